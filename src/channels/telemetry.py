@@ -1,0 +1,52 @@
+"""Facts about what happens, for whoever wants to know.
+
+Code that has something to say calls :func:`emit` (or :func:`count`, which also keeps a
+running total). Logs, metrics and traces are subscribers that were put in place with
+:func:`attach`. When nobody listens, a fact costs one check of an attribute::
+
+    if telemetry.listeners:
+        telemetry.emit("consumer.accepted", path=path)
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+Listener: TypeAlias = Callable[[str, dict[str, Any]], None]
+
+listeners: tuple[Listener, ...] = ()
+counters: Counter[str] = Counter()
+
+
+def attach(listener: Listener) -> Callable[[], None]:
+    """Call ``listener(event, facts)`` for every fact from now on.
+
+    Args:
+        listener: called in the thread that emits; it must not block and must not raise.
+
+    Returns:
+        A function that detaches the listener again; calling it twice is harmless.
+    """
+    global listeners
+    listeners = (*listeners, listener)
+
+    def detach() -> None:
+        global listeners
+        listeners = tuple(other for other in listeners if other is not listener)
+
+    return detach
+
+
+def emit(event: str, **facts: Any) -> None:
+    """Tell every listener that ``event`` (dotted, past tense) happened."""
+    for listener in listeners:
+        listener(event, facts)
+
+
+def count(event: str, amount: int = 1, **facts: Any) -> None:
+    """Add ``amount`` to ``counters[event]`` and tell the listeners."""
+    counters[event] += amount
+    if listeners:
+        emit(event, amount=amount, **facts)

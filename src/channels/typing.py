@@ -1,0 +1,51 @@
+"""The few types that everything else speaks: ASGI's, and ours for events that are pushed."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Protocol, TypeAlias
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+Headers: TypeAlias = list[tuple[bytes, bytes]]
+Wakeup: TypeAlias = Callable[[], None]
+
+#: Key in ``scope["extensions"]`` under which a server that can push puts its :class:`PushReceive`.
+PUSH_EXTENSION = "channels.push"
+
+
+class EventSource(Protocol):
+    """Where the messages of one consumer wait until it takes them.
+
+    A source belongs to one event loop and is used from that loop's thread only.
+    It keeps its own bound: what is not taken stays in the source, so that a server
+    stops reading and a layer counts what is over capacity.
+    """
+
+    def receive_nowait(self) -> Message | None:
+        """Take the oldest message, or None if there is none.
+
+        Raises whatever ended the source (a backend's error) once nothing is left.
+        """
+
+    def set_wakeup(self, wakeup: Wakeup | None) -> None:
+        """Call ``wakeup()`` after each message that arrives from now on; None to stop.
+
+        What is waiting already is not announced: look with ``receive_nowait`` first.
+        """
+
+
+class PushReceive(EventSource, Protocol):
+    """A source that also is the ``receive`` of an ASGI application.
+
+    A consumer may skip ``await receive()`` and take messages directly, but only where
+    the ``receive`` it was given equals ``source.receive``: a middleware that wraps
+    ``receive`` wants to see every message.
+    """
+
+    async def receive(self) -> Message:
+        """The ASGI ``receive`` this source stands for."""
+        ...
