@@ -6,6 +6,7 @@
       InvalidChannelLayerError    (ValueError)   CHANNEL_LAYERS names something unusable
       ChannelFull                                a channel is over its capacity
       MessageTooLarge                            a message is over what a backend carries
+      InvalidMessageError         (TypeError, AssertionError)   a layer was given no dict
       RouteNotFound               (ValueError)   no route for the path of a scope
       RequestAborted                             the peer went away while its request was read
       RequestTimeout              (RequestAborted) ... because it took too long
@@ -41,6 +42,10 @@ class MessageTooLarge(ChannelsError):
     Args:
         args: the sentence for people; backends state both sizes, in bytes.
     """
+
+
+class InvalidMessageError(ChannelsError, TypeError, AssertionError):
+    """A layer was given something that is not a message; an AssertionError for callers of 4.3."""
 
 
 class RouteNotFound(ChannelsError, ValueError):

@@ -1,0 +1,121 @@
+"""The in-process layer: fast, nothing to install, one process only."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from channels.exceptions import InvalidMessageError
+from channels.layers.base import BaseChannelLayer
+from channels.layers.local import LocalChannel, LocalDelivery
+from channels.typing import EventSource, Message
+
+
+class InMemoryChannelLayer(BaseChannelLayer):
+    """Carries messages between the consumers of one process, in any of its threads and loops.
+
+    Each receiver gets a copy of its own. A message that cannot be kept is counted, see
+    :meth:`statistics`, and logged at most every ten seconds.
+
+    Args:
+        expiry: seconds an unread message is kept.
+        group_expiry: seconds a membership is kept of a channel without a consumer.
+        capacity: unread messages a channel holds before it is full.
+        channel_capacity: other capacities, by glob or compiled pattern.
+        kwargs: settings of other backends are accepted, so that a project can switch.
+    """
+
+    extensions: ClassVar[list[str]] = ["groups", "flush"]
+
+    def __init__(
+        self,
+        expiry: float = 60,
+        group_expiry: float = 86400,
+        capacity: int = 100,
+        channel_capacity: Mapping[Any, int] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Start empty; see the class for the arguments."""
+        super().__init__(expiry=expiry, capacity=capacity, channel_capacity=channel_capacity)
+        self.group_expiry = group_expiry
+        self.local = LocalDelivery(lambda name: self.get_capacity(name), expiry, group_expiry, repr(self))
+
+    def __repr__(self) -> str:
+        """Say what it is and what it reaches."""
+        return f"<{type(self).__name__} capacity={self.capacity} expiry={self.expiry:g}s, this process only>"
+
+    @property
+    def channels(self) -> dict[str, LocalChannel]:
+        """The channels that hold messages or have a receiver, by name."""
+        return self.local.channels
+
+    @property
+    def groups(self) -> dict[str, dict[str, float]]:
+        """The members of each group, and when (monotonic seconds) each joined."""
+        return self.local.groups
+
+    async def new_channel(self, prefix: str = "specific") -> str:
+        """Return a name that nobody else has."""
+        return f"{prefix}.inmemory!{uuid.uuid4().hex}"
+
+    async def send(self, channel: str, message: Message) -> None:
+        """Put a copy of ``message`` on ``channel``; raises ChannelFull when it is over capacity."""
+        require_message(message)
+        self.require_valid_channel_name(channel)
+        self.local.send(channel, message)
+
+    async def receive(self, channel: str) -> Message:
+        """Wait for the oldest message of ``channel``; cancelling loses none."""
+        self.require_valid_channel_name(channel)
+        return await self.local.receive(channel)
+
+    async def group_add(self, group: str, channel: str) -> None:
+        """Make ``channel`` a member of ``group``."""
+        self.require_valid_group_name(group)
+        self.require_valid_channel_name(channel)
+        self.local.join(group, channel)
+
+    async def group_discard(self, group: str, channel: str) -> None:
+        """Take ``channel`` out of ``group``; harmless if it is no member."""
+        self.require_valid_group_name(group)
+        self.require_valid_channel_name(channel)
+        self.local.leave(group, channel)
+
+    async def group_send(self, group: str, message: Message) -> None:
+        """Put a copy of ``message`` on each member's channel; full ones miss it and are counted."""
+        require_message(message)
+        self.require_valid_group_name(group)
+        self.local.group_send(group, message)
+
+    async def flush(self) -> None:
+        """Forget every message and membership."""
+        self.local.flush()
+
+    async def close(self) -> None:
+        """Do nothing: there is no connection to close."""
+
+    async def aclose(self) -> None:
+        """Do nothing, like :meth:`close`."""
+
+    def attach(self, channel: str) -> EventSource:
+        """Return the source from which a consumer of the running loop takes its messages."""
+        return self.local.attach(channel)
+
+    def detach(self, channel: str) -> None:
+        """End ``channel``: its messages and memberships are gone, the messages counted as "closed"."""
+        self.local.detach(channel)
+
+    def statistics(self) -> dict[str, Any]:
+        """Return counts: channels, groups, memberships, unread, delivered, dropped by reason."""
+        return self.local.statistics()
+
+    pushing_receive = receive
+
+
+def require_message(message: object) -> None:
+    """Raise InvalidMessageError unless ``message`` is a dict."""
+    if not isinstance(message, dict):
+        raise InvalidMessageError(
+            f"message is not a dict but {type(message).__name__}; send {{'type': 'handler.name', ...}}."
+        )
