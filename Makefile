@@ -1,0 +1,59 @@
+# One word per chore.
+PORT ?= 8000
+# The environment is made once and again when pyproject.toml changes.
+dev = @sh scripts/environment.sh dev .venv
+python = .venv/bin/python
+
+.PHONY: help demo test lint types format bench docs dist clean
+
+help:
+	@echo "make demo     serve the chat example on http://127.0.0.1:$(PORT)"
+	@echo "make test     install what the tests need, then lint, types, layering and every test"
+	@echo "make lint     ruff and the import contracts"
+	@echo "make types    mypy --strict"
+	@echo "make format   let ruff rewrite what it can"
+	@echo "make bench    a quick measurement of our own server and layer"
+	@echo "make docs     write docs/reference/ from the docstrings"
+	@echo "make dist     build fairway and the three empty distributions into dist/"
+	@echo "make clean    remove what the other words made"
+
+demo:
+	@sh scripts/environment.sh runtime .venv
+	@cd examples/chat && ../../$(python) manage.py migrate --verbosity 0
+	@echo "The chat is on http://127.0.0.1:$(PORT) (Ctrl-C ends it)"
+	@cd examples/chat && exec ../../.venv/bin/daphne -b 127.0.0.1 -p $(PORT) chat.asgi:application
+
+test:
+	@sh scripts/test.sh
+
+lint:
+	$(dev)
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/lint-imports
+
+types:
+	$(dev)
+	@$(python) -m mypy
+
+format:
+	$(dev)
+	@.venv/bin/ruff check --fix --quiet . || true
+	@.venv/bin/ruff format .
+
+bench:
+	$(dev)
+	@$(python) benchmarks/run.py
+
+docs:
+	$(dev)
+	@$(python) scripts/reference.py
+
+dist:
+	$(dev)
+	@$(python) scripts/dist.py dist
+
+clean:
+	rm -rf .venv .venv-* dist build .coverage* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -f examples/chat/db.sqlite3
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
