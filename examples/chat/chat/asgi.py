@@ -1,0 +1,26 @@
+"""The ASGI application: pages go to Django, WebSockets to the rooms.
+
+Run it with ``daphne chat.asgi:application`` or with any other ASGI server.
+"""
+
+import os
+
+from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chat.settings")
+# Sets Django up: it has to run before anything imports a model.
+pages = get_asgi_application()
+
+from channels.auth import AuthMiddlewareStack  # noqa: E402
+from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
+from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
+from rooms.routing import websocket_urlpatterns  # noqa: E402
+
+application = ProtocolTypeRouter(
+    {
+        # The demo has no web server in front of it that would serve its two static files.
+        "http": ASGIStaticFilesHandler(pages),
+        "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),
+    }
+)

@@ -1,0 +1,1 @@
+"""Rooms in which people who have a name talk to each other."""

@@ -1,0 +1,51 @@
+"""The chat itself: one consumer per open page, one group per room."""
+
+from typing import Any
+
+from channels.generic.websocket import AsyncJsonWebsocketConsumer
+
+LONGEST_MESSAGE = 1000  # characters
+LOGIN_NEEDED = 4401  # a close code of ours; the page offers the login when it sees it
+
+
+class ChatConsumer(AsyncJsonWebsocketConsumer):
+    """Passes on what one person says to everybody in the room.
+
+    To the page: ``{"type": "message" | "note", "name": ..., "text": ...}``.
+    From the page: ``{"text": ...}``.
+    """
+
+    group: str | None = None
+
+    async def connect(self) -> None:
+        """Enter the room; somebody without a name is told to log in."""
+        await self.accept()
+        self.name = self.scope["user"].get_username()
+        if not self.name:
+            await self.close(LOGIN_NEEDED, "log in first")
+            return
+        self.group = f"room.{self.scope['url_route']['kwargs']['slug']}"
+        await self.channel_layer.group_add(self.group, self.channel_name)
+        await self.tell("note", "came in")
+
+    async def disconnect(self, code: int) -> None:
+        """Leave the room; the others are told."""
+        if self.group is not None:
+            await self.channel_layer.group_discard(self.group, self.channel_name)
+            await self.tell("note", "left")
+
+    async def receive_json(self, content: Any, **kwargs: Any) -> None:
+        """Say something; what is empty or not text is not passed on."""
+        text = content.get("text") if isinstance(content, dict) else None
+        if self.group is not None and isinstance(text, str) and text.strip():
+            await self.tell("message", text.strip()[:LONGEST_MESSAGE])
+
+    async def tell(self, kind: str, text: str) -> None:
+        """Send to everybody in the room, this page included."""
+        await self.channel_layer.group_send(
+            self.group, {"type": "chat.event", "kind": kind, "name": self.name, "text": text}
+        )
+
+    async def chat_event(self, event: dict[str, Any]) -> None:
+        """Somebody in the room said or did something: show it."""
+        await self.send_json({"type": event["kind"], "name": event["name"], "text": event["text"]})

@@ -1,0 +1,13 @@
+"""What people may type into the pages."""
+
+from django import forms
+
+
+class RoomForm(forms.Form):
+    """Names a room that is entered, and made if it is not there yet."""
+
+    slug = forms.SlugField(label="Room", max_length=40)
+
+    def clean_slug(self) -> str:
+        """Names that differ only in case would be two rooms by accident."""
+        return str(self.cleaned_data["slug"]).lower()

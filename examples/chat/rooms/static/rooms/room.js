@@ -1,0 +1,99 @@
+"use strict";
+
+// One WebSocket that comes back by itself. Everything said is shown as text, never as markup.
+
+const FIRST_WAIT = 500;      // milliseconds before the first new attempt
+const LONGEST_WAIT = 15000;
+const LOGIN_NEEDED = 4401;   // the consumer's close code for somebody who is not logged in
+const KEPT = 500;            // lines on the page
+
+const room = document.querySelector(".room");
+const log = document.querySelector("#log");
+const status = document.querySelector("#status");
+const form = document.querySelector("#say");
+const input = document.querySelector("#text");
+const button = document.querySelector("#send");
+
+let socket = null;
+let attempts = 0;
+let timer = 0;
+let wasOpen = false;
+
+function showStatus(state, text, link) {
+  status.dataset.state = state;
+  status.textContent = text;
+  if (link) {
+    const anchor = document.createElement("a");
+    anchor.href = link;
+    anchor.textContent = "Log in";
+    status.append(" ", anchor);
+  }
+  button.disabled = state !== "open";
+}
+
+function show(kind, name, text) {
+  const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 60;
+  const line = document.createElement("li");
+  line.className = kind;
+  if (kind === "message") {
+    const who = document.createElement("b");
+    who.textContent = name;
+    line.append(who, text);
+    line.classList.toggle("mine", name === room.dataset.name);
+  } else {
+    line.textContent = name ? `${name} ${text}` : text;
+  }
+  log.append(line);
+  while (log.children.length > KEPT) log.firstElementChild.remove();
+  if (atEnd) log.scrollTop = log.scrollHeight;
+}
+
+function connect() {
+  clearTimeout(timer);
+  const scheme = location.protocol === "https:" ? "wss://" : "ws://";
+  socket = new WebSocket(scheme + location.host + room.dataset.socket);
+  socket.onopen = opened;
+  socket.onmessage = (event) => {
+    const { type, name, text } = JSON.parse(event.data);
+    show(type, name, text);
+  };
+  socket.onclose = closed;
+}
+
+function opened() {
+  attempts = 0;
+  if (wasOpen) show("note", "", "The connection is back. What was said meanwhile is not shown.");
+  wasOpen = true;
+  showStatus("open", "Connected");
+}
+
+function closed(event) {
+  if (event.code === LOGIN_NEEDED) {
+    showStatus("lost", "You are not logged in any more.", room.dataset.login);
+    return;
+  }
+  // Doubling, with chance: a thousand pages must not come back in the same moment.
+  const wait = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** attempts) * (0.5 + Math.random() / 2);
+  attempts += 1;
+  showStatus("lost", wasOpen ? "Connection lost. Trying again …" : "No connection. Trying again …");
+  timer = setTimeout(connect, wait);
+}
+
+function retryNow() {
+  if (socket.readyState === WebSocket.CLOSED && status.dataset.state === "lost" && !status.querySelector("a")) {
+    connect();
+  }
+}
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const text = input.value.trim();
+  if (!text || socket.readyState !== WebSocket.OPEN) return;
+  socket.send(JSON.stringify({ text }));
+  input.value = "";
+  input.focus();
+});
+addEventListener("online", retryNow);
+document.addEventListener("visibilitychange", () => { if (!document.hidden) retryNow(); });
+
+connect();
