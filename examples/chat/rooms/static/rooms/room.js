@@ -94,6 +94,13 @@ form.addEventListener("submit", (event) => {
   input.focus();
 });
 addEventListener("online", retryNow);
+// A page that is left may be kept for the way back, its socket with it: leave the room all the same.
+addEventListener("pagehide", () => {
+  clearTimeout(timer);
+  socket.onclose = null;
+  socket.close();
+});
+addEventListener("pageshow", (event) => { if (event.persisted) connect(); });
 document.addEventListener("visibilitychange", () => { if (!document.hidden) retryNow(); });
 
 connect();

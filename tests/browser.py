@@ -1,0 +1,62 @@
+"""Headless Chromium windows, each its own person: nothing is shared between two of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from selenium import webdriver
+from selenium.webdriver.chrome.options import Options
+from selenium.webdriver.chrome.service import Service
+
+from tests.programs import require
+
+SWITCHES = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--proxy-server=direct://",
+)
+DESKTOP = (1100, 750)
+PHONE = (390, 780)
+
+
+@contextmanager
+def chromium(profile: Path, size: tuple[int, int] = DESKTOP) -> Iterator[webdriver.Chrome]:
+    """One window.
+
+    Args:
+        profile: an empty folder for its cookies; two windows with one profile are one person.
+        size: width and height of the page, in CSS pixels.
+    """
+    options = Options()
+    options.binary_location = require("chromium")
+    for switch in (*SWITCHES, f"--user-data-dir={profile}"):
+        options.add_argument(switch)
+    window = webdriver.Chrome(options=options, service=Service(require("chromedriver")))
+    try:
+        window.set_page_load_timeout(40)
+        resize(window, size)
+        yield window
+    finally:
+        window.quit()
+
+
+def resize(window: webdriver.Chrome, size: tuple[int, int]) -> None:
+    """Give the page itself this size; a window cannot be narrower than 500 pixels, a page can."""
+    width, height = size
+    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
+    window.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+
+
+def dark(window: webdriver.Chrome, on: bool) -> None:
+    """Let the page believe that its user prefers dark colours."""
+    feature = {"name": "prefers-color-scheme", "value": "dark" if on else "light"}
+    window.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})

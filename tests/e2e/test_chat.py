@@ -1,0 +1,202 @@
+"""The chat example as people use it: real servers, real browser windows."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.wait import WebDriverWait
+
+from tests.browser import DESKTOP, PHONE, chromium, dark, resize
+from tests.served import environment, free_port, served
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "chat"
+PATIENCE = 30  # seconds; a loaded machine starts browsers slowly
+COMMANDS = {
+    "daphne": ["daphne", "-b", "127.0.0.1", "-p", "{port}", "chat.asgi:application"],
+    "uvicorn": ["uvicorn", "--host", "127.0.0.1", "--port", "{port}", "chat.asgi:application"],
+}
+
+
+@dataclass
+class Chat:
+    """The example on a port and a database of its own, under one server's command."""
+
+    server: str
+    folder: Path
+    port: int = field(default_factory=free_port)
+
+    def __post_init__(self) -> None:
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.env = environment(
+            CHAT_DATABASE=str(self.folder / "db.sqlite3"), DJANGO_SETTINGS_MODULE="chat.settings"
+        )
+        self.running = ExitStack()
+        migrate = [sys.executable, "manage.py", "migrate", "-v0"]
+        subprocess.run(migrate, cwd=EXAMPLE, env=self.env, check=True)
+
+    def start(self) -> None:
+        """Serve; the same port again after a stop."""
+        command = [word.format(port=self.port) for word in COMMANDS[self.server]]
+        log = self.folder / "server.log"
+        self.running.enter_context(served(command, self.port, folder=EXAMPLE, log=log, env=self.env))
+
+    def stop(self) -> None:
+        """End the server as a service manager would."""
+        self.running.close()
+
+
+@pytest.fixture(params=["daphne"])
+def chat(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Chat]:
+    chat = Chat(request.param, tmp_path)
+    chat.start()
+    yield chat
+    chat.stop()
+
+
+@pytest.fixture
+def ada(tmp_path: Path) -> Iterator[Chrome]:
+    with chromium(tmp_path / "ada") as window:
+        yield window
+
+
+@pytest.fixture
+def ben(tmp_path: Path) -> Iterator[Chrome]:
+    with chromium(tmp_path / "ben") as window:
+        yield window
+
+
+def join(window: Chrome, chat: Chat, name: str) -> None:
+    """Choose a name: the start page leads there."""
+    window.get(chat.url)
+    window.find_element(By.LINK_TEXT, "Choose a name").click()
+    fill(window, username=name, password1="correct horse", password2="correct horse")
+    window.find_element(By.CSS_SELECTOR, ".fields button").click()
+    WebDriverWait(window, PATIENCE).until(lambda w: w.find_elements(By.CSS_SELECTOR, ".rooms"))
+
+
+def fill(window: Chrome, **fields: str) -> None:
+    for name, value in fields.items():
+        window.find_element(By.NAME, name).send_keys(value)
+
+
+def enter(window: Chrome, chat: Chat, room: str = "lobby") -> None:
+    """Go to a room and wait until its socket is open."""
+    window.get(f"{chat.url}/room/{room}/")
+    wait_for_status(window, "Connected")
+
+
+def wait_for_status(window: Chrome, text: str) -> None:
+    WebDriverWait(window, PATIENCE).until(lambda w: text in w.find_element(By.ID, "status").text)
+
+
+def say(window: Chrome, text: str) -> None:
+    window.find_element(By.ID, "text").send_keys(text, Keys.ENTER)
+
+
+def wait_for_line(window: Chrome, text: str) -> None:
+    """Somebody's line shows, as text."""
+    WebDriverWait(window, PATIENCE).until(lambda _: text in lines(window))
+
+
+def lines(window: Chrome) -> list[str]:
+    script = "return [...document.querySelectorAll('#log li')].map(li => li.textContent)"
+    found: list[str] = window.execute_script(script)
+    return found
+
+
+@pytest.mark.parametrize("chat", ["daphne", "uvicorn"], indirect=True)
+def test_two_people_talk(chat: Chat, ada: Chrome, ben: Chrome) -> None:
+    for window, name in ((ada, "ada"), (ben, "ben")):
+        join(window, chat, name)
+        enter(window, chat)
+    wait_for_line(ada, "ben came in")
+    say(ada, "hello")
+    wait_for_line(ben, "adahello")
+    say(ben, "hello yourself")
+    wait_for_line(ada, "benhello yourself")
+    ben.get(chat.url)
+    wait_for_line(ada, "ben left")
+
+
+def test_the_lost_connection_shows_and_comes_back(chat: Chat, ada: Chrome, ben: Chrome) -> None:
+    for window, name in ((ada, "ada"), (ben, "ben")):
+        join(window, chat, name)
+        enter(window, chat)
+    chat.stop()
+    for window in (ada, ben):
+        wait_for_status(window, "Connection lost. Trying again …")
+        assert not window.find_element(By.ID, "send").is_enabled()
+    chat.start()
+    for window in (ada, ben):
+        wait_for_status(window, "Connected")
+    assert "The connection is back. What was said meanwhile is not shown." in lines(ada)
+    say(ada, "again")
+    wait_for_line(ben, "adaagain")
+
+
+def test_markup_stays_text(chat: Chat, ada: Chrome) -> None:
+    join(ada, chat, "ada")
+    enter(ada, chat)
+    say(ada, "<img src=x onerror=\"document.title='hurt'\">")
+    wait_for_line(ada, "ada<img src=x onerror=\"document.title='hurt'\">")
+    assert ada.find_elements(By.CSS_SELECTOR, "#log img") == []
+    assert ada.title == "lobby · Chat"
+
+
+def test_who_is_logged_out_is_told_to_log_in(chat: Chat, ada: Chrome) -> None:
+    join(ada, chat, "ada")
+    enter(ada, chat)
+    ada.delete_all_cookies()
+    ada.execute_script("socket.close()")
+    wait_for_status(ada, "You are not logged in any more.")
+    ada.find_element(By.LINK_TEXT, "Log in").click()
+    fill(ada, username="ada", password="correct horse")
+    ada.find_element(By.CSS_SELECTOR, ".fields button").click()
+    wait_for_status(ada, "Connected")
+    assert ada.current_url == f"{chat.url}/room/lobby/"
+
+
+def test_a_new_room_opens_by_its_name(chat: Chat, ada: Chrome) -> None:
+    join(ada, chat, "ada")
+    fill(ada, slug="Garden")
+    ada.find_element(By.CSS_SELECTOR, ".line button").click()
+    wait_for_status(ada, "Connected")
+    assert ada.current_url == f"{chat.url}/room/garden/"
+
+
+def test_the_pages_fit_a_phone_and_a_desk(chat: Chat, ada: Chrome, tmp_path: Path) -> None:
+    """Nothing sticks out sideways; the pictures are for people to look at."""
+    for place in ("login", "join"):
+        ada.get(f"{chat.url}/{place}/")
+        picture_each_size(ada, tmp_path / place)
+    join(ada, chat, "ada_with_a_rather_long_name")
+    picture_each_size(ada, tmp_path / "rooms")
+    enter(ada, chat)
+    for text in ("hello", "a longer line, as people write when they have something to tell. " * 3, "x" * 200):
+        say(ada, text)
+    wait_for_line(ada, "ada_with_a_rather_long_name" + "x" * 200)
+    picture_each_size(ada, tmp_path / "room")
+    chat.stop()
+    wait_for_status(ada, "Connection lost")
+    picture_each_size(ada, tmp_path / "lost")
+
+
+def picture_each_size(window: Chrome, path: Path) -> None:
+    for name, size, night in (("desk", DESKTOP, False), ("phone", PHONE, False), ("night", PHONE, True)):
+        resize(window, size)
+        dark(window, night)
+        wide = window.execute_script("return document.documentElement.scrollWidth - innerWidth")
+        assert wide <= 0, f"{path.name} is {wide} pixels wider than a {name}"
+        window.save_screenshot(f"{path}-{name}.png")
+    resize(window, DESKTOP)
