@@ -43,7 +43,6 @@ class BaseChannelLayer:
         capacity: int = 100,
         channel_capacity: Mapping[Any, int] | None = None,
     ) -> None:
-        """Keep the limits; see the class for what they mean."""
         self.expiry = expiry
         self.capacity = capacity
         self.channel_capacity: Any = self.compile_capacities(channel_capacity or {})

@@ -33,7 +33,6 @@ class DropCounter:
     def __init__(
         self, label: str, interval: float = 10.0, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """Start at zero; see the class for the arguments."""
         self.label = label
         self.totals: Counter[str] = Counter()
         self._interval = interval

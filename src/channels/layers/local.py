@@ -54,7 +54,6 @@ class LocalChannel:
     __slots__ = ("_delivery", "_loop", "_messages", "_thread", "_waiters", "_wakeup", "capacity", "name")
 
     def __init__(self, name: str, delivery: LocalDelivery, capacity: int) -> None:
-        """Start empty; see the class for the arguments."""
         self.name = name
         self.capacity = capacity
         self._delivery = delivery
@@ -191,7 +190,6 @@ class LocalDelivery:
         label: str,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Start empty; see the class for the arguments."""
         self.clock = clock
         self.channels: dict[str, LocalChannel] = {}
         self.groups: dict[str, dict[str, float]] = {}
@@ -341,7 +339,7 @@ class LocalDelivery:
                 channel.drop_expired()
                 self._forget_if_idle(channel)
             for group in tuple(self._memberships.get(name, ())):
-                if self.groups[group][name] <= now - self._group_expiry:
+                if self.groups.get(group, {}).get(name, now) <= now - self._group_expiry:
                     self.leave(group, name)
             if name not in self.channels and name not in self._memberships:
                 self._unattached.pop(name, None)

@@ -36,10 +36,9 @@ class InMemoryChannelLayer(BaseChannelLayer):
         channel_capacity: Mapping[Any, int] | None = None,
         **kwargs: Any,
     ) -> None:
-        """Start empty; see the class for the arguments."""
         super().__init__(expiry=expiry, capacity=capacity, channel_capacity=channel_capacity)
         self.group_expiry = group_expiry
-        self.local = LocalDelivery(lambda name: self.get_capacity(name), expiry, group_expiry, repr(self))
+        self.local = LocalDelivery(self.get_capacity, expiry, group_expiry, repr(self))
 
     def __repr__(self) -> str:
         """Say what it is and what it reaches."""

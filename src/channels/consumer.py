@@ -1,0 +1,201 @@
+"""Consumers: classes whose methods handle the messages of one connection."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Awaitable, Callable
+from typing import Any, ClassVar
+
+from asgiref.sync import async_to_sync
+
+from channels import DEFAULT_CHANNEL_LAYER, telemetry
+from channels.db import aclose_old_connections, connections_due, database_sync_to_async
+from channels.dispatch import LAST_MESSAGES, Mailbox, Pump, get_handler_name, pushes, pushing_receive
+from channels.exceptions import StopConsumer
+from channels.layers.manager import get_channel_layer
+from channels.typing import ASGIApp, Message, Receive, Scope, Send
+
+__all__ = ["AsyncConsumer", "SyncConsumer", "get_handler_name"]
+
+
+class AsyncConsumer:
+    """Calls the method named after each message's type: ``chat.message`` goes to ``chat_message``.
+
+    There is one instance per connection (per scope). Messages come from the server and, if a
+    channel layer is configured, from the consumer's own channel; they are handled one at a
+    time and in order.
+
+    Attributes:
+        scope: what the connection is about, see the ASGI specification.
+        channel_layer: the layer of ``channel_layer_alias``, or None.
+        channel_name: the consumer's own channel in that layer.
+        base_send: the ``send`` the application was called with.
+    """
+
+    _sync: ClassVar[bool] = False
+    channel_layer_alias: str = DEFAULT_CHANNEL_LAYER
+
+    scope: Scope
+    channel_layer: Any
+    channel_name: str
+    base_send: Any
+    peer_gone: bool = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection, from its first message to StopConsumer."""
+        self.scope = scope
+        self.base_send = async_to_sync(send) if self._sync else send
+        self.channel_layer = get_channel_layer(self.channel_layer_alias)
+        mailbox = Mailbox()
+        pumps: list[Pump] = []
+        try:
+            self._listen_to_server(mailbox, pumps, receive)
+            await self._listen_to_layer(mailbox, pumps)
+            await mailbox.deliver(self._handle)
+        except StopConsumer:
+            return
+        finally:
+            mailbox.close()
+            self._leave_layer()
+            for pump in pumps:
+                await pump.aclose()
+
+    @functools.cached_property
+    def channel_receive(self) -> Callable[[], Awaitable[Message]]:
+        """The coroutine function that waits for a message of the consumer's channel."""
+        return functools.partial(self.channel_layer.receive, self.channel_name)
+
+    def _listen_to_server(self, mailbox: Mailbox, pumps: list[Pump], receive: Receive) -> None:
+        source = pushing_receive(self.scope, receive)
+        if source is None:
+            source = Pump(receive)
+            pumps.append(source)
+        mailbox.add(source)
+
+    async def _listen_to_layer(self, mailbox: Mailbox, pumps: list[Pump]) -> None:
+        if self.channel_layer is None:
+            return
+        self.channel_name = await self.channel_layer.new_channel()
+        if pushes(self.channel_layer):
+            mailbox.add(self.channel_layer.attach(self.channel_name))
+        else:
+            pumps.append(Pump(self.channel_receive))
+            mailbox.add(pumps[-1])
+
+    def _leave_layer(self) -> None:
+        """End the channel, so that nothing of this connection is left in the layer."""
+        if "channel_name" in self.__dict__ and hasattr(self.channel_layer, "detach"):
+            self.channel_layer.detach(self.channel_name)
+
+    async def _handle(self, message: Message) -> None:
+        if message.get("type") in LAST_MESSAGES:
+            self.peer_gone = True
+        try:
+            await self.dispatch(message)
+        except StopConsumer:
+            raise
+        except Exception as error:
+            error.add_note(self._describe(message))
+            raise
+
+    def _describe(self, message: Message) -> str:
+        """Say where an error happened, for whoever logs it: consumer, handler, path and user."""
+        cls = type(self)
+        path = self.scope.get("path", self.scope.get("channel"))
+        return (
+            f"In consumer {cls.__module__}.{cls.__qualname__}, handling {message.get('type')!r}, "
+            f"path {path!r}, user {describe_user(self.scope.get('user'))}."
+        )
+
+    async def dispatch(self, message: Message) -> None:
+        """Call the handler of ``message``.
+
+        Raises:
+            ValueError: there is no method for its type.
+        """
+        handler = find_handler(self, message)
+        if connections_due():
+            await aclose_old_connections()
+        await handler(message)
+
+    async def send(self, message: Message) -> None:
+        """Send an ASGI message to the server.
+
+        If the peer has gone meanwhile nothing is sent: that is counted (telemetry
+        ``consumer.late_send``) and no error, whatever the server makes of it.
+        """
+        try:
+            await self.base_send(message)
+        except Exception as error:
+            if not is_late(self, error):
+                raise
+
+    @classmethod
+    def as_asgi(cls, **initkwargs: Any) -> ASGIApp:
+        """Return an ASGI application that makes a new instance, ``cls(**initkwargs)``, per scope."""
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            consumer = cls(**initkwargs)
+            await consumer(scope, receive, send)
+
+        app.consumer_class = cls  # type: ignore[attr-defined]  # functions take attributes
+        app.consumer_initkwargs = initkwargs  # type: ignore[attr-defined]
+        functools.update_wrapper(app, cls, updated=())
+        return app
+
+
+class SyncConsumer(AsyncConsumer):
+    """An AsyncConsumer whose handlers are plain functions, run in a thread.
+
+    ``send`` waits, in that thread, until the server has taken the message.
+    """
+
+    _sync = True
+
+    @database_sync_to_async
+    def dispatch(self, message: Message) -> None:  # type: ignore[override]  # async once decorated
+        """Call the handler of ``message`` in a thread; raises ValueError if there is none."""
+        find_handler(self, message)(message)
+
+    def send(self, message: Message) -> None:  # type: ignore[override]  # the sync face of the same
+        """Send an ASGI message to the server; counted and no error if the peer has gone."""
+        try:
+            self.base_send(message)
+        except Exception as error:
+            if not is_late(self, error):
+                raise
+
+
+def find_handler(consumer: AsyncConsumer, message: Message) -> Callable[[Message], Any]:
+    """Return the consumer's method for ``message``, or raise ValueError."""
+    handler_name = get_handler_name(message)
+    handler: Callable[[Message], Any] | None = getattr(consumer, handler_name, None)
+    if handler is None:
+        raise ValueError(
+            f"No handler for message type {message['type']}: "
+            f"define {type(consumer).__name__}.{handler_name}(self, event)."
+        )
+    return handler
+
+
+def is_late(consumer: AsyncConsumer, error: Exception) -> bool:
+    """Whether ``send`` failed because nobody is there any more; then it is counted.
+
+    Servers say so with an OSError (ASGI 2.4), or with whatever they raise once the
+    consumer has been told of the disconnect.
+    """
+    late = isinstance(error, OSError) or consumer.peer_gone
+    if late:
+        telemetry.count("consumer.late_send", consumer=type(consumer).__qualname__)
+    return late
+
+
+def describe_user(user: Any) -> str:
+    """Name the user of a scope without looking anything up."""
+    wrapped = user.__dict__.get("_wrapped") if hasattr(user, "__dict__") else None
+    known = user if wrapped is None else wrapped
+    if type(known) is object:  # a lazy user that nobody has touched
+        return "not looked up"
+    if not hasattr(known, "get_username"):
+        return "unknown"
+    return repr(known.get_username()) if known.get_username() else "anonymous"

@@ -1,0 +1,174 @@
+"""The mailbox loop: how a consumer gets its messages, one at a time and in order.
+
+A consumer waits on one :class:`Mailbox`. Its sources (the server's connection, the
+channel layer) keep what has arrived and wake the mailbox; nothing is taken from a source
+before the consumer is ready for it, so whatever ends the consumer loses no message that
+was already taken, and no task has to be created for a message.
+
+A server or a layer that cannot push is read by a :class:`Pump`: one task for the life of
+the consumer, one message ahead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from channels.typing import PUSH_EXTENSION, EventSource, Message, Receive, Scope, Wakeup
+
+#: Messages handled in a row before other tasks of the loop get their turn.
+BATCH: Final = 32
+
+#: Message types after which the peer is gone and the server will send nothing more.
+LAST_MESSAGES: Final = frozenset({"websocket.disconnect", "http.disconnect"})
+
+
+def get_handler_name(message: Message) -> str:
+    """Return the name of the method that handles ``message``: its type, dots as underscores.
+
+    Raises:
+        ValueError: the message has no type, or one that begins with an underscore or a dot
+            (methods with such names are nobody's business).
+    """
+    if "type" not in message:
+        raise ValueError(f"Incoming message has no 'type' attribute, only {sorted(map(str, message))}.")
+    handler_name = str(message["type"]).replace(".", "_")
+    if handler_name.startswith("_"):
+        raise ValueError(f"Malformed type in message (leading underscore): {message['type']!r}.")
+    return handler_name
+
+
+class Mailbox:
+    """Where one consumer waits for the messages of all its sources.
+
+    Sources take turns, so that a flood from one does not hold up the other.
+    """
+
+    __slots__ = ("_next", "_sources", "_waiter")
+
+    def __init__(self) -> None:
+        self._sources: list[EventSource] = []
+        self._next = 0
+        self._waiter: asyncio.Future[None] | None = None
+
+    def add(self, source: EventSource) -> None:
+        """Take messages from ``source`` too."""
+        self._sources.append(source)
+        source.set_wakeup(self.wake)
+
+    def wake(self) -> None:
+        """Note that a source has something; called in the loop's thread."""
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def get_nowait(self) -> Message | None:
+        """Take the next message, or None if all sources are empty."""
+        sources = self._sources
+        for _ in sources:
+            source = sources[self._next]
+            self._next = (self._next + 1) % len(sources)
+            message = source.receive_nowait()
+            if message is not None:
+                return message
+        return None
+
+    async def get(self) -> Message:
+        """Wait for the next message; cancelling loses none."""
+        while (message := self.get_nowait()) is None:
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        return message
+
+    async def deliver(self, handle: Callable[[Message], Awaitable[None]]) -> None:
+        """Give each message to ``handle``, until it raises.
+
+        Every :data:`BATCH` messages other tasks get a turn, also if this mailbox never runs dry.
+        """
+        while True:
+            for _ in range(BATCH):
+                message = self.get_nowait()
+                await handle(await self.get() if message is None else message)
+            await asyncio.sleep(0)
+
+    def close(self) -> None:
+        """Let go of the sources; what they hold stays with them."""
+        for source in self._sources:
+            source.set_wakeup(None)
+        self._sources.clear()
+
+
+class Pump:
+    """Makes a source of a plain ``receive`` coroutine function, with one task.
+
+    It holds one message at most and asks for the next when that is taken.
+
+    Args:
+        receive: awaited again and again; what it raises comes out of ``receive_nowait``.
+    """
+
+    __slots__ = ("_error", "_message", "_receive", "_taken", "_task", "_wakeup")
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._message: Message | None = None
+        self._error: BaseException | None = None
+        self._taken: asyncio.Future[None] | None = None
+        self._wakeup: Wakeup | None = None
+        self._task = asyncio.ensure_future(self._run())
+
+    def set_wakeup(self, wakeup: Wakeup | None) -> None:
+        """See :class:`~channels.typing.EventSource`."""
+        self._wakeup = wakeup
+
+    def receive_nowait(self) -> Message | None:
+        """Take the message; raise what ``receive`` raised."""
+        message, self._message = self._message, None
+        if message is None and self._error is not None:
+            raise self._error
+        if self._taken is not None and not self._taken.done():
+            self._taken.set_result(None)
+        return message
+
+    async def _run(self) -> None:
+        try:
+            while True:
+                self._message = await self._receive()
+                self._taken = asyncio.get_running_loop().create_future()
+                self._announce()
+                await self._taken
+        except Exception as error:
+            self._error = error
+            self._announce()
+
+    def _announce(self) -> None:
+        if self._wakeup is not None:
+            self._wakeup()
+
+    async def aclose(self) -> None:
+        """End the task and wait until it has ended."""
+        self._task.cancel()
+        await asyncio.wait([self._task])
+
+
+def pushing_receive(scope: Scope, receive: Receive) -> EventSource | None:
+    """Return the server's own source, unless somebody has wrapped its ``receive``."""
+    source: Any = scope.get("extensions", {}).get(PUSH_EXTENSION)
+    if source is not None and source.receive == receive:
+        pushing: EventSource = source
+        return pushing
+    return None
+
+
+def pushes(layer: Any) -> bool:
+    """Whether ``layer`` can push, and nobody has overridden how it is read.
+
+    Our backends name their own ``receive`` as ``pushing_receive``; a subclass or a test that
+    replaces ``receive`` wants to be asked, and gets a pump.
+    """
+    own = getattr(type(layer), "pushing_receive", None)
+    return own is not None and getattr(layer.receive, "__func__", None) is own

@@ -1,0 +1,95 @@
+"""The ASGI messages that generic consumers send and the meaning of those they get.
+
+Pure functions: the sync and the async consumers are shells over the same ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from channels.exceptions import InvalidChannelLayerError
+from channels.typing import Message
+
+HeaderPairs = Iterable[tuple[bytes | str, bytes | str]]
+
+
+def accept(subprotocol: str | None, headers: Iterable[Any] | None) -> Message:
+    """Return the message that accepts a WebSocket."""
+    return {"type": "websocket.accept", "subprotocol": subprotocol, "headers": list(headers or ())}
+
+
+def frame(text_data: str | None, bytes_data: bytes | None) -> Message:
+    """Return the message that sends one text or one binary message.
+
+    Raises:
+        ValueError: neither was given.
+    """
+    if text_data is not None:
+        return {"type": "websocket.send", "text": text_data}
+    if bytes_data is not None:
+        return {"type": "websocket.send", "bytes": bytes_data}
+    raise ValueError("You must pass one of bytes_data or text_data, both are None.")
+
+
+def close(code: int | bool | None, reason: str | None) -> Message:
+    """Return the message that closes a WebSocket; True asks for a close without a code."""
+    message: Message = {"type": "websocket.close"}
+    if code is not None and code is not True:
+        message["code"] = code
+    if reason:
+        message["reason"] = reason
+    return message
+
+
+def received(message: Message) -> dict[str, Any]:
+    """Return the keyword argument with which ``receive()`` is called for a frame."""
+    if message.get("text") is not None:
+        return {"text_data": message["text"]}
+    return {"bytes_data": message.get("bytes")}
+
+
+def json_text(text_data: str | None) -> str:
+    """Return the text of a frame that should hold JSON.
+
+    Raises:
+        ValueError: it has no text.
+    """
+    if not text_data:
+        raise ValueError(
+            "No text section for incoming WebSocket frame! JSON consumers take text frames only."
+        )
+    return text_data
+
+
+def require_groups(consumer: Any) -> None:
+    """Raise InvalidChannelLayerError if ``groups`` is used with a layer that has none."""
+    if consumer.groups and not hasattr(consumer.channel_layer, "group_add"):
+        raise InvalidChannelLayerError(
+            "BACKEND is unconfigured or doesn't support groups: "
+            f"{type(consumer).__name__}.groups is {list(consumer.groups)!r}, so set CHANNEL_LAYERS"
+            f"[{consumer.channel_layer_alias!r}] to a layer with groups."
+        )
+
+
+def header_pairs(headers: Mapping[Any, Any] | Iterable[Any] | None) -> list[Any]:
+    """Return response headers as a list of pairs, from a mapping or any iterable of pairs."""
+    if isinstance(headers, Mapping):
+        return list(headers.items())
+    return list(headers or ())
+
+
+def response_start(status: int, headers: Mapping[Any, Any] | Iterable[Any] | None) -> Message:
+    """Return the message that starts an HTTP response."""
+    return {"type": "http.response.start", "status": status, "headers": header_pairs(headers)}
+
+
+def response_body(body: bytes, more_body: bool) -> Message:
+    """Return the message that sends a part of an HTTP response's body.
+
+    Raises:
+        AssertionError: the body is not bytes.
+    """
+    if not isinstance(body, bytes):
+        raise AssertionError(f"Body is not bytes but {type(body).__name__}; encode it first.")
+    return {"type": "http.response.body", "body": body, "more_body": more_body}

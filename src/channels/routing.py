@@ -1,0 +1,304 @@
+"""Routers: ASGI applications that pick another one by protocol, path or channel name."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from asgiref.compatibility import guarantee_single_callable
+from django.conf import settings
+from django.core.asgi import get_asgi_application
+from django.core.exceptions import ImproperlyConfigured
+from django.urls import URLPattern, URLResolver, get_script_prefix
+from django.urls import reverse as django_reverse
+from django.urls.exceptions import Resolver404
+from django.urls.resolvers import RoutePattern
+
+from channels.consumer import AsyncConsumer
+from channels.exceptions import RouteNotFound
+from channels.refusal import refuse
+from channels.typing import ASGIApp, Receive, Scope, Send
+
+logger = logging.getLogger("channels.routing")
+
+#: Attributes under which middleware keep the application they wrap.
+INNER_ATTRIBUTES = ("inner", "application", "app")
+
+
+def get_default_application() -> Any:
+    """Return the application that the ``ASGI_APPLICATION`` setting names.
+
+    Raises:
+        ImproperlyConfigured: the setting is missing or names nothing importable.
+    """
+    dotted = getattr(settings, "ASGI_APPLICATION", None)
+    if not dotted:
+        raise ImproperlyConfigured(
+            "Cannot find ASGI_APPLICATION setting. Add it, for example 'myproject.asgi.application'."
+        )
+    path, _, name = str(dotted).rpartition(".")
+    try:
+        module = importlib.import_module(path)
+    except (ImportError, ValueError) as error:
+        raise ImproperlyConfigured(f"Cannot import ASGI_APPLICATION module {path!r}: {error}") from error
+    try:
+        return getattr(module, name)
+    except AttributeError:
+        raise ImproperlyConfigured(f"Cannot find {name!r} in ASGI_APPLICATION module {path}") from None
+
+
+class ProtocolTypeRouter:
+    """Picks an application by ``scope["type"]``; without one for "http", Django serves it.
+
+    Where a server is at the other end, a path that no URLRouter knows is answered with 404
+    and one line in the log. A scope that no server made (it has no ``asgi`` key) gets the
+    RouteNotFound itself.
+
+    Args:
+        application_mapping: ASGI applications by protocol: "http", "websocket", "channel" ...
+    """
+
+    def __init__(self, application_mapping: Mapping[str, Any]) -> None:
+        self.application_mapping = application_mapping
+
+    @functools.cached_property
+    def _django(self) -> Any:
+        return get_asgi_application()
+
+    def _application(self, protocol: str) -> Any:
+        if protocol in self.application_mapping:
+            return self.application_mapping[protocol]
+        if protocol == "http":
+            return self._django
+        raise ValueError(f"No application configured for scope type {protocol!r}")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
+        """Call the application for the scope's type; raises ValueError if there is none."""
+        application = self._application(scope["type"])
+        try:
+            return await application(scope, receive, send)
+        except RouteNotFound as error:
+            if "asgi" not in scope:
+                raise
+            logger.warning("%s answered with 404. %s", scope["type"], error)
+            return await refuse(scope, receive, send, 404, "Not Found")
+
+
+class URLRouter:
+    """Picks an application by the path of an HTTP or WebSocket scope, as Django's URLconf does.
+
+    The chosen application finds ``{"args": ..., "kwargs": ...}`` in ``scope["url_route"]``
+    and what is left of the path in ``scope["path_remaining"]``.
+
+    Args:
+        routes: from ``path()``, ``re_path()`` and ``include()``; an application may be another
+            URLRouter, behind middleware too.
+
+    Raises:
+        ImproperlyConfigured: a route's application is a consumer class without ``as_asgi()``.
+    """
+
+    #: Marks a router for others: a route that leads to one matches the beginning of a path.
+    _path_routing = True
+
+    def __init__(self, routes: Sequence[URLPattern | URLResolver]) -> None:
+        self.routes = list(routes)
+        self._table = [_Route(route) for route in flatten(self.routes)]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
+        """Call the first application whose route fits.
+
+        Raises:
+            RouteNotFound: (a ValueError) none fits; from the outermost router.
+            Resolver404: the same from a router inside another, which then tries its next route.
+        """
+        outermost = "path_remaining" not in scope
+        path = routed_path(scope)
+        for route in self._table:
+            match = route.match(path)
+            if match is None:
+                continue
+            remaining, args, kwargs = match
+            try:
+                return await route.application(
+                    {**scope, "path_remaining": remaining, "url_route": merged(scope, args, kwargs)},
+                    receive,
+                    send,
+                )
+            except Resolver404:
+                continue
+        if outermost:
+            raise RouteNotFound(path, self.describe())
+        raise Resolver404(f"No route found for path {path!r}.")
+
+    def describe(self) -> list[str]:
+        """Return the routes as they were written, those of routers inside in full."""
+        return [line for route in self._table for line in route.describe()]
+
+    def reverse(
+        self, name: str, args: Sequence[Any] | None = None, kwargs: Mapping[str, Any] | None = None
+    ) -> str:
+        """Return the path of a named route, from the root; "namespace:name" for included ones.
+
+        Raises:
+            NoReverseMatch: no route has the name and takes these arguments.
+        """
+        prefix = get_script_prefix().rstrip("/")
+        path = django_reverse(name, urlconf=self._urlconf, args=args, kwargs=kwargs)  # type: ignore[arg-type]
+        return path.removeprefix(prefix) if prefix else path
+
+    @functools.cached_property
+    def _urlconf(self) -> tuple[URLPattern | URLResolver, ...]:
+        return tuple(reversible(route) for route in self.routes)
+
+
+class _Route:
+    """One line of a router's table: the patterns from the outside in, and where they lead."""
+
+    __slots__ = ("application", "default_args", "patterns", "router")
+
+    def __init__(self, chain: tuple[Any, ...]) -> None:
+        *outer, last = chain
+        self.router = find_router(last.callback)
+        if inspect.isclass(last.callback) and issubclass(last.callback, AsyncConsumer):
+            raise ImproperlyConfigured(
+                f"Route {last.pattern} leads to the class {last.callback.__name__}; "
+                f"write {last.callback.__name__}.as_asgi()."
+            )
+        final = last.pattern if self.router is None else open_ended(last.pattern)
+        self.patterns = [part.pattern for part in outer] + [final]
+        self.default_args: dict[str, Any] = {}
+        for part in outer:
+            self.default_args.update(part.default_kwargs)
+        self.default_args.update(last.default_args)
+        self.application: ASGIApp = guarantee_single_callable(last.callback)
+
+    def match(self, path: str) -> tuple[str, tuple[Any, ...], dict[str, Any]] | None:
+        """Return what is left of the path, args and kwargs; None if it does not fit."""
+        args: tuple[Any, ...] = ()
+        kwargs: dict[str, Any] = {}
+        for pattern in self.patterns:
+            match = pattern.match(path)
+            if match is None:
+                return None
+            path, more_args, more_kwargs = match
+            args += more_args
+            kwargs.update(more_kwargs)
+        kwargs.update(self.default_args)
+        return path, args, kwargs
+
+    def describe(self) -> list[str]:
+        """Return the route as it was written, or those of the router it leads to."""
+        prefix = "".join(str(pattern) for pattern in self.patterns)
+        return [prefix] if self.router is None else [prefix + route for route in self.router.describe()]
+
+
+def flatten(routes: Sequence[URLPattern | URLResolver], outer: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Return the chain of routes to each application, ``include()``s unfolded, in order."""
+    chains: list[tuple[Any, ...]] = []
+    for route in routes:
+        chain = (*outer, route)
+        chains += flatten(route.url_patterns, chain) if isinstance(route, URLResolver) else [chain]
+    return chains
+
+
+def find_router(application: Any) -> URLRouter | None:
+    """Return the URLRouter that ``application`` is or that middleware around it wrap."""
+    while application is not None:
+        if isinstance(application, URLRouter):
+            return application
+        inner = (vars(application).get(name) for name in INNER_ATTRIBUTES if hasattr(application, "__dict__"))
+        application = next((candidate for candidate in inner if candidate is not None), None)
+    return None
+
+
+def open_ended(pattern: Any) -> Any:
+    """Return the pattern so that it fits the beginning of a path."""
+    if isinstance(pattern, RoutePattern):
+        return RoutePattern(pattern._route, name=pattern.name, is_endpoint=False)  # type: ignore[attr-defined]
+    return pattern
+
+
+def reversible(route: URLPattern | URLResolver) -> URLPattern | URLResolver:
+    """Return the route as Django's ``reverse`` understands it: a router inside is an include."""
+    router = None if isinstance(route, URLResolver) else find_router(route.callback)
+    if router is None:
+        return route
+    return URLResolver(open_ended(route.pattern), router._urlconf, route.default_args)  # type: ignore[union-attr]
+
+
+def routed_path(scope: Scope) -> str:
+    """Return the part of the scope's path that a router has to look at, without leading slash."""
+    if "path_remaining" in scope:
+        return str(scope["path_remaining"])
+    path = scope.get("path")
+    if path is None:
+        raise ValueError("No 'path' key in connection scope, cannot route URLs")
+    root_path = str(scope.get("root_path") or "").rstrip("/")
+    if root_path and (path == root_path or path.startswith(root_path + "/")):
+        path = path[len(root_path) :]
+    return str(path).lstrip("/")
+
+
+def merged(scope: Scope, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Return ``url_route``: what outer routers found, then what this one did."""
+    outer = scope.get("url_route", {})
+    return {
+        "args": tuple(outer.get("args", ())) + args,
+        "kwargs": {**outer.get("kwargs", {}), **kwargs},
+    }
+
+
+def reverse(
+    name: str,
+    args: Sequence[Any] | None = None,
+    kwargs: Mapping[str, Any] | None = None,
+    protocol: str = "websocket",
+) -> str:
+    """Return the path of a named route of the ``ASGI_APPLICATION``.
+
+    Args:
+        name: of the route; "namespace:name" for included ones.
+        args: positional arguments of the route.
+        kwargs: its named arguments.
+        protocol: which entry of the ProtocolTypeRouter to look in.
+
+    Raises:
+        NoReverseMatch: no route has the name and takes these arguments.
+        ImproperlyConfigured: the application has no URLRouter for the protocol.
+    """
+    application = get_default_application()
+    mapping = getattr(application, "application_mapping", {})
+    router = find_router(mapping.get(protocol, application))
+    if router is None:
+        raise ImproperlyConfigured(
+            f"ASGI_APPLICATION has no URLRouter for {protocol!r} to reverse {name!r} in."
+        )
+    return router.reverse(name, args=args, kwargs=kwargs)
+
+
+class ChannelNameRouter:
+    """Picks an application by channel name, for messages from ``runworker``.
+
+    Args:
+        application_mapping: ASGI applications by channel name.
+    """
+
+    def __init__(self, application_mapping: Mapping[str, Any]) -> None:
+        self.application_mapping = application_mapping
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
+        """Call the application for the scope's channel; raises ValueError if there is none."""
+        if "channel" not in scope:
+            raise ValueError(
+                "ChannelNameRouter got a scope without a 'channel' key. "
+                "Did you make sure it's only being used for 'channel' type messages?"
+            )
+        application = self.application_mapping.get(scope["channel"])
+        if application is None:
+            raise ValueError(f"No application configured for channel name {scope['channel']!r}")
+        return await application(scope, receive, send)
