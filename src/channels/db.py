@@ -1,0 +1,157 @@
+"""The bridge from async code to Django's connections, which belong to threads.
+
+A connection is opened, used and closed in one thread, while the code that decides when
+it is due runs in an event loop. Going to look costs a trip to that thread, for every
+message of every consumer. So this module keeps a list of who opened what where (Django
+sends ``connection_created`` in the opening thread), and looks from outside: attributes
+of a connection may be read from any thread. Only a connection that is due is visited.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+import weakref
+from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from typing import Any, ParamSpec, TypeAlias, TypeVar
+
+from asgiref.current_thread_executor import CurrentThreadExecutor
+from asgiref.sync import AsyncToSync, SyncToAsync, sync_to_async
+from django.db import close_old_connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+_Reference: TypeAlias = "weakref.ReferenceType[BaseDatabaseWrapper]"
+
+_opened: dict[int, tuple[_Reference, ...]] = {}
+_lock = threading.RLock()
+
+
+class DatabaseSyncToAsync(SyncToAsync[_P, _R]):
+    """``SyncToAsync`` that closes stale database connections before and after the call.
+
+    Use it for functions that touch the database; the connection they leave behind
+    follows ``CONN_MAX_AGE`` and ``CONN_HEALTH_CHECKS`` as after a Django request.
+    """
+
+    def thread_handler(self, loop: asyncio.AbstractEventLoop, *args: Any, **kwargs: Any) -> Any:
+        """Run the call in its thread, between two looks at that thread's connections."""
+        close_old_connections()
+        try:
+            # asgiref ships types, but none for this method.
+            return super().thread_handler(loop, *args, **kwargs)  # type: ignore[no-untyped-call]
+        finally:
+            close_old_connections()
+
+
+#: ``await database_sync_to_async(function)(*args)``, or a decorator: the name to use in code.
+database_sync_to_async = DatabaseSyncToAsync
+
+
+async def aclose_old_connections() -> None:
+    """Close what is stale among the connections of this context's sync thread.
+
+    The thread is visited only if :func:`connections_due` says that there is something to do.
+    """
+    if connections_due():
+        await sync_to_async(close_old_connections)()
+
+
+def connections_due() -> bool:
+    """Tell whether the thread that sync code of this context runs in has a connection to close.
+
+    Must be called in a running event loop. It visits no thread and never blocks.
+
+    Returns:
+        True if a connection there is past its age, saw an error, was left out of
+        autocommit, or waits for its next health check.
+    """
+    if not _opened:
+        return False
+    now = time.monotonic()
+    return any(_is_due(connection, now) for ident in sync_threads() for connection in opened_by(ident))
+
+
+def opened_by(ident: int) -> Iterator[BaseDatabaseWrapper]:
+    """Iterate over the connections that were opened by the thread ``ident`` and still exist.
+
+    Some may be closed by now: their ``connection`` is None.
+    """
+    for reference in _opened.get(ident, ()):
+        connection = reference()
+        if connection is not None:
+            yield connection
+
+
+def opened_anywhere() -> Iterator[BaseDatabaseWrapper]:
+    """Iterate over the connections that any thread opened and that still exist."""
+    for ident in tuple(_opened):
+        yield from opened_by(ident)
+
+
+def sync_executor() -> Executor | None:
+    """Find the executor that thread-sensitive sync code of this context would run in.
+
+    Mirrors the choice of asgiref's ``SyncToAsync``. Must be called in a running event loop.
+
+    Returns:
+        The executor, or None where none was made yet.
+    """
+    current = getattr(AsyncToSync.executors, "current", None)
+    if current is not None:
+        return current  # type: ignore[no-any-return]  # asgiref's Local is untyped
+    context = SyncToAsync.thread_sensitive_context.get(None)
+    if context is not None:
+        return SyncToAsync.context_to_thread_executor.get(context)
+    loop = asyncio.get_running_loop()
+    return AsyncToSync.loop_thread_executors.get(loop, SyncToAsync.single_thread_executor)
+
+
+def sync_threads() -> list[int]:
+    """Return the idents of the threads behind :func:`sync_executor`; none if it has not started any."""
+    executor = sync_executor()
+    if isinstance(executor, CurrentThreadExecutor):
+        return [executor._work_thread.ident or 0]
+    if isinstance(executor, ThreadPoolExecutor):
+        return [thread.ident or 0 for thread in tuple(executor._threads)]
+    return []
+
+
+def _is_due(connection: Any, now: float) -> bool:  # Any: django-stubs lack the health checks
+    """Whether ``close_if_unusable_or_obsolete`` would have something to do; the same tests, read only."""
+    if connection.connection is None or connection.in_atomic_block:
+        return False
+    return bool(
+        connection.errors_occurred
+        or (connection.close_at is not None and now >= connection.close_at)
+        or connection.autocommit != connection.settings_dict["AUTOCOMMIT"]
+        # Not to be closed, but to be asked for its health before its next use.
+        or (connection.health_check_enabled and connection.health_check_done)
+    )
+
+
+def _remember(connection: BaseDatabaseWrapper, **_: Any) -> None:
+    ident = threading.get_ident()
+    with _lock:
+        known = _opened.get(ident, ())
+        if any(reference() is connection for reference in known):
+            return
+        # No reference keeps a connection alive: those of a thread that ends go with it.
+        reference = weakref.ref(connection, lambda gone: _forget(ident, gone))
+        _opened[ident] = (*known, reference)
+
+
+def _forget(ident: int, gone: _Reference) -> None:
+    with _lock:
+        left = tuple(reference for reference in _opened.get(ident, ()) if reference is not gone)
+        if left:
+            _opened[ident] = left
+        else:
+            _opened.pop(ident, None)
+
+
+connection_created.connect(_remember, dispatch_uid="channels.db", weak=False)
