@@ -1,0 +1,319 @@
+"""HTTP/1.1, the server's side of one connection (RFC 9112): bytes in, events out, and back.
+
+The reading half is here, the writing half in :mod:`channels.protocols.http1_response`. This class owns
+the bytes: it finds the end of each head, counts each body, and keeps what lies behind them for the next
+request. A library (:mod:`channels.protocols.engines`) reads each head and each chunk;
+:mod:`channels.protocols.http1_head` judges them.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from channels.protocols.engines import http1_engine
+from channels.protocols.events import (
+    BodyEnded,
+    BodyReceived,
+    ConnectionClosed,
+    Event,
+    ProtocolViolated,
+    StreamClosed,
+)
+from channels.protocols.http1_head import CHUNKED, judge, judge_trailers, refusal, screen
+from channels.protocols.http1_message import MalformedMessage, MessageReader, RawHead
+from channels.protocols.http1_response import ResponseWriter
+
+# Chunk sizes, extensions and trailers may take this much, and 16 bytes more for each byte of the body:
+# enough for a body in chunks of one byte, too little for a flood of extensions.
+_CHUNK_OVERHEAD = 16_384
+_CHUNK_OVERHEAD_PER_BYTE = 16
+
+
+@dataclass(frozen=True, slots=True)
+class HTTP1Limits:
+    """What a peer may make us hold before anybody has seen its request.
+
+    Attributes:
+        max_target: bytes of the request target; more is answered 414.
+        max_header_bytes: bytes of the whole head, request line included; more is answered 431.
+        max_headers: fields in a head; more is answered 431.
+    """
+
+    max_target: int = 8192
+    max_header_bytes: int = 65_536
+    max_headers: int = 100
+
+
+class _Reading(enum.IntEnum):
+    """What the next bytes of the peer are."""
+
+    HEAD = 0
+    LENGTH = 1  # a body whose length is known
+    CHUNKS = 2  # a body that tells when it ends
+    NEXT = 3  # of the next request: wait for start_next_cycle()
+    NOTHING = 4  # worth nothing: the peer broke the protocol
+
+
+class HTTP1Connection(ResponseWriter):
+    """An HTTP/1.1 connection as the server sees it.
+
+    Feed it with ``receive_data``, take events with ``next_event`` until there is none, write with the
+    ``send_*`` methods, and put ``data_to_send()`` on the wire after each. It takes one request at a time: when
+    request and response are complete and ``keep_alive`` is true, ``start_next_cycle()`` goes on to the next.
+
+    Args:
+        limits: what a peer may make us hold.
+        require_host: refuse an HTTP/1.1 request without Host, as RFC 9112 3.2 demands. Only
+            test servers whose clients send none have a reason to set it to False.
+        engine: who reads the bytes, "zttp" or "h11"; None for the best that is installed.
+    """
+
+    __slots__ = (
+        "_body_bytes",
+        "_body_left",
+        "_buffer",
+        "_eof",
+        "_limits",
+        "_open_reader",
+        "_overhead",
+        "_pending",
+        "_reader",
+        "_reading",
+        "_require_host",
+        "_scanned",
+        "_skip_empty_line",
+        "_stream_id",
+        "_tail",
+    )
+
+    def __init__(
+        self,
+        limits: HTTP1Limits = HTTP1Limits(),
+        *,
+        require_host: bool = True,
+        engine: str | None = None,
+    ) -> None:
+        super().__init__()
+        self._limits = limits
+        self._require_host = require_host
+        self._open_reader = http1_engine(engine)
+        self._stream_id = 0
+        self._buffer: bytes | bytearray = b""
+        self._eof = False
+        self._expect_head()
+
+    def _expect_head(self) -> None:
+        self._reading = _Reading.HEAD
+        self._reader: MessageReader | None = None
+        self._pending: Event | None = None
+        self._scanned = 0
+        self._skip_empty_line = True
+
+    @property
+    def keep_alive(self) -> bool:
+        """Whether another request may follow, as far as it can be known by now."""
+        return self._persistent and self._reading is not _Reading.NOTHING
+
+    @property
+    def buffered(self) -> int:
+        """Bytes received that no event has told of yet; stop reading when it grows."""
+        return len(self._buffer)
+
+    @property
+    def request_ended(self) -> bool:
+        """Whether the current request is complete."""
+        return self._reading is _Reading.NEXT
+
+    def receive_data(self, data: bytes) -> None:
+        """Take what the peer sent; b"" when it will send no more."""
+        if not data:
+            self._eof = True
+        elif self._reading is _Reading.NOTHING:
+            return
+        elif not self._buffer:
+            self._buffer = data
+        else:
+            if type(self._buffer) is bytes:
+                self._buffer = bytearray(self._buffer)  # grows without being copied for each drip
+            self._buffer += data
+
+    def next_event(self) -> Event | None:
+        """Return what the peer said next.
+
+        None means that more of it must come first, or that this side must complete its response and call
+        ``start_next_cycle()``. After ProtocolViolated, StreamClosed and ConnectionClosed nothing more comes.
+        """
+        if self._pending is not None:
+            return self._take_pending(self._pending)
+        try:
+            event = self._read() if self._buffer else None
+            if event is None and self._eof:
+                event = self._read_eof()
+        except MalformedMessage as error:
+            event = self._give_up(ProtocolViolated(error.status, error.reason))
+        return event
+
+    def start_next_cycle(self) -> None:
+        """Go on to the next request.
+
+        Raises:
+            RuntimeError: request or response are not complete, or the connection must be closed.
+        """
+        if not (self.request_ended and self.response_ended and self.keep_alive):
+            raise RuntimeError(
+                f"No next request on this connection: request ended: {self.request_ended}, "
+                f"response ended: {self.response_ended}, keep-alive: {self.keep_alive}."
+            )
+        self._expect_head()
+
+    def trailing_data(self) -> bytes:
+        """Return and clear what the peer sent behind its request: the next protocol's, after an upgrade."""
+        data, self._buffer = bytes(self._buffer), b""
+        return data
+
+    def _give_up(self, event: Event) -> Event:
+        self._reading = _Reading.NOTHING
+        self._persistent = False
+        self._buffer = b""
+        self._reader = None
+        return event
+
+    def _take_pending(self, event: Event) -> Event:
+        self._pending = None
+        if isinstance(event, ProtocolViolated):
+            return self._give_up(event)
+        self._reading = _Reading.NEXT
+        self._reader = None
+        return event
+
+    def _read(self) -> Event | None:
+        if self._reading is _Reading.HEAD:
+            return self._read_head()
+        if self._reading is _Reading.LENGTH:
+            return self._read_length()
+        if self._reading is _Reading.CHUNKS:
+            return self._read_chunks()
+        return None
+
+    def _read_eof(self) -> Event | None:
+        """The peer is gone: tell it once, as what it means for whoever waits."""
+        reading, waiting = self._reading, len(self._buffer)
+        if reading is _Reading.NOTHING or (reading is _Reading.NEXT and waiting):
+            return None
+        if reading is _Reading.HEAD and waiting and self._buffer != b"\r":
+            raise MalformedMessage(400, "the connection ended inside a request head")
+        cut_off = reading in (_Reading.LENGTH, _Reading.CHUNKS)
+        return self._give_up(StreamClosed(self._stream_id) if cut_off else ConnectionClosed())
+
+    def _take(self, size: int) -> bytes:
+        data = self._buffer
+        if size == len(data):
+            self._buffer = b""
+            return bytes(data)
+        if type(data) is bytes:
+            self._buffer = data = bytearray(data)  # cuts its front off without a copy of the rest
+        taken = bytes(data[:size])
+        del data[:size]  # type: ignore[union-attr]
+        return taken
+
+    def _read_head(self) -> Event | None:
+        # RFC 9112 2.2: an empty line before the request line is ignored; only one, or a flood would be free.
+        if self._skip_empty_line and self._buffer.startswith(b"\r\n"):
+            self._take(2)
+        if self._buffer[:1] != b"\r":
+            self._skip_empty_line = False
+        end = self._buffer.find(b"\r\n\r\n", max(0, self._scanned - 3)) + 4
+        limits = self._limits
+        if end < 4 or end > limits.max_target:
+            head = self._buffer if end < 4 else self._buffer[:end]
+            error = screen(head, self._scanned, limits.max_target, limits.max_header_bytes)
+            if error is not None:
+                raise error
+        if end < 4:
+            self._scanned = len(self._buffer)
+            return None
+        return self._begin_request(self._take(end))
+
+    def _begin_request(self, head: bytes) -> Event:
+        self._stream_id += 1
+        limits = self._limits
+        try:
+            raw = self._parse(head)
+        except MalformedMessage:
+            screened = screen(head, 0, limits.max_target, limits.max_header_bytes)
+            raise screened or refusal(head, limits.max_headers) from None
+        event, length, persistent = judge(raw, self._stream_id, limits.max_target, limits.max_headers)
+        self._begin_response(event.method, event.http_version, persistent=persistent)
+        self._body_left = length
+        if length == CHUNKED:
+            self._reading = _Reading.CHUNKS
+            self._tail, self._overhead, self._body_bytes = b"", 0, 0
+        else:
+            self._reading = _Reading.LENGTH if length else _Reading.NEXT
+            self._reader = None
+        return event
+
+    def _parse(self, head: bytes) -> RawHead:
+        self._reader = self._open_reader(head)
+        if self._require_host:
+            return self._reader.read_head(head)
+        return self._parse_without_host(head, self._reader)
+
+    def _parse_without_host(self, head: bytes, reader: MessageReader) -> RawHead:
+        """Both engines insist on Host: show them a head with one, and take it out again."""
+        if b"\r\nhost:" in head.lower():
+            return reader.read_head(head)
+        line, rest = head.split(b"\r\n", 1)
+        raw = reader.read_head(b"%b\r\nHost: a\r\n%b" % (line, rest))
+        return raw._replace(headers=raw.headers[1:])
+
+    def _read_length(self) -> Event:
+        data = self._take(min(self._body_left, len(self._buffer)))
+        self._body_left -= len(data)
+        if not self._body_left:
+            self._pending = BodyEnded(self._stream_id)
+        return BodyReceived(self._stream_id, data)
+
+    def _read_chunks(self) -> Event | None:
+        """Read all chunks that are there, as one event."""
+        parts: list[bytes] = []
+        while self._buffer and self._pending is None:
+            parts.append(self._read_piece(self._take(self._next_cut())))
+        data = b"".join(parts)
+        if data:
+            return BodyReceived(self._stream_id, data)
+        return self._take_pending(self._pending) if self._pending is not None else None
+
+    def _next_cut(self) -> int:
+        """Where the body may end at the earliest.
+
+        A body in chunks always ends with an empty line. Cut there, the reader never sees
+        a byte of what follows, and nobody needs to ask it how much it left.
+        """
+        seam = self._tail + self._buffer[:3]
+        end = seam.find(b"\r\n\r\n")
+        if end >= 0:
+            return end + 4 - len(self._tail)
+        end = self._buffer.find(b"\r\n\r\n")
+        return end + 4 if end >= 0 else len(self._buffer)
+
+    def _read_piece(self, piece: bytes) -> bytes:
+        assert self._reader is not None  # set with the head, until the body has ended
+        self._tail = (self._tail + piece[-3:])[-3:]
+        try:
+            data, trailers = self._reader.read_chunks(piece)
+            self._bound_overhead(len(piece), len(data))
+            if trailers is not None:
+                judge_trailers(trailers)
+                self._pending = BodyEnded(self._stream_id, trailers)
+        except MalformedMessage as error:
+            data = error.data
+            self._pending = ProtocolViolated(error.status, error.reason)
+        return data
+
+    def _bound_overhead(self, received: int, data: int) -> None:
+        self._body_bytes += data
+        self._overhead += received - data
+        if self._overhead > _CHUNK_OVERHEAD + _CHUNK_OVERHEAD_PER_BYTE * self._body_bytes:
+            raise MalformedMessage(431, "chunk extensions or trailers are too large")

@@ -1,0 +1,93 @@
+"""What an HTTP/1.1 engine does for us: read one head, undo one chunked coding.
+
+The connection (:mod:`channels.protocols.http1`) owns the bytes. It finds where a head ends, and counts a
+body that has a length, so that it knows what belongs to the next request or to the protocol after an upgrade:
+no engine has to tell. What is left to a library is the grammar, behind :class:`MessageReader`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from channels.protocols.events import Headers
+
+
+class MalformedMessage(Exception):
+    """The peer's bytes are no HTTP/1.1 message, or none that we serve.
+
+    Args:
+        status: the HTTP status that says so.
+        reason: one sentence; never the peer's bytes.
+        data: what of the body was read before the offence.
+    """
+
+    def __init__(self, status: int, reason: str, data: bytes = b"") -> None:
+        super().__init__(status, reason)
+        self.status = status
+        self.reason = reason
+        self.data = data
+
+
+class RawHead(NamedTuple):
+    """A request head that is well formed; what it means is judged elsewhere.
+
+    Attributes:
+        method: a token, case kept.
+        target: the request target as it was sent.
+        version: digit, period, digit, as b"1.1".
+        headers: names lowercased, values stripped, order and duplicates kept.
+    """
+
+    method: bytes
+    target: bytes
+    version: bytes
+    headers: Headers
+
+
+class MessageReader(Protocol):
+    """Reads one message. A new reader is made for each request.
+
+    A reader is strict: it refuses what :func:`has_forbidden_bytes` finds, a space before a colon, a Host that
+    is missing (HTTP/1.1) or repeated, a Content-Length that is no number or stands beside Transfer-Encoding.
+    """
+
+    def read_head(self, head: bytes) -> RawHead:
+        """Read a whole head, from the method to the empty line.
+
+        Raises:
+            MalformedMessage: with any status; the connection finds the status that fits from the bytes.
+        """
+        ...
+
+    def read_chunks(self, data: bytes) -> tuple[bytes, Headers | None]:
+        """Undo the chunked coding of a part of the body.
+
+        Returns:
+            The bytes of the body that became known, and the trailers (names lowercased) if the body is
+            complete, else None. ``data`` never reaches beyond the end of the body.
+
+        Raises:
+            MalformedMessage: the coding is broken; ``data`` holds what came before.
+        """
+        ...
+
+
+# RFC 9110 5.5 forbids all controls but HTAB. 0x85 is a new line to ``str.splitlines``: a header that holds
+# one can smuggle another header past whoever decodes and splits it.
+_HEAD_BYTES = bytes(c for c in range(256) if c in b"\t\r\n" or (c >= 0x20 and c not in (0x7F, 0x85)))
+
+
+def has_forbidden_bytes(data: bytes | bytearray) -> bool:
+    """Tell whether a head, or the beginning of one, holds what no head may hold.
+
+    That is a control character, a CR or LF alone (RFC 9112 2.2), or a line that begins with
+    white space (obs-fold, 5.2). A CR at the very end may still get its LF.
+    """
+    pairs = data.count(b"\r\n")
+    return (
+        bool(data.translate(None, _HEAD_BYTES))
+        or data.count(b"\n") != pairs
+        or data.count(b"\r") - data.endswith(b"\r") != pairs
+        or b"\n " in data
+        or b"\n\t" in data
+    )
