@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import asyncio
+import random
+
+import pytest
+from asgiref.sync import async_to_sync, sync_to_async
+
+from channels.exceptions import ChannelFull, InvalidMessageError
+from channels.layers import InMemoryChannelLayer
+
+
+@pytest.fixture
+def layer():
+    return InMemoryChannelLayer(capacity=3)
+
+
+async def nothing_on(layer, channel):
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(layer.receive(channel), 0.02)
+
+
+async def test_send_and_receive(layer):
+    await layer.send("chan", {"type": "test", "text": "Ahoy-hoy!"})
+    assert await layer.receive("chan") == {"type": "test", "text": "Ahoy-hoy!"}
+    assert layer.channels == {}
+
+
+async def test_messages_wait_for_a_name_nobody_reads_yet(layer):
+    name = await layer.new_channel()
+    await layer.send(name, {"type": "early"})
+    assert (await layer.receive(name))["type"] == "early"
+
+
+async def test_the_receiver_does_not_see_what_the_sender_changes_later(layer):
+    message = {"type": "test", "items": [1]}
+    await layer.group_add("g", "a")
+    await layer.group_add("g", "b")
+    await layer.group_send("g", message)
+    message["items"].append(2)
+    first = await layer.receive("a")
+    first["items"].append(3)
+    assert (await layer.receive("b"))["items"] == [1]
+
+
+async def test_capacity(layer):
+    for _ in range(3):
+        await layer.send("chan", {"type": "test"})
+    with pytest.raises(ChannelFull):
+        await layer.send("chan", {"type": "test"})
+    await layer.group_add("g", "chan")
+    await layer.group_send("g", {"type": "test"})
+    assert layer.statistics()["dropped"] == {"capacity": 2}
+
+
+async def test_groups(layer):
+    names = [await layer.new_channel(prefix=f"test-{n}") for n in range(3)]
+    for name in names:
+        await layer.group_add("group", name)
+    await layer.group_discard("group", names[1])
+    await layer.group_discard("group", "never-there")
+    await layer.group_send("group", {"type": "message"})
+    assert (await layer.receive(names[0]))["type"] == "message"
+    assert (await layer.receive(names[2]))["type"] == "message"
+    await nothing_on(layer, names[1])
+    await layer.group_send("nobody", {"type": "message"})
+
+
+async def test_new_names_differ_even_with_a_seeded_random(layer):
+    random.seed(1)
+    first = await layer.new_channel()
+    random.seed(1)
+    assert await layer.new_channel() != first
+    assert first.startswith("specific.inmemory!")
+    layer.require_valid_channel_name(first)
+
+
+@pytest.mark.parametrize("message", [None, "text", [1], 5])
+async def test_what_is_no_message(layer, message):
+    for call in (layer.send("c", message), layer.group_send("g", message)):
+        with pytest.raises(InvalidMessageError, match="not a dict but") as caught:
+            await call
+        assert isinstance(caught.value, AssertionError)
+
+
+async def test_names_are_checked_everywhere(layer):
+    for call in (
+        layer.send("a b", {}),
+        layer.receive("a b"),
+        layer.group_send("a b", {}),
+        layer.group_add("a b", "c"),
+        layer.group_add("g", "a b"),
+        layer.group_discard("a b", "c"),
+    ):
+        with pytest.raises(TypeError, match="name must be a valid unicode string"):
+            await call
+
+
+async def test_flush_and_close(layer):
+    await layer.send("chan", {"type": "test"})
+    await layer.group_add("g", "chan")
+    await layer.flush()
+    assert (layer.channels, layer.groups) == ({}, {})
+    await layer.close()
+    await layer.aclose()
+
+
+def test_it_says_what_it_is(layer):
+    assert repr(layer) == "<InMemoryChannelLayer capacity=3 expiry=60s, this process only>"
+
+
+def test_settings_of_other_backends_do_no_harm():
+    assert InMemoryChannelLayer(hosts=[("localhost", 6379)]).capacity == 100
+
+
+async def test_sync_code_in_threads_reaches_consumers(layer):
+    async def wait():
+        return [(await layer.receive("chan"))["n"] for _ in range(20)]
+
+    def send():
+        for n in range(20):
+            async_to_sync(layer.send)("chan", {"type": "test", "n": n})
+
+    layer = InMemoryChannelLayer()
+    reader = asyncio.ensure_future(wait())
+    await sync_to_async(send, thread_sensitive=False)()
+    assert await asyncio.wait_for(reader, 10) == list(range(20))
+
+
+async def test_attach_and_detach(layer):
+    name = await layer.new_channel()
+    source = layer.attach(name)
+    await layer.group_add("g", name)
+    await layer.group_send("g", {"type": "test"})
+    assert source.receive_nowait() == {"type": "test"}
+    layer.detach(name)
+    assert layer.statistics()["memberships"] == 0
