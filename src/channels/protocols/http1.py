@@ -45,22 +45,25 @@ class HTTP1Limits:
     max_headers: int = 100
 
 
-class _Reading(enum.IntEnum):
+class _Reading(enum.Enum):
     """What the next bytes of the peer are."""
 
-    HEAD = 0
-    LENGTH = 1  # a body whose length is known
-    CHUNKS = 2  # a body that tells when it ends
-    NEXT = 3  # of the next request: wait for start_next_cycle()
-    NOTHING = 4  # worth nothing: the peer broke the protocol
+    HEAD = "a request head"
+    LENGTH = "a body whose length is known"
+    CHUNKS = "a body that tells when it ends"
+    NEXT = "the next request, for which start_next_cycle() must be called"
+    NOTHING = "worth nothing: the connection is over"
+
+
+_HEAD, _LENGTH, _CHUNKS, _NEXT, _NOTHING = _Reading
 
 
 class HTTP1Connection(ResponseWriter):
     """An HTTP/1.1 connection as the server sees it.
 
     Feed it with ``receive_data``, take events with ``next_event`` until there is none, write with the
-    ``send_*`` methods, and put ``data_to_send()`` on the wire after each. It takes one request at a time: when
-    request and response are complete and ``keep_alive`` is true, ``start_next_cycle()`` goes on to the next.
+    ``send_*`` methods, put ``data_to_send()`` on the wire. It takes one request at a time: when request and
+    response are complete and ``keep_alive`` is true, ``start_next_cycle()`` goes on to the next.
 
     Args:
         limits: what a peer may make us hold.
@@ -104,7 +107,7 @@ class HTTP1Connection(ResponseWriter):
         self._expect_head()
 
     def _expect_head(self) -> None:
-        self._reading = _Reading.HEAD
+        self._reading = _HEAD
         self._reader: MessageReader | None = None
         self._pending: Event | None = None
         self._scanned = 0
@@ -113,7 +116,7 @@ class HTTP1Connection(ResponseWriter):
     @property
     def keep_alive(self) -> bool:
         """Whether another request may follow, as far as it can be known by now."""
-        return self._persistent and self._reading is not _Reading.NOTHING
+        return self._persistent and self._reading is not _NOTHING
 
     @property
     def buffered(self) -> int:
@@ -123,13 +126,13 @@ class HTTP1Connection(ResponseWriter):
     @property
     def request_ended(self) -> bool:
         """Whether the current request is complete."""
-        return self._reading is _Reading.NEXT
+        return self._reading is _NEXT
 
     def receive_data(self, data: bytes) -> None:
         """Take what the peer sent; b"" when it will send no more."""
         if not data:
             self._eof = True
-        elif self._reading is _Reading.NOTHING:
+        elif self._reading is _NOTHING:
             return
         elif not self._buffer:
             self._buffer = data
@@ -173,7 +176,7 @@ class HTTP1Connection(ResponseWriter):
         return data
 
     def _give_up(self, event: Event) -> Event:
-        self._reading = _Reading.NOTHING
+        self._reading = _NOTHING
         self._persistent = False
         self._buffer = b""
         self._reader = None
@@ -183,27 +186,27 @@ class HTTP1Connection(ResponseWriter):
         self._pending = None
         if isinstance(event, ProtocolViolated):
             return self._give_up(event)
-        self._reading = _Reading.NEXT
+        self._reading = _NEXT
         self._reader = None
         return event
 
     def _read(self) -> Event | None:
-        if self._reading is _Reading.HEAD:
+        if self._reading is _HEAD:
             return self._read_head()
-        if self._reading is _Reading.LENGTH:
+        if self._reading is _LENGTH:
             return self._read_length()
-        if self._reading is _Reading.CHUNKS:
+        if self._reading is _CHUNKS:
             return self._read_chunks()
         return None
 
     def _read_eof(self) -> Event | None:
         """The peer is gone: tell it once, as what it means for whoever waits."""
         reading, waiting = self._reading, len(self._buffer)
-        if reading is _Reading.NOTHING or (reading is _Reading.NEXT and waiting):
+        if reading is _NOTHING or (reading is _NEXT and waiting):
             return None
-        if reading is _Reading.HEAD and waiting and self._buffer != b"\r":
+        if reading is _HEAD and waiting and self._buffer != b"\r":
             raise MalformedMessage(400, "the connection ended inside a request head")
-        cut_off = reading in (_Reading.LENGTH, _Reading.CHUNKS)
+        cut_off = reading in (_LENGTH, _CHUNKS)
         return self._give_up(StreamClosed(self._stream_id) if cut_off else ConnectionClosed())
 
     def _take(self, size: int) -> bytes:
@@ -238,8 +241,9 @@ class HTTP1Connection(ResponseWriter):
     def _begin_request(self, head: bytes) -> Event:
         self._stream_id += 1
         limits = self._limits
+        self._reader = reader = self._open_reader(head)
         try:
-            raw = self._parse(head)
+            raw = reader.read_head(head) if self._require_host else _read_without_host(reader, head)
         except MalformedMessage:
             screened = screen(head, 0, limits.max_target, limits.max_header_bytes)
             raise screened or refusal(head, limits.max_headers) from None
@@ -247,26 +251,12 @@ class HTTP1Connection(ResponseWriter):
         self._begin_response(event.method, event.http_version, persistent=persistent)
         self._body_left = length
         if length == CHUNKED:
-            self._reading = _Reading.CHUNKS
+            self._reading = _CHUNKS
             self._tail, self._overhead, self._body_bytes = b"", 0, 0
         else:
-            self._reading = _Reading.LENGTH if length else _Reading.NEXT
+            self._reading = _LENGTH if length else _NEXT
             self._reader = None
         return event
-
-    def _parse(self, head: bytes) -> RawHead:
-        self._reader = self._open_reader(head)
-        if self._require_host:
-            return self._reader.read_head(head)
-        return self._parse_without_host(head, self._reader)
-
-    def _parse_without_host(self, head: bytes, reader: MessageReader) -> RawHead:
-        """Both engines insist on Host: show them a head with one, and take it out again."""
-        if b"\r\nhost:" in head.lower():
-            return reader.read_head(head)
-        line, rest = head.split(b"\r\n", 1)
-        raw = reader.read_head(b"%b\r\nHost: a\r\n%b" % (line, rest))
-        return raw._replace(headers=raw.headers[1:])
 
     def _read_length(self) -> Event:
         data = self._take(min(self._body_left, len(self._buffer)))
@@ -317,3 +307,12 @@ class HTTP1Connection(ResponseWriter):
         self._overhead += received - data
         if self._overhead > _CHUNK_OVERHEAD + _CHUNK_OVERHEAD_PER_BYTE * self._body_bytes:
             raise MalformedMessage(431, "chunk extensions or trailers are too large")
+
+
+def _read_without_host(reader: MessageReader, head: bytes) -> RawHead:
+    """Both engines insist on Host: show them a head with one, and take it out again."""
+    if b"\r\nhost:" in head.lower():
+        return reader.read_head(head)
+    line, rest = head.split(b"\r\n", 1)
+    method, target, version, headers = reader.read_head(b"%b\r\nHost: a\r\n%b" % (line, rest))
+    return method, target, version, headers[1:]

@@ -35,7 +35,7 @@ class H11Reader:
             raise MalformedMessage(error.error_status_hint, "malformed request head") from None
         if type(event) is not h11.Request:  # a head that ends before its request line
             raise MalformedMessage(400, "malformed request line")
-        return RawHead(event.method, event.target, event.http_version, list(event.headers))
+        return event.method, event.target, event.http_version, list(event.headers)
 
     def read_chunks(self, data: bytes) -> tuple[bytes, Headers | None]:
         """Undo the chunked coding; see :meth:`MessageReader.read_chunks`."""

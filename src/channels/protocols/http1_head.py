@@ -17,6 +17,8 @@ CHUNKED = -1
 
 # The target has its limit; what the rest of the request line may take beside it.
 _MAX_METHOD = 32
+_SLASH = 0x2F
+_NO_OPTIONS: frozenset[bytes] = frozenset()
 _MAX_LINE_BESIDE_TARGET = _MAX_METHOD + len(b"  HTTP/1.1")
 
 _VERSIONS = "only HTTP/1.0 and HTTP/1.1 are spoken here"
@@ -123,9 +125,11 @@ def judge(
     if len(fields) != len(headers):
         fields = _combine(headers)
     length = _body_length(fields, modern)
-    target = _judge_target(method, target, fields.get(b"host"))
-    connection = fields.get(b"connection")
-    options = tokens(connection) if connection is not None else frozenset()
+    host = fields.get(b"host")
+    _check_address(method, target, host)
+    if target[0] != _SLASH:
+        target = _origin_form(method, target, host)
+    options = tokens(fields[b"connection"]) if b"connection" in fields else _NO_OPTIONS
     event = RequestReceived(
         stream_id, method.decode("ascii"), target, headers, "1.1" if modern else "1.0", length == 0
     )
@@ -186,22 +190,19 @@ def _coding_refusal(codings: bytes) -> MalformedMessage:
     return MalformedMessage(400, "ambiguous message framing")
 
 
-def _judge_target(method: bytes, target: bytes, host: bytes | None) -> bytes:
-    """Check target and Host, and reduce the absolute form to the path (RFC 9112 3.2)."""
+def _check_address(method: bytes, target: bytes, host: bytes | None) -> None:
     if host is not None and not _HOST(host):
         raise MalformedMessage(400, "Host is no host name")
     if not target.isascii() or b"#" in target:
         raise MalformedMessage(400, "forbidden character in the request target")
     if len(method) > _MAX_METHOD or method == b"CONNECT":
         raise MalformedMessage(501, "method not implemented")
-    if target[0] == 0x2F:  # "/"
-        return target
-    if target == b"*" and method == b"OPTIONS":
-        return target
-    return _origin_form(method, target, host)
 
 
 def _origin_form(method: bytes, target: bytes, host: bytes | None) -> bytes:
+    """Reduce the absolute form to the path (RFC 9112 3.2)."""
+    if target == b"*" and method == b"OPTIONS":
+        return target
     absolute = _ABSOLUTE(target)
     if absolute is None:
         raise MalformedMessage(400, "malformed request target")

@@ -7,7 +7,7 @@ no engine has to tell. What is left to a library is the grammar, behind :class:`
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Protocol, TypeAlias
 
 from channels.protocols.events import Headers
 
@@ -28,20 +28,9 @@ class MalformedMessage(Exception):
         self.data = data
 
 
-class RawHead(NamedTuple):
-    """A request head that is well formed; what it means is judged elsewhere.
-
-    Attributes:
-        method: a token, case kept.
-        target: the request target as it was sent.
-        version: digit, period, digit, as b"1.1".
-        headers: names lowercased, values stripped, order and duplicates kept.
-    """
-
-    method: bytes
-    target: bytes
-    version: bytes
-    headers: Headers
+#: A request head that is well formed; what it means is judged elsewhere. Method (a token, case kept), target
+#: as it was sent, version as b"1.1", headers (names lowercased, values stripped, order and duplicates kept).
+RawHead: TypeAlias = tuple[bytes, bytes, bytes, Headers]
 
 
 class MessageReader(Protocol):

@@ -7,7 +7,6 @@ were checked; what takes care is what may be promised to which peer, and that is
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
 from http import HTTPStatus
 
 from channels import telemetry
@@ -15,7 +14,10 @@ from channels.protocols.events import Headers
 from channels.protocols.http1_head import tokens
 
 _TOKEN = bytes(c for c in range(128) if chr(c).isalnum() or c in b"!#$%&'*+-.^_`|~")
-_FRAMING_FIELDS = frozenset({b"content-length", b"transfer-encoding", b"connection"})
+_UNSENDABLE = frozenset(b"\r\n\0")
+_SETTLED_HERE = frozenset({b"transfer-encoding", b"connection"})
+_BODYLESS = frozenset({101, 204, 304})
+_MAX_NAMES = 1024
 
 
 def _status_line(status: int) -> bytes:
@@ -29,21 +31,26 @@ def _status_line(status: int) -> bytes:
 _STATUS_LINES = {status.value: _status_line(status) for status in HTTPStatus}
 
 
-class _Phase(enum.IntEnum):
+class _Phase(enum.Enum):
     """How far the response to the current request has come."""
 
-    HEAD = 0
-    BODY = 1
-    ENDED = 2
+    HEAD = "no response has begun"
+    BODY = "the response has begun"
+    ENDED = "the response is complete"
 
 
-class _Framing(enum.IntEnum):
+class _Framing(enum.Enum):
     """How the peer learns where the body ends (RFC 9112 6.3)."""
 
-    NONE = 0
-    LENGTH = 1
-    CHUNKED = 2
-    UNTIL_CLOSE = 3
+    NONE = enum.auto()
+    LENGTH = enum.auto()
+    CHUNKED = enum.auto()
+    UNTIL_CLOSE = enum.auto()
+
+
+# A member is looked up in its class at each use; as globals they are free.
+_HEAD, _BODY, _ENDED = _Phase
+_NONE, _LENGTH, _CHUNKED, _UNTIL_CLOSE = _Framing
 
 
 class ResponseWriter:
@@ -60,8 +67,8 @@ class ResponseWriter:
 
     def _begin_response(self, method: str, version: str, *, persistent: bool) -> None:
         """Prepare for the answer to a request; ``persistent``: the peer lets the connection live on."""
-        self._phase = _Phase.HEAD
-        self._framing = _Framing.NONE
+        self._phase = _HEAD
+        self._framing = _NONE
         self._remaining = 0
         self._head_only = method == "HEAD"
         self._modern = version == "1.1"
@@ -70,7 +77,7 @@ class ResponseWriter:
     @property
     def response_ended(self) -> bool:
         """Whether the response to the current request is complete."""
-        return self._phase is _Phase.ENDED
+        return self._phase is _ENDED
 
     def data_to_send(self) -> bytes:
         """Return and clear what is to be written to the peer."""
@@ -91,21 +98,22 @@ class ResponseWriter:
 
         Raises:
             ValueError: the status is none of these, or a header cannot be sent.
+            TypeError: a header is not a pair of bytes.
             RuntimeError: the response has begun already.
         """
-        self._expect_phase(_Phase.HEAD, "an informational response")
+        if self._phase is not _HEAD:
+            raise self._out_of_turn("an informational response")
         if not 100 <= status <= 199 or status == 101:
             raise ValueError(f"An informational status is 100 or 102 to 199, not {status!r}.")
-        headers = headers or []
-        _check(headers)
+        block, _ = _serialize(headers or [])
         if self._modern:
-            self._output.append(_serialize(_STATUS_LINES.get(status) or _status_line(status), headers))
+            self._output.append(b"%b%b\r\n" % (_STATUS_LINES.get(status) or _status_line(status), block))
 
     def send_response(self, status: int, headers: Headers) -> None:
         """Write the head of the response and decide its framing.
 
-        A given Content-Length is kept. Without one the body is sent in chunks, or, to a peer that speaks HTTP/1.0,
-        until the connection is closed. Transfer-Encoding is ours to say: a "chunked" of the application is a wish.
+        A given Content-Length is kept. Without one the body is sent in chunks, or, to a peer that speaks
+        HTTP/1.0, until the connection is closed. Transfer-Encoding is ours to say: "chunked" is a mere wish.
 
         Args:
             status: 200 to 999, or 101, after which this connection speaks another protocol.
@@ -118,22 +126,21 @@ class ResponseWriter:
 
         See RFC 9112 section 6.
         """
-        self._expect_phase(_Phase.HEAD, "a response")
+        if self._phase is not _HEAD:
+            raise self._out_of_turn("a response")
         if not 200 <= status <= 999 and status != 101:
             raise ValueError(f"A response status is 101 or 200 to 999, not {status!r}.")
-        fields = _check(headers)
-        if _FRAMING_FIELDS.isdisjoint(fields):
-            length = None
-        else:
-            length = _given_length(headers)
-            headers = self._settle_given(status, headers, fields)
-        self._framing = self._choose_framing(status, length)
-        self._remaining = length or 0
-        if self._framing is _Framing.CHUNKED:
-            headers = [*headers, (b"transfer-encoding", b"chunked")]
-        headers = self._announce_persistence(status, headers)
-        self._output.append(_serialize(_STATUS_LINES.get(status) or _status_line(status), headers))
-        self._phase = _Phase.BODY
+        block, fields = _serialize(headers)
+        if len(fields) != len(headers) or not _SETTLED_HERE.isdisjoint(fields) or status in _BODYLESS:
+            block = self._settle(status, headers, fields)
+        self._choose_framing(status, fields.get(b"content-length"))
+        if self._framing is _CHUNKED:
+            block += b"transfer-encoding: chunked\r\n"
+        if status != 101 and not (self._persistent and self._modern):
+            # Say what the version alone does not say (RFC 9112 9.3).
+            block += b"connection: keep-alive\r\n" if self._persistent else b"connection: close\r\n"
+        self._output.append(b"%b%b\r\n" % (_STATUS_LINES.get(status) or _status_line(status), block))
+        self._phase = _BODY
 
     def send_data(self, data: bytes) -> None:
         """Write a part of the body. Where the response has no body (HEAD, 204, 304) it goes nowhere.
@@ -142,16 +149,16 @@ class ResponseWriter:
             ValueError: more than the Content-Length promised; nothing of ``data`` is written.
             RuntimeError: there was no head, or the response is complete.
         """
-        self._expect_phase(_Phase.BODY, "a body")
-        if not data or self._framing is _Framing.NONE:
+        if self._phase is not _BODY:
+            raise self._out_of_turn("a body")
+        if not data or self._framing is _NONE:
             return
-        if self._framing is _Framing.LENGTH:
-            self._count_down(len(data))
-            self._output.append(data)
-        elif self._framing is _Framing.CHUNKED:
+        if self._framing is _CHUNKED:
             self._output += (b"%x\r\n" % len(data), data, b"\r\n")
-        else:
-            self._output.append(data)
+            return
+        if self._framing is _LENGTH:
+            self._count_down(len(data))
+        self._output.append(data)
 
     def end_message(self, trailers: Headers | None = None) -> None:
         """Complete the response.
@@ -163,26 +170,23 @@ class ResponseWriter:
         Raises:
             ValueError: less than the Content-Length promised (the response counts as complete, but the
                 connection must be closed, so that the peer notices), or a trailer cannot be sent.
+            TypeError: a trailer is not a pair of bytes.
             RuntimeError: there was no head, or the response is complete.
         """
-        self._expect_phase(_Phase.BODY, "the end of a response")
-        trailers = trailers or []
-        _check(trailers)
-        self._phase = _Phase.ENDED
-        if self._framing is _Framing.CHUNKED:
-            self._output.append(_serialize(b"0\r\n", trailers))
+        if self._phase is not _BODY:
+            raise self._out_of_turn("the end of a response")
+        block = _serialize(trailers)[0] if trailers else b""
+        self._phase = _ENDED
+        if self._framing is _CHUNKED:
+            self._output.append(b"0\r\n%b\r\n" % block)
         elif trailers:
             telemetry.count("protocols.trailers_dropped", len(trailers))
-        if self._framing is _Framing.LENGTH and self._remaining:
+        if self._framing is _LENGTH and self._remaining:
             self._persistent = False
             raise ValueError(f"The response body ended {self._remaining} bytes short of its Content-Length.")
 
-    def _expect_phase(self, phase: _Phase, what: str) -> None:
-        if self._phase is not phase:
-            state = ("no response has begun", "the response has begun", "the response is complete")[
-                self._phase
-            ]
-            raise RuntimeError(f"Cannot send {what} now: {state}.")
+    def _out_of_turn(self, what: str) -> RuntimeError:
+        return RuntimeError(f"Cannot send {what} now: {self._phase.value}.")
 
     def _count_down(self, size: int) -> None:
         if size > self._remaining:
@@ -192,85 +196,90 @@ class ResponseWriter:
             )
         self._remaining -= size
 
-    def _settle_given(self, status: int, headers: Headers, fields: dict[bytes, bytes]) -> Headers:
-        """Take note of what the application says about framing, and leave out what is not true here."""
-        connection = fields.get(b"connection", b"")
-        if b"close" in tokens(connection):
+    def _choose_framing(self, status: int, length: bytes | None) -> None:
+        if length is not None and not length.isdigit():
+            raise ValueError(f"Content-Length is a number of bytes, not {length!r}.")
+        if self._head_only or status in _BODYLESS:
+            self._framing = _NONE
+        elif length is not None:
+            self._framing = _LENGTH
+            self._remaining = int(length)
+        elif self._modern:
+            self._framing = _CHUNKED
+        else:
+            self._framing = _UNTIL_CLOSE
             self._persistent = False
-        if fields.get(b"transfer-encoding", b"chunked").lower() != b"chunked":
-            raise ValueError(
-                f"Transfer-Encoding {fields[b'transfer-encoding']!r} cannot be sent: the server decides the "
-                "transfer coding; name a coding of the content in Content-Encoding."
-            )
+
+    def _settle(self, status: int, headers: Headers, fields: dict[bytes, bytes]) -> bytes:
+        """Take note of what the application says about framing, and leave out what is not true here."""
+        _check_framing_fields(headers, fields)
         unwanted = {b"transfer-encoding"}
-        if status != 101 and not (self._persistent and self._modern):
-            unwanted.add(b"connection")  # _announce_persistence says what holds
         if status in (101, 204):
             unwanted.add(b"content-length")  # RFC 9110 8.6
-        if unwanted.isdisjoint(fields) and len(fields) == len(headers):
-            return headers
-        return _without(headers, unwanted)
-
-    def _choose_framing(self, status: int, length: int | None) -> _Framing:
-        if self._head_only or status in (101, 204, 304):
-            return _Framing.NONE
-        if length is not None:
-            return _Framing.LENGTH
-        return _Framing.CHUNKED if self._modern else _Framing.UNTIL_CLOSE
-
-    def _announce_persistence(self, status: int, headers: Headers) -> Headers:
-        """Say whether the connection lives on, where the version alone does not say it (RFC 9112 9.3)."""
-        if self._framing is _Framing.UNTIL_CLOSE or status == 101:
-            self._persistent = False
         if status == 101:
-            return headers
-        if not self._persistent:
-            return [*headers, (b"connection", b"close")]
-        return headers if self._modern else [*headers, (b"connection", b"keep-alive")]
+            self._persistent = False  # and "Connection: upgrade" stays
+        else:
+            unwanted.add(b"connection")  # send_response() says what holds
+            if b"close" in tokens(fields.get(b"connection", b"")):
+                self._persistent = False
+        return _serialize(_without(headers, unwanted))[0]
 
 
-def _serialize(first: bytes, headers: Headers) -> bytes:
-    return b"".join((first, *[b"%b: %b\r\n" % field for field in headers], b"\r\n"))
+class _Names(dict[bytes, bytes]):
+    """Header names that were found sendable, with their lowercase forms: few names make up most headers."""
+
+    def __missing__(self, name: bytes) -> bytes:
+        if not isinstance(name, bytes):
+            raise TypeError(name)
+        if not name or name.translate(None, _TOKEN):
+            raise ValueError(f"{name!r} is no header name: use letters, digits and !#$%&'*+-.^_`|~ only.")
+        lowered = name.lower()
+        if len(self) < _MAX_NAMES:
+            self[name] = lowered
+        return lowered
 
 
-def _check(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
-    """Refuse what cannot be sent; return the fields by lowercased name."""
+_names = _Names()
+
+
+def _serialize(headers: Headers) -> tuple[bytes, dict[bytes, bytes]]:
+    """Write fields as lines; return them also by lowercased name, the last of each.
+
+    Raises:
+        ValueError: a name or value cannot be sent; response splitting is impossible.
+        TypeError: a header is not a pair of bytes.
+    """
     try:
-        fields = {name.lower(): value for name, value in headers}
-        names, values = b"".join(fields), b"\n".join([value for _, value in headers])
-    except (TypeError, ValueError, AttributeError):
+        fields = {_names[name]: value for name, value in headers}
+        block = b"".join([b"%b: %b\r\n" % (name, value) for name, value in headers])
+    except TypeError:
         raise TypeError(f"Headers are (name, value) pairs of bytes, not {headers!r}.") from None
     # One look at all of them; only if something is wrong is it worth finding which.
-    if b"" in fields or names.translate(None, _TOKEN):
-        bad = next(name for name in fields if not name or name.translate(None, _TOKEN))
-        raise ValueError(f"{bad!r} is no header name: use letters, digits and !#$%&'*+-.^_`|~ only.")
-    if values.count(b"\n") != max(0, len(list(headers)) - 1) or b"\r" in values or b"\0" in values:
-        name, value = next((n, v) for n, v in headers if any(c in v for c in b"\r\n\0"))
+    if block.count(b"\n") != len(headers) or block.count(b"\r") != len(headers) or b"\0" in block:
+        name, value = next((n, v) for n, v in headers if not _UNSENDABLE.isdisjoint(v))
         raise ValueError(f"The value {value!r} of header {name!r} cannot be sent: it contains CR, LF or NUL.")
-    return fields
+    return block, fields
 
 
-def _given_length(headers: Headers) -> int | None:
-    """The application's Content-Length; ``_without`` makes one of several equal ones."""
-    lengths = {value.strip() for name, value in headers if name.lower() == b"content-length"}
-    if not lengths:
-        return None
+def _check_framing_fields(headers: Headers, fields: dict[bytes, bytes]) -> None:
+    coding = fields.get(b"transfer-encoding", b"chunked")
+    if coding.lower() != b"chunked":
+        raise ValueError(
+            f"Transfer-Encoding {coding!r} cannot be sent: the server decides the transfer coding; "
+            "name a coding of the content in Content-Encoding."
+        )
+    lengths = {value for name, value in headers if _names[name] == b"content-length"}
     if len(lengths) > 1:
         raise ValueError(f"The response has several different Content-Length headers: {sorted(lengths)!r}.")
-    (length,) = lengths
-    if not length.isdigit():
-        raise ValueError(f"Content-Length is a number of bytes, not {length!r}.")
-    return int(length)
 
 
 def _without(headers: Headers, unwanted: set[bytes]) -> Headers:
     """Leave out fields by lowercased name, and every Content-Length but the first."""
     kept: Headers = []
-    seen = set(unwanted)
     for name, value in headers:
-        lowered = name.lower()
-        if lowered not in seen:
+        lowered = _names[name]
+        if lowered not in unwanted:
             kept.append((name, value))
         if lowered == b"content-length":
-            seen.add(lowered)
+            unwanted.add(lowered)
     return kept

@@ -1,8 +1,8 @@
 """HTTP/1.1 messages read by zttp: the fast engine.
 
 Refused by zttp itself: bare CR and LF, obs-fold, controls, a missing or repeated Host, Content-Length beside
-Transfer-Encoding. Let through, and looked for here or in :mod:`channels.protocols.http1_head`: 0x85 in a value,
-a Host that is none, non-ASCII in the target, equal Content-Lengths, codings before "chunked" or in HTTP/1.0.
+Transfer-Encoding. Let through, and looked for here or in :mod:`channels.protocols.http1_head`: 0x85, a
+Host that is none, non-ASCII in the target, equal Content-Lengths, codings before "chunked" or in HTTP/1.0.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class ZttpReader:
             raise MalformedMessage(400, "malformed request line")
         # In H1Connection ``headers`` always is a HeaderBlock; lists come from HTTP/2 and 3 only.
         headers = event.headers.to_list(lowercase_names=True)  # type: ignore[union-attr]
-        return RawHead(event.method, event.target, event.http_version, headers)
+        return event.method, event.target, event.http_version, headers
 
     def read_chunks(self, data: bytes) -> tuple[bytes, Headers | None]:
         """Undo the chunked coding; see :meth:`MessageReader.read_chunks`."""
