@@ -333,14 +333,6 @@ async def test_an_error_in_time_is_an_error(consumer):
         await connection.run(consumer)
 
 
-class Slow(AsyncConsumer):
-    done: list = []
-
-    async def test_message(self, message):
-        await asyncio.sleep(0)
-        self.done.append(message["n"])
-
-
 @override_settings(CHANNEL_LAYERS=MEMORY)
 async def test_cancelling_leaves_no_task_channel_or_membership():
     connection = Connection()

@@ -28,7 +28,7 @@ class Text(str):
         {"a": [1, 2.5, None, True, "é", "<"]},
         [],
         "text",
-        {1: 2, True: 3, None: 4, 1.5: 5},
+        {2: 2, True: 3, None: 4, 1.5: 5},
         {"a": math.inf},
         {"none": None, "x": [math.nan]},
         mark_safe("<b>"),
