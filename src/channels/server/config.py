@@ -1,0 +1,197 @@
+"""Everything that can be set about one server process, as one frozen, typed value.
+
+Each field carries its documentation, unit and flag; :mod:`channels.server.cli` builds the
+command line from them, so that a new option is one new field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeAlias
+
+from channels.typing import ASGIApp
+
+#: ``(protocol, action, details)``, as :class:`channels.server.access.AccessLog` takes it.
+ActionLogger: TypeAlias = Callable[[str, str, dict[str, Any]], None]
+
+
+class ConfigError(ValueError):
+    """An option has a value that cannot be used; the text names option, value and remedy."""
+
+
+def option(
+    default: Any,
+    doc: str,
+    *,
+    kind: type = str,
+    unit: str = "",
+    flags: tuple[str, ...] | None = None,
+    least: float | None = None,
+    choices: tuple[str, ...] = (),
+    metavar: str | None = None,
+    group: str = "serving",
+) -> Any:
+    """Declare one field of :class:`Config`.
+
+    Args:
+        default: the value where nothing is said.
+        doc: one sentence, shown by ``--help``.
+        kind: the type that the command line reads.
+        unit: what a number counts ("seconds", "bytes"), for help and errors.
+        flags: how the command line spells it; None derives ``--field-name``; () hides it.
+        least: the smallest number allowed; None means any.
+        choices: the words allowed, if not all are.
+        metavar: what ``--help`` calls the value.
+        group: the heading under which ``--help`` lists it.
+    """
+    metadata = {"doc": doc, "kind": kind, "unit": unit, "flags": flags, "least": least}
+    metadata |= {"choices": choices, "metavar": metavar, "group": group}
+    return field(default=default, metadata=metadata)
+
+
+def seconds(default: float | None, doc: str, **more: Any) -> Any:
+    """Declare a time limit; on the command line a negative number means "no limit"."""
+    return option(default, doc, unit="seconds", **{"kind": float, "group": "time limits", **more})
+
+
+def size(default: int | None, doc: str, **more: Any) -> Any:
+    """Declare a size limit in bytes."""
+    return option(default, doc, kind=int, unit="bytes", **{"least": 1, "group": "size limits", **more})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """The settings of one server process.
+
+    Time limits are in seconds; None means "no limit". Sizes are in bytes.
+
+    Raises:
+        ConfigError: a value is out of its range.
+    """
+
+    app: ASGIApp
+    endpoints: tuple[str, ...] = option(
+        ("tcp:port=8000:interface=127.0.0.1",), "Where to listen, as endpoint strings.", flags=()
+    )
+    root_path: str = option(
+        "", "The path this application is mounted under (ASGI root_path).", metavar="ROOT_PATH"
+    )
+    server_name: str = option(
+        "daphne", "The Server header of responses; empty sends none.", flags=("-s", "--server-name")
+    )
+    action_logger: ActionLogger | None = option(None, "Called for each line of the access log.", flags=())
+    proxy_address_header: str | None = option(None, "The proxy header with the peer's address.", flags=())
+    proxy_port_header: str | None = option(None, "The proxy header with the peer's port.", flags=())
+    proxy_proto_header: str | None = option(None, "The proxy header with the peer's scheme.", flags=())
+    require_host: bool = option(True, "Refuse HTTP/1.1 requests without a Host header.", flags=())
+    lifespan: str = option(
+        "auto",
+        "Whether the application speaks ASGI lifespan: auto tries and serves on if it does not.",
+        choices=("auto", "on", "off"),
+    )
+    loop: str = option(
+        "auto", "The event loop: auto takes uvloop where installed.", choices=("auto", "uvloop", "asyncio")
+    )
+    http1_engine: str = option(
+        "auto", "The parser of HTTP/1.1: auto takes zttp where installed.", choices=("auto", "zttp", "h11")
+    )
+    backlog: int = option(2048, "How many connections may wait to be accepted.", kind=int, least=1)
+
+    http_timeout: float | None = seconds(
+        None,
+        "How long the application may take to answer a request before it gets a 503.",
+        flags=("-t", "--http-timeout"),
+        kind=int,
+        metavar="HTTP_TIMEOUT",
+    )
+    head_timeout: float | None = seconds(30.0, "How long a request's head may take to arrive (408).")
+    body_timeout: float | None = seconds(60.0, "How long no byte of a request's body may arrive (408).")
+    keep_alive_timeout: float | None = seconds(60.0, "How long a connection may wait for its next request.")
+    write_timeout: float | None = seconds(30.0, "How long a peer may leave a full write buffer unread.")
+    application_close_timeout: float | None = seconds(
+        10.0,
+        "How long an application may run on after its client has gone before it is cancelled.",
+        kind=int,
+        metavar="APPLICATION_CLOSE_TIMEOUT",
+    )
+    shutdown_timeout: float | None = seconds(
+        10.0, "How long running requests and WebSockets get to end when the server stops."
+    )
+    lifespan_timeout: float | None = seconds(60.0, "How long lifespan startup or shutdown may take.")
+    websocket_timeout: float | None = seconds(
+        86400.0,
+        "Maximum time to allow a WebSocket to be connected; -1 for no limit.",
+        flags=("--websocket_timeout",),
+        kind=int,
+        metavar="WEBSOCKET_TIMEOUT",
+    )
+    websocket_connect_timeout: float | None = seconds(
+        5.0,
+        "How long the application may take to accept or refuse a WebSocket; -1 for no limit.",
+        flags=("--websocket_connect_timeout",),
+        kind=int,
+        metavar="WEBSOCKET_CONNECT_TIMEOUT",
+    )
+    websocket_close_timeout: float | None = seconds(10.0, "How long a peer may take to answer our close.")
+    ping_interval: float | None = seconds(
+        20.0,
+        "How long a WebSocket must be silent before a keepalive ping is sent; 0 sends none.",
+        kind=int,
+        metavar="PING_INTERVAL",
+    )
+    ping_timeout: float | None = seconds(
+        30.0,
+        "How long a WebSocket may leave a keepalive ping without any answer.",
+        kind=int,
+        metavar="PING_TIMEOUT",
+    )
+
+    max_target_size: int = size(8192, "The longest request target (414).")
+    max_head_size: int = size(65536, "The largest request head (431).")
+    max_headers: int = option(
+        100, "How many header lines a request may have (431).", kind=int, least=1, group="size limits"
+    )
+    request_buffer_size: int = size(
+        65536, "The largest part of a body in one http.request; twice as much may wait unread."
+    )
+    write_buffer_size: int = size(65536, "How much may wait to be written before send() waits.")
+    write_limit: int = size(
+        16 * 1024 * 1024, "How much may wait to be written before a slow reader is cut off."
+    )
+    websocket_max_message_size: int | None = size(
+        1048576, "Largest WebSocket message taken (1009); 0 for no limit (not recommended).", least=0
+    )
+    websocket_max_frame_size: int | None = size(
+        1048576, "Largest WebSocket frame taken (1009); 0 for no limit (not recommended).", least=0
+    )
+    websocket_queue_size: int = option(
+        64,
+        "How many messages may wait for a consumer before its socket is not read any more.",
+        kind=int,
+        least=1,
+        group="size limits",
+    )
+    websocket_queue_bytes: int = size(
+        1048576, "How many bytes may wait for a consumer before its socket is not read any more."
+    )
+
+    def __post_init__(self) -> None:
+        for spec in fields(self):
+            _judge(spec.name, getattr(self, spec.name), spec.metadata)
+        if not callable(self.app):
+            raise ConfigError(f"app must be an ASGI application (a callable), got {self.app!r}.")
+
+
+def _judge(name: str, value: Any, metadata: Any) -> None:
+    """Refuse a value out of its range. None stands for "no limit" and is always in it."""
+    if not metadata or value is None:
+        return
+    if metadata["choices"] and value not in metadata["choices"]:
+        raise ConfigError(f"{name} must be one of {', '.join(metadata['choices'])}, got {value!r}.")
+    if metadata["unit"] == "seconds" and value < 0:
+        raise ConfigError(f"{name} must be a number of seconds >= 0, or None for no limit; got {value!r}.")
+    least = metadata["least"]
+    if least is not None and value < least:
+        unit = metadata["unit"] or "a whole number"
+        raise ConfigError(f"{name} must be at least {least} ({unit}), got {value!r}.")

@@ -1,0 +1,252 @@
+"""One TCP (or Unix) connection: the asyncio shell around whatever protocol it speaks.
+
+It collects what is written in one turn of the loop into one write, tells senders to
+wait while the peer does not read, cuts a peer that never does, and closes without
+destroying what is still under way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Protocol, cast
+
+from channels import telemetry
+from channels.server.http1 import HTTP1Handler
+from channels.server.runtime import Runtime
+from channels.server.timers import NEVER
+
+#: Seconds that a half-closed connection may take to be closed by the peer as well.
+LINGER = 2.0
+
+
+class Handler(Protocol):
+    """The protocol that a connection speaks at present."""
+
+    def data_received(self, data: bytes) -> None:
+        """The peer sent ``data``."""
+        ...
+
+    def eof_received(self) -> bool:
+        """The peer will send nothing more. Returns True to keep the way to it open."""
+        ...
+
+    def connection_lost(self) -> None:
+        """The connection is gone, both ways."""
+        ...
+
+    def stop(self) -> None:
+        """The server stops: finish what runs, take nothing new."""
+        ...
+
+
+Address = list[Any]
+
+
+def _address(name: Any) -> Address | None:
+    """Turn a socket's name into ASGI's pair: [host, port], or [path, None] for a Unix socket."""
+    if isinstance(name, tuple):
+        return [name[0], name[1]]
+    if isinstance(name, bytes):
+        name = name.decode("utf-8", "surrogateescape")
+    return [name, None] if name else None
+
+
+class Connection(asyncio.Protocol):
+    """The shell. ``handler`` understands the bytes; see :class:`Handler`.
+
+    Attributes:
+        client: the peer as [host, port]; None on a Unix socket.
+        server: where the peer connected to.
+        congested: more waits to be written than the write buffer's size.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_close_by",
+        "_lingering",
+        "_out",
+        "_out_size",
+        "_paused",
+        "_progress",
+        "_stalled_at",
+        "_transport",
+        "_waiters",
+        "client",
+        "closing",
+        "congested",
+        "handler",
+        "runtime",
+        "server",
+        "slot",
+    )
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+        self.client: Address | None = None
+        self.server: Address | None = None
+        self.congested = False
+        self.closing = False
+        self.slot: int | None = None
+        self.handler: Handler
+        self._transport: asyncio.Transport
+        self._out: list[bytes] = []
+        self._out_size = 0
+        self._paused = False
+        self._lingering = False
+        self._close_by = NEVER
+        self._stalled_at = NEVER
+        self._progress = 0
+        self._waiters: list[asyncio.Future[None]] = []
+
+    # What asyncio tells us
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin to speak HTTP/1.1."""
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=self.runtime.config.write_buffer_size)
+        self.client = _address(transport.get_extra_info("peername"))
+        self.server = _address(transport.get_extra_info("sockname"))
+        self.runtime.connections.add(self)
+        self.runtime.accepted += 1
+        self.handler = HTTP1Handler(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Hand bytes on; what comes after our close is read and thrown away."""
+        if not self.closing:
+            self.handler.data_received(data)
+
+    def eof_received(self) -> bool:
+        """Ask the handler whether it still has something to say."""
+        return not self.closing and self.handler.eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Let go of everything, so that nothing outlives the socket."""
+        self.closing = True
+        self._out.clear()
+        self.runtime.timers.cancel(self)
+        self.runtime.connections.discard(self)
+        self.resume_writing()
+        self.handler.connection_lost()
+        del self.handler
+        self.runtime.left()
+
+    def pause_writing(self) -> None:
+        """The write buffer is over its size: senders wait from now on, but not forever."""
+        self.congested = True
+        self._watch_progress()
+
+    def resume_writing(self) -> None:
+        """The peer has read: senders go on."""
+        self.congested = False
+        self._stalled_at = NEVER
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    # What handlers and streams ask for
+
+    def write(self, data: bytes) -> None:
+        """Send ``data`` after this turn of the loop, together with what else is written in it."""
+        if self.closing or not data:
+            return
+        if not self._out:
+            self.runtime.flush_soon(self)
+        self._out.append(data)
+        self._out_size += len(data)
+        if self._out_size > self.runtime.config.write_buffer_size:
+            # One turn may write without end; the transport is who notices congestion.
+            self.flush()
+
+    def flush(self) -> None:
+        """Give the transport what was collected, in one piece."""
+        if self._out:
+            data = self._out[0] if len(self._out) == 1 else b"".join(self._out)
+            self._out.clear()
+            self._out_size = 0
+            self._transport.write(data)
+
+    @property
+    def unsent(self) -> int:
+        """How many bytes wait to be written."""
+        return self._out_size + (0 if self.closing else self._transport.get_write_buffer_size())
+
+    async def wait_writable(self) -> None:
+        """Wait until the peer has read enough, or is gone."""
+        while self.congested:
+            waiter = self.runtime.loop.create_future()
+            self._waiters.append(waiter)
+            try:
+                await waiter
+            finally:
+                self._waiters.remove(waiter)
+
+    def pause_reading(self) -> None:
+        """Leave what the peer sends in the kernel; harmless if paused already."""
+        if not self._paused and not self.closing:
+            self._paused = True
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Read again; harmless if not paused."""
+        if self._paused and not self._transport.is_closing():
+            self._paused = False
+            self._transport.resume_reading()
+
+    def close(self, *, linger: bool = False) -> None:
+        """Send what is collected, then close.
+
+        Args:
+            linger: the peer may still be sending. Closing now would make the kernel
+                answer with a reset, which can overtake what we sent; so close our half,
+                and read and forget the rest for a moment (RFC 9112 section 9.6).
+        """
+        if self.closing:
+            return
+        self.flush()
+        self.closing = True
+        limit = self.runtime.config.write_timeout
+        if linger and self._transport.can_write_eof():
+            self._transport.write_eof()
+            self.resume_reading()
+            limit = LINGER if limit is None else min(LINGER, limit)
+        else:
+            self._transport.close()
+        if limit is not None:
+            self._close_by = self.runtime.timers.now + limit
+            self.runtime.timers.schedule(self, self._close_by)
+
+    def abort(self) -> None:
+        """Close at once; what waits to be written is lost."""
+        self.closing = True
+        self._transport.abort()
+
+    # Time
+
+    def on_due(self, now: float) -> float:
+        """Cut a peer that does not close, or does not read."""
+        if now >= self._close_by:
+            self.abort()
+            return NEVER
+        if now >= self._stalled_at and not self._has_read():
+            self.cut("timeout")
+            return NEVER
+        return min(self._close_by, self._stalled_at)
+
+    def cut(self, reason: str) -> None:
+        """End the connection of a peer that reads too slowly."""
+        telemetry.count("server.slow_reader", reason=reason, client=self.client)
+        self.abort()
+
+    def _has_read(self) -> bool:
+        """Judge progress since the last look; a trickle of single bytes is none."""
+        if self._progress - self.unsent < self.runtime.config.write_buffer_size // 4:
+            return False
+        self._watch_progress()
+        return True
+
+    def _watch_progress(self) -> None:
+        limit = self.runtime.config.write_timeout
+        if limit is not None:
+            self._progress = self.unsent
+            self._stalled_at = self.runtime.timers.now + limit
+            self.runtime.timers.schedule(self, self._stalled_at)

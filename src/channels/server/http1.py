@@ -1,0 +1,322 @@
+"""HTTP/1.1 on one connection: the engine's events to streams, their answers to the engine.
+
+Requests are taken one at a time; what a peer sends ahead (pipelining) waits in the engine.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from channels import telemetry
+from channels.protocols.events import (
+    BodyEnded,
+    BodyReceived,
+    ConnectionClosed,
+    Event,
+    ProtocolViolated,
+    RequestReceived,
+    StreamClosed,
+)
+from channels.protocols.websocket import HandshakeRejected, accept_handshake
+from channels.server.streams.http import HTTPStream
+from channels.server.streams.response import Response
+from channels.server.streams.websocket import WebSocketStream
+from channels.server.timers import NEVER
+from channels.typing import Headers
+
+if TYPE_CHECKING:
+    from channels.server.connection import Connection
+
+logger = logging.getLogger("channels.server")
+
+#: How much a peer may send ahead of its turn before it is not read any more, in bytes.
+_AHEAD = 65536
+
+
+class _Waiting:
+    """What has a time limit at present: the name of the setting that says how long."""
+
+    IDLE = "keep_alive_timeout"
+    HEAD = "head_timeout"
+    BODY = "body_timeout"
+    APPLICATION = "http_timeout"
+    HANDSHAKE = ""  #: the WebSocket's stream keeps its own time
+
+
+class HTTP1Handler:
+    """What a connection does while it speaks HTTP/1.1. Also the Exchange of its streams."""
+
+    __slots__ = (
+        "_connection",
+        "_deadline",
+        "_engine",
+        "_held",
+        "_request_ended",
+        "_runtime",
+        "_stream",
+        "_unread",
+        "_waiting",
+        "client",
+        "server",
+        "slot",
+    )
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._runtime = connection.runtime
+        self._engine = self._runtime.new_http1()
+        self._stream: HTTPStream | WebSocketStream | None = None
+        self._request_ended = True
+        self._held = False
+        self._deadline = NEVER
+        self._waiting = ""
+        self._unread = False
+        self.client = connection.client
+        self.server = connection.server
+        self.slot: int | None = None
+        self._wait_for(_Waiting.IDLE)
+
+    # From the connection
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the engine and act on what it understood."""
+        self._engine.receive_data(data)
+        if self._waiting == _Waiting.BODY:
+            self._wait_for(_Waiting.BODY)
+        self._advance()
+
+    def eof_received(self) -> bool:
+        """The peer sends no more. Whether it still reads cannot be known, so answers still go out."""
+        self._engine.receive_data(b"")
+        self._held = False
+        self._advance()
+        return self._stream is not None and not self._connection.closing
+
+    def connection_lost(self) -> None:
+        """Tell the stream, and keep nothing."""
+        self._runtime.timers.cancel(self)
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.peer_left()
+
+    def stop(self) -> None:
+        """Close if nothing runs; else the response says that it is the last."""
+        if self._stream is None:
+            self._connection.close(linger=self._engine.buffered > 0)
+        elif isinstance(self._stream, WebSocketStream):
+            self._stream.stop()
+
+    # The engine's events
+
+    def _advance(self) -> None:
+        """Act on what the engine has understood, as far as the stream can take it."""
+        while not self._held and (event := self._engine.next_event()) is not None:
+            _ACTIONS[type(event)](self, event)
+            if self._connection.closing:
+                return
+        if self._stream is None:
+            self._wait_for_request()
+        elif self._engine.buffered > _AHEAD and not self._held:
+            self._connection.pause_reading()
+
+    def _request_received(self, request: RequestReceived) -> None:
+        self._request_ended = request.ended
+        if request.upgrade == b"websocket":
+            self._wait_for(_Waiting.HANDSHAKE)
+            self._open_websocket(request)
+            return
+        self._wait_for(_Waiting.APPLICATION if request.ended else _Waiting.BODY)
+        self._stream = HTTPStream(request, self._runtime, self)
+
+    def _open_websocket(self, request: RequestReceived) -> None:
+        try:
+            handshake = accept_handshake(request)
+        except HandshakeRejected as error:
+            logger.warning("WebSocket handshake refused: %r: %s", request.target, error.reason)
+            telemetry.count("server.bad_handshake", status=error.status, reason=error.reason)
+            self._refuse(error.status, error.reason, error.headers)
+        else:
+            self._stream = WebSocketStream(request, handshake, self._runtime, self, self._connection)
+
+    def _body_received(self, event: BodyReceived) -> None:
+        if isinstance(self._stream, HTTPStream):
+            self._stream.body_received(event.data)
+
+    def _body_ended(self, event: BodyEnded) -> None:
+        self._request_ended = True
+        if isinstance(self._stream, HTTPStream):
+            self._wait_for(_Waiting.APPLICATION)
+            self._stream.body_ended()
+
+    def _peer_finished(self, event: ConnectionClosed) -> None:
+        if self._stream is None:
+            self._connection.close()
+        else:
+            self._stream.peer_finished()
+
+    def _request_broken_off(self, event: StreamClosed) -> None:
+        if self._stream is not None:
+            self._stream.peer_left()
+        self._connection.close()
+
+    def _violated(self, event: ProtocolViolated) -> None:
+        telemetry.count("server.bad_request", status=event.status, reason=event.reason)
+        logger.info("Bad request from %s: %s", self.client, event.reason)
+        if self._stream is None:
+            self._refuse(event.status, event.reason)
+        else:
+            self._unread = True
+            self._stream.fail(event.status, event.reason)
+            self._connection.close(linger=True)
+
+    def _refuse(self, status: int, reason: str, headers: Headers | None = None) -> None:
+        """Answer a request that no stream stands for, and close."""
+        self._unread = True
+        response = Response(self._runtime, self, "http.response", head_only=False)
+        response.answer(status, reason, [(b"connection", b"close"), *(headers or [])])
+
+    # For the streams: see Exchange
+
+    @property
+    def congested(self) -> bool:
+        """Whether the peer does not read fast enough."""
+        return self._connection.congested
+
+    async def wait_writable(self) -> None:
+        """Wait until the peer has read."""
+        await self._connection.wait_writable()
+
+    def hold_body(self) -> None:
+        """Read no more of the body; the application is behind, so the peer is not late."""
+        self._held = True
+        self._connection.pause_reading()
+        self._wait_for(_Waiting.APPLICATION)
+
+    def release_body(self) -> None:
+        """Read on, what waits in the engine first."""
+        self._held = False
+        self._wait_for(_Waiting.BODY)
+        self._advance()
+        if not self._held:
+            self._connection.resume_reading()
+
+    def send_informational(self, status: int, headers: Headers) -> None:
+        """Send an interim response."""
+        self._engine.send_informational(status, headers)
+        self._write()
+
+    def send_response(self, status: int, headers: Headers) -> None:
+        """Send the head, with what follows it."""
+        self._engine.send_response(status, headers)
+        self._write()
+
+    def send_body(self, data: bytes) -> None:
+        """Send a part of the body."""
+        self._engine.send_data(data)
+        self._write()
+
+    def end_response(self) -> None:
+        """Complete the response and go on to the next request, or close.
+
+        Raises:
+            ValueError: it is shorter than its Content-Length; the connection is closed.
+        """
+        try:
+            self._engine.end_message()
+        except ValueError:
+            self.abort_response()
+            raise
+        self._write()
+        self._connection.flush()
+        self._stream = None
+        self._held = False
+        if not self._request_ended:
+            self._discard_body()
+        if not self._request_ended:
+            # The rest of a body that nobody wants: not worth waiting for.
+            self._connection.close(linger=True)
+        elif not self._engine.keep_alive or self._runtime.stopping:
+            self._connection.close(linger=self._unread or self._engine.buffered > 0)
+        else:
+            self._engine.start_next_cycle()
+            self._connection.resume_reading()
+            self._advance()
+
+    def abort_response(self) -> None:
+        """Close without the end of the response, so that the peer sees that it is not whole."""
+        self._stream = None
+        self._write()
+        self._connection.close(linger=not self._request_ended)
+
+    def upgrade(self, stream: WebSocketStream, headers: Headers) -> None:
+        """Answer 101 and hand the connection over."""
+        self._engine.send_response(101, headers)
+        self._write()
+        self._runtime.timers.cancel(self)
+        self._stream = None
+        self._connection.handler = stream
+        ahead = self._engine.trailing_data()
+        if ahead:
+            stream.data_received(ahead)
+        if not stream.held:
+            self._connection.resume_reading()
+
+    def _write(self) -> None:
+        self._connection.write(self._engine.data_to_send())
+
+    def _discard_body(self) -> None:
+        """Throw away what has arrived of a body that the application did not read."""
+        while not self._request_ended and (event := self._engine.next_event()) is not None:
+            if isinstance(event, BodyEnded):
+                self._request_ended = True
+
+    # Time
+
+    def _wait_for_request(self) -> None:
+        """The time limit of a head begins with its first byte; more bytes do not move it."""
+        wanted = _Waiting.HEAD if self._engine.buffered else _Waiting.IDLE
+        if self._waiting != wanted:
+            self._wait_for(wanted)
+
+    def _wait_for(self, waiting: str) -> None:
+        self._waiting = waiting
+        limit = getattr(self._runtime.config, waiting) if waiting else None
+        if limit is None:
+            self._deadline = NEVER
+        else:
+            self._deadline = self._runtime.timers.now + limit
+            self._runtime.timers.schedule(self, self._deadline)
+
+    def on_due(self, now: float) -> float:
+        """Carry out the time limit, if it is up."""
+        if now < self._deadline:
+            return self._deadline
+        self._deadline = NEVER
+        if self._waiting == _Waiting.IDLE:
+            self._connection.close()
+        elif self._waiting == _Waiting.HEAD:
+            telemetry.count("server.bad_request", status=408, reason="head timeout")
+            self._refuse(408, "The request's head did not arrive in time.")
+        elif isinstance(self._stream, HTTPStream):
+            self._stream_timed_out(self._stream)
+        return NEVER
+
+    def _stream_timed_out(self, stream: HTTPStream) -> None:
+        self._unread = True
+        if self._waiting == _Waiting.BODY:
+            telemetry.count("server.bad_request", status=408, reason="body timeout")
+            stream.fail(408, "The request's body did not arrive in time.")
+        else:
+            stream.timed_out()
+        self._connection.close(linger=True)
+
+
+_ACTIONS: dict[type[Event], Any] = {
+    RequestReceived: HTTP1Handler._request_received,
+    BodyReceived: HTTP1Handler._body_received,
+    BodyEnded: HTTP1Handler._body_ended,
+    StreamClosed: HTTP1Handler._request_broken_off,
+    ConnectionClosed: HTTP1Handler._peer_finished,
+    ProtocolViolated: HTTP1Handler._violated,
+}

@@ -1,0 +1,134 @@
+"""ASGI lifespan: the application's startup and shutdown, around everything it serves."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+from channels.typing import ASGIApp, Message, Scope
+
+logger = logging.getLogger("channels.server")
+
+
+class LifespanFailed(Exception):
+    """The application could not start; the text says what it said about it."""
+
+
+class Lifespan:
+    """Runs the application's lifespan.
+
+    Args:
+        app: the application.
+        mode: "auto" takes any error before startup is complete as "not supported", "on"
+            as a failure, "off" never asks.
+        timeout: seconds that startup and shutdown may take each; None for no limit.
+
+    Attributes:
+        state: what the application left for its requests; None if it has no lifespan.
+
+    See the ASGI lifespan protocol, version 2.0.
+    """
+
+    def __init__(self, app: ASGIApp, mode: str, timeout: float | None) -> None:
+        self.state: dict[str, Any] | None = None
+        self._app = app
+        self._mode = mode
+        self._timeout = timeout
+        self._state: dict[str, Any] = {}
+        self._events: asyncio.Queue[Message] = asyncio.Queue()
+        self._task: asyncio.Task[None] | None = None
+        self._answer: asyncio.Future[Message]
+
+    async def startup(self) -> None:
+        """Run the startup.
+
+        Raises:
+            LifespanFailed: the application says that it failed, or took too long; in
+                mode "on" also that it raised.
+        """
+        if self._mode == "off":
+            return
+        scope: Scope = {
+            "type": "lifespan",
+            "asgi": {"version": "3.0", "spec_version": "2.0"},
+            "state": self._state,
+        }
+        self._task = asyncio.ensure_future(self._run(scope))
+        try:
+            answer = await self._ask("startup")
+        except TimeoutError:
+            await self._cancel()
+            raise LifespanFailed(
+                f"Startup of the application did not end within {self._timeout} s (--lifespan-timeout)."
+            ) from None
+        if answer["type"] == "lifespan.startup.failed":
+            await self._cancel()
+            raise LifespanFailed(
+                f"Startup of the application failed: {answer.get('message') or 'no reason given'}"
+            )
+        if answer["type"] == "lifespan.startup.complete":
+            self.state = self._state
+
+    async def shutdown(self) -> None:
+        """Run the shutdown; what goes wrong is logged."""
+        if self.state is None or self._task is None or self._task.done():
+            return
+        try:
+            answer = await self._ask("shutdown")
+        except TimeoutError:
+            logger.error(
+                "Shutdown of the application did not end within %s s (--lifespan-timeout).", self._timeout
+            )
+        else:
+            if answer["type"] == "lifespan.shutdown.failed":
+                logger.error(
+                    "Shutdown of the application failed: %s", answer.get("message") or "no reason given"
+                )
+        await self._cancel()
+
+    async def _ask(self, what: str) -> Message:
+        """Send an event and wait for what the application makes of it."""
+        self._answer = asyncio.get_running_loop().create_future()
+        self._events.put_nowait({"type": f"lifespan.{what}"})
+        return await asyncio.wait_for(self._answer, self._timeout)
+
+    async def _cancel(self) -> None:
+        """End the application's task; one that ended by itself is left alone."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task], timeout=self._timeout)
+
+    async def _run(self, scope: Scope) -> None:
+        try:
+            await self._app(scope, self._events.get, self._send)
+        except Exception as error:
+            self._raised(error)
+        else:
+            self._settle({"type": "lifespan.unsupported"})
+
+    def _raised(self, error: Exception) -> None:
+        """Whether this is an application without lifespan, or one whose lifespan is broken."""
+        if self.state is not None:
+            logger.error("The application's lifespan failed.", exc_info=error)
+            self._settle({"type": "lifespan.shutdown.complete"})
+        elif self._mode == "on":
+            logger.error("The application's lifespan failed.", exc_info=error)
+            self._settle({"type": "lifespan.startup.failed", "message": f"{type(error).__name__}: {error}"})
+        else:
+            logger.debug("The application has no lifespan: %s: %s", type(error).__name__, error)
+            self._settle({"type": "lifespan.unsupported"})
+
+    async def _send(self, message: Message) -> None:
+        phase = "startup" if self.state is None else "shutdown"
+        if message["type"] not in (f"lifespan.{phase}.complete", f"lifespan.{phase}.failed"):
+            raise ValueError(
+                f"Cannot handle message type {message['type']}! This is the {phase} of a lifespan."
+            )
+        self._settle(message)
+        # The application goes on only after startup() has seen the answer and set the state.
+        await asyncio.sleep(0)
+
+    def _settle(self, answer: Message) -> None:
+        if not self._answer.done():
+            self._answer.set_result(answer)

@@ -1,0 +1,129 @@
+"""What all connections of one server process share: settings, timers, and who is alive."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from email.utils import formatdate
+from typing import TYPE_CHECKING, Any, Protocol
+
+from channels.protocols.http1 import HTTP1Connection, HTTP1Limits
+from channels.protocols.websocket import WebSocketLimits
+from channels.server.config import Config
+from channels.server.timers import Timers
+from channels.typing import Headers
+
+if TYPE_CHECKING:
+    from channels.server.connection import Connection
+    from channels.server.streams.base import Stream
+
+
+class Flushable(Protocol):
+    """Something that collects what it writes during one turn of the loop."""
+
+    def flush(self) -> None:
+        """Hand over what was collected."""
+        ...
+
+
+class Runtime:
+    """The shared part of one server process.
+
+    Attributes:
+        config: the settings.
+        loop: the event loop; everything here is used from its thread only.
+        timers: the time limits of all connections and streams.
+        state: what lifespan startup left for the requests; None without lifespan.
+        connections: every open connection.
+        streams: every running application.
+        stopping: no new work is taken.
+    """
+
+    def __init__(self, config: Config, loop: asyncio.AbstractEventLoop) -> None:
+        self.config = config
+        self.app = config.app
+        self.loop = loop
+        self.timers = Timers(loop)
+        self.state: dict[str, Any] | None = None
+        self.connections: set[Connection] = set()
+        self.streams: set[Stream] = set()
+        self.stopping = False
+        self.accepted = 0
+        self.requests = 0
+        self.websockets = 0
+        self.websocket_limits = WebSocketLimits(
+            max_message_size=config.websocket_max_message_size or None,
+            max_frame_size=config.websocket_max_frame_size or None,
+        )
+        self._http1_limits = HTTP1Limits(
+            max_target=config.max_target_size,
+            max_header_bytes=config.max_head_size,
+            max_headers=config.max_headers,
+        )
+        self._http1_engine = None if config.http1_engine == "auto" else config.http1_engine
+        self._dirty: list[Flushable] = []
+        self._date = b""
+        self._date_until = 0.0
+        self._server = config.server_name.encode("latin-1")
+        self._idle_waiters: list[asyncio.Future[None]] = []
+
+    def new_http1(self) -> HTTP1Connection:
+        """Returns the protocol engine of a new HTTP/1.1 connection."""
+        return HTTP1Connection(
+            self._http1_limits, require_host=self.config.require_host, engine=self._http1_engine
+        )
+
+    def flush_soon(self, writer: Flushable) -> None:
+        """Flush ``writer`` once, after this turn of the loop."""
+        if not self._dirty:
+            self.loop.call_soon(self._flush)
+        self._dirty.append(writer)
+
+    def _flush(self) -> None:
+        writers, self._dirty = self._dirty, []
+        for writer in writers:
+            writer.flush()
+
+    def own_headers(self) -> Headers:
+        """Returns the headers that the server adds: Date (RFC 9110 6.6.1) and Server."""
+        now = self.timers.now
+        if now >= self._date_until:
+            self._date = formatdate(time.time(), usegmt=True).encode("ascii")
+            self._date_until = now + 1.0
+        if self._server:
+            return [(b"date", self._date), (b"server", self._server)]
+        return [(b"date", self._date)]
+
+    def log(self, protocol: str, action: str, details: Callable[[], dict[str, Any]]) -> None:
+        """Write a line of the access log, if there is one."""
+        if self.config.action_logger is not None:
+            self.config.action_logger(protocol, action, details())
+
+    def left(self) -> None:
+        """A connection or an application has ended: tell those who wait for the last one."""
+        if self._idle_waiters and not self.connections and not self.streams:
+            for waiter in self._idle_waiters:
+                if not waiter.done():
+                    waiter.set_result(None)
+
+    async def wait_idle(self) -> None:
+        """Wait until no connection is open and no application runs."""
+        while self.connections or self.streams:
+            waiter = self.loop.create_future()
+            self._idle_waiters.append(waiter)
+            try:
+                await waiter
+            finally:
+                self._idle_waiters.remove(waiter)
+
+    def statistics(self) -> dict[str, int]:
+        """Returns counts: what is alive now, and what was served since the start."""
+        return {
+            "connections": len(self.connections),
+            "applications": len(self.streams),
+            "timers": len(self.timers),
+            "accepted": self.accepted,
+            "requests": self.requests,
+            "websockets": self.websockets,
+        }

@@ -1,0 +1,262 @@
+"""Where a server listens: endpoint strings, and the sockets they stand for.
+
+The strings are those Daphne took: ``tcp:port=8000:interface=127.0.0.1``,
+``unix:/run/app.sock:mode=660``, ``fd:fileno=3``. A colon inside a value is written ``\\:``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import socket
+import stat
+from dataclasses import dataclass
+from typing import Any
+
+Address = list[Any]
+
+_ADVICE = {
+    errno.EADDRINUSE: "another program listens there. Stop it (`ss -ltnp` shows it), or choose another port with -p",
+    errno.EACCES: "this user may not listen there. Choose a port above 1023, or a directory this user may write to",
+    errno.EADDRNOTAVAIL: "this machine has no such address. Choose one it has (`ip address` shows them) with -b",
+    errno.EBADF: "no such file descriptor is open. The program that starts the server has to pass it on",
+    errno.ENOTSOCK: "this is no socket. The program that starts the server has to pass on a listening one",
+    errno.ENOENT: "its directory does not exist. Create it, or choose another path with -u",
+}
+
+
+class ListenError(OSError):
+    """The server cannot listen where it was told to; the text says where, why, and what to do."""
+
+
+class EndpointError(ValueError):
+    """An endpoint string cannot be understood; the text says what is expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A place to listen.
+
+    Attributes:
+        kind: "tcp", "unix" or "fd".
+        host: the name or address to bind to; "" for every IPv4 address.
+        port: 0 for one that is free.
+        path: of the Unix socket.
+        mode: its permissions.
+        fileno: the inherited file descriptor.
+    """
+
+    kind: str
+    host: str = ""
+    port: int = 0
+    path: str = ""
+    mode: int = 0o666
+    fileno: int = 0
+
+
+def endpoint_strings(
+    host: str | None = None,
+    port: int | None = None,
+    unix_socket: str | None = None,
+    file_descriptor: int | None = None,
+) -> list[str]:
+    """Returns the endpoint strings for what ``-b``, ``-p``, ``-u`` and ``--fd`` say.
+
+    Raises:
+        ValueError: only one of host and port is given.
+    """
+    found = []
+    if host is not None and port is not None:
+        bare = host.strip("[]").replace(":", "\\:")
+        found.append(f"tcp:port={port}:interface={bare}")
+    elif host is not None or port is not None:
+        raise ValueError(f"TCP binding requires both port and host kwargs; got host={host!r}, port={port!r}.")
+    if unix_socket:
+        found.append(f"unix:{unix_socket}")
+    if file_descriptor is not None:
+        found.append(f"fd:fileno={file_descriptor}")
+    return found
+
+
+def parse_endpoint(text: str) -> Endpoint:
+    """Understand an endpoint string.
+
+    Raises:
+        EndpointError: it is none of the known ones.
+    """
+    kind, *rest = (part.replace("\\\\", "\0").replace("\\", "").replace("\0", "\\") for part in _split(text))
+    if kind == "ssl":
+        raise EndpointError(
+            f"{text!r}: this server does not speak TLS yet. Let a proxy do it, and use tcp: or unix:."
+        )
+    if kind not in _KINDS:
+        raise EndpointError(f"{text!r}: an endpoint begins with tcp:, unix: or fd:, as in tcp:port=8000.")
+    first, known, build = _KINDS[kind]
+    values = dict(part.split("=", 1) if "=" in part else (first, part) for part in rest)
+    unknown = sorted(set(values) - known)
+    if unknown or first not in values:
+        wrong = f"does not know {', '.join(unknown)}" if unknown else f"needs {first}="
+        raise EndpointError(
+            f"{text!r}: {kind}: {wrong}; it takes {', '.join(sorted(known))}. A colon in a value is written \\:."
+        )
+    try:
+        return build(values)
+    except ValueError as error:
+        raise EndpointError(f"{text!r}: {error}.") from None
+
+
+def _split(text: str) -> list[str]:
+    """Split at colons that no backslash stands before."""
+    return re.split(r"(?<!\\):", text)
+
+
+def _tcp(values: dict[str, str]) -> Endpoint:
+    port = int(values["port"])
+    if not 0 <= port <= 65535:
+        raise ValueError(f"a port is a number from 0 to 65535, not {port}")
+    return Endpoint("tcp", host=values.get("interface", "").strip("[]"), port=port)
+
+
+def _unix(values: dict[str, str]) -> Endpoint:
+    return Endpoint("unix", path=values["address"], mode=int(values.get("mode", "666"), 8))
+
+
+def _fd(values: dict[str, str]) -> Endpoint:
+    return Endpoint("fd", fileno=int(values["fileno"]))
+
+
+#: For each kind: the key that may go without its name, all keys, and who builds the endpoint.
+#: Keys of Twisted that mean nothing here (backlog and the like) are taken and ignored.
+_KINDS: dict[str, tuple[str, set[str], Any]] = {
+    "tcp": ("port", {"port", "interface", "backlog"}, _tcp),
+    "unix": ("address", {"address", "mode", "backlog", "lockfile"}, _unix),
+    "fd": ("fileno", {"fileno"}, _fd),
+}
+
+
+def open_sockets(endpoint: Endpoint, backlog: int) -> list[socket.socket]:
+    """Bind and listen.
+
+    Args:
+        endpoint: where.
+        backlog: how many connections may wait to be accepted.
+
+    Returns:
+        One socket, or one for each address of a host name, all with the same port.
+
+    Raises:
+        ListenError: it cannot be done.
+    """
+    try:
+        return _OPENERS[endpoint.kind](endpoint, backlog)
+    except OSError as error:
+        raise ListenError(
+            error.errno, f"Cannot listen on {_describe(endpoint)}: {_advice(error)}."
+        ) from error
+
+
+def _advice(error: OSError) -> str:
+    return _ADVICE.get(error.errno or 0, error.strerror or str(error))
+
+
+def _describe(endpoint: Endpoint) -> str:
+    if endpoint.kind == "unix":
+        return endpoint.path
+    if endpoint.kind == "fd":
+        return f"file descriptor {endpoint.fileno}"
+    host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host or "0.0.0.0"  # noqa: S104
+    return f"{host}:{endpoint.port}"
+
+
+def _open_tcp(endpoint: Endpoint, backlog: int) -> list[socket.socket]:
+    host = endpoint.host or "0.0.0.0"  # noqa: S104  # what Twisted means by no interface
+    infos = socket.getaddrinfo(host, endpoint.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    opened: list[socket.socket] = []
+    port = endpoint.port
+    try:
+        for family, _, _, _, address in dict.fromkeys(infos):
+            try:
+                opened.append(_bind_tcp(family, (address[0], port, *address[2:]), backlog))
+            except OSError as error:
+                # A name may stand for addresses that are not up here, as ::1 without IPv6.
+                if error.errno != errno.EADDRNOTAVAIL or not opened:
+                    raise
+            port = opened[0].getsockname()[1]
+    except OSError:
+        for sock in opened:
+            sock.close()
+        raise
+    return opened
+
+
+def _bind_tcp(family: int, address: tuple[Any, ...], backlog: int) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            # So that an IPv4 socket of its own may listen on the same port.
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind(address)
+        sock.listen(backlog)
+        sock.setblocking(False)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _open_unix(endpoint: Endpoint, backlog: int) -> list[socket.socket]:
+    _remove_stale(endpoint.path)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.bind(endpoint.path)
+        os.chmod(endpoint.path, endpoint.mode)
+        sock.listen(backlog)
+        sock.setblocking(False)
+    except OSError:
+        sock.close()
+        raise
+    return [sock]
+
+
+def _remove_stale(path: str) -> None:
+    """Remove the socket of a server that is gone; whatever else is there stays."""
+    try:
+        if not stat.S_ISSOCK(os.stat(path).st_mode):
+            raise OSError(
+                errno.EEXIST, f"{path} exists and is no socket; remove it or choose another path with -u"
+            )
+    except FileNotFoundError:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            os.unlink(path)
+        else:
+            raise OSError(errno.EADDRINUSE, "a server listens there")
+
+
+def _open_fd(endpoint: Endpoint, backlog: int) -> list[socket.socket]:
+    sock = socket.socket(fileno=endpoint.fileno)
+    sock.listen(backlog)
+    sock.setblocking(False)
+    return [sock]
+
+
+_OPENERS = {"tcp": _open_tcp, "unix": _open_unix, "fd": _open_fd}
+
+
+def address_of(sock: socket.socket) -> tuple[str, int] | str:
+    """Returns where a socket listens: (host, port), or the path of a Unix socket."""
+    name = sock.getsockname()
+    return (name[0], name[1]) if isinstance(name, tuple) else os.fsdecode(name)
+
+
+def remove_unix_socket(sock: socket.socket) -> None:
+    """Remove the file of a Unix socket of ours; harmless for any other."""
+    if sock.family == socket.AF_UNIX:
+        with contextlib.suppress(OSError):
+            os.unlink(sock.getsockname())

@@ -1,0 +1,1 @@
+"""One request or one WebSocket each: protocol events on one side, ASGI messages on the other."""

@@ -1,0 +1,174 @@
+"""What every stream is: a mailbox of ASGI events and one run of the application."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from abc import ABC, abstractmethod
+from typing import Any
+
+from channels import telemetry
+from channels.server.runtime import Runtime
+from channels.server.timers import NEVER
+from channels.typing import Message, Scope, Wakeup
+
+logger = logging.getLogger("channels.server")
+
+
+def suspended_at(task: asyncio.Task[Any]) -> str:
+    """Returns where ``task`` waits: the innermost of its coroutines that we can see into."""
+    here, place = task.get_coro(), "an unknown place"
+    while (frame := getattr(here, "cr_frame", None)) is not None:
+        place = f"{here.__qualname__} ({frame.f_code.co_filename}:{frame.f_lineno})"  # type: ignore[union-attr]
+        here = here.cr_await  # type: ignore[union-attr]
+    return place
+
+
+class Stream(ABC):
+    """One scope and one run of the application for it.
+
+    It satisfies :class:`channels.typing.PushReceive`: a consumer may take events without
+    a task that waits for them.
+
+    Args:
+        runtime: what the process shares.
+        label: what the log calls it, such as ``GET /path``.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_killed",
+        "_leave_by",
+        "_waiters",
+        "_wakeup",
+        "label",
+        "runtime",
+        "slot",
+        "task",
+    )
+
+    def __init__(self, runtime: Runtime, label: str) -> None:
+        self.runtime = runtime
+        self.label = label
+        self.slot: int | None = None
+        self.task: asyncio.Task[None] | None = None
+        self._leave_by = NEVER
+        self._killed = False
+        self._wakeup: Wakeup | None = None
+        self._waiters: list[asyncio.Future[None]] = []
+
+    # Events for the application
+
+    @abstractmethod
+    def receive_nowait(self) -> Message | None:
+        """Take the next event, or None if there is none yet."""
+
+    def set_wakeup(self, wakeup: Wakeup | None) -> None:
+        """Call ``wakeup()`` after each event that arrives from now on; None to stop."""
+        self._wakeup = wakeup
+
+    async def receive(self) -> Message:
+        """ASGI's ``receive``. Cancelling it loses nothing."""
+        while (message := self.receive_nowait()) is None:
+            waiter = self.runtime.loop.create_future()
+            self._waiters.append(waiter)
+            try:
+                await waiter
+            finally:
+                self._waiters.remove(waiter)
+        return message
+
+    def announce(self) -> None:
+        """There is something to take."""
+        if self._wakeup is not None:
+            self._wakeup()
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    # What the application sends
+
+    @abstractmethod
+    async def send(self, message: Message) -> None:
+        """ASGI's ``send``."""
+
+    def late(self, message: Message) -> None:
+        """Count a message for a peer that has gone."""
+        telemetry.count("server.late_send", type=message["type"], label=self.label)
+
+    # The run of the application
+
+    def start(self, scope: Scope) -> None:
+        """Run the application for ``scope``."""
+        self.runtime.streams.add(self)
+        self.task = self.runtime.loop.create_task(self._run(scope))
+
+    async def _run(self, scope: Scope) -> None:
+        try:
+            await self.runtime.app(scope, self.receive, self.send)
+        except asyncio.CancelledError:
+            self._cancelled()
+        except Exception as error:
+            logger.error("The application failed: %s", self.label, exc_info=error)
+            telemetry.count("server.application_failed", label=self.label)
+            self.application_failed()
+        else:
+            self.application_returned()
+        finally:
+            self._ended()
+
+    def _cancelled(self) -> None:
+        """Its task was cancelled: by us, when it took too long, or by the application itself."""
+        if not self._killed:
+            logger.error("The application cancelled itself (it raised CancelledError): %s", self.label)
+            telemetry.count("server.application_failed", label=self.label)
+        self.application_failed()
+
+    def _ended(self) -> None:
+        self.task = None
+        self._wakeup = None
+        self.runtime.timers.cancel(self)
+        self.runtime.streams.discard(self)
+        self.runtime.left()
+
+    @abstractmethod
+    def application_failed(self) -> None:
+        """It raised: answer, if the peer is still owed an answer."""
+
+    @abstractmethod
+    def application_returned(self) -> None:
+        """It returned: answer, if it should have and did not."""
+
+    def peer_left(self) -> None:
+        """Nobody is there for the application any more: it has a while to return."""
+        limit = self.runtime.config.application_close_timeout
+        if self.task is not None and limit is not None:
+            self._leave_by = self.runtime.timers.now + limit
+            self.runtime.timers.schedule(self, self._leave_by)
+
+    def on_due(self, now: float) -> float:
+        """Cancel an application that should have returned."""
+        if now < self._leave_by:
+            return self._leave_by
+        self.kill(f"within {self.runtime.config.application_close_timeout} s after its client had gone")
+        return NEVER
+
+    def kill(self, when: str) -> None:
+        """Cancel the application and say so.
+
+        Args:
+            when: until when it should have ended, for the log.
+        """
+        if self.task is None:
+            return
+        self._killed = True
+        telemetry.count("server.application_killed", label=self.label)
+        logger.warning(
+            "The application did not end %s and was cancelled: %s. Its task %s waits in %s. "
+            "End on the disconnect event, or raise --application-close-timeout.",
+            when,
+            self.label,
+            self.task.get_name(),
+            suspended_at(self.task),
+        )
+        self.task.cancel()

@@ -1,0 +1,102 @@
+"""What a stream needs from the protocol that carries it, whichever that is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from channels.typing import Headers
+
+if TYPE_CHECKING:
+    from channels.server.streams.websocket import WebSocketStream
+
+
+class Exchange(Protocol):
+    """One request and its response.
+
+    Attributes:
+        client: the peer as [host, port], or None.
+        server: where it connected to.
+    """
+
+    client: list[Any] | None
+    server: list[Any] | None
+
+    @property
+    def congested(self) -> bool:
+        """Whether senders should wait: the peer does not read fast enough."""
+        ...
+
+    async def wait_writable(self) -> None:
+        """Wait until it is not congested any more, or the peer is gone."""
+        ...
+
+    def hold_body(self) -> None:
+        """Read no more of the request's body for now."""
+        ...
+
+    def release_body(self) -> None:
+        """Read on."""
+        ...
+
+    def send_informational(self, status: int, headers: Headers) -> None:
+        """Send an interim response at once."""
+        ...
+
+    def send_response(self, status: int, headers: Headers) -> None:
+        """Send the head, together with what follows in the same turn."""
+        ...
+
+    def send_body(self, data: bytes) -> None:
+        """Send a part of the body."""
+        ...
+
+    def end_response(self) -> None:
+        """The response is complete."""
+        ...
+
+    def abort_response(self) -> None:
+        """Break the response off, so that the peer can see that it is not complete."""
+        ...
+
+    def upgrade(self, stream: WebSocketStream, headers: Headers) -> None:
+        """Say yes to a WebSocket; from now on its bytes go to ``stream``."""
+        ...
+
+
+class Link(Protocol):
+    """The bytes of an open WebSocket, both ways."""
+
+    congested: bool
+
+    def write(self, data: bytes) -> None:
+        """Send, together with what else is sent in this turn."""
+        ...
+
+    @property
+    def unsent(self) -> int:
+        """How many bytes wait to be written."""
+        ...
+
+    async def wait_writable(self) -> None:
+        """Wait until it is not congested any more, or the peer is gone."""
+        ...
+
+    def pause_reading(self) -> None:
+        """Leave what the peer sends where it is."""
+        ...
+
+    def resume_reading(self) -> None:
+        """Read on."""
+        ...
+
+    def close(self, *, linger: bool = False) -> None:
+        """Close after everything was sent; ``linger`` if the peer may still be sending."""
+        ...
+
+    def abort(self) -> None:
+        """Close at once."""
+        ...
+
+    def cut(self, reason: str) -> None:
+        """Close at once, because the peer reads too slowly."""
+        ...

@@ -1,0 +1,205 @@
+"""One HTTP request: its body in, its response out."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from typing import Any
+
+from channels import telemetry
+from channels.protocols.events import RequestReceived
+from channels.server.runtime import Runtime
+from channels.server.streams.base import Stream, logger
+from channels.server.streams.exchange import Exchange
+from channels.server.streams.response import Response
+from channels.server.streams.scope import http_scope
+from channels.typing import Message
+
+
+class HTTPStream(Stream):
+    """A request and the run of the application that answers it.
+
+    The body is handed on as it arrives, in parts of at most ``request_buffer_size``
+    bytes; when twice as much waits unread, the connection is not read any more.
+
+    Args:
+        request: the head.
+        runtime: what the process shares.
+        exchange: the protocol that carries it.
+    """
+
+    __slots__ = (
+        "_body_ended",
+        "_body_told",
+        "_chunks",
+        "_continue_owed",
+        "_exchange",
+        "_gone",
+        "_held",
+        "_response",
+        "_started_at",
+        "_told_to_leave",
+        "_waiting",
+        "method",
+        "target",
+    )
+
+    def __init__(self, request: RequestReceived, runtime: Runtime, exchange: Exchange) -> None:
+        self.method = request.method
+        self.target = request.target.decode("ascii", "replace")
+        super().__init__(runtime, f"{self.method} {self.target}")
+        self._exchange = exchange
+        self._response = Response(runtime, exchange, "http.response", head_only=self.method == "HEAD")
+        self._chunks: deque[bytes] = deque()
+        self._waiting = 0
+        self._held = False
+        self._gone = False
+        self._told_to_leave = False
+        self._body_ended = request.ended
+        self._body_told = False
+        self._continue_owed = request.expects_continue
+        self._started_at = time.monotonic()
+        runtime.requests += 1
+        self.start(http_scope(request, runtime, exchange, self))
+
+    # From the protocol
+
+    def body_received(self, data: bytes) -> None:
+        """A part of the body arrived."""
+        self._continue_owed = False
+        self._chunks.append(data)
+        self._waiting += len(data)
+        if self._waiting >= 2 * self.runtime.config.request_buffer_size:
+            self._held = True
+            self._exchange.hold_body()
+        self.announce()
+
+    def body_ended(self) -> None:
+        """The body is complete."""
+        self._body_ended = True
+        self.announce()
+
+    def peer_finished(self) -> None:
+        """The peer will send no more. Most that do so are gone, some still read the answer."""
+        self._told_to_leave = True
+        if not self._response.complete:
+            super().peer_left()
+        self.announce()
+
+    def peer_left(self) -> None:
+        """The peer is gone before it had its response; the application has a while to notice."""
+        if not self._gone:
+            self._gone = True
+            self.peer_finished()
+
+    def fail(self, status: int, text: str) -> None:
+        """Answer in the application's place, or break off what it had begun; then it is over.
+
+        Args:
+            status: the HTTP status.
+            text: one sentence for the peer.
+        """
+        if self._gone or self._response.complete:
+            return
+        if self._response.on_wire:
+            self._exchange.abort_response()
+        else:
+            self._response.answer(status, text, [(b"connection", b"close")])
+            self._log()
+        self.peer_left()
+
+    def timed_out(self) -> None:
+        """The application has not answered within ``http_timeout``."""
+        telemetry.count("server.http_timeout", label=self.label)
+        limit = self.runtime.config.http_timeout
+        logger.warning("The application did not answer within %s s (--http-timeout): %s", limit, self.label)
+        self.fail(503, "The application did not answer in time.")
+
+    # For the application
+
+    def receive_nowait(self) -> Message | None:
+        """Take the next part of the body, then the disconnect; None if neither has come yet."""
+        if self._chunks:
+            return self._next_part()
+        if self._body_ended and not self._body_told:
+            self._body_told = True
+            return {"type": "http.request", "body": b"", "more_body": False}
+        if self._told_to_leave or self._response.complete:
+            return {"type": "http.disconnect"}
+        if self._continue_owed:
+            self._continue_owed = False
+            self._exchange.send_informational(100, [])
+        return None
+
+    def _next_part(self) -> Message:
+        limit = self.runtime.config.request_buffer_size
+        chunks, body = self._chunks, self._chunks.popleft()
+        if chunks or len(body) > limit:
+            body = self._join(body, limit)
+        self._waiting -= len(body)
+        self._body_told = self._body_ended and not chunks
+        if self._held and self._waiting < limit:
+            self._held = False
+            self._exchange.release_body()
+            self._body_told = self._body_ended and not chunks
+        return {"type": "http.request", "body": body, "more_body": not self._body_told}
+
+    def _join(self, body: bytes, limit: int) -> bytes:
+        """Fill ``body`` up to ``limit`` from what waits behind it; what is too much waits on."""
+        parts, size = [body], len(body)
+        while self._chunks and size < limit:
+            parts.append(self._chunks.popleft())
+            size += len(parts[-1])
+        joined = b"".join(parts)
+        if size > limit:
+            self._chunks.appendleft(joined[limit:])
+        return joined[:limit]
+
+    async def send(self, message: Message) -> None:
+        """Take a message of the application; waits while the peer does not read.
+
+        Raises:
+            ValueError: it is out of turn, or of an unknown type.
+            TypeError: it holds something of the wrong type.
+        """
+        kind = message["type"]
+        if kind not in ("http.response.start", "http.response.body"):
+            raise ValueError(
+                f"Cannot handle message type {kind}! An HTTP response is http.response.start, "
+                "then http.response.body."
+            )
+        if self._gone:
+            self.late(message)
+        elif kind == "http.response.start":
+            self._response.start(message)
+        elif self._response.body(message):
+            self._log()
+            self.announce()
+        elif self._exchange.congested:
+            await self._exchange.wait_writable()
+
+    def application_failed(self) -> None:
+        """It raised: 500, or a response that visibly breaks off."""
+        self.fail(500, "The server could not answer this request.")
+
+    def application_returned(self) -> None:
+        """It returned: without a whole response that is a mistake of its own."""
+        if self._gone or self._response.complete:
+            return
+        begun = "in the middle of its response" if self._response.on_wire else "without a response"
+        logger.error("The application returned %s: %s", begun, self.label)
+        self.application_failed()
+
+    def _log(self) -> None:
+        self.runtime.log("http", "complete", self._details)
+
+    def _details(self) -> dict[str, Any]:
+        client = self._exchange.client
+        return {
+            "client": None if client is None else f"{client[0]}:{client[1]}",
+            "path": self.target,
+            "method": self.method,
+            "status": self._response.status,
+            "size": self._response.size,
+            "time_taken": time.monotonic() - self._started_at,
+        }

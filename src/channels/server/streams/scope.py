@@ -1,0 +1,95 @@
+"""A request's head as an ASGI scope."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import unquote, unquote_to_bytes
+
+from channels.protocols.events import RequestReceived
+from channels.server.proxy import forwarded
+from channels.server.runtime import Runtime
+from channels.server.streams.exchange import Exchange
+from channels.typing import PUSH_EXTENSION as PUSH
+from channels.typing import Headers, Scope
+
+#: From 2.4 on a send() after the peer has gone must raise OSError. Ours is a counted no-op, and
+#: frameworks look here to know that they have to listen for the disconnect event instead.
+SPEC_VERSION = "2.3"
+_ROOT_PATH_HEADER = b"daphne-root-path"
+_SECURE = {"http": "https", "ws": "wss"}
+
+
+def http_scope(request: RequestReceived, runtime: Runtime, exchange: Exchange, push: object) -> Scope:
+    """Returns the scope of an HTTP request; ``push`` is offered as the push extension."""
+    scope = _common_scope("http", "http", request, runtime, exchange)
+    scope["method"] = request.method
+    scope["extensions"] = {PUSH: push}
+    return scope
+
+
+def websocket_scope(
+    request: RequestReceived, runtime: Runtime, exchange: Exchange, subprotocols: list[str], push: object
+) -> Scope:
+    """Returns the scope of a WebSocket handshake; ``push`` is offered as the push extension."""
+    scope = _common_scope("websocket", "ws", request, runtime, exchange)
+    scope["subprotocols"] = subprotocols
+    scope["extensions"] = {"websocket.http.response": {}, PUSH: push}
+    return scope
+
+
+def _common_scope(
+    kind: str, scheme: str, request: RequestReceived, runtime: Runtime, exchange: Exchange
+) -> dict[str, Any]:
+    raw_path, _, query = request.target.partition(b"?")
+    config = runtime.config
+    headers, root_path = _root_path(request.headers, config.root_path)
+    scope: dict[str, Any] = {
+        "type": kind,
+        "asgi": {"version": "3.0", "spec_version": SPEC_VERSION},
+        "http_version": request.http_version,
+        "scheme": _SECURE[scheme] if request.scheme == b"https" else scheme,
+        "path": decoded_path(raw_path),
+        "raw_path": raw_path,
+        "query_string": query,
+        "root_path": root_path,
+        "headers": headers,
+        "client": exchange.client,
+        "server": exchange.server,
+    }
+    if config.proxy_address_header or config.proxy_proto_header:
+        _apply_proxy(scope, scheme, runtime)
+    if runtime.state is not None:
+        scope["state"] = runtime.state.copy()
+    return scope
+
+
+def decoded_path(raw_path: bytes) -> str:
+    """Returns the path with its percent-escapes decoded; what is not UTF-8 becomes U+FFFD."""
+    if b"%" not in raw_path:
+        return raw_path.decode("ascii", "replace")
+    return unquote_to_bytes(raw_path).decode("utf-8", "replace")
+
+
+def _root_path(headers: Headers, configured: str) -> tuple[Headers, str]:
+    """Where the application is mounted: as configured, else as a proxy says per request."""
+    if configured:
+        return headers, configured
+    for name, value in headers:
+        if name == _ROOT_PATH_HEADER:
+            rest = [pair for pair in headers if pair[0] != _ROOT_PATH_HEADER]
+            return rest, unquote(value.decode("latin-1"))
+    return headers, ""
+
+
+def _apply_proxy(scope: dict[str, Any], scheme: str, runtime: Runtime) -> None:
+    config = runtime.config
+    scope["client"], said = forwarded(
+        scope["headers"],
+        config.proxy_address_header,
+        config.proxy_port_header,
+        config.proxy_proto_header,
+        scope["client"],
+        scope["scheme"],
+    )
+    secure = str(said).lower() in ("https", "wss")
+    scope["scheme"] = _SECURE[scheme] if secure else scheme

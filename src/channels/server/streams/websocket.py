@@ -1,0 +1,419 @@
+"""One WebSocket: from the opening request over its messages to its end."""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from channels import telemetry
+from channels.protocols.events import CloseReceived, MessageReceived, RequestReceived
+from channels.protocols.websocket import Handshake, WebSocketConnection
+from channels.server.runtime import Runtime
+from channels.server.streams.base import Stream, logger
+from channels.server.streams.exchange import Exchange, Link
+from channels.server.streams.keepalive import Keepalive, Verdict
+from channels.server.streams.response import Response, checked_headers
+from channels.server.streams.scope import websocket_scope
+from channels.server.timers import NEVER
+from channels.typing import Message
+
+#: Codes of RFC 6455 section 7.4.1 (1012: its IANA registry) that the server itself uses.
+NORMAL, LOST, FAILED, RESTARTING = 1000, 1006, 1011, 1012
+
+
+class State(enum.IntEnum):
+    """How far a WebSocket has come."""
+
+    CONNECTING = 0  #: the application has not answered the handshake
+    DENYING = 1  #: it answers with an HTTP response
+    OPEN = 2
+    CLOSING = 3  #: our close was sent, the peer's has not come
+    OVER = 4  #: the application was told that it ended
+
+
+class WebSocketStream(Stream):
+    """A WebSocket and the run of the application behind it. Also the Handler of its connection.
+
+    Messages wait here until the application takes them; when ``websocket_queue_size`` of
+    them or ``websocket_queue_bytes`` wait, the connection is not read any more.
+
+    Args:
+        request: the opening request.
+        handshake: what it asks for.
+        runtime: what the process shares.
+        exchange: answers the opening request.
+        link: carries the bytes once it is open.
+
+    Attributes:
+        held: the connection is not read, because the application is behind.
+    """
+
+    __slots__ = (
+        "_disconnect",
+        "_due",
+        "_exchange",
+        "_handshake",
+        "_keepalive",
+        "_link",
+        "_protocol",
+        "_queue",
+        "_queued",
+        "_response",
+        "_state",
+        "held",
+        "target",
+    )
+
+    def __init__(
+        self, request: RequestReceived, handshake: Handshake, runtime: Runtime, exchange: Exchange, link: Link
+    ) -> None:
+        self.target = request.target.decode("ascii", "replace")
+        super().__init__(runtime, f"WebSocket {self.target}")
+        self._state = State.CONNECTING
+        self._exchange = exchange
+        self._link = link
+        self._handshake = handshake
+        self._response = Response(runtime, exchange, "websocket.http.response", head_only=False)
+        self._protocol = WebSocketConnection(runtime.websocket_limits)
+        self._keepalive = Keepalive(runtime.config, runtime.timers.now)
+        self._queue: deque[Message] = deque(({"type": "websocket.connect"},))
+        self._queued = 0
+        self._disconnect: Message | None = None
+        self._due = NEVER
+        self.held = False
+        runtime.websockets += 1
+        self._log("connecting")
+        self._expect_within(runtime.config.websocket_connect_timeout)
+        self.start(websocket_scope(request, runtime, exchange, handshake.subprotocols, self))
+
+    # From the connection, once it is open
+
+    def data_received(self, data: bytes) -> None:
+        """The peer sent something: a sign of life, and perhaps messages."""
+        self._keepalive.alive_at = self.runtime.timers.now
+        self._protocol.receive_data(data)
+        self._advance()
+
+    def eof_received(self) -> bool:
+        """The peer is gone; returns False: nothing can be said to it any more."""
+        self._protocol.receive_eof()
+        self._advance()
+        self._over(LOST)
+        return False
+
+    def connection_lost(self) -> None:
+        """The connection is gone under it."""
+        self._over(LOST)
+
+    def stop(self) -> None:
+        """The server stops: refuse, or close with 1012 (Service Restart)."""
+        if self._state is State.CONNECTING:
+            self.fail(503, "The server is stopping.")
+        elif self._state is State.OPEN:
+            self._close(RESTARTING, "The server restarts")
+
+    # From the protocol that carries the handshake
+
+    def peer_finished(self) -> None:
+        """The peer gave up while the handshake was not answered."""
+        self._over(LOST)
+        self._link.close()
+
+    def peer_left(self) -> None:
+        """The connection is gone while the handshake was not answered."""
+        self._over(LOST)
+
+    def fail(self, status: int, text: str) -> None:
+        """Refuse the handshake in the application's place; then it is over.
+
+        Args:
+            status: the HTTP status.
+            text: one sentence for the peer.
+        """
+        if self._state > State.DENYING:
+            return
+        if self._response.on_wire:
+            self._exchange.abort_response()
+        else:
+            self._response.answer(status, text, [(b"connection", b"close")])
+        self._over(LOST)
+
+    # Events for the application
+
+    def _advance(self) -> None:
+        """Take what the protocol has understood, as much of it as may wait here."""
+        config, protocol, queue = self.runtime.config, self._protocol, self._queue
+        while len(queue) < config.websocket_queue_size and self._queued < config.websocket_queue_bytes:
+            event = protocol.next_event()
+            if event is None:
+                break
+            if isinstance(event, MessageReceived):
+                self._message_received(event.data)
+            elif isinstance(event, CloseReceived):
+                self._close_received(event)
+        else:
+            self._hold()
+        self._write()
+
+    def _message_received(self, data: str | bytes) -> None:
+        if self._state is State.OPEN:
+            self._put(data)
+            self.announce()
+
+    def _put(self, data: str | bytes) -> None:
+        self._queued += len(data)
+        self._queue.append({"type": "websocket.receive", "text" if isinstance(data, str) else "bytes": data})
+
+    def _close_received(self, event: CloseReceived) -> None:
+        """It is over, by somebody's wish or because the peer broke the protocol."""
+        self._write()
+        self._over(event.code, event.reason)
+        # After a violation the peer may still be sending, and should yet read why it was closed.
+        self._link.close(linger=True)
+
+    def _hold(self) -> None:
+        if not self.held and self._state < State.OVER:
+            self.held = True
+            self._link.pause_reading()
+
+    def _release(self) -> None:
+        self.held = False
+        # It was we who did not listen: the peer's silence starts now.
+        self._keepalive.alive_at = self.runtime.timers.now
+        self._advance()
+        if not self.held:
+            self._link.resume_reading()
+
+    def receive_nowait(self) -> Message | None:
+        """Take the oldest event; None if there is none, and for ever after the disconnect."""
+        if not self._queue:
+            message, self._disconnect = self._disconnect, None
+            return message
+        message = self._queue.popleft()
+        self._queued -= len(message.get("text") or message.get("bytes") or ())
+        if self.held and len(self._queue) * 2 <= self.runtime.config.websocket_queue_size:
+            self._release()
+        return message
+
+    # Messages of the application
+
+    async def send(self, message: Message) -> None:
+        """Take a message of the application; waits while the peer does not read.
+
+        Raises:
+            ValueError: it is out of turn, of an unknown type, or cannot be sent.
+            TypeError: it holds something of the wrong type.
+        """
+        action = _SEND[self._state].get(message["type"])
+        if action is None:
+            raise ValueError(self._out_of_turn(message["type"]))
+        action(self, message)
+        if self._link.congested and self._state is State.OPEN:
+            await self._link.wait_writable()
+
+    def _out_of_turn(self, kind: str) -> str:
+        allowed = ", ".join(sorted(_SEND[self._state]))
+        state = self._state.name.lower()
+        return f"Cannot handle message type {kind}! A WebSocket that is {state} takes: {allowed}."
+
+    def _accept(self, message: Message) -> None:
+        headers = checked_headers(message.get("headers") or ())
+        answer = self._handshake.accept_headers(message.get("subprotocol"), headers)
+        names = {name.lower() for name, _ in headers}
+        answer = [*answer, *(pair for pair in self.runtime.own_headers() if pair[0] not in names)]
+        self._state = State.OPEN
+        self._keepalive = Keepalive(self.runtime.config, self.runtime.timers.now)
+        self._exchange.upgrade(self, answer)
+        self._log("connected")
+        self.runtime.timers.schedule(self, self._keepalive.next_due)
+
+    def _refuse(self, message: Message) -> None:
+        logger.warning(
+            "%s was refused with 403: the application closed it before it accepted it. Look at what "
+            "connect() of the consumer, or a check of origin or login before it, says about this path.",
+            self.label,
+        )
+        telemetry.count("server.handshake_refused", label=self.label)
+        self.fail(403, "Access denied.")
+
+    def _deny(self, message: Message) -> None:
+        self._response.start(message)
+        self._state = State.DENYING
+
+    def _deny_body(self, message: Message) -> None:
+        if self._response.body(message):
+            self._over(LOST)
+        self._due = NEVER
+
+    def _send(self, message: Message) -> None:
+        data, text = message.get("bytes"), message.get("text")
+        if data is None and text is None:
+            raise ValueError("websocket.send needs 'text' (a str) or 'bytes'; it has neither.")
+        if data is not None:
+            if not isinstance(data, (bytes, bytearray, memoryview)):
+                raise TypeError(f"'bytes' of websocket.send must be bytes, got {type(data).__name__}.")
+            self._protocol.send_message(bytes(data))
+        if text is not None:
+            if not isinstance(text, str):
+                raise TypeError(f"'text' of websocket.send must be a str, got {type(text).__name__}.")
+            self._protocol.send_message(text)
+        self._write()
+        if self._link.congested and self._link.unsent > self.runtime.config.write_limit:
+            self._link.cut("bytes")
+
+    def _close_by_application(self, message: Message) -> None:
+        code = message.get("code")
+        self._close(NORMAL if code is None else code, message.get("reason") or "")
+
+    def _close(self, code: int, reason: str) -> None:
+        self._protocol.close(code, reason)
+        self._state = State.CLOSING
+        self._write()
+        self._expect_within(self.runtime.config.websocket_close_timeout)
+
+    def _write(self) -> None:
+        data = self._protocol.data_to_send()
+        if data:
+            self._link.write(data)
+
+    # The end
+
+    def _over(self, code: int, reason: str = "") -> None:
+        """Tell the application, after all that it has not taken yet."""
+        was, self._state = self._state, State.OVER
+        if was is State.OVER:
+            return
+        if was is State.OPEN:
+            self._take_rest()
+        self._log("disconnected" if was in (State.OPEN, State.CLOSING) else "rejected")
+        self._disconnect = {"type": "websocket.disconnect", "code": code, "reason": reason}
+        if self.task is None:
+            self.runtime.timers.cancel(self)
+        else:
+            super().peer_left()
+            self.announce()
+
+    def _take_rest(self) -> None:
+        """What arrived before the end belongs to the application, however full its queue is."""
+        while (event := self._protocol.next_event()) is not None:
+            if isinstance(event, MessageReceived):
+                self._put(event.data)
+
+    def application_failed(self) -> None:
+        """It raised: 500, or close with 1011 (Internal Error)."""
+        self.fail(500, "The server could not answer this handshake.")
+        if self._state is State.OPEN:
+            self._close(FAILED, "")
+        self._nobody_listens()
+
+    def application_returned(self) -> None:
+        """It returned: an open WebSocket is closed, an unanswered handshake is a mistake."""
+        if self._state <= State.DENYING:
+            logger.error("The application returned without an answer to the handshake: %s", self.label)
+            self.fail(500, "The server could not answer this handshake.")
+        elif self._state is State.OPEN:
+            self._close(NORMAL, "")
+        self._nobody_listens()
+
+    def _nobody_listens(self) -> None:
+        """Let the peer's close come through what nobody will take any more."""
+        self._queue.clear()
+        self._queued = 0
+        if self.held:
+            self._release()
+
+    def _ended(self) -> None:
+        super()._ended()
+        if self._state is State.CLOSING:
+            self.runtime.timers.schedule(self, self._due)
+
+    # Time
+
+    def _expect_within(self, limit: float | None) -> None:
+        self._due = NEVER if limit is None else self.runtime.timers.now + limit
+        self.runtime.timers.schedule(self, self._due)
+
+    def on_due(self, now: float) -> float:
+        """Carry out the time limit of the present state, if it is up."""
+        if self._state is State.OVER:
+            return super().on_due(now)
+        if self._state is State.OPEN:
+            return self._on_keepalive_due(now)
+        if now < self._due:
+            return self._due
+        if self._state is State.CLOSING:
+            self._link.abort()
+            self._over(LOST)
+        else:
+            self._handshake_timed_out()
+        return self._leave_by
+
+    def _handshake_timed_out(self) -> None:
+        logger.warning(
+            "%s was refused with 503: the application neither accepted nor closed it within %s s. "
+            "Make connect() faster, or raise --websocket_connect_timeout.",
+            self.label,
+            self.runtime.config.websocket_connect_timeout,
+        )
+        telemetry.count("server.handshake_timeout", label=self.label)
+        self.fail(503, "The application did not answer in time.")
+
+    def _on_keepalive_due(self, now: float) -> float:
+        if self.held:
+            self._keepalive.alive_at = now
+        verdict = self._keepalive.judge(now)
+        if verdict is Verdict.PING:
+            self._protocol.ping(b"")
+            self._write()
+        elif verdict is Verdict.DEAD:
+            telemetry.count("server.ping_timeout", label=self.label)
+            self._close(FAILED, "No answer to a ping")
+            self._link.close()
+            self._over(LOST)
+            return self._leave_by
+        elif verdict is Verdict.EXPIRED:
+            telemetry.count("server.websocket_timeout", label=self.label)
+            self._close(NORMAL, "It was open as long as it may be")
+            return self._due
+        return self._keepalive.next_due
+
+    # The log
+
+    def _log(self, action: str) -> None:
+        self.runtime.log("websocket", action, self._details)
+
+    def _details(self) -> dict[str, Any]:
+        client = self._exchange.client
+        return {"client": None if client is None else f"{client[0]}:{client[1]}", "path": self.target}
+
+
+_Action = Callable[[WebSocketStream, Message], None]
+#: What an application may send in which state, and who takes it.
+_SEND: dict[int, dict[str, _Action]] = {
+    State.CONNECTING: {
+        "websocket.accept": WebSocketStream._accept,
+        "websocket.close": WebSocketStream._refuse,
+        "websocket.http.response.start": WebSocketStream._deny,
+    },
+    State.DENYING: {
+        "websocket.http.response.start": WebSocketStream._deny,
+        "websocket.http.response.body": WebSocketStream._deny_body,
+    },
+    State.OPEN: {
+        "websocket.send": WebSocketStream._send,
+        "websocket.close": WebSocketStream._close_by_application,
+    },
+    State.CLOSING: {
+        "websocket.send": WebSocketStream.late,
+        "websocket.close": WebSocketStream.late,
+    },
+    State.OVER: {
+        "websocket.accept": WebSocketStream.late,
+        "websocket.send": WebSocketStream.late,
+        "websocket.close": WebSocketStream.late,
+        "websocket.http.response.start": WebSocketStream.late,
+        "websocket.http.response.body": WebSocketStream.late,
+    },
+}

@@ -1,0 +1,111 @@
+"""A server in a thread of this process, for tests that want real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from types import TracebackType
+from typing import Any
+
+from channels.server.config import Config
+from channels.server.sockets import endpoint_strings
+from channels.server.worker import Server, new_event_loop
+from channels.typing import ASGIApp
+
+
+class ServerThread:
+    """A server with an event loop of its own, in a thread.
+
+    ::
+
+        with ServerThread(application) as server:
+            urlopen(server.url + "/")
+
+    Args:
+        app: the ASGI application.
+        host: where to listen.
+        port: 0 for one that is free.
+        options: any other field of :class:`channels.server.config.Config`.
+
+    Attributes:
+        host: as given.
+        port: the port it listens on, once started.
+    """
+
+    def __init__(self, app: ASGIApp, host: str = "localhost", port: int = 0, **options: Any) -> None:
+        self.host = host
+        self.port = port
+        self.config = Config(app=app, endpoints=tuple(endpoint_strings(host, port)), **options)
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._server: Server | None = None
+        self._ready = threading.Event()
+        self._error: BaseException | None = None
+
+    @property
+    def url(self) -> str:
+        """The address for HTTP, without a slash at its end."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+    @property
+    def ws_url(self) -> str:
+        """The address for WebSockets, without a slash at its end."""
+        return self.url.replace("http", "ws", 1)
+
+    def start(self) -> None:
+        """Start, and return once it listens.
+
+        Raises:
+            Exception: whatever kept it from starting (ListenError, LifespanFailed ...).
+        """
+        self._thread = threading.Thread(target=self._run, name=f"server-{self.host}", daemon=True)
+        self._thread.start()
+        self._ready.wait()
+        if self._error is not None:
+            self._thread.join()
+            raise self._error
+
+    def stop(self) -> None:
+        """Stop gracefully; returns when the thread has ended. Harmless if it does not run."""
+        if self._thread is None or not self._thread.is_alive() or self._loop is None or self._server is None:
+            return
+        self._loop.call_soon_threadsafe(self._server.ask_to_stop)
+        self._thread.join()
+
+    def statistics(self) -> dict[str, int]:
+        """Returns the counts of :meth:`channels.server.worker.Server.statistics`."""
+        return {} if self._server is None else self._server.statistics()
+
+    def __enter__(self) -> ServerThread:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _run(self) -> None:
+        self._loop = new_event_loop(self.config.loop)
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_until_complete(self._serve())
+        except BaseException as error:
+            self._error = error
+        finally:
+            self._ready.set()
+            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+            self._loop.run_until_complete(self._loop.shutdown_default_executor())
+            asyncio.set_event_loop(None)
+            self._loop.close()
+
+    async def _serve(self) -> None:
+        self._server = Server(self.config)
+        await self._server.serve(self._listening, signals=False)
+
+    def _listening(self) -> None:
+        assert self._server is not None  # _serve() has made it
+        first = self._server.addresses[0]
+        self.port = int(first[1])
+        self._ready.set()
