@@ -135,8 +135,8 @@ def judge(
     )
     if modern and length and b"expect" in fields:
         event.expects_continue = _judge_expectation(fields[b"expect"])
-    if b"upgrade" in options and event.ended and modern:
-        event.upgrade = _upgrade_token(fields.get(b"upgrade", b""))
+    if b"upgrade" in options and event.ended:
+        event.upgrade = _upgrade_token(fields.get(b"upgrade", b""), modern)
     return event, length, b"close" not in options and (modern or b"keep-alive" in options)
 
 
@@ -221,9 +221,12 @@ def _judge_expectation(expectation: bytes) -> bool:
     return True
 
 
-def _upgrade_token(offered: bytes) -> bytes:
-    """The protocol to change to; among several WebSocket, the one we can open."""
-    names = tokens(offered)
-    if b"websocket" in names:
+def _upgrade_token(offered: bytes, modern: bool) -> bytes:
+    """The protocol to change to; among several WebSocket, the one we can open.
+
+    RFC 9110 7.8: Upgrade means nothing in HTTP/1.0. An attempt to open a WebSocket there is told all the
+    same, so that its handshake is refused instead of being served as a page.
+    """
+    if b"websocket" in tokens(offered):
         return b"websocket"
-    return offered.split(b",")[0].strip(b" \t").lower()
+    return offered.split(b",")[0].strip(b" \t").lower() if modern else b""

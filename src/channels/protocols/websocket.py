@@ -1,0 +1,391 @@
+"""An open WebSocket, the server's side (RFC 6455): bytes in, messages out, and back.
+
+Frames are read by the ``websockets`` package (its public ``Frame`` and ``Close``). This room keeps the state
+of the connection, bounds what a peer can make us hold, and closes with the code that says why.
+"""
+
+from __future__ import annotations
+
+import codecs
+import struct
+from collections.abc import Generator
+from dataclasses import dataclass
+
+from websockets.exceptions import PayloadTooBig, ProtocolError
+from websockets.frames import Close, Frame, Opcode
+
+from channels import telemetry
+from channels.protocols.events import CloseReceived, MessageReceived, PongReceived
+from channels.protocols.websocket_handshake import Handshake, HandshakeRejected, accept_handshake
+
+__all__ = [
+    "Handshake",
+    "HandshakeRejected",
+    "WebSocketConnection",
+    "WebSocketLimits",
+    "accept_handshake",
+    "encode_message",
+]
+
+_MAX_CONTROL_SIZE = 125
+_MAX_REASON_BYTES = _MAX_CONTROL_SIZE - 2
+_MAX_LENGTH = 2**63 - 1  # RFC 6455 5.2: the highest bit of a length must be 0
+_MAX_UNSENT_PONGS = 16
+_TEXT, _BINARY = 0x81, 0x82  # first byte of a message in one frame
+_MESSAGES = (_TEXT, _BINARY)
+_MASKED = 0x80
+
+
+def encode_message(data: str | bytes) -> bytes:
+    """Make one frame of a message, ready to be written to any number of sockets.
+
+    Args:
+        data: str becomes a text message, bytes a binary one.
+
+    Raises:
+        TypeError: it is neither.
+        ValueError: the text has lone surrogates, which UTF-8 cannot carry.
+
+    See RFC 6455 5.2: a server does not mask.
+    """
+    if isinstance(data, str):
+        first, data = _TEXT, data.encode()
+    elif isinstance(data, bytes | bytearray | memoryview):
+        first, data = _BINARY, bytes(data)
+    else:
+        raise TypeError(f"A WebSocket message is str or bytes, not {type(data).__name__}.")
+    size = len(data)
+    if size <= _MAX_CONTROL_SIZE:
+        return b"%c%c%b" % (first, size, data)
+    if size <= 0xFFFF:
+        return struct.pack("!BBH", first, 126, size) + data
+    return struct.pack("!BBQ", first, 127, size) + data
+
+
+@dataclass(frozen=True, slots=True)
+class WebSocketLimits:
+    """What one WebSocket may make us hold.
+
+    Attributes:
+        max_message_size: bytes of a message, all its fragments together; None for no limit.
+        max_frame_size: bytes of one frame; None for no limit.
+    """
+
+    max_message_size: int | None = 1024 * 1024
+    max_frame_size: int | None = None
+
+
+class _Violation(Exception):
+    """The peer broke a rule; ``code`` and ``reason`` go into the close frame."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(code, reason)
+        self.code = code
+        self.reason = reason
+
+
+class WebSocketConnection:
+    """An open WebSocket as the server sees it.
+
+    Feed it with ``receive_data``, take events with ``next_event`` until there is none, and put
+    ``data_to_send()`` on the wire after each call: it answers pings and close frames by itself. Frames are
+    read when events are taken: until then they are bytes, and ``buffered`` says how many.
+
+    Args:
+        limits: what the peer may make us hold.
+    """
+
+    __slots__ = (
+        "_buffer",
+        "_close_received",
+        "_close_sent",
+        "_decoder",
+        "_eof",
+        "_fragments",
+        "_frame",
+        "_limits",
+        "_offset",
+        "_output",
+        "_over",
+        "_pong_at",
+        "_small",
+        "_unsent_pongs",
+    )
+
+    def __init__(self, limits: WebSocketLimits = WebSocketLimits()) -> None:
+        self._limits = limits
+        sizes = [size for size in (limits.max_message_size, limits.max_frame_size) if size is not None]
+        self._small = min([_MAX_CONTROL_SIZE, *sizes])
+        self._buffer: bytes | bytearray = b""
+        self._offset = 0
+        self._frame: Generator[None, None, Frame] | None = None
+        self._fragments: bytearray | None = None
+        self._decoder: codecs.IncrementalDecoder | None = None
+        self._output: list[bytes] = []
+        self._unsent_pongs = 0
+        self._pong_at = 0
+        self._close_sent = self._close_received = self._eof = self._over = False
+
+    @property
+    def closing(self) -> bool:
+        """Whether a close frame was sent or received: no message leaves any more."""
+        return self._close_sent or self._close_received
+
+    @property
+    def closed(self) -> bool:
+        """Whether both directions are done: once the output is written the transport may be closed."""
+        return self._over
+
+    @property
+    def buffered(self) -> int:
+        """Bytes held: those that no event has told of yet, and the fragments of an incomplete message."""
+        return len(self._buffer) - self._offset + len(self._fragments or b"")
+
+    def receive_data(self, data: bytes) -> None:
+        """Take what the peer sent; after the end of the WebSocket it is ignored."""
+        if self._over:
+            return
+        if self._offset == len(self._buffer):
+            self._buffer, self._offset = data, 0
+            return
+        if type(self._buffer) is bytes:
+            self._buffer = bytearray(self._buffer)  # grows without being copied for each drip
+        del self._buffer[: self._offset]  # type: ignore[union-attr]
+        self._offset = 0
+        self._buffer += data
+
+    def receive_eof(self) -> None:
+        """Note that the peer will send nothing more."""
+        self._eof = True
+
+    def next_event(self) -> MessageReceived | PongReceived | CloseReceived | None:
+        """Return what the peer said next, or None if more must come first.
+
+        After CloseReceived nothing more comes.
+        """
+        event: MessageReceived | PongReceived | CloseReceived | None = None
+        try:
+            while event is None and not self._over:
+                event = self._read_small()
+                if event is None:
+                    frame = self._read_frame()
+                    if frame is None:
+                        return self._end(1006) if self._eof else None
+                    event = self._handle(frame)
+        except _Violation as error:
+            self._send_close(error.code, error.reason)
+            event = self._end(error.code, error.reason)
+        return event
+
+    def send_message(self, data: str | bytes) -> None:
+        """Write a message; see :func:`encode_message` for what it may be and raises."""
+        self.send_frame(encode_message(data))
+
+    def send_frame(self, frame: bytes) -> None:
+        """Write a frame that :func:`encode_message` made.
+
+        Once the WebSocket is closing it goes nowhere and is counted as "protocols.late_frame".
+        """
+        if self._close_sent or self._close_received:
+            telemetry.count("protocols.late_frame")
+        else:
+            self._output.append(frame)
+
+    def ping(self, payload: bytes = b"") -> None:
+        """Ask the peer for a sign of life; the answer is a PongReceived with the same payload.
+
+        Args:
+            payload: at most 125 bytes.
+
+        Raises:
+            ValueError: the payload is too long.
+        """
+        if len(payload) > _MAX_CONTROL_SIZE:
+            raise ValueError(f"The payload of a ping has at most 125 bytes, not {len(payload)}.")
+        self.send_frame(_control(Opcode.PING, payload))
+
+    def close(self, code: int | None = 1000, reason: str = "") -> None:
+        """Begin to close the WebSocket; if that was done before, do nothing.
+
+        Args:
+            code: 1000 to 1003, 1007 to 1014 or 3000 to 4999; None for a close frame without a code.
+            reason: what fits into 123 bytes of UTF-8 is sent.
+
+        Raises:
+            ValueError: the code must not be sent.
+
+        See RFC 6455 7.4.
+        """
+        if code is not None:
+            try:
+                Close(code, "").check()
+            except ProtocolError:
+                raise ValueError(
+                    f"{code!r} cannot be sent as a close code: use 1000-1003, 1007-1014 or 3000-4999."
+                ) from None
+        self._send_close(code, reason)
+
+    def data_to_send(self) -> bytes:
+        """Return and clear what is to be written to the peer."""
+        output = self._output
+        if not output:
+            return b""
+        self._output = []
+        self._unsent_pongs = 0
+        return output[0] if len(output) == 1 else b"".join(output)
+
+    def _send_close(self, code: int | None, reason: str) -> None:
+        if self._close_sent:
+            return
+        payload = b""
+        if code is not None:
+            cut = reason.encode(errors="replace")[:_MAX_REASON_BYTES].decode(errors="ignore")
+            payload = Close(code, cut).serialize()
+        self._output.append(_control(Opcode.CLOSE, payload))
+        self._close_sent = True
+
+    def _end(self, code: int, reason: str = "") -> CloseReceived:
+        self._over = True
+        self._close_received = True
+        self._buffer, self._offset = b"", 0
+        self._frame = self._fragments = self._decoder = None
+        return CloseReceived(code, reason)
+
+    def _read_small(self) -> MessageReceived | None:
+        """Read what nearly every frame is: a short message in one frame, all there.
+
+        It takes a quarter of the time that the library needs; whatever is special is left to it.
+        """
+        buffer, start = self._buffer, self._offset + 6
+        if len(buffer) < start or self._frame is not None or self._fragments is not None or self._close_sent:
+            return None
+        first, size = buffer[start - 6], buffer[start - 5] - _MASKED
+        end = start + size
+        if first not in _MESSAGES or not 0 <= size <= self._small or len(buffer) < end:
+            return None
+        mask = (buffer[start - 4 : start] * 32)[:size]
+        data = (int.from_bytes(buffer[start:end]) ^ int.from_bytes(mask)).to_bytes(size)
+        self._offset = end
+        return MessageReceived(_text(data) if first == _TEXT else data)
+
+    def _read_frame(self) -> Frame | None:
+        """Go on with the library's parser; it is suspended only in the middle of a frame."""
+        if self._frame is None:
+            if self._offset == len(self._buffer):
+                return None
+            self._frame = Frame.parse(self._read_exact, mask=True, max_size=self._room())
+        try:
+            next(self._frame)
+        except StopIteration as stop:
+            self._frame = None
+            frame: Frame = stop.value
+            return frame
+        except ProtocolError as error:
+            raise _Violation(1002, str(error)) from None
+        except PayloadTooBig:
+            raise self._too_big() from None
+        return None
+
+    def _read_exact(self, size: int) -> Generator[None, None, bytes | bytearray]:
+        while len(self._buffer) - self._offset < size:
+            yield
+        start = self._offset
+        self._offset += size
+        return self._buffer[start : self._offset]
+
+    def _room(self) -> int:
+        """How large the next frame may be.
+
+        The library does not know yet whether it is a control frame, which does not count
+        towards the message around it; ``_collect`` looks at the last few bytes again.
+        """
+        room = _MAX_LENGTH
+        if self._limits.max_message_size is not None:
+            room = self._limits.max_message_size - len(self._fragments or b"")
+        if self._limits.max_frame_size is not None:
+            room = min(room, self._limits.max_frame_size)
+        return max(room, _MAX_CONTROL_SIZE)
+
+    def _too_big(self) -> _Violation:
+        message, frame = self._limits.max_message_size, self._limits.max_frame_size
+        limits = [f"{frame} bytes a frame"] if frame is not None else []
+        limits += [f"{message} bytes a message"] if message is not None else []
+        return _Violation(1009, f"at most {', '.join(limits) or f'{_MAX_LENGTH} bytes'} are taken")
+
+    def _handle(self, frame: Frame) -> MessageReceived | PongReceived | CloseReceived | None:
+        data = bytes(frame.data)
+        if frame.opcode is Opcode.CLOSE:
+            return self._handle_close(data)
+        if self._close_sent:
+            return None  # RFC 6455 1.4: what comes after our close frame is of no interest
+        if frame.opcode is Opcode.PING:
+            self._pong(data)
+            return None
+        if frame.opcode is Opcode.PONG:
+            return PongReceived(data)
+        return self._collect(frame.opcode, data, frame.fin)
+
+    def _handle_close(self, payload: bytes) -> CloseReceived:
+        try:
+            close = Close.parse(payload)
+        except ProtocolError as error:
+            raise _Violation(1002, str(error)) from None
+        except UnicodeDecodeError:
+            raise _Violation(1007, "the close reason is not UTF-8") from None
+        self._send_close(close.code if payload else None, "")  # RFC 6455 5.5.1: the code is echoed
+        return self._end(close.code, close.reason)
+
+    def _pong(self, payload: bytes) -> None:
+        """Answer a ping. RFC 6455 5.5.3: of several that wait, answering the last one is enough."""
+        pong = _control(Opcode.PONG, payload)
+        if self._unsent_pongs >= _MAX_UNSENT_PONGS:
+            self._output[self._pong_at] = pong
+            telemetry.count("protocols.pongs_skipped")
+            return
+        self._unsent_pongs += 1
+        self._pong_at = len(self._output)
+        self._output.append(pong)
+
+    def _collect(self, opcode: Opcode, data: bytes, final: bool) -> MessageReceived | None:
+        """Put a message together."""
+        if (opcode is Opcode.CONT) != (self._fragments is not None):
+            raise _Violation(1002, "a continuation frame out of place")
+        if self._limits.max_frame_size is not None and len(data) > self._limits.max_frame_size:
+            raise self._too_big()
+        size = len(self._fragments or b"") + len(data)
+        if self._limits.max_message_size is not None and size > self._limits.max_message_size:
+            raise self._too_big()
+        if opcode is not Opcode.CONT:
+            if final:
+                return MessageReceived(_text(data) if opcode is Opcode.TEXT else data)
+            self._fragments = bytearray()
+            self._decoder = _new_decoder() if opcode is Opcode.TEXT else None
+        return self._continue(data, final)
+
+    def _continue(self, data: bytes, final: bool) -> MessageReceived | None:
+        assert self._fragments is not None  # _collect saw the first fragment
+        if self._decoder is not None:
+            try:
+                self._decoder.decode(data, final)  # bad text is noticed in the frame that brings it
+            except UnicodeDecodeError:
+                raise _Violation(1007, "a text message is not UTF-8") from None
+        self._fragments += data
+        if not final:
+            return None
+        message = self._fragments.decode() if self._decoder is not None else bytes(self._fragments)
+        self._fragments = self._decoder = None
+        return MessageReceived(message)
+
+
+_new_decoder = codecs.getincrementaldecoder("utf-8")
+
+
+def _text(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise _Violation(1007, "a text message is not UTF-8") from None
+
+
+def _control(opcode: Opcode, payload: bytes) -> bytes:
+    return Frame(opcode, payload).serialize(mask=False)

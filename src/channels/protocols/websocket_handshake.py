@@ -1,0 +1,129 @@
+"""The opening handshake of a WebSocket, the server's side (RFC 6455 section 4)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+from dataclasses import dataclass
+
+from channels.protocols.events import Headers, RequestReceived
+from channels.protocols.http1_head import tokens
+
+_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+_is_token = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
+_OURS = frozenset(
+    {
+        b"connection",
+        b"sec-websocket-accept",
+        b"sec-websocket-extensions",
+        b"sec-websocket-protocol",
+        b"upgrade",
+    }
+)
+
+
+class HandshakeRejected(Exception):
+    """The request does not open a WebSocket.
+
+    Attributes:
+        status: the HTTP status to answer with.
+        reason: one sentence for the log and the answer's body.
+        headers: fields that belong into the answer.
+    """
+
+    def __init__(self, status: int, reason: str, headers: Headers | None = None) -> None:
+        super().__init__(status, reason)
+        self.status = status
+        self.reason = reason
+        self.headers: Headers = headers or []
+
+
+@dataclass(frozen=True, slots=True)
+class Handshake:
+    """A request that may become a WebSocket.
+
+    Attributes:
+        subprotocols: what the peer offers, in its order of preference.
+        key: the peer's Sec-WebSocket-Key.
+    """
+
+    subprotocols: list[str]
+    key: bytes
+
+    def accept_headers(self, subprotocol: str | None, headers: Headers) -> Headers:
+        """Make the headers of the 101 response that opens the WebSocket.
+
+        Args:
+            subprotocol: which one will be spoken; what the application says is believed.
+            headers: the application's own.
+
+        Raises:
+            ValueError: the subprotocol is no token, or a header is one that the handshake sets.
+
+        See RFC 6455 4.2.2.
+        """
+        for name, _ in headers:
+            if name.lower() in _OURS:
+                raise ValueError(
+                    f"The header {name!r} is set by the WebSocket handshake: do not pass it to accept(). "
+                    "A subprotocol is chosen with its own argument."
+                )
+        accept = base64.b64encode(hashlib.sha1(self.key + _GUID, usedforsecurity=False).digest())
+        own = [(b"upgrade", b"websocket"), (b"connection", b"Upgrade"), (b"sec-websocket-accept", accept)]
+        if subprotocol is not None:
+            if not _is_token(subprotocol):
+                raise ValueError(f"{subprotocol!r} is no subprotocol: it must be a token (RFC 9110 5.6.2).")
+            own.append((b"sec-websocket-protocol", subprotocol.encode("ascii")))
+        return [*own, *headers]
+
+
+def accept_handshake(request: RequestReceived) -> Handshake:
+    """Judge a request that asks for a WebSocket.
+
+    Raises:
+        HandshakeRejected: it cannot become one.
+
+    See RFC 6455 4.2.1.
+    """
+    if request.method != "GET":
+        raise HandshakeRejected(405, "a WebSocket is opened with GET", [(b"allow", b"GET")])
+    if request.http_version != "1.1":
+        raise HandshakeRejected(400, "a WebSocket is opened with HTTP/1.1")
+    fields: dict[bytes, list[bytes]] = {}
+    for name, value in request.headers:
+        fields.setdefault(name, []).append(value)
+    if len(fields.get(b"host", ())) != 1:
+        raise HandshakeRejected(400, "Host is missing or repeated")
+    if b"upgrade" not in _options(fields, b"connection") or b"websocket" not in _options(fields, b"upgrade"):
+        raise HandshakeRejected(400, "Connection: Upgrade and Upgrade: websocket are missing")
+    if fields.get(b"sec-websocket-version") != [b"13"]:
+        raise HandshakeRejected(
+            426, "only WebSocket version 13 is spoken", [(b"sec-websocket-version", b"13")]
+        )
+    return Handshake(_subprotocols(fields), _key(fields))
+
+
+def _options(fields: dict[bytes, list[bytes]], name: bytes) -> frozenset[bytes]:
+    return tokens(b",".join(fields.get(name, ())))
+
+
+def _key(fields: dict[bytes, list[bytes]]) -> bytes:
+    keys = fields.get(b"sec-websocket-key", [])
+    try:
+        if len(keys) == 1 and len(base64.b64decode(keys[0], validate=True)) == 16:
+            return keys[0]
+    except binascii.Error:
+        pass  # as wrong as a key of another size
+    raise HandshakeRejected(400, "Sec-WebSocket-Key must be one base64 text of 16 bytes")
+
+
+def _subprotocols(fields: dict[bytes, list[bytes]]) -> list[str]:
+    values = fields.get(b"sec-websocket-protocol")
+    if not values:
+        return []
+    offered = [part.strip(" \t") for part in b",".join(values).decode("latin-1").split(",")]
+    if not all(map(_is_token, offered)) or len(set(offered)) != len(offered):
+        raise HandshakeRejected(400, "Sec-WebSocket-Protocol must be a list of different tokens")
+    return offered
