@@ -173,6 +173,25 @@ async def test_the_alias_picks_the_layer():
     app.stop()
 
 
+class Asks(Recorder):
+    async def channel_layer_reconnected(self, message):
+        await self.send({"type": "answer", "n": "told"})
+
+
+@override_settings(CHANNEL_LAYERS=MEMORY)
+async def test_consumers_that_define_the_handler_are_told_of_a_reconnection():
+    apps = [communicator(Asks), communicator(Recorder)]
+    for app in apps:
+        await app.send_input({"type": "test.message"})
+        await app.receive_output()
+    get_channel_layer().local.notify_reconnected({})
+    assert (await apps[0].receive_output())["n"] == "told"
+    assert await apps[1].receive_nothing()
+    for app in apps:
+        await app.send_input({"type": "test.stop"})
+        await app.wait()
+
+
 class ThirdPartyLayer:
     """Knows send, receive and new_channel, as third-party layers of 4.3 do."""
 

@@ -77,7 +77,8 @@ class AsyncConsumer:
             return
         self.channel_name = await self.channel_layer.new_channel()
         if pushes(self.channel_layer):
-            mailbox.add(self.channel_layer.attach(self.channel_name))
+            wants_notice = hasattr(self, "channel_layer_reconnected")
+            mailbox.add(self.channel_layer.attach(self.channel_name, reconnect_notice=wants_notice))
         else:
             pumps.append(Pump(self.channel_receive))
             mailbox.add(pumps[-1])

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
 import threading
 
 import pytest
 
 from channels.exceptions import ChannelFull
-from channels.layers.local import LocalDelivery, copy_message
+from channels.layers.local import LocalDelivery
 
 
 class Clock:
@@ -38,19 +37,6 @@ def taken(channel):
     while (message := channel.receive_nowait()) is not None:
         messages.append(message["n"])
     return messages
-
-
-@pytest.mark.parametrize(
-    "value",
-    [1, "text", b"bytes", None, datetime.date(2026, 1, 1), [1, {"a": 2}], {"deep": {"er": [1]}}, {1, 2}],
-)
-def test_a_copy_shares_nothing_changeable(value):
-    message = {"type": "x", "value": value}
-    copied = copy_message(message)
-    assert copied == message
-    assert copied is not message
-    if isinstance(value, list | dict | set):
-        assert copied["value"] is not value
 
 
 async def test_order_is_kept(local):
@@ -222,3 +208,11 @@ def test_a_loop_that_is_closed_is_not_told(local):
     thread.start()
     thread.join()
     assert local.statistics()["unread"] == 1
+
+
+async def test_those_who_asked_are_told_of_a_reconnection(local):
+    asked = local.attach("c!1", reconnect_notice=True)
+    silent = local.attach("c!2")
+    local.notify_reconnected({"lost": 3})
+    assert asked.receive_nowait() == {"type": "channel_layer.reconnected", "lost": 3}
+    assert silent.receive_nowait() is None

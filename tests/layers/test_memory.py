@@ -135,3 +135,14 @@ async def test_attach_and_detach(layer):
     assert source.receive_nowait() == {"type": "test"}
     layer.detach(name)
     assert layer.statistics()["memberships"] == 0
+
+
+async def test_the_sync_face(layer):
+    await layer.group_add("g", "chan")
+    layer.sync.send("chan", {"type": "one"})
+    layer.sync.group_send("g", {"type": "two"})
+    assert [(await layer.receive("chan"))["type"] for _ in range(2)] == ["one", "two"]
+    with pytest.raises(InvalidMessageError):
+        layer.sync.send("chan", None)
+    with pytest.raises(TypeError):
+        layer.sync.group_send("a b", {})

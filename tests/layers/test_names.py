@@ -2,7 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from channels.layers.names import CHANNEL_NAME, GROUP_NAME, is_process_local, non_local_name
+from channels.layers.names import (
+    CHANNEL_NAME,
+    GROUP_NAME,
+    channel_name,
+    group_name,
+    is_process_local,
+    non_local_name,
+)
 
 
 @pytest.mark.parametrize("name", ["a", "Z-9_.", "a!", "a!b", "specific.inmemory!x"])
@@ -25,3 +32,30 @@ def test_the_part_that_other_processes_route_by():
     assert non_local_name("chat") == "chat"
     assert is_process_local("a!b")
     assert not is_process_local("ab")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Küche 7/блог", "a" * 100, "x" * 500, "🦊", "with space", "u8.made-before", "line\nbreak", "\ud800"],
+)
+def test_any_text_has_a_name(text):
+    name = group_name(text)
+    assert GROUP_NAME.match(name)
+    assert len(name) < 100
+    assert name == group_name(text) == channel_name(text)
+    assert name != group_name(text[:-1] + "?")
+
+
+def test_text_that_is_a_name_stays_as_it_is():
+    assert group_name("chat_lobby-1.2") == "chat_lobby-1.2"
+
+
+def test_a_derived_name_cannot_be_taken_by_other_text():
+    derived = group_name("é")
+    assert group_name(derived) != derived
+
+
+@pytest.mark.parametrize("text", ["", "x" * 501, None, b"bytes", 5])
+def test_what_no_name_is_made_of(text):
+    with pytest.raises(TypeError, match="1 to 500 characters of text"):
+        group_name(text)

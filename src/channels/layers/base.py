@@ -1,27 +1,31 @@
-"""The contract of a channel layer, as Channels 4.3 states it.
+"""The contract of a channel layer, on one screen.
 
 A layer carries messages (dicts with a ``type``) between consumers, wherever they run.
-A third-party backend needs ``send``, ``receive`` and ``new_channel``; with ``"groups"``
-in ``extensions`` also ``group_add``, ``group_discard`` and ``group_send``; with
-``"flush"`` also ``flush``. Fairway's own backends promise more, in
-:mod:`channels.layers.local`.
+:class:`BaseChannelLayer` is what Channels 4.3 asks of a backend, third-party ones included:
+``send``, ``receive``, ``new_channel``; with ``"groups"`` in ``extensions`` the group methods;
+with ``"flush"`` also ``flush``. :class:`PushingLayer` is what Fairway's own backends add.
+
+What our backends promise, and :mod:`channels.testing.contracts` tests:
+
+* Order: what one sender sends to one channel, or to one group, arrives in that order.
+* Once: a message is delivered once, or counted as dropped, with a reason, in ``statistics()``.
+* Values: what msgpack can carry, and datetime, date, time, timedelta, Decimal, UUID, set and
+  tuple, come back equal. Anything else is a TypeError that names the key.
+* Ends: when a channel is detached, nothing of it is left anywhere.
 """
 
 from __future__ import annotations
 
 import fnmatch
 import re
-import warnings
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
-from channels.layers import names
-from channels.typing import Message
-
-Capacities = list[tuple[re.Pattern[str], int]]
+from channels.layers.names import NameChecks
+from channels.typing import EventSource, Message
 
 
-class BaseChannelLayer:
+class BaseChannelLayer(NameChecks):
     """What every backend starts from: capacity, expiry and the checks of names.
 
     Args:
@@ -31,10 +35,6 @@ class BaseChannelLayer:
             that are matched from the start of the name; the first that fits counts.
     """
 
-    MAX_NAME_LENGTH = names.MAX_NAME_LENGTH
-    channel_name_regex = names.CHANNEL_NAME
-    group_name_regex = names.GROUP_NAME
-    invalid_name_error = names.INVALID_NAME
     extensions: ClassVar[list[str]] = []
 
     def __init__(
@@ -47,7 +47,7 @@ class BaseChannelLayer:
         self.capacity = capacity
         self.channel_capacity: Any = self.compile_capacities(channel_capacity or {})
 
-    def compile_capacities(self, channel_capacity: Mapping[Any, int]) -> Capacities:
+    def compile_capacities(self, channel_capacity: Mapping[Any, int]) -> list[tuple[re.Pattern[str], int]]:
         """Turn ``{glob or pattern: capacity}`` into pairs of compiled pattern and capacity."""
         return [
             (re.compile(fnmatch.translate(key)) if isinstance(key, str) else key, value)
@@ -60,34 +60,6 @@ class BaseChannelLayer:
             if pattern.match(channel):
                 return int(capacity)
         return self.capacity
-
-    def match_type_and_length(self, name: object) -> bool:
-        """Whether ``name`` is text that is short enough."""
-        return isinstance(name, str) and len(name) < self.MAX_NAME_LENGTH
-
-    def require_valid_channel_name(self, name: object, receive: bool = False) -> bool:
-        """Return True, or raise TypeError; with ``receive`` a specific name must end at its ``!``."""
-        if not (self.match_type_and_length(name) and self.channel_name_regex.match(str(name))):
-            raise TypeError(f"{self.invalid_name_error.format('Channel')} Got {name!r}.")
-        if receive and "!" in str(name) and not str(name).endswith("!"):
-            raise TypeError(f"Specific channel names in receive() must end at the !, got {name!r}.")
-        return True
-
-    def require_valid_group_name(self, name: object) -> bool:
-        """Return True, or raise TypeError."""
-        if not (self.match_type_and_length(name) and self.group_name_regex.match(str(name))):
-            raise TypeError(f"{self.invalid_name_error.format('Group')} Got {name!r}.")
-        return True
-
-    def valid_channel_names(self, channel_names: list[str], receive: bool = False) -> bool:
-        """Return True if all are valid; an empty list is an error of the caller."""
-        if not channel_names:
-            raise AssertionError("valid_channel_names() needs at least one name, got none.")
-        return all(self.require_valid_channel_name(name, receive=receive) for name in channel_names)
-
-    def non_local_name(self, name: str) -> str:
-        """Return ``name`` up to and including its ``!``."""
-        return names.non_local_name(name)
 
     async def send(self, channel: str, message: Message) -> None:
         """Put ``message`` on ``channel``; raises ChannelFull when it is over capacity."""
@@ -117,20 +89,36 @@ class BaseChannelLayer:
         """Put ``message`` on each channel of ``group``; those that are full miss it, and are counted."""
         raise NotImplementedError(f"{type(self).__name__} has no groups.")
 
-    def valid_channel_name(self, channel_name: object, receive: bool = False) -> bool:
-        """Call ``require_valid_channel_name`` instead (deprecated in 4.3, kept for its callers)."""
-        warnings.warn(
-            "valid_channel_name is deprecated, use require_valid_channel_name instead.",
-            DeprecationWarning,
-            stacklevel=2,
-        )
-        return self.require_valid_channel_name(channel_name, receive=receive)
 
-    def valid_group_name(self, group_name: object) -> bool:
-        """Call ``require_valid_group_name`` instead (deprecated in 4.3, kept for its callers)."""
-        warnings.warn(
-            "valid_group_name is deprecated, use require_valid_group_name instead.",
-            DeprecationWarning,
-            stacklevel=2,
-        )
-        return self.require_valid_group_name(group_name)
+class SyncFace(Protocol):
+    """The same layer for sync code: no event loop, safe in threads, forks and signal handlers."""
+
+    def send(self, channel: str, message: Message) -> None:
+        """See :meth:`BaseChannelLayer.send`."""
+
+    def group_send(self, group: str, message: Message) -> None:
+        """See :meth:`BaseChannelLayer.group_send`."""
+
+
+class PushingLayer(Protocol):
+    """What our backends add: push instead of polling, an explicit end, a view from outside."""
+
+    sync: SyncFace
+
+    def attach(self, channel: str, reconnect_notice: bool = False) -> EventSource:
+        """Return the source from which the running loop's consumer takes messages of ``channel``.
+
+        With ``reconnect_notice`` a ``channel_layer.reconnected`` message is among them each
+        time the backend was away and messages may have been missed.
+        """
+        ...
+
+    def detach(self, channel: str) -> None:
+        """End ``channel``: messages and memberships are gone, unread messages counted as "closed"."""
+
+    def statistics(self) -> dict[str, Any]:
+        """Return counts of channels, groups, memberships, unread, delivered, dropped by reason."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close every connection of the running loop; the layer may be used again."""

@@ -13,33 +13,16 @@ lock to hold up a fan-out.
 from __future__ import annotations
 
 import asyncio
-import copy
-import datetime
-import decimal
 import time
-import uuid
 from collections import deque
 from collections.abc import Callable, Iterable
 from threading import get_ident
-from typing import Any, Final
+from typing import Any
 
 from channels.exceptions import ChannelFull
 from channels.layers.drops import DropCounter
+from channels.layers.values import copy_message
 from channels.typing import Message, Wakeup
-
-#: Types whose values can be shared between receivers; anything else is copied for each.
-IMMUTABLE: Final[frozenset[type]] = frozenset(
-    {str, bytes, int, float, bool, complex, type(None), decimal.Decimal, uuid.UUID}
-    | {datetime.datetime, datetime.date, datetime.time, datetime.timedelta}
-)
-
-
-def copy_message(message: Message) -> Message:
-    """Return a copy that shares nothing changeable with ``message``."""
-    for value in message.values():
-        if type(value) not in IMMUTABLE:
-            return copy.deepcopy(message)
-    return dict(message)
 
 
 class LocalChannel:
@@ -51,11 +34,22 @@ class LocalChannel:
         capacity: unread messages it holds.
     """
 
-    __slots__ = ("_delivery", "_loop", "_messages", "_thread", "_waiters", "_wakeup", "capacity", "name")
+    __slots__ = (
+        "_delivery",
+        "_loop",
+        "_messages",
+        "_thread",
+        "_waiters",
+        "_wakeup",
+        "capacity",
+        "name",
+        "reconnect_notice",
+    )
 
     def __init__(self, name: str, delivery: LocalDelivery, capacity: int) -> None:
         self.name = name
         self.capacity = capacity
+        self.reconnect_notice = False
         self._delivery = delivery
         self._messages: deque[tuple[float, Message]] = deque()
         self._wakeup: Wakeup | None = None
@@ -202,10 +196,11 @@ class LocalDelivery:
         self._unattached: dict[str, None] = {}
         self._next_sweep = clock() + expiry
 
-    def attach(self, name: str) -> LocalChannel:
+    def attach(self, name: str, reconnect_notice: bool = False) -> LocalChannel:
         """Return the channel for a consumer of the running loop, until ``detach(name)``."""
         channel = self._channel(name)
         channel.attach()
+        channel.reconnect_notice = reconnect_notice
         self._unattached.pop(name, None)
         return channel
 
@@ -252,6 +247,13 @@ class LocalDelivery:
         self.delivered += len(reached)
         announce_all(reached)
         return full
+
+    def notify_reconnected(self, facts: Message) -> None:
+        """Put ``channel_layer.reconnected`` with ``facts`` on each attached channel that asked for it."""
+        expires = self.clock() + self._expiry
+        asked = [channel for channel in tuple(self.channels.values()) if channel.reconnect_notice]
+        notice = {"type": "channel_layer.reconnected", **facts}
+        announce_all([channel for channel in asked if channel.append(dict(notice), expires)])
 
     def join(self, group: str, name: str) -> bool:
         """Make ``name`` a member; True if it is the group's first."""

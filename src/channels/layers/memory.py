@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import uuid
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -60,9 +61,7 @@ class InMemoryChannelLayer(BaseChannelLayer):
 
     async def send(self, channel: str, message: Message) -> None:
         """Put a copy of ``message`` on ``channel``; raises ChannelFull when it is over capacity."""
-        require_message(message)
-        self.require_valid_channel_name(channel)
-        self.local.send(channel, message)
+        self.sync.send(channel, message)
 
     async def receive(self, channel: str) -> Message:
         """Wait for the oldest message of ``channel``; cancelling loses none."""
@@ -83,9 +82,7 @@ class InMemoryChannelLayer(BaseChannelLayer):
 
     async def group_send(self, group: str, message: Message) -> None:
         """Put a copy of ``message`` on each member's channel; full ones miss it and are counted."""
-        require_message(message)
-        self.require_valid_group_name(group)
-        self.local.group_send(group, message)
+        self.sync.group_send(group, message)
 
     async def flush(self) -> None:
         """Forget every message and membership."""
@@ -97,9 +94,14 @@ class InMemoryChannelLayer(BaseChannelLayer):
     async def aclose(self) -> None:
         """Do nothing, like :meth:`close`."""
 
-    def attach(self, channel: str) -> EventSource:
+    @functools.cached_property
+    def sync(self) -> MemorySyncFace:
+        """The layer for sync code."""
+        return MemorySyncFace(self)
+
+    def attach(self, channel: str, reconnect_notice: bool = False) -> EventSource:
         """Return the source from which a consumer of the running loop takes its messages."""
-        return self.local.attach(channel)
+        return self.local.attach(channel, reconnect_notice)
 
     def detach(self, channel: str) -> None:
         """End ``channel``: its messages and memberships are gone, the messages counted as "closed"."""
@@ -110,6 +112,25 @@ class InMemoryChannelLayer(BaseChannelLayer):
         return self.local.statistics()
 
     pushing_receive = receive
+
+
+class MemorySyncFace:
+    """``send`` and ``group_send`` without an event loop, from any thread."""
+
+    def __init__(self, layer: InMemoryChannelLayer) -> None:
+        self._layer = layer
+
+    def send(self, channel: str, message: Message) -> None:
+        """See :meth:`InMemoryChannelLayer.send`."""
+        require_message(message)
+        self._layer.require_valid_channel_name(channel)
+        self._layer.local.send(channel, message)
+
+    def group_send(self, group: str, message: Message) -> None:
+        """See :meth:`InMemoryChannelLayer.group_send`."""
+        require_message(message)
+        self._layer.require_valid_group_name(group)
+        self._layer.local.group_send(group, message)
 
 
 def require_message(message: object) -> None:

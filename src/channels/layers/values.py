@@ -1,0 +1,47 @@
+"""Which values travel through a layer, and how a receiver gets a copy of its own."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import uuid
+from typing import Any, Final
+
+from channels.typing import Message
+
+#: Types whose values can be shared between receivers; anything else is copied for each.
+IMMUTABLE: Final[frozenset[type]] = frozenset(
+    {str, bytes, int, float, bool, type(None), decimal.Decimal, uuid.UUID}
+    | {datetime.datetime, datetime.date, datetime.time, datetime.timedelta}
+)
+_SUBCLASSABLE: Final = tuple(IMMUTABLE)
+
+
+def copy_message(message: Message) -> Message:
+    """Return a copy that shares nothing changeable with ``message``.
+
+    Raises:
+        TypeError: a value cannot travel through a layer; the text names the path to it.
+    """
+    for value in message.values():
+        if type(value) not in IMMUTABLE:
+            return {key: _copy(item, str(key)) for key, item in message.items()}
+    return dict(message)
+
+
+def _copy(value: Any, path: str) -> Any:
+    if isinstance(value, _SUBCLASSABLE):
+        return value
+    if isinstance(value, dict):
+        return {key: _copy(item, f"{path}.{key}") for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        copied = [_copy(item, f"{path}[{index}]") for index, item in enumerate(value)]
+        return copied if isinstance(value, list) else tuple(copied)
+    if isinstance(value, set | frozenset):
+        return {_copy(item, f"{path}{{}}") for item in value}
+    if isinstance(value, bytearray | memoryview):
+        return bytes(value)
+    raise TypeError(
+        f"{type(value).__name__} at message[{path!r}] cannot travel through a channel layer; "
+        "send what identifies it (a primary key, say) or plain values."
+    )
