@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+import contextlib
+from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
 from asgiref.testing import ApplicationCommunicator as BaseApplicationCommunicator
@@ -61,23 +62,40 @@ class ApplicationCommunicator(BaseApplicationCommunicator):
         await super().send_input(message)  # type: ignore[no-untyped-call]
 
     async def receive_output(self, timeout: float | None = 1) -> Message:
-        """Return the next ASGI message the application sends.
+        """Return the next ASGI message the application sends, or raise what ended it.
 
         Args:
             timeout: seconds to wait; None waits without end.
 
         Raises:
-            TimeoutError: nothing was sent in time; the application has been cancelled.
+            TimeoutError: nothing was sent in time, and the application has been cancelled;
+                or it ended meanwhile without a word.
         """
+        if self.future.done():
+            self.future.result()
+        getter = asyncio.ensure_future(self.output_queue.get())
         try:
-            return await super().receive_output(timeout)  # type: ignore[no-untyped-call, no-any-return]
-        except TimeoutError as error:
-            error.add_note(
-                f"The application sent nothing within {timeout} s on the scope "
-                f"{self.scope.get('type')!r} {self.scope.get('path', '')!r}, and has been cancelled. "
-                "Where it needs longer, pass a larger timeout."
-            )
-            raise
+            await asyncio.wait((getter, self.future), timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+            if getter.done() or not self.output_queue.empty():
+                return cast(Message, await getter)
+        finally:
+            getter.cancel()
+        if self.future.done():
+            self.future.result()
+            raise TimeoutError(f"The application ended without sending anything more {self._on_what()}.")
+        await self._cancel()
+        raise TimeoutError(
+            f"The application sent nothing within {timeout} s {self._on_what()}, and has been cancelled. "
+            "Where it needs longer, pass a larger timeout."
+        )
+
+    def _on_what(self) -> str:
+        return f"on the scope {self.scope.get('type')!r} {self.scope.get('path', '')!r}"
+
+    async def _cancel(self) -> None:
+        self.future.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self.future
 
     async def receive_nothing(self, timeout: float = 0.1, interval: float = 0.01) -> bool:
         """Tell whether the application sends nothing within ``timeout`` seconds.

@@ -1,0 +1,169 @@
+"""Which sites may open a WebSocket: the check of the Origin header (RFC 6455, section 10.2).
+
+Browsers let any page open a WebSocket to any host and send that host's cookies along;
+the Origin header is the only sign of where the page came from.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import ParseResult, urlparse
+
+from django.conf import settings
+from django.utils.http import is_same_domain
+
+from channels import telemetry
+from channels.typing import ASGIApp, Receive, Scope, Send
+
+logger = logging.getLogger("channels.security")
+
+_DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
+
+
+class OriginValidator:
+    """Lets only WebSockets through that pages of certain sites opened; all others get a 403.
+
+    Args:
+        application: the ASGI application inside.
+        allowed_origins: patterns, of which one must match: ``"*"`` for all, also without an
+            Origin; ``"example.com"`` for a host; ``".example.com"`` for a domain and all
+            below it; with a scheme, as in ``"https://.example.com:8443"``, for that scheme
+            and port (the scheme's own if there is none).
+    """
+
+    #: What the log line about a refusal says to do.
+    remedy = "the allowed_origins argument of OriginValidator"
+
+    def __init__(self, application: ASGIApp, allowed_origins: Iterable[str]) -> None:
+        self.application = application
+        self.allowed_origins = allowed_origins
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
+        """Run the application inside, or refuse the connection.
+
+        Raises:
+            ValueError: the scope is not of a WebSocket.
+        """
+        if scope["type"] != "websocket":
+            raise ValueError(
+                "You cannot use OriginValidator on a non-WebSocket connection, "
+                f"got a scope of type {scope['type']!r}."
+            )
+        origin = origin_of(scope)
+        if self.valid_origin(_parse(origin)):
+            return await self.application(scope, receive, send)
+        self._report(scope, origin)
+        return await deny(scope, receive, send)
+
+    def valid_origin(self, parsed_origin: ParseResult | None) -> bool:
+        """Tell whether a connection with this Origin (None: it has none) may come in."""
+        if parsed_origin is None and "*" not in self.allowed_origins:
+            return False
+        return self.validate_origin(parsed_origin)
+
+    def validate_origin(self, parsed_origin: ParseResult | None) -> bool:
+        """Tell whether one of the allowed patterns matches."""
+        return any(
+            pattern == "*" or self.match_allowed_origin(parsed_origin, pattern)
+            for pattern in self.allowed_origins
+        )
+
+    def match_allowed_origin(self, parsed_origin: ParseResult | None, pattern: str) -> bool:
+        """Tell whether an Origin matches one pattern other than ``"*"``."""
+        if parsed_origin is None or parsed_origin.hostname is None:
+            return False
+        parsed_pattern = urlparse(pattern.lower())
+        if not parsed_pattern.scheme:
+            host = urlparse(f"//{pattern}").hostname or pattern
+            return is_same_domain(parsed_origin.hostname, host)
+        port = self.get_origin_port(parsed_origin)
+        return (
+            parsed_pattern.scheme == parsed_origin.scheme
+            and port is not None
+            and port == self.get_origin_port(parsed_pattern)
+            and is_same_domain(parsed_origin.hostname, parsed_pattern.hostname or "")
+        )
+
+    def get_origin_port(self, origin: ParseResult) -> int | None:
+        """Return the port of an Origin or a pattern; its scheme's own if it names none, None if unknown."""
+        try:
+            return origin.port or _DEFAULT_PORTS.get(origin.scheme)
+        except ValueError:  # not a number, or too large for a port
+            return None
+
+    def _report(self, scope: Scope, origin: str | None) -> None:
+        telemetry.count("security.origin_refused", path=scope.get("path"), origin=origin)
+        logger.warning(
+            "WebSocket %s refused with 403: %s is not allowed by %s, which is %r. "
+            "If pages from there are yours, add their host to it.",
+            scope.get("path", ""),
+            "a client without an Origin header" if origin is None else f"the origin {origin!r}",
+            self.remedy,
+            list(self.allowed_origins),
+        )
+
+
+class _AllowedHosts(OriginValidator):
+    """An OriginValidator that follows ``ALLOWED_HOSTS``, also where a test overrides it."""
+
+    remedy = "the setting ALLOWED_HOSTS"
+
+    def __init__(self, application: ASGIApp) -> None:
+        self.application = application
+
+    @property
+    def allowed_origins(self) -> Iterable[str]:  # type: ignore[override]  # read late, never written
+        """The setting; on an empty one with ``DEBUG``, Django's own names for this machine."""
+        hosts: list[str] = settings.ALLOWED_HOSTS
+        return hosts if hosts or not settings.DEBUG else [".localhost", "127.0.0.1", "[::1]"]
+
+
+def AllowedHostsOriginValidator(application: ASGIApp) -> OriginValidator:
+    """Let only WebSockets through that were opened by pages of the hosts in ``ALLOWED_HOSTS``.
+
+    With ``DEBUG`` and an empty setting these are localhost, 127.0.0.1 and [::1].
+    """
+    return _AllowedHosts(application)
+
+
+async def deny(scope: Scope, receive: Receive, send: Send) -> None:
+    """Refuse a WebSocket before it is open; servers answer the handshake with 403."""
+    await receive()
+    await send({"type": "websocket.close"})
+
+
+class WebsocketDenier:
+    """An application that refuses every WebSocket."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse the connection."""
+        await deny(scope, receive, send)
+
+    @classmethod
+    def as_asgi(cls, **initkwargs: Any) -> ASGIApp:
+        """Return an ASGI application that makes a new instance, ``cls(**initkwargs)``, per scope."""
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            await cls(**initkwargs)(scope, receive, send)
+
+        return app
+
+
+def origin_of(scope: Scope) -> str | None:
+    """Return the Origin header of a connection, or None."""
+    for name, value in scope.get("headers", ()):
+        if name == b"origin":
+            return bytes(value).decode("latin1")
+    return None
+
+
+def _parse(origin: str | None) -> ParseResult | None:
+    if origin is None:
+        return None
+    try:
+        parsed = urlparse(origin.lower())
+        return parsed if parsed.hostname is not None else None
+    except ValueError:  # as of an IPv6 address without its closing bracket
+        return None

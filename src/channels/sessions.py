@@ -1,0 +1,285 @@
+"""Cookies and Django sessions for ASGI connections."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from http.cookies import SimpleCookie
+from importlib import import_module
+from typing import Any, ClassVar, TypeVar
+
+from django.conf import settings
+from django.contrib.sessions.backends.base import SessionBase, UpdateError
+from django.contrib.sessions.backends.signed_cookies import SessionStore as SignedCookies
+from django.core.exceptions import SuspiciousOperation
+from django.http.cookie import parse_cookie
+from django.utils.functional import LazyObject
+from django.utils.http import http_date
+
+from channels.db import database_sync_to_async
+from channels.typing import ASGIApp, Message, Receive, Scope, Send
+
+_R = TypeVar("_R")
+
+
+class CookieMiddleware:
+    """Puts the cookies of a connection into ``scope["cookies"]``, a dict of str.
+
+    Args:
+        inner: the ASGI application inside.
+    """
+
+    inner: ASGIApp
+
+    def __init__(self, inner: ASGIApp) -> None:
+        self.inner = inner
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
+        """Run the application inside on a copy of the scope that has ``cookies``.
+
+        Raises:
+            ValueError: the scope has no headers, as that of a channel or of lifespan.
+        """
+        if "headers" not in scope:
+            raise ValueError(
+                "CookieMiddleware was passed a scope that did not have a headers key (make sure it is "
+                f"only passed HTTP or WebSocket connections); got a scope of type {scope.get('type')!r}."
+            )
+        # HTTP/2 may split the cookies over several headers (RFC 9113, section 8.2.3).
+        pairs = b"; ".join(value for name, value in scope["headers"] if name == b"cookie")
+        cookies = parse_cookie(pairs.decode("latin1"))
+        return await self.inner(dict(scope, cookies=cookies), receive, send)
+
+    @classmethod
+    def set_cookie(
+        cls,
+        message: Message,
+        key: str,
+        value: str = "",
+        max_age: float | None = None,
+        expires: str | datetime | None = None,
+        path: str | None = "/",
+        domain: str | None = None,
+        secure: bool = False,
+        httponly: bool = False,
+        samesite: str | None = "lax",
+    ) -> None:
+        """Add a ``Set-Cookie`` header to an ``http.response.start`` message (RFC 6265).
+
+        Args:
+            message: the message; other headers in it are kept.
+            key: the name of the cookie.
+            value: its value.
+            max_age: seconds the browser keeps it; None for the browser's session.
+            expires: the date of its end: a datetime (naive ones are UTC) or the header's text.
+            path: where on the site it is sent; None leaves it to the browser.
+            domain: the domain it is sent to; None for this host only.
+            secure: only over TLS.
+            httponly: hidden from scripts.
+            samesite: "lax", "strict" or "none" in any case; None leaves it out.
+
+        Raises:
+            AssertionError: ``samesite`` is something else.
+        """
+        cookies: SimpleCookie = SimpleCookie()
+        cookies[key] = value
+        morsel: dict[str, Any] = cookies[key]
+        if isinstance(expires, datetime):
+            max_age, expires = _seconds_until(expires), None
+        if max_age is not None:
+            morsel["max-age"] = int(max_age)
+            # Browsers that know no Max-Age want a date.
+            expires = expires or http_date(time.time() + int(max_age))
+        if samesite is not None and samesite.lower() not in ("lax", "strict", "none"):
+            raise AssertionError(f"samesite must be either 'strict', 'lax' or 'none', got {samesite!r}")
+        attributes = {
+            "expires": expires,
+            "path": path,
+            "domain": domain,
+            "secure": secure,
+            "httponly": httponly,
+            "samesite": samesite,
+        }
+        morsel.update({name: setting for name, setting in attributes.items() if setting})
+        header = (b"Set-Cookie", cookies.output(header="").strip().encode())
+        message["headers"] = [*message.get("headers", ()), header]
+
+    @classmethod
+    def delete_cookie(
+        cls, message: Message, key: str, path: str | None = "/", domain: str | None = None
+    ) -> None:
+        """Add a header to ``message`` that makes the browser forget a cookie.
+
+        Args:
+            message: an ``http.response.start`` message.
+            key: the name of the cookie.
+            path: the path it was set for.
+            domain: the domain it was set for.
+        """
+        cls.set_cookie(
+            message,
+            key,
+            max_age=0,
+            expires="Thu, 01-Jan-1970 00:00:00 GMT",
+            path=path,
+            domain=domain,
+            # Browsers ignore a header for a cookie of these names unless it is secure.
+            secure=key.startswith(("__Secure-", "__Host-")),
+        )
+
+
+def _seconds_until(moment: datetime) -> int:
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    # One more second for what passes between here and the browser.
+    return max(0, int((aware - datetime.now(tz=UTC) + timedelta(seconds=1)).total_seconds()))
+
+
+class InstanceSessionWrapper:
+    """The session of one connection: found by its cookie, saved by what the application sends.
+
+    Args:
+        scope: the connection's scope, with ``cookies``; a copy of it gets ``session``.
+        send: the connection's ``send``.
+
+    Attributes:
+        scope: the scope with the session, for the application inside.
+        activated: False if an outer middleware has put a session into the scope already;
+            then this one does nothing.
+        cookie_name: setting ``SESSION_COOKIE_NAME``.
+        session_store: the session class of setting ``SESSION_ENGINE``.
+    """
+
+    save_message_types: ClassVar[list[str]] = ["http.response.start", "websocket.accept"]
+    #: Only an HTTP response can carry the cookie of a session.
+    cookie_response_message_types: ClassVar[list[str]] = ["http.response.start"]
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self.cookie_name: str = settings.SESSION_COOKIE_NAME
+        self.session_store: type[SessionBase] = import_module(settings.SESSION_ENGINE).SessionStore
+        self.scope: Scope = dict(scope)
+        self.real_send = send
+        self.activated = "session" not in self.scope
+        if self.activated:
+            if "cookies" not in self.scope:
+                raise ValueError(
+                    "No cookies in scope - SessionMiddleware needs to run inside of CookieMiddleware."
+                )
+            self.scope["session"] = LazyObject()
+
+    async def resolve_session(self) -> None:
+        """Make the session object of the connection; nothing is loaded before it is used."""
+        if self.activated:
+            session_key = self.scope["cookies"].get(self.cookie_name)
+            self.scope["session"]._wrapped = self.session_store(session_key)
+
+    async def send(self, message: Message) -> Any:
+        """Pass ``message`` on; before the answer to a request, save the session if that is due.
+
+        It is due if it was modified or with setting ``SESSION_SAVE_EVERY_REQUEST``, unless it
+        is empty or the response is an error of the server (status 500).
+
+        Raises:
+            SuspiciousOperation: the session was deleted meanwhile, as by a logout elsewhere.
+        """
+        if self.activated and message["type"] in self.save_message_types:
+            session = self.scope["session"]
+            if session.modified or settings.SESSION_SAVE_EVERY_REQUEST:
+                await self._answer(session, message)
+        return await self.real_send(message)
+
+    async def _answer(self, session: SessionBase, message: Message) -> None:
+        with_cookie = message["type"] in self.cookie_response_message_types
+        if session.is_empty():
+            if with_cookie and self.cookie_name in self.scope["cookies"]:
+                CookieMiddleware.delete_cookie(
+                    message,
+                    self.cookie_name,
+                    path=settings.SESSION_COOKIE_PATH,
+                    domain=settings.SESSION_COOKIE_DOMAIN,
+                )
+        elif message.get("status") != 500:
+            await self.save_session()
+            if with_cookie:
+                self._set_cookie(session, message)
+
+    async def save_session(self) -> None:
+        """Save the session, in a database thread unless its backend needs none.
+
+        Raises:
+            SuspiciousOperation: the session does not exist any more.
+        """
+        session = self.scope["session"]
+        try:
+            await run_on_session(session, session.save)
+        except UpdateError as error:
+            raise SuspiciousOperation(
+                "The session was deleted before the request completed. "
+                "The user may have logged out in a concurrent request, for example."
+            ) from error
+
+    def _set_cookie(self, session: SessionBase, message: Message) -> None:
+        lasts = not session.get_expire_at_browser_close()
+        CookieMiddleware.set_cookie(
+            message,
+            self.cookie_name,
+            session.session_key or "",
+            max_age=session.get_expiry_age() if lasts else None,
+            domain=settings.SESSION_COOKIE_DOMAIN,
+            path=settings.SESSION_COOKIE_PATH,
+            secure=settings.SESSION_COOKIE_SECURE,
+            httponly=settings.SESSION_COOKIE_HTTPONLY,
+            samesite=settings.SESSION_COOKIE_SAMESITE or None,
+        )
+
+
+#: The name of channels 2 for the session of one connection.
+SessionMiddlewareInstance = InstanceSessionWrapper
+
+
+class SessionMiddleware:
+    """Puts the connection's Django session into ``scope["session"]``; needs cookies in the scope.
+
+    Each connection has a session object of its own.
+
+    Args:
+        inner: the ASGI application inside.
+    """
+
+    inner: ASGIApp
+
+    def __init__(self, inner: ASGIApp) -> None:
+        self.inner = inner
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
+        """Run the application inside with a session.
+
+        Raises:
+            ValueError: there are no cookies in the scope.
+        """
+        wrapper = InstanceSessionWrapper(scope, send)
+        await wrapper.resolve_session()
+        return await self.inner(wrapper.scope, receive, wrapper.send)
+
+
+def SessionMiddlewareStack(inner: ASGIApp) -> CookieMiddleware:
+    """Wrap an application in the middleware for cookies and sessions."""
+    return CookieMiddleware(SessionMiddleware(inner))
+
+
+def is_at_hand(session: Any) -> bool:
+    """Tell whether reading ``session`` blocks nobody: it is new, loaded, or lives in its cookie."""
+    if not isinstance(session, SessionBase):
+        return False
+    return (
+        isinstance(session, SignedCookies)
+        or session.session_key is None
+        or hasattr(session, "_session_cache")
+    )
+
+
+async def run_on_session(session: Any, function: Callable[[], _R]) -> _R:
+    """Call ``function``, which saves ``session``, where it may block."""
+    if isinstance(session, SignedCookies):
+        return function()
+    return await database_sync_to_async(function)()
