@@ -50,8 +50,7 @@ class AccessLog:
         user: str | None = None,
     ) -> None:
         """Write one line; what is None, and a length of 0 bytes, shows as a hyphen."""
+        who = f"{host or '-'} {ident or '-'} {user or '-'}"
         when = date.strftime("%d/%b/%Y:%H:%M:%S")
-        self.stream.write(
-            f'{host or "-"} {ident or "-"} {user or "-"} [{when}] "{request}" {status or "-"} {length or "-"}\n'
-        )
+        self.stream.write(f'{who} [{when}] "{request}" {status or "-"} {length or "-"}\n')
         self.stream.flush()

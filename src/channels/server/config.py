@@ -80,7 +80,9 @@ class Config:
     server_name: str = option(
         "daphne", "The Server header of responses; empty sends none.", flags=("-s", "--server-name")
     )
-    action_logger: ActionLogger | None = option(None, "Called for each line of the access log.", flags=())
+    action_logger: ActionLogger | None = option(  # noqa: RUF009  # it is a dataclasses.field()
+        None, "Called for each line of the access log.", flags=()
+    )
     proxy_address_header: str | None = option(None, "The proxy header with the peer's address.", flags=())
     proxy_port_header: str | None = option(None, "The proxy header with the peer's port.", flags=())
     proxy_proto_header: str | None = option(None, "The proxy header with the peer's scheme.", flags=())

@@ -220,6 +220,11 @@ class Connection(asyncio.Protocol):
         self.closing = True
         self._transport.abort()
 
+    def stop(self) -> None:
+        """The server stops; see :meth:`Handler.stop`."""
+        if not self.closing:
+            self.handler.stop()
+
     # Time
 
     def on_due(self, now: float) -> float:

@@ -1,7 +1,7 @@
-"""Where a server listens: endpoint strings, and the sockets they stand for.
+r"""Where a server listens: endpoint strings, and the sockets they stand for.
 
 The strings are those Daphne took: ``tcp:port=8000:interface=127.0.0.1``,
-``unix:/run/app.sock:mode=660``, ``fd:fileno=3``. A colon inside a value is written ``\\:``.
+``unix:/run/app.sock:mode=660``, ``fd:fileno=3``. A colon inside a value is written ``\:``.
 """
 
 from __future__ import annotations
@@ -12,17 +12,18 @@ import os
 import re
 import socket
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 Address = list[Any]
 
 _ADVICE = {
-    errno.EADDRINUSE: "another program listens there. Stop it (`ss -ltnp` shows it), or choose another port with -p",
-    errno.EACCES: "this user may not listen there. Choose a port above 1023, or a directory this user may write to",
-    errno.EADDRNOTAVAIL: "this machine has no such address. Choose one it has (`ip address` shows them) with -b",
-    errno.EBADF: "no such file descriptor is open. The program that starts the server has to pass it on",
-    errno.ENOTSOCK: "this is no socket. The program that starts the server has to pass on a listening one",
+    errno.EADDRINUSE: "another program listens there. Stop it (`ss -ltnp` finds it), or choose another with -p",
+    errno.EACCES: "this user may not. Choose a port above 1023, or a directory this user may write to",
+    errno.EADDRNOTAVAIL: "this machine has no such address. Choose one that `ip address` shows with -b",
+    errno.EBADF: "it is not open. The program that starts the server has to pass it on",
+    errno.ENOTSOCK: "it is no socket. The program that starts the server has to pass on a listening one",
     errno.ENOENT: "its directory does not exist. Create it, or choose another path with -u",
 }
 
@@ -94,13 +95,12 @@ def parse_endpoint(text: str) -> Endpoint:
     if kind not in _KINDS:
         raise EndpointError(f"{text!r}: an endpoint begins with tcp:, unix: or fd:, as in tcp:port=8000.")
     first, known, build = _KINDS[kind]
-    values = dict(part.split("=", 1) if "=" in part else (first, part) for part in rest)
+    values = dict(_key_and_value(part, first) for part in rest)
     unknown = sorted(set(values) - known)
     if unknown or first not in values:
         wrong = f"does not know {', '.join(unknown)}" if unknown else f"needs {first}="
-        raise EndpointError(
-            f"{text!r}: {kind}: {wrong}; it takes {', '.join(sorted(known))}. A colon in a value is written \\:."
-        )
+        takes = f"it takes {', '.join(sorted(known))}. A colon in a value is written \\:."
+        raise EndpointError(f"{text!r}: {kind}: {wrong}; {takes}")
     try:
         return build(values)
     except ValueError as error:
@@ -110,6 +110,12 @@ def parse_endpoint(text: str) -> Endpoint:
 def _split(text: str) -> list[str]:
     """Split at colons that no backslash stands before."""
     return re.split(r"(?<!\\):", text)
+
+
+def _key_and_value(part: str, first: str) -> tuple[str, str]:
+    """A part without a name is the value of the first key."""
+    key, found, value = part.partition("=")
+    return (key, value) if found else (first, part)
 
 
 def _tcp(values: dict[str, str]) -> Endpoint:
@@ -129,7 +135,7 @@ def _fd(values: dict[str, str]) -> Endpoint:
 
 #: For each kind: the key that may go without its name, all keys, and who builds the endpoint.
 #: Keys of Twisted that mean nothing here (backlog and the like) are taken and ignored.
-_KINDS: dict[str, tuple[str, set[str], Any]] = {
+_KINDS: dict[str, tuple[str, set[str], Callable[[dict[str, str]], Endpoint]]] = {
     "tcp": ("port", {"port", "interface", "backlog"}, _tcp),
     "unix": ("address", {"address", "mode", "backlog", "lockfile"}, _unix),
     "fd": ("fileno", {"fileno"}, _fd),

@@ -118,7 +118,7 @@ class Response:
         names = {name.lower() for name, _ in headers}
         sized = size is not None and not self._head_only and self.status not in _BODYLESS
         if sized and names.isdisjoint((b"content-length", b"transfer-encoding")):
-            headers = [*headers, (b"content-length", b"%d" % size)]  # type: ignore[str-bytes-safe]
+            headers = [*headers, (b"content-length", str(size).encode("ascii"))]
         headers = headers + [pair for pair in self._runtime.own_headers() if pair[0] not in names]
         if self._runtime.stopping and b"connection" not in names:
             headers.append((b"connection", b"close"))

@@ -1,0 +1,162 @@
+"""The command line, derived from :class:`channels.server.config.Config`.
+
+Every field of Config that has flags is an option by itself. What takes several flags to
+say (where to listen, proxies, the access log) is added here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import importlib
+import os
+import sys
+from typing import Any
+
+from channels.server.config import Config
+
+#: Where the server listens if the command line does not say.
+DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 8000
+
+
+class ApplicationError(Exception):
+    """The application cannot be imported; the text is one line that says why and what to do."""
+
+
+def config_options() -> dict[str, dataclasses.Field[Any]]:
+    """Returns the fields of Config that the command line can set, by name."""
+    return {spec.name: spec for spec in dataclasses.fields(Config) if spec.metadata.get("flags", ()) != ()}
+
+
+def build_parser(prog: str | None, description: str) -> argparse.ArgumentParser:
+    """Build the parser.
+
+    Args:
+        prog: the program's name; None for the name it was called by.
+        description: its first sentence in ``--help``.
+
+    Returns:
+        A parser whose namespace has an attribute for each of :func:`config_options`, and
+        ``application``, ``host``, ``port``, ``unix_socket``, ``file_descriptor``,
+        ``socket_strings``, ``verbosity``, ``access_log``, ``log_fmt``, ``proxy_headers``,
+        ``proxy_headers_host`` and ``proxy_headers_port``.
+    """
+    parser = argparse.ArgumentParser(prog=prog, description=description)
+    _add_listening(parser.add_argument_group("listening"))
+    groups: dict[str, argparse._ArgumentGroup] = {}
+    for name, spec in config_options().items():
+        heading = spec.metadata["group"]
+        if heading not in groups:
+            groups[heading] = parser.add_argument_group(heading)
+        _add_option(groups[heading], name, spec)
+    serving = groups["serving"]
+    serving.add_argument(
+        "--no-server-name", dest="server_name", action="store_const", const="", help="Send no Server header."
+    )
+    _add_proxies(parser.add_argument_group("proxies"))
+    _add_logging(parser.add_argument_group("logging"))
+    parser.add_argument("application", help="The application to serve, as path.to.module:instance.path.")
+    return parser
+
+
+def _add_option(group: argparse._ArgumentGroup, name: str, spec: dataclasses.Field[Any]) -> None:
+    about = spec.metadata
+    unit = f" ({about['unit']})" if about["unit"] else ""
+    shown = "none" if spec.default in (None, "") else spec.default
+    text = f"{about['doc']}{unit} [{shown}]".replace("%", "%%")
+    more = {"choices": about["choices"]} if about["choices"] else {"metavar": about["metavar"]}
+    flags = about["flags"] or (f"--{name.replace('_', '-')}",)
+    group.add_argument(*flags, dest=name, type=about["kind"], default=spec.default, help=text, **more)
+
+
+def _add_listening(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "-p", "--port", type=int, default=None, help=f"Port number to listen on [{DEFAULT_PORT}]."
+    )
+    group.add_argument(
+        "-b", "--bind", dest="host", metavar="HOST", help=f"The host or address to bind to [{DEFAULT_HOST}]."
+    )
+    group.add_argument(
+        "-u", "--unix-socket", dest="unix_socket", help="Listen on a Unix socket, given by its path."
+    )
+    group.add_argument(
+        "--fd", type=int, dest="file_descriptor", help="Listen on a socket that this process inherited."
+    )
+    group.add_argument(
+        "-e",
+        "--endpoint",
+        dest="socket_strings",
+        metavar="SOCKET_STRINGS",
+        action="append",
+        default=[],
+        help="Listen on an endpoint string (tcp:port=8000:interface=::, unix:/path, fd:fileno=3); may be repeated.",
+    )
+
+
+def _add_proxies(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--proxy-headers",
+        action="store_true",
+        help="Believe X-Forwarded-For, X-Forwarded-Port and X-Forwarded-Proto. Only behind a proxy that sets them.",
+    )
+    group.add_argument("--proxy-headers-host", help="Another header for the client's address, as X-Real-IP.")
+    group.add_argument("--proxy-headers-port", help="Another header for the client's port.")
+
+
+def _add_logging(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "-v",
+        "--verbosity",
+        type=int,
+        default=1,
+        help="0: warnings; 1: information and an access log; 2: debugging [1].",
+    )
+    group.add_argument(
+        "--access-log", help="Where to write the access log; - for stdout, the default for verbosity 1."
+    )
+    group.add_argument(
+        "--log-fmt",
+        default="%(asctime)-15s %(levelname)-8s %(message)s",
+        help="The format of log lines, as logging.Formatter takes it.",
+    )
+
+
+def import_application(path: str) -> Any:
+    """Import an application.
+
+    Args:
+        path: ``package.module:attribute``, the attribute with dots if need be. The
+            current directory is searched first.
+
+    Raises:
+        ApplicationError: the text is no such path, or names nothing that is there.
+    """
+    module_name, _, attributes = path.partition(":")
+    if not module_name or not attributes:
+        raise ApplicationError(
+            f"{path!r} does not name an application: write module:attribute, as in myproject.asgi:application."
+        )
+    if (here := os.getcwd()) not in sys.path and "" not in sys.path:
+        sys.path.insert(0, here)
+    found = _import_module(module_name, path)
+    for attribute in attributes.split("."):
+        try:
+            found = getattr(found, attribute)
+        except AttributeError:
+            raise ApplicationError(
+                f"{path!r}: {module_name} has no attribute {attribute!r}. Look for a misspelt name."
+            ) from None
+    return found
+
+
+def _import_module(name: str, path: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        missing = error.name or ""
+        if missing != name and not name.startswith(f"{missing}."):
+            raise  # the module is there, and what it imports is not: its traceback says where
+        raise ApplicationError(
+            f"{path!r}: there is no module {missing!r} in {os.getcwd()} or on the Python path. "
+            "Start from the project's folder, the one with manage.py."
+        ) from None
