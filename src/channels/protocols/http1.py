@@ -115,7 +115,7 @@ class HTTP1Connection(ResponseWriter):
 
     @property
     def keep_alive(self) -> bool:
-        """Whether another request may follow, as far as it can be known by now."""
+        """Whether another request may follow the current one, as far as it can be known by now."""
         return self._persistent and self._reading is not _NOTHING
 
     @property
@@ -168,6 +168,7 @@ class HTTP1Connection(ResponseWriter):
                 f"No next request on this connection: request ended: {self.request_ended}, "
                 f"response ended: {self.response_ended}, keep-alive: {self.keep_alive}."
             )
+        self._begin_response("", "1.1", persistent=False)
         self._expect_head()
 
     def trailing_data(self) -> bytes:
