@@ -11,6 +11,7 @@ import dataclasses
 import importlib
 import os
 import sys
+import traceback
 from typing import Any
 
 from channels.server.config import Config
@@ -19,7 +20,7 @@ from channels.server.config import Config
 DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 8000
 
 
-class ApplicationError(Exception):
+class ApplicationError(ImportError):
     """The application cannot be imported; the text is one line that says why and what to do."""
 
 
@@ -89,7 +90,7 @@ def _add_listening(group: argparse._ArgumentGroup) -> None:
         metavar="SOCKET_STRINGS",
         action="append",
         default=[],
-        help="Listen on an endpoint string (tcp:port=8000:interface=::, unix:/path, fd:fileno=3); may be repeated.",
+        help="Listen on an endpoint (tcp:port=80:interface=0.0.0.0, unix:/path, fd:fileno=3); repeatable.",
     )
 
 
@@ -97,7 +98,7 @@ def _add_proxies(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--proxy-headers",
         action="store_true",
-        help="Believe X-Forwarded-For, X-Forwarded-Port and X-Forwarded-Proto. Only behind a proxy that sets them.",
+        help="Believe X-Forwarded-For, -Port and -Proto; only behind a proxy that sets them.",
     )
     group.add_argument("--proxy-headers-host", help="Another header for the client's address, as X-Real-IP.")
     group.add_argument("--proxy-headers-port", help="Another header for the client's port.")
@@ -134,7 +135,7 @@ def import_application(path: str) -> Any:
     module_name, _, attributes = path.partition(":")
     if not module_name or not attributes:
         raise ApplicationError(
-            f"{path!r} does not name an application: write module:attribute, as in myproject.asgi:application."
+            f"{path!r} names no application: write module:attribute, as in myproject.asgi:application."
         )
     if (here := os.getcwd()) not in sys.path and "" not in sys.path:
         sys.path.insert(0, here)
@@ -155,8 +156,19 @@ def _import_module(name: str, path: str) -> Any:
     except ModuleNotFoundError as error:
         missing = error.name or ""
         if missing != name and not name.startswith(f"{missing}."):
-            raise  # the module is there, and what it imports is not: its traceback says where
+            raise _broken(path, error) from error
         raise ApplicationError(
             f"{path!r}: there is no module {missing!r} in {os.getcwd()} or on the Python path. "
             "Start from the project's folder, the one with manage.py."
         ) from None
+    except Exception as error:
+        raise _broken(path, error) from error
+
+
+def _broken(path: str, error: Exception) -> ApplicationError:
+    """The module is there, but it does not import: say what went wrong, and in which line."""
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    return ApplicationError(
+        f"{path!r} cannot be imported: {type(error).__name__}: {error} ({where.filename}:{where.lineno}). "
+        "-v 2 shows the whole traceback."
+    )

@@ -112,7 +112,7 @@ class Config:
     keep_alive_timeout: float | None = seconds(60.0, "How long a connection may wait for its next request.")
     write_timeout: float | None = seconds(30.0, "How long a peer may leave a full write buffer unread.")
     application_close_timeout: float | None = seconds(
-        10.0,
+        10,
         "How long an application may run on after its client has gone before it is cancelled.",
         kind=int,
         metavar="APPLICATION_CLOSE_TIMEOUT",
@@ -122,14 +122,14 @@ class Config:
     )
     lifespan_timeout: float | None = seconds(60.0, "How long lifespan startup or shutdown may take.")
     websocket_timeout: float | None = seconds(
-        86400.0,
+        86400,
         "Maximum time to allow a WebSocket to be connected; -1 for no limit.",
         flags=("--websocket_timeout",),
         kind=int,
         metavar="WEBSOCKET_TIMEOUT",
     )
     websocket_connect_timeout: float | None = seconds(
-        5.0,
+        5,
         "How long the application may take to accept or refuse a WebSocket; -1 for no limit.",
         flags=("--websocket_connect_timeout",),
         kind=int,
@@ -137,13 +137,13 @@ class Config:
     )
     websocket_close_timeout: float | None = seconds(10.0, "How long a peer may take to answer our close.")
     ping_interval: float | None = seconds(
-        20.0,
+        20,
         "How long a WebSocket must be silent before a keepalive ping is sent; 0 sends none.",
         kind=int,
         metavar="PING_INTERVAL",
     )
     ping_timeout: float | None = seconds(
-        30.0,
+        30,
         "How long a WebSocket may leave a keepalive ping without any answer.",
         kind=int,
         metavar="PING_TIMEOUT",

@@ -19,7 +19,7 @@ from typing import Any
 Address = list[Any]
 
 _ADVICE = {
-    errno.EADDRINUSE: "another program listens there. Stop it (`ss -ltnp` finds it), or choose another with -p",
+    errno.EADDRINUSE: "another program listens there. Stop it (`ss -ltnp` finds it), or take another port",
     errno.EACCES: "this user may not. Choose a port above 1023, or a directory this user may write to",
     errno.EADDRNOTAVAIL: "this machine has no such address. Choose one that `ip address` shows with -b",
     errno.EBADF: "it is not open. The program that starts the server has to pass it on",

@@ -12,6 +12,8 @@ from channels.server.sockets import endpoint_strings
 from channels.server.worker import Server, new_event_loop
 from channels.typing import ASGIApp
 
+_TURNS = 20
+
 
 class ServerThread:
     """A server with an event loop of its own, in a thread.
@@ -33,9 +35,20 @@ class ServerThread:
     """
 
     def __init__(self, app: ASGIApp, host: str = "localhost", port: int = 0, **options: Any) -> None:
+        config = Config(app=app, endpoints=tuple(endpoint_strings(host, port)), **options)
+        self._set_up(config, host, port)
+
+    @classmethod
+    def of(cls, config: Config, host: str) -> ServerThread:
+        """Make one of a whole configuration; ``host`` is how clients call where it listens."""
+        made = cls.__new__(cls)
+        made._set_up(config, host, 0)
+        return made
+
+    def _set_up(self, config: Config, host: str, port: int) -> None:
+        self.config = config
         self.host = host
         self.port = port
-        self.config = Config(app=app, endpoints=tuple(endpoint_strings(host, port)), **options)
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._server: Server | None = None
@@ -72,6 +85,20 @@ class ServerThread:
             return
         self._loop.call_soon_threadsafe(self._server.ask_to_stop)
         self._thread.join()
+
+    def settle(self) -> None:
+        """Return when the server has dealt with everything that its peers have sent so far.
+
+        What an application awaits elsewhere (threads, timers) is not waited for.
+        """
+        if self._loop is not None and self._thread is not None and self._thread.is_alive():
+            asyncio.run_coroutine_threadsafe(self._turn(), self._loop).result()
+
+    @staticmethod
+    async def _turn() -> None:
+        """Each turn of the loop reads what is there; a few carry it to the application and back."""
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
 
     def statistics(self) -> dict[str, int]:
         """Returns the counts of :meth:`channels.server.worker.Server.statistics`."""

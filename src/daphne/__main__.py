@@ -1,0 +1,7 @@
+"""``python -m daphne``."""
+
+from __future__ import annotations
+
+from daphne.cli import CommandLineInterface
+
+CommandLineInterface.entrypoint()

@@ -1,0 +1,161 @@
+"""The command line of ``daphne``."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import traceback
+from argparse import ArgumentError, Namespace
+from collections.abc import Sequence
+from typing import Any, NoReturn, TextIO
+
+from asgiref.compatibility import guarantee_single_callable
+
+from channels.server.cli import (
+    DEFAULT_HOST,
+    DEFAULT_PORT,
+    ApplicationError,
+    build_parser,
+    config_options,
+    import_application,
+)
+from channels.server.config import ConfigError
+from channels.server.sockets import EndpointError, endpoint_strings
+from channels.typing import ASGIApp
+from daphne.access import AccessLogGenerator
+from daphne.server import Server, limit
+
+logger = logging.getLogger(__name__)
+
+#: Options whose keyword is the same for every server class; the others are handed on if they were given.
+_DAPHNE_KEYWORDS = (
+    "http_timeout",
+    "ping_interval",
+    "ping_timeout",
+    "websocket_timeout",
+    "websocket_connect_timeout",
+    "websocket_max_message_size",
+    "websocket_max_frame_size",
+    "application_close_timeout",
+    "root_path",
+    "server_name",
+)
+
+
+class CommandLineInterface:
+    """Reads the command line and runs a server.
+
+    Attributes:
+        description: what ``--help`` says first.
+        prog: the program's name; None for the name it was called by.
+        server_class: what is run; it is called with keywords only and needs a ``run()``.
+        server: the instance, once :meth:`run` has made it.
+    """
+
+    description = "Django HTTP/WebSocket server"
+    prog: str | None = None
+    server_class: type[Any] = Server
+
+    def __init__(self) -> None:
+        self.parser = build_parser(self.prog, self.description)
+        self.server: Any = None
+
+    @classmethod
+    def entrypoint(cls) -> None:
+        """The console script: run with the process's arguments; an error is one line and exit code 1 or 2."""
+        interface = cls()
+        try:
+            interface.run(sys.argv[1:])
+        except ArgumentError as error:
+            interface.parser.error(str(error))
+        except (ApplicationError, ConfigError, EndpointError) as error:
+            interface._give_up(error)
+
+    def _give_up(self, error: Exception) -> NoReturn:
+        if error.__cause__ is not None and logging.getLogger().isEnabledFor(logging.DEBUG):
+            traceback.print_exception(error.__cause__)
+        print(f"daphne: {error}", file=sys.stderr)
+        sys.exit(1)
+
+    def run(self, args: Sequence[str]) -> None:
+        """Run with ``args``; returns when the server has stopped.
+
+        Raises:
+            argparse.ArgumentError: flags that do not go together.
+            ApplicationError: the application cannot be imported.
+            ConfigError, EndpointError: a value cannot be used.
+            SystemExit: an unknown flag (2), or the server could not start (1).
+        """
+        options = self.parser.parse_args(args)
+        keywords = self._server_keywords(options)
+        self._set_up_logging(options)
+        keywords["application"] = self.load_asgi_app(options.application)
+        logger.info("Starting server at %s", ", ".join(keywords["endpoints"]))
+        self.server = self.server_class(**keywords)
+        self.server.run()
+        if getattr(self.server, "abort_start", False):
+            sys.exit(1)
+
+    def load_asgi_app(self, asgi_app_path: str) -> ASGIApp:
+        """Import the application, one of ASGI 2 as well as of ASGI 3."""
+        application: ASGIApp = guarantee_single_callable(  # type: ignore[no-untyped-call]
+            import_application(asgi_app_path)
+        )
+        return application
+
+    def _server_keywords(self, options: Namespace) -> dict[str, Any]:
+        keywords = {name: getattr(options, name) for name in _DAPHNE_KEYWORDS}
+        keywords |= {
+            "endpoints": self._endpoints(options),
+            "websocket_handshake_timeout": options.websocket_connect_timeout,
+            "action_logger": self._action_logger(options),
+            "verbosity": options.verbosity,
+            "proxy_forwarded_address_header": self._get_forwarded_host(options),
+            "proxy_forwarded_port_header": self._get_forwarded_port(options),
+            "proxy_forwarded_proto_header": "X-Forwarded-Proto" if options.proxy_headers else None,
+        }
+        for name, spec in config_options().items():
+            value = getattr(options, name)
+            if name not in keywords and value != spec.default:
+                keywords[name] = limit(value) if spec.metadata["unit"] == "seconds" else value
+        return keywords
+
+    def _endpoints(self, options: Namespace) -> list[str]:
+        """All places to listen, sorted; the default only where nothing else is said."""
+        host, port = options.host, options.port
+        elsewhere = options.unix_socket or options.file_descriptor is not None or options.socket_strings
+        if host is not None or port is not None or not elsewhere:
+            host = DEFAULT_HOST if host is None else host
+            port = DEFAULT_PORT if port is None else port
+        told = endpoint_strings(host, port, options.unix_socket, options.file_descriptor)
+        return sorted([*options.socket_strings, *told])
+
+    def _action_logger(self, options: Namespace) -> AccessLogGenerator | None:
+        if options.access_log:
+            stream: TextIO = sys.stdout
+            if options.access_log != "-":
+                stream = open(options.access_log, "a", buffering=1)  # noqa: SIM115  # open as long as the process
+            return AccessLogGenerator(stream)
+        return AccessLogGenerator(sys.stdout) if options.verbosity >= 1 else None
+
+    def _set_up_logging(self, options: Namespace) -> None:
+        levels = {0: logging.WARNING, 1: logging.INFO}
+        logging.basicConfig(level=levels.get(options.verbosity, logging.DEBUG), format=options.log_fmt)
+
+    def _check_proxy_headers_passed(self, argument: str, options: Namespace) -> None:
+        if not options.proxy_headers:
+            action = next(action for action in self.parser._actions if argument in action.option_strings)
+            raise argparse.ArgumentError(action, "--proxy-headers has to be passed for this parameter.")
+
+    def _get_forwarded_host(self, options: Namespace) -> str | None:
+        if options.proxy_headers_host is not None:
+            self._check_proxy_headers_passed("--proxy-headers-host", options)
+            return str(options.proxy_headers_host)
+        return "X-Forwarded-For" if options.proxy_headers else None
+
+    def _get_forwarded_port(self, options: Namespace) -> str | None:
+        if options.proxy_headers_port is not None:
+            self._check_proxy_headers_passed("--proxy-headers-port", options)
+            return str(options.proxy_headers_port)
+        return "X-Forwarded-Port" if options.proxy_headers else None

@@ -1,0 +1,196 @@
+"""``manage.py runserver`` on our server: WebSockets, autoreload, static files, Django's own flags."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import logging
+import os
+import sys
+from typing import Any, cast
+
+from django.apps import apps
+from django.conf import settings
+from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management.base import CommandError, CommandParser
+from django.core.management.commands.runserver import Command as RunserverCommand
+from django.utils import autoreload
+from django.utils.module_loading import import_string
+
+from channels.typing import ASGIApp
+from daphne import __version__
+from daphne.endpoints import build_endpoint_description_strings
+from daphne.server import Server
+
+logger = logging.getLogger("django.channels.server")
+
+_ACTIONS = {
+    ("http", "complete"): "HTTP %(method)s %(path)s %(status)s [%(time_taken).2f, %(client)s]",
+    ("websocket", "connected"): "WebSocket CONNECT %(path)s [%(client)s]",
+    ("websocket", "disconnected"): "WebSocket DISCONNECT %(path)s [%(client)s]",
+    ("websocket", "connecting"): "WebSocket HANDSHAKING %(path)s [%(client)s]",
+    ("websocket", "rejected"): "WebSocket REJECT %(path)s [%(client)s]",
+}
+
+
+class Command(RunserverCommand):
+    """Django's runserver, speaking ASGI."""
+
+    protocol = "http"
+    server_cls: Any = Server
+
+    # Set by Django's handle(), which its stubs do not say.
+    addr: str
+    port: str
+    _raw_ipv6: bool
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Add Daphne's flags, and those of staticfiles' runserver that this one stands before."""
+        super().add_arguments(parser)
+        parser.add_argument(
+            "--noasgi",
+            action="store_false",
+            dest="use_asgi",
+            default=True,
+            help="Run Django's own WSGI server instead; it knows no WebSockets.",
+        )
+        parser.add_argument(
+            "--http_timeout",
+            type=int,
+            default=None,
+            help="Seconds the application may take to answer a request (default: no limit).",
+        )
+        parser.add_argument(
+            "--websocket_handshake_timeout",
+            type=int,
+            default=5,
+            help="Seconds the application may take to accept a WebSocket (default: 5).",
+        )
+        for what in ("message", "frame"):
+            parser.add_argument(
+                f"--websocket-max-{what}-size",
+                type=int,
+                default=1048576,
+                help=f"Largest WebSocket {what} taken, in bytes; 0 for no limit (not recommended).",
+            )
+        if apps.is_installed("django.contrib.staticfiles"):
+            self._add_static_arguments(parser)
+
+    def _add_static_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--nostatic",
+            action="store_false",
+            dest="use_static_handler",
+            default=True,
+            help="Do not serve static files at STATIC_URL.",
+        )
+        parser.add_argument(
+            "--insecure",
+            action="store_true",
+            dest="insecure_serving",
+            default=False,
+            help="Serve static files even if DEBUG is False.",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Take note of the limits, then do as Django's own command does."""
+        self.http_timeout = options.get("http_timeout")
+        self.websocket_handshake_timeout = options.get("websocket_handshake_timeout", 5)
+        self.websocket_max_message_size = options.get("websocket_max_message_size", 1048576)
+        self.websocket_max_frame_size = options.get("websocket_max_frame_size", 1048576)
+        if options.get("use_asgi", True) and not getattr(settings, "ASGI_APPLICATION", None):
+            raise CommandError(
+                "ASGI_APPLICATION is not set. Name your application in the settings, as in "
+                "ASGI_APPLICATION = 'myproject.asgi.application', or run with --noasgi."
+            )
+        super().handle(*args, **options)
+
+    def inner_run(self, *args: Any, **options: Any) -> None:
+        """Run the server once; the autoreloader calls it again."""
+        if not options.get("use_asgi", True):
+            self._serve_static_over_wsgi(options)
+            self.server_cls = RunserverCommand.server_cls
+            RunserverCommand.inner_run(self, *args, **options)
+            return
+        autoreload.raise_last_exception()
+        if not options.get("skip_checks", False):
+            self.stdout.write("Performing system checks...\n\n")
+            self.check(display_num_errors=True)
+        self.check_migrations()
+        server = self._make_server(options)
+        with contextlib.suppress(KeyboardInterrupt):
+            server.run()
+        if getattr(server, "abort_start", False):
+            self.stderr.write(
+                f"Error: {getattr(server, 'abort_reason', '') or 'the server could not start.'}"
+            )
+            # The reloader runs this in a thread, which sys.exit() would end and nothing else.
+            os._exit(1)
+        self.stdout.write(options.get("shutdown_message", ""))
+
+    def _make_server(self, options: dict[str, Any]) -> Any:
+        return self.server_cls(
+            application=self.get_application(options),
+            endpoints=build_endpoint_description_strings(host=self.addr, port=int(self.port)),
+            signal_handlers=not options["use_reloader"],
+            action_logger=self.log_action,
+            http_timeout=self.http_timeout,
+            root_path=getattr(settings, "FORCE_SCRIPT_NAME", "") or "",
+            websocket_handshake_timeout=self.websocket_handshake_timeout,
+            websocket_max_message_size=self.websocket_max_message_size,
+            websocket_max_frame_size=self.websocket_max_frame_size,
+            ready_callable=self._announce,
+        )
+
+    def _announce(self) -> None:
+        """The banner, once it listens."""
+        quit_command = "CTRL-BREAK" if sys.platform == "win32" else "CONTROL-C"
+        host = f"[{self.addr}]" if self._raw_ipv6 else self.addr
+        now = datetime.datetime.now().strftime("%B %d, %Y - %X")
+        self.stdout.write(
+            f"{now}\n"
+            f"Django version {self.get_version()}, using settings {settings.SETTINGS_MODULE!r}\n"
+            f"Starting ASGI/Daphne version {__version__} development server at "
+            f"{self.protocol}://{host}:{self.port}/\n"
+            f"Quit the server with {quit_command}."
+        )
+
+    def get_application(self, options: dict[str, Any]) -> ASGIApp:
+        """Import ASGI_APPLICATION, with static files in front of it where they are to be served.
+
+        Raises:
+            ImproperlyConfigured: it cannot be imported.
+        """
+        path: str = getattr(settings, "ASGI_APPLICATION", "")
+        try:
+            application: ASGIApp = import_string(path)
+        except ImportError as error:
+            raise ImproperlyConfigured(
+                f"Cannot import ASGI_APPLICATION {path!r}: {error}. It is a dotted path to an application."
+            ) from error
+        static = options.get("use_static_handler", False)
+        if static and (settings.DEBUG or options.get("insecure_serving", False)):
+            return cast(ASGIApp, ASGIStaticFilesHandler(cast(Any, application)))
+        return application
+
+    def _serve_static_over_wsgi(self, options: dict[str, Any]) -> None:
+        """With --noasgi the flags of staticfiles' runserver still hold."""
+        if not apps.is_installed("django.contrib.staticfiles"):
+            return
+        from django.contrib.staticfiles.handlers import StaticFilesHandler
+
+        if options.get("use_static_handler", False) and (
+            settings.DEBUG or options.get("insecure_serving", False)
+        ):
+            inner = super().get_handler
+            self.get_handler = lambda *args, **kwargs: StaticFilesHandler(inner(*args, **kwargs))  # type: ignore[method-assign]
+
+    def log_action(self, protocol: str, action: str, details: dict[str, Any]) -> None:
+        """Log a request or a change of a WebSocket, in the manner of Django's runserver."""
+        line = _ACTIONS.get((protocol, action))
+        if line is None:
+            return
+        status = details.get("status", 200)
+        level = logging.INFO if status < 400 else logging.WARNING if status < 500 else logging.ERROR
+        logger.log(level, line, details, extra={"status_code": status})

@@ -1,0 +1,176 @@
+"""``daphne.server.Server``: the old keywords, on :class:`channels.server.worker.Server`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from channels.server.config import ActionLogger, Config
+from channels.server.lifespan import LifespanFailed
+from channels.server.sockets import ListenError
+from channels.server.worker import Server as WorkerServer
+from channels.server.worker import new_event_loop
+from channels.typing import ASGIApp
+
+logger = logging.getLogger("daphne.server")
+
+
+class Server:
+    """A server of one process, with Daphne's keywords.
+
+    Args:
+        application: the ASGI application.
+        endpoints: endpoint strings; see :func:`daphne.endpoints.build_endpoint_description_strings`.
+        signal_handlers: stop on SIGINT and SIGTERM.
+        action_logger: called as ``action_logger(protocol, action, details)``.
+        http_timeout: seconds that the application may take to answer; None for no limit.
+        request_buffer_size: the largest body in one ``http.request``, in bytes.
+        websocket_timeout: seconds that a WebSocket may be open; -1 for no limit.
+        websocket_connect_timeout: seconds that a handshake may take; -1 for no limit.
+        ping_interval: seconds of silence before a ping; 0 for no pings.
+        ping_timeout: seconds that a ping may stay without answer.
+        root_path: ASGI's root_path.
+        proxy_forwarded_address_header: the proxy header with the client's address.
+        proxy_forwarded_port_header: the proxy header with its port.
+        proxy_forwarded_proto_header: the proxy header with its scheme.
+        verbosity: how much to tell, 0 to 3.
+        websocket_handshake_timeout: as websocket_connect_timeout; the shorter one holds.
+        websocket_max_message_size: bytes; 0 for no limit.
+        websocket_max_frame_size: bytes; 0 for no limit.
+        application_close_timeout: seconds that an application may run on after its client has gone.
+        ready_callable: called without arguments once the server listens.
+        server_name: the Server header; "" sends none.
+        options: any other field of :class:`channels.server.config.Config`.
+
+    Attributes:
+        listening_addresses: (host, port) of each TCP endpoint, while it runs.
+        abort_start: it could not listen or start.
+        abort_reason: one line that says why, or "".
+    """
+
+    def __init__(
+        self,
+        application: ASGIApp,
+        endpoints: Sequence[str] | None = None,
+        signal_handlers: bool = True,
+        action_logger: ActionLogger | None = None,
+        http_timeout: float | None = None,
+        request_buffer_size: int = 8192,
+        websocket_timeout: float = 86400,
+        websocket_connect_timeout: float = 20,
+        ping_interval: float | None = 20,
+        ping_timeout: float | None = 30,
+        root_path: str = "",
+        proxy_forwarded_address_header: str | None = None,
+        proxy_forwarded_port_header: str | None = None,
+        proxy_forwarded_proto_header: str | None = None,
+        verbosity: int = 1,
+        websocket_handshake_timeout: float = 5,
+        websocket_max_message_size: int = 1048576,
+        websocket_max_frame_size: int = 1048576,
+        application_close_timeout: float = 10,
+        ready_callable: Callable[[], Any] | None = None,
+        server_name: str = "daphne",
+        **options: Any,
+    ) -> None:
+        self.application = application
+        self.endpoints = list(endpoints or [])
+        self.signal_handlers = signal_handlers
+        self.action_logger = action_logger
+        self.http_timeout = http_timeout
+        self.request_buffer_size = request_buffer_size
+        self.websocket_timeout = websocket_timeout
+        self.websocket_connect_timeout = websocket_connect_timeout
+        self.ping_interval = ping_interval
+        self.ping_timeout = ping_timeout
+        self.root_path = root_path
+        self.proxy_forwarded_address_header = proxy_forwarded_address_header
+        self.proxy_forwarded_port_header = proxy_forwarded_port_header
+        self.proxy_forwarded_proto_header = proxy_forwarded_proto_header
+        self.verbosity = verbosity
+        self.websocket_handshake_timeout = websocket_handshake_timeout
+        self.websocket_max_message_size = websocket_max_message_size
+        self.websocket_max_frame_size = websocket_max_frame_size
+        self.application_close_timeout = application_close_timeout
+        self.ready_callable = ready_callable
+        self.server_name = server_name
+        self.options = options
+        self.listening_addresses: list[tuple[str, int]] = []
+        self.abort_start = False
+        self.abort_reason = ""
+        self._worker: WorkerServer | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        if not self.endpoints:
+            logger.error("No endpoints. This server will not listen on anything.")
+
+    def config(self) -> Config:
+        """Returns the settings as :mod:`channels.server` takes them."""
+        handshake = [limit(self.websocket_connect_timeout), limit(self.websocket_handshake_timeout)]
+        return Config(
+            app=self.application,
+            endpoints=tuple(self.endpoints),
+            action_logger=self.log_action if self.action_logger is not None else None,
+            http_timeout=limit(self.http_timeout),
+            request_buffer_size=self.request_buffer_size,
+            websocket_timeout=limit(self.websocket_timeout),
+            websocket_connect_timeout=min((value for value in handshake if value is not None), default=None),
+            ping_interval=limit(self.ping_interval),
+            ping_timeout=limit(self.ping_timeout),
+            root_path=self.root_path,
+            proxy_address_header=self.proxy_forwarded_address_header,
+            proxy_port_header=self.proxy_forwarded_port_header,
+            proxy_proto_header=self.proxy_forwarded_proto_header,
+            websocket_max_message_size=self.websocket_max_message_size,
+            websocket_max_frame_size=self.websocket_max_frame_size,
+            application_close_timeout=limit(self.application_close_timeout),
+            server_name=self.server_name,
+            **self.options,
+        )
+
+    def run(self) -> None:
+        """Serve until stopped. What keeps it from starting is logged and sets ``abort_start``."""
+        config = self.config()
+        self._loop = new_event_loop(config.loop)
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_until_complete(self._serve(config))
+        except (ListenError, LifespanFailed) as error:
+            self.abort_start, self.abort_reason = True, str(error)
+            logger.critical("%s", error)
+        finally:
+            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+            self._loop.run_until_complete(self._loop.shutdown_default_executor())
+            asyncio.set_event_loop(None)
+            self._loop.close()
+
+    async def _serve(self, config: Config) -> None:
+        self._worker = WorkerServer(config)
+        in_main_thread = threading.current_thread() is threading.main_thread()
+        await self._worker.serve(self._listening, signals=self.signal_handlers and in_main_thread)
+
+    def _listening(self) -> None:
+        assert self._worker is not None  # _serve() has made it
+        self.listening_addresses = [pair for pair in self._worker.addresses if isinstance(pair, tuple)]
+        for address in self._worker.addresses:
+            where = f"{address[0]}:{address[1]}" if isinstance(address, tuple) else address
+            logger.info("Listening on %s", where)
+        if self.ready_callable is not None:
+            self.ready_callable()
+
+    def stop(self) -> None:
+        """Stop gracefully, from any thread; :meth:`run` returns when all is done."""
+        if self._loop is not None and self._worker is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._worker.ask_to_stop)
+
+    def log_action(self, protocol: str, action: str, details: dict[str, Any]) -> None:
+        """Hand a line of the access log on; subclasses may do more with it."""
+        if self.action_logger is not None:
+            self.action_logger(protocol, action, details)
+
+
+def limit(value: float | None) -> float | None:
+    """Returns a time limit as Config takes it: a negative number is no limit."""
+    return None if value is None or value < 0 else value
