@@ -13,6 +13,7 @@ from channels.protocols.events import (
 from channels.protocols.http1 import HTTP1Connection, HTTP1Limits
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n"
+DEFAULTS = HTTP1Limits()
 POST_CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
@@ -35,7 +36,7 @@ def events_of(connection, *pieces):
     return events
 
 
-def both_ways(engine, data, limits=HTTP1Limits(), **options):
+def both_ways(engine, data, limits=DEFAULTS, **options):
     """The events of some bytes, which are the same in one piece and byte by byte."""
     whole = events_of(HTTP1Connection(limits, engine=engine, **options), data)
     pieces = [data[i : i + 1] for i in range(len(data))]
