@@ -5,10 +5,12 @@ Importing this package imports no server.
 
 from channels.testing.application import ApplicationCommunicator
 from channels.testing.http import HttpCommunicator
+from channels.testing.live import ChannelsLiveServerTestCase
 from channels.testing.websocket import WebsocketCommunicator
 
 __all__ = [
     "ApplicationCommunicator",
+    "ChannelsLiveServerTestCase",
     "HttpCommunicator",
     "WebsocketCommunicator",
 ]

@@ -1,0 +1,27 @@
+"""The Django application ``channels``."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+from django.core import checks
+
+from channels.checks import (
+    check_asgi_application,
+    check_channel_layers,
+    check_distributions,
+    check_origin_validation,
+)
+
+
+class ChannelsConfig(AppConfig):
+    """Registers our system checks."""
+
+    name = "channels"
+    verbose_name = "Channels"
+
+    def ready(self) -> None:
+        """Register the checks; those about deployment run with ``check --deploy``."""
+        checks.register(check_asgi_application, "channels")
+        checks.register(check_distributions, "channels")
+        checks.register(check_origin_validation, "channels", deploy=True)
+        checks.register(check_channel_layers, "channels", deploy=True)

@@ -1,0 +1,161 @@
+"""System checks: what is wrong with a project's settings, and what to do about it.
+
+=================  =========================================================  ===========
+id                 what                                                       when
+=================  =========================================================  ===========
+channels.W001      ASGI_APPLICATION is not set                                always
+channels.E001      ASGI_APPLICATION cannot be imported                        always
+channels.E002      the original distributions are installed over our files    always
+channels.W002      WebSockets that no origin validator guards                 ``--deploy``
+channels.W003      a layer that ends at the border of its process             ``--deploy``
+=================  =========================================================  ===========
+"""
+
+from __future__ import annotations
+
+from importlib import metadata
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning
+from django.utils.module_loading import import_string
+
+from channels.layers.manager import channel_layers
+from channels.layers.memory import InMemoryChannelLayer
+from channels.routing import (
+    INNER_ATTRIBUTES,
+    ProtocolTypeRouter,
+    URLRouter,
+    flatten,
+    get_default_application,
+)
+from channels.security.websocket import OriginValidator
+
+#: The distributions whose packages we replace.
+ORIGINALS = ("channels", "channels-redis", "daphne")
+#: Marks our own, empty, distributions of these names.
+OUR_VERSIONS = "+fairway"
+
+
+def check_asgi_application(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Look whether ``ASGI_APPLICATION`` is there and can be imported (W001, E001)."""
+    dotted = getattr(settings, "ASGI_APPLICATION", None)
+    if not dotted:
+        return [
+            Warning(
+                "The setting ASGI_APPLICATION is missing: servers and workers have nothing to run.",
+                hint="Add your application's path, as ASGI_APPLICATION = 'myproject.asgi.application'.",
+                id="channels.W001",
+            )
+        ]
+    try:
+        get_default_application()
+    except Exception as error:
+        return [
+            Error(
+                f"ASGI_APPLICATION is {dotted!r}, which cannot be imported: {error}",
+                hint="Name an ASGI application as 'package.module.attribute', and try it in a shell.",
+                id="channels.E001",
+            )
+        ]
+    return []
+
+
+def check_distributions(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Look for the original distributions, whose files and ours have the same names (E002)."""
+    found = [f"{name} {version}" for name in ORIGINALS if (version := _foreign_version(name))]
+    if not found:
+        return []
+    return [
+        Error(
+            f"Installed beside Fairway: {', '.join(found)}. Files of theirs have overwritten ours.",
+            hint=(
+                f"Run 'pip uninstall {' '.join(ORIGINALS)}', then 'pip install --force-reinstall fairway'. "
+                "For packages that require these names, install the empty distributions that come with "
+                f"Fairway; their versions have the suffix '{OUR_VERSIONS}'."
+            ),
+            id="channels.E002",
+        )
+    ]
+
+
+def _foreign_version(name: str) -> str | None:
+    try:
+        version = metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+    return None if OUR_VERSIONS in version else version
+
+
+def check_origin_validation(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Look whether every WebSocket of the application passes an origin validator (W002)."""
+    try:
+        application = get_default_application()
+    except Exception:  # reported by check_asgi_application
+        return []
+    router = _find_router(application)
+    if router is None or "websocket" not in router.application_mapping:
+        return []
+    if _is_guarded(router.application_mapping["websocket"]):
+        return []
+    return [
+        Warning(
+            "WebSockets are accepted from the pages of any site, and come with your users' cookies.",
+            hint=(
+                "Wrap the 'websocket' application of ASGI_APPLICATION in "
+                "channels.security.websocket.AllowedHostsOriginValidator."
+            ),
+            id="channels.W002",
+        )
+    ]
+
+
+def _inner(application: Any) -> Any:
+    """Return the application that a middleware wraps, or None."""
+    for name in INNER_ATTRIBUTES:
+        inner = getattr(application, name, None)
+        if callable(inner):
+            return inner
+    return None
+
+
+def _find_router(application: Any) -> ProtocolTypeRouter | None:
+    while application is not None and not isinstance(application, ProtocolTypeRouter):
+        application = _inner(application)
+    return application
+
+
+def _is_guarded(application: Any) -> bool:
+    while application is not None:
+        if isinstance(application, OriginValidator):
+            return True
+        if isinstance(application, URLRouter):
+            return all(_is_guarded(chain[-1].callback) for chain in flatten(application.routes))
+        application = _inner(application)
+    return False
+
+
+def check_channel_layers(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Look for layers that cannot reach other processes (W003)."""
+    inside = [alias for alias, config in channel_layers.configs.items() if _is_in_memory(config)]
+    if not inside:
+        return []
+    return [
+        Warning(
+            f"The channel layer of {', '.join(map(repr, inside))} is in memory: what one process sends "
+            "does not reach the consumers of another.",
+            hint=(
+                "With more than one server or worker process, use a layer that spans them, as "
+                "'channels_redis.core.RedisChannelLayer', in the setting CHANNEL_LAYERS."
+            ),
+            id="channels.W003",
+        )
+    ]
+
+
+def _is_in_memory(config: Any) -> bool:
+    try:
+        backend = import_string(config["BACKEND"])
+    except (ImportError, KeyError):
+        return False
+    return isinstance(backend, type) and issubclass(backend, InMemoryChannelLayer)

@@ -1,0 +1,290 @@
+"""The worker: runs consumers for named channels, outside of any server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import time
+from collections import deque
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from asgiref.compatibility import guarantee_single_callable
+from asgiref.server import StatelessServer
+
+from channels import telemetry
+from channels.typing import PUSH_EXTENSION, ASGIApp, Message, Scope, Wakeup
+
+logger = logging.getLogger("django.channels.worker")
+
+
+class Inbox:
+    """The messages on their way to one application: one waits, one is handled.
+
+    A :class:`~channels.typing.PushReceive` for the application, a queue for the worker.
+    """
+
+    def __init__(self) -> None:
+        self._messages: deque[Message] = deque()
+        self._wakeup: Wakeup | None = None
+        self._arrived = asyncio.Event()
+        self._handled = asyncio.Event()
+        self._handled.set()
+        self.taken = 0
+
+    def put_nowait(self, message: Message) -> None:
+        """Add a message."""
+        self._messages.append(message)
+        self._arrived.set()
+        self._handled.clear()
+        if self._wakeup is not None:
+            self._wakeup()
+
+    def receive_nowait(self) -> Message | None:
+        """Take the oldest message; asking in vain says that all before are handled."""
+        if self._messages:
+            self.taken += 1
+            return self._messages.popleft()
+        self._arrived.clear()
+        self._handled.set()
+        return None
+
+    async def receive(self) -> Message:
+        """Wait for the oldest message; the ASGI ``receive`` of the application."""
+        while (message := self.receive_nowait()) is None:
+            await self._arrived.wait()
+        return message
+
+    def set_wakeup(self, wakeup: Wakeup | None) -> None:
+        """See :class:`~channels.typing.EventSource`."""
+        self._wakeup = wakeup
+
+    @property
+    def waiting(self) -> int:
+        """How many messages nobody has taken yet."""
+        return len(self._messages)
+
+    async def wait_handled(self) -> None:
+        """Wait until the application has handled everything and asks for more."""
+        await self._handled.wait()
+
+    def clear(self) -> int:
+        """Drop what waits, and say how much that was."""
+        dropped = len(self._messages)
+        self._messages.clear()
+        self._handled.set()
+        return dropped
+
+
+class Worker(StatelessServer):
+    """Listens on named channels and hands their messages to an application.
+
+    Each channel has one running instance of the application, with the scope
+    ``{"type": "channel", "channel": name}``; it is started by the first message, and
+    again after it has ended. Messages of one channel are handled in order, one at a
+    time; the next is taken from the layer when the one before is handled.
+
+    Args:
+        application: the ASGI application, as a ProtocolTypeRouter with a ChannelNameRouter.
+        channels: names of the channels.
+        channel_layer: the layer to receive from.
+        max_applications: application instances to keep at most.
+    """
+
+    #: Seconds that messages in hand get to be handled when the worker stops.
+    shutdown_timeout: ClassVar[float] = 30.0
+    #: Seconds before a listener that failed starts again; doubled with each failure in a row.
+    restart_delay: ClassVar[float] = 0.5
+    #: The longest such delay in seconds.
+    max_restart_delay: ClassVar[float] = 30.0
+
+    application: ASGIApp
+    max_applications: int
+    application_instances: dict[str, dict[str, Any]]
+
+    def __init__(
+        self,
+        application: ASGIApp,
+        channels: list[str],
+        channel_layer: Any,
+        max_applications: int = 1000,
+    ) -> None:
+        super().__init__(application, max_applications)  # type: ignore[no-untyped-call]
+        self.channels = channels
+        self.channel_layer = channel_layer
+        if self.channel_layer is None:
+            raise ValueError(
+                "Channel layer is not valid: a worker needs one. Configure it in the setting CHANNEL_LAYERS."
+            )
+        self._stopping = asyncio.Event()
+
+    async def arun(self) -> None:
+        """Work until SIGTERM, SIGINT or :meth:`stop`."""
+        checker = asyncio.ensure_future(self.application_checker())  # type: ignore[no-untyped-call]
+        try:
+            with self._signals():
+                await self.handle()
+        finally:
+            checker.cancel()
+            await asyncio.gather(checker, return_exceptions=True)
+
+    async def handle(self) -> None:
+        """Listen on all channels until :meth:`stop`; end when all messages in hand are handled."""
+        listeners = [asyncio.ensure_future(self._keep_listening(channel)) for channel in self.channels]
+        try:
+            await self._stopping.wait()
+        finally:
+            for listener in listeners:
+                listener.cancel()
+            await asyncio.gather(*listeners, return_exceptions=True)
+            await self._drain()
+
+    def stop(self) -> None:
+        """Make the worker end gracefully; call it in the worker's event loop."""
+        self._stopping.set()
+
+    async def listener(self, channel: str) -> None:
+        """Pass the messages of one channel on, without end. Cancelling it loses none."""
+        while True:
+            details = self.application_instances.get(channel)
+            if details is not None:
+                await details["input_queue"].wait_handled()
+            message = await self.channel_layer.receive(channel)
+            # Nothing may wait between here and put_nowait: the message would be lost on cancellation.
+            if not message.get("type"):
+                telemetry.count("worker.dropped", reason="no type", channel=channel)
+                logger.error("Worker received message with no type on channel %r: dropped.", channel)
+                continue
+            scope = {"type": "channel", "channel": channel}
+            self.get_or_create_application_instance(channel, scope).put_nowait(message)
+
+    def get_or_create_application_instance(self, scope_id: str, scope: Scope) -> Inbox:
+        """Return the inbox of the instance ``scope_id``; start one with ``scope`` if none runs."""
+        details = self.application_instances.get(scope_id)
+        if details is None or details["future"].done():
+            while len(self.application_instances) > self.max_applications:
+                self.delete_oldest_application_instance()  # type: ignore[no-untyped-call]
+            details = self._start(scope_id, scope)
+        details["last_used"] = time.time()
+        inbox: Inbox = details["input_queue"]
+        return inbox
+
+    async def application_send(self, scope: Scope, message: Message) -> None:
+        """Refuse what an application sends: there is no client.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise NotImplementedError(
+            f"A consumer on channel {scope['channel']!r} sent {message.get('type')!r}, but a worker has no "
+            "client to send to. Answer with channel_layer.send() or group_send()."
+        )
+
+    async def application_exception(
+        self, exception: BaseException, application_details: dict[str, Any]
+    ) -> None:
+        """Log what an application raised; override it to do more."""
+        channel = application_details["scope"].get("channel")
+        telemetry.count("worker.application_failed", channel=channel)
+        logger.error("Exception inside application on channel %r.", channel, exc_info=exception)
+
+    def _start(self, scope_id: str, scope: Scope) -> dict[str, Any]:
+        inbox = Inbox()
+        details: dict[str, Any] = {"input_queue": inbox, "scope": scope, "last_used": time.time()}
+        details["future"] = asyncio.ensure_future(self._run_application(scope_id, details))
+        self.application_instances[scope_id] = details
+        return details
+
+    async def _run_application(self, scope_id: str, details: dict[str, Any]) -> None:
+        """Run instances until the inbox is empty when one ends."""
+        inbox: Inbox = details["input_queue"]
+        try:
+            while True:
+                taken = inbox.taken
+                await self._run_once(details)
+                # An application that ends without taking anything would be started forever.
+                if not inbox.waiting or inbox.taken == taken:
+                    break
+        finally:
+            dropped = inbox.clear()
+            if dropped:
+                telemetry.count("worker.dropped", dropped, reason="application ended", channel=scope_id)
+            if self.application_instances.get(scope_id) is details:
+                del self.application_instances[scope_id]
+
+    async def _run_once(self, details: dict[str, Any]) -> None:
+        inbox: Inbox = details["input_queue"]
+        scope = {**details["scope"], "extensions": {PUSH_EXTENSION: inbox}}
+
+        async def send(message: Message) -> None:
+            await self.application_send(scope, message)
+
+        try:
+            application = guarantee_single_callable(self.application)  # type: ignore[no-untyped-call]
+            await application(scope, inbox.receive, send)
+        except Exception as error:
+            await self.application_exception(error, details)
+
+    async def _keep_listening(self, channel: str) -> None:
+        delay = self.restart_delay
+        while True:
+            started = time.monotonic()
+            try:
+                await self.listener(channel)
+                return
+            except Exception:
+                if time.monotonic() - started > self.max_restart_delay:
+                    delay = self.restart_delay
+                telemetry.count("worker.listener_failed", channel=channel)
+                logger.exception(
+                    "The listener on channel %r failed; it starts again in %s s.", channel, delay
+                )
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, self.max_restart_delay)
+
+    async def _drain(self) -> None:
+        """Let the instances handle what they have, then end them."""
+        instances = list(self.application_instances.values())
+        handled = [asyncio.ensure_future(details["input_queue"].wait_handled()) for details in instances]
+        if handled:
+            _, late = await asyncio.wait(handled, timeout=self.shutdown_timeout)
+            for waiter in late:
+                waiter.cancel()
+            if late:
+                telemetry.count("worker.dropped", len(late), reason="shutdown timeout")
+                logger.error(
+                    "%d applications did not finish within %s s of the stop.",
+                    len(late),
+                    self.shutdown_timeout,
+                )
+        futures = [details["future"] for details in instances]
+        for future in futures:
+            future.cancel()
+        await asyncio.gather(*futures, return_exceptions=True)
+
+    @contextlib.contextmanager
+    def _signals(self) -> Iterator[None]:
+        """Stop gracefully on the first signal; a second one ends the process as usual."""
+        loop = asyncio.get_running_loop()
+        installed: list[signal.Signals] = []
+
+        def stop() -> None:
+            logger.info("Stopping: messages in hand are handled first.")
+            self.stop()
+            remove()
+
+        def remove() -> None:
+            while installed:
+                loop.remove_signal_handler(installed.pop())
+
+        # Not on every platform, and in the main thread only.
+        with contextlib.suppress(NotImplementedError, ValueError, RuntimeError):
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(number, stop)
+                installed.append(number)
+        try:
+            yield
+        finally:
+            remove()
