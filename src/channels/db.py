@@ -27,8 +27,10 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 _Reference: TypeAlias = "weakref.ReferenceType[BaseDatabaseWrapper]"
 
-_opened: dict[int, tuple[_Reference, ...]] = {}
-_lock = threading.RLock()
+# By thread, not by its ident: that is used again as soon as the thread has ended.
+# Nothing here keeps a thread or a connection alive.
+_opened: weakref.WeakKeyDictionary[threading.Thread, tuple[_Reference, ...]] = weakref.WeakKeyDictionary()
+_lock = threading.Lock()
 
 
 class DatabaseSyncToAsync(SyncToAsync[_P, _R]):
@@ -73,15 +75,15 @@ def connections_due() -> bool:
     if not _opened:
         return False
     now = time.monotonic()
-    return any(_is_due(connection, now) for ident in sync_threads() for connection in opened_by(ident))
+    return any(_is_due(connection, now) for thread in sync_threads() for connection in opened_by(thread))
 
 
-def opened_by(ident: int) -> Iterator[BaseDatabaseWrapper]:
-    """Iterate over the connections that were opened by the thread ``ident`` and still exist.
+def opened_by(thread: threading.Thread) -> Iterator[BaseDatabaseWrapper]:
+    """Iterate over the connections that ``thread`` opened and that still exist.
 
     Some may be closed by now: their ``connection`` is None.
     """
-    for reference in _opened.get(ident, ()):
+    for reference in _opened.get(thread, ()):
         connection = reference()
         if connection is not None:
             yield connection
@@ -89,8 +91,10 @@ def opened_by(ident: int) -> Iterator[BaseDatabaseWrapper]:
 
 def opened_anywhere() -> Iterator[BaseDatabaseWrapper]:
     """Iterate over the connections that any thread opened and that still exist."""
-    for ident in tuple(_opened):
-        yield from opened_by(ident)
+    with _lock:
+        threads = list(_opened)
+    for thread in threads:
+        yield from opened_by(thread)
 
 
 def sync_executor() -> Executor | None:
@@ -111,13 +115,13 @@ def sync_executor() -> Executor | None:
     return AsyncToSync.loop_thread_executors.get(loop, SyncToAsync.single_thread_executor)
 
 
-def sync_threads() -> list[int]:
-    """Return the idents of the threads behind :func:`sync_executor`; none if it has not started any."""
+def sync_threads() -> list[threading.Thread]:
+    """Return the threads behind :func:`sync_executor`; none if it has not started any."""
     executor = sync_executor()
     if isinstance(executor, CurrentThreadExecutor):
-        return [executor._work_thread.ident or 0]
+        return [executor._work_thread]
     if isinstance(executor, ThreadPoolExecutor):
-        return [thread.ident or 0 for thread in tuple(executor._threads)]
+        return list(executor._threads)
     return []
 
 
@@ -125,33 +129,24 @@ def _is_due(connection: Any, now: float) -> bool:  # Any: django-stubs lack the 
     """Whether ``close_if_unusable_or_obsolete`` would have something to do; the same tests, read only."""
     if connection.connection is None or connection.in_atomic_block:
         return False
-    return bool(
+    due = (
         connection.errors_occurred
         or (connection.close_at is not None and now >= connection.close_at)
         or connection.autocommit != connection.settings_dict["AUTOCOMMIT"]
         # Not to be closed, but to be asked for its health before its next use.
         or (connection.health_check_enabled and connection.health_check_done)
     )
+    # Django never closes a database in memory: it would be gone.
+    return due and not (connection.vendor == "sqlite" and connection.is_in_memory_db())
 
 
 def _remember(connection: BaseDatabaseWrapper, **_: Any) -> None:
-    ident = threading.get_ident()
+    thread = threading.current_thread()
     with _lock:
-        known = _opened.get(ident, ())
-        if any(reference() is connection for reference in known):
-            return
-        # No reference keeps a connection alive: those of a thread that ends go with it.
-        reference = weakref.ref(connection, lambda gone: _forget(ident, gone))
-        _opened[ident] = (*known, reference)
-
-
-def _forget(ident: int, gone: _Reference) -> None:
-    with _lock:
-        left = tuple(reference for reference in _opened.get(ident, ()) if reference is not gone)
-        if left:
-            _opened[ident] = left
-        else:
-            _opened.pop(ident, None)
+        known = [reference for reference in _opened.get(thread, ()) if reference() is not None]
+        if all(reference() is not connection for reference in known):
+            known.append(weakref.ref(connection))
+        _opened[thread] = tuple(known)
 
 
 connection_created.connect(_remember, dispatch_uid="channels.db", weak=False)

@@ -127,8 +127,8 @@ def _end(loan: _Loan) -> None:
 
 def _open_transactions() -> Iterator[tuple[BaseDatabaseWrapper, Atomic]]:
     """Find the connections to lend, each with the block of the test that is open on it."""
-    ours = [threading.get_ident(), *db.sync_threads()]
-    for connection in chain.from_iterable(db.opened_by(ident) for ident in ours):
+    ours = [threading.current_thread(), *db.sync_threads()]
+    for connection in chain.from_iterable(db.opened_by(thread) for thread in ours):
         if connection.atomic_blocks:
             yield connection, _block_of_a_testcase(connection) or connection.atomic_blocks[0]
     for connection in db.opened_anywhere():
