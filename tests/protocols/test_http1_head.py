@@ -98,6 +98,12 @@ def test_targets(target, method, reduced):
     assert judged(target=target, method=method, host=b"a")[0].target == reduced
 
 
+def test_expectations():
+    assert judged(content_length=b"1", expect=b"100-CONTINUE")[0].expects_continue
+    assert not judged(content_length=b"1")[0].expects_continue
+    assert not judged(expect=b"100-continue")[0].expects_continue
+
+
 def test_upgrades():
     assert judged(connection=b"upgrade", upgrade=b"h2c, WebSocket")[0].upgrade == b"websocket"
     assert judged(connection=b"upgrade", upgrade=b"H2C")[0].upgrade == b"h2c"

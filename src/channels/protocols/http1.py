@@ -223,10 +223,11 @@ class HTTP1Connection(ResponseWriter):
 
     def _read_head(self) -> Event | None:
         # RFC 9112 2.2: an empty line before the request line is ignored; only one, or a flood would be free.
-        if self._skip_empty_line and self._buffer.startswith(b"\r\n"):
-            self._take(2)
-        if self._buffer[:1] != b"\r":
+        if self._skip_empty_line and self._buffer != b"\r":
             self._skip_empty_line = False
+            if self._buffer.startswith(b"\r\n"):
+                self._take(2)
+                self._scanned = 0
         end = self._buffer.find(b"\r\n\r\n", max(0, self._scanned - 3)) + 4
         limits = self._limits
         if end < 4 or end > limits.max_target:
