@@ -31,6 +31,10 @@ _ADVICE = {
 class ListenError(OSError):
     """The server cannot listen where it was told to; the text says where, why, and what to do."""
 
+    def __str__(self) -> str:
+        """The sentence alone, without OSError's number."""
+        return str(self.strerror)
+
 
 class EndpointError(ValueError):
     """An endpoint string cannot be understood; the text says what is expected."""

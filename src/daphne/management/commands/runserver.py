@@ -122,10 +122,7 @@ class Command(RunserverCommand):
         with contextlib.suppress(KeyboardInterrupt):
             server.run()
         if getattr(server, "abort_start", False):
-            self.stderr.write(
-                f"Error: {getattr(server, 'abort_reason', '') or 'the server could not start.'}"
-            )
-            # The reloader runs this in a thread, which sys.exit() would end and nothing else.
+            # It has said why. The reloader runs this in a thread, which sys.exit() would end and nothing else.
             os._exit(1)
         self.stdout.write(options.get("shutdown_message", ""))
 
