@@ -143,9 +143,11 @@ class TestDue:
             (thread,) = sync_threads()
             assert thread in db._opened
         await asyncio.get_running_loop().run_in_executor(None, thread.join, 30)
-        del thread
         gc.collect()
         assert all(connection.alias != DISK for connection in opened_anywhere())
+        async with ThreadSensitiveContext():
+            await sync_to_async(use)()
+        assert thread not in db._opened
 
     def test_a_connection_that_is_gone_is_forgotten(self) -> None:
         thread = threading.current_thread()

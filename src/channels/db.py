@@ -28,8 +28,7 @@ _R = TypeVar("_R")
 _Reference: TypeAlias = "weakref.ReferenceType[BaseDatabaseWrapper]"
 
 # By thread, not by its ident: that is used again as soon as the thread has ended.
-# Nothing here keeps a thread or a connection alive.
-_opened: weakref.WeakKeyDictionary[threading.Thread, tuple[_Reference, ...]] = weakref.WeakKeyDictionary()
+_opened: dict[threading.Thread, tuple[_Reference, ...]] = {}
 _lock = threading.Lock()
 
 
@@ -74,8 +73,11 @@ def connections_due() -> bool:
     """
     if not _opened:
         return False
-    now = time.monotonic()
-    return any(_is_due(connection, now) for thread in sync_threads() for connection in opened_by(thread))
+    for thread in sync_threads():
+        if thread in _opened:
+            now = time.monotonic()
+            return any(_is_due(connection, now) for connection in opened_by(thread))
+    return False
 
 
 def opened_by(thread: threading.Thread) -> Iterator[BaseDatabaseWrapper]:
@@ -91,9 +93,7 @@ def opened_by(thread: threading.Thread) -> Iterator[BaseDatabaseWrapper]:
 
 def opened_anywhere() -> Iterator[BaseDatabaseWrapper]:
     """Iterate over the connections that any thread opened and that still exist."""
-    with _lock:
-        threads = list(_opened)
-    for thread in threads:
+    for thread in tuple(_opened):
         yield from opened_by(thread)
 
 
@@ -105,14 +105,17 @@ def sync_executor() -> Executor | None:
     Returns:
         The executor, or None where none was made yet.
     """
-    current = getattr(AsyncToSync.executors, "current", None)
-    if current is not None:
-        return current  # type: ignore[no-any-return]  # asgiref's Local is untyped
+    loop = asyncio.get_running_loop()
+    outer = AsyncToSync.loop_thread_executors.get(loop)
+    if outer is not None:
+        # A loop made by async_to_sync: what asgiref asks first is slow, and only matters there.
+        current: CurrentThreadExecutor | None = getattr(AsyncToSync.executors, "current", None)
+        if current is not None:
+            return current
     context = SyncToAsync.thread_sensitive_context.get(None)
     if context is not None:
         return SyncToAsync.context_to_thread_executor.get(context)
-    loop = asyncio.get_running_loop()
-    return AsyncToSync.loop_thread_executors.get(loop, SyncToAsync.single_thread_executor)
+    return outer or SyncToAsync.single_thread_executor
 
 
 def sync_threads() -> list[threading.Thread]:
@@ -143,10 +146,17 @@ def _is_due(connection: Any, now: float) -> bool:  # Any: django-stubs lack the 
 def _remember(connection: BaseDatabaseWrapper, **_: Any) -> None:
     thread = threading.current_thread()
     with _lock:
+        if thread not in _opened:
+            _forget_the_ended()
         known = [reference for reference in _opened.get(thread, ()) if reference() is not None]
         if all(reference() is not connection for reference in known):
             known.append(weakref.ref(connection))
         _opened[thread] = tuple(known)
+
+
+def _forget_the_ended() -> None:
+    for thread in [thread for thread in _opened if not thread.is_alive()]:
+        del _opened[thread]
 
 
 connection_created.connect(_remember, dispatch_uid="channels.db", weak=False)
