@@ -212,7 +212,9 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
             body += message["body"]
             if not message["more_body"]:
                 break
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"x-path", scope["raw_path"])]})
+        await send(
+            {"type": "http.response.start", "status": 200, "headers": [(b"x-path", scope["raw_path"])]}
+        )
         await send({"type": "http.response.body", "body": body})
         return
     assert scope["type"] == "websocket"

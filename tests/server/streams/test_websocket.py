@@ -134,7 +134,11 @@ async def test_the_peer_closes() -> None:
 
 @pytest.mark.parametrize(
     ("message", "payload"),
-    [({}, b"\x03\xe8"), ({"code": None}, b"\x03\xe8"), ({"code": 4002, "reason": "enough"}, b"\x0f\xa2enough")],
+    [
+        ({}, b"\x03\xe8"),
+        ({"code": None}, b"\x03\xe8"),
+        ({"code": 4002, "reason": "enough"}, b"\x0f\xa2enough"),
+    ],
 )
 async def test_the_application_closes(message: dict[str, Any], payload: bytes) -> None:
     app = Recorder()

@@ -21,6 +21,8 @@ from channels.typing import Message
 
 #: Codes of RFC 6455 section 7.4.1 (1012: its IANA registry) that the server itself uses.
 NORMAL, LOST, FAILED, RESTARTING = 1000, 1006, 1011, 1012
+#: What a peer that breaks the protocol is closed with.
+_VIOLATIONS = frozenset({1002, 1003, 1007, 1009})
 
 
 class State(enum.IntEnum):
@@ -171,7 +173,7 @@ class WebSocketStream(Stream):
         self._write()
         self._over(event.code, event.reason)
         # After a violation the peer may still be sending, and should yet read why it was closed.
-        self._link.close(linger=True)
+        self._link.close(linger=event.code in _VIOLATIONS)
 
     def _hold(self) -> None:
         if not self.held and self._state < State.OVER:
