@@ -1,0 +1,136 @@
+"""The system checks, each with its remedy."""
+
+from __future__ import annotations
+
+from importlib import metadata
+from typing import Any
+
+import pytest
+from django.core import checks
+from django.urls import path
+
+from channels.auth import AuthMiddlewareStack
+from channels.checks import (
+    check_asgi_application,
+    check_channel_layers,
+    check_distributions,
+    check_origin_validation,
+)
+from channels.consumer import AsyncConsumer
+from channels.routing import ProtocolTypeRouter, URLRouter
+from channels.security.websocket import AllowedHostsOriginValidator
+
+consumer = AsyncConsumer.as_asgi()
+bare = URLRouter([path("a/", consumer)])
+partly = URLRouter([path("a/", AllowedHostsOriginValidator(consumer)), path("b/", consumer)])
+each = URLRouter([path("a/", AllowedHostsOriginValidator(consumer))])
+
+
+class Wrapper:
+    """A middleware as other packages write them."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+
+outside = ProtocolTypeRouter({"websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(bare))})
+inside = ProtocolTypeRouter({"websocket": AuthMiddlewareStack(AllowedHostsOriginValidator(bare))})
+per_route = ProtocolTypeRouter({"websocket": AuthMiddlewareStack(each)})
+some_routes = ProtocolTypeRouter({"websocket": AuthMiddlewareStack(partly)})
+unguarded = ProtocolTypeRouter({"websocket": AuthMiddlewareStack(bare)})
+wrapped = Wrapper(unguarded)
+one_consumer = ProtocolTypeRouter({"websocket": consumer})
+http_only = ProtocolTypeRouter({"http": consumer})
+
+
+def ids(found: list[checks.CheckMessage]) -> list[str | None]:
+    assert all(message.hint for message in found)
+    return [message.id for message in found]
+
+
+@pytest.mark.parametrize(
+    ("setting", "found"),
+    [
+        (None, ["channels.W001"]),
+        ("", ["channels.W001"]),
+        ("no.such.module", ["channels.E001"]),
+        (f"{__name__}.nothing", ["channels.E001"]),
+        (3, ["channels.E001"]),
+        (f"{__name__}.outside", []),
+    ],
+)
+def test_asgi_application(setting: Any, found: list[str], settings: Any) -> None:
+    settings.ASGI_APPLICATION = setting
+    messages = check_asgi_application(None)
+    assert ids(messages) == found
+    if found == ["channels.E001"]:
+        assert repr(setting) in messages[0].msg
+    assert check_origin_validation(None) == []
+
+
+def test_without_the_setting(settings: Any) -> None:
+    del settings.ASGI_APPLICATION
+    assert ids(check_asgi_application(None)) == ["channels.W001"]
+
+
+@pytest.mark.parametrize(
+    ("name", "guarded"),
+    [
+        ("outside", True),
+        ("inside", True),
+        ("per_route", True),
+        ("some_routes", False),
+        ("unguarded", False),
+        ("wrapped", False),
+        ("one_consumer", False),
+        ("http_only", True),
+        ("consumer", True),
+    ],
+)
+def test_origin_validation(name: str, guarded: bool, settings: Any) -> None:
+    settings.ASGI_APPLICATION = f"{__name__}.{name}"
+    assert ids(check_origin_validation(None)) == ([] if guarded else ["channels.W002"])
+
+
+@pytest.mark.parametrize(
+    ("versions", "named"),
+    [
+        ({}, ""),
+        ({"channels": "4.3.2+fairway", "daphne": "4.2.3+fairway.1"}, ""),
+        (
+            {"channels": "4.3.2", "channels-redis": "4.3.0", "daphne": "4.2.3+fairway"},
+            "channels 4.3.2, channels-redis 4.3.0",
+        ),
+    ],
+)
+def test_distributions(versions: dict[str, str], named: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def version(name: str) -> str:
+        if name not in versions:
+            raise metadata.PackageNotFoundError(name)
+        return versions[name]
+
+    monkeypatch.setattr(metadata, "version", version)
+    found = check_distributions(None)
+    assert ids(found) == (["channels.E002"] if named else [])
+    if named:
+        assert named in found[0].msg
+
+
+class TestChannelLayers:
+    def test_in_memory_ends_at_the_process(self, settings: Any) -> None:
+        layer = {"BACKEND": "channels.layers.InMemoryChannelLayer"}
+        settings.CHANNEL_LAYERS = {"default": layer, "other": layer}
+        found = check_channel_layers(None)
+        assert ids(found) == ["channels.W003"]
+        assert "'default', 'other'" in found[0].msg
+
+    @pytest.mark.parametrize(
+        "config", [{}, {"BACKEND": "no.such.Layer"}, {"BACKEND": "channels.db.sync_threads"}]
+    )
+    def test_others_are_not_its_business(self, config: dict[str, str], settings: Any) -> None:
+        settings.CHANNEL_LAYERS = {"default": config}
+        assert check_channel_layers(None) == []
+
+    def test_without_the_setting(self, settings: Any) -> None:
+        settings.CHANNEL_LAYERS = {}
+        assert check_channel_layers(None) == []
