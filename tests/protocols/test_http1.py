@@ -184,6 +184,7 @@ REFUSED = {
     "HTTP/0.9": (505, b"GET / HTTP/0.9\r\nHost: a\r\n\r\n"),
     "a lowercase version": (400, b"GET / http/1.1\r\nHost: a\r\n\r\n"),
     "no Host": (400, b"GET / HTTP/1.1\r\n\r\n"),
+    "no Host in a later minor version": (400, b"GET / HTTP/1.9\r\n\r\n"),
     "two Hosts": (400, b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"),
     "the same Host twice": (400, b"GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n"),
     "two Hosts in 1.0": (400, b"GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n"),

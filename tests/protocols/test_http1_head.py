@@ -6,8 +6,9 @@ from channels.protocols.http1_head import CHUNKED, judge, judge_trailers, refusa
 from channels.protocols.http1_message import MalformedMessage
 
 
-def judged(target=b"/", version=b"1.1", method=b"GET", **fields):
-    headers = [(name.replace("_", "-").encode(), value) for name, value in fields.items()]
+def judged(target=b"/", version=b"1.1", method=b"GET", host=b"a", **fields):
+    headers = [(b"host", host)] if host is not None else []
+    headers += [(name.replace("_", "-").encode(), value) for name, value in fields.items()]
     return judge((method, target, version, headers), 7, 100, 5)
 
 
@@ -53,6 +54,8 @@ def test_body_lengths():
         (400, {"transfer_encoding": b", chunked"}),
         (400, {"content_length": b"x"}),
         (400, {"content_length": b"1" * 19}),
+        (400, {"host": None}),
+        (400, {"host": None, "version": b"1.2"}),
         (400, {"host": b"a b"}),
         (400, {"host": b"[::1"}),
         (400, {"host": b"a:123456"}),
@@ -78,7 +81,7 @@ def test_what_must_not_repeat(name):
 
 
 def test_lists_may_repeat():
-    headers = [(b"connection", b"a"), (b"x", b"1"), (b"x", b"2"), (b"connection", b"close")]
+    headers = [(b"host", b"a"), (b"connection", b"a"), (b"x", b"1"), (b"x", b"2"), (b"connection", b"close")]
     event, _, persistent = judge((b"GET", b"/", b"1.1", headers), 1, 100, 5)
     assert (event.headers, persistent) == (headers, False)
 
@@ -116,6 +119,8 @@ def test_upgrades():
     [
         (400, b"GET\r\n\r\n"),
         (505, b"GET / HTTP/3.0\r\n\r\n"),
+        (400, b"GET /# HTTP/3.0\r\n\r\n"),
+        (414, b"GET /aaaaaaaaaaaaaaaaaaaa HTTP/1.1\r\n\r\n"),
         (431, b"GET / HTTP/1.1\r\n" + b"A:\r\n" * 6 + b"\r\n"),
         (400, b"GET / HTTP/1.1\r\n\r\n"),
         (400, b"GET / HTTP/1.1\r\nHost: a\r\nX\r\n\r\n"),
@@ -125,7 +130,7 @@ def test_upgrades():
     ],
 )
 def test_the_status_of_a_head_that_no_engine_takes(status, head):
-    assert refusal(head, 5).status == status
+    assert refusal(head, 20, 5).status == status
 
 
 def test_screening_in_parts_finds_what_screening_at_once_finds():

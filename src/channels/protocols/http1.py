@@ -21,7 +21,7 @@ from channels.protocols.events import (
     StreamClosed,
 )
 from channels.protocols.http1_head import CHUNKED, judge, judge_trailers, refusal, screen
-from channels.protocols.http1_message import MalformedMessage, MessageReader, RawHead
+from channels.protocols.http1_message import MalformedMessage, MessageReader
 from channels.protocols.http1_response import ResponseWriter
 
 # Chunk sizes, extensions and trailers may take this much, and 16 bytes more for each byte of the body:
@@ -243,13 +243,20 @@ class HTTP1Connection(ResponseWriter):
     def _begin_request(self, head: bytes) -> Event:
         self._stream_id += 1
         limits = self._limits
+        # Both engines insist on Host. Where it is not required they are shown one, which is taken out again.
+        host_added = not self._require_host and b"\r\nhost:" not in head.lower()
+        max_headers = limits.max_headers + host_added
+        if host_added:
+            head = _with_host(head)
         self._reader = reader = self._open_reader(head)
         try:
-            raw = reader.read_head(head) if self._require_host else _read_without_host(reader, head)
+            raw = reader.read_head(head)
         except MalformedMessage:
             screened = screen(head, 0, limits.max_target, limits.max_header_bytes)
-            raise screened or refusal(head, limits.max_headers) from None
-        event, length, persistent = judge(raw, self._stream_id, limits.max_target, limits.max_headers)
+            raise screened or refusal(head, limits.max_target, max_headers) from None
+        event, length, persistent = judge(raw, self._stream_id, limits.max_target, max_headers)
+        if host_added:
+            del event.headers[0]
         self._begin_response(event.method, event.http_version, persistent=persistent)
         self._body_left = length
         if length == CHUNKED:
@@ -311,10 +318,6 @@ class HTTP1Connection(ResponseWriter):
             raise MalformedMessage(431, "chunk extensions or trailers are too large")
 
 
-def _read_without_host(reader: MessageReader, head: bytes) -> RawHead:
-    """Both engines insist on Host: show them a head with one, and take it out again."""
-    if b"\r\nhost:" in head.lower():
-        return reader.read_head(head)
+def _with_host(head: bytes) -> bytes:
     line, rest = head.split(b"\r\n", 1)
-    method, target, version, headers = reader.read_head(b"%b\r\nHost: a\r\n%b" % (line, rest))
-    return method, target, version, headers[1:]
+    return b"%b\r\nHost: a\r\n%b" % (line, rest)

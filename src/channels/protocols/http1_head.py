@@ -21,12 +21,10 @@ _SLASH = 0x2F
 _NO_OPTIONS: frozenset[bytes] = frozenset()
 _MAX_LINE_BESIDE_TARGET = _MAX_METHOD + len(b"  HTTP/1.1")
 
-_VERSIONS = "only HTTP/1.0 and HTTP/1.1 are spoken here"
-
 # RFC 3986 3.2.2 and 3.2.3: reg-name or an address in brackets, then a port. Empty is allowed (RFC 9110 7.2).
 _HOST = re.compile(rb"(?:[A-Za-z0-9\-._~!$&'()*+,;=%]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?").fullmatch
 _ABSOLUTE = re.compile(rb"https?://([^/?]+)(.*)", re.IGNORECASE).fullmatch
-_REQUEST_LINE = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+ [\x21-\x7e]+ HTTP/([0-9])\.[0-9]\r\n").match
+_REQUEST_LINE = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+ ([\x21-\x7e]+) HTTP/([0-9]\.[0-9])\r\n").match
 _TRANSFER_ENCODING = re.compile(rb"\r\nTransfer-Encoding:([^\r]*)", re.IGNORECASE)
 _HOST_FIELD = re.compile(rb"\r\nHost:", re.IGNORECASE)
 _CONTENT_LENGTH = re.compile(rb"\r\nContent-Length:", re.IGNORECASE)
@@ -76,16 +74,30 @@ def screen(data: bytes | bytearray, start: int, max_target: int, max_bytes: int)
     return error if len(data) > limit else None
 
 
-def refusal(head: bytes, max_headers: int) -> MalformedMessage:
-    """Say why a head that no engine takes is refused; the status comes from the bytes alone."""
+def refusal(head: bytes, max_target: int, max_headers: int) -> MalformedMessage:
+    """Say why a head that an engine does not take is refused.
+
+    The status comes from the bytes alone, in the order in which :func:`judge` looks at what engines take.
+    """
     line = _REQUEST_LINE(head)
     if line is None:
         return MalformedMessage(400, "malformed request line")
-    if line[1] != b"1":
-        return MalformedMessage(505, _VERSIONS)
-    if head.count(b"\r\n") - 2 > max_headers:
-        return MalformedMessage(431, f"the request head has more than {max_headers} fields")
+    try:
+        _check_line(line[1], line[2], head.count(b"\r\n") - 2, max_target, max_headers)
+    except MalformedMessage as error:
+        return error
     return _field_refusal(head)
+
+
+def _check_line(target: bytes, version: bytes, count: int, max_target: int, max_headers: int) -> None:
+    if not target.isascii() or b"#" in target:
+        raise MalformedMessage(400, "forbidden character in the request target")
+    if version[:2] != b"1.":
+        raise MalformedMessage(505, "only HTTP/1.0 and HTTP/1.1 are spoken here")
+    if count > max_headers:
+        raise MalformedMessage(431, f"the request head has more than {max_headers} fields")
+    if len(target) > max_target:
+        raise MalformedMessage(414, f"the request target is longer than {max_target} bytes")
 
 
 def _field_refusal(head: bytes) -> MalformedMessage:
@@ -114,19 +126,14 @@ def judge(
     See RFC 9112 sections 3, 6 and 9.
     """
     method, target, version, headers = raw
-    if version[:2] != b"1.":
-        raise MalformedMessage(505, _VERSIONS)
-    if len(headers) > max_headers:
-        raise MalformedMessage(431, f"the request head has more than {max_headers} fields")
-    if len(target) > max_target:
-        raise MalformedMessage(414, f"the request target is longer than {max_target} bytes")
+    _check_line(target, version, len(headers), max_target, max_headers)
     modern = version != b"1.0"  # a higher minor version is answered as 1.1 (RFC 9110 2.5)
     fields = dict(headers)
     if len(fields) != len(headers):
         fields = _combine(headers)
     length = _body_length(fields, modern)
     host = fields.get(b"host")
-    _check_address(method, target, host)
+    _check_address(method, host, modern)
     if target[0] != _SLASH:
         target = _origin_form(method, target, host)
     options = tokens(fields[b"connection"]) if b"connection" in fields else _NO_OPTIONS
@@ -190,11 +197,11 @@ def _coding_refusal(codings: bytes) -> MalformedMessage:
     return MalformedMessage(400, "ambiguous message framing")
 
 
-def _check_address(method: bytes, target: bytes, host: bytes | None) -> None:
+def _check_address(method: bytes, host: bytes | None, modern: bool) -> None:
+    if host is None and modern:
+        raise MalformedMessage(400, "Host is missing or repeated")
     if host is not None and not _HOST(host):
         raise MalformedMessage(400, "Host is no host name")
-    if not target.isascii() or b"#" in target:
-        raise MalformedMessage(400, "forbidden character in the request target")
     if len(method) > _MAX_METHOD or method == b"CONNECT":
         raise MalformedMessage(501, "method not implemented")
 

@@ -36,8 +36,8 @@ RawHead: TypeAlias = tuple[bytes, bytes, bytes, Headers]
 class MessageReader(Protocol):
     """Reads one message. A new reader is made for each request.
 
-    A reader is strict: it refuses what :func:`has_forbidden_bytes` finds, a space before a colon, a Host that
-    is missing (HTTP/1.1) or repeated, a Content-Length that is no number or stands beside Transfer-Encoding.
+    A reader is strict: it refuses what :func:`has_forbidden_bytes` finds, a space before a colon,
+    and a Content-Length that is no number, repeated in a list, or beside Transfer-Encoding.
     """
 
     def read_head(self, head: bytes) -> RawHead:
