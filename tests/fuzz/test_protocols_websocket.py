@@ -1,0 +1,164 @@
+"""Whatever comes: the same answer in whatever pieces, the library agrees, and never an exception."""
+
+import struct
+from itertools import pairwise
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from websockets.frames import Opcode
+from websockets.protocol import SERVER, Protocol
+
+from channels.protocols.events import CloseReceived, MessageReceived, PongReceived, RequestReceived
+from channels.protocols.websocket import (
+    HandshakeRejected,
+    WebSocketConnection,
+    WebSocketLimits,
+    accept_handshake,
+    encode_message,
+)
+
+quick = settings(derandomize=True, max_examples=200, deadline=None, database=None)
+
+LIMITS = WebSocketLimits(max_message_size=300, max_frame_size=None)
+
+
+def frame(first, payload, mask, masked=0x80):
+    size = len(payload)
+    head = bytes((first, masked | size)) if size < 126 else struct.pack("!BBH", first, masked | 126, size)
+    data = bytes(byte ^ mask[i % 4] for i, byte in enumerate(payload)) if masked else payload
+    return head + (mask if masked else b"") + data
+
+
+texts = st.text(max_size=8).map(str.encode) | st.sampled_from(
+    [b"\xe2\x82", b"\xac", b"\xff", b"a" * 140, b"a" * 301]
+)
+closes = st.sampled_from(
+    [b"", b"\x03", b"\x03\xe8", b"\x03\xe9bye", b"\x03\xea\xff", b"\x03\xed", b"\x0f\xa0"]
+)
+common = st.sampled_from([0x81, 0x82, 0x01, 0x02, 0x00, 0x80, 0x80, 0x89, 0x8A])
+masks = st.binary(min_size=4, max_size=4)
+frames = st.one_of(
+    st.builds(frame, common, texts, masks),
+    st.builds(frame, common, texts, masks),
+    st.builds(frame, st.just(0x88), closes, masks),
+    st.builds(frame, st.integers(0, 255), texts, masks, st.sampled_from([0x80, 0])),
+    st.binary(max_size=12),
+)
+peers = st.lists(frames, max_size=8).map(b"".join)
+
+
+def told(pieces):
+    """All events, the bytes that were sent, and the end."""
+    websocket = WebSocketConnection(LIMITS)
+    events, output = [], b""
+    for piece in pieces:
+        websocket.receive_data(piece)
+        while (event := websocket.next_event()) is not None:
+            events.append(event)
+        output += websocket.data_to_send()
+        assert websocket.buffered <= 300 + len(piece) + 14 + 126
+    websocket.receive_eof()
+    while (event := websocket.next_event()) is not None:
+        events.append(event)
+    assert isinstance(events[-1], CloseReceived)
+    assert websocket.closed
+    return events, output + websocket.data_to_send()
+
+
+@quick
+@given(peers, st.lists(st.integers(0, 1000), max_size=4))
+def test_the_pieces_do_not_matter(data, cuts):
+    whole = told([data])
+    places = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
+    assert told([data[a:b] for a, b in pairwise(places)]) == whole
+    assert told([data[i : i + 1] for i in range(len(data))]) == whole
+
+
+def told_by_library(data):
+    """What the library's own connection understands: messages, pongs, and how it ended."""
+    library = Protocol(SERVER, max_size=LIMITS.max_message_size)
+    library.receive_data(data)
+    events, fragments, text = [], [], False
+    for event in library.events_received():
+        if event.opcode is Opcode.PONG:
+            events.append(PongReceived(bytes(event.data)))
+        elif event.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
+            fragments, text = (
+                (fragments, text) if event.opcode is Opcode.CONT else ([], event.opcode is Opcode.TEXT)
+            )
+            fragments.append(bytes(event.data))
+            if event.fin:
+                events.append((b"".join(fragments), text))
+    library.receive_eof()
+    return events, library.close_sent.code if library.close_sent else 1006
+
+
+@quick
+@given(peers)
+def test_the_library_agrees(data):
+    """The library leaves UTF-8 to its caller, and differs from us where a peer closes in mid-message."""
+    ours, _ = told([data])
+    end = ours.pop()
+    theirs, code = told_by_library(data)
+    if end.code == 1007:
+        assert len(ours) <= len(theirs)
+        theirs = theirs[: len(ours)]
+    elif end.code != code:
+        assert code == 1002  # "incomplete fragmented message"
+        assert end.code in (1000, 1001, 1005, 4000)
+    assert ours == [
+        MessageReceived(event[0].decode() if event[1] else event[0]) if isinstance(event, tuple) else event
+        for event in theirs
+    ]
+
+
+@quick
+@given(st.text(max_size=300) | st.binary(max_size=300))
+def test_a_message_comes_back(message):
+    client = Protocol(SERVER.__class__.CLIENT)
+    client.receive_data(encode_message(message))
+    (event,) = client.events_received()
+    (client.send_text if isinstance(message, str) else client.send_binary)(bytes(event.data))
+    websocket = WebSocketConnection(WebSocketLimits(None, None))
+    websocket.receive_data(b"".join(client.data_to_send()))
+    assert websocket.next_event() == MessageReceived(message)
+
+
+handshake_headers = st.lists(
+    st.tuples(
+        st.sampled_from(
+            [
+                b"host",
+                b"connection",
+                b"upgrade",
+                b"sec-websocket-key",
+                b"sec-websocket-version",
+                b"sec-websocket-protocol",
+            ]
+        ),
+        st.sampled_from(
+            [b"a", b"upgrade", b"websocket", b"13", b"dGhlIHNhbXBsZSBub25jZQ==", b"a, b", b"", b"\xff"]
+        )
+        | st.binary(max_size=5),
+    ),
+    max_size=8,
+)
+GOOD = [
+    (b"host", b"a"),
+    (b"connection", b"upgrade"),
+    (b"upgrade", b"websocket"),
+    (b"sec-websocket-version", b"13"),
+    (b"sec-websocket-key", b"dGhlIHNhbXBsZSBub25jZQ=="),
+]
+
+
+@quick
+@given(handshake_headers, st.booleans())
+def test_a_handshake_is_accepted_or_rejected(headers, good):
+    request = RequestReceived(1, "GET", b"/", [*(GOOD if good else ()), *headers], "1.1", True)
+    try:
+        handshake = accept_handshake(request)
+    except HandshakeRejected:
+        return
+    assert len(set(handshake.subprotocols)) == len(handshake.subprotocols)
+    handshake.accept_headers(handshake.subprotocols[0] if handshake.subprotocols else None, [])
