@@ -5,6 +5,7 @@
     ChannelsError
       InvalidChannelLayerError    (ValueError)   CHANNEL_LAYERS names something unusable
       ChannelFull                                a channel is over its capacity
+      ChannelLayerUnavailable     (ConnectionError)     a backend cannot be reached
       MessageTooLarge                            a message is over what a backend carries
       InvalidMessageError         (TypeError, AssertionError)   a layer was given no dict
       RouteNotFound               (ValueError)   no route for the path of a scope
@@ -34,6 +35,14 @@ class InvalidChannelLayerError(ChannelsError, ValueError):
 
 class ChannelFull(ChannelsError):
     """A message cannot be sent because its channel is over capacity."""
+
+
+class ChannelLayerUnavailable(ChannelsError, ConnectionError):
+    """What carries a layer's messages cannot be reached, or does not answer.
+
+    Args:
+        args: the sentence for people; it names the address, never a password, and what to try.
+    """
 
 
 class MessageTooLarge(ChannelsError):

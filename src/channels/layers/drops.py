@@ -18,6 +18,10 @@ REMEDIES: Final = {
     "capacity": "the receiver is slower than the senders; raise `capacity` in CONFIG or do less per message",
     "expired": "nobody received it within `expiry` seconds; is the consumer or worker running?",
     "closed": "its consumer ended before it was handled",
+    "hub_lost": "the process that carried the hub ended, or there was none; senders were told if they waited",
+    "cut_off": "this process did not read for long; is it blocked or stopped?",
+    "unreachable": "the process of its channel has ended",
+    "undecodable": "a process sent what this one cannot read; do all run the same release?",
 }
 
 
