@@ -115,7 +115,7 @@ class Running:
     async def connect(self) -> Client:
         address = self.server.addresses[0]
         if isinstance(address, tuple):
-            pair = await asyncio.open_connection(*address, limit=2**24)
+            pair = await asyncio.open_connection(*address, limit=2**16)
         else:
             pair = await asyncio.open_unix_connection(address)
         self._clients.append(Client(*pair))

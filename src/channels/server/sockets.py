@@ -99,8 +99,8 @@ def parse_endpoint(text: str) -> Endpoint:
     if kind not in _KINDS:
         raise EndpointError(f"{text!r}: an endpoint begins with tcp:, unix: or fd:, as in tcp:port=8000.")
     first, known, build = _KINDS[kind]
-    values = dict(_key_and_value(part, first) for part in rest)
-    unknown = sorted(set(values) - known)
+    values = dict(_key_and_value(part, first if place == 0 else "") for place, part in enumerate(rest))
+    unknown = sorted(repr(key) for key in set(values) - known)
     if unknown or first not in values:
         wrong = f"does not know {', '.join(unknown)}" if unknown else f"needs {first}="
         takes = f"it takes {', '.join(sorted(known))}. A colon in a value is written \\:."
@@ -116,10 +116,10 @@ def _split(text: str) -> list[str]:
     return re.split(r"(?<!\\):", text)
 
 
-def _key_and_value(part: str, first: str) -> tuple[str, str]:
-    """A part without a name is the value of the first key."""
+def _key_and_value(part: str, default: str) -> tuple[str, str]:
+    """The first part may go without its key."""
     key, found, value = part.partition("=")
-    return (key, value) if found else (first, part)
+    return (key, value) if found else (default, part)
 
 
 def _tcp(values: dict[str, str]) -> Endpoint:

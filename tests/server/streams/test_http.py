@@ -1,0 +1,276 @@
+"""The HTTP stream between the protocol and the application."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from channels.typing import PUSH_EXTENSION
+from tests.server.helpers import GET, LONG, Recorder, eventually, records, serve
+
+
+async def test_the_push_source_of_a_request() -> None:
+    app = Recorder()
+    async with serve(app) as running:
+        client = await running.connect()
+        await client.send(b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 6\r\n\r\n")
+        run = await app.next()
+        source = run.scope["extensions"][PUSH_EXTENSION]
+        assert source.receive == run._receive
+        assert source.receive_nowait() is None
+        woken = asyncio.Event()
+        source.set_wakeup(woken.set)
+        await client.send(b"abcdef")
+        await asyncio.wait_for(woken.wait(), LONG)
+        assert source.receive_nowait() == {"type": "http.request", "body": b"abcdef", "more_body": False}
+        assert source.receive_nowait() is None
+        await run.respond()
+        assert source.receive_nowait() == {"type": "http.disconnect"}
+        run.end()
+
+
+async def test_the_body_comes_in_parts_of_the_wanted_size() -> None:
+    app = Recorder()
+    async with serve(app, request_buffer_size=4) as running:
+        client = await running.connect()
+        await client.send(b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 11\r\n\r\nabcdefghijk")
+        run = await app.next()
+        parts = [await run.receive() for _ in range(3)]
+        assert [part["body"] for part in parts] == [b"abcd", b"efgh", b"ijk"]
+        assert [part["more_body"] for part in parts] == [True, True, False]
+        await run.respond()
+        run.end()
+
+
+async def test_small_chunks_are_joined() -> None:
+    app = Recorder()
+    async with serve(app) as running:
+        client = await running.connect()
+        await client.send(
+            b"POST / HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 500
+        )
+        run = await app.next()
+        source = run.scope["extensions"][PUSH_EXTENSION]
+        await eventually(lambda: source._waiting == 500)
+        await client.send(b"0\r\n\r\n")
+        await eventually(lambda: source._body_ended)
+        assert await run.receive() == {"type": "http.request", "body": b"x" * 500, "more_body": False}
+        await run.respond()
+        run.end()
+
+
+async def test_a_body_that_ends_after_its_last_part_was_taken() -> None:
+    app = Recorder()
+    async with serve(app) as running:
+        client = await running.connect()
+        await client.send(b"POST / HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n")
+        run = await app.next()
+        assert (await run.receive())["more_body"] is True
+        await client.send(b"0\r\n\r\n")
+        assert await run.receive() == {"type": "http.request", "body": b"", "more_body": False}
+        await run.respond()
+        assert await run.receive() == {"type": "http.disconnect"}
+        run.end()
+
+
+MISTAKES: list[tuple[list[dict[str, Any]], type[Exception], str]] = [
+    ([{"type": "http.response.body", "body": b"x"}], ValueError, "has not been started"),
+    ([{"type": "http.response.start"}], ValueError, "needs a status"),
+    ([{"type": "http.response.start", "status": 42}], ValueError, "from 200 to 999"),
+    ([{"type": "http.response.start", "status": "200"}], ValueError, "from 200 to 999"),
+    ([{"type": "http.response.start", "status": 200}] * 2, ValueError, "already"),
+    ([{"type": "http.response.start", "status": 200, "headers": [("a", b"b")]}], TypeError, "bytes"),
+    ([{"type": "http.response.start", "status": 200, "headers": [(b"a", "b")]}], TypeError, "bytes"),
+    ([{"type": "http.response.start", "status": 200, "headers": [b"a"]}], TypeError, "pairs"),
+    (
+        [{"type": "http.response.start", "status": 200}, {"type": "http.response.body", "body": "text"}],
+        TypeError,
+        "got str",
+    ),
+    ([{"type": "websocket.accept"}], ValueError, "Cannot handle message type websocket.accept!"),
+    (
+        [
+            {"type": "http.response.start", "status": 200, "headers": [(b"a", b"b\r\nc: d")]},
+            {"type": "http.response.body"},
+        ],
+        ValueError,
+        "header",
+    ),
+]
+
+
+@pytest.mark.parametrize(("messages", "error", "text"), MISTAKES)
+async def test_mistakes_of_the_application_are_told_to_it_and_answered_with_500(
+    messages: list[dict[str, Any]], error: type[Exception], text: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = Recorder()
+    async with serve(app) as running:
+        client = await running.connect()
+        await client.send(GET)
+        run = await app.next()
+        for message in messages[:-1]:
+            await run.send(message)
+        with pytest.raises(error, match=text) as caught:
+            await run.send(messages[-1])
+        run.fail(caught.value)
+        assert (await client.response())[0] == 500
+        assert await client.rest() == b""
+    assert len(records(caplog)) == 1
+    assert "Traceback" in caplog.text
+
+
+async def test_a_body_after_the_end_is_a_mistake() -> None:
+    app = Recorder()
+    async with serve(app) as running:
+        client = await running.connect()
+        await client.send(GET)
+        run = await app.next()
+        await run.respond(b"whole")
+        with pytest.raises(ValueError, match="complete"):
+            await run.send({"type": "http.response.body", "body": b"more"})
+        run.end()
+        assert (await client.response())[2] == b"whole"
+
+
+async def test_a_body_beyond_its_length_never_reaches_the_wire(caplog: pytest.LogCaptureFixture) -> None:
+    app = Recorder()
+    async with serve(app) as running:
+        client = await running.connect()
+        await client.send(GET)
+        run = await app.next()
+        with pytest.raises(ValueError, match="longer than its Content-Length") as caught:
+            await run.respond(b"too long", headers=[(b"content-length", b"3")])
+        run.fail(caught.value)
+        assert (await client.rest()).endswith(b"\r\n\r\n")
+    assert len(records(caplog)) == 1
+
+
+async def test_a_body_short_of_its_length_closes_the_connection(caplog: pytest.LogCaptureFixture) -> None:
+    app = Recorder()
+    async with serve(app) as running:
+        client = await running.connect()
+        await client.send(GET)
+        run = await app.next()
+        with pytest.raises(ValueError, match="short of its Content-Length") as caught:
+            await run.respond(b"half", headers=[(b"content-length", b"8")])
+        run.fail(caught.value)
+        assert (await client.rest()).endswith(b"\r\n\r\nhalf")
+    assert len(records(caplog)) == 1
+
+
+async def test_an_exception_is_logged_once_with_its_notes(caplog: pytest.LogCaptureFixture) -> None:
+    app = Recorder()
+    async with serve(app) as running:
+        client = await running.connect()
+        await client.send(b"GET /broken?x HTTP/1.1\r\nHost: test\r\n\r\n")
+        error = RuntimeError("broken view")
+        error.add_note("user: anna")
+        (await app.next()).fail(error)
+        assert (await client.response())[0] == 500
+    assert records(caplog) == ["The application failed: GET /broken?x"]
+    assert "user: anna" in caplog.text
+
+
+async def test_an_exception_in_the_middle_breaks_the_response_off(caplog: pytest.LogCaptureFixture) -> None:
+    app = Recorder()
+    async with serve(app) as running:
+        client = await running.connect()
+        await client.send(GET)
+        run = await app.next()
+        await run.send({"type": "http.response.start", "status": 200})
+        await run.send({"type": "http.response.body", "body": b"half", "more_body": True})
+        run.fail(RuntimeError("broken view"))
+        assert (await client.rest()).endswith(b"4\r\nhalf\r\n")
+    assert len(records(caplog)) == 1
+
+
+@pytest.mark.parametrize("begun", [False, True])
+async def test_returning_without_a_whole_response_is_a_mistake(
+    begun: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = Recorder()
+    async with serve(app) as running:
+        client = await running.connect()
+        await client.send(GET)
+        run = await app.next()
+        await run.send({"type": "http.response.start", "status": 200})
+        if begun:
+            await run.send({"type": "http.response.body", "body": b"half", "more_body": True})
+        run.end()
+        answer = await client.rest()
+        assert answer.startswith(b"HTTP/1.1 200 " if begun else b"HTTP/1.1 500 ")
+    (line,) = records(caplog)
+    assert ("in the middle" if begun else "without a response") in line
+
+
+async def test_work_after_the_response_is_not_disturbed(caplog: pytest.LogCaptureFixture) -> None:
+    app = Recorder()
+    async with serve(app, application_close_timeout=0.2) as running:
+        client = await running.connect()
+        await client.send(GET)
+        run = await app.next()
+        await run.respond(b"done")
+        assert (await client.response())[2] == b"done"
+        await client.close()
+        await asyncio.sleep(0.8)
+        assert not run.finished.is_set()
+        run.end()
+    assert records(caplog) == []
+
+
+async def test_an_application_that_goes_on_for_nobody_is_cancelled(caplog: pytest.LogCaptureFixture) -> None:
+    app = Recorder()
+    async with serve(app, application_close_timeout=0.2) as running:
+        client = await running.connect()
+        await client.send(GET)
+        run = await app.next()
+        client.reset()
+        await asyncio.wait_for(run.finished.wait(), LONG)
+        await eventually(lambda: not running.runtime.streams)
+    (line,) = records(caplog)
+    assert "GET /" in line
+    assert "Recorder.__call__" in line
+
+
+async def test_send_waits_while_the_peer_does_not_read() -> None:
+    app = Recorder()
+    async with serve(app, write_buffer_size=10_000) as running:
+        client = await running.connect()
+        await client.send(GET)
+        run = await app.next()
+        await run.send({"type": "http.response.start", "status": 200})
+        sent = 0
+
+        async def flood() -> None:
+            nonlocal sent
+            while sent < 300:
+                sent += 1
+                await run.send({"type": "http.response.body", "body": b"x" * 100_000, "more_body": True})
+            await run.send({"type": "http.response.body"})
+
+        flooding = asyncio.ensure_future(flood())
+        await eventually(lambda: next(iter(running.runtime.connections)).congested)
+        assert sent < 300
+        _, _, body = await client.response()
+        assert len(body) == 30_000_000
+        await flooding
+        run.end()
+
+
+async def test_the_access_log_line() -> None:
+    lines: list[tuple[str, str, dict[str, Any]]] = []
+    app = Recorder()
+    async with serve(app, action_logger=lambda *line: lines.append(line)) as running:
+        client = await running.connect()
+        await client.send(b"GET /path?query HTTP/1.1\r\nHost: test\r\n\r\n")
+        run = await app.next()
+        await run.respond(b"12345", status=201)
+        run.end()
+        await client.response()
+    ((protocol, action, details),) = lines
+    assert (protocol, action) == ("http", "complete")
+    assert details.pop("time_taken") >= 0
+    assert details.pop("client").startswith("127.0.0.1:")
+    assert details == {"path": "/path?query", "method": "GET", "status": 201, "size": 5}

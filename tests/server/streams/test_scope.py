@@ -1,0 +1,128 @@
+"""The scope of requests and WebSockets."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import Any
+
+import pytest
+
+from channels.server.streams.scope import decoded_path
+from channels.typing import PUSH_EXTENSION
+from tests.server.helpers import UPGRADE, Recorder, serve
+
+
+async def scope_of(request: bytes, **options: Any) -> dict[str, Any]:
+    app = Recorder()
+    async with serve(app, **options) as running:
+        client = await running.connect()
+        await client.send(request)
+        run = await app.next()
+        run.end()
+        return dict(run.scope)
+
+
+async def test_an_http_scope() -> None:
+    scope = await scope_of(
+        b"PUT /a%20b/%C3%A9?q=%20 HTTP/1.1\r\n"
+        b"Host: test\r\nX-One:  a \r\nx-one: b\r\nContent-Length: 0\r\n\r\n"
+    )
+    assert set(scope.pop("extensions")) == {PUSH_EXTENSION}
+    client, server = scope.pop("client"), scope.pop("server")
+    assert isinstance(client, list)
+    assert isinstance(server, list)
+    assert (client[0], server[0]) == ("127.0.0.1", "127.0.0.1")
+    assert client[1] > 0
+    assert scope == {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": "1.1",
+        "scheme": "http",
+        "method": "PUT",
+        "path": "/a b/é",
+        "raw_path": b"/a%20b/%C3%A9",
+        "query_string": b"q=%20",
+        "root_path": "",
+        "headers": [(b"host", b"test"), (b"x-one", b"a"), (b"x-one", b"b"), (b"content-length", b"0")],
+    }
+
+
+async def test_a_websocket_scope() -> None:
+    request = UPGRADE.replace(b"\r\n\r\n", b"\r\nSec-WebSocket-Protocol: a, b\r\n\r\n")
+    scope = await scope_of(request)
+    assert (scope["type"], scope["scheme"], scope["path"]) == ("websocket", "ws", "/ws/")
+    assert scope["subprotocols"] == ["a", "b"]
+    assert "method" not in scope
+    assert set(scope["extensions"]) == {PUSH_EXTENSION, "websocket.http.response"}
+
+
+def test_paths_that_are_not_utf8() -> None:
+    assert decoded_path(b"/%FF/x") == "/\ufffd/x"
+
+
+async def test_an_absolute_target_becomes_its_path() -> None:
+    scope = await scope_of(b"GET http://test/x?y HTTP/1.1\r\nHost: test\r\n\r\n")
+    assert (scope["path"], scope["raw_path"], scope["query_string"]) == ("/x", b"/x", b"y")
+
+
+async def test_root_path_is_configured_or_comes_from_the_proxy() -> None:
+    request = b"GET / HTTP/1.1\r\nHost: test\r\nDaphne-Root-Path: /mounted%20here\r\n\r\n"
+    scope = await scope_of(request)
+    assert scope["root_path"] == "/mounted here"
+    assert scope["headers"] == [(b"host", b"test")]
+    assert (await scope_of(request, root_path="/fixed"))["root_path"] == "/fixed"
+
+
+PROXY = {
+    "proxy_address_header": "X-Forwarded-For",
+    "proxy_port_header": "X-Forwarded-Port",
+    "proxy_proto_header": "X-Forwarded-Proto",
+}
+FORWARDED = (
+    b"\r\nX-Forwarded-For: 10.1.2.3, 10.0.0.1\r\nX-Forwarded-Port: 81\r\nX-Forwarded-Proto: https\r\n\r\n"
+)
+
+
+@pytest.mark.parametrize("request_bytes", [b"GET / HTTP/1.1\r\nHost: test\r\n\r\n", UPGRADE])
+async def test_proxy_headers_are_believed_only_when_asked(request_bytes: bytes) -> None:
+    request = request_bytes.replace(b"\r\n\r\n", FORWARDED)
+    plain, proxied = await scope_of(request), await scope_of(request, **PROXY)
+    assert plain["client"][0] == "127.0.0.1"
+    assert plain["scheme"] in ("http", "ws")
+    assert proxied["client"] == ["10.1.2.3", 81]
+    assert proxied["scheme"] == {"http": "https", "ws": "wss"}[plain["scheme"]]
+
+
+async def test_a_unix_socket(tmp_path: Any) -> None:
+    path = str(tmp_path / "s")
+    scope = await scope_of(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n", endpoints=(f"unix:{path}",))
+    assert scope["client"] is None
+    assert scope["server"] == [path, None]
+    assert not os.path.exists(path)
+
+
+async def test_lifespan_state_is_copied_for_each_request() -> None:
+    app = Recorder()
+    async with serve(app) as running:
+        running.runtime.state = {"pool": 1}
+        client = await running.connect()
+        await client.send(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+        run = await app.next()
+        run.scope["state"]["own"] = 2
+        run.end()
+        assert running.runtime.state == {"pool": 1}
+
+
+async def test_ipv6() -> None:
+    if not socket.has_ipv6:
+        pytest.skip("this machine has no IPv6")
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no ::1")
+    scope = await scope_of(
+        b"GET / HTTP/1.1\r\nHost: test\r\n\r\n", endpoints=("tcp:port=0:interface=\\:\\:1",)
+    )
+    assert scope["client"][0] == scope["server"][0] == "::1"
+    assert len(scope["client"]) == 2

@@ -1,0 +1,90 @@
+"""The command line that is derived from the configuration."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from pathlib import Path
+
+import pytest
+
+from channels.server.cli import ApplicationError, build_parser, config_options, import_application
+from channels.server.config import Config
+
+
+def test_every_option_is_offered_with_its_default() -> None:
+    parser = build_parser("prog", "About it")
+    options = parser.parse_args(["module:app"])
+    for name, spec in config_options().items():
+        assert getattr(options, name) == spec.default, name
+    assert options.application == "module:app"
+    assert (options.host, options.port, options.socket_strings) == (None, None, [])
+
+
+def test_hidden_fields_are_not_offered() -> None:
+    hidden = {spec.name for spec in dataclasses.fields(Config)} - set(config_options())
+    assert {"app", "endpoints", "action_logger", "require_host"} <= hidden
+
+
+def test_values_have_their_types() -> None:
+    flags = ["--head-timeout", "1.5", "--max-headers", "7", "-s", "me", "--lifespan", "off", "-t", "3"]
+    options = build_parser(None, "").parse_args([*flags, "m:a"])
+    assert (options.head_timeout, options.max_headers, options.server_name) == (1.5, 7, "me")
+    assert (options.lifespan, options.http_timeout) == ("off", 3)
+
+
+@pytest.mark.parametrize("flags", [["--no-such-flag"], ["-p", "x"], ["--lifespan", "maybe"], []])
+def test_what_cannot_be_read_ends_with_2(flags: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        build_parser("prog", "").parse_args(flags)
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.splitlines()[-1].startswith("prog: error: ")
+
+
+def test_help_names_units_and_defaults(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        build_parser("prog", "About it").parse_args(["--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "About it" in text
+    assert "keepalive ping is sent; 0 sends none. (seconds) [20]" in text
+
+
+def test_an_application_from_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cwd_application.py").write_text("class holder:\n    app = print\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry])
+    assert import_application("cwd_application:holder.app") is print
+    assert import_application("cwd_application:holder.app") is print
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("no_colon", "module:attribute"),
+        (":app", "module:attribute"),
+        ("nowhere_at_all:app", "no module 'nowhere_at_all'"),
+        ("json.nowhere:app", "no module 'json.nowhere'"),
+        ("json:nothing", "no attribute 'nothing'"),
+    ],
+)
+def test_an_application_that_is_not_there(path: str, text: str) -> None:
+    with pytest.raises(ApplicationError, match=text):
+        import_application(path)
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("\nimport nowhere_at_all\n", r"ModuleNotFoundError: .*broken_one.py:2"),
+        ("\n\n1 / 0\n", r"ZeroDivisionError: .*broken_one.py:3"),
+    ],
+)
+def test_an_application_that_breaks_says_where(
+    source: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "broken_one.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    with pytest.raises(ApplicationError, match=text) as caught:
+        import_application("broken_one:app")
+    assert caught.value.__cause__ is not None

@@ -1,0 +1,45 @@
+"""The settings and their ranges."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from channels.server.config import Config, ConfigError
+
+
+async def app(scope: Any, receive: Any, send: Any) -> None: ...
+
+
+def test_the_defaults_are_valid_and_frozen() -> None:
+    config = Config(app=app)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        config.server_name = "other"  # type: ignore[misc]
+
+
+def test_each_field_but_the_application_is_documented() -> None:
+    for spec in dataclasses.fields(Config):
+        if spec.name != "app":
+            assert spec.metadata["doc"].endswith("."), spec.name
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("lifespan", "maybe", "lifespan must be one of auto, on, off, got 'maybe'"),
+        ("head_timeout", -1, "head_timeout must be a number of seconds"),
+        ("request_buffer_size", 0, "request_buffer_size must be at least 1 .bytes., got 0"),
+        ("max_headers", 0, "max_headers must be at least 1"),
+        ("websocket_max_message_size", -1, "must be at least 0"),
+        ("app", "not callable", "app must be an ASGI application"),
+    ],
+)
+def test_what_is_out_of_range_is_named(name: str, value: Any, text: str) -> None:
+    with pytest.raises(ConfigError, match=text):
+        Config(**{"app": app, name: value})
+
+
+def test_none_is_no_limit() -> None:
+    assert Config(app=app, http_timeout=None, websocket_max_frame_size=None).http_timeout is None

@@ -1,0 +1,104 @@
+"""The shell of a connection."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from channels import telemetry
+from channels.server.connection import _address
+from tests.server.helpers import GET, UPGRADE, Recorder, close_frame, eventually, frame, serve
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        (("127.0.0.1", 80), ["127.0.0.1", 80]),
+        (("::1", 80, 0, 0), ["::1", 80]),
+        ("/run/s", ["/run/s", None]),
+        (b"\0abstract", ["\0abstract", None]),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_addresses(name: Any, expected: Any) -> None:
+    assert _address(name) == expected
+
+
+async def test_a_download_that_goes_on_is_not_cut() -> None:
+    app = Recorder()
+    size = 30_000_000  # more than the kernel takes at once
+    before = telemetry.counters["server.slow_reader"]
+    async with serve(app, write_buffer_size=10_000, write_timeout=0.3) as running:
+        client = await running.connect()
+        await client.send(GET)
+        run = await app.next()
+        await run.send({"type": "http.response.start", "status": 200, "headers": []})
+        sending = asyncio.ensure_future(run.send({"type": "http.response.body", "body": b"x" * size}))
+        await client.until(b"\r\n\r\n")
+        for _ in range(10):  # three times the time limit, and something is read in each third of it
+            await client.read(size // 10)
+            await asyncio.sleep(0.1)
+        await sending
+        run.end()
+    assert telemetry.counters["server.slow_reader"] == before
+
+
+async def test_a_stalled_download_is_cut() -> None:
+    app = Recorder()
+    before = telemetry.counters["server.slow_reader"]
+    async with serve(app, write_buffer_size=10_000, write_timeout=0.3) as running:
+        client = await running.connect()
+        await client.send(GET)
+        run = await app.next()
+        await run.send({"type": "http.response.start", "status": 200})
+        await run.send({"type": "http.response.body", "body": b"x" * 30_000_000, "more_body": True})
+        assert telemetry.counters["server.slow_reader"] == before + 1
+        await run.send({"type": "http.response.body", "body": b"late"})
+        run.end()
+        await eventually(lambda: not running.runtime.connections)
+
+
+async def test_a_closed_connection_that_is_never_read_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = Recorder()
+    async with serve(app, write_timeout=0.3, write_buffer_size=100_000_000) as running:
+        client = await running.connect()
+        await client.send(b"GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
+        run = await app.next()
+        await run.respond(b"x" * 30_000_000)
+        run.end()
+        await eventually(lambda: not running.runtime.connections)
+
+
+async def test_a_violation_lingers_until_the_peer_has_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("channels.server.connection.LINGER", 0.3)
+    app = Recorder()
+    async with serve(app, websocket_max_message_size=100) as running:
+        client = await running.connect()
+        await client.send(UPGRADE)
+        run = await app.next()
+        await run.accept()
+        await client.until(b"\r\n\r\n")
+        await client.send(frame(b"x" * 50_000))
+        await client.send(frame(b"x" * 50_000))
+        opcode, payload = await client.message()
+        assert (opcode, payload[:2]) == (8, b"\x03\xf1")
+        await client.send(close_frame(1009))
+        assert await client.rest() == b""
+        run.end()
+        await eventually(lambda: not running.runtime.connections)
+
+
+async def test_without_a_write_limit_nothing_is_timed() -> None:
+    app = Recorder()
+    async with serve(app, write_timeout=None, write_buffer_size=10_000) as running:
+        client = await running.connect()
+        await client.send(GET)
+        run = await app.next()
+        await run.send({"type": "http.response.start", "status": 200, "headers": [(b"connection", b"close")]})
+        sending = asyncio.ensure_future(run.send({"type": "http.response.body", "body": b"x" * 10_000_000}))
+        assert len(await client.rest()) > 10_000_000
+        await sending
+        run.end()

@@ -1,0 +1,97 @@
+"""The wheel of time limits."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from channels.server.timers import NEVER, RESOLUTION, Timers
+from tests.server.helpers import LONG, eventually
+
+
+class Item:
+    """Answers with what it was told to, and keeps when it was asked."""
+
+    def __init__(self, *answers: float | Exception) -> None:
+        self.slot: int | None = None
+        self.answers = list(answers)
+        self.asked: list[float] = []
+
+    def on_due(self, now: float) -> float:
+        self.asked.append(now)
+        answer = self.answers.pop(0) if self.answers else NEVER
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+@pytest.fixture
+async def timers():
+    made = Timers(asyncio.get_running_loop())
+    yield made
+    made.close()
+
+
+async def test_an_item_is_asked_at_its_time_and_not_before(timers: Timers) -> None:
+    when = timers.now + 2.5 * RESOLUTION
+    item = Item()
+    timers.schedule(item, when)
+    assert len(timers) == 1
+    await eventually(lambda: item.asked)
+    assert item.asked[0] >= when
+    assert item.slot is None
+    assert len(timers) == 0
+
+
+async def test_an_item_may_ask_for_more_time(timers: Timers) -> None:
+    item = Item(timers.now + 3 * RESOLUTION)
+    timers.schedule(item, timers.now)
+    await eventually(lambda: len(item.asked) == 2)
+    assert item.asked[1] >= item.asked[0] + RESOLUTION
+
+
+async def test_an_earlier_time_moves_an_item_and_a_later_one_does_not(timers: Timers) -> None:
+    item = Item()
+    timers.schedule(item, timers.now + LONG)
+    far = item.slot
+    timers.schedule(item, timers.now + 2 * LONG)
+    assert item.slot == far
+    timers.schedule(item, timers.now)
+    assert item.slot < far
+    assert len(timers) == 1
+    await eventually(lambda: item.asked)
+
+
+async def test_never_is_not_waited_for(timers: Timers) -> None:
+    item = Item()
+    timers.schedule(item, NEVER)
+    assert item.slot is None
+
+
+async def test_cancelled_items_are_not_asked(timers: Timers) -> None:
+    first, second, third = Item(), Item(), Item()
+    for item in (first, second, third):
+        timers.schedule(item, timers.now)
+    timers.cancel(second)
+    timers.cancel(second)
+    await eventually(lambda: first.asked and third.asked)
+    assert not second.asked
+
+
+async def test_one_that_raises_harms_no_other(timers: Timers, caplog: pytest.LogCaptureFixture) -> None:
+    broken, sound = Item(RuntimeError("broken")), Item()
+    timers.schedule(broken, timers.now)
+    timers.schedule(sound, timers.now + 2 * RESOLUTION)
+    await eventually(lambda: sound.asked)
+    assert "broken" in caplog.text
+
+
+async def test_after_close_nothing_waits(timers: Timers) -> None:
+    item = Item()
+    timers.schedule(item, timers.now)
+    timers.close()
+    timers.close()
+    assert item.slot is None
+    await asyncio.sleep(3 * RESOLUTION)
+    assert not item.asked
