@@ -16,6 +16,12 @@ def test_defaults_are_those_of_4_3(layer):
     assert (layer.expiry, layer.capacity, layer.MAX_NAME_LENGTH) == (60, 100, 100)
 
 
+def test_capacities_that_are_compiled_already_stay_as_they_are():
+    layer = BaseChannelLayer(channel_capacity={"http.*": 20})
+    layer.channel_capacity = layer.compile_capacities(layer.channel_capacity)
+    assert layer.get_capacity("http.request") == 20
+
+
 def test_capacity_by_glob_and_pattern():
     layer = BaseChannelLayer(
         capacity=10, channel_capacity={"http.*": 20, re.compile(r"^websocket\.send!.+"): 30}

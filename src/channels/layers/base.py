@@ -47,11 +47,17 @@ class BaseChannelLayer(NameChecks):
         self.capacity = capacity
         self.channel_capacity: Any = self.compile_capacities(channel_capacity or {})
 
-    def compile_capacities(self, channel_capacity: Mapping[Any, int]) -> list[tuple[re.Pattern[str], int]]:
-        """Turn ``{glob or pattern: capacity}`` into pairs of compiled pattern and capacity."""
+    def compile_capacities(
+        self, channel_capacity: Mapping[Any, int] | list[tuple[Any, int]]
+    ) -> list[tuple[re.Pattern[str], int]]:
+        """Turn ``{glob or pattern: capacity}`` into pairs of compiled pattern and capacity.
+
+        Backends written for 4.3 compile what this class has compiled already: pairs stay as they are.
+        """
+        pairs = channel_capacity.items() if isinstance(channel_capacity, Mapping) else channel_capacity
         return [
             (re.compile(fnmatch.translate(key)) if isinstance(key, str) else key, value)
-            for key, value in channel_capacity.items()
+            for key, value in pairs
         ]
 
     def get_capacity(self, channel: str) -> int:
