@@ -2,22 +2,20 @@
 
 import pytest
 
-from channels.protocols.http1_h11 import H11Reader
+from channels.protocols.http1_h11 import read_head
 from channels.protocols.http1_message import MalformedMessage
 
 HEAD = b"POST /a HTTP/1.1\r\nHost: b\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 @pytest.fixture
-def reader():
-    reader = H11Reader()
-    reader.read_head(HEAD)
-    return reader
+def read_chunks():
+    return read_head(HEAD)[1]
 
 
 def test_a_head():
     headers = [(b"host", b"b"), (b"transfer-encoding", b"chunked")]
-    assert H11Reader().read_head(HEAD) == (b"POST", b"/a", b"1.1", headers)
+    assert read_head(HEAD)[0] == (b"POST", b"/a", b"1.1", headers)
 
 
 @pytest.mark.parametrize(
@@ -33,12 +31,12 @@ def test_a_head():
 )
 def test_what_h11_permits_and_we_do_not(fields):
     with pytest.raises(MalformedMessage):
-        H11Reader().read_head(b"GET / HTTP/1.1\r\nHost: b\r\n" + fields + b"\r\n\r\n")
+        read_head(b"GET / HTTP/1.1\r\nHost: b\r\n" + fields + b"\r\n\r\n")
 
 
 def test_a_length():
     head = b"GET / HTTP/1.1\r\nHost: b\r\nContent-Length: \t1 \r\n\r\n"
-    assert H11Reader().read_head(head)[3] == [(b"host", b"b"), (b"content-length", b"1")]
+    assert read_head(head)[0][3] == [(b"host", b"b"), (b"content-length", b"1")]
 
 
 @pytest.mark.parametrize(
@@ -46,16 +44,16 @@ def test_a_length():
 )
 def test_a_head_that_is_none(head):
     with pytest.raises(MalformedMessage):
-        H11Reader().read_head(head)
+        read_head(head)
 
 
-def test_chunks(reader):
-    assert reader.read_chunks(b"3\r\nab") == (b"ab", None)
-    assert reader.read_chunks(b"c\r\n1\r\nd\r\n") == (b"cd", None)
-    assert reader.read_chunks(b"0\r\nX-A: b\r\n\r\n") == (b"", [(b"x-a", b"b")])
+def test_chunks(read_chunks):
+    assert read_chunks(b"3\r\nab") == (b"ab", None)
+    assert read_chunks(b"c\r\n1\r\nd\r\n") == (b"cd", None)
+    assert read_chunks(b"0\r\nX-A: b\r\n\r\n") == (b"", [(b"x-a", b"b")])
 
 
-def test_bad_chunks(reader):
+def test_bad_chunks(read_chunks):
     with pytest.raises(MalformedMessage) as caught:
-        reader.read_chunks(b"3\r\nabc\r\nx\r\n")
+        read_chunks(b"3\r\nabc\r\nx\r\n")
     assert caught.value.data == b"abc"

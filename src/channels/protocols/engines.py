@@ -6,39 +6,30 @@ heads that are larger than zttp's fixed limits, so that our limits mean the same
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeAlias
-
-from channels.protocols.http1_h11 import H11Reader
-from channels.protocols.http1_message import MessageReader
+from channels.protocols import http1_h11
+from channels.protocols.http1_message import RawHead, ReadChunks, ReadHead
 
 try:
     from channels.protocols import http1_zttp
 except ImportError:  # no wheel for this platform or interpreter
     http1_zttp = None  # type: ignore[assignment]
 
-#: Makes the reader for one head, which it is shown.
-OpenReader: TypeAlias = Callable[[bytes], MessageReader]
 
-
-def _open_h11(head: bytes) -> MessageReader:
-    return H11Reader()
-
-
-def _open_zttp(head: bytes) -> MessageReader:
+def _read_with_zttp(head: bytes) -> tuple[RawHead, ReadChunks]:
     fields = head.count(b"\r\n") - 2  # less the request line and the empty line
-    fits = len(head) <= http1_zttp.MAX_HEAD_BYTES and fields <= http1_zttp.MAX_HEAD_FIELDS
-    return http1_zttp.ZttpReader() if fits else H11Reader()
+    if len(head) > http1_zttp.MAX_HEAD_BYTES or fields > http1_zttp.MAX_HEAD_FIELDS:
+        return http1_h11.read_head(head)
+    return http1_zttp.read_head(head)
 
 
-HTTP1_ENGINES: dict[str, OpenReader] = {"h11": _open_h11}
+HTTP1_ENGINES: dict[str, ReadHead] = {"h11": http1_h11.read_head}
 if http1_zttp is not None:
-    HTTP1_ENGINES = {"zttp": _open_zttp, **HTTP1_ENGINES}
+    HTTP1_ENGINES = {"zttp": _read_with_zttp, **HTTP1_ENGINES}
 
 DEFAULT_HTTP1_ENGINE = next(iter(HTTP1_ENGINES))
 
 
-def http1_engine(name: str | None = None) -> OpenReader:
+def http1_engine(name: str | None = None) -> ReadHead:
     """Find an engine.
 
     Args:

@@ -21,7 +21,7 @@ from channels.protocols.events import (
     StreamClosed,
 )
 from channels.protocols.http1_head import CHUNKED, judge, judge_trailers, refusal, screen
-from channels.protocols.http1_message import MalformedMessage, MessageReader
+from channels.protocols.http1_message import MalformedMessage, ReadChunks
 from channels.protocols.http1_response import ResponseWriter
 
 # Chunk sizes, extensions and trailers may take this much, and 16 bytes more for each byte of the body:
@@ -76,12 +76,12 @@ class HTTP1Connection(ResponseWriter):
         "_body_bytes",
         "_body_left",
         "_buffer",
-        "_eof",
+        "_eof_untold",
         "_limits",
-        "_open_reader",
         "_overhead",
         "_pending",
-        "_reader",
+        "_read_chunk",
+        "_read_head",
         "_reading",
         "_require_host",
         "_scanned",
@@ -100,15 +100,15 @@ class HTTP1Connection(ResponseWriter):
         super().__init__()
         self._limits = limits
         self._require_host = require_host
-        self._open_reader = http1_engine(engine)
+        self._read_head = http1_engine(engine)
         self._stream_id = 0
         self._buffer: bytes | bytearray = b""
-        self._eof = False
+        self._eof_untold = False
         self._expect_head()
 
     def _expect_head(self) -> None:
         self._reading = _HEAD
-        self._reader: MessageReader | None = None
+        self._read_chunk: ReadChunks | None = None
         self._pending: Event | None = None
         self._scanned = 0
         self._skip_empty_line = True
@@ -131,7 +131,7 @@ class HTTP1Connection(ResponseWriter):
     def receive_data(self, data: bytes) -> None:
         """Take what the peer sent; b"" when it will send no more."""
         if not data:
-            self._eof = True
+            self._eof_untold = True
         elif self._reading is _NOTHING:
             return
         elif not self._buffer:
@@ -151,8 +151,8 @@ class HTTP1Connection(ResponseWriter):
             return self._take_pending(self._pending)
         try:
             event = self._read() if self._buffer else None
-            if event is None and self._eof:
-                event = self._read_eof()
+            if event is None and self._eof_untold:
+                event = self._tell_eof()
         except MalformedMessage as error:
             event = self._give_up(ProtocolViolated(error.status, error.reason))
         return event
@@ -163,7 +163,7 @@ class HTTP1Connection(ResponseWriter):
         Raises:
             RuntimeError: request or response are not complete, or the connection must be closed.
         """
-        if not (self.request_ended and self.response_ended and self.keep_alive):
+        if self._reading is not _NEXT or not self.response_ended or not self._persistent:
             raise RuntimeError(
                 f"No next request on this connection: request ended: {self.request_ended}, "
                 f"response ended: {self.response_ended}, keep-alive: {self.keep_alive}."
@@ -180,7 +180,7 @@ class HTTP1Connection(ResponseWriter):
         self._reading = _NOTHING
         self._persistent = False
         self._buffer = b""
-        self._reader = None
+        self._read_chunk = None
         return event
 
     def _take_pending(self, event: Event) -> Event:
@@ -188,27 +188,33 @@ class HTTP1Connection(ResponseWriter):
         if isinstance(event, ProtocolViolated):
             return self._give_up(event)
         self._reading = _NEXT
-        self._reader = None
+        self._read_chunk = None
         return event
 
     def _read(self) -> Event | None:
         if self._reading is _HEAD:
-            return self._read_head()
+            return self._receive_head()
         if self._reading is _LENGTH:
-            return self._read_length()
+            return self._receive_length()
         if self._reading is _CHUNKS:
-            return self._read_chunks()
+            return self._receive_chunks()
         return None
 
-    def _read_eof(self) -> Event | None:
+    def _tell_eof(self) -> Event | None:
         """The peer is gone: tell it once, as what it means for whoever waits."""
-        reading, waiting = self._reading, len(self._buffer)
-        if reading is _NOTHING or (reading is _NEXT and waiting):
+        if self._reading is _NEXT and self._buffer:
+            return None  # requests that it sent ahead come first
+        self._eof_untold = False
+        if self._reading is _NOTHING:
             return None
-        if reading is _HEAD and waiting and self._buffer != b"\r":
+        if self._reading is _NEXT:
+            self._persistent = False
+            return ConnectionClosed()
+        if self._reading is not _HEAD:
+            return self._give_up(StreamClosed(self._stream_id))
+        if self._buffer and self._buffer != b"\r":
             raise MalformedMessage(400, "the connection ended inside a request head")
-        cut_off = reading in (_LENGTH, _CHUNKS)
-        return self._give_up(StreamClosed(self._stream_id) if cut_off else ConnectionClosed())
+        return self._give_up(ConnectionClosed())
 
     def _take(self, size: int) -> bytes:
         data = self._buffer
@@ -221,7 +227,7 @@ class HTTP1Connection(ResponseWriter):
         del data[:size]  # type: ignore[union-attr]
         return taken
 
-    def _read_head(self) -> Event | None:
+    def _receive_head(self) -> Event | None:
         # RFC 9112 2.2: an empty line before the request line is ignored; only one, or a flood would be free.
         if self._skip_empty_line and self._buffer != b"\r":
             self._skip_empty_line = False
@@ -248,9 +254,8 @@ class HTTP1Connection(ResponseWriter):
         max_headers = limits.max_headers + host_added
         if host_added:
             head = _with_host(head)
-        self._reader = reader = self._open_reader(head)
         try:
-            raw = reader.read_head(head)
+            raw, self._read_chunk = self._read_head(head)
         except MalformedMessage:
             screened = screen(head, 0, limits.max_target, limits.max_header_bytes)
             raise screened or refusal(head, limits.max_target, max_headers) from None
@@ -264,17 +269,17 @@ class HTTP1Connection(ResponseWriter):
             self._tail, self._overhead, self._body_bytes = b"", 0, 0
         else:
             self._reading = _LENGTH if length else _NEXT
-            self._reader = None
+            self._read_chunk = None
         return event
 
-    def _read_length(self) -> Event:
+    def _receive_length(self) -> Event:
         data = self._take(min(self._body_left, len(self._buffer)))
         self._body_left -= len(data)
         if not self._body_left:
             self._pending = BodyEnded(self._stream_id)
         return BodyReceived(self._stream_id, data)
 
-    def _read_chunks(self) -> Event | None:
+    def _receive_chunks(self) -> Event | None:
         """Read all chunks that are there, as one event."""
         parts: list[bytes] = []
         while self._buffer and self._pending is None:
@@ -298,10 +303,10 @@ class HTTP1Connection(ResponseWriter):
         return end + 4 if end >= 0 else len(self._buffer)
 
     def _read_piece(self, piece: bytes) -> bytes:
-        assert self._reader is not None  # set with the head, until the body has ended
+        assert self._read_chunk is not None  # set with the head, until the body has ended
         self._tail = (self._tail + piece[-3:])[-3:]
         try:
-            data, trailers = self._reader.read_chunks(piece)
+            data, trailers = self._read_chunk(piece)
             self._bound_overhead(len(piece), len(data))
             if trailers is not None:
                 judge_trailers(trailers)

@@ -2,12 +2,13 @@
 
 The connection (:mod:`channels.protocols.http1`) owns the bytes. It finds where a head ends, and counts a
 body that has a length, so that it knows what belongs to the next request or to the protocol after an upgrade:
-no engine has to tell. What is left to a library is the grammar, behind :class:`MessageReader`.
+no engine has to tell. What is left to a library is the grammar: it is a :data:`ReadHead`.
 """
 
 from __future__ import annotations
 
-from typing import Protocol, TypeAlias
+from collections.abc import Callable
+from typing import TypeAlias
 
 from channels.protocols.events import Headers
 
@@ -32,33 +33,16 @@ class MalformedMessage(Exception):
 #: as it was sent, version as b"1.1", headers (names lowercased, values stripped, order and duplicates kept).
 RawHead: TypeAlias = tuple[bytes, bytes, bytes, Headers]
 
+#: Undoes the chunked coding of the next part of a body. Returns the bytes of the body that became known, and
+#: the trailers (names lowercased) if the body is complete, else None. It is never given a byte beyond the end
+#: of the body. Raises MalformedMessage if the coding is broken; its ``data`` holds what came before.
+ReadChunks: TypeAlias = Callable[[bytes], tuple[bytes, Headers | None]]
 
-class MessageReader(Protocol):
-    """Reads one message. A new reader is made for each request.
-
-    A reader is strict: it refuses what :func:`has_forbidden_bytes` finds, a space before a colon,
-    and a Content-Length that is no number, repeated in a list, or beside Transfer-Encoding.
-    """
-
-    def read_head(self, head: bytes) -> RawHead:
-        """Read a whole head, from the method to the empty line.
-
-        Raises:
-            MalformedMessage: with any status; the connection finds the status that fits from the bytes.
-        """
-        ...
-
-    def read_chunks(self, data: bytes) -> tuple[bytes, Headers | None]:
-        """Undo the chunked coding of a part of the body.
-
-        Returns:
-            The bytes of the body that became known, and the trailers (names lowercased) if the body is
-            complete, else None. ``data`` never reaches beyond the end of the body.
-
-        Raises:
-            MalformedMessage: the coding is broken; ``data`` holds what came before.
-        """
-        ...
+#: An engine: reads a whole head, from the method to the empty line, and says who will read the body if it
+#: comes in chunks. Raises MalformedMessage, with any status: the one that fits is found from the bytes.
+#: An engine is strict: it refuses what :func:`has_forbidden_bytes` finds, a space before a colon, and a
+#: Content-Length that is no number, repeated in a list, or beside Transfer-Encoding.
+ReadHead: TypeAlias = Callable[[bytes], tuple[RawHead, ReadChunks]]
 
 
 # RFC 9110 5.5 forbids all controls but HTAB. 0x85 is a new line to ``str.splitlines``: a header that holds

@@ -7,49 +7,44 @@ Host that is none, non-ASCII in the target, equal Content-Lengths, codings befor
 
 from __future__ import annotations
 
-import zttp
+from functools import partial
+
+from zttp import SERVER, Data, EndOfMessage, H1Connection, RemoteProtocolError, Request
 
 from channels.protocols.events import Headers
-from channels.protocols.http1_message import MalformedMessage, RawHead
+from channels.protocols.http1_message import MalformedMessage, RawHead, ReadChunks
 
 #: What zttp takes at most; not to be set from outside. A head beyond is for another engine.
 MAX_HEAD_BYTES = 16_384
 MAX_HEAD_FIELDS = 100
 
 
-class ZttpReader:
-    """Reads one message with ``zttp.H1Connection``."""
+def read_head(head: bytes) -> tuple[RawHead, ReadChunks]:
+    """Read a whole head with a ``zttp.H1Connection`` of its own; see :data:`ReadHead`."""
+    if b"\x85" in head:
+        raise MalformedMessage(400, "forbidden character in the request head")
+    engine = H1Connection(SERVER)
+    try:
+        event = engine.receive_event(head)
+    except RemoteProtocolError as error:
+        raise MalformedMessage(400, str(error)) from None
+    if type(event) is not Request:  # a head that ends before its request line
+        raise MalformedMessage(400, "malformed request line")
+    # In H1Connection ``headers`` always is a HeaderBlock; lists come from HTTP/2 and 3 only.
+    headers = event.headers.to_list(lowercase_names=True)  # type: ignore[union-attr]
+    return (event.method, event.target, event.http_version, headers), partial(_read_chunks, engine)
 
-    __slots__ = ("_engine",)
 
-    def __init__(self) -> None:
-        self._engine = zttp.H1Connection(zttp.SERVER)
-
-    def read_head(self, head: bytes) -> RawHead:
-        """Read a whole head; see :meth:`MessageReader.read_head`."""
-        if b"\x85" in head:
-            raise MalformedMessage(400, "forbidden character in the request head")
-        try:
-            event = self._engine.receive_event(head)
-        except zttp.RemoteProtocolError as error:
-            raise MalformedMessage(400, str(error)) from None
-        if type(event) is not zttp.Request:  # a head that ends before its request line
-            raise MalformedMessage(400, "malformed request line")
-        # In H1Connection ``headers`` always is a HeaderBlock; lists come from HTTP/2 and 3 only.
-        headers = event.headers.to_list(lowercase_names=True)  # type: ignore[union-attr]
-        return event.method, event.target, event.http_version, headers
-
-    def read_chunks(self, data: bytes) -> tuple[bytes, Headers | None]:
-        """Undo the chunked coding; see :meth:`MessageReader.read_chunks`."""
-        parts: list[bytes] = []
-        trailers: Headers | None = None
-        try:
-            event = self._engine.receive_event(data)
-            while type(event) is zttp.Data:
-                parts.append(event.data)
-                event = self._engine.next_event()  # type: ignore[assignment]  # HTTP/2 events never occur
-        except zttp.RemoteProtocolError:
-            raise MalformedMessage(400, "malformed chunked coding", b"".join(parts)) from None
-        if type(event) is zttp.EndOfMessage:
-            trailers = [(name.lower(), value) for name, value in event.trailers]
-        return b"".join(parts), trailers
+def _read_chunks(engine: H1Connection, data: bytes) -> tuple[bytes, Headers | None]:
+    parts: list[bytes] = []
+    trailers: Headers | None = None
+    try:
+        event = engine.receive_event(data)
+        while type(event) is Data:
+            parts.append(event.data)
+            event = engine.next_event()  # type: ignore[assignment]  # HTTP/2 events never occur
+    except RemoteProtocolError:
+        raise MalformedMessage(400, "malformed chunked coding", b"".join(parts)) from None
+    if type(event) is EndOfMessage:
+        trailers = [(name.lower(), value) for name, value in event.trailers]
+    return b"".join(parts), trailers
