@@ -218,6 +218,13 @@ class TestDatabaseSyncToAsync:
             assert seen == [None]
             assert stale.connection is None
 
+    def test_leaves_a_transaction_further_up_alone(self, disk: Any) -> None:
+        with transaction.atomic(DISK):
+            connection = use()
+            async_to_sync(database_sync_to_async(use))()
+            assert connection.connection is not None
+            assert use() is connection
+
     async def test_closes_after_an_error(self, disk: Any) -> None:
         def fail() -> None:
             use()

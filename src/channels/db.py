@@ -19,7 +19,7 @@ from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 from asgiref.current_thread_executor import CurrentThreadExecutor
 from asgiref.sync import AsyncToSync, SyncToAsync, sync_to_async
-from django.db import close_old_connections
+from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
@@ -30,6 +30,19 @@ _Reference: TypeAlias = "weakref.ReferenceType[BaseDatabaseWrapper]"
 # By thread, not by its ident: that is used again as soon as the thread has ended.
 _opened: dict[threading.Thread, tuple[_Reference, ...]] = {}
 _lock = threading.Lock()
+
+
+def close_old_connections(**kwargs: Any) -> None:
+    """Close what is stale among this thread's connections, as Django does around a request.
+
+    Unlike Django's function of this name it leaves alone what is inside a transaction: code
+    further up this thread's stack (a test case, an ``atomic()`` around ``async_to_sync``)
+    is not finished with it.
+    """
+    now = time.monotonic()
+    for connection in connections.all(initialized_only=True):
+        if _is_due(connection, now):
+            connection.close_if_unusable_or_obsolete()
 
 
 class DatabaseSyncToAsync(SyncToAsync[_P, _R]):

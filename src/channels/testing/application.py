@@ -46,10 +46,7 @@ class ApplicationCommunicator(BaseApplicationCommunicator):
         """Wait for the application to end by itself and raise what it raised.
 
         Args:
-            timeout: seconds to wait; None waits without end.
-
-        Raises:
-            TimeoutError: the application still ran; it has been cancelled.
+            timeout: seconds after which it is cancelled, which is no error; None waits without end.
         """
         await super().wait(timeout)  # type: ignore[no-untyped-call]
 

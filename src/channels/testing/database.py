@@ -32,8 +32,25 @@ class _Loan:
     """One connection, lent while ``lasts()`` is true."""
 
     def __init__(self, connection: BaseDatabaseWrapper, lasts: Callable[[], bool]) -> None:
-        self.connection = connection
+        self.connection: Any = connection
         self.lasts = lasts
+
+    def begin(self) -> None:
+        """Let other threads use the connection, and keep it open: its transaction is the test's.
+
+        Django closes connections that are in a transaction when a request starts and ends.
+        """
+        self.connection.inc_thread_sharing()
+        self.connection.close_if_unusable_or_obsolete = self._close_if_unusable_or_obsolete
+
+    def end(self) -> None:
+        """Undo ``begin()``."""
+        self.connection.dec_thread_sharing()
+        del self.connection.close_if_unusable_or_obsolete
+
+    def _close_if_unusable_or_obsolete(self) -> None:
+        if not self.lasts():
+            type(self.connection).close_if_unusable_or_obsolete(self.connection)
 
 
 class _Lender:
@@ -108,7 +125,7 @@ def _begin(loan: _Loan) -> None:
     alias = loan.connection.alias
     if alias in _loans:
         _end(_loans[alias])
-    loan.connection.inc_thread_sharing()
+    loan.begin()
     _loans[alias] = loan
     if not isinstance(_handler._connections, _Lender):
         _handler._connections = _Lender(_handler._connections, _loans)
@@ -120,7 +137,7 @@ def _end(loan: _Loan) -> None:
         if _loans.get(alias) is not loan:
             return
         del _loans[alias]
-        loan.connection.dec_thread_sharing()
+        loan.end()
         if not _loans:
             _handler._connections = _handler._connections._own
 

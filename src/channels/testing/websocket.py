@@ -136,10 +136,7 @@ class WebsocketCommunicator(ApplicationCommunicator):
 
         Args:
             code: the close code the application is told.
-            timeout: seconds to wait for its end; None waits without end.
-
-        Raises:
-            TimeoutError: the application still ran; it has been cancelled.
+            timeout: seconds after which it is cancelled, which is no error; None waits without end.
         """
         await self.send_input({"type": "websocket.disconnect", "code": code})
         await self.wait(timeout)
