@@ -294,6 +294,11 @@ class LocalDelivery:
                 pass
             self._forget_if_idle(channel)
 
+    def serves_others(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Whether a consumer of another loop, that is still running, has a channel here."""
+        loops = {channel._loop for channel in tuple(self.channels.values())}
+        return any(other.is_running() for other in loops - {None, loop} if other is not None)
+
     def statistics(self) -> dict[str, Any]:
         """Return counts: channels, groups, memberships, unread, delivered, and dropped by reason."""
         channels = tuple(self.channels.values())

@@ -7,9 +7,9 @@ import uuid
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from channels.exceptions import InvalidMessageError
 from channels.layers.base import BaseChannelLayer
 from channels.layers.local import LocalChannel, LocalDelivery
+from channels.layers.values import require_message
 from channels.typing import EventSource, Message
 
 
@@ -131,11 +131,3 @@ class MemorySyncFace:
         require_message(message)
         self._layer.require_valid_group_name(group)
         self._layer.local.group_send(group, message)
-
-
-def require_message(message: object) -> None:
-    """Raise InvalidMessageError unless ``message`` is a dict."""
-    if not isinstance(message, dict):
-        raise InvalidMessageError(
-            f"message is not a dict but {type(message).__name__}; send {{'type': 'handler.name', ...}}."
-        )

@@ -7,6 +7,7 @@ import decimal
 import uuid
 from typing import Any, Final
 
+from channels.exceptions import InvalidMessageError
 from channels.typing import Message
 
 #: Types whose values can be shared between receivers; anything else is copied for each.
@@ -45,3 +46,11 @@ def _copy(value: Any, path: str) -> Any:
         f"{type(value).__name__} at message[{path!r}] cannot travel through a channel layer; "
         "send what identifies it (a primary key, say) or plain values."
     )
+
+
+def require_message(message: object) -> None:
+    """Raise InvalidMessageError unless ``message`` is a dict."""
+    if not isinstance(message, dict):
+        raise InvalidMessageError(
+            f"message is not a dict but {type(message).__name__}; send {{'type': 'handler.name', ...}}."
+        )
