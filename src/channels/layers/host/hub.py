@@ -1,0 +1,411 @@
+"""The hub: one thread in one of the processes, through which messages reach the others.
+
+It knows which process has members in which group and which messages wait on named channels.
+A message is passed to each process once; the sender is told that it was passed on when the
+kernel has it for every receiver, for what is in the kernel survives the end of this process.
+So a sender that has no answer when the hub dies tells the next hub again, and receivers
+ignore what they have seen.
+
+A hub that follows another keeps what it is told for :data:`WINDOW` seconds, and gives it to
+processes that had members before and come back within that time.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import time
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias
+
+from channels.layers.host import wire
+from channels.layers.host.journal import Journal, Waits
+from channels.layers.host.members import Members
+from channels.layers.host.named import NamedChannels
+from channels.layers.host.peers import Peer
+from channels.layers.host.place import Place, require_same_user
+from channels.layers.host.receipts import Receipts
+from channels.layers.host.turns import TurnLoop
+
+logger = logging.getLogger("channels.layers")
+
+#: Seconds within which processes find the hub that follows another.
+WINDOW: Final = 1.0
+#: Bytes kept for them; more than that ends the window early.
+WINDOW_BYTES: Final = 16 * 1024 * 1024
+#: Seconds between two looks at what has expired.
+SWEEP: Final = 1.0
+#: Seconds for which the hub remembers what a process that was cut off has missed.
+REMEMBER: Final = 60.0
+#: Seconds a hub that ends waits for slow receivers.
+FAREWELL: Final = 1.0
+
+CountDrop: TypeAlias = Callable[[str, int], None]
+Kept: TypeAlias = wire.Publish | wire.Direct | wire.Member
+
+#: Frames without an answer of their own; the sender is told when they have been passed on.
+RECEIPTED: Final = (wire.Publish, wire.Direct, wire.Unsubscribe, wire.Cancel, wire.Settle, wire.Bye)
+
+
+class Hub:
+    """Serves the processes of one project until it is closed; everything happens in the loop's thread.
+
+    Args:
+        place: where to listen; its lock is held by ``lock``.
+        lock: the descriptor, closed with the hub.
+        loop: whose thread to use.
+        max_backlog: bytes a process may leave unread before it is cut off.
+        count_drop: called with a reason and an amount.
+    """
+
+    def __init__(
+        self, place: Place, lock: int, loop: TurnLoop, max_backlog: int, count_drop: CountDrop
+    ) -> None:
+        self._place = place
+        self._lock = lock
+        self._loop = loop
+        self._max_backlog = max_backlog
+        self._count_drop = count_drop
+        self._connections: set[Peer] = set()
+        self._processes: dict[str, Peer] = {}
+        self._members = Members()
+        self._asked: dict[int, tuple[Peer, int, Peer]] = {}
+        self._dirty: dict[Peer, None] = {}
+        self._lagging: dict[Peer, None] = {}
+        self._receipts = Receipts()
+        self._window: list[tuple[Peer, Kept]] | None = None
+        self._window_bytes = 0
+        self._closed = False
+        self._passed = 0
+        self._named: NamedChannels[Peer] = NamedChannels(Journal(place.journal), self._give, count_drop)
+        self._handlers = self._table()
+        self._open()
+
+    def _table(self) -> dict[type[wire.Frame], Callable[[Peer, Any], None]]:
+        return {
+            wire.Publish: self._publish,
+            wire.Direct: self._direct,
+            wire.Subscribe: self._subscribe,
+            wire.Unsubscribe: lambda peer, frame: self._members.drop(frame.group, peer),
+            wire.Put: self._put,
+            wire.Take: lambda peer, frame: self._named.take(peer, frame.number, frame.channel),
+            wire.Cancel: lambda peer, frame: self._named.cancel(peer, frame.take),
+            wire.Settle: lambda peer, frame: self._named.settle(frame.key, frame.done),
+            wire.Member: self._member,
+            wire.MembershipDone: self._membership_done,
+            wire.Flush: self._flush,
+            wire.Knock: lambda peer, frame: self._answer(peer, frame.number),
+            wire.Bye: lambda peer, frame: self._leave(peer),
+        }
+
+    def _open(self) -> None:
+        if self._place.socket.exists() or len(self._named):
+            self._window = []
+            self._loop.call_later(WINDOW, self._end_window)
+        self._listener = self._place.listen()
+        self._loop.watch(self._listener, self._accept)
+        self._loop.at_end_of_turn.append(self._end_turn)
+        self._loop.call_later(SWEEP, self._sweep)
+
+    # Connections
+
+    def _accept(self, readable: bool) -> None:
+        try:
+            sock, _ = self._listener.accept()
+        except BlockingIOError:
+            return
+        try:
+            require_same_user(sock)
+        except PermissionError as error:
+            logger.warning("The hub of the host layer has refused a connection: %s", error)
+            sock.close()
+            return
+        sock.setblocking(False)
+        peer = Peer(sock)
+        self._connections.add(peer)
+        self._loop.watch(sock, self._receiver(peer))
+        self._dirty[peer] = None
+
+    def _receiver(self, peer: Peer) -> Callable[[bool], None]:
+        return lambda readable: self._receive(peer, readable)
+
+    def _receive(self, peer: Peer, readable: bool) -> None:
+        if not readable:
+            self._dirty[peer] = None  # it takes something again
+            return
+        try:
+            for frame in peer.read():
+                self._handle(peer, frame)
+        except EOFError:
+            self._leave(peer)
+        except wire.WireError as error:
+            logger.warning("The hub of the host layer has closed a connection. %s", error)
+            self._leave(peer)
+
+    def _handle(self, peer: Peer, frame: Any) -> None:
+        kind = type(frame)
+        if kind is wire.Hello:
+            self._hello(peer, frame)
+        elif not peer.process or kind not in self._handlers:
+            raise wire.WireError(f"A process sent {kind.__name__}, which is not its turn to send.")
+        else:
+            self._handlers[kind](peer, frame)
+            if kind in RECEIPTED:
+                self._receipts.note(peer, frame.number)
+
+    def _send(self, peer: Peer, frame: bytes) -> None:
+        peer.send(frame)
+        self._dirty[peer] = None
+
+    def _leave(self, peer: Peer) -> None:
+        """Let go of a process that has ended, or has said so."""
+        self._disconnect(peer)
+        self._forget(peer)
+
+    def _disconnect(self, peer: Peer) -> None:
+        if peer.sock is not None:
+            self._loop.forget(peer.sock)
+        peer.close()
+        self._connections.discard(peer)
+        self._lagging.pop(peer, None)
+        self._named.leave(peer)
+        for token, (asker, number, owner) in tuple(self._asked.items()):
+            if owner is peer:
+                del self._asked[token]
+                self._answer(asker, number)
+
+    def _forget(self, peer: Peer) -> None:
+        self._members.forget(peer)
+        if self._processes.get(peer.process) is peer:
+            del self._processes[peer.process]
+
+    def _cut_off(self, peer: Peer) -> None:
+        self._disconnect(peer)
+        peer.gone_since = time.monotonic()
+        logger.warning(
+            "Process %s does not read what the host layer has for it and was cut off: %d messages lost so "
+            "far (over max_backlog=%d bytes). Is it stopped, or blocked?",
+            peer.pid,
+            peer.lost,
+            self._max_backlog,
+        )
+
+    def _hello(self, peer: Peer, frame: wire.Hello) -> None:
+        before = self._processes.get(frame.process)
+        if before is not None:
+            self._leave(before)
+        peer.process, peer.pid = frame.process, frame.pid
+        self._processes[frame.process] = peer
+        for group in frame.groups:
+            self._members.add(group, peer)
+        for group, channel, capacity, expiry in frame.named:
+            self._members.add_named(group, channel, peer, capacity, expiry)
+        self._send(peer, wire.encode(wire.Welcome(os.getpid(), before.lost if before else 0)))
+        self._named.claim(peer, frame.held)
+        self._replay(peer)
+
+    # Messages
+
+    def _publish(self, peer: Peer, frame: wire.Publish) -> None:
+        self._passed += 1
+        targets = self._members.processes(frame.group)
+        if targets:
+            data = wire.encode(wire.Published(peer.process, frame.number, frame.group, frame.payload))
+            for target in targets:
+                if target is not peer:
+                    self._send(target, data)
+        for channel, member in self._members.named(frame.group).items():
+            key = f"{peer.process}.{frame.number}.{channel}"
+            record = Waits(key, channel, time.time() + member.expiry, frame.payload)
+            if not self._named.put(record, member.capacity):
+                self._tell_dropped(peer, "capacity")
+        if self._window is not None:
+            self._keep(peer, frame, len(frame.payload))
+
+    def _direct(self, peer: Peer, frame: wire.Direct) -> None:
+        target = self._processes.get(frame.process)
+        if target is not None:
+            self._passed += 1
+            directed = wire.Directed(peer.process, frame.number, frame.channel, frame.payload)
+            self._send(target, wire.encode(directed))
+        elif self._window is not None:
+            self._keep(peer, frame, len(frame.payload))
+        else:
+            self._tell_dropped(peer, "unreachable")
+
+    def _tell_dropped(self, peer: Peer, reason: str) -> None:
+        self._send(peer, wire.encode(wire.Dropped(reason, 1)))
+
+    def _answer(self, peer: Peer, number: int, error: str = "", seen: dict[str, int] | None = None) -> None:
+        self._send(peer, wire.encode(wire.Answer(number, error, seen or {})))
+
+    def _put(self, peer: Peer, frame: wire.Put) -> None:
+        self._passed += 1
+        record = Waits(f"{peer.process}.{frame.number}", frame.channel, frame.expires, frame.payload)
+        fits = self._named.put(record, frame.capacity)
+        self._answer(peer, frame.number, "" if fits else "full")
+
+    def _give(self, peer: Peer, number: int, record: Waits) -> None:
+        self._send(peer, wire.encode(wire.Given(number, record.key, record.payload)))
+
+    def _flush(self, peer: Peer, frame: wire.Flush) -> None:
+        self._members.clear()
+        self._named.flush()
+        if self._window is not None:
+            self._window.clear()
+        flushed = wire.encode(wire.Flushed())
+        for other in self._processes.values():
+            if other is not peer:
+                self._send(other, flushed)
+        self._answer(peer, frame.number)
+
+    # Memberships
+
+    def _subscribe(self, peer: Peer, frame: wire.Subscribe) -> None:
+        self._members.add(frame.group, peer)
+        self._answer(peer, frame.number, seen=self._receipts.open())
+
+    def _member(self, peer: Peer, frame: wire.Member) -> None:
+        if not frame.process:
+            self._named_member(peer, frame)
+            self._answer(peer, frame.number)
+            return
+        owner = self._processes.get(frame.process)
+        if owner is not None and owner.sock is not None:
+            token = secrets.randbits(62)  # unlike any that another hub has used
+            self._asked[token] = (peer, frame.number, owner)
+            asked = wire.Membership(token, frame.group, frame.channel, frame.joins)
+            self._send(owner, wire.encode(asked))
+        elif self._window is not None:
+            self._keep(peer, frame, wire.OVERHEAD)
+        else:
+            self._answer(peer, frame.number)  # its process has gone, and the channel with it
+
+    def _membership_done(self, peer: Peer, frame: wire.MembershipDone) -> None:
+        asked = self._asked.pop(frame.token, None)
+        if asked is not None:
+            self._answer(asked[0], asked[1])
+
+    def _named_member(self, peer: Peer, frame: wire.Member) -> None:
+        if frame.joins:
+            self._members.add_named(frame.group, frame.channel, peer, frame.capacity, frame.expiry)
+            return
+        left = wire.encode(wire.Membership(0, frame.group, frame.channel, False))
+        for owner in self._members.drop_named(frame.group, frame.channel):
+            if owner is not peer:
+                self._send(owner, left)
+
+    # The time after another hub
+
+    def _keep(self, sender: Peer, frame: Kept, size: int) -> None:
+        """Keep what a process that is not back yet may have to get."""
+        if self._window is not None:
+            self._window.append((sender, frame))
+            self._window_bytes += size
+            if self._window_bytes > WINDOW_BYTES:
+                self._end_window()
+
+    def _replay(self, peer: Peer) -> None:
+        """Give to a process that is back what came before it, in order."""
+        if self._window is None:
+            return
+        kept, self._window, self._window_bytes = self._window, [], 0
+        for sender, frame in kept:
+            if not isinstance(frame, wire.Publish):
+                self._handlers[type(frame)](sender, frame)
+                continue
+            if frame.group in peer.groups and sender is not peer:
+                published = wire.Published(sender.process, frame.number, frame.group, frame.payload)
+                self._send(peer, wire.encode(published))
+            self._keep(sender, frame, len(frame.payload))
+
+    def _end_window(self) -> None:
+        """Whoever is not back by now is not waited for."""
+        if self._closed:
+            return
+        kept, self._window = self._window or [], None
+        for sender, frame in kept:
+            if not isinstance(frame, wire.Publish):
+                self._handlers[type(frame)](sender, frame)
+        self._named.release_restored()
+
+    # Turns
+
+    def _end_turn(self) -> None:
+        if self._closed:
+            return
+        self._named.write_journal()  # before anybody is told that a message is safe
+        self._write()
+        self._receipts.end_turn(self._lagging)
+        if self._window is None:
+            for sender, number in self._receipts.passed_on():
+                self._send(sender, wire.encode(wire.Accepted(number)))
+            self._write()
+
+    def _write(self) -> None:
+        dirty, self._dirty = self._dirty, {}
+        for peer in dirty:
+            lagged = peer in self._lagging
+            if peer.write():
+                self._lagging.pop(peer, None)
+            elif len(peer.queue) > self._max_backlog:
+                self._cut_off(peer)
+            else:
+                self._lagging[peer] = None
+            if lagged != (peer in self._lagging) and peer.sock is not None:
+                self._loop.watch(peer.sock, self._receiver(peer), write=not lagged)
+
+    def _sweep(self) -> None:
+        if self._closed:
+            return
+        self._named.sweep()
+        for peer in tuple(self._processes.values()):
+            if peer.sock is None and peer.gone_since < time.monotonic() - REMEMBER:
+                self._count_drop("cut_off", peer.lost)
+                self._forget(peer)
+        self._loop.call_later(SWEEP, self._sweep)
+
+    def statistics(self) -> dict[str, Any]:
+        """Return counts: processes, groups, messages passed on, bytes that wait, named channels."""
+        return {
+            "processes": len(self._processes),
+            "groups": len(self._members),
+            "messages": self._passed,
+            "backlog": sum(len(peer.queue) for peer in tuple(self._lagging)),
+            **self._named.statistics(),
+        }
+
+    # The end
+
+    def close(self) -> None:
+        """Pass on what has arrived, and leave the place to others; harmless when closed."""
+        if self._closed:
+            return
+        for peer in tuple(self._connections):
+            self._receive(peer, True)
+        self._end_turn()
+        self._closed = True
+        deadline = time.monotonic() + FAREWELL
+        for peer in tuple(self._lagging):
+            peer.write_all(max(0.0, deadline - time.monotonic()))
+        self._loop.at_end_of_turn.remove(self._end_turn)
+        self._loop.forget(self._listener)
+        alone = not self._connections
+        for peer in tuple(self._connections):
+            self._disconnect(peer)
+        if alone:
+            self._place.remove_socket()
+        self._named.close()
+        self._listener.close()
+        os.close(self._lock)
+
+    def abandon(self) -> None:
+        """Close what a forked child has inherited; its parent's hub goes on."""
+        self._closed = True
+        for peer in self._connections:
+            if peer.sock is not None:
+                peer.sock.close()
+        self._named.abandon()
+        self._listener.close()
+        os.close(self._lock)

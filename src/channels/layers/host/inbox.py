@@ -1,0 +1,81 @@
+"""What arrives from other processes, handed to the delivery of this one."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+
+from channels.exceptions import ChannelFull
+from channels.layers.host import wire
+from channels.layers.host.link import Link, NamedMembership
+from channels.layers.host.membership import Memberships
+from channels.layers.host.payload import Payloads
+from channels.layers.local import LocalDelivery
+from channels.typing import Message
+
+
+class HostInbox:
+    """See :class:`~channels.layers.host.link.Inbox`; everything happens in the link's thread.
+
+    Attributes:
+        link: the link it serves, set before that starts.
+    """
+
+    link: Link
+
+    def __init__(self, local: LocalDelivery, memberships: Memberships, payloads: Payloads) -> None:
+        self._local = local
+        self._memberships = memberships
+        self._payloads = payloads
+
+    def published(self, group: str, payload: bytes) -> None:
+        """Deliver to the members here; a group that has none is unsubscribed."""
+        message = self._decode(payload)
+        if group not in self._local.groups:
+            self._memberships.unsubscribe_if_empty(self.link, group)
+        elif message is not None:
+            self._local.group_send(group, message)
+
+    def directed(self, channel: str, payload: bytes) -> None:
+        """Deliver to a channel of this process; over capacity it is counted."""
+        message = self._decode(payload)
+        if message is not None:
+            with contextlib.suppress(ChannelFull):
+                self._local.send(channel, message)
+
+    def _decode(self, payload: bytes) -> Message | None:
+        try:
+            return self._payloads.decode(payload)
+        except Exception:  # whatever another release has sent: it must not end the thread
+            self.dropped("undecodable", 1)
+            return None
+
+    def membership(self, frame: wire.Membership, done: Callable[[], None]) -> None:
+        """Do what another process asks for one of our channels, or for a named one."""
+        if "!" not in frame.channel:
+            self._memberships.drop_named(frame.group, frame.channel)
+        elif not frame.joins:
+            self._memberships.leave(self.link, frame.group, frame.channel)
+            done()
+        else:
+            asked = self._memberships.join(self.link, frame.group, frame.channel)
+            if asked is None:
+                done()
+            else:
+                asked.add_done_callback(lambda answer: done())
+
+    def flushed(self) -> None:
+        """Forget everything."""
+        self._memberships.flush()
+
+    def dropped(self, reason: str, amount: int) -> None:
+        """Count lost messages."""
+        self._local.drops.add(reason, amount)
+
+    def reconnected(self, away: float, lost: int) -> None:
+        """Tell the consumers that want to know."""
+        self._local.notify_reconnected({"away": away, "lost": lost})
+
+    def announcement(self) -> tuple[list[str], list[NamedMembership]]:
+        """Return what the hub has to know of this process."""
+        return self._memberships.announcement()

@@ -1,0 +1,160 @@
+"""Named messages that wait, in a file: the next hub reads what a killed one has left."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import struct
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final, TypeAlias
+
+import msgspec
+
+logger = logging.getLogger("channels.layers")
+
+#: Bytes from which on a file is written anew if most of it is settled.
+COMPACT_FROM: Final = 1024 * 1024
+
+_LENGTH: Final = struct.Struct(">I")
+
+
+class Waits(msgspec.Struct, array_like=True, frozen=True, tag=1):
+    """A message that waits on ``channel`` until ``expires`` (seconds since 1970)."""
+
+    key: str
+    channel: str
+    expires: float
+    payload: bytes
+
+
+class Settled(msgspec.Struct, array_like=True, frozen=True, tag=2):
+    """It does not wait any more."""
+
+    key: str
+
+
+Record: TypeAlias = Waits | Settled
+_decoder: Final = msgspec.msgpack.Decoder(Record)
+
+
+class Journal:
+    """The file; records are collected and written once per turn.
+
+    A disk that is full costs the safety of what waits, not its delivery: that is logged once,
+    and the file is written anew when there is room.
+
+    Args:
+        path: of the file; what it holds belongs to this user only.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._pending: list[bytes] = []
+        self._size = 0
+        self._failed = False
+        self._descriptor = self._open(path)
+
+    def _open(self, path: Path) -> int:
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+        return os.open(path, flags, 0o600)
+
+    def restore(self) -> tuple[list[Waits], set[str]]:
+        """Return what waits, in order, and the keys of all messages the file knows of.
+
+        A record that was cut short by a crash is not one.
+        """
+        data = self._read()
+        records = list(read_records(data))
+        waiting: dict[str, Waits] = {}
+        for record in records:
+            if isinstance(record, Waits):
+                waiting[record.key] = record
+            else:
+                waiting.pop(record.key, None)
+        self._size = sum(len(encode_record(record)) for record in records)
+        if self._size != len(data) or self._size > COMPACT_FROM:
+            self.rewrite(waiting.values())
+        return list(waiting.values()), {record.key for record in records}
+
+    def _read(self) -> bytes:
+        with open(self._path, "rb") as file:
+            return file.read()
+
+    def add(self, record: Record) -> None:
+        """Note ``record``; :meth:`flush` writes it."""
+        self._pending.append(encode_record(record))
+
+    def flush(self, waiting: Iterable[Waits], amount: int) -> None:
+        """Write what was noted; a file of mostly settled messages is written anew.
+
+        Args:
+            waiting: all that waits now.
+            amount: the bytes of that.
+        """
+        if not self._pending:
+            return
+        data, self._pending = b"".join(self._pending), []
+        if self._failed or self._size + len(data) > max(COMPACT_FROM, 2 * amount):
+            self.rewrite(waiting)
+        else:
+            self._write(self._descriptor, data)
+
+    def _write(self, descriptor: int, data: bytes) -> None:
+        try:
+            view = memoryview(data)
+            while view:
+                written = os.write(descriptor, view)
+                self._size += written
+                view = view[written:]
+            self._failed = False
+        except OSError as error:
+            if not self._failed:
+                logger.warning("Named messages would not survive the end of this process: %s.", error)
+            self._failed = True
+
+    def rewrite(self, waiting: Iterable[Waits]) -> None:
+        """Replace the file by one that holds nothing but ``waiting``."""
+        fresh = self._path.with_name(self._path.name + ".new")
+        with contextlib.suppress(FileNotFoundError):
+            fresh.unlink()
+        try:
+            descriptor = self._open(fresh)
+        except OSError as error:
+            logger.warning("Named messages would not survive the end of this process: %s.", error)
+            self._failed = True
+            return
+        self._size = 0
+        self._write(descriptor, b"".join(map(encode_record, waiting)))
+        os.replace(fresh, self._path)
+        self.close()
+        self._descriptor = descriptor
+
+    def remove(self) -> None:
+        """Remove the file: nothing waits."""
+        self._path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Close the file; what waits stays in it."""
+        os.close(self._descriptor)
+
+
+def encode_record(record: Record) -> bytes:
+    """Return ``record`` with its length in front."""
+    body = msgspec.msgpack.encode(record)
+    return _LENGTH.pack(len(body)) + body
+
+
+def read_records(data: bytes) -> Iterator[Record]:
+    """Yield the whole records of ``data``, up to one that cannot be read."""
+    start = 0
+    while (body := start + _LENGTH.size) <= len(data):
+        end = body + _LENGTH.unpack_from(data, start)[0]
+        if end > len(data):
+            return
+        try:
+            yield _decoder.decode(data[body:end])
+        except msgspec.MsgspecError:
+            return
+        start = end

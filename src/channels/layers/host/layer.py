@@ -1,0 +1,381 @@
+"""The layer for many processes on one machine, with nothing to install."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import os
+import re
+import secrets
+import threading
+import time
+import uuid
+import weakref
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import Future
+from typing import Any, ClassVar, Final, TypeAlias
+
+from channels.exceptions import ChannelFull
+from channels.layers.base import BaseChannelLayer
+from channels.layers.host import wire
+from channels.layers.host.inbox import HostInbox
+from channels.layers.host.link import Link
+from channels.layers.host.membership import Memberships
+from channels.layers.host.payload import Payloads
+from channels.layers.host.pending import Request
+from channels.layers.host.place import find_place
+from channels.layers.local import LocalDelivery
+from channels.layers.values import require_message
+from channels.typing import EventSource, Message
+
+#: The part of a channel's name that says which process it belongs to.
+OWNER: Final = re.compile(r"\.host-([0-9a-f]{16})!")
+
+Acknowledge: TypeAlias = Callable[[], Awaitable[None]]
+
+
+class HostChannelLayer(BaseChannelLayer):
+    """Carries messages between all processes of one project on one machine.
+
+    The processes meet in a private directory; the first carries a hub in a thread, and when it
+    ends another takes over. Nothing has to be installed or started.
+
+    What is promised when the process that carries the hub is killed: what other processes have
+    sent arrives, once, at all members that are back within a second; named messages that wait
+    are kept in a file. What the killed process itself had not handed over goes with it.
+
+    A ``!``-channel belongs to the process that made it and is full only there: ``send`` to
+    another process' channel does not raise ChannelFull, the receiver counts the drop.
+    Messages to named channels (without ``!``) wait in the hub for whoever takes them; such a
+    channel stays in a group for as long as the process that added it lives.
+
+    Args:
+        expiry: seconds an unread message is kept.
+        group_expiry: seconds a membership is kept of a channel without a consumer.
+        capacity: unread messages a channel holds before it is full.
+        channel_capacity: other capacities, by glob or compiled pattern.
+        path: the directory where the processes meet; default one below ``$XDG_RUNTIME_DIR``, or
+            below the temporary directory.
+        project: text that the processes have in common and no others; default ``BASE_DIR``.
+        max_message_size: bytes a message may have, at most 32 MiB.
+        max_backlog: bytes a process may leave unread before the hub cuts it off.
+        timeout: seconds to wait for the hub before ChannelLayerUnavailable is raised.
+    """
+
+    extensions: ClassVar[list[str]] = ["groups", "flush"]
+
+    def __init__(
+        self,
+        expiry: float = 60,
+        group_expiry: float = 86400,
+        capacity: int = 100,
+        channel_capacity: Mapping[Any, int] | None = None,
+        path: str | os.PathLike[str] | None = None,
+        project: str | None = None,
+        max_message_size: int = 1024 * 1024,
+        max_backlog: int = 16 * 1024 * 1024,
+        timeout: float = 5.0,
+    ) -> None:
+        super().__init__(expiry=expiry, capacity=capacity, channel_capacity=channel_capacity)
+        if not 0 < max_message_size <= wire.MAX_FRAME // 2:
+            raise ValueError(
+                f"max_message_size must be 1 to {wire.MAX_FRAME // 2} bytes, got {max_message_size}."
+            )
+        self.group_expiry = group_expiry
+        self.path = path
+        self.project = project
+        self.max_backlog = max_backlog
+        self.timeout = timeout
+        self._payloads = Payloads(max_message_size)
+        self._begin()
+        _layers.add(self)
+
+    def _begin(self) -> None:
+        """Start with nothing, in a new process or a forked one."""
+        self.process = secrets.token_hex(8)
+        self.local = LocalDelivery(self.get_capacity, self.expiry, self.group_expiry, repr(self))
+        self._memberships = Memberships(self.local)
+        self._starting = threading.Lock()
+        self._link: Link | None = None
+        self._finalizer: weakref.finalize[..., Any] | None = None
+
+    def _after_fork_in_child(self) -> None:
+        """Leave what was inherited to the parent."""
+        if self._finalizer is not None:
+            self._finalizer.detach()
+        if self._link is not None:
+            self._link.abandon()
+        self._begin()
+
+    def __repr__(self) -> str:
+        """Say what it is and where its processes meet."""
+        where = self.path or self.project or "default"
+        return f"<{type(self).__name__} at {str(where)!r} capacity={self.capacity} expiry={self.expiry:g}s>"
+
+    def _linked(self) -> Link:
+        """Return the link; raises ChannelLayerUnavailable or InvalidChannelLayerError."""
+        link = self._link or self._start()
+        link.require_available()
+        return link
+
+    def _start(self) -> Link:
+        with self._starting:
+            if self._link is None:
+                place = find_place(self.path, self.project)
+                place.prepare()
+                inbox = HostInbox(self.local, self._memberships, self._payloads)
+                link = inbox.link = Link(place, self.process, inbox, self.timeout, self.max_backlog)
+                link.start()
+                self._finalizer = weakref.finalize(self, link.close)
+                self._link = link
+            return self._link
+
+    async def new_channel(self, prefix: str = "specific") -> str:
+        """Return a name that nobody else has; every process can send to it from now on."""
+        link = self._linked()
+        if not link.known:
+            await self._answer(link, link.ask(wire.Knock).future)
+        return f"{prefix}.host-{self.process}!{uuid.uuid4().hex}"
+
+    # Messages
+
+    async def send(self, channel: str, message: Message) -> None:
+        """Put a copy of ``message`` on ``channel``.
+
+        Raises:
+            ChannelFull: a named channel, or one of this process, is over capacity.
+            ChannelLayerUnavailable: there is no hub.
+            MessageTooLarge: the message is over ``max_message_size``.
+            TypeError: the name is invalid, or a value cannot travel.
+        """
+        link, waits_for = self._begin_send(channel, message)
+        if waits_for is not None:
+            self._finish_send(channel, await self._answer(link, waits_for))
+
+    def _begin_send(self, channel: str, message: Message) -> tuple[Link, Future[Any] | None]:
+        require_message(message)
+        self.require_valid_channel_name(channel)
+        payload = self._payloads.encode(message)
+        link = self._linked()
+        owner = OWNER.search(channel)
+        if owner is None:
+            return link, self._put(link, channel, payload).future
+        process = owner[1]
+        if process == self.process:
+            self.local.send(channel, message)
+            return link, None
+        return link, link.tell(lambda number: wire.Direct(number, process, channel, payload), is_message=True)
+
+    def _put(self, link: Link, channel: str, payload: bytes) -> Request:
+        capacity, expires = self.get_capacity(channel), time.time() + self.expiry
+        return link.ask(lambda number: wire.Put(number, channel, capacity, expires, payload))
+
+    def _finish_send(self, channel: str, problem: str | None) -> None:
+        if problem:
+            self.local.drops.add("capacity")
+            raise ChannelFull(
+                f"Channel {channel!r} holds its capacity of {self.get_capacity(channel)} unread messages, "
+                "or all named channels together hold too many bytes."
+            )
+
+    async def group_send(self, group: str, message: Message) -> None:
+        """Put a copy of ``message`` on each member's channel, in all processes.
+
+        Full members miss it and are counted. Returns when the message is on its way; while
+        more waits for the hub than fits, it waits too.
+
+        Raises:
+            ChannelLayerUnavailable: there is no hub.
+            MessageTooLarge: the message is over ``max_message_size``.
+            TypeError: the name is invalid, or a value cannot travel.
+        """
+        link, waits_for = self._begin_group_send(group, message)
+        if waits_for is not None:
+            await self._answer(link, waits_for)
+
+    def _begin_group_send(self, group: str, message: Message) -> tuple[Link, Future[None] | None]:
+        require_message(message)
+        self.require_valid_group_name(group)
+        payload = self._payloads.encode(message)
+        link = self._linked()
+        waits_for = link.tell(lambda number: wire.Publish(number, group, payload), is_message=True)
+        self.local.group_send(group, message)
+        return link, waits_for
+
+    async def receive(self, channel: str) -> Message:
+        """Wait for the oldest message of ``channel``; cancelling loses none.
+
+        Raises:
+            ValueError: the channel belongs to another process.
+        """
+        if self._is_own(channel):
+            return await self.local.receive(channel)
+        message, acknowledge = await self.take(channel)
+        await acknowledge()
+        return message
+
+    async def take(self, channel: str) -> tuple[Message, Acknowledge]:
+        """Wait for the oldest message of a named channel, and keep it from others.
+
+        Await the second result when the message is done with; if this process ends before, another
+        gets the message. Cancelling loses none.
+        """
+        if self._is_own(channel):
+            return await self.local.receive(channel), _nothing
+        link = self._linked()
+        request = link.ask(lambda number: wire.Take(number, channel))
+        try:
+            key, payload = await asyncio.wrap_future(request.future)
+        except asyncio.CancelledError:
+            link.give_up(request)
+            raise
+        return self._payloads.decode(payload), functools.partial(_settle, link, key)
+
+    def _is_own(self, channel: str) -> bool:
+        self.require_valid_channel_name(channel)
+        owner = OWNER.search(channel)
+        if owner is not None and owner[1] != self.process:
+            raise ValueError(
+                f"Channel {channel!r} belongs to another process (this one is host-{self.process}); "
+                "only the process that called new_channel() can receive on it."
+            )
+        return owner is not None
+
+    # Groups
+
+    async def group_add(self, group: str, channel: str) -> None:
+        """Make ``channel`` a member of ``group``; returns when every later message will reach it."""
+        await self._change(group, channel, joins=True)
+
+    async def group_discard(self, group: str, channel: str) -> None:
+        """Take ``channel`` out of ``group``; harmless if it is no member."""
+        await self._change(group, channel, joins=False)
+
+    async def _change(self, group: str, channel: str, joins: bool) -> None:
+        self.require_valid_group_name(group)
+        self.require_valid_channel_name(channel)
+        link = self._linked()
+        owner = OWNER.search(channel)
+        process = owner[1] if owner else ""
+        waits_for: Future[Any] | None = None
+        if process != self.process:
+            waits_for = self._change_elsewhere(link, group, channel, process, joins)
+        elif joins:
+            waits_for = self._memberships.join(link, group, channel)
+        else:
+            self._memberships.leave(link, group, channel)
+        if waits_for is not None:
+            await self._answer(link, waits_for)
+
+    def _change_elsewhere(
+        self, link: Link, group: str, channel: str, process: str, joins: bool
+    ) -> Future[Any]:
+        """Tell the process that owns ``channel``; a named one is looked after by the hub."""
+        capacity, expiry = self.get_capacity(channel), self.expiry
+        if not process and joins:
+            self._memberships.add_named((group, channel, capacity, expiry))
+        elif not process:
+            self._memberships.drop_named(group, channel)
+        return link.ask(
+            lambda number: wire.Member(number, group, channel, process, joins, capacity, expiry)
+        ).future
+
+    async def flush(self) -> None:
+        """Forget every message and membership, in all processes."""
+        link = self._linked()
+        self._memberships.flush()
+        await self._answer(link, link.ask(wire.Flush).future)
+
+    async def _answer(self, link: Link, future: Future[Any]) -> Any:
+        try:
+            async with asyncio.timeout(self.timeout):
+                return await asyncio.shield(asyncio.wrap_future(future))  # others may wait for it too
+        except TimeoutError:
+            raise link.silence() from None
+
+    # What our layers add
+
+    @functools.cached_property
+    def sync(self) -> HostSyncFace:
+        """The layer for sync code: threads, Celery tasks, management commands, signal handlers."""
+        return HostSyncFace(self)
+
+    def attach(self, channel: str, reconnect_notice: bool = False) -> EventSource:
+        """Return the source from which a consumer of the running loop takes its messages.
+
+        Raises:
+            ValueError: the channel is not one of this process.
+        """
+        if not self._is_own(channel):
+            raise ValueError(f"Named channel {channel!r} cannot be attached; use receive() or take().")
+        return self.local.attach(channel, reconnect_notice)
+
+    def detach(self, channel: str) -> None:
+        """End ``channel``: its messages and memberships are gone, the messages counted as "closed"."""
+        self._memberships.detach(self._link, channel)
+
+    def statistics(self) -> dict[str, Any]:
+        """Return counts as the in-memory layer does, and those of the hub if this process carries it."""
+        link = self._link
+        hub = link.hub.statistics() if link is not None and link.hub is not None else None
+        connected = link is not None and link.connected
+        return {**self.local.statistics(), "connected": connected, "hub": hub}
+
+    async def aclose(self) -> None:
+        """Hand over what was sent and leave; another process takes over the hub.
+
+        Consumers of other running loops keep the connection open. The layer may be used again.
+        """
+        link = self._link
+        if link is None or self.local.serves_others(asyncio.get_running_loop()):
+            return
+        self._link = None
+        if self._finalizer is not None:
+            self._finalizer.detach()
+        await asyncio.to_thread(link.close)
+
+    pushing_receive = receive
+
+
+class HostSyncFace:
+    """``send`` and ``group_send`` without an event loop, from any thread and after a fork."""
+
+    def __init__(self, layer: HostChannelLayer) -> None:
+        self._layer = layer
+
+    def send(self, channel: str, message: Message) -> None:
+        """See :meth:`HostChannelLayer.send`."""
+        link, waits_for = self._layer._begin_send(channel, message)
+        if waits_for is not None:
+            self._layer._finish_send(channel, self._answer(link, waits_for))
+
+    def group_send(self, group: str, message: Message) -> None:
+        """See :meth:`HostChannelLayer.group_send`; returns when the hub can read it."""
+        link, waits_for = self._layer._begin_group_send(group, message)
+        if waits_for is not None:
+            self._answer(link, waits_for)
+
+    def _answer(self, link: Link, future: Future[Any]) -> Any:
+        try:
+            return future.result(self._layer.timeout)
+        except TimeoutError:
+            raise link.silence() from None
+
+
+async def _nothing() -> None:
+    """Acknowledge a message that was in this process already."""
+
+
+async def _settle(link: Link, key: str) -> None:
+    link.settle(key, done=True)
+
+
+_layers: weakref.WeakSet[HostChannelLayer] = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for layer in _layers:
+        layer._after_fork_in_child()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

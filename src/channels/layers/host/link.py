@@ -1,0 +1,357 @@
+"""The one connection of a process to the hub, shared by all its threads and event loops.
+
+Its thread reads, connects, and carries the hub if this process is the first to arrive, or
+the first to notice that the hub has gone.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, Final, Protocol, TypeAlias
+
+from channels.exceptions import ChannelLayerUnavailable
+from channels.layers.host import wire
+from channels.layers.host.hub import Hub
+from channels.layers.host.outbox import Make, Outbox
+from channels.layers.host.pending import Request
+from channels.layers.host.place import Place, require_same_user
+from channels.layers.host.turns import TurnLoop
+
+#: Bytes read before others have their turn.
+READ_SIZE: Final = 256 * 1024
+#: Senders whose last number is remembered; those before them have ended long ago.
+MAX_SENDERS: Final = 4096
+#: Seconds between two attempts to find or to become the hub: at first, and at most.
+RETRY: Final = (0.005, 0.2)
+#: Seconds between two looks at what was left undone.
+TICK: Final = 1.0
+#: Seconds a link that is closed has to write what was sent.
+FAREWELL: Final = 2.0
+
+NamedMembership: TypeAlias = tuple[str, str, int, float]
+
+
+class Inbox(Protocol):
+    """Where a link hands over what arrives; all in the link's thread."""
+
+    def published(self, group: str, payload: bytes) -> None:
+        """A message for the members of ``group`` in this process."""
+
+    def directed(self, channel: str, payload: bytes) -> None:
+        """A message for a channel of this process."""
+
+    def membership(self, frame: wire.Membership, done: Callable[[], None]) -> None:
+        """Another process changes a membership here; ``done()`` when it has taken effect."""
+
+    def flushed(self) -> None:
+        """Another process has flushed the layer."""
+
+    def dropped(self, reason: str, amount: int) -> None:
+        """Messages were lost."""
+
+    def reconnected(self, away: float, lost: int) -> None:
+        """There is a hub again, after ``away`` seconds; ``lost`` messages are known to be missing."""
+
+    def announcement(self) -> tuple[list[str], list[NamedMembership]]:
+        """Return this process' confirmed groups, and the named channels it has added to groups."""
+        ...
+
+
+class Link:
+    """See the text of the module.
+
+    Args:
+        place: where the processes of the project meet.
+        process: the identity of this one.
+        inbox: gets what arrives.
+        timeout: seconds without a hub after which senders get an error.
+        max_backlog: for the hub, should this process carry it.
+
+    Attributes:
+        hub: the hub, if this process carries it.
+        connected: whether there is a hub that knows this process.
+        known: whether there ever was.
+    """
+
+    def __init__(self, place: Place, process: str, inbox: Inbox, timeout: float, max_backlog: int) -> None:
+        self.process = process
+        self.hub: Hub | None = None
+        self.connected = False
+        self.known = False
+        self._place = place
+        self._inbox = inbox
+        self._timeout = timeout
+        self._max_backlog = max_backlog
+        self._loop = TurnLoop(f"channels-host-{process[:8]}")
+        self._outbox = Outbox(lambda: self._loop.call_soon(self._watch_for_room))
+        self._sock: socket.socket | None = None
+        self._reader = wire.FrameReader(wire.MAX_FRAME)
+        self._seen: dict[str, int] = {}
+        self._held: dict[str, None] = {}
+        self._hub_pid = 0
+        self._away_since = time.monotonic()
+        self._lost = 0
+        self._attempts = 0
+        self._problem: Exception | None = None
+        self._closing_until: float | None = None
+        self._handlers = self._table()
+
+    def _table(self) -> dict[type[wire.Frame], Callable[[Any], None]]:
+        inbox = self._inbox
+        return {
+            wire.Welcome: self._welcome,
+            wire.Accepted: lambda frame: self._outbox.pending.accepted(frame.number),
+            wire.Answer: self._answer,
+            wire.Given: self._given,
+            wire.Published: self._published,
+            wire.Directed: self._directed,
+            wire.Membership: self._membership,
+            wire.Flushed: lambda frame: inbox.flushed(),
+            wire.Dropped: lambda frame: inbox.dropped(frame.reason, frame.amount),
+        }
+
+    # From any thread
+
+    def start(self) -> None:
+        """Start the thread; it finds the hub, or becomes it."""
+        self._loop.call_soon(self._connect)
+        self._loop.call_soon(self._tick)
+        self._loop.start()
+
+    def require_available(self) -> None:
+        """Raise ChannelLayerUnavailable if there was no hub for longer than ``timeout``."""
+        if not self.connected and (self._problem is not None or self._away > self._timeout):
+            raise self._unavailable()
+
+    def tell(self, make: Make, is_message: bool = False) -> Future[None] | None:
+        """Send a frame; returns what to wait for before more is sent, if it has to be waited for."""
+        self._outbox.post(make, is_message=is_message)
+        return self._outbox.room()
+
+    def ask(self, make: Make) -> Request:
+        """Send a frame that the hub answers."""
+        request = Request()
+        self._outbox.post(make, request)
+        return request
+
+    def settle(self, key: str, done: bool) -> None:
+        """Be done with a message that was taken, or give it back."""
+        self._held.pop(key, None)
+        self._outbox.post(lambda number: wire.Settle(number, key, done))
+
+    def give_up(self, take: Request) -> None:
+        """Stop waiting for a message; if it is here already, it goes back."""
+        if take.future.cancel():
+            self._outbox.post(lambda number: wire.Cancel(number, take.number))
+        else:
+            take.future.add_done_callback(self._give_back)
+
+    def _give_back(self, taken: Future[Any]) -> None:
+        if not taken.cancelled() and taken.exception() is None:
+            self.settle(taken.result()[0], done=False)
+
+    def silence(self) -> ChannelLayerUnavailable:
+        """Return the error for a hub that does not answer."""
+        if not self.connected:
+            return self._unavailable()
+        return ChannelLayerUnavailable(
+            f"The hub of the host layer at {str(self._place.path)!r}, in process {self._hub_pid}, has not "
+            f"answered for {self._timeout:g} seconds (CONFIG['timeout']). Is that process stopped?"
+        )
+
+    @property
+    def _away(self) -> float:
+        return time.monotonic() - self._away_since
+
+    def _unavailable(self) -> ChannelLayerUnavailable:
+        why = self._problem or "another process holds the lock and does not listen; is it stopped?"
+        return ChannelLayerUnavailable(
+            f"No hub of the host layer at {str(self._place.path)!r} for {self._away:.1f} seconds: {why}"
+        )
+
+    def close(self) -> None:
+        """Write what was sent, say goodbye, end the thread; waits, but not for ever."""
+        self._loop.call_soon(self._shut_down)
+        self._loop.join(2 * FAREWELL)
+
+    def abandon(self) -> None:
+        """Close what a forked child has inherited; its parent's link goes on."""
+        if self._sock is not None:
+            self._sock.close()
+        if self.hub is not None:
+            self.hub.abandon()
+        self._loop.abandon()
+
+    # In the link's thread: finding the hub
+
+    def _connect(self) -> None:
+        if self._sock is not None:
+            return
+        try:
+            sock = self._place.connect() or self._carry()
+            if sock is None:
+                self._retry()
+            else:
+                self._greet(sock)
+        except Exception as error:  # whatever it is, those who wait must know
+            self._fail(error)
+
+    def _carry(self) -> socket.socket | None:
+        """Become the hub unless another process is about to."""
+        lock = self._place.try_lock()
+        if lock is None:
+            return None
+        try:
+            self.hub = Hub(self._place, lock, self._loop, self._max_backlog, self._inbox.dropped)
+        except BaseException:
+            os.close(lock)
+            raise
+        return self._place.connect()
+
+    def _greet(self, sock: socket.socket) -> None:
+        try:
+            require_same_user(sock)
+        except PermissionError:
+            sock.close()
+            raise
+        self._sock = sock
+        self._reader = wire.FrameReader(wire.MAX_FRAME)
+        groups, named = self._inbox.announcement()
+        hello = wire.Hello(self.process, os.getpid(), groups, named, list(self._held))
+        self._loop.watch(sock, self._on_ready)
+        self._outbox.connect(sock, wire.encode(hello))
+
+    def _retry(self) -> None:
+        self._attempts += 1
+        delay = min(RETRY[1], RETRY[0] * 1.5 ** min(self._attempts, 20))
+        self._loop.call_later(delay * random.uniform(0.5, 1), self._connect)  # noqa: S311 (jitter)
+
+    def _fail(self, error: Exception) -> None:
+        self._problem = error
+        self._give_up_on_all()
+        self._retry()
+
+    def _give_up_on_all(self) -> None:
+        lost = self._outbox.give_up(self._unavailable())
+        if lost:
+            self._inbox.dropped("hub_lost", lost)
+
+    def _welcome(self, frame: wire.Welcome) -> None:
+        again, self.known = self.known, True
+        self._hub_pid = frame.pid
+        self.connected, self._problem, self._attempts = True, None, 0
+        lost, self._lost = self._lost + frame.lost, 0
+        if frame.lost:
+            self._inbox.dropped("cut_off", frame.lost)
+        if again:
+            self._inbox.reconnected(self._away, lost)
+
+    def _disconnect(self) -> None:
+        """The hub has gone, and all it has sent was read."""
+        if self._sock is None:
+            return
+        self._loop.forget(self._sock)
+        self._outbox.disconnect()
+        self._sock.close()
+        self._sock, self.connected, self._away_since = None, False, time.monotonic()
+        lost, self._outbox.pending.forgotten = self._outbox.pending.forgotten, 0
+        if lost:
+            self._lost += lost
+            self._inbox.dropped("hub_lost", lost)
+
+    def _tick(self) -> None:
+        self._outbox.flush()  # what an event loop has collected before it was stopped
+        if not self.connected and self._away > self._timeout:
+            self._give_up_on_all()
+        self._loop.call_later(TICK, self._tick)
+
+    def _shut_down(self) -> None:
+        """End when all is written; a link that is just being made has its time too."""
+        if self._closing_until is None:
+            self._closing_until = time.monotonic() + FAREWELL
+            self._outbox.post(wire.Bye)
+        unwritten = not self._outbox.empty if self.connected else self._problem is None
+        if unwritten and time.monotonic() < self._closing_until:
+            self._loop.call_later(0.002, self._shut_down)
+            return
+        self._disconnect()
+        if self.hub is not None:
+            self.hub.close()
+        if unwritten:
+            self._give_up_on_all()
+        self._loop.stop()
+
+    # In the link's thread: reading
+
+    def _watch_for_room(self) -> None:
+        if self._sock is not None:
+            self._loop.watch(self._sock, self._on_ready, write=True)
+
+    def _on_ready(self, readable: bool) -> None:
+        if self._sock is None:
+            return
+        if readable:
+            self._receive(self._sock)
+        else:
+            self._loop.watch(self._sock, self._on_ready)
+            self._outbox.resume()
+
+    def _receive(self, sock: socket.socket) -> None:
+        try:
+            data = sock.recv(READ_SIZE)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        try:
+            for frame in self._reader.receive_data(data):
+                self._handlers[type(frame)](frame)
+        except wire.WireError as error:
+            self._disconnect()
+            self._fail(error)
+            return
+        if not data:
+            self._disconnect()
+            self._loop.call_soon(self._connect)
+
+    def _answer(self, frame: wire.Answer) -> None:
+        for sender, number in frame.seen.items():
+            self._is_new(sender, number)
+        request = self._outbox.pending.answered(frame.number)
+        if request is not None:
+            request.future.set_result(frame.error)
+
+    def _given(self, frame: wire.Given) -> None:
+        request = self._outbox.pending.answered(frame.number)
+        if request is None:
+            self.settle(frame.key, done=False)
+        else:
+            self._held[frame.key] = None
+            request.future.set_result((frame.key, frame.payload))
+
+    def _published(self, frame: wire.Published) -> None:
+        if self._is_new(frame.sender, frame.number):
+            self._inbox.published(frame.group, frame.payload)
+
+    def _directed(self, frame: wire.Directed) -> None:
+        if self._is_new(frame.sender, frame.number):
+            self._inbox.directed(frame.channel, frame.payload)
+
+    def _is_new(self, sender: str, number: int) -> bool:
+        """Whether this was not seen yet; a message may come again when a hub has died."""
+        last = self._seen.get(sender)
+        if last is None and len(self._seen) >= MAX_SENDERS:
+            del self._seen[next(iter(self._seen))]
+        if last is not None and number <= last:
+            return False
+        self._seen[sender] = number
+        return True
+
+    def _membership(self, frame: wire.Membership) -> None:
+        done = wire.MembershipDone(frame.token)
+        self._inbox.membership(frame, lambda: self._outbox.post(lambda number: done))

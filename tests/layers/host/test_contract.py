@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from unittest import IsolatedAsyncioTestCase
+
+from channels.layers.host import HostChannelLayer
+from channels.testing.contracts import ChannelLayerContract
+
+
+class HostLayerTests(ChannelLayerContract, IsolatedAsyncioTestCase):
+    """Each layer is a process of its own to the hub."""
+
+    def setUp(self):
+        self.directory = Path(tempfile.mkdtemp(prefix="fw"))
+        self.addCleanup(shutil.rmtree, self.directory)
+
+    def make_layer(self, **config):
+        return HostChannelLayer(path=self.directory / "hub", **config)
+
+    async def asyncTearDown(self):
+        await super().asyncTearDown()
+        assert not (self.directory / "hub" / "hub.sock").exists()
