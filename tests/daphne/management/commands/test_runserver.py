@@ -61,8 +61,8 @@ def run(monkeypatch: pytest.MonkeyPatch):
 
 def test_the_server_gets_what_the_flags_say(run: Any) -> None:
     keywords, text = run(
-        "8765", "--http_timeout", "7", "--websocket_handshake_timeout", "8", "--websocket-max-frame-size", "9",
-        "--nothreading", skip_checks=False,
+        "8765", "--http_timeout", "7", "--websocket_handshake_timeout", "8", "--nothreading",
+        "--websocket-max-frame-size", "9", skip_checks=False,
     )  # fmt: skip
     assert keywords["endpoints"] == ["tcp:port=8765:interface=127.0.0.1"]
     assert (keywords["http_timeout"], keywords["websocket_handshake_timeout"]) == (7, 8)
@@ -156,9 +156,8 @@ def test_the_log(
 SETTINGS = """
 SECRET_KEY = "test"
 DEBUG = True
-INSTALLED_BASE = ["django.contrib.auth", "django.contrib.contenttypes"]
-APPS = ["daphne", "django.contrib.staticfiles", *BASE]
-PLAIN = ["daphne", *BASE]
+x = ["django.contrib.auth", "django.contrib.contenttypes"]
+INSTALLED_APPS = ["daphne", "django.contrib.staticfiles"]
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [{static!r}]
 ROOT_URLCONF = "runserver_project"
@@ -188,9 +187,8 @@ def test_the_command_serves_a_project(tmp_path: Path, reload: list[str]) -> None
     )  # fmt: skip
     with process:
         try:
-            for line in process.stdout:
-                if "Quit the server" in line:
-                    break
+            if not any("Quit the server" in line for line in process.stdout):
+                pytest.fail(process.stderr.read())
             answers = [
                 urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=LONG).read()
                 for path in ("/", "/static/style.css")
