@@ -264,9 +264,19 @@ class TestStop:
                 await self.channel_layer.send("a", {"type": "work", "n": 1})
                 await super().handle()
 
-        Prepared(Signalling.as_asgi(), ["a"], layer).run()  # type: ignore[no-untyped-call]
+        Prepared(Signalling.as_asgi(), ["a"], layer).run()
         assert handled == [1]
         assert "messages in hand are handled first" in caplog.text
+
+    def test_an_interrupt_that_comes_through_is_no_traceback(self, caplog: pytest.LogCaptureFixture) -> None:
+        caplog.set_level(logging.INFO, LOG)
+
+        class Interrupted(Worker):
+            async def handle(self) -> None:
+                raise KeyboardInterrupt
+
+        Interrupted(None, [], InMemoryChannelLayer()).run()  # type: ignore[arg-type]
+        assert "Exiting due to Ctrl-C" in caplog.text
 
     def test_in_another_thread_signals_are_not_its_business(self) -> None:
         ended: list[bool] = []
@@ -277,7 +287,7 @@ class TestStop:
                 await super().handle()
 
         def run() -> None:
-            Brief(None, [], InMemoryChannelLayer()).run()  # type: ignore[arg-type, no-untyped-call]
+            Brief(None, [], InMemoryChannelLayer()).run()  # type: ignore[arg-type]
             ended.append(True)
 
         thread = threading.Thread(target=run)

@@ -120,6 +120,13 @@ class Worker(StatelessServer):
             )
         self._stopping = asyncio.Event()
 
+    def run(self) -> None:
+        """Work in an event loop of its own until SIGTERM or SIGINT; a second SIGINT ends it at once."""
+        try:
+            asyncio.run(self.arun())
+        except KeyboardInterrupt:
+            logger.info("Exiting due to Ctrl-C/interrupt")
+
     async def arun(self) -> None:
         """Work until SIGTERM, SIGINT or :meth:`stop`."""
         checker = asyncio.ensure_future(self.application_checker())  # type: ignore[no-untyped-call]

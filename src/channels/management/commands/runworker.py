@@ -55,4 +55,4 @@ class Command(BaseCommand):
             channels=options["channels"],
             channel_layer=layer,
         )
-        worker.run()  # type: ignore[no-untyped-call]
+        worker.run()
