@@ -6,7 +6,7 @@
 #   scripts/environment.sh dev .venv-3.13 3.13      the same for that Python (exit 3: there is none)
 #   scripts/environment.sh --python 3.13            print the interpreter that would be used
 #
-# A stamp inside the environment remembers for which pyproject.toml it was made.
+# A stamp inside the environment remembers for which pyproject.toml and which of this file it was made.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -42,12 +42,16 @@ if [ "$1" = --python ]; then find_python "${2:-}"; exit; fi
 
 kind=$1 venv=$2 version=${3:-}
 stamp=$venv/.made-for-$kind
-sum=$(cksum < pyproject.toml)
+sum=$(cat pyproject.toml scripts/environment.sh | cksum)
 [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$sum" ] && exit 0
 python=$(find_python "$version")
 [ -x "$venv/bin/python" ] || { echo "Making $venv with $("$python" --version) ..."; "$python" -m venv "$venv"; }
 case $kind in dev) what='.[dev]' ;; *) what='.' ;; esac
 echo "Installing Fairway and what the $kind environment needs into $venv ..."
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -e "$what"
+# What tests/compat/test_packages.py runs. Their dependencies would bring the originals over our files.
+[ "$kind" = runtime ] || "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps \
+    channelsmultiplexer==0.0.3 channels_auth_token_middlewares==1.3.1 \
+    djangochannelsrestframework==1.3.0 djangorestframework==3.18.3
 [ "$kind" = runtime ] || echo "$sum" > "$venv/.made-for-runtime"
 echo "$sum" > "$stamp"
