@@ -1,7 +1,7 @@
 """Applications see the rows of the open transaction, whatever runs the test, wherever sync code runs.
 
-The tests run three times: here, and by ``TestOtherRunners`` on a database file and under
-Django's own test runner.
+These tests, and those of the live server, run more than once: here, and by
+``TestOtherRunners`` on a database file and under Django's own test runner.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from channels.testing.database import _handler, _Lender, lend_connections, lent
 from channels.typing import Receive, Scope, Send
 
 PATIENCE = 30
+LIVE = "tests.testing.test_live"
 
 
 def register(name: str) -> list[str]:
@@ -285,9 +286,10 @@ class TestOtherRunners:
                 "no:cov",
                 "--ds=tests.testing.disk_settings",
                 __file__,
+                LIVE.replace(".", "/") + ".py",
             ],
-            ["django", "test", __name__, "--settings=tests.testing.disk_settings"],
-            ["django", "test", __name__, "--settings=tests.settings"],
+            ["django", "test", __name__, LIVE, "--settings=tests.testing.disk_settings"],
+            ["django", "test", __name__, LIVE, "--settings=tests.settings"],
         ],
     )
     def test_pass(self, command: list[str]) -> None:
