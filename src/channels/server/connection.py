@@ -157,6 +157,14 @@ class Connection(asyncio.Protocol):
             # One turn may write without end; the transport is who notices congestion.
             self.flush()
 
+    def write_now(self, data: bytes) -> None:
+        """Send ``data`` at once, together with what was collected."""
+        if self._out:
+            self.write(data)
+            self.flush()
+        elif not self.closing:
+            self._transport.write(data)
+
     def flush(self) -> None:
         """Give the transport what was collected, in one piece."""
         if self._out:

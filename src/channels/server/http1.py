@@ -162,7 +162,7 @@ class HTTP1Handler:
 
     def _violated(self, event: ProtocolViolated) -> None:
         telemetry.count("server.bad_request", status=event.status, reason=event.reason)
-        logger.info("Bad request from %s: %s", self.client, event.reason)
+        logger.debug("Bad request from %s: %s", self.client, event.reason)
         if self._stream is None:
             self._refuse(event.status, event.reason)
         else:
@@ -207,28 +207,27 @@ class HTTP1Handler:
         self._write()
 
     def send_response(self, status: int, headers: Headers) -> None:
-        """Send the head, with what follows it."""
+        """Prepare the head; it goes out with what follows it."""
         self._engine.send_response(status, headers)
-        self._write()
 
     def send_body(self, data: bytes) -> None:
         """Send a part of the body."""
         self._engine.send_data(data)
         self._write()
 
-    def end_response(self) -> None:
+    def end_response(self, data: bytes) -> None:
         """Complete the response and go on to the next request, or close.
 
         Raises:
-            ValueError: it is shorter than its Content-Length; the connection is closed.
+            ValueError: it is longer or shorter than its Content-Length; the connection is closed.
         """
         try:
+            self._engine.send_data(data)
             self._engine.end_message()
         except ValueError:
             self.abort_response()
             raise
-        self._write()
-        self._connection.flush()
+        self._connection.write_now(self._engine.data_to_send())
         self._stream = None
         self._held = False
         if not self._request_ended:

@@ -43,15 +43,15 @@ class Exchange(Protocol):
         ...
 
     def send_response(self, status: int, headers: Headers) -> None:
-        """Send the head, together with what follows in the same turn."""
+        """Send the head, together with the first part of the body."""
         ...
 
     def send_body(self, data: bytes) -> None:
-        """Send a part of the body."""
+        """Send a part of the body that is not the last."""
         ...
 
-    def end_response(self) -> None:
-        """The response is complete."""
+    def end_response(self, data: bytes) -> None:
+        """Send the last part of the body; the response is complete."""
         ...
 
     def abort_response(self) -> None:

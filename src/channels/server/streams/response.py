@@ -100,10 +100,11 @@ class Response:
         if not self.on_wire:
             self._send_head(None if more else len(data))
         self.size += len(data)
-        self._exchange.send_body(data)
-        if not more:
+        if more:
+            self._exchange.send_body(data)
+        else:
             self.complete = True
-            self._exchange.end_response()
+            self._exchange.end_response(data)
         return self.complete
 
     def answer(self, status: int, text: str, headers: Headers | None = None) -> None:
@@ -119,7 +120,7 @@ class Response:
         sized = size is not None and not self._head_only and self.status not in _BODYLESS
         if sized and names.isdisjoint((b"content-length", b"transfer-encoding")):
             headers = [*headers, (b"content-length", str(size).encode("ascii"))]
-        headers = headers + [pair for pair in self._runtime.own_headers() if pair[0] not in names]
+        headers = [*headers, *(pair for pair in self._runtime.own_headers() if pair[0] not in names)]
         if self._runtime.stopping and b"connection" not in names:
             headers.append((b"connection", b"close"))
         self._exchange.send_response(self.status, headers)

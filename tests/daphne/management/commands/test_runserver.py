@@ -156,7 +156,6 @@ def test_the_log(
 SETTINGS = """
 SECRET_KEY = "test"
 DEBUG = True
-x = ["django.contrib.auth", "django.contrib.contenttypes"]
 INSTALLED_APPS = ["daphne", "django.contrib.staticfiles"]
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [{static!r}]
