@@ -3,7 +3,7 @@
 import pytest
 
 from channels.protocols.http1_message import MalformedMessage
-from channels.protocols.http1_zttp import MAX_HEAD_BYTES, MAX_HEAD_FIELDS, read_head
+from channels.protocols.http1_zttp import read_head
 
 HEAD = b"POST /a HTTP/1.1\r\nHost: b\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -18,12 +18,22 @@ def test_a_head():
     assert read_head(HEAD)[0] == (b"POST", b"/a", b"1.1", headers)
 
 
-def test_the_largest_heads_that_it_is_given():
-    start, end = b"GET /", b" HTTP/1.1\r\nHost: b\r\n\r\n"
-    target = b"a" * (MAX_HEAD_BYTES - len(start + end))
-    assert len(read_head(start + target + end)[0][1]) == len(target) + 1
-    fields = b"X: y\r\n" * (MAX_HEAD_FIELDS - 1)
-    assert len(read_head(b"GET / HTTP/1.1\r\nHost: b\r\n" + fields + b"\r\n")[0][3]) == MAX_HEAD_FIELDS
+START, END = b"GET /", b" HTTP/1.1\r\nHost: b\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("head", "reader"),
+    [
+        (START + b"x" * (16_384 - len(START + END)) + END, "zttp"),
+        (START + b"x" * (16_385 - len(START + END)) + END, "h11"),
+        (b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 99 + b"Host: b\r\n\r\n", "zttp"),
+        (b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 100 + b"Host: b\r\n\r\n", "h11"),
+    ],
+)
+def test_heads_that_are_too_large_go_to_h11(head, reader):
+    raw, read_chunks = read_head(head)
+    assert type(read_chunks.args[0]).__module__.split(".")[0] == reader
+    assert len(raw[1]) + 4 * len(raw[3]) > 400
 
 
 @pytest.mark.parametrize(

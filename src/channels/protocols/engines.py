@@ -1,30 +1,21 @@
 """Which library reads HTTP/1.1, by name.
 
-zttp is the default where it can be imported. h11 is pure Python, works everywhere, and takes the
-heads that are larger than zttp's fixed limits, so that our limits mean the same with both.
+zttp is the default where it can be imported; h11 is pure Python and works everywhere.
 """
 
 from __future__ import annotations
 
 from channels.protocols import http1_h11
-from channels.protocols.http1_message import RawHead, ReadChunks, ReadHead
+from channels.protocols.http1_message import ReadHead
 
 try:
     from channels.protocols import http1_zttp
 except ImportError:  # no wheel for this platform or interpreter
     http1_zttp = None  # type: ignore[assignment]
 
-
-def _read_with_zttp(head: bytes) -> tuple[RawHead, ReadChunks]:
-    fields = head.count(b"\r\n") - 2  # less the request line and the empty line
-    if len(head) > http1_zttp.MAX_HEAD_BYTES or fields > http1_zttp.MAX_HEAD_FIELDS:
-        return http1_h11.read_head(head)
-    return http1_zttp.read_head(head)
-
-
 HTTP1_ENGINES: dict[str, ReadHead] = {"h11": http1_h11.read_head}
 if http1_zttp is not None:
-    HTTP1_ENGINES = {"zttp": _read_with_zttp, **HTTP1_ENGINES}
+    HTTP1_ENGINES = {"zttp": http1_zttp.read_head, **HTTP1_ENGINES}
 
 DEFAULT_HTTP1_ENGINE = next(iter(HTTP1_ENGINES))
 

@@ -19,7 +19,7 @@ class RequestReceived:
     Attributes:
         stream_id: which stream of the connection.
         method: as it was sent, case kept.
-        target: the request target as it was sent, path and query (RFC 9112 section 3.2).
+        target: path and query as they were sent; of an absolute form what follows the host (RFC 9112 3.2).
         headers: names lowercased, values stripped, order and duplicates kept.
         http_version: "1.0", "1.1" or "2".
         ended: no body follows; no BodyEnded event comes either.

@@ -150,7 +150,9 @@ class HTTP1Connection(ResponseWriter):
         if self._pending is not None:
             return self._take_pending(self._pending)
         try:
-            event = self._read() if self._buffer else None
+            event = None
+            if self._buffer:
+                event = self._receive_head() if self._reading is _HEAD else self._receive_body()
             if event is None and self._eof_untold:
                 event = self._tell_eof()
         except MalformedMessage as error:
@@ -191,9 +193,7 @@ class HTTP1Connection(ResponseWriter):
         self._read_chunk = None
         return event
 
-    def _read(self) -> Event | None:
-        if self._reading is _HEAD:
-            return self._receive_head()
+    def _receive_body(self) -> Event | None:
         if self._reading is _LENGTH:
             return self._receive_length()
         if self._reading is _CHUNKS:
@@ -234,17 +234,17 @@ class HTTP1Connection(ResponseWriter):
             if self._buffer.startswith(b"\r\n"):
                 self._take(2)
                 self._scanned = 0
-        end = self._buffer.find(b"\r\n\r\n", max(0, self._scanned - 3)) + 4
-        limits = self._limits
-        if end < 4 or end > limits.max_target:
-            head = self._buffer if end < 4 else self._buffer[:end]
+        end = self._buffer.find(b"\r\n\r\n", self._scanned - 3 if self._scanned > 3 else 0) + 4
+        complete, limits = end >= 4, self._limits
+        if not complete or end > limits.max_target:
+            head = self._buffer[:end] if complete else self._buffer
             error = screen(head, self._scanned, limits.max_target, limits.max_header_bytes)
             if error is not None:
                 raise error
-        if end < 4:
-            self._scanned = len(self._buffer)
-            return None
-        return self._begin_request(self._take(end))
+        if complete:
+            return self._begin_request(self._take(end))
+        self._scanned = len(self._buffer)
+        return None
 
     def _begin_request(self, head: bytes) -> Event:
         self._stream_id += 1

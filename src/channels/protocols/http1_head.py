@@ -23,6 +23,7 @@ _MAX_LINE_BESIDE_TARGET = _MAX_METHOD + len(b"  HTTP/1.1")
 
 # RFC 3986 3.2.2 and 3.2.3: reg-name or an address in brackets, then a port. Empty is allowed (RFC 9110 7.2).
 _HOST = re.compile(rb"(?:[A-Za-z0-9\-._~!$&'()*+,;=%]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?").fullmatch
+_PLAIN = re.compile(rb"[\x21\x22\x24-\x7e]*").fullmatch  # all of US-ASCII but controls and "#"
 _ABSOLUTE = re.compile(rb"https?://([^/?]+)(.*)", re.IGNORECASE).fullmatch
 _REQUEST_LINE = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+ ([\x21-\x7e]+) HTTP/([0-9]\.[0-9])\r\n").match
 _TRANSFER_ENCODING = re.compile(rb"\r\nTransfer-Encoding:([^\r]*)", re.IGNORECASE)
@@ -90,7 +91,7 @@ def refusal(head: bytes, max_target: int, max_headers: int) -> MalformedMessage:
 
 
 def _check_line(target: bytes, version: bytes, count: int, max_target: int, max_headers: int) -> None:
-    if not target.isascii() or b"#" in target:
+    if not _PLAIN(target):
         raise MalformedMessage(400, "forbidden character in the request target")
     if version[:2] != b"1.":
         raise MalformedMessage(505, "only HTTP/1.0 and HTTP/1.1 are spoken here")
@@ -126,14 +127,19 @@ def judge(
     See RFC 9112 sections 3, 6 and 9.
     """
     method, target, version, headers = raw
-    _check_line(target, version, len(headers), max_target, max_headers)
+    if version != b"1.1" or len(headers) > max_headers or len(target) > max_target or not _PLAIN(target):
+        _check_line(target, version, len(headers), max_target, max_headers)
     modern = version != b"1.0"  # a higher minor version is answered as 1.1 (RFC 9110 2.5)
     fields = dict(headers)
     if len(fields) != len(headers):
         fields = _combine(headers)
-    length = _body_length(fields, modern)
+    framed = b"content-length" in fields or b"transfer-encoding" in fields
+    length = _body_length(fields, modern) if framed else 0
     host = fields.get(b"host")
-    _check_address(method, host, modern)
+    if host is None or not _HOST(host):
+        _check_host(host, modern)
+    if len(method) > _MAX_METHOD or method == b"CONNECT":
+        raise MalformedMessage(501, "method not implemented")
     if target[0] != _SLASH:
         target = _origin_form(method, target, host)
     options = tokens(fields[b"connection"]) if b"connection" in fields else _NO_OPTIONS
@@ -197,13 +203,11 @@ def _coding_refusal(codings: bytes) -> MalformedMessage:
     return MalformedMessage(400, "ambiguous message framing")
 
 
-def _check_address(method: bytes, host: bytes | None, modern: bool) -> None:
-    if host is None and modern:
-        raise MalformedMessage(400, "Host is missing or repeated")
-    if host is not None and not _HOST(host):
+def _check_host(host: bytes | None, modern: bool) -> None:
+    if host is not None:
         raise MalformedMessage(400, "Host is no host name")
-    if len(method) > _MAX_METHOD or method == b"CONNECT":
-        raise MalformedMessage(501, "method not implemented")
+    if modern:
+        raise MalformedMessage(400, "Host is missing or repeated")
 
 
 def _origin_form(method: bytes, target: bytes, host: bytes | None) -> bytes:

@@ -11,18 +11,22 @@ from functools import partial
 
 from zttp import SERVER, Data, EndOfMessage, H1Connection, RemoteProtocolError, Request
 
+from channels.protocols import http1_h11
 from channels.protocols.events import Headers
 from channels.protocols.http1_message import MalformedMessage, RawHead, ReadChunks
 
-#: What zttp takes at most; not to be set from outside. A head beyond is for another engine.
-MAX_HEAD_BYTES = 16_384
-MAX_HEAD_FIELDS = 100
+# What zttp takes at most, 100 fields beside the request line and the empty line; it cannot be told to take
+# more. A head beyond goes to h11, so that our own limits mean the same with both engines.
+_MAX_BYTES = 16_384
+_MAX_LINES = 102
 
 
 def read_head(head: bytes) -> tuple[RawHead, ReadChunks]:
     """Read a whole head with a ``zttp.H1Connection`` of its own; see :data:`ReadHead`."""
     if b"\x85" in head:
         raise MalformedMessage(400, "forbidden character in the request head")
+    if len(head) > _MAX_BYTES or head.count(b"\r\n") > _MAX_LINES:
+        return http1_h11.read_head(head)
     engine = H1Connection(SERVER)
     try:
         event = engine.receive_event(head)
