@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from unittest import IsolatedAsyncioTestCase
 
@@ -301,5 +302,6 @@ class TestOtherRunners:
             timeout=50,
             check=False,
             env=environment,
+            cwd=Path(__file__).parents[2],
         )
         assert run.returncode == 0, run.stdout + run.stderr
