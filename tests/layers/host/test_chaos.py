@@ -52,7 +52,7 @@ async def test_every_member_gets_every_message_in_order_once(start):
 
 async def test_killing_the_hub_again_and_again_loses_nothing_of_the_living(start):
     processes = list(await asyncio.gather(*(start(capacity=10_000) for _ in range(6))))
-    for n, process in enumerate(processes):
+    for process in processes:
         await process("members_of", GROUPS[:3], 2)
     for n, process in enumerate(processes):
         await process("publish", GROUPS[:3], f"sender-{n}", 1500, 0.002)

@@ -22,10 +22,9 @@ from channels.layers.host.inbox import HostInbox
 from channels.layers.host.link import Link
 from channels.layers.host.membership import Memberships
 from channels.layers.host.payload import Payloads
-from channels.layers.host.pending import Request
 from channels.layers.host.place import find_place
+from channels.layers.host.sync import HostSyncFace
 from channels.layers.local import LocalDelivery
-from channels.layers.values import require_message
 from channels.typing import EventSource, Message
 
 #: The part of a channel's name that says which process it belongs to.
@@ -130,11 +129,16 @@ class HostChannelLayer(BaseChannelLayer):
                 self._link = link
             return self._link
 
-    async def new_channel(self, prefix: str = "specific") -> str:
-        """Return a name that nobody else has; every process can send to it from now on."""
+    async def _connected(self) -> Link:
+        """Return the link; at the first use, wait until there is a hub that we can talk to."""
         link = self._linked()
         if not link.known:
             await self._answer(link, link.ask(wire.Knock).future)
+        return link
+
+    async def new_channel(self, prefix: str = "specific") -> str:
+        """Return a name that nobody else has; every process can send to it from now on."""
+        await self._connected()
         return f"{prefix}.host-{self.process}!{uuid.uuid4().hex}"
 
     # Messages
@@ -148,29 +152,25 @@ class HostChannelLayer(BaseChannelLayer):
             MessageTooLarge: the message is over ``max_message_size``.
             TypeError: the name is invalid, or a value cannot travel.
         """
-        link, waits_for = self._begin_send(channel, message)
-        if waits_for is not None:
-            self._finish_send(channel, await self._answer(link, waits_for))
-
-    def _begin_send(self, channel: str, message: Message) -> tuple[Link, Future[Any] | None]:
-        require_message(message)
         self.require_valid_channel_name(channel)
         payload = self._payloads.encode(message)
-        link = self._linked()
+        link = await self._connected()
+        waits_for = self._tell_send(link, channel, message, payload)
+        if waits_for is not None:
+            self._require_room(channel, await self._answer(link, waits_for))
+
+    def _tell_send(self, link: Link, channel: str, message: Message, payload: bytes) -> Future[Any] | None:
         owner = OWNER.search(channel)
         if owner is None:
-            return link, self._put(link, channel, payload).future
+            capacity, expires = self.get_capacity(channel), time.time() + self.expiry
+            return link.ask(lambda number: wire.Put(number, channel, capacity, expires, payload)).future
         process = owner[1]
         if process == self.process:
             self.local.send(channel, message)
-            return link, None
-        return link, link.tell(lambda number: wire.Direct(number, process, channel, payload), is_message=True)
+            return None
+        return link.tell(lambda number: wire.Direct(number, process, channel, payload), is_message=True)
 
-    def _put(self, link: Link, channel: str, payload: bytes) -> Request:
-        capacity, expires = self.get_capacity(channel), time.time() + self.expiry
-        return link.ask(lambda number: wire.Put(number, channel, capacity, expires, payload))
-
-    def _finish_send(self, channel: str, problem: str | None) -> None:
+    def _require_room(self, channel: str, problem: str | None) -> None:
         if problem:
             self.local.drops.add("capacity")
             raise ChannelFull(
@@ -189,18 +189,19 @@ class HostChannelLayer(BaseChannelLayer):
             MessageTooLarge: the message is over ``max_message_size``.
             TypeError: the name is invalid, or a value cannot travel.
         """
-        link, waits_for = self._begin_group_send(group, message)
+        self.require_valid_group_name(group)
+        payload = self._payloads.encode(message)
+        link = await self._connected()
+        waits_for = self._tell_group_send(link, group, message, payload)
         if waits_for is not None:
             await self._answer(link, waits_for)
 
-    def _begin_group_send(self, group: str, message: Message) -> tuple[Link, Future[None] | None]:
-        require_message(message)
-        self.require_valid_group_name(group)
-        payload = self._payloads.encode(message)
-        link = self._linked()
+    def _tell_group_send(
+        self, link: Link, group: str, message: Message, payload: bytes
+    ) -> Future[None] | None:
         waits_for = link.tell(lambda number: wire.Publish(number, group, payload), is_message=True)
         self.local.group_send(group, message)
-        return link, waits_for
+        return waits_for
 
     async def receive(self, channel: str) -> Message:
         """Wait for the oldest message of ``channel``; cancelling loses none.
@@ -222,7 +223,7 @@ class HostChannelLayer(BaseChannelLayer):
         """
         if self._is_own(channel):
             return await self.local.receive(channel), _nothing
-        link = self._linked()
+        link = await self._connected()
         request = link.ask(lambda number: wire.Take(number, channel))
         try:
             key, payload = await asyncio.wrap_future(request.future)
@@ -254,7 +255,7 @@ class HostChannelLayer(BaseChannelLayer):
     async def _change(self, group: str, channel: str, joins: bool) -> None:
         self.require_valid_group_name(group)
         self.require_valid_channel_name(channel)
-        link = self._linked()
+        link = await self._connected()
         owner = OWNER.search(channel)
         process = owner[1] if owner else ""
         waits_for: Future[Any] | None = None
@@ -282,7 +283,7 @@ class HostChannelLayer(BaseChannelLayer):
 
     async def flush(self) -> None:
         """Forget every message and membership, in all processes."""
-        link = self._linked()
+        link = await self._connected()
         self._memberships.flush()
         await self._answer(link, link.ask(wire.Flush).future)
 
@@ -335,31 +336,6 @@ class HostChannelLayer(BaseChannelLayer):
         await asyncio.to_thread(link.close)
 
     pushing_receive = receive
-
-
-class HostSyncFace:
-    """``send`` and ``group_send`` without an event loop, from any thread and after a fork."""
-
-    def __init__(self, layer: HostChannelLayer) -> None:
-        self._layer = layer
-
-    def send(self, channel: str, message: Message) -> None:
-        """See :meth:`HostChannelLayer.send`."""
-        link, waits_for = self._layer._begin_send(channel, message)
-        if waits_for is not None:
-            self._layer._finish_send(channel, self._answer(link, waits_for))
-
-    def group_send(self, group: str, message: Message) -> None:
-        """See :meth:`HostChannelLayer.group_send`; returns when the hub can read it."""
-        link, waits_for = self._layer._begin_group_send(group, message)
-        if waits_for is not None:
-            self._answer(link, waits_for)
-
-    def _answer(self, link: Link, future: Future[Any]) -> Any:
-        try:
-            return future.result(self._layer.timeout)
-        except TimeoutError:
-            raise link.silence() from None
 
 
 async def _nothing() -> None:

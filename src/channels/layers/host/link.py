@@ -275,8 +275,8 @@ class Link:
         if self._closing_until is None:
             self._closing_until = time.monotonic() + FAREWELL
             self._outbox.post(wire.Bye)
-        unwritten = not self._outbox.empty if self.connected else self._problem is None
-        if unwritten and time.monotonic() < self._closing_until:
+        unwritten = self._sock is None or not self._outbox.empty
+        if unwritten and self._problem is None and time.monotonic() < self._closing_until:
             self._loop.call_later(0.002, self._shut_down)
             return
         self._disconnect()

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from channels.exceptions import MessageTooLarge
-from channels.layers.values import copy_message
+from channels.layers.values import copy_message, require_message
 from channels.typing import Message
 
 
@@ -25,9 +25,11 @@ class Payloads:
         """Return ``message`` as bytes.
 
         Raises:
+            InvalidMessageError: it is no dict.
             TypeError: a value cannot travel; the text names its key.
             MessageTooLarge: it has more bytes than the limit.
         """
+        require_message(message)
         payload = msgspec.msgpack.encode(copy_message(message))
         if len(payload) > self._limit:
             raise MessageTooLarge(
