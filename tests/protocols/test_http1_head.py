@@ -34,7 +34,13 @@ def test_the_event_carries_the_stream():
     assert (event.stream_id, event.method, length, persistent) == (7, "GET", 0, True)
 
 
+def test_old_requests_need_no_host():
+    event, _, persistent = judged(version=b"1.0", host=None)
+    assert (event.http_version, event.headers, persistent) == ("1.0", [], False)
+
+
 def test_body_lengths():
+    assert judged()[1] == 0
     assert judged(content_length=b"12")[1] == 12
     assert judged(transfer_encoding=b"CHUNKED")[1] == CHUNKED
 

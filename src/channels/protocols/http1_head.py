@@ -178,21 +178,21 @@ def _combine(headers: Headers) -> dict[bytes, bytes]:
 
 
 def _body_length(fields: dict[bytes, bytes], modern: bool) -> int:
-    coding, length = fields.get(b"transfer-encoding"), fields.get(b"content-length")
-    if coding is not None:
-        # RFC 9112 6.1: such a message from HTTP/1.0 was probably forged past a proxy that knows no codings.
-        if not modern:
-            raise MalformedMessage(400, "Transfer-Encoding in HTTP/1.0")
-        if length is not None:
-            raise MalformedMessage(400, "ambiguous message framing")
-        if coding.lower() != b"chunked":
-            raise _coding_refusal(coding)
-        return CHUNKED
-    if length is None:
-        return 0
-    if not length.isdigit() or len(length) > 18:
-        raise MalformedMessage(400, "Content-Length is no number")
-    return int(length)
+    """The length that Content-Length or Transfer-Encoding says; one of them is there."""
+    coding = fields.get(b"transfer-encoding")
+    if coding is None:
+        length = fields[b"content-length"]
+        if not length.isdigit() or len(length) > 18:
+            raise MalformedMessage(400, "Content-Length is no number")
+        return int(length)
+    # RFC 9112 6.1: such a message from HTTP/1.0 was probably forged past a proxy that knows no codings.
+    if not modern:
+        raise MalformedMessage(400, "Transfer-Encoding in HTTP/1.0")
+    if b"content-length" in fields:
+        raise MalformedMessage(400, "ambiguous message framing")
+    if coding.lower() != b"chunked":
+        raise _coding_refusal(coding)
+    return CHUNKED
 
 
 def _coding_refusal(codings: bytes) -> MalformedMessage:
