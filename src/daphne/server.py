@@ -157,6 +157,8 @@ class Server:
         for address in self._worker.addresses:
             where = f"{address[0]}:{address[1]}" if isinstance(address, tuple) else address
             logger.info("Listening on %s", where)
+        if type(self).application_checker is not Server.application_checker:
+            self._tick()
         if self.ready_callable is not None:
             self.ready_callable()
 
@@ -164,6 +166,19 @@ class Server:
         """Stop gracefully, from any thread; :meth:`run` returns when all is done."""
         if self._loop is not None and self._worker is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._worker.ask_to_stop)
+
+    @property
+    def connections(self) -> dict[Any, dict[str, Any]]:
+        """What is alive: for each request or WebSocket its ``application_instance``, a task."""
+        streams = () if self._worker is None else self._worker.streams
+        return {stream: {"application_instance": stream.task} for stream in streams}
+
+    def application_checker(self) -> None:
+        """Called each second while it serves, for subclasses; the server itself needs no checking."""
+
+    def _tick(self) -> None:
+        self.application_checker()
+        asyncio.get_running_loop().call_later(1, self._tick)
 
     def log_action(self, protocol: str, action: str, details: dict[str, Any]) -> None:
         """Hand a line of the access log on; subclasses may do more with it."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import socket
 import threading
+import time
 import urllib.request
 from typing import Any
 
@@ -11,7 +13,7 @@ import pytest
 
 from daphne.endpoints import build_endpoint_description_strings
 from daphne.server import Server, limit
-from tests.server.helpers import LONG, echo
+from tests.server.helpers import GET, LONG, Recorder, echo
 
 KEYWORDS = (
     "application endpoints signal_handlers action_logger http_timeout request_buffer_size websocket_timeout "
@@ -98,6 +100,42 @@ def test_log_action_may_be_overridden() -> None:
     server.action_logger = None
     logger("http", "again", {})
     assert seen == ["complete", "handed on", "again"]
+
+
+def test_the_checker_of_a_subclass_is_called_while_it_serves() -> None:
+    seen: list[Any] = []
+
+    class Own(Server):
+        def application_checker(self) -> None:
+            super().application_checker()
+            seen.append(self.connections)
+            if len(seen) == 2:
+                self.stop()
+
+    server = Own(echo, ["tcp:0:interface=127.0.0.1"])
+    assert server.connections == {}
+    server.run()
+    assert seen == [{}, {}]
+
+
+def test_connections_are_what_is_alive() -> None:
+    app = Recorder()
+    server = Server(app, ["tcp:0:interface=127.0.0.1"], lifespan="off", shutdown_timeout=0.1)
+    ready = threading.Event()
+    server.ready_callable = ready.set
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    assert ready.wait(LONG)
+    with socket.create_connection(server.listening_addresses[0], LONG) as client:
+        client.sendall(GET)
+        until = time.monotonic() + LONG
+        while not server.connections and time.monotonic() < until:
+            time.sleep(0.01)
+        ((_, details),) = server.connections.items()
+        assert not details["application_instance"].done()
+        server.stop()
+        thread.join(LONG)
+    assert server.connections == {}
 
 
 def test_limits() -> None:

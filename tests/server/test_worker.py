@@ -112,7 +112,7 @@ async def test_stopping_lets_a_request_finish_and_closes_idle_connections() -> N
         await eventually(lambda: len(running.runtime.connections) == 2)
         stopping = asyncio.ensure_future(running.server.stop())
         assert await idle.rest() == b""
-        with pytest.raises(OSError):
+        with pytest.raises(ConnectionRefusedError):
             await running.connect()
         await run.respond(b"finished")
         run.end()
@@ -199,7 +199,7 @@ async def test_a_second_request_to_stop_does_not_wait() -> None:
     ready = asyncio.Event()
     serving = asyncio.ensure_future(own.serve(ready.set, signals=False))
     await asyncio.wait_for(ready.wait(), LONG)
-    reader, writer = await asyncio.open_connection(*own.addresses[0])
+    _, writer = await asyncio.open_connection(*own.addresses[0])
     writer.write(GET)
     await app.next()
     own.ask_to_stop()

@@ -16,6 +16,7 @@ from channels.server.connection import Connection
 from channels.server.lifespan import Lifespan
 from channels.server.runtime import Runtime
 from channels.server.sockets import address_of, open_sockets, parse_endpoint, remove_unix_socket
+from channels.server.streams.base import Stream
 
 logger = logging.getLogger("channels.server")
 
@@ -175,6 +176,11 @@ class Server:
             sock.close()
         self._listeners.clear()
         self._sockets.clear()
+
+    @property
+    def streams(self) -> list[Stream]:
+        """Every request and WebSocket whose application runs."""
+        return [] if self._runtime is None else list(self._runtime.streams)
 
     def statistics(self) -> dict[str, int]:
         """Returns counts of what is alive and of what was served; empty before the start."""

@@ -420,7 +420,7 @@ async def test_a_consumer_that_is_behind_stops_the_reading() -> None:
         stream = stream_of(running)
         await eventually(lambda: stream.held)
         await asyncio.sleep(0.8)  # two pings' time: who is not read cannot answer, and is not dead
-        assert len(stream._queue) <= 10
+        assert len(stream._inbox) <= 10
         for _ in range(1000):
             assert len((await run.receive())["text"]) == 10_000
         assert not stream.held
@@ -434,7 +434,7 @@ async def test_the_queue_is_bounded_in_bytes_too() -> None:
         client.write(frame(b"x" * 20_000) * 50)
         stream = stream_of(running)
         await eventually(lambda: stream.held)
-        assert stream._queued <= 70_000
+        assert stream._inbox._size <= 70_000
         for _ in range(50):
             await run.receive()
         run.end()
@@ -454,6 +454,44 @@ async def test_what_arrived_before_the_loss_is_delivered_before_it() -> None:
             texts.append(event["text"])
         assert texts == [str(number) for number in range(10)]
         assert event["code"] == 1006
+        run.end()
+
+
+async def test_a_close_behind_a_full_inbox_keeps_its_code() -> None:
+    app = Recorder()
+    async with serve(app, websocket_queue_size=2) as running:
+        client, run = await opened(running, app)
+        await client.send(frame(b"x") * 5 + close_frame(4001, b"bye"))
+        await eventually(lambda: stream_of(running).held)
+        client.reset()
+        next(iter(running.runtime.connections)).resume_reading()
+        await eventually(lambda: not running.runtime.connections)
+        assert [(await run.receive())["text"] for _ in range(5)] == ["x"] * 5
+        assert await run.receive() == {"type": "websocket.disconnect", "code": 4001, "reason": "bye"}
+        run.end()
+
+
+async def test_an_application_that_returns_with_a_full_inbox_still_sees_the_peer_off() -> None:
+    app = Recorder()
+    async with serve(app, websocket_queue_size=2) as running:
+        client, run = await opened(running, app)
+        await client.send(frame(b"x") * 50 + close_frame(1000))
+        await eventually(lambda: stream_of(running).held)
+        run.end()
+        assert await client.message() == (8, b"\x03\xe8")
+        assert await client.rest() == b""
+        await eventually(lambda: not running.runtime.connections)
+
+
+async def test_more_frames_ahead_of_the_accept_than_may_wait() -> None:
+    app = Recorder()
+    async with serve(app, websocket_queue_size=2) as running:
+        client = await running.connect()
+        await client.send(UPGRADE + frame(b"early") * 10)
+        run = await app.next()
+        await run.accept()
+        assert stream_of(running).held
+        assert [(await run.receive())["text"] for _ in range(10)] == ["early"] * 10
         run.end()
 
 

@@ -24,6 +24,11 @@ def suspended_at(task: asyncio.Task[Any]) -> str:
     return place
 
 
+def named(client: list[Any] | None) -> str | None:
+    """Returns the peer as the access log writes it."""
+    return None if client is None else f"{client[0]}:{client[1]}"
+
+
 class Stream(ABC):
     """One scope and one run of the application for it.
 

@@ -9,7 +9,7 @@ from typing import Any
 from channels import telemetry
 from channels.protocols.events import RequestReceived
 from channels.server.runtime import Runtime
-from channels.server.streams.base import Stream, logger
+from channels.server.streams.base import Stream, logger, named
 from channels.server.streams.exchange import Exchange
 from channels.server.streams.response import Response
 from channels.server.streams.scope import http_scope
@@ -194,9 +194,8 @@ class HTTPStream(Stream):
         self.runtime.log("http", "complete", self._details)
 
     def _details(self) -> dict[str, Any]:
-        client = self._exchange.client
         return {
-            "client": None if client is None else f"{client[0]}:{client[1]}",
+            "client": named(self._exchange.client),
             "path": self.target,
             "method": self.method,
             "status": self._response.status,

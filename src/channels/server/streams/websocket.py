@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import enum
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -11,28 +9,15 @@ from channels import telemetry
 from channels.protocols.events import CloseReceived, MessageReceived, RequestReceived
 from channels.protocols.websocket import Handshake, WebSocketConnection
 from channels.server.runtime import Runtime
-from channels.server.streams.base import Stream, logger
+from channels.server.streams.base import Stream, logger, named
 from channels.server.streams.exchange import Exchange, Link
+from channels.server.streams.inbox import Inbox
 from channels.server.streams.keepalive import Keepalive, Verdict
 from channels.server.streams.response import Response, checked_headers
 from channels.server.streams.scope import websocket_scope
+from channels.server.streams.states import FAILED, LOST, NORMAL, RESTARTING, VIOLATIONS, State
 from channels.server.timers import NEVER
 from channels.typing import Message
-
-#: Codes of RFC 6455 section 7.4.1 (1012: its IANA registry) that the server itself uses.
-NORMAL, LOST, FAILED, RESTARTING = 1000, 1006, 1011, 1012
-#: What a peer that breaks the protocol is closed with.
-_VIOLATIONS = frozenset({1002, 1003, 1007, 1009})
-
-
-class State(enum.IntEnum):
-    """How far a WebSocket has come."""
-
-    CONNECTING = 0  #: the application has not answered the handshake
-    DENYING = 1  #: it answers with an HTTP response
-    OPEN = 2
-    CLOSING = 3  #: our close was sent, the peer's has not come
-    OVER = 4  #: the application was told that it ended
 
 
 class WebSocketStream(Stream):
@@ -53,15 +38,13 @@ class WebSocketStream(Stream):
     """
 
     __slots__ = (
-        "_disconnect",
         "_due",
         "_exchange",
         "_handshake",
+        "_inbox",
         "_keepalive",
         "_link",
         "_protocol",
-        "_queue",
-        "_queued",
         "_response",
         "_state",
         "held",
@@ -80,9 +63,7 @@ class WebSocketStream(Stream):
         self._response = Response(runtime, exchange, "websocket.http.response", head_only=False)
         self._protocol = WebSocketConnection(runtime.websocket_limits)
         self._keepalive = Keepalive(runtime.config, runtime.timers.now)
-        self._queue: deque[Message] = deque(({"type": "websocket.connect"},))
-        self._queued = 0
-        self._disconnect: Message | None = None
+        self._inbox = Inbox(runtime.config.websocket_queue_size, runtime.config.websocket_queue_bytes)
         self._due = NEVER
         self.held = False
         runtime.websockets += 1
@@ -146,9 +127,8 @@ class WebSocketStream(Stream):
 
     def _advance(self) -> None:
         """Take what the protocol has understood, as much of it as may wait here."""
-        config, protocol, queue = self.runtime.config, self._protocol, self._queue
-        while len(queue) < config.websocket_queue_size and self._queued < config.websocket_queue_bytes:
-            event = protocol.next_event()
+        while not self._inbox.full:
+            event = self._protocol.next_event()
             if event is None:
                 break
             if isinstance(event, MessageReceived):
@@ -161,19 +141,15 @@ class WebSocketStream(Stream):
 
     def _message_received(self, data: str | bytes) -> None:
         if self._state is State.OPEN:
-            self._put(data)
+            self._inbox.put(data)
             self.announce()
-
-    def _put(self, data: str | bytes) -> None:
-        self._queued += len(data)
-        self._queue.append({"type": "websocket.receive", "text" if isinstance(data, str) else "bytes": data})
 
     def _close_received(self, event: CloseReceived) -> None:
         """It is over, by somebody's wish or because the peer broke the protocol."""
         self._write()
         self._over(event.code, event.reason)
         # After a violation the peer may still be sending, and should yet read why it was closed.
-        self._link.close(linger=event.code in _VIOLATIONS)
+        self._link.close(linger=event.code in VIOLATIONS)
 
     def _hold(self) -> None:
         if not self.held and self._state < State.OVER:
@@ -190,12 +166,8 @@ class WebSocketStream(Stream):
 
     def receive_nowait(self) -> Message | None:
         """Take the oldest event; None if there is none, and for ever after the disconnect."""
-        if not self._queue:
-            message, self._disconnect = self._disconnect, None
-            return message
-        message = self._queue.popleft()
-        self._queued -= len(message.get("text") or message.get("bytes") or ())
-        if self.held and len(self._queue) * 2 <= self.runtime.config.websocket_queue_size:
+        message = self._inbox.take()
+        if self.held and self._inbox.roomy:
             self._release()
         return message
 
@@ -287,21 +259,24 @@ class WebSocketStream(Stream):
         was, self._state = self._state, State.OVER
         if was is State.OVER:
             return
-        if was is State.OPEN:
-            self._take_rest()
+        if was is State.OPEN and (closed := self._take_rest()) is not None:
+            code, reason = closed.code, closed.reason
         self._log("disconnected" if was in (State.OPEN, State.CLOSING) else "rejected")
-        self._disconnect = {"type": "websocket.disconnect", "code": code, "reason": reason}
+        self._inbox.finish(code, reason)
         if self.task is None:
             self.runtime.timers.cancel(self)
         else:
             super().peer_left()
             self.announce()
 
-    def _take_rest(self) -> None:
-        """What arrived before the end belongs to the application, however full its queue is."""
+    def _take_rest(self) -> CloseReceived | None:
+        """What arrived before the end belongs to the application, however full its inbox is."""
         while (event := self._protocol.next_event()) is not None:
             if isinstance(event, MessageReceived):
-                self._put(event.data)
+                self._inbox.put(event.data)
+            elif isinstance(event, CloseReceived):
+                return event
+        return None
 
     def application_failed(self) -> None:
         """It raised: 500, or close with 1011 (Internal Error)."""
@@ -321,8 +296,7 @@ class WebSocketStream(Stream):
 
     def _nobody_listens(self) -> None:
         """Let the peer's close come through what nobody will take any more."""
-        self._queue.clear()
-        self._queued = 0
+        self._inbox.clear()
         if self.held:
             self._release()
 
@@ -387,8 +361,7 @@ class WebSocketStream(Stream):
         self.runtime.log("websocket", action, self._details)
 
     def _details(self) -> dict[str, Any]:
-        client = self._exchange.client
-        return {"client": None if client is None else f"{client[0]}:{client[1]}", "path": self.target}
+        return {"client": named(self._exchange.client), "path": self.target}
 
 
 _Action = Callable[[WebSocketStream, Message], None]

@@ -122,7 +122,7 @@ class Command(RunserverCommand):
         with contextlib.suppress(KeyboardInterrupt):
             server.run()
         if getattr(server, "abort_start", False):
-            # It has said why. The reloader runs this in a thread, which sys.exit() would end and nothing else.
+            # It has said why. The reloader runs this in a thread, and sys.exit() would end only that.
             os._exit(1)
         self.stdout.write(options.get("shutdown_message", ""))
 

@@ -1,0 +1,37 @@
+"""What waits for an application."""
+
+from __future__ import annotations
+
+from channels.server.streams.inbox import Inbox
+
+
+def test_messages_come_in_order_and_the_disconnect_last() -> None:
+    inbox = Inbox(10, 100)
+    inbox.put("text")
+    inbox.finish(1000, "bye")
+    inbox.put(b"")
+    assert len(inbox) == 3
+    assert [inbox.take() for _ in range(5)] == [
+        {"type": "websocket.connect"},
+        {"type": "websocket.receive", "text": "text"},
+        {"type": "websocket.receive", "bytes": b""},
+        {"type": "websocket.disconnect", "code": 1000, "reason": "bye"},
+        None,
+    ]
+
+
+def test_it_is_full_by_count_or_by_size() -> None:
+    inbox = Inbox(4, 100)
+    assert inbox.roomy
+    for _ in range(3):
+        assert not inbox.full
+        inbox.put("x")
+    assert inbox.full
+    assert not inbox.roomy
+    inbox.clear()
+    assert inbox.roomy
+    inbox.put("x" * 100)
+    assert inbox.full
+    assert not inbox.roomy
+    inbox.take()
+    assert inbox.roomy
