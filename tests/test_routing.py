@@ -254,3 +254,16 @@ async def test_channel_names():
         await router({"type": "channel", "channel": "unknown"}, None, None)
     with pytest.raises(ValueError, match="without a 'channel' key"):
         await router({"type": "channel"}, None, None)
+
+
+async def test_routes_may_be_changed_later():
+    router = URLRouter([])
+    with pytest.raises(RouteNotFound):
+        await router({"type": "websocket", "path": "/later/"}, None, None)
+
+    async def application(scope, receive, send):
+        return scope["path_remaining"]
+
+    router.routes.append(path("later/", application))
+    assert await router({"type": "websocket", "path": "/later/"}, None, None) == ""
+    assert router.describe() == ["later/"]

@@ -107,7 +107,18 @@ class URLRouter:
 
     def __init__(self, routes: Sequence[URLPattern | URLResolver]) -> None:
         self.routes = list(routes)
-        self._table = [_Route(route) for route in flatten(self.routes)]
+        self._compile()
+
+    def _compile(self) -> None:
+        self._compiled = list(self.routes)
+        self._compiled_table = [_Route(route) for route in flatten(self.routes)]
+
+    @property
+    def _table(self) -> list[_Route]:
+        """What the routes were compiled to; again if somebody has changed ``routes`` since."""
+        if self.routes != self._compiled:
+            self._compile()
+        return self._compiled_table
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
         """Call the first application whose route fits.
@@ -175,7 +186,7 @@ class _Route:
         for part in outer:
             self.default_args.update(part.default_kwargs)
         self.default_args.update(last.default_args)
-        self.application: ASGIApp = guarantee_single_callable(last.callback)
+        self.application: ASGIApp = guarantee_single_callable(last.callback)  # type: ignore[no-untyped-call]
 
     def match(self, path: str) -> tuple[str, tuple[Any, ...], dict[str, Any]] | None:
         """Return what is left of the path, args and kwargs; None if it does not fit."""

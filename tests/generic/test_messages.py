@@ -63,3 +63,23 @@ def test_a_body_is_bytes():
     assert messages.response_body(b"x", True)["more_body"]
     with pytest.raises(AssertionError, match="Body is not bytes but str"):
         messages.response_body("x", False)
+
+
+def test_own_groups_never_asks_a_property():
+    class ByProperty:
+        @property
+        def groups(self):
+            raise AttributeError("needs the scope")
+
+    messages.own_groups(ByProperty())
+
+
+def test_own_groups_gives_a_list_of_its_own():
+    class Consumer:
+        groups = None
+
+    first, second = Consumer(), Consumer()
+    second.groups = ["set before"]
+    for consumer in (first, second):
+        messages.own_groups(consumer)
+    assert (first.groups, second.groups, Consumer.groups) == ([], ["set before"], None)

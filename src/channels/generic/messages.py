@@ -62,6 +62,15 @@ def json_text(text_data: str | None) -> str:
     return text_data
 
 
+def own_groups(consumer: Any) -> None:
+    """Give a consumer whose class names no groups a list of its own.
+
+    The class is asked, because ``groups`` may be a property that needs the scope.
+    """
+    if type(consumer).groups is None and "groups" not in consumer.__dict__:
+        consumer.groups = []
+
+
 def require_groups(consumer: Any) -> None:
     """Raise InvalidChannelLayerError if ``groups`` is used with a layer that has none."""
     if consumer.groups and not hasattr(consumer.channel_layer, "group_add"):

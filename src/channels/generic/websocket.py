@@ -28,8 +28,7 @@ class WebsocketConsumer(SyncConsumer):
     groups: Any = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        if self.groups is None:
-            self.groups = []
+        messages.own_groups(self)
 
     def websocket_connect(self, message: Message) -> None:
         """Join the groups, then let ``connect`` decide."""
@@ -123,8 +122,7 @@ class AsyncWebsocketConsumer(AsyncConsumer):
     groups: Any = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        if self.groups is None:
-            self.groups = []
+        messages.own_groups(self)
 
     async def websocket_connect(self, message: Message) -> None:
         """Join the groups, then let ``connect`` decide."""
