@@ -116,7 +116,7 @@ class URLRouter:
     @property
     def _table(self) -> list[_Route]:
         """What the routes were compiled to; again if somebody has changed ``routes`` since."""
-        if self.routes != self._compiled:
+        if list(self.routes) != self._compiled:
             self._compile()
         return self._compiled_table
 
