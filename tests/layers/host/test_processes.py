@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -145,7 +146,7 @@ async def test_a_named_member_is_announced_to_the_next_hub(start):
 
 
 async def test_two_projects_do_not_see_each_other(start, directory, monkeypatch):
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(directory.parent))
+    monkeypatch.setenv("TMPDIR", str(directory.parent))
     one, two, same = [await start(path=None, project=name) for name in ("one", "two", "one")]
     for process in (one, two, same):
         await process("members_of", ["g"], 1)
@@ -240,6 +241,22 @@ async def test_the_socket_of_a_killed_process_is_no_obstacle(start, directory):
     two = await start()
     await two("members_of", ["g"], 1)
     await two("group_send", "g", 1)
+    await arrived(two, 1)
+
+
+async def test_processes_meet_again_when_somebody_has_removed_their_directory(start, directory):
+    one, two = await start(), await start()
+    for process in (one, two):
+        await process("members_of", ["g"], 1)
+    shutil.rmtree(directory)
+
+    async def met_again():
+        return "channel_layer.reconnected" in await everything(one) + await everything(two)
+
+    await until(met_again)
+    three = await start()
+    await three("group_send", "g", 1)
+    await arrived(one, 1)
     await arrived(two, 1)
 
 

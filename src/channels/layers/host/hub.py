@@ -359,6 +359,11 @@ class Hub:
     def _sweep(self) -> None:
         if self._closed:
             return
+        if not self._place.keep(self._lock):
+            logger.error("Somebody has removed %s, where processes meet. They look again.", self._place.path)
+            self._count_drop("hub_lost", len(self._named))  # what waited, with its file
+            self.close()
+            return
         self._named.sweep()
         for peer in tuple(self._processes.values()):
             if peer.sock is None and peer.gone_since < time.monotonic() - REMEMBER:
@@ -394,7 +399,7 @@ class Hub:
         alone = not self._connections
         for peer in tuple(self._connections):
             self._disconnect(peer)
-        if alone:
+        if alone and self._place.keep(self._lock):
             self._place.remove_socket()
         self._named.close()
         self._listener.close()

@@ -53,8 +53,7 @@ class HostChannelLayer(BaseChannelLayer):
         group_expiry: seconds a membership is kept of a channel without a consumer.
         capacity: unread messages a channel holds before it is full.
         channel_capacity: other capacities, by glob or compiled pattern.
-        path: the directory where the processes meet; default one below ``$XDG_RUNTIME_DIR``, or
-            below the temporary directory.
+        path: the directory where the processes meet; default one in the temporary directory.
         project: text that the processes have in common and no others; default ``BASE_DIR``.
         max_message_size: bytes a message may have, at most 32 MiB.
         max_backlog: bytes a process may leave unread before the hub cuts it off.

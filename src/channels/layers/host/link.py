@@ -203,6 +203,7 @@ class Link:
 
     def _carry(self) -> socket.socket | None:
         """Become the hub unless another process is about to."""
+        self._place.prepare()
         lock = self._place.try_lock()
         if lock is None:
             return None

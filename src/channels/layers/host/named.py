@@ -157,7 +157,7 @@ class NamedChannels(Generic[Taker]):
     def statistics(self) -> dict[str, Any]:
         """Return counts: messages that wait by channel, and how many are held."""
         return {
-            "waiting": {name: len(channel) for name, channel in self._channels.items()},
+            "waiting": {name: len(channel) for name, channel in tuple(self._channels.items())},
             "held": len(self._held) + len(self._settling),
         }
 

@@ -66,6 +66,17 @@ class Place:
             return None
         return descriptor
 
+    def keep(self, lock: int) -> bool:
+        """Show those who clean temporary directories that this one is in use; False if it was removed."""
+        try:
+            if os.fstat(lock).st_ino != os.lstat(self._lock).st_ino:
+                return False
+            for path in (self.path, self._lock, self.socket):
+                os.utime(path)
+        except FileNotFoundError:
+            return False
+        return True
+
     def listen(self) -> socket.socket:
         """Listen on the socket, in place of one that a dead hub has left; needs the lock."""
         self.remove_socket()
@@ -136,16 +147,14 @@ def find_place(path: str | os.PathLike[str] | None, project: str | None) -> Plac
     """Return where the processes of this project meet.
 
     Args:
-        path: the directory to use, or None for one under ``$XDG_RUNTIME_DIR`` or the temporary directory.
+        path: the directory to use, or None for one in the temporary directory. (``$XDG_RUNTIME_DIR``
+            would be tidier, but a shell has one where a service or a cron job of the same user has not,
+            and they would not meet.)
         project: what processes must have in common to meet; None for the project's ``BASE_DIR``.
     """
     if path is not None:
         return Place(Path(path).absolute())
-    runtime = os.environ.get("XDG_RUNTIME_DIR")
-    if runtime and os.path.isdir(runtime):
-        root = Path(runtime) / "fairway"
-    else:
-        root = Path(tempfile.gettempdir()) / f"fairway-{os.geteuid()}"
+    root = Path(tempfile.gettempdir()) / f"fairway-{os.geteuid()}"
     return Place(root / hash_of(project if project is not None else project_directory()), root)
 
 
