@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import struct
@@ -103,33 +102,35 @@ class Journal:
 
     def _write(self, descriptor: int, data: bytes) -> None:
         try:
-            view = memoryview(data)
-            while view:
-                written = os.write(descriptor, view)
-                self._size += written
-                view = view[written:]
-            self._failed = False
+            write_all(descriptor, data)
         except OSError as error:
-            if not self._failed:
-                logger.warning("Named messages would not survive the end of this process: %s.", error)
-            self._failed = True
+            self._note_failure(error)
+        else:
+            self._size += len(data)
 
     def rewrite(self, waiting: Iterable[Waits]) -> None:
         """Replace the file by one that holds nothing but ``waiting``."""
         fresh = self._path.with_name(self._path.name + ".new")
-        with contextlib.suppress(FileNotFoundError):
-            fresh.unlink()
+        data = b"".join(map(encode_record, waiting))
         try:
+            fresh.unlink(missing_ok=True)
             descriptor = self._open(fresh)
+            try:
+                write_all(descriptor, data)
+                os.replace(fresh, self._path)
+            except OSError:
+                os.close(descriptor)
+                raise
         except OSError as error:
-            logger.warning("Named messages would not survive the end of this process: %s.", error)
-            self._failed = True
+            self._note_failure(error)
             return
-        self._size = 0
-        self._write(descriptor, b"".join(map(encode_record, waiting)))
-        os.replace(fresh, self._path)
         self.close()
-        self._descriptor = descriptor
+        self._descriptor, self._size, self._failed = descriptor, len(data), False
+
+    def _note_failure(self, error: OSError) -> None:
+        if not self._failed:
+            logger.warning("Named messages would not survive the end of this process: %s.", error)
+        self._failed = True
 
     def remove(self) -> None:
         """Remove the file: nothing waits."""
@@ -138,6 +139,13 @@ class Journal:
     def close(self) -> None:
         """Close the file; what waits stays in it."""
         os.close(self._descriptor)
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write all of ``data``; raises OSError if there is no room for it."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
 
 
 def encode_record(record: Record) -> bytes:

@@ -47,11 +47,6 @@ class NamedChannels(Generic[Taker]):
         """Count the messages that wait or are held."""
         return len(self._held) + len(self._settling) + sum(map(len, self._channels.values()))
 
-    @property
-    def restored(self) -> bool:
-        """Whether messages of an earlier hub wait for their holders to come back."""
-        return bool(self._settling)
-
     def _waiting(self) -> Iterator[Waits]:
         yield from self._settling.values()
         for _, record in self._held.values():
