@@ -20,6 +20,7 @@ REMEDIES: Final = {
     "closed": "its consumer ended before it was handled",
     "hub_lost": "the process that carried the hub ended, or there was none; senders were told if they waited",
     "cut_off": "this process did not read for long; is it blocked or stopped?",
+    "lost": "sent while the connection to Redis was away, or Redis itself; see its log and this one",
     "unreachable": "the process of its channel has ended",
     "undecodable": "a process sent what this one cannot read; do all run the same release?",
 }

@@ -250,10 +250,16 @@ class LocalDelivery:
 
     def notify_reconnected(self, facts: Message) -> None:
         """Put ``channel_layer.reconnected`` with ``facts`` on each attached channel that asked for it."""
-        expires = self.clock() + self._expiry
         asked = [channel for channel in tuple(self.channels.values()) if channel.reconnect_notice]
-        notice = {"type": "channel_layer.reconnected", **facts}
-        announce_all([channel for channel in asked if channel.append(dict(notice), expires)])
+        self._notify(asked, {"type": "channel_layer.reconnected", **facts})
+
+    def notify_attached(self, message: Message) -> None:
+        """Put ``message`` on each channel that a consumer has attached."""
+        self._notify([channel for channel in tuple(self.channels.values()) if channel.attached], message)
+
+    def _notify(self, channels: list[LocalChannel], message: Message) -> None:
+        expires = self.clock() + self._expiry
+        announce_all([channel for channel in channels if channel.append(dict(message), expires)])
 
     def join(self, group: str, name: str) -> bool:
         """Make ``name`` a member; True if it is the group's first."""
