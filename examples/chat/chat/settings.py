@@ -64,4 +64,5 @@ LOGIN_REDIRECT_URL = "rooms"
 LOGOUT_REDIRECT_URL = "login"
 
 STATIC_URL = "static/"
+TIME_ZONE = "UTC"
 USE_TZ = True
