@@ -1,0 +1,1 @@
+"""The Redis backend: one server, many shards, sentinels or a cluster."""

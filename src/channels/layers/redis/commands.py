@@ -1,0 +1,215 @@
+"""Commands of one event loop: to the right server, again after a redirection or a lost connection."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from redis.exceptions import AskError, ClusterDownError, MovedError, TryAgainError
+
+from channels import telemetry
+from channels.layers.redis.addresses import Place, shard_of
+from channels.layers.redis.envelope import MARK, MESSAGE, Numbers, seal
+from channels.layers.redis.errors import UNREACHABLE, RedisUnavailable, refused, unavailable
+from channels.layers.redis.link import Link
+from channels.layers.redis.servers import Servers
+from channels.layers.redis.topics import Topic
+
+#: Redirections of one command before the cluster counts as broken.
+MAX_REDIRECTIONS: Final = 8
+BACKOFF_FIRST: Final = 0.05
+BACKOFF_MOST: Final = 2.0
+
+Unavailable = Literal["raise", "wait"]
+
+
+def backoff() -> Iterator[float]:
+    """Yield seconds to wait before each try, longer and longer, never two processes alike."""
+    most = BACKOFF_FIRST
+    while True:
+        yield random.uniform(most / 2, most)  # noqa: S311 (spreads load, guards nothing)
+        most = min(most * 2, BACKOFF_MOST)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What happens to a call while Redis is away.
+
+    Attributes:
+        on_unavailable: "raise" an error at once, or "wait".
+        unavailable_timeout: seconds to wait before raising after all.
+    """
+
+    on_unavailable: Unavailable = "raise"
+    unavailable_timeout: float = 10.0
+
+    def __post_init__(self) -> None:
+        """Refuse what is neither."""
+        if self.on_unavailable not in ("raise", "wait"):
+            raise ValueError(f'`on_unavailable` must be "raise" or "wait", got {self.on_unavailable!r}.')
+
+
+class Commands:
+    """The connections for commands of the loop it is made in: one per server, made when needed.
+
+    Args:
+        shards: the servers, in the order of ``hosts``.
+        policy: what to do while a server is away.
+        on_loop_end: called when the loop cancels what runs in it, that is, when it ends.
+    """
+
+    def __init__(self, shards: Sequence[Servers], policy: Policy, on_loop_end: Callable[[], None]) -> None:
+        self.numbers = Numbers()
+        self._shards = shards
+        self._policy = policy
+        self._on_loop_end = on_loop_end
+        self._links: dict[tuple[int, Place], Link] = {}
+        self._connecting: dict[tuple[int, Place], asyncio.Future[Link]] = {}
+
+    def shard(self, name: str) -> int:
+        """Return the index of the server that ``name`` belongs to."""
+        return shard_of(name, len(self._shards))
+
+    async def publish(self, topic: Topic, channel: str, body: bytes) -> int:
+        """Publish a message; returns how many processes got it.
+
+        The number is taken when the message is written. If the connection is lost before the
+        reply it is written once more with that number, so that nobody takes it twice.
+
+        Raises:
+            RedisUnavailable: it may not have arrived.
+        """
+        sealed: bytes | None = None
+
+        def command(sharded: bool) -> tuple[str, bytes, bytes]:
+            nonlocal sealed
+            if sealed is None:
+                number = self.numbers.next(topic.key)
+                sealed = seal(MESSAGE, self.numbers.sender, number, channel, body)
+            return ("SPUBLISH" if sharded else "PUBLISH", topic.key, sealed)
+
+        return int(await self._run(self.shard(topic.name), topic.key, command, tries=2))
+
+    async def publish_plain(self, topic: Topic, data: bytes) -> int:
+        """Publish ``data`` as it is, without a number; returns how many processes got it."""
+
+        def command(sharded: bool) -> tuple[str, bytes, bytes]:
+            return ("SPUBLISH" if sharded else "PUBLISH", topic.key, data)
+
+        return int(await self._run(self.shard(topic.name), topic.key, command, tries=1))
+
+    async def mark(self, topic: Topic) -> None:
+        """Publish the latest number of ``topic``, if this loop ever sent on it."""
+        if self.numbers.latest(topic.key):
+
+            def command(sharded: bool) -> tuple[str, bytes, bytes]:
+                mark = seal(MARK, self.numbers.sender, self.numbers.latest(topic.key), "", b"")
+                return ("SPUBLISH" if sharded else "PUBLISH", topic.key, mark)
+
+            await self._run(self.shard(topic.name), topic.key, command, tries=2)
+
+    async def execute(
+        self, name: str, key: str, command: Callable[[bool], tuple[Any, ...]], tries: int = 1
+    ) -> Any:
+        """Run one command where ``key`` lives; returns its reply.
+
+        Args:
+            name: the channel or group, which decides the shard.
+            key: decides the server of a cluster.
+            command: returns the command, told whether topics are sharded at this server.
+            tries: how often it may be written if connections are lost before the reply.
+
+        Raises:
+            RedisUnavailable: it may not have been executed.
+        """
+        return await self._run(self.shard(name), key.encode(), command, tries)
+
+    async def _run(
+        self, index: int, key: bytes, command: Callable[[bool], tuple[Any, ...]], tries: int
+    ) -> Any:
+        deadline = asyncio.get_running_loop().time() + self._policy.unavailable_timeout
+        waits = backoff()
+        redirections = 0
+        while True:
+            try:
+                return await self._once(index, key, command)
+            except (MovedError, AskError, TryAgainError, ClusterDownError) as error:
+                redirections += 1
+                if redirections > MAX_REDIRECTIONS:
+                    raise unavailable(self._shards[index].address.label, error) from error
+                if isinstance(error, AskError):
+                    return await self._asking(index, (error.host, error.port), command)
+                self._shards[index].moved(error)
+                if not isinstance(error, MovedError):
+                    await asyncio.sleep(next(waits))
+            except RedisUnavailable as error:  # nothing was written
+                self._shards[index].moved()
+                if not self._may_wait(error, deadline):
+                    raise
+                await asyncio.sleep(next(waits))
+            except UNREACHABLE as error:  # written, no reply
+                self._shards[index].moved()
+                tries -= 1
+                if tries <= 0:
+                    raise unavailable(self._shards[index].address.label, error) from error
+
+    def _may_wait(self, error: BaseException, deadline: float) -> bool:
+        if self._policy.on_unavailable == "raise" or refused(error.__cause__ or error):
+            return False
+        return asyncio.get_running_loop().time() < deadline
+
+    async def _once(self, index: int, key: bytes, command: Callable[[bool], tuple[Any, ...]]) -> Any:
+        servers = self._shards[index]
+        place = await servers.locate(key)
+        link = self._links.get((index, place))
+        if link is None or link.lost is not None:
+            link = await self._link(index, place)
+        return await link.execute(*command(servers.sharded))
+
+    async def _asking(self, index: int, place: Place, command: Callable[[bool], tuple[Any, ...]]) -> Any:
+        link = await self._link(index, place)
+        link.execute("ASKING")  # its reply says nothing; the command's own does
+        return await link.execute(*command(self._shards[index].sharded))
+
+    async def _link(self, index: int, place: Place) -> Link:
+        """Return the link to a server; all who ask while it is being made get the same one."""
+        key = (index, place)
+        link = self._links.get(key)
+        if link is not None and link.lost is None:
+            return link
+        connecting = self._connecting.get(key)
+        if connecting is None:
+            connecting = asyncio.ensure_future(self._connect(key))
+            self._connecting[key] = connecting
+            connecting.add_done_callback(lambda done: self._connected(key, done))
+        return await asyncio.shield(connecting)
+
+    def _connected(self, key: tuple[int, Place], done: asyncio.Future[Link]) -> None:
+        del self._connecting[key]
+        if not done.cancelled():
+            done.exception()  # whoever waited has it; perhaps nobody waits any more
+
+    async def _connect(self, key: tuple[int, Place]) -> Link:
+        index, place = key
+        servers = self._shards[index]
+        connection = await servers.connect(place)
+        link = Link(connection, servers.address.timeout, self._lost)
+        self._links[key] = link
+        telemetry.emit("layer.redis_connected", address=servers.address.label)
+        return link
+
+    def _lost(self, reason: BaseException) -> None:
+        self._links = {key: link for key, link in self._links.items() if link.lost is None}
+        if isinstance(reason, asyncio.CancelledError):
+            self._on_loop_end()
+
+    async def aclose(self) -> None:
+        """Close the connections; new ones are made when they are needed again."""
+        for connecting in list(self._connecting.values()):
+            connecting.cancel()
+        links, self._links = self._links, {}
+        for link in links.values():
+            await link.aclose()

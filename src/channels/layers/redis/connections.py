@@ -1,0 +1,179 @@
+"""Which loop holds which connections.
+
+Each event loop has its own connections for commands. One loop of the process, the first
+that needs to, holds the subscriptions for all: what arrives there is handed to consumers in
+their own loops by local delivery. When that loop ends another one takes over.
+
+A loop that ends the way ``asyncio.run`` ends one cancels the readers of its connections,
+and they close them; nothing of a loop is patched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from typing import Any, Protocol
+
+from channels import telemetry
+from channels.layers.redis.commands import Commands, Policy
+from channels.layers.redis.inbox import Inbox
+from channels.layers.redis.servers import Servers
+from channels.layers.redis.subscriber import Subscriber
+from channels.layers.redis.topics import Topic
+
+logger = logging.getLogger("channels.layers.redis")
+
+
+class Needs(Protocol):
+    """What the layer tells its connections."""
+
+    def wanted(self, topic: Topic) -> bool:
+        """Whether anybody here wants what is published on ``topic``."""
+
+    def wanted_topics(self) -> Iterable[Topic]:
+        """Return all topics that are wanted now."""
+
+    def interrupted(self, label: str, reason: BaseException) -> None:
+        """Note that messages may be missed from now on."""
+
+    def restored(self, topics: list[Topic], seconds: float) -> None:
+        """Note that the subscriptions are whole again."""
+
+
+class Connections:
+    """All connections of one layer in one process.
+
+    Args:
+        shards: makes the servers; called once per loop, they remember a cluster's map.
+        policy: what calls do while a server is away.
+        inbox: takes what arrives.
+        needs: is asked which topics are wanted and told of interruptions.
+    """
+
+    def __init__(
+        self, shards: Callable[[], Sequence[Servers]], policy: Policy, inbox: Inbox, needs: Needs
+    ) -> None:
+        self._shards = shards
+        self._policy = policy
+        self._inbox = inbox
+        self._needs = needs
+        self._lock = threading.Lock()
+        self._subscriber: Subscriber | None = None
+        self.loops: dict[asyncio.AbstractEventLoop, Commands] = {}
+
+    def commands(self) -> Commands:
+        """Return the connections for commands of the running loop."""
+        loop = asyncio.get_running_loop()
+        commands = self.loops.get(loop)
+        if commands is None:
+            commands = Commands(self._shards(), self._policy, lambda: self._forget(loop))
+            with self._lock:
+                self.loops = {known: its for known, its in self.loops.items() if not known.is_closed()}
+                self.loops[loop] = commands
+        return commands
+
+    def _forget(self, loop: asyncio.AbstractEventLoop) -> None:
+        with self._lock:
+            self.loops = {known: its for known, its in self.loops.items() if known is not loop}
+
+    def confirmed(self, topic: Topic) -> bool:
+        """Whether ``topic`` is subscribed now."""
+        subscriber = self._subscriber
+        return subscriber is not None and not subscriber.retired and subscriber.confirmed(topic)
+
+    def covers(self, topic: Topic) -> bool:
+        """Whether ``topic`` is subscribed, or will be as soon as the servers allow."""
+        subscriber = self._subscriber
+        usable = subscriber is not None and not subscriber.retired and subscriber.loop.is_running()
+        return usable and subscriber is not None and subscriber.confirmed(topic, or_repaired=True)
+
+    @property
+    def topics(self) -> int:
+        """How many topics are subscribed or about to be."""
+        return 0 if self._subscriber is None else len(self._subscriber)
+
+    async def subscribe(self, topic: Topic) -> None:
+        """Return when ``topic`` is subscribed; raises RedisUnavailable."""
+        subscriber = self._present_subscriber()
+        if subscriber.loop is asyncio.get_running_loop():
+            await subscriber.ensure(topic)
+        else:
+            await asyncio.wrap_future(
+                asyncio.run_coroutine_threadsafe(subscriber.ensure(topic), subscriber.loop)
+            )
+
+    def _present_subscriber(self) -> Subscriber:
+        """Return the process's subscriber, or make one in the running loop."""
+        with self._lock:
+            subscriber = self._subscriber
+            if subscriber is None or subscriber.retired or not subscriber.loop.is_running():
+                self._subscriber = subscriber = self._new_subscriber(subscriber)
+            return subscriber
+
+    def _new_subscriber(self, old: Subscriber | None) -> Subscriber:
+        topics = [] if old is None else list(self._needs.wanted_topics())
+        if old is not None:
+            old.retired = True
+        return Subscriber(self._shards(), self._policy, self._inbox, self, topics)
+
+    def release(self, topics: Iterable[Topic]) -> None:
+        """End subscriptions, from any thread, soon, unless the topics are wanted again by then."""
+        subscriber = self._subscriber
+        if subscriber is None or subscriber.retired or subscriber.loop.is_closed():
+            return
+        if _running_loop() is subscriber.loop:
+            subscriber.release(topics)
+        else:
+            subscriber.loop.call_soon_threadsafe(subscriber.release, list(topics))
+
+    def wanted(self, topic: Topic) -> bool:
+        """See :class:`~channels.layers.redis.subscriber.Owner`."""
+        return self._needs.wanted(topic)
+
+    def interrupted(self, label: str, reason: BaseException) -> None:
+        """See :class:`~channels.layers.redis.subscriber.Owner`."""
+        telemetry.count("layer.redis_interrupted", address=label, reason=str(reason))
+        logger.warning("Lost the subscriptions at Redis %s (%s); subscribing again.", label, reason)
+        self._needs.interrupted(label, reason)
+
+    def restored(self, topics: list[Topic], seconds: float) -> None:
+        """See :class:`~channels.layers.redis.subscriber.Owner`."""
+        telemetry.count("layer.redis_restored", seconds=seconds, topics=len(topics))
+        logger.warning("Subscribed again at Redis after %.1f seconds, %d topics.", seconds, len(topics))
+        self._needs.restored(topics, seconds)
+
+    def loop_ended(self, subscriber: Subscriber) -> None:
+        """Have another loop take over the subscriptions, if there is one that runs."""
+        if subscriber is not self._subscriber:
+            return
+        for loop in list(self.loops):
+            if loop is not subscriber.loop and loop.is_running() and not loop.is_closed():
+                loop.call_soon_threadsafe(self._present_subscriber)
+                return
+
+    def in_each_loop(self, function: Callable[[Commands], Coroutine[Any, Any, None]]) -> None:
+        """Run ``function(commands)`` as a task of each loop that has connections."""
+        for loop, commands in list(self.loops.items()):
+            if loop.is_running():
+                asyncio.run_coroutine_threadsafe(function(commands), loop)
+
+    async def aclose(self) -> None:
+        """Close the connections of the running loop."""
+        loop = asyncio.get_running_loop()
+        subscriber = self._subscriber
+        if subscriber is not None and subscriber.loop is loop:
+            await subscriber.aclose()
+            self.loop_ended(subscriber)
+        commands = self.loops.get(loop)
+        if commands is not None:
+            self._forget(loop)
+            await commands.aclose()
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

@@ -1,0 +1,121 @@
+"""The layer for sync code: redis-py's blocking client, no event loop, safe in threads and forks."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import redis
+from redis.exceptions import NoScriptError, RedisError
+
+from channels.layers.redis.addresses import Address, shard_of
+from channels.layers.redis.clients import blocking_client
+from channels.layers.redis.envelope import MESSAGE, Numbers, seal
+from channels.layers.redis.errors import UNREACHABLE, unavailable
+from channels.layers.redis.queues import require_added
+from channels.layers.redis.scripts import SEND
+from channels.layers.redis.topics import Topic
+from channels.typing import Message
+
+if TYPE_CHECKING:
+    from channels.layers.redis.layer import RedisChannelLayer
+
+
+class RedisSyncFace:
+    """``send`` and ``group_send`` without an event loop, from any thread of any process.
+
+    Args:
+        layer: whose settings and names apply.
+    """
+
+    def __init__(self, layer: RedisChannelLayer) -> None:
+        self._layer = layer
+        self._clients: dict[int, Any] = {}
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._thread = threading.local()
+
+    def group_send(self, group: str, message: Message) -> None:
+        """See :meth:`RedisChannelLayer.group_send`."""
+        body = self._layer.checked(message)
+        self._layer.require_valid_group_name(group)
+        self._publish(self._layer.process.names.topic("group", group), "", body)
+
+    def send(self, channel: str, message: Message) -> None:
+        """See :meth:`RedisChannelLayer.send`."""
+        body = self._layer.checked(message)
+        self._layer.require_valid_channel_name(channel)
+        process = self._layer.process
+        if self._layer.is_own(channel):
+            self._layer.local.send(channel, message)
+        elif self._layer.waits_in_redis(channel):
+            self._add(channel, body)
+        else:
+            process.count_unreached(self._publish(process.topic_of(channel), channel, body))
+
+    def _publish(self, topic: Topic, channel: str, body: bytes) -> int:
+        numbers = self._numbers()
+        sealed = seal(MESSAGE, numbers.sender, numbers.next(topic.key), channel, body)
+        return int(self._run(topic.name, lambda client: _publish(client, topic.key, sealed)))
+
+    def _add(self, channel: str, body: bytes) -> None:
+        layer = self._layer
+        names = layer.process.names
+        keys = names.queue(channel)
+        capacity = layer.get_capacity(channel)
+        topic = names.topic("news", channel).key
+        arguments = (os.urandom(16), body, capacity, max(1, int(layer.expiry * 1000)))
+
+        def add(client: Any) -> Any:
+            verb = "SPUBLISH" if _sharded(client) else "PUBLISH"
+            try:
+                return client.execute_command(*SEND.by_name(keys, *arguments, verb, topic))
+            except NoScriptError:
+                return client.execute_command(*SEND.by_text(keys, *arguments, verb, topic))
+
+        added, expired = self._run(channel, add)
+        require_added(layer.local.drops, channel, capacity, added, expired)
+
+    def _run(self, name: str, call: Callable[[Any], Any]) -> Any:
+        index = shard_of(name, len(self._layer.addresses))
+        address = self._layer.addresses[index]
+        try:
+            return call(self._client(index, address))
+        except (*UNREACHABLE, RedisError) as error:
+            raise unavailable(address.label, error) from error
+
+    def _client(self, index: int, address: Address) -> Any:
+        with self._lock:
+            if self._pid != os.getpid():
+                self._clients, self._pid = {}, os.getpid()
+            client = self._clients.get(index)
+            if client is None:
+                client = self._clients[index] = blocking_client(address)
+            return client
+
+    def _numbers(self) -> Numbers:
+        """Return the numbers of this thread: what one thread sends is in order, two are two senders."""
+        known = getattr(self._thread, "numbers", None)
+        if known is None or self._thread.pid != os.getpid():
+            known = self._thread.numbers = Numbers()
+            self._thread.pid = os.getpid()
+        return known
+
+    def close(self) -> None:
+        """Close the connections; new ones are made when they are needed again."""
+        with self._lock:
+            clients, self._clients = self._clients, {}
+        for client in clients.values():
+            client.close()
+
+
+def _sharded(client: Any) -> bool:
+    return isinstance(client, redis.RedisCluster)
+
+
+def _publish(client: Any, topic: bytes, data: bytes) -> Any:
+    if _sharded(client):
+        return client.spublish(topic, data)
+    return client.publish(topic, data)

@@ -1,0 +1,117 @@
+"""What arrives from Redis for this process, and where it goes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from channels import telemetry
+from channels.exceptions import ChannelFull
+from channels.layers.local import LocalDelivery
+from channels.layers.redis.envelope import MESSAGE, Envelope
+from channels.layers.redis.topics import Topic
+from channels.typing import Message
+
+#: The name under which channels_redis 4.3 logs members that were full.
+logger = logging.getLogger("channels_redis.core")
+
+#: Seconds between two lines about full members.
+FULL_LOG_INTERVAL: Final = 1.0
+
+
+class Signals(Protocol):
+    """Who acts on what is no message for a consumer."""
+
+    def on_news(self, channel: str) -> None:
+        """Look at the queue of ``channel``: it has a message."""
+
+    def on_group_message(self, group: str, envelope: Envelope) -> None:
+        """Forward a group's message to the members that are queues."""
+
+    def on_order(self, content: Any) -> None:
+        """Change a membership of this process, or note that another process has."""
+
+    def on_roll_call(self, content: Any) -> None:
+        """Tell the latest numbers of the topics asked for."""
+
+
+class Inbox:
+    """Opens envelopes and delivers their messages.
+
+    Args:
+        local: the channels and groups of this process.
+        deserialize: bytes to message.
+        signals: acts on everything else.
+    """
+
+    def __init__(
+        self, local: LocalDelivery, deserialize: Callable[[bytes], Message], signals: Signals
+    ) -> None:
+        self._local = local
+        self._deserialize = deserialize
+        self._signals = signals
+        self._next_line = 0.0
+
+    def plain(self, topic: Topic, data: bytes) -> None:
+        """Take what is no envelope: the layer's own signals; anything else is counted."""
+        if topic.kind == "news":
+            self._signals.on_news(topic.name)
+            return
+        act = {"roll-call": self._signals.on_roll_call, "process": self._signals.on_order}.get(topic.kind)
+        try:
+            if act is None:
+                raise ValueError(f"nothing of ours on {topic.kind} {topic.name}")
+            act(json.loads(data))
+        except (ValueError, KeyError, TypeError, IndexError) as error:
+            self._undecodable(error)
+
+    def take(self, topic: Topic, envelope: Envelope, missing: int) -> None:
+        """Count what is missing before this envelope, and deliver its message.
+
+        A lost group message counts once per member that misses it.
+        """
+        if missing:
+            members = len(self._local.groups.get(topic.name, ())) if topic.kind == "group" else 1
+            self._local.drops.add("lost", missing * members)
+        if envelope.kind != MESSAGE:
+            return
+        if topic.kind == "group":
+            self._signals.on_group_message(topic.name, envelope)
+        message = self.open(envelope.body)
+        if message is not None:
+            self._deliver(topic, envelope.channel, message)
+
+    def open(self, body: bytes) -> Message | None:
+        """Return the message; one that cannot be read is counted: other keys, another format."""
+        try:
+            message = self._deserialize(body)
+        except Exception as error:  # a serializer of one's own may raise anything
+            self._undecodable(error)
+            return None
+        if isinstance(message, dict):
+            return message
+        self._undecodable(TypeError(f"a message is a dict, got {type(message).__name__}"))
+        return None
+
+    def _undecodable(self, error: Exception) -> None:
+        telemetry.emit("layer.message_undecodable", error=repr(error))
+        self._local.drops.add("undecodable")
+
+    def _deliver(self, topic: Topic, channel: str, message: Message) -> None:
+        if topic.kind == "group":
+            members = len(self._local.groups.get(topic.name, ()))
+            full = self._local.group_send(topic.name, message)
+            if full:
+                self._log_full(full, members, topic.name)
+            return
+        with contextlib.suppress(ChannelFull):  # counted there; the sender is elsewhere
+            self._local.send(channel or topic.name, message)
+
+    def _log_full(self, full: int, members: int, group: str) -> None:
+        if time.monotonic() >= self._next_line:
+            self._next_line = time.monotonic() + FULL_LOG_INTERVAL
+            logger.info("%s of %s channels over capacity in group %s", full, members, group)

@@ -1,0 +1,338 @@
+"""The channel layer over Redis."""
+
+from __future__ import annotations
+
+import functools
+import os
+import uuid
+import weakref
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, ClassVar, Final
+
+import redis.asyncio
+
+from channels.exceptions import MessageTooLarge
+from channels.layers.base import BaseChannelLayer
+from channels.layers.local import LocalDelivery
+from channels.layers.names import is_process_local
+from channels.layers.redis.addresses import Address, parse_hosts, shard_of
+from channels.layers.redis.clients import async_client
+from channels.layers.redis.commands import Policy, Unavailable
+from channels.layers.redis.faces import RedisSyncFace
+from channels.layers.redis.process import Process
+from channels.layers.redis.queues import Acknowledge
+from channels.layers.serializers import registry
+from channels.layers.values import require_message
+from channels.typing import EventSource, Message
+
+#: Bytes a message may have. Redis cuts off a subscriber that is 32 MiB behind, or 8 MiB for a minute.
+MAX_MESSAGE_SIZE: Final = 8 * 1024 * 1024
+
+
+class RedisChannelLayer(BaseChannelLayer):
+    """Carries messages between processes on many machines, over Redis 6 to 8 or Valkey.
+
+    Groups and the channels of connections are carried by publish/subscribe: a message crosses
+    once to each process that has members. Named channels wait in Redis until a worker takes
+    the message; they are shared among workers, and what a worker had taken when it died goes
+    to another.
+
+    A channel of another process is full only there: ``send`` does not raise ChannelFull for
+    it, the receiver counts the drop. A named channel stays in a group for as long as a
+    process that added it lives.
+
+    Args:
+        hosts: list of servers, see :mod:`channels.layers.redis.addresses`.
+        prefix: begins the names of everything in Redis.
+        expiry: seconds an unread message is kept.
+        group_expiry: seconds a membership is kept of a channel without a consumer.
+        capacity: unread messages a channel holds before it is full.
+        channel_capacity: other capacities, by glob or compiled pattern.
+        symmetric_encryption_keys: the first encrypts, all decrypt.
+        random_prefix_length: random bytes before each serialized message.
+        serializer_format: "msgpack", "json" or what the registry knows.
+        max_message_size: bytes a serialized message may have.
+        on_unavailable: "raise" an error while Redis is away, or "wait" for it.
+        unavailable_timeout: seconds to wait before raising after all.
+        worker_timeout: seconds after which what a dead worker had taken goes to another.
+    """
+
+    extensions: ClassVar[list[str]] = ["groups", "flush"]
+
+    def __init__(
+        self,
+        hosts: Any = None,
+        prefix: str = "asgi",
+        expiry: float = 60,
+        group_expiry: float = 86400,
+        capacity: int = 100,
+        channel_capacity: Mapping[Any, int] | None = None,
+        symmetric_encryption_keys: Any = None,
+        random_prefix_length: int = 12,
+        serializer_format: str = "msgpack",
+        *,
+        max_message_size: int = MAX_MESSAGE_SIZE,
+        on_unavailable: Unavailable = "raise",
+        unavailable_timeout: float = 10.0,
+        worker_timeout: float = 30.0,
+    ) -> None:
+        super().__init__(expiry=expiry, capacity=capacity, channel_capacity=channel_capacity)
+        self.addresses = parse_hosts(hosts)
+        self.hosts = hosts
+        self.prefix = prefix
+        self.group_expiry = group_expiry
+        self.ring_size = len(self.addresses)
+        self.max_message_size = max_message_size
+        self.worker_timeout = worker_timeout
+        self.policy = Policy(on_unavailable, unavailable_timeout)
+        self._serializer = registry.get_serializer(
+            serializer_format,
+            symmetric_encryption_keys=symmetric_encryption_keys,
+            random_prefix_length=random_prefix_length,
+            expiry=expiry,
+        )
+        self._begin()
+        _layers.add(self)
+
+    def _begin(self) -> None:
+        """Start with nothing, in a new process or a forked one."""
+        self.client_prefix = uuid.uuid4().hex
+        self.local = LocalDelivery(self.get_capacity, self.expiry, self.group_expiry, repr(self))
+        self.process = Process(self)
+
+    def __repr__(self) -> str:
+        """Say what it is and where its servers are; no password."""
+        where = ", ".join(address.label for address in self.addresses)
+        return f"<{type(self).__name__} {where} prefix={self.prefix!r} capacity={self.capacity}>"
+
+    # Messages
+
+    def serialize(self, message: Message) -> bytes:
+        """Return ``message`` as bytes; raises TypeError if a value cannot travel."""
+        data: bytes = self._serializer.serialize(message)
+        return data
+
+    def deserialize(self, message: bytes) -> Message:
+        """Return the message that ``serialize`` made these bytes of."""
+        found: Message = self._serializer.deserialize(message)
+        return found
+
+    def checked(self, message: Message) -> bytes:
+        """Return ``message`` as bytes that may be sent.
+
+        Raises:
+            InvalidMessageError: it is no dict.
+            TypeError: a value cannot travel; the text names its key.
+            MessageTooLarge: it has more than ``max_message_size`` bytes.
+        """
+        require_message(message)
+        body = self.serialize(message)
+        if len(body) > self.max_message_size:
+            raise MessageTooLarge(
+                f"A message of type {message.get('type')!r} has {len(body)} bytes, the layer carries "
+                f"{self.max_message_size} (CONFIG['max_message_size']). Send where the data can be found "
+                "instead."
+            )
+        return body
+
+    def is_own(self, channel: str) -> bool:
+        """Whether ``channel`` is one of this process; raises AssertionError for another layer's prefix."""
+        return f".{self.client_prefix}!" in channel
+
+    def waits_in_redis(self, channel: str) -> bool:
+        """Whether messages of ``channel`` wait in Redis for whoever takes them."""
+        return not is_process_local(channel)
+
+    async def new_channel(self, prefix: str = "specific") -> str:
+        """Return a name that nobody else has; every process can send to it from now on."""
+        await self.process.listen()
+        return f"{prefix}.{self.client_prefix}!{uuid.uuid4().hex}"
+
+    async def send(self, channel: str, message: Message) -> None:
+        """Put a copy of ``message`` on ``channel``.
+
+        Raises:
+            ChannelFull: a named channel, or one of this process, is over capacity.
+            RedisUnavailable: it may not have arrived.
+            MessageTooLarge: the message is over ``max_message_size``.
+            TypeError: the name is invalid, or a value cannot travel.
+        """
+        body = self.checked(message)
+        self.require_valid_channel_name(channel)
+        if self.is_own(channel):
+            self.local.send(channel, message)
+        elif self.waits_in_redis(channel):
+            await self.process.queues.send(channel, self.get_capacity(channel), body)
+        else:
+            await self.process.publish_to_channel(channel, body)
+
+    async def receive(self, channel: str) -> Message:
+        """Wait for the oldest message of ``channel``; cancelling loses none.
+
+        Raises:
+            AssertionError: the channel belongs to another process.
+            RedisUnavailable: Redis was never reached; once it was, this waits for it.
+        """
+        self.require_valid_channel_name(channel)
+        if self.waits_in_redis(channel):
+            while True:
+                message = self._readable(await self.process.queues.receive(channel))
+                if message is not None:
+                    return message
+        self._require_own(channel)
+        await self.process.listen()
+        return await self.local.receive(channel)
+
+    pushing_receive = receive
+
+    async def take(self, channel: str) -> tuple[Message, Acknowledge]:
+        """Wait for the oldest message of a named channel, and keep it from others.
+
+        Await the second result when the message is done with. If this process ends before, another
+        gets the message after ``worker_timeout``. Cancelling loses none.
+        """
+        self.require_valid_channel_name(channel)
+        if not self.waits_in_redis(channel):
+            return await self.receive(channel), nothing
+        while True:
+            body, acknowledge = await self.process.queues.take(channel)
+            message = self._readable(body)
+            if message is not None:
+                return message, acknowledge
+            await acknowledge()
+
+    def _readable(self, body: bytes) -> Message | None:
+        """Return the message; one that cannot be read is counted, and not left for others to fail on."""
+        return self.process.inbox.open(body)
+
+    def _require_own(self, channel: str) -> None:
+        if not self.is_own(channel):
+            raise AssertionError(
+                f"Wrong client prefix: {channel!r} belongs to another process, or to this one before a fork; "
+                "receive on names that this layer's new_channel() returned, or on names without '!'."
+            )
+
+    # Groups
+
+    async def group_add(self, group: str, channel: str) -> None:
+        """Make ``channel`` a member of ``group``; returns when Redis has confirmed.
+
+        Raises:
+            RedisUnavailable: the membership did not come about.
+        """
+        self.require_valid_group_name(group)
+        self.require_valid_channel_name(channel)
+        await self.process.join(group, channel)
+
+    async def group_discard(self, group: str, channel: str) -> None:
+        """Take ``channel`` out of ``group``; harmless if it is no member."""
+        self.require_valid_group_name(group)
+        self.require_valid_channel_name(channel)
+        await self.process.leave(group, channel)
+
+    async def group_send(self, group: str, message: Message) -> None:
+        """Put a copy of ``message`` on each member's channel, in all processes.
+
+        Full members miss it and are counted, in their process.
+
+        Raises:
+            RedisUnavailable: it may not have arrived.
+            MessageTooLarge: the message is over ``max_message_size``.
+            TypeError: the name is invalid, or a value cannot travel.
+        """
+        body = self.checked(message)
+        self.require_valid_group_name(group)
+        await self.process.publish_to_group(group, body)
+
+    # Life
+
+    def on_interrupted(self) -> None:
+        """Called when the subscriptions are lost: messages may be missed until they are back."""
+
+    def on_restored(self, seconds: float) -> None:
+        """Called when the subscriptions are back, after ``seconds``; tells consumers that ask."""
+        self.local.notify_reconnected({"seconds": seconds})
+
+    @functools.cached_property
+    def sync(self) -> RedisSyncFace:
+        """The layer for sync code."""
+        return RedisSyncFace(self)
+
+    def attach(self, channel: str, reconnect_notice: bool = False) -> EventSource:
+        """Return the source from which a consumer of the running loop takes its messages."""
+        return self.local.attach(channel, reconnect_notice)
+
+    def detach(self, channel: str) -> None:
+        """End ``channel``: its messages and memberships are gone, the messages counted as "closed"."""
+        self.process.detached(self.local.detach(channel))
+
+    def statistics(self) -> dict[str, Any]:
+        """Return counts: channels, groups, memberships, unread, delivered, dropped by reason.
+
+        Under "redis": topics subscribed, loops with connections, interruptions, unacknowledged.
+        """
+        return {**self.local.statistics(), "redis": self.process.statistics()}
+
+    async def flush(self) -> None:
+        """Remove every key under the prefix, forget all memberships of this process, close connections."""
+        self.local.flush()
+        self.process.forget_memberships()
+        for address in self.addresses:
+            await self._remove_keys(address)
+        await self.aclose()
+
+    async def _remove_keys(self, address: Address) -> None:
+        client = async_client(address)
+        try:
+            async for key in client.scan_iter(match=f"{_escaped(self.prefix)}*", count=1000):
+                await client.unlink(key)
+        finally:
+            await client.aclose()
+
+    async def aclose(self) -> None:
+        """Close every connection of the running loop; the layer may be used again."""
+        await self.process.aclose()
+
+    async def close_pools(self) -> None:
+        """Close every connection of the running loop, as :meth:`aclose`."""
+        await self.aclose()
+
+    def consistent_hash(self, value: str | bytes) -> int:
+        """Return which of ``hosts`` the name ``value`` belongs to."""
+        return shard_of(value, self.ring_size)
+
+    @asynccontextmanager
+    async def connection(self, index: int) -> AsyncIterator[redis.asyncio.Redis]:
+        """Lend a redis-py client for the entry ``index`` of ``hosts``, for work of one's own."""
+        client = async_client(self.addresses[index])
+        try:
+            yield client
+        finally:
+            await client.aclose()
+
+    @property
+    def _layers(self) -> Mapping[Any, Any]:
+        """The connections by event loop; 4.3 has them under this name, and tests look."""
+        return self.process.connections.loops
+
+
+async def nothing() -> None:
+    """Acknowledge a message that was in this process already."""
+
+
+def _escaped(prefix: str) -> str:
+    """Return ``prefix`` so that Redis' patterns take it literally."""
+    return "".join(f"\\{c}" if c in "*?[]^\\" else c for c in prefix)
+
+
+_layers: weakref.WeakSet[RedisChannelLayer] = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for layer in list(_layers):
+        layer._begin()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

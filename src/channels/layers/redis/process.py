@@ -1,0 +1,288 @@
+"""The part a process plays: what it listens to, which memberships it keeps, what it publishes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from collections.abc import Coroutine, Iterable
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, Final
+
+from channels import telemetry
+from channels.layers.names import is_process_local
+from channels.layers.redis.commands import Commands
+from channels.layers.redis.connections import Connections
+from channels.layers.redis.envelope import Envelope
+from channels.layers.redis.errors import RedisUnavailable
+from channels.layers.redis.inbox import Inbox
+from channels.layers.redis.queues import Queues
+from channels.layers.redis.servers import servers_at
+from channels.layers.redis.topics import Names, Topic
+
+if TYPE_CHECKING:
+    from channels.layers.redis.layer import RedisChannelLayer
+
+#: Topics named in one question; more are asked for in several.
+ROLL_CALL_SIZE: Final = 500
+
+
+class Process:
+    """One process of one layer.
+
+    Args:
+        layer: whose settings and local delivery apply.
+    """
+
+    def __init__(self, layer: RedisChannelLayer) -> None:
+        self._layer = layer
+        self.names = Names(layer.prefix)
+        self._topic = self.names.topic("process", layer.client_prefix)
+        self._roll_call = self.names.topic("roll-call", "")
+        self._listening = False
+        self._named: dict[str, set[str]] = {}
+        self._channels: set[str] = set()
+        self._orders: dict[str, Future[None]] = {}
+        self._background: set[asyncio.Task[None]] = set()
+        self._interruptions = 0
+        self.inbox = Inbox(layer.local, layer.deserialize, self)
+        self.connections = Connections(
+            lambda: [servers_at(address) for address in layer.addresses], layer.policy, self.inbox, self
+        )
+        self.queues = Queues(
+            self.names,
+            self.connections.commands,
+            self.connections,
+            layer.local.drops,
+            layer.expiry,
+            layer.worker_timeout,
+        )
+
+    def commands(self) -> Commands:
+        """Return the connections for commands of the running loop."""
+        return self.connections.commands()
+
+    # What it listens to
+
+    async def listen(self) -> None:
+        """Return when messages for this process' own channels arrive here."""
+        if self._listening and self.connections.covers(self._topic):
+            return
+        before, self._listening = self._listening, True
+        try:
+            await self.connections.subscribe(self._topic)
+            await self.connections.subscribe(self._roll_call)
+        except BaseException:
+            self._listening = before
+            raise
+
+    async def listen_to(self, channel: str) -> None:
+        """Return when what is published to the channel of that name arrives here."""
+        self._channels.add(channel)
+        topic = self.names.topic("channel", channel)
+        if not self.connections.confirmed(topic):
+            await self.connections.subscribe(topic)
+
+    def wanted(self, topic: Topic) -> bool:
+        """Whether anybody here wants what is published on ``topic``."""
+        if topic.kind == "group":
+            return topic.name in self._layer.local.groups or topic.name in self._named
+        if topic.kind == "news":
+            return self.queues.listened(topic.name)
+        if topic.kind == "channel":
+            return topic.name in self._channels
+        return self._listening
+
+    def wanted_topics(self) -> Iterable[Topic]:
+        """Return all topics that are wanted now."""
+        groups = {*self._layer.local.groups, *self._named}
+        yield from (self.names.topic("group", group) for group in groups)
+        yield from (self.names.topic("channel", channel) for channel in list(self._channels))
+        yield from self.queues.listened_topics()
+        if self._listening:
+            yield from (self._topic, self._roll_call)
+
+    # Memberships
+
+    async def join(self, group: str, channel: str) -> None:
+        """Make ``channel`` a member; returns when this process gets what is sent to the group."""
+        if self._elsewhere(channel):
+            await self._order("join", group, channel)
+            return
+        if self._layer.waits_in_redis(channel):
+            self._named.setdefault(group, set()).add(channel)
+        else:
+            self._layer.local.join(group, channel)
+        topic = self.names.topic("group", group)
+        if not self.connections.confirmed(topic):
+            await self._subscribe_or_leave(topic, channel)
+
+    async def _subscribe_or_leave(self, topic: Topic, channel: str) -> None:
+        try:
+            await self.connections.subscribe(topic)
+        except BaseException:
+            await self.leave(topic.name, channel)
+            raise
+
+    async def leave(self, group: str, channel: str) -> None:
+        """End a membership."""
+        if self._elsewhere(channel):
+            await self._order("leave", group, channel)
+            return
+        if self._layer.waits_in_redis(channel):
+            members = self._named.get(group, set())
+            members.discard(channel)
+            if not members:
+                self._named.pop(group, None)
+        else:
+            self._layer.local.leave(group, channel)
+        self.detached([group])
+
+    def detached(self, groups: Iterable[str]) -> None:
+        """Listen no more to those of ``groups`` that have no member here."""
+        self._release(topic for topic in (self.names.topic("group", group) for group in groups))
+
+    def _release(self, topics: Iterable[Topic]) -> None:
+        unwanted = [topic for topic in topics if not self.wanted(topic)]
+        if unwanted:
+            self.connections.release(unwanted)
+
+    def forget_memberships(self) -> None:
+        """Forget which named channels are members, and which channels were listened to."""
+        self._named.clear()
+        self._channels.clear()
+
+    def channel_detached(self, channel: str) -> None:
+        """Listen no more to a channel by its name."""
+        if channel in self._channels:
+            self._channels.discard(channel)
+            self._release([self.names.topic("channel", channel)])
+
+    # Channels of other processes
+
+    def _elsewhere(self, channel: str) -> bool:
+        return is_process_local(channel) and not self._layer.is_own(channel)
+
+    def topic_of(self, channel: str) -> Topic:
+        """Return the topic on which messages for ``channel`` are published."""
+        if not is_process_local(channel):
+            return self.names.topic("channel", channel)
+        return self.names.topic("process", channel.partition("!")[0].rpartition(".")[2])
+
+    async def publish_to_channel(self, channel: str, body: bytes) -> None:
+        """Publish to the process that owns ``channel``; if there is none the message is counted."""
+        self.count_unreached(await self.commands().publish(self.topic_of(channel), channel, body))
+
+    def count_unreached(self, receivers: int) -> None:
+        """Count a message that no process took."""
+        if not receivers:
+            self._layer.local.drops.add("unreachable")
+
+    async def publish_to_group(self, group: str, body: bytes) -> None:
+        """Publish to all processes that have members."""
+        await self.commands().publish(self.names.topic("group", group), "", body)
+
+    async def _order(self, what: str, group: str, channel: str) -> None:
+        """Have the process that owns ``channel`` change its membership; wait until it has."""
+        await self.listen()
+        number, done = uuid.uuid4().hex, Future[None]()
+        order = {"do": what, "group": group, "channel": channel, "number": number, "for": self._topic.name}
+        self._orders[number] = done
+        try:
+            if await self._tell(self.topic_of(channel), order):
+                timeout = self._layer.addresses[0].timeout
+                await asyncio.wait_for(asyncio.wrap_future(done), timeout)
+            else:
+                telemetry.count("layer.redis_no_such_process", channel=channel)
+        except TimeoutError as error:
+            raise RedisUnavailable(f"The process of channel {channel!r} did not answer in time.") from error
+        finally:
+            del self._orders[number]
+
+    async def _tell(self, topic: Topic, content: object) -> int:
+        return await self.commands().publish_plain(topic, json.dumps(content).encode())
+
+    # What arrives
+
+    def on_news(self, channel: str) -> None:
+        """See :class:`~channels.layers.redis.inbox.Signals`."""
+        self.queues.on_news(channel)
+
+    def on_group_message(self, group: str, envelope: Envelope) -> None:
+        """See :class:`~channels.layers.redis.inbox.Signals`."""
+        for channel in tuple(self._named.get(group, ())):
+            capacity = self._layer.get_capacity(channel)
+            self._start(self.queues.forward(channel, capacity, envelope))
+
+    def on_order(self, content: Any) -> None:
+        """See :class:`~channels.layers.redis.inbox.Signals`."""
+        if content["do"] == "done":
+            done = self._orders.get(content["number"])
+            if done is not None and not done.done():
+                done.set_result(None)
+        elif self._layer.is_own(content["channel"]):
+            self._start(self._obey(content))
+
+    async def _obey(self, content: Any) -> None:
+        change = self.join if content["do"] == "join" else self.leave
+        await change(content["group"], content["channel"])
+        done = {"do": "done", "number": content["number"]}
+        await self._tell(self.names.topic("process", content["for"]), done)
+
+    def on_roll_call(self, content: Any) -> None:
+        """See :class:`~channels.layers.redis.inbox.Signals`."""
+        topics = [self.names.topic(kind, name) for kind, name in content]
+
+        async def answer(commands: Commands) -> None:
+            for topic in topics:
+                await commands.mark(topic)
+
+        self.connections.in_each_loop(answer)
+
+    # Interruptions
+
+    def interrupted(self, label: str, reason: BaseException) -> None:
+        """Note that messages may be missed from now on."""
+        self._interruptions += 1
+        self._layer.on_interrupted()
+
+    def restored(self, topics: list[Topic], seconds: float) -> None:
+        """Tell consumers; ask all senders for their latest numbers, to know what was missed."""
+        self.queues.look_again()
+        self._layer.on_restored(seconds)
+        asked = [
+            [topic.kind, topic.name] for topic in topics if topic.kind in ("group", "process", "channel")
+        ]
+        for start in range(0, len(asked), ROLL_CALL_SIZE):
+            self._start(self._ask(asked[start : start + ROLL_CALL_SIZE]))
+
+    async def _ask(self, topics: list[list[str]]) -> None:
+        await self._tell(self._roll_call, topics)
+
+    def _start(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._background.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._background.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            telemetry.count("layer.redis_background_failed", error=repr(task.exception()))
+
+    def statistics(self) -> dict[str, Any]:
+        """Return counts of topics, loops with connections, interruptions, unacknowledged messages."""
+        return {
+            "topics": self.connections.topics,
+            "loops": len(self.connections.loops),
+            "interruptions": self._interruptions,
+            "unacknowledged": self.queues.unacknowledged,
+        }
+
+    async def aclose(self) -> None:
+        """Close the connections of the running loop."""
+        background = [task for task in self._background if task.get_loop() is asyncio.get_running_loop()]
+        for task in background:
+            task.cancel()
+        await asyncio.gather(*background, return_exceptions=True)
+        await self.queues.aclose()
+        await self.connections.aclose()

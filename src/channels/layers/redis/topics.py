@@ -1,0 +1,55 @@
+"""The names of what a layer keeps in Redis: topics to publish on, keys of queues."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+Kind = Literal["group", "process", "channel", "news", "roll-call"]
+
+
+class Topic(NamedTuple):
+    """Something processes publish on and subscribe to.
+
+    Attributes:
+        key: its name in Redis.
+        kind: what it carries: the messages of a group, those for the channels of a process,
+            those of one channel, the news that a queue has a message, or the question which
+            number each sender has reached.
+        name: the group, process or channel; decides the shard.
+    """
+
+    key: bytes
+    kind: Kind
+    name: str
+
+
+class Keys(NamedTuple):
+    """The keys of one queue; they share a hash tag, so a cluster keeps them together."""
+
+    ready: str
+    taken: str
+    leases: str
+    seen: str
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The names under one prefix.
+
+    Args:
+        prefix: the layer's setting; layers with different prefixes do not meet.
+    """
+
+    prefix: str
+
+    def topic(self, kind: Kind, name: str) -> Topic:
+        """Return the topic of a group, process or channel."""
+        if kind == "news":  # published by a script that has the queue's keys: same hash tag
+            return Topic(f"{self.prefix}:queue:{{{name}}}:news".encode(), kind, name)
+        return Topic(f"{self.prefix}:{kind}:{name}".encode(), kind, name)
+
+    def queue(self, channel: str) -> Keys:
+        """Return the keys of the queue of a named channel."""
+        base = f"{self.prefix}:queue:{{{channel}}}"
+        return Keys(f"{base}:ready", f"{base}:taken", f"{base}:leases", f"{base}:seen")

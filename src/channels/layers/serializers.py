@@ -1,0 +1,317 @@
+"""Messages as bytes: msgpack or JSON, with the values of the contract, encrypted if asked.
+
+Values that msgpack knows are plain msgpack, so that any library reads them. The others of the
+contract (datetime, date, time, timedelta, Decimal, UUID, set, tuple) are msgpack extension
+types, or tagged objects in JSON, and come back equal and of the same type.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any, ClassVar, Final
+from uuid import UUID
+
+import msgspec
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+#: What msgpack and JSON carry as it is, by exact type.
+_PLAIN: Final[frozenset[type]] = frozenset({str, float, bool, type(None)})
+_INT_RANGE: Final = range(-(2**63), 2**64)
+
+#: Seconds by which the clocks of two machines may differ.
+_CLOCK_LEEWAY: Final = 60
+
+Wrap = Callable[[int, Any], Any]
+
+
+class SerializerDoesNotExist(KeyError):
+    """No serializer is registered under that name."""
+
+
+# How the values that neither format knows are told: by a number and something plain.
+
+
+def _exact_time(value: timedelta) -> list[int]:
+    return [value.days, value.seconds, value.microseconds]
+
+
+_DATETIME, _DATE, _TIME, _TIMEDELTA, _DECIMAL, _UUID, _SET, _TUPLE, _BYTES, _DICT = range(1, 11)
+
+_DESCRIBED: Final[tuple[tuple[type, int, Callable[[Any], Any]], ...]] = (
+    (datetime, _DATETIME, datetime.isoformat),  # before date, whose subclass it is
+    (date, _DATE, date.isoformat),
+    (time, _TIME, time.isoformat),
+    (timedelta, _TIMEDELTA, _exact_time),
+    (Decimal, _DECIMAL, str),
+    (UUID, _UUID, str),
+)
+
+_RESTORED: Final[dict[int, Callable[[Any], Any]]] = {
+    _DATETIME: datetime.fromisoformat,
+    _DATE: date.fromisoformat,
+    _TIME: time.fromisoformat,
+    _TIMEDELTA: lambda parts: timedelta(*parts),
+    _DECIMAL: Decimal,
+    _UUID: UUID,
+    _SET: set,
+    _TUPLE: tuple,
+    _BYTES: base64.b64decode,
+    _DICT: dict,
+}
+
+
+class _Describer:
+    """Turns a message into what a format carries.
+
+    Args:
+        wrap: makes what the format has for "number and something plain".
+        plain: exact types the format carries as they are.
+        keys: exact types the format has as keys of a dict; None if all.
+    """
+
+    def __init__(self, wrap: Wrap, plain: frozenset[type], keys: frozenset[type] | None) -> None:
+        self._wrap = wrap
+        self._plain = plain
+        self._keys = keys
+
+    def message(self, message: dict[str, Any]) -> Any:
+        """Return the message described; as it is, if all is plain already."""
+        plain = self._plain
+        for key, value in message.items():
+            if type(value) not in plain or type(key) is not str:
+                return self.value(message, "")
+        return message
+
+    def value(self, value: Any, path: str) -> Any:
+        """Return one value described; raises TypeError with the path to what cannot travel."""
+        if type(value) in self._plain:
+            return value
+        for kinds, method in self._METHODS:
+            if isinstance(value, kinds):
+                return method(self, value, path)
+        for kind, code, describe in _DESCRIBED:
+            if isinstance(value, kind):
+                return self._wrap(code, describe(value))
+        raise _cannot_travel(value, path)
+
+    def _text(self, value: str, path: str) -> str:
+        """Return exact text of a subclass such as Django's safe strings."""
+        return str.__str__(value)
+
+    def _float(self, value: float, path: str) -> float:
+        return float(value)
+
+    def _integer(self, value: int, path: str) -> int:
+        number = int(value)
+        if number not in _INT_RANGE:
+            raise TypeError(f"The integer at message[{path!r}] has more than 64 bits; send it as text.")
+        return number
+
+    def _dict(self, value: dict[Any, Any], path: str) -> Any:
+        pairs = [
+            (self.value(key, f"{path} (a key)"), self.value(item, f"{path}.{key}" if path else str(key)))
+            for key, item in value.items()
+        ]
+        if self._keys is not None and any(type(key) not in self._keys or key == _TAG for key, _ in pairs):
+            return self._wrap(_DICT, [list(pair) for pair in pairs])
+        return dict(pairs)
+
+    def _sequence(self, value: Iterable[Any], path: str) -> Any:
+        items = [self.value(item, f"{path}[{index}]") for index, item in enumerate(value)]
+        if isinstance(value, list):
+            return items
+        return self._wrap(_TUPLE if isinstance(value, tuple) else _SET, items)
+
+    def _bytes(self, value: bytes | bytearray | memoryview, path: str) -> Any:
+        if bytes in self._plain:
+            return bytes(value)
+        return self._wrap(_BYTES, base64.b64encode(value).decode())
+
+    _METHODS: ClassVar[tuple[tuple[Any, Callable[[Any, Any, str], Any]], ...]] = (
+        (str, _text),
+        (int, _integer),
+        (dict, _dict),
+        ((list, tuple, set, frozenset), _sequence),
+        ((bytes, bytearray, memoryview), _bytes),
+        (float, _float),
+    )
+
+
+def _cannot_travel(value: object, path: str) -> TypeError:
+    return TypeError(
+        f"{type(value).__name__} at message[{path!r}] cannot travel through a channel layer; "
+        "send what identifies it (a primary key, say) or plain values."
+    )
+
+
+class BaseMessageSerializer(ABC):
+    """What a serializer starts from: encryption, and random bytes before each message.
+
+    Args:
+        symmetric_encryption_keys: list of keys, text or bytes; the first encrypts, all decrypt.
+        random_prefix_length: bytes before each message, so that no two are equal.
+        expiry: seconds after which an encrypted message is refused; None for never.
+    """
+
+    def __init__(
+        self,
+        symmetric_encryption_keys: Sequence[str | bytes] | None = None,
+        random_prefix_length: int = 0,
+        expiry: float | None = None,
+    ) -> None:
+        self.random_prefix_length = random_prefix_length
+        self.expiry = expiry
+        self.crypter = self._setup_encryption(symmetric_encryption_keys)
+
+    def _setup_encryption(self, keys: Sequence[str | bytes] | None) -> MultiFernet | None:
+        if not keys:
+            return None
+        if isinstance(keys, str | bytes):
+            raise ValueError("symmetric_encryption_keys must be a list of possible keys, got one key alone.")
+        return MultiFernet([self.make_fernet(key) for key in keys])
+
+    def make_fernet(self, key: str | bytes) -> Fernet:
+        """Return what encrypts with ``key``, which may have any length."""
+        data = key.encode() if isinstance(key, str) else key
+        return Fernet(base64.urlsafe_b64encode(hashlib.sha256(data).digest()))
+
+    @abstractmethod
+    def as_bytes(self, message: Any, *args: Any, **kwargs: Any) -> bytes:
+        """Return ``message`` as bytes, neither encrypted nor prefixed."""
+
+    @abstractmethod
+    def from_bytes(self, message: bytes, *args: Any, **kwargs: Any) -> Any:
+        """Return the message that ``as_bytes`` made these bytes of."""
+
+    def serialize(self, message: Any) -> bytes:
+        """Return ``message`` as the bytes that are sent; raises TypeError if a value cannot travel."""
+        data = self.as_bytes(message)
+        if self.crypter is not None:
+            data = self.crypter.encrypt(data)
+        return os.urandom(self.random_prefix_length) + data if self.random_prefix_length else data
+
+    def deserialize(self, message: bytes) -> Any:
+        """Return the message of bytes that were sent.
+
+        Raises:
+            ValueError: they are no message of this format.
+            cryptography.fernet.InvalidToken: none of the keys fits, or the message is too old.
+        """
+        data = message[self.random_prefix_length :]
+        if self.crypter is not None:
+            ttl = None if self.expiry is None else int(self.expiry) + _CLOCK_LEEWAY
+            data = self.crypter.decrypt(data, ttl)
+        return self.from_bytes(data)
+
+
+def _extension(code: int, described: Any) -> msgspec.msgpack.Ext:
+    return msgspec.msgpack.Ext(code, msgspec.msgpack.encode(described))
+
+
+def _restore_extension(code: int, data: memoryview) -> Any:
+    restore = _RESTORED.get(code)
+    if restore is None:
+        return msgspec.msgpack.Ext(code, bytes(data))
+    return restore(_decoder.decode(data))
+
+
+_encoder: Final = msgspec.msgpack.Encoder()
+_decoder: Final = msgspec.msgpack.Decoder(ext_hook=_restore_extension)
+_for_msgpack: Final = _Describer(_extension, _PLAIN | {bytes}, None)
+
+
+class MsgPackSerializer(BaseMessageSerializer):
+    """msgpack, the default."""
+
+    def as_bytes(self, message: Any, *args: Any, **kwargs: Any) -> bytes:
+        """See :meth:`BaseMessageSerializer.as_bytes`."""
+        return _encoder.encode(_for_msgpack.message(message))
+
+    def from_bytes(self, message: bytes, *args: Any, **kwargs: Any) -> Any:
+        """See :meth:`BaseMessageSerializer.from_bytes`."""
+        return _decoder.decode(message)
+
+
+#: Key of the objects that stand for what JSON does not know.
+_TAG: Final = "__type__"
+
+
+def _tagged(code: int, described: Any) -> dict[str, Any]:
+    return {_TAG: code, "value": described}
+
+
+def _restore_tagged(value: dict[str, Any]) -> Any:
+    if _TAG not in value:
+        return value
+    restore = _RESTORED.get(value[_TAG])
+    return value if restore is None else restore(value["value"])
+
+
+_for_json: Final = _Describer(_tagged, _PLAIN, frozenset({str}))
+
+
+class JSONSerializer(BaseMessageSerializer):
+    """JSON, for readers in other languages."""
+
+    def as_bytes(self, message: Any, *args: Any, **kwargs: Any) -> bytes:
+        """See :meth:`BaseMessageSerializer.as_bytes`."""
+        return json.dumps(_for_json.message(message), *args, **kwargs).encode()
+
+    def from_bytes(self, message: bytes, *args: Any, **kwargs: Any) -> Any:
+        """See :meth:`BaseMessageSerializer.from_bytes`."""
+        return json.loads(message, *args, object_hook=_restore_tagged, **kwargs)
+
+
+class SerializersRegistry:
+    """Serializers by the name that ``serializer_format`` takes."""
+
+    def __init__(self) -> None:
+        self._registry: dict[Any, type[Any]] = {}
+
+    def register_serializer(self, format: str, serializer_class: type[Any]) -> None:
+        """Make ``serializer_class`` known as ``format``, in place of another if there is one.
+
+        Raises:
+            AssertionError: the class lacks ``serialize`` or ``deserialize``.
+        """
+        if not all(hasattr(serializer_class, method) for method in ("serialize", "deserialize")):
+            raise AssertionError(
+                "`serializer_class` should be a class which implements `serialize` and `deserialize`, "
+                "or a subclass of `channels_redis.serializers.BaseMessageSerializer`; "
+                f"got {serializer_class!r}."
+            )
+        self._registry[format] = serializer_class
+
+    def get_serializer(self, format: str, *args: Any, **kwargs: Any) -> Any:
+        """Return a new serializer; the other arguments are those of its class.
+
+        Raises:
+            SerializerDoesNotExist: nothing is registered under that name.
+        """
+        if format not in self._registry:
+            raise SerializerDoesNotExist(
+                f"No serializer {format!r}; `serializer_format` can be one of {sorted(self._registry)}."
+            )
+        return self._registry[format](*args, **kwargs)
+
+
+registry: Final = SerializersRegistry()
+registry.register_serializer("json", JSONSerializer)
+registry.register_serializer("msgpack", MsgPackSerializer)
+
+__all__ = [
+    "BaseMessageSerializer",
+    "InvalidToken",
+    "JSONSerializer",
+    "MsgPackSerializer",
+    "SerializerDoesNotExist",
+    "SerializersRegistry",
+    "registry",
+]
