@@ -48,10 +48,14 @@ python=$(find_python "$version")
 [ -x "$venv/bin/python" ] || { echo "Making $venv with $("$python" --version) ..."; "$python" -m venv "$venv"; }
 case $kind in dev) what='.[dev]' ;; *) what='.' ;; esac
 echo "Installing Fairway and what the $kind environment needs into $venv ..."
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check -e "$what"
+"$venv/bin/python" -m pip install -qq --disable-pip-version-check -e "$what"
 # What tests/compat/test_packages.py runs. Their dependencies would bring the originals over our files.
-[ "$kind" = runtime ] || "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps \
+[ "$kind" = runtime ] ||
+    "$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-deps -r scripts/written-for-channels.txt
+[ "$kind" = runtime ] || "$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-deps \
     channelsmultiplexer==0.0.3 channels_auth_token_middlewares==1.3.1 \
     djangochannelsrestframework==1.3.0 djangorestframework==3.18.3
+[ "$kind" = runtime ] ||
+    "$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-deps -r scripts/written-for-channels.txt
 [ "$kind" = runtime ] || echo "$sum" > "$venv/.made-for-runtime"
 echo "$sum" > "$stamp"

@@ -1,0 +1,78 @@
+"""Build what is published: fairway, and three empty distributions with the old names.
+
+Packages written for Channels depend on the distributions ``channels``, ``channels-redis`` and
+``daphne`` by name. The empty ones satisfy them, so that pip and uv do not bring the originals
+back over our files. Nothing is in them; each depends on fairway.
+
+    python scripts/dist.py dist
+
+Nothing is downloaded: hatchling has to be installed in this environment.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SHIMS = {"channels": "4.3.2+fairway", "channels-redis": "4.3.0+fairway", "daphne": "4.2.3+fairway"}
+EXTRAS = {
+    "channels": ("daphne", "tests", "types"),
+    "channels-redis": ("cryptography", "tests"),
+    "daphne": ("tests",),
+}
+PYPROJECT = """\
+[build-system]
+requires = ["hatchling>=1.21"]
+build-backend = "hatchling.build"
+
+[project]
+name = "{name}"
+version = "{version}"
+description = "Empty on purpose: the package {module} is part of fairway, which this depends on."
+license = "BSD-3-Clause"
+requires-python = ">=3.11"
+dependencies = ["fairway"]
+
+[project.optional-dependencies]
+{extras}
+
+[tool.hatch.build.targets.wheel]
+bypass-selection = true
+
+[tool.hatch.build.targets.sdist]
+only-include = ["pyproject.toml"]
+"""
+
+
+def build(folder: Path, out: Path) -> None:
+    """Build the wheel and the sdist of the project in ``folder`` into ``out``."""
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out), str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"Building {folder} failed:\n{done.stdout}{done.stderr}")
+
+
+def build_shim(name: str, version: str, out: Path) -> None:
+    """Build one empty distribution; extras of the original are known, and empty too."""
+    extras = "\n".join(f"{extra} = []" for extra in EXTRAS[name])
+    with tempfile.TemporaryDirectory() as folder:
+        text = PYPROJECT.format(name=name, version=version, module=name.replace("-", "_"), extras=extras)
+        Path(folder, "pyproject.toml").write_text(text)
+        build(Path(folder), out)
+
+
+def main(out: Path) -> None:
+    """Build all four into ``out`` and list what is there."""
+    out.mkdir(parents=True, exist_ok=True)
+    build(ROOT, out)
+    for name, version in SHIMS.items():
+        build_shim(name, version, out)
+    for path in sorted(out.iterdir()):
+        print(f"{path.stat().st_size:>9,}  {path.name}")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "dist").resolve())
