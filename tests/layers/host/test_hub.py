@@ -1,0 +1,422 @@
+from __future__ import annotations
+
+import os
+import threading
+import time
+
+import pytest
+
+from channels.layers.host import hub as module
+from channels.layers.host import wire
+from channels.layers.host.hub import Hub
+from channels.layers.host.place import Place
+from channels.layers.host.turns import TurnLoop
+
+PATIENCE = 20
+
+
+class Process:
+    """A process that speaks to the hub frame by frame."""
+
+    def __init__(self, place, name, groups=(), named=(), held=(), greet=True):
+        self.sock = place.connect()
+        self.sock.settimeout(PATIENCE)
+        self.reader = wire.FrameReader(wire.MAX_FRAME)
+        self.frames = []
+        self.numbers = iter(range(1, 1_000_000))
+        if greet:
+            self.sock.sendall(wire.PREAMBLE)
+            self.send(wire.Hello(name, 4242, list(groups), list(named), list(held)))
+            self.welcome = self.next(wire.Welcome)
+
+    def send(self, *frames):
+        self.sock.sendall(b"".join(map(wire.encode, frames)))
+
+    def next(self, kind):
+        """The next frame of a kind; others are passed over."""
+        while True:
+            while self.frames:
+                frame = self.frames.pop(0)
+                if isinstance(frame, kind):
+                    return frame
+            data = self.sock.recv(65536)
+            if not data:
+                raise EOFError
+            self.frames += self.reader.receive_data(data)
+
+    def all_until_answer(self):
+        """Everything that has come before the hub's answer to a knock."""
+        self.send(wire.Knock(999_999))
+        got = []
+        while True:
+            frame = self.next(wire.Frame)
+            if isinstance(frame, wire.Answer) and frame.number == 999_999:
+                return [frame for frame in got if not isinstance(frame, wire.Accepted)]
+            got.append(frame)
+
+    def is_cut_off(self, keep=False):
+        """Read to the end, and remember what there was if asked."""
+        seen = []
+        try:
+            while True:
+                seen.append(self.next(wire.Frame))
+        except (EOFError, ConnectionResetError):
+            self.frames = seen if keep else []
+            return True
+
+
+class Site:
+    """A place with a hub that can be ended and followed by another."""
+
+    def __init__(self, directory):
+        self.place = Place(directory)
+        self.place.prepare()
+        self.dropped = []
+        self.loop = TurnLoop("test-hub")
+        self.loop.start()
+        self.processes = []
+        self.hub = None
+
+    def call(self, function):
+        done, result = threading.Event(), []
+        self.loop.call_soon(lambda: (result.append(function()), done.set()))
+        assert done.wait(PATIENCE), "the call has failed, see the log"
+        return result[0]
+
+    def open(self, max_backlog=16_000_000):
+        lock = self.place.try_lock()
+        drop = lambda reason, amount: self.dropped.append((reason, amount))  # noqa: E731
+        self.hub = self.call(lambda: Hub(self.place, lock, self.loop, max_backlog, drop))
+
+    def crash(self):
+        """End the hub as the end of its process would: no farewell."""
+        self.call(self._crash)
+        self.open()
+
+    def _crash(self):
+        for peer in tuple(self.hub._connections):
+            self.loop.forget(peer.sock)
+        self.loop.forget(self.hub._listener)
+        self.loop.at_end_of_turn.remove(self.hub._end_turn)
+        self.hub.abandon()
+
+    def process(self, name, *args, **kwargs):
+        self.processes.append(Process(self.place, name, *args, **kwargs))
+        return self.processes[-1]
+
+    def close(self):
+        self.call(self.hub.close)
+        for process in self.processes:
+            process.sock.close()
+        self.loop.stop()
+        self.loop.join(PATIENCE)
+
+
+@pytest.fixture
+def site(directory):
+    site = Site(directory)
+    site.open()
+    yield site
+    site.close()
+
+
+@pytest.fixture
+def quick_window(monkeypatch):
+    monkeypatch.setattr(module, "WINDOW", 0.05)
+
+
+def publish(number, group="g", payload=b"payload"):
+    return wire.Publish(number, group, payload)
+
+
+def test_a_message_crosses_to_each_process_once_and_not_back(site):
+    one, two, three = (site.process(name) for name in ("one", "two", "three"))
+    for process in (one, two):
+        process.send(wire.Subscribe(1, "g"))
+        process.next(wire.Answer)
+    one.send(publish(2))
+    assert two.next(wire.Published) == wire.Published("one", 2, "g", b"payload")
+    assert one.next(wire.Accepted) == wire.Accepted(2)
+    assert one.all_until_answer() == []
+    assert three.all_until_answer() == []
+    assert site.call(site.hub.statistics)["messages"] == 1
+
+
+def test_after_unsubscribing_nothing_comes(site):
+    one, two = site.process("one"), site.process("two", ["g"])
+    two.send(wire.Unsubscribe(1, "g"))
+    two.next(wire.Accepted)
+    one.send(publish(1))
+    one.next(wire.Accepted)
+    assert two.all_until_answer() == []
+
+
+def test_direct_messages_and_those_for_nobody(site):
+    one, two = site.process("one"), site.process("two")
+    one.send(wire.Direct(1, "two", "c", b"x"), wire.Direct(2, "nobody", "c", b"x"))
+    assert two.next(wire.Directed) == wire.Directed("one", 1, "c", b"x")
+    assert one.next(wire.Dropped) == wire.Dropped("unreachable", 1)
+
+
+def test_named_messages_are_given_settled_and_given_back(site):
+    one, two = site.process("one"), site.process("two")
+    forever = time.time() + 60
+    one.send(wire.Put(1, "work", 1, forever, b"x"))
+    assert one.next(wire.Answer).error == ""
+    one.send(wire.Put(2, "work", 1, forever, b"x"))
+    assert one.next(wire.Answer).error == "full"
+    two.send(wire.Take(1, "work"))
+    given = two.next(wire.Given)
+    assert given == wire.Given(1, "one.1", b"x")
+    two.send(wire.Settle(2, given.key, False))
+    two.next(wire.Accepted)
+    one.send(wire.Take(3, "work"), wire.Take(4, "work"), wire.Cancel(5, 4))
+    assert one.next(wire.Given).key == given.key
+    one.send(wire.Settle(6, given.key, True))
+    assert one.next(wire.Accepted)
+    assert site.call(site.hub.statistics)["held"] == 0
+
+
+def test_what_a_dead_process_held_goes_to_another(site):
+    one, two = site.process("one"), site.process("two")
+    one.send(wire.Put(1, "work", 9, time.time() + 60, b"x"), wire.Take(2, "work"))
+    one.next(wire.Given)
+    two.send(wire.Take(1, "work"))
+    one.sock.close()
+    assert two.next(wire.Given).payload == b"x"
+
+
+def test_a_named_channel_in_a_group(site):
+    one, two = site.process("one"), site.process("two")
+    one.send(wire.Member(1, "g", "work", "", True, 1, 60))
+    one.next(wire.Answer)
+    two.send(publish(1), publish(2))
+    assert two.next(wire.Dropped) == wire.Dropped("capacity", 1)
+    two.send(wire.Take(3, "work"))
+    assert two.next(wire.Given).key == "two.1.work"
+    two.send(wire.Member(4, "g", "work", "", False, 1, 60))
+    assert two.next(wire.Answer).number == 4
+    assert one.next(wire.Membership) == wire.Membership(0, "g", "work", False)
+    one.send(wire.Member(5, "g", "work", "", False, 1, 60))
+    assert one.next(wire.Answer).number == 5
+
+
+def test_a_membership_of_another_process_is_asked_for_there(site):
+    one, two = site.process("one"), site.process("two")
+    one.send(wire.Member(7, "g", "c", "two", True, 1, 60))
+    asked = two.next(wire.Membership)
+    assert (asked.group, asked.channel, asked.joins) == ("g", "c", True)
+    two.send(wire.MembershipDone(asked.token), wire.MembershipDone(asked.token))
+    assert one.next(wire.Answer).number == 7
+    one.send(wire.Member(8, "g", "c", "two", False, 1, 60))
+    two.next(wire.Membership)
+    two.sock.close()
+    assert one.next(wire.Answer).number == 8
+    one.send(wire.Member(9, "g", "c", "two", True, 1, 60))
+    assert one.next(wire.Answer).number == 9
+
+
+def test_only_the_asked_process_answers_for_what_it_was_asked(site):
+    one, two, three = (site.process(name) for name in ("one", "two", "three"))
+    one.send(wire.Member(7, "g", "c", "two", True, 1, 60))
+    two.next(wire.Membership)
+    three.send(wire.Bye(1))
+    assert three.is_cut_off()
+    assert one.all_until_answer() == []
+
+
+def test_flushing_reaches_all_processes(site):
+    one, two = site.process("one"), site.process("two", ["g"])
+    one.send(wire.Put(1, "work", 9, time.time() + 60, b"x"), wire.Flush(2))
+    assert [one.next(wire.Answer).number for _ in range(2)] == [1, 2]
+    assert two.next(wire.Flushed)
+    one.send(publish(3))
+    one.next(wire.Accepted)
+    assert two.all_until_answer() == []
+    assert site.call(site.hub.statistics)["waiting"] == {}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"GET / HTTP/1.1\r\n\r\n",
+        wire.PREAMBLE + wire.encode(publish(1)),
+        wire.PREAMBLE + wire.encode(wire.Hello("x", 1, [], [], [])) + wire.encode(wire.Accepted(1)),
+    ],
+)
+def test_who_speaks_out_of_turn_is_cut_off(site, data, caplog):
+    stranger = site.process("stranger", greet=False)
+    stranger.sock.sendall(data)
+    assert stranger.is_cut_off()
+    assert "The hub of the host layer has closed a connection" in caplog.text
+
+
+def test_another_users_process_is_refused(site, monkeypatch, caplog):
+    def refuse(sock):
+        raise PermissionError("A process of user 7 is at the other end, not of user 0.")
+
+    monkeypatch.setattr(module, "require_same_user", refuse)
+    assert site.process("stranger", greet=False).is_cut_off()
+    assert "has refused a connection: A process of user 7" in caplog.text
+    site.call(lambda: site.hub._accept(True))
+
+
+def test_a_process_that_says_hello_again_takes_its_own_place(site):
+    old, sender = site.process("one", ["g"]), site.process("two")
+    new = site.process("one", ["g"])
+    assert old.is_cut_off()
+    sender.send(publish(1))
+    assert new.next(wire.Published).number == 1
+
+
+def test_who_does_not_read_is_cut_off_and_told_what_it_missed(site, caplog):
+    site.call(site.hub.close)
+    site.open(max_backlog=100_000)
+    slow, sender = site.process("slow", ["g"]), site.process("sender")
+    for n in range(100):
+        sender.send(publish(n, payload=b"x" * 20_000))
+    assert sender.all_until_answer() == []
+    assert "Process 4242 does not read" in caplog.text
+    sender.send(publish(100), wire.Member(101, "g", "c", "slow", True, 1, 60))
+    assert sender.next(wire.Answer).number == 101
+    slow.is_cut_off(keep=True)
+    got = [frame for frame in slow.frames if isinstance(frame, wire.Published)]
+    assert site.process("slow").welcome.lost + len(got) == 101
+
+
+def test_who_never_comes_back_is_forgotten_and_counted(site, monkeypatch):
+    site.call(site.hub.close)
+    site.open(max_backlog=100_000)
+    site.process("slow", ["g"])
+    sender = site.process("sender")
+    for n in range(100):
+        sender.send(publish(n, payload=b"x" * 20_000))
+    sender.all_until_answer()
+    site.call(site.hub._sweep)
+    assert site.dropped == []
+    monkeypatch.setattr(module, "REMEMBER", -1.0)
+    site.call(site.hub._sweep)
+    assert site.dropped[0][0] == "cut_off" and site.dropped[0][1] > 50
+    assert site.call(site.hub.statistics)["processes"] == 1
+
+
+def test_a_slow_reader_gets_all_and_its_senders_hear_of_it_then(site):
+    slow, sender = site.process("slow", ["g"]), site.process("sender")
+    for n in range(1, 101):
+        sender.send(publish(n, payload=b"x" * 20_000))
+    assert sender.all_until_answer() == []
+    backlog = site.call(site.hub.statistics)["backlog"]
+    assert backlog > 500_000
+    site.process("reader").send(wire.Subscribe(1, "g"))
+    assert site.processes[-1].next(wire.Answer).seen == {"sender": 100}
+    assert [slow.next(wire.Published).number for _ in range(100)] == list(range(1, 101))
+    sender.send(publish(101))
+    while sender.next(wire.Accepted).number < 101:
+        continue
+
+
+def test_the_next_hub_gives_to_those_who_come_back_what_came_before_them(site, monkeypatch):
+    monkeypatch.setattr(module, "WINDOW", 3600)
+    site.crash()
+    one = site.process("one", ["g"])
+    one.send(
+        publish(1),
+        wire.Direct(2, "late", "c", b"x"),
+        wire.Direct(3, "later", "c", b"x"),
+        publish(4),
+        publish(5, "other"),
+        wire.Member(6, "g", "c", "late", True, 1, 60),
+    )
+    assert one.all_until_answer() == []
+    late = site.process("late", ["g"])
+    assert late.next(wire.Frame) == wire.Published("one", 1, "g", b"payload")
+    assert late.next(wire.Frame) == wire.Directed("one", 2, "c", b"x")
+    assert late.next(wire.Frame) == wire.Published("one", 4, "g", b"payload")
+    late.send(wire.MembershipDone(late.next(wire.Membership).token))
+    assert one.next(wire.Answer).number == 6
+    later = site.process("later", ["other"])
+    assert later.next(wire.Frame) == wire.Directed("one", 3, "c", b"x")
+    assert later.next(wire.Frame).number == 5
+    one.send(wire.Flush(7))
+    one.next(wire.Answer)
+    assert site.process("last", ["g"]).all_until_answer() == []
+
+
+def test_when_the_time_is_over_the_rest_is_counted_and_the_senders_may_forget(site, quick_window):
+    site.crash()
+    one = site.process("one")
+    one.send(publish(1), wire.Direct(2, "nobody", "c", b""), wire.Member(3, "g", "c", "nobody", True, 1, 60))
+    assert one.next(wire.Dropped) == wire.Dropped("unreachable", 1)
+    assert one.next(wire.Answer).number == 3
+    assert one.next(wire.Accepted).number >= 2
+
+
+def test_too_much_ends_the_time_early(site, monkeypatch):
+    monkeypatch.setattr(module, "WINDOW", 3600)
+    monkeypatch.setattr(module, "WINDOW_BYTES", 1000)
+    site.crash()
+    one = site.process("one")
+    one.send(publish(1, payload=b"x" * 600))
+    assert one.all_until_answer() == []
+    one.send(publish(2, payload=b"x" * 600))
+    assert [one.next(wire.Accepted).number for _ in range(2)] == [1, 2]
+
+
+def test_waiting_messages_are_given_out_after_that_time_or_stay_with_their_holders(site, quick_window):
+    one = site.process("one")
+    for n in (1, 2):
+        one.send(wire.Put(n, "work", 9, time.time() + 60, b"x"))
+        one.next(wire.Answer)
+    one.send(wire.Take(3, "work"))
+    held = one.next(wire.Given).key
+    site.crash()
+    back = site.process("one", held=[held])
+    back.send(wire.Take(4, "work"), wire.Take(5, "work"))
+    assert back.next(wire.Given) == wire.Given(4, "one.2", b"x")
+    assert back.all_until_answer() == []
+
+
+def test_a_hub_that_ends_passes_on_what_has_arrived(site):
+    slow, sender = site.process("slow", ["g"]), site.process("sender")
+    for n in range(1, 51):
+        sender.send(publish(n, payload=b"x" * 20_000))
+    reader = threading.Thread(target=lambda: [slow.next(wire.Published) for _ in range(50)])
+    reader.start()
+    sender.all_until_answer()
+    site.call(site.hub.close)
+    reader.join(PATIENCE)
+    assert slow.is_cut_off()
+    assert site.place.socket.exists(), "others carry on there"
+    site.open()
+
+
+def test_the_last_one_removes_the_socket(site):
+    site.call(site.hub.close)
+    assert not site.place.socket.exists()
+    site.call(site.hub.close)
+    site.call(site.hub._end_turn)
+    site.call(site.hub._end_window)
+    site.call(site.hub._sweep)
+    site.open()
+
+
+def test_a_removed_directory_ends_the_hub(site, caplog):
+    one = site.process("one")
+    one.send(wire.Put(1, "work", 9, time.time() + 60, b"x"))
+    one.next(wire.Answer)
+    os.unlink(site.place.path / "lock")
+    site.call(site.hub._sweep)
+    assert one.is_cut_off()
+    assert "Somebody has removed" in caplog.text
+    assert site.dropped == [("hub_lost", 1)]
+    site.open()
+
+
+def test_a_forked_child_closes_its_copies_only(site):
+    one = site.process("one")
+    pid = os.fork()
+    if pid == 0:
+        site.hub.abandon()
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+    assert one.all_until_answer() == []
