@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import redis
 from redis.exceptions import NoScriptError, RedisError
 
+from channels.layers.names import is_process_local
 from channels.layers.redis.addresses import Address, shard_of
 from channels.layers.redis.clients import blocking_client
 from channels.layers.redis.envelope import MESSAGE, Numbers, seal
@@ -47,13 +48,19 @@ class RedisSyncFace:
         """See :meth:`RedisChannelLayer.send`."""
         body = self._layer.checked(message)
         self._layer.require_valid_channel_name(channel)
-        process = self._layer.process
+        topic = self._layer.process.topic_of(channel)
         if self._layer.is_own(channel):
             self._layer.local.send(channel, message)
         elif self._layer.waits_in_redis(channel):
             self._add(channel, body)
+        elif not self._publish(topic, channel, body):
+            self._nobody_listens(channel, body)
+
+    def _nobody_listens(self, channel: str, body: bytes) -> None:
+        if is_process_local(channel):
+            self._layer.local.drops.add("unreachable")
         else:
-            process.count_unreached(self._publish(process.topic_of(channel), channel, body))
+            self._add(channel, body)
 
     def _publish(self, topic: Topic, channel: str, body: bytes) -> int:
         numbers = self._numbers()

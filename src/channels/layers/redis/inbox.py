@@ -79,11 +79,20 @@ class Inbox:
             self._local.drops.add("lost", missing * members)
         if envelope.kind != MESSAGE:
             return
-        if topic.kind == "group":
-            self._signals.on_group_message(topic.name, envelope)
+        if topic.kind != "group":
+            self.deliver_to(envelope.channel or topic.name, envelope.body)
+            return
+        self._signals.on_group_message(topic.name, envelope)
         message = self.open(envelope.body)
         if message is not None:
-            self._deliver(topic, envelope.channel, message)
+            self._deliver_to_group(topic.name, message)
+
+    def deliver_to(self, channel: str, body: bytes) -> None:
+        """Put a message on a channel of this process; one that is full misses it, and is counted."""
+        message = self.open(body)
+        if message is not None:
+            with contextlib.suppress(ChannelFull):  # counted there; the sender is elsewhere
+                self._local.send(channel, message)
 
     def open(self, body: bytes) -> Message | None:
         """Return the message; one that cannot be read is counted: other keys, another format."""
@@ -101,15 +110,11 @@ class Inbox:
         telemetry.emit("layer.message_undecodable", error=repr(error))
         self._local.drops.add("undecodable")
 
-    def _deliver(self, topic: Topic, channel: str, message: Message) -> None:
-        if topic.kind == "group":
-            members = len(self._local.groups.get(topic.name, ()))
-            full = self._local.group_send(topic.name, message)
-            if full:
-                self._log_full(full, members, topic.name)
-            return
-        with contextlib.suppress(ChannelFull):  # counted there; the sender is elsewhere
-            self._local.send(channel or topic.name, message)
+    def _deliver_to_group(self, group: str, message: Message) -> None:
+        members = len(self._local.groups.get(group, ()))
+        full = self._local.group_send(group, message)
+        if full:
+            self._log_full(full, members, group)
 
     def _log_full(self, full: int, members: int, group: str) -> None:
         if time.monotonic() >= self._next_line:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 import uuid
 from collections.abc import Coroutine, Iterable
 from concurrent.futures import Future
@@ -41,7 +42,7 @@ class Process:
         self._roll_call = self.names.topic("roll-call", "")
         self._listening = False
         self._named: dict[str, set[str]] = {}
-        self._channels: set[str] = set()
+        self._channels: dict[str, float] = {}
         self._orders: dict[str, Future[None]] = {}
         self._background: set[asyncio.Task[None]] = set()
         self._interruptions = 0
@@ -77,11 +78,27 @@ class Process:
             raise
 
     async def listen_to(self, channel: str) -> None:
-        """Return when what is published to the channel of that name arrives here."""
-        self._channels.add(channel)
+        """Return when what is published to the channel of that name arrives here, and what waited has."""
+        known = channel in self._channels
+        self._channels[channel] = time.monotonic()
+        if not known:
+            self._forget_idle_channels()
         topic = self.names.topic("channel", channel)
         if not self.connections.confirmed(topic):
             await self.connections.subscribe(topic)
+            await self._fetch_waiting(channel)
+
+    def _forget_idle_channels(self) -> None:
+        """Listen no more to channels on which nobody has received for as long as messages are kept."""
+        oldest = time.monotonic() - self._layer.expiry
+        for channel, last in list(self._channels.items()):
+            if last < oldest and channel not in self._layer.local.channels:
+                self.channel_detached(channel)
+
+    async def _fetch_waiting(self, channel: str) -> None:
+        """Deliver what waits in Redis because it was sent while nobody listened to the channel."""
+        async for body in self.queues.drain(channel):
+            self.inbox.deliver_to(channel, body)
 
     def wanted(self, topic: Topic) -> bool:
         """Whether anybody here wants what is published on ``topic``."""
@@ -155,7 +172,7 @@ class Process:
     def channel_detached(self, channel: str) -> None:
         """Listen no more to a channel by its name."""
         if channel in self._channels:
-            self._channels.discard(channel)
+            del self._channels[channel]
             self._release([self.names.topic("channel", channel)])
 
     # Channels of other processes
@@ -170,13 +187,17 @@ class Process:
         return self.names.topic("process", channel.partition("!")[0].rpartition(".")[2])
 
     async def publish_to_channel(self, channel: str, body: bytes) -> None:
-        """Publish to the process that owns ``channel``; if there is none the message is counted."""
-        self.count_unreached(await self.commands().publish(self.topic_of(channel), channel, body))
+        """Publish to whoever listens to ``channel``.
 
-    def count_unreached(self, receivers: int) -> None:
-        """Count a message that no process took."""
-        if not receivers:
+        If nobody does, a message for a named channel waits in Redis, one for a channel of a
+        process that has ended is counted.
+        """
+        if await self.commands().publish(self.topic_of(channel), channel, body):
+            return
+        if is_process_local(channel):
             self._layer.local.drops.add("unreachable")
+        else:
+            await self.queues.send(channel, self._layer.get_capacity(channel), body)
 
     async def publish_to_group(self, group: str, body: bytes) -> None:
         """Publish to all processes that have members."""
@@ -249,6 +270,8 @@ class Process:
     def restored(self, topics: list[Topic], seconds: float) -> None:
         """Tell consumers; ask all senders for their latest numbers, to know what was missed."""
         self.queues.look_again()
+        for channel in self._channels:
+            self._start(self._fetch_waiting(channel))
         self._layer.on_restored(seconds)
         asked = [
             [topic.kind, topic.name] for topic in topics if topic.kind in ("group", "process", "channel")

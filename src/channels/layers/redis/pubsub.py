@@ -1,4 +1,4 @@
-"""The layer over Redis that keeps nothing: named channels are topics as well."""
+"""The layer over Redis in which named channels are topics as well: all who receive get a message."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class RedisPubSubChannelLayer(RedisChannelLayer):
     """As :class:`RedisChannelLayer`, but a named channel is published, too.
 
     What is sent to a named channel reaches every process that receives on it at the time, each
-    of them once; it does not wait for a receiver. Workers that share jobs need
-    :class:`RedisChannelLayer`.
+    of them once. Only if there is none it waits in Redis for the first. Workers that share jobs
+    need :class:`RedisChannelLayer`.
 
     Args:
         hosts: as :class:`RedisChannelLayer`.
@@ -44,7 +44,7 @@ class RedisPubSubChannelLayer(RedisChannelLayer):
         super().__init__(hosts, prefix, random_prefix_length=random_prefix_length, **kwargs)
 
     def waits_in_redis(self, channel: str) -> bool:
-        """Nothing waits in Redis."""
+        """Nothing waits that somebody could be told of at once."""
         return False
 
     async def receive(self, channel: str) -> Message:

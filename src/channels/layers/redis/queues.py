@@ -12,7 +12,7 @@ import functools
 import hashlib
 import os
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any, Final, Protocol
 
 from redis.exceptions import NoScriptError
@@ -141,6 +141,14 @@ class Queues:
             self._start(self._give_back(channel, ident, body))
             raise
         return body
+
+    async def drain(self, channel: str) -> AsyncIterator[bytes]:
+        """Take and acknowledge all that waits now."""
+        while taken := await self._take_now(channel):
+            ident, body = taken
+            self._hold(channel, ident)
+            yield body
+            await self._acknowledge(channel, ident)
 
     async def _wait(self, channel: str) -> tuple[bytes, bytes]:
         entry = (asyncio.get_running_loop(), asyncio.Event())

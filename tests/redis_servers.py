@@ -1,0 +1,312 @@
+"""Redis servers of the tests' own: started on free ports, stopped, restarted, paused, failed over."""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import redis
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from tests.programs import require
+
+PATIENCE = 30.0
+
+
+def free_port(below: int = 65536) -> int:
+    """A port nobody listens on; a cluster's bus needs the one 10,000 above as well."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        if port < below:
+            return port
+
+
+def wait_until(condition, what: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"Not within {PATIENCE} s: {what}.")
+        time.sleep(0.02)
+
+
+class RedisServer:
+    """One redis-server process with a directory of its own."""
+
+    def __init__(self, *options: str, port: int | None = None):
+        self.program = require("redis-server")
+        self.port = port or free_port()
+        self.directory = Path(tempfile.mkdtemp(prefix="fwr"))
+        self.options = options
+        self.process: subprocess.Popen[bytes] | None = None
+        self.connect_options: dict[str, object] = {}
+        self.start()
+
+    @property
+    def address(self) -> tuple[str, int]:
+        return ("127.0.0.1", self.port)
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}"
+
+    def command(self) -> list[str]:
+        return [
+            self.program,
+            *("--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"),
+            *("--dir", str(self.directory), "--logfile", "log", *self.options),
+        ]
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(self.command(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_until(self.answers, f"redis-server on port {self.port} answers\n{self.log()}")
+
+    def log(self) -> str:
+        path = self.directory / "log"
+        return path.read_text() if path.exists() else ""
+
+    def client(self) -> redis.Redis:
+        return redis.Redis(port=self.port, socket_timeout=5, protocol=2, **self.connect_options)
+
+    def ask(self, *command: str):
+        client = self.client()
+        try:
+            return client.execute_command(*command)
+        finally:
+            client.close()
+
+    def answers(self) -> bool:
+        try:
+            return bool(self.ask("PING"))
+        except redis.exceptions.BusyLoadingError:
+            return False
+        except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError):
+            if self.process is not None and self.process.poll() is not None:
+                self.process = subprocess.Popen(  # its port was taken meanwhile by somebody else's client
+                    self.command(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+                )
+            return False
+
+    def kill(self) -> None:
+        """End it at once, as a crash does."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """End it politely."""
+        self._end(signal.SIGTERM)
+
+    def _end(self, how: signal.Signals) -> None:
+        if self.process is not None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.send_signal(how)
+            self.process.wait(PATIENCE)
+            self.process = None
+
+    def pause(self) -> None:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGCONT)
+
+    def cut(self) -> None:
+        """Drop all connections but the one that asks."""
+        for kind in ("normal", "pubsub"):
+            self.ask("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")
+
+    def all_keys(self) -> list[bytes]:
+        return self.ask("KEYS", "*")
+
+    def close(self) -> None:
+        self.kill()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.close()
+
+
+class TLSRedisServer(RedisServer):
+    """A server that speaks TLS only, with a certificate for 127.0.0.1 made here."""
+
+    def __init__(self) -> None:
+        self.files = Path(tempfile.mkdtemp(prefix="fwt"))
+        self.certificate, key = make_certificate(self.files)
+        self.tls_port = free_port()
+        super().__init__(
+            *("--tls-port", str(self.tls_port), "--tls-cert-file", str(self.certificate)),
+            *("--tls-key-file", str(key), "--tls-ca-cert-file", str(self.certificate)),
+            *("--tls-auth-clients", "no"),
+        )
+
+    @property
+    def url(self) -> str:
+        return f"rediss://127.0.0.1:{self.tls_port}?ssl_ca_certs={self.certificate}"
+
+    def close(self) -> None:
+        super().close()
+        shutil.rmtree(self.files, ignore_errors=True)
+
+
+def make_certificate(directory: Path) -> tuple[Path, Path]:
+    """A self-signed certificate for 127.0.0.1 and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
+        )
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    certificate_path, key_path = directory / "certificate.pem", directory / "key.pem"
+    certificate_path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    key_path.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return certificate_path, key_path
+
+
+class Sentinels:
+    """A primary, a replica and three sentinels that watch them."""
+
+    master_name = "tests"
+
+    def __init__(self) -> None:
+        self.primary = RedisServer()
+        self.replica = RedisServer("--replicaof", "127.0.0.1", str(self.primary.port))
+        wait_until(lambda: self._linked(self.replica), "the replica follows")
+        self.sentinels = [Sentinel(self.primary.port, self.master_name) for _ in range(3)]
+        wait_until(self._all_known, "the sentinels know each other and the replica")
+
+    def _linked(self, server: RedisServer) -> bool:
+        return server.client().info("replication").get("master_link_status") == "up"
+
+    def _all_known(self) -> bool:
+        for sentinel in self.sentinels:
+            answer = sentinel.ask("SENTINEL", "MASTER", self.master_name)
+            facts = answer if isinstance(answer, dict) else dict(zip(answer[::2], answer[1::2], strict=True))
+            facts = {_text(key): _text(value) for key, value in facts.items()}
+            if (int(facts["num-other-sentinels"]), int(facts["num-slaves"])) != (2, 1):
+                return False
+        return True
+
+    @property
+    def url(self) -> str:
+        places = ",".join(f"127.0.0.1:{sentinel.port}" for sentinel in self.sentinels)
+        return f"redis+sentinel://{places}/{self.master_name}/0"
+
+    @property
+    def servers(self) -> list[RedisServer]:
+        return [self.primary, self.replica]
+
+    def fail_over(self) -> None:
+        """Kill the primary and wait until the replica has taken over."""
+        self.primary.kill()
+        for sentinel in self.sentinels:  # their own look-out takes half a second; this does not wait for it
+            try:
+                sentinel.ask("SENTINEL", "FAILOVER", self.master_name)
+                break
+            except redis.exceptions.ResponseError:
+                continue
+        wait_until(lambda: self.replica.ask("ROLE")[0] == b"master", "the replica takes over")
+
+    def close(self) -> None:
+        for process in (*self.sentinels, self.replica, self.primary):
+            process.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.close()
+
+
+class Sentinel(RedisServer):
+    def __init__(self, master_port: int, master_name: str) -> None:
+        self.master_port = master_port
+        self.master_name = master_name
+        super().__init__()
+
+    def command(self) -> list[str]:
+        configuration = self.directory / "sentinel.conf"
+        if not configuration.exists():
+            configuration.write_text(
+                f"port {self.port}\nbind 127.0.0.1\ndir {self.directory}\nlogfile log\n"
+                f"sentinel monitor {self.master_name} 127.0.0.1 {self.master_port} 2\n"
+                f"sentinel down-after-milliseconds {self.master_name} 500\n"
+                f"sentinel failover-timeout {self.master_name} 5000\n"
+            )
+        return [self.program, str(configuration), "--sentinel"]
+
+
+class Cluster:
+    """Three masters that share the slots."""
+
+    def __init__(self) -> None:
+        self.servers = [
+            RedisServer(
+                *("--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf"),
+                *("--cluster-node-timeout", "2000", "--cluster-require-full-coverage", "no"),
+                port=free_port(below=55000),
+            )
+            for _ in range(3)
+        ]
+        bounds = [0, 5461, 10923, 16384]
+        for server, first, end in zip(self.servers, bounds, bounds[1:], strict=False):
+            server.ask("CLUSTER", "ADDSLOTSRANGE", str(first), str(end - 1))
+            for other in self.servers:
+                server.ask("CLUSTER", "MEET", "127.0.0.1", str(other.port))
+        for server in self.servers:
+            wait_until(lambda server=server: _is_whole(server), "the cluster is whole")
+
+    @property
+    def url(self) -> str:
+        return "redis+cluster://" + ",".join(f"127.0.0.1:{server.port}" for server in self.servers)
+
+    def all_keys(self) -> list[bytes]:
+        return [key for server in self.servers for key in server.all_keys()]
+
+    def close(self) -> None:
+        for server in self.servers:
+            server.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.close()
+
+
+def _is_whole(server: RedisServer) -> bool:
+    answer = server.ask("CLUSTER", "SLOTS")
+    return len(answer) == 3
+
+
+def _text(value: object) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
