@@ -268,6 +268,50 @@ async def test_accept_with_headers() -> None:
     await socket.disconnect(timeout=TIMEOUT)
 
 
+ACCEPTS = [
+    ({}, {"subprotocol": None}),
+    ({"subprotocol": "v2"}, {"subprotocol": "v2"}),
+    ({"headers": []}, {"subprotocol": None}),
+    ({"headers": iter([(b"a", b"b")])}, {"subprotocol": None, "headers": [(b"a", b"b")]}),
+]
+CLOSES = [
+    ({}, {}),
+    ({"code": True}, {}),
+    ({"code": 4000}, {"code": 4000}),
+    ({"reason": "why"}, {"reason": "why"}),
+    ({"code": 4000, "reason": "why"}, {"code": 4000, "reason": "why"}),
+]
+
+
+@pytest.mark.parametrize(
+    ("call", "options", "message"),
+    [("accept", *case) for case in ACCEPTS] + [("close", *case) for case in CLOSES],
+)
+async def test_the_message_of_a_call_to_the_letter(call: str, options: Any, message: Any) -> None:
+    class Calls(AsyncWebsocketConsumer):
+        async def connect(self) -> None:
+            await getattr(self, call)(**options)
+
+    socket = WebsocketCommunicator(Calls.as_asgi(), "/")
+    await socket.send_input({"type": "websocket.connect"})
+    assert await socket.receive_output(timeout=TIMEOUT) == {"type": f"websocket.{call}", **message}
+    await socket.disconnect(timeout=TIMEOUT)
+
+
+@pytest.mark.parametrize("frame", [{"text": ""}, {"bytes": b""}, {"text": None, "bytes": b"a"}])
+async def test_the_message_of_a_frame_to_the_letter(frame: Any) -> None:
+    class Echo(AsyncWebsocketConsumer):
+        async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+            await self.send(text_data=text_data, bytes_data=bytes_data)
+
+    socket = WebsocketCommunicator(Echo.as_asgi(), "/")
+    await socket.connect(timeout=TIMEOUT)
+    await socket.send_input({"type": "websocket.receive", **frame})
+    answer = {key: value for key, value in frame.items() if value is not None}
+    assert await socket.receive_output(timeout=TIMEOUT) == {"type": "websocket.send", **answer}
+    await socket.disconnect(timeout=TIMEOUT)
+
+
 class Sum(JsonWebsocketConsumer):
     def receive_json(self, content: Any, **kwargs: Any) -> None:
         self.send_json({"sum": sum(content)}, close=len(content) > 2)

@@ -83,3 +83,15 @@ def test_own_groups_gives_a_list_of_its_own():
     for consumer in (first, second):
         messages.own_groups(consumer)
     assert (first.groups, second.groups, Consumer.groups) == ([], ["set before"], None)
+
+
+def test_an_accept_names_headers_only_if_there_are_any():
+    assert (
+        messages.accept(None, None)
+        == messages.accept(None, [])
+        == {
+            "type": "websocket.accept",
+            "subprotocol": None,
+        }
+    )
+    assert messages.accept("a", [(b"b", b"c")])["headers"] == [(b"b", b"c")]

@@ -15,8 +15,11 @@ HeaderPairs = Iterable[tuple[bytes | str, bytes | str]]
 
 
 def accept(subprotocol: str | None, headers: Iterable[Any] | None) -> Message:
-    """Return the message that accepts a WebSocket."""
-    return {"type": "websocket.accept", "subprotocol": subprotocol, "headers": list(headers or ())}
+    """Return the message that accepts a WebSocket; it has ``headers`` only if there are any."""
+    message: Message = {"type": "websocket.accept", "subprotocol": subprotocol}
+    if pairs := list(headers or ()):
+        message["headers"] = pairs
+    return message
 
 
 def frame(text_data: str | None, bytes_data: bytes | None) -> Message:
