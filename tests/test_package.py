@@ -116,7 +116,7 @@ def test_packages_that_depend_on_the_old_names_install_beside_it(dist: Path, tmp
 
 
 def lend_dependencies(environment: Path) -> None:
-    """Let the fresh environment see what is installed in ours, behind its own packages, but not our checkout."""
+    """Let the fresh environment see what is installed in ours, after its own packages, not our checkout."""
     (ours,) = (path for path in map(Path, sys.path) if path.name == "site-packages")
     (theirs,) = environment.glob("lib/python*/site-packages")
     mirror = environment / "lent"
