@@ -253,9 +253,10 @@ class LocalDelivery:
         asked = [channel for channel in tuple(self.channels.values()) if channel.reconnect_notice]
         self._notify(asked, {"type": "channel_layer.reconnected", **facts})
 
-    def notify_attached(self, message: Message) -> None:
-        """Put ``message`` on each channel that a consumer has attached."""
-        self._notify([channel for channel in tuple(self.channels.values()) if channel.attached], message)
+    def notify_receivers(self, message: Message) -> None:
+        """Put ``message`` on each channel that somebody receives on now."""
+        served = [each for each in tuple(self.channels.values()) if each.attached or each._waiters]
+        self._notify(served, message)
 
     def _notify(self, channels: list[LocalChannel], message: Message) -> None:
         expires = self.clock() + self._expiry
