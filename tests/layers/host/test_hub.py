@@ -11,6 +11,7 @@ from channels.layers.host import wire
 from channels.layers.host.hub import Hub
 from channels.layers.host.place import Place
 from channels.layers.host.turns import TurnLoop
+from tests.layers.host.processes import in_forked_child
 
 PATIENCE = 20
 
@@ -414,9 +415,5 @@ def test_a_removed_directory_ends_the_hub(site, caplog):
 
 def test_a_forked_child_closes_its_copies_only(site):
     one = site.process("one")
-    pid = os.fork()
-    if pid == 0:
-        site.hub.abandon()
-        os._exit(0)
-    assert os.waitpid(pid, 0)[1] == 0
+    assert in_forked_child(lambda: (site.hub.abandon(), site.hub.abandon())) == 0
     assert one.all_until_answer() == []

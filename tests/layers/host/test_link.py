@@ -4,6 +4,7 @@ import contextlib
 import os
 import socket
 import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,6 +13,7 @@ from channels.layers.host import link as module
 from channels.layers.host import wire
 from channels.layers.host.link import Link
 from channels.layers.host.place import Place
+from tests.layers.host.processes import in_forked_child
 
 PATIENCE = 20
 
@@ -381,16 +383,19 @@ def test_closing_without_a_hub_counts_what_was_not_sent(make, inbox, place, monk
 def test_a_forked_child_closes_its_copies_only(make, place):
     link = make()
     link.ask(wire.Knock).future.result(PATIENCE)
-    pid = os.fork()
-    if pid == 0:
-        link.abandon()
-        os._exit(0)
-    assert os.waitpid(pid, 0)[1] == 0
+    assert in_forked_child(link.abandon) == 0
     assert link.ask(wire.Knock).future.result(PATIENCE) == ""
 
 
-def test_abandoning_before_there_is_a_connection(place, inbox):
+def test_abandoning_with_and_without_a_connection(place, inbox):
     Link(place, "me", inbox, 1, 1).abandon()
+    link = Link(place, "me", inbox, 1, 1)
+    near, far = socket.socketpair()
+    hub = link.hub = SimpleNamespace(abandon=lambda: far.close())
+    link._sock = near
+    link.abandon()
+    assert (near.fileno(), far.fileno()) == (-1, -1)
+    assert hub is link.hub
 
 
 def test_events_of_a_connection_that_has_gone_are_harmless(place, inbox):

@@ -100,6 +100,7 @@ def test_many_threads_keep_each_ones_order(line):
         thread.start()
     got = []
     while len(got) < 1200:
+        line.outbox.resume()
         got += line.frames()
     for thread in threads:
         thread.join()

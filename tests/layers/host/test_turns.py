@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-import os
 import socket
 import threading
 
 import pytest
 
 from channels.layers.host.turns import TurnLoop
+from tests.layers.host.processes import in_forked_child
 
 PATIENCE = 20
 
@@ -131,9 +131,5 @@ def test_a_spurious_wakeup_is_harmless(loop):
 
 
 def test_a_forked_child_can_close_its_copies_and_the_parent_goes_on(loop):
-    pid = os.fork()
-    if pid == 0:
-        loop.abandon()
-        os._exit(0)
-    os.waitpid(pid, 0)
+    assert in_forked_child(loop.abandon) == 0
     assert in_loop(loop, lambda: "alive") == "alive"

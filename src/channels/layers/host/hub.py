@@ -407,6 +407,8 @@ class Hub:
 
     def abandon(self) -> None:
         """Close what a forked child has inherited; its parent's hub goes on."""
+        if self._closed:
+            return  # the descriptors are somebody else's by now
         self._closed = True
         for peer in self._connections:
             if peer.sock is not None:

@@ -91,7 +91,8 @@ class HostChannelLayer(BaseChannelLayer):
     def _begin(self) -> None:
         """Start with nothing, in a new process or a forked one."""
         self.process = secrets.token_hex(8)
-        self.local = LocalDelivery(self.get_capacity, self.expiry, self.group_expiry, repr(self))
+        capacity = functools.partial(_capacity_of, weakref.ref(self))  # the link must not keep us alive
+        self.local = LocalDelivery(capacity, self.expiry, self.group_expiry, repr(self))
         self._memberships = Memberships(self.local)
         self._starting = threading.Lock()
         self._link: Link | None = None
@@ -335,6 +336,11 @@ class HostChannelLayer(BaseChannelLayer):
         await asyncio.to_thread(link.close)
 
     pushing_receive = receive
+
+
+def _capacity_of(layer: weakref.ref[HostChannelLayer], channel: str) -> int:
+    found = layer()
+    return found.get_capacity(channel) if found is not None else 0
 
 
 async def _nothing() -> None:

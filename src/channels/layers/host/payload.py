@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import msgspec
+from typing import Final
 
 from channels.exceptions import MessageTooLarge
-from channels.layers.values import copy_message, require_message
+from channels.layers.serializers import MsgPackSerializer
+from channels.layers.values import require_message
 from channels.typing import Message
+
+_serializer: Final = MsgPackSerializer()
 
 
 class Payloads:
@@ -30,7 +31,7 @@ class Payloads:
             MessageTooLarge: it has more bytes than the limit.
         """
         require_message(message)
-        payload = msgspec.msgpack.encode(copy_message(message))
+        payload = _serializer.serialize(message)
         if len(payload) > self._limit:
             raise MessageTooLarge(
                 f"A message of type {message.get('type')!r} has {len(payload)} bytes, the host layer carries "
@@ -40,5 +41,5 @@ class Payloads:
 
     def decode(self, payload: bytes) -> Message:
         """Return the message; each call makes a new one."""
-        message: dict[str, Any] = msgspec.msgpack.decode(payload)
+        message: Message = _serializer.deserialize(payload)
         return message

@@ -1,0 +1,341 @@
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import threading
+import weakref
+from types import SimpleNamespace
+
+import pytest
+from asgiref.sync import async_to_sync
+
+from channels.exceptions import (
+    ChannelFull,
+    ChannelLayerUnavailable,
+    InvalidChannelLayerError,
+    MessageTooLarge,
+)
+from channels.layers.host import HostChannelLayer
+from channels.layers.host import outbox as outbox_module
+from channels.layers.host.layer import OWNER, _after_fork_in_child, _capacity_of
+from channels.layers.host.place import Place
+from channels.layers.manager import ChannelLayerManager
+from tests.layers.host.processes import in_forked_child
+
+PATIENCE = 20
+
+
+@pytest.fixture
+async def make(directory):
+    """Layers that are processes of their own to the hub."""
+    made = []
+
+    def make(**config):
+        made.append(HostChannelLayer(path=directory, **config))
+        return made[-1]
+
+    yield make
+    for layer in made:
+        await layer.aclose()
+        await layer.aclose()
+
+
+async def receive(layer, channel):
+    return (await asyncio.wait_for(layer.receive(channel), PATIENCE))["n"]
+
+
+def message(n):
+    return {"type": "test.message", "n": n}
+
+
+async def test_it_can_be_configured_in_settings(settings, directory):
+    settings.CHANNEL_LAYERS = {
+        "default": {"BACKEND": "channels.layers.host.HostChannelLayer", "CONFIG": {"path": str(directory)}}
+    }
+    layer = ChannelLayerManager()["default"]
+    assert repr(layer) == f"<HostChannelLayer at '{directory}' capacity=100 expiry=60s>"
+    with pytest.raises(TypeError, match="hosts"):
+        HostChannelLayer(hosts=[("localhost", 6379)])
+    with pytest.raises(ValueError, match="max_message_size must be 1 to 33554432 bytes, got 0"):
+        HostChannelLayer(max_message_size=0)
+
+
+async def test_names_tell_their_process(make):
+    one, two = make(), make()
+    name = await one.new_channel("prefix")
+    assert name.startswith("prefix.host-") and OWNER.search(name)[1] == one.process
+    one.require_valid_channel_name(name)
+    with pytest.raises(ValueError, match="belongs to another process"):
+        await two.receive(name)
+    with pytest.raises(ValueError, match="belongs to another process"):
+        two.attach(name)
+    with pytest.raises(ValueError, match="Named channel 'work' cannot be attached; use receive"):
+        two.attach("work")
+
+
+async def test_between_layers(make):
+    one, two = make(), make()
+    name = await one.new_channel()
+    await two.send(name, message(1))
+    await two.group_add("g", name)
+    await two.group_send("g", message(2))
+    await two.group_discard("g", name)
+    await two.group_send("g", message(3))
+    await two.send(name, message(4))
+    assert [await receive(one, name) for _ in range(3)] == [1, 2, 4]
+    assert one.statistics()["connected"] and two.statistics()["connected"]
+    assert [layer.statistics()["hub"] is None for layer in (one, two)] == [False, True]
+
+
+async def test_own_channels_are_full_and_say_so(make):
+    layer = make(capacity=1)
+    name = await layer.new_channel()
+    await layer.send(name, message(1))
+    with pytest.raises(ChannelFull):
+        await layer.send(name, message(2))
+    await layer.send("work", message(1))
+    with pytest.raises(ChannelFull, match="'work' holds its capacity of 1"):
+        await layer.send("work", message(2))
+    with pytest.raises(ChannelFull, match="'work' holds its capacity of 1"):
+        await asyncio.to_thread(layer.sync.send, "work", message(2))
+    assert layer.statistics()["dropped"] == {"capacity": 3}
+
+
+async def test_a_message_that_is_too_large(make):
+    layer = make(max_message_size=100)
+    with pytest.raises(MessageTooLarge, match="carries 100"):
+        await layer.group_send("g", message("x" * 100))
+    with pytest.raises(MessageTooLarge):
+        layer.sync.send("work", message("x" * 100))
+    assert layer.statistics()["connected"] is False, "nobody had to be asked"
+
+
+async def test_taking_and_acknowledging(make):
+    one, two = make(), make()
+    name = await one.new_channel()
+    await one.send(name, message(0))
+    taken, acknowledge = await one.take(name)
+    await acknowledge()
+    assert taken["n"] == 0
+    for n in (1, 2):
+        await one.send("work", message(n))
+    taken, acknowledge = await two.take("work")
+    await acknowledge()
+    taken, _ = await two.take("work")
+    assert taken["n"] == 2
+    await two.aclose()
+    assert await receive(one, "work") == 2
+
+
+async def test_a_cancelled_take_loses_nothing_whenever_it_is_cancelled(make):
+    one, two = make(), make()
+    for n in range(60):
+        taking = asyncio.ensure_future(one.take("work"))
+        sending = asyncio.ensure_future(two.send("work", message(n)))
+        await asyncio.sleep(0.0003 * (n % 6))
+        taking.cancel()
+        await asyncio.wait([taking, sending])
+        got = await receive(two, "work") if taking.cancelled() else taking.result()[0]["n"]
+        assert got == n
+
+
+async def test_a_group_add_that_was_cancelled_disturbs_nobody_else(make):
+    layer = make()
+    names = [await layer.new_channel() for _ in range(2)]
+    adding = [asyncio.ensure_future(layer.group_add("g", name)) for name in names]
+    await asyncio.sleep(0)
+    adding[0].cancel()
+    await asyncio.wait(adding)
+    assert adding[1].exception() is None
+    other = make()
+    await other.group_send("g", message(1))
+    assert await receive(layer, names[1]) == 1
+
+
+async def test_senders_wait_for_a_hub_that_is_slow_but_not_for_ever(make, directory, monkeypatch):
+    monkeypatch.setattr(outbox_module, "HIGH_WATER", 100_000)
+    sender = make(timeout=0.1)
+    await sender.new_channel()
+    loop, busy = sender._link._loop, threading.Event()
+    loop.call_soon(lambda: busy.wait(PATIENCE))
+
+    async def flood():
+        for _ in range(1000):
+            await sender.group_send("g", message("x" * 10_000))
+
+    with pytest.raises(ChannelLayerUnavailable, match="has not answered for 0.1 seconds"):
+        await flood()
+    with pytest.raises(ChannelLayerUnavailable, match="has not answered for 0.1 seconds"):
+        sender.sync.group_send("g", message("x" * 10_000))
+    busy.set()
+    sender.timeout = PATIENCE
+    await sender.group_send("g", message(1))
+
+
+async def test_no_hub_is_an_error_at_the_first_use(make, directory):
+    place = Place(directory)
+    place.prepare()
+    lock = place.try_lock()
+    layer = make(timeout=0.05)
+    with pytest.raises(ChannelLayerUnavailable, match="No hub of the host layer at"):
+        await layer.group_send("g", message(1))
+    with pytest.raises(ChannelLayerUnavailable):
+        layer.sync.send("work", message(1))
+    os.close(lock)
+
+
+async def test_a_bad_place_is_an_error_at_the_first_use(directory):
+    directory.mkdir(mode=0o755)
+    layer = HostChannelLayer(path=directory)
+    with pytest.raises(InvalidChannelLayerError, match="chmod 700"):
+        await layer.new_channel()
+
+
+async def test_sync_code_and_async_code_keep_one_order(make):
+    one, two = make(), make()
+    name = await one.new_channel()
+    await one.group_add("g", name)
+    for n in range(0, 20, 2):
+        await two.group_send("g", message(n))
+        two.sync.group_send("g", message(n + 1))
+    assert [await receive(one, name) for _ in range(20)] == list(range(20))
+
+
+async def test_one_loop_per_call_as_in_a_sync_program(make):
+    one, two = make(), make()
+    name = await one.new_channel()
+    await one.group_add("g", name)
+
+    def program():
+        for n in range(20):
+            async_to_sync(two.group_send)("g", message(n))
+        async_to_sync(two.send)("work", message(20))
+
+    await asyncio.to_thread(program)
+    assert [await receive(one, name) for _ in range(20)] == list(range(20))
+    assert await receive(one, "work") == 20
+
+
+async def test_flush_reaches_the_others(make):
+    one, two = make(), make()
+    name = await one.new_channel()
+    one.attach(name)
+    await one.group_add("g", name)
+    await one.group_add("g", "work")
+    await two.flush()
+    while one.statistics()["memberships"]:
+        await asyncio.sleep(0.005)
+    await two.group_send("g", message(1))
+    await one.group_add("h", name)
+    await two.group_send("h", message(2))
+    assert await receive(one, name) == 2
+    one.detach(name)
+
+
+async def test_closing_leaves_the_consumers_of_other_loops_alone(make):
+    layer = make()
+    name = await layer.new_channel()
+    attached, done = threading.Event(), threading.Event()
+
+    async def consume():
+        layer.attach(name)
+        attached.set()
+        while not done.is_set():
+            await asyncio.sleep(0.005)
+        layer.detach(name)
+
+    consumer = threading.Thread(target=asyncio.run, args=[consume()])
+    consumer.start()
+    await asyncio.to_thread(attached.wait, PATIENCE)
+    await layer.aclose()
+    assert layer.statistics()["connected"]
+    done.set()
+    await asyncio.to_thread(consumer.join, PATIENCE)
+    await layer.aclose()
+    assert not layer.statistics()["connected"]
+
+
+async def test_it_may_be_used_again_after_closing_and_has_its_groups(make):
+    layer, other = make(), make()
+    name = await layer.new_channel()
+    await layer.group_add("g", name)
+    await layer.group_add("g", "work")
+    await layer.aclose()
+    await layer.new_channel()
+    await other.group_send("g", message(1))
+    assert await receive(layer, name) == 1
+    assert await receive(other, "work") == 1
+    await layer.group_discard("g", name)
+    await layer.group_discard("g", "work")
+    await other.group_send("g", message(2))
+    await other.send(name, message(3))
+    await other.send("work", message(3))
+    assert await receive(layer, name) == 3
+    assert await receive(other, "work") == 3
+
+
+async def test_a_layer_that_nobody_has_any_more_leaves(directory):
+    layer = HostChannelLayer(path=directory)
+    await layer.new_channel()
+    thread = layer._link._loop._thread
+    gone = weakref.ref(layer)
+    del layer
+    gc.collect()
+    assert gone() is None
+    assert _capacity_of(gone, "late") == 0
+    await asyncio.to_thread(thread.join, PATIENCE)
+    assert not thread.is_alive()
+    assert not (directory / "hub.sock").exists()
+
+
+async def test_a_forked_child_starts_anew(make):
+    layer = make()
+    name = await layer.new_channel()
+    await layer.group_add("g", name)
+    unused = HostChannelLayer(path="/nowhere")
+    assert (unused.statistics()["hub"], await unused.aclose()) == (None, None)
+    unused.detach("never-there")
+    read, write = os.pipe()
+
+    def child():
+        assert layer.statistics()["memberships"] == 0
+        layer.sync.group_send("g", message(1))
+        layer._link.close()
+        os.write(write, layer.process.encode())
+
+    assert await asyncio.to_thread(in_forked_child, child) == 0
+    os.close(write)
+    assert await receive(layer, name) == 1
+    assert os.read(read, 100).decode() not in ("", layer.process)
+    os.close(read)
+
+
+async def test_what_is_inherited_is_left_to_the_parent(directory):
+    layer = HostChannelLayer(path=directory)
+    await layer.new_channel()
+    link, process = layer._link, layer.process
+    abandoned = []
+    HostChannelLayer(path=directory)._after_fork_in_child()
+    layer._link = SimpleNamespace(abandon=lambda: abandoned.append(True))
+    _after_fork_in_child()
+    assert abandoned == [True]
+    assert layer._link is None and layer.process != process
+    assert layer.local.channels == {}
+    link.close()
+
+
+async def test_two_threads_that_are_first_share_one_link(make):
+    layer = make()
+    links, barrier = [], threading.Barrier(4)
+
+    def first():
+        barrier.wait()
+        links.append(layer._linked())
+
+    threads = [threading.Thread(target=first) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        await asyncio.to_thread(thread.join)
+    assert len(set(links)) == 1

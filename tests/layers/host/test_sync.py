@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import os
+import signal
+import threading
+
+import pytest
+
+from channels.exceptions import ChannelLayerUnavailable, InvalidMessageError
+from channels.layers.host import HostChannelLayer
+from channels.layers.host.place import Place
+
+PATIENCE = 20
+
+
+@pytest.fixture
+def make(directory):
+    made = []
+
+    def make(**config):
+        made.append(HostChannelLayer(path=directory, **config))
+        return made[-1]
+
+    yield make
+    for layer in made:
+        if layer._link is not None:
+            layer._link.close()
+
+
+def message(n):
+    return {"type": "test.message", "n": n}
+
+
+async def collect(layer, channel, amount):
+    return [(await layer.receive(channel))["n"] for _ in range(amount)]
+
+
+async def test_it_sends_to_channels_and_groups_without_a_loop(make):
+    receiver, sender = make(), make()
+    name = await receiver.new_channel()
+    await receiver.group_add("g", name)
+
+    def work():
+        sender.sync.send(name, message(1))
+        sender.sync.group_send("g", message(2))
+        sender.sync.send("work", message(3))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert await collect(receiver, name, 2) == [1, 2]
+    assert await collect(receiver, "work", 1) == [3]
+    thread.join(PATIENCE)
+
+
+async def test_signal_handlers_may_send(make):
+    receiver, sender = make(), make()
+    name = await receiver.new_channel()
+    await receiver.group_add("g", name)
+    before = signal.signal(signal.SIGUSR1, lambda *args: sender.sync.group_send("g", message("signal")))
+    try:
+        for n in range(50):
+            os.kill(os.getpid(), signal.SIGUSR1)
+            sender.sync.group_send("g", message(n))
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    got = await collect(receiver, name, 100)
+    assert [n for n in got if n != "signal"] == list(range(50))
+
+
+def test_mistakes_of_the_caller(make):
+    layer = make()
+    with pytest.raises(TypeError, match="Channel name must be"):
+        layer.sync.send("no spaces", message(1))
+    with pytest.raises(TypeError, match="Group name must be"):
+        layer.sync.group_send("no spaces", message(1))
+    with pytest.raises(InvalidMessageError):
+        layer.sync.group_send("g", "text")
+
+
+def test_it_waits_only_so_long(make, directory):
+    place = Place(directory)
+    place.prepare()
+    lock = place.try_lock()
+    with pytest.raises(ChannelLayerUnavailable, match="No hub of the host layer"):
+        make(timeout=0.05).sync.group_send("g", message(1))
+    os.close(lock)
