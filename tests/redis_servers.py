@@ -304,8 +304,9 @@ class Cluster:
 
 
 def _is_whole(server: RedisServer) -> bool:
-    answer = server.ask("CLUSTER", "SLOTS")
-    return len(answer) == 3
+    state = server.ask("CLUSTER", "INFO")
+    facts = state if isinstance(state, dict) else dict(line.split(":") for line in _text(state).split())
+    return len(server.ask("CLUSTER", "SLOTS")) == 3 and facts["cluster_state"] == "ok"
 
 
 def _text(value: object) -> str:

@@ -24,17 +24,6 @@ class SingleTests(OnRedis, IsolatedAsyncioTestCase):
         type(self).hosts = [server.address]
 
 
-class JSONTests(OnRedis, IsolatedAsyncioTestCase):
-    @pytest.fixture(autouse=True)
-    def _servers(self, server):
-        type(self).hosts = [server.url]
-
-    def make_layer(self, **config):
-        return super().make_layer(
-            serializer_format="json", symmetric_encryption_keys=["secret"], random_prefix_length=0, **config
-        )
-
-
 class ShardedTests(OnRedis, IsolatedAsyncioTestCase):
     @pytest.fixture(autouse=True)
     def _servers(self, server, second_server):
@@ -51,12 +40,6 @@ class ClusterTests(OnRedis, IsolatedAsyncioTestCase):
     @pytest.fixture(autouse=True)
     def _servers(self, cluster):
         type(self).hosts = [cluster.url]
-
-
-class TLSTests(OnRedis, IsolatedAsyncioTestCase):
-    @pytest.fixture(autouse=True)
-    def _servers(self, tls_server):
-        type(self).hosts = [tls_server.url]
 
 
 class PubSubTests(OnRedis, IsolatedAsyncioTestCase):

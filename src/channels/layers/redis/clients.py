@@ -6,22 +6,29 @@ from typing import Any
 
 import redis
 import redis.asyncio
+from redis.backoff import NoBackoff
 
 from channels.layers.redis.addresses import Address
 
 
 def async_client(address: Address) -> Any:
     """Return an asynchronous client; close it in the loop it was used in."""
-    return _client(address, redis.asyncio, redis.asyncio.RedisCluster, redis.asyncio.cluster.ClusterNode)
+    return _client(
+        address,
+        redis.asyncio,
+        redis.asyncio.RedisCluster,
+        redis.asyncio.cluster.ClusterNode,
+        redis.asyncio.retry.Retry,
+    )
 
 
 def blocking_client(address: Address) -> Any:
     """Return a blocking client; its pool minds threads and forks."""
-    return _client(address, redis, redis.RedisCluster, redis.cluster.ClusterNode)
+    return _client(address, redis, redis.RedisCluster, redis.cluster.ClusterNode, redis.retry.Retry)
 
 
-def _client(address: Address, module: Any, cluster: Any, node: Any) -> Any:
-    options: dict[str, Any] = {"protocol": 2, **address.options}
+def _client(address: Address, module: Any, cluster: Any, node: Any, retry: Any) -> Any:
+    options: dict[str, Any] = {"protocol": 2, "retry": retry(NoBackoff(), 0), **address.options}
     limits = {"socket_timeout": address.timeout, "socket_connect_timeout": address.connect_timeout}
     options.update(limits)
     tls = bool(options.pop("tls", False))

@@ -65,7 +65,15 @@ class RedisSyncFace:
     def _publish(self, topic: Topic, channel: str, body: bytes) -> int:
         numbers = self._numbers()
         sealed = seal(MESSAGE, numbers.sender, numbers.next(topic.key), channel, body)
-        return int(self._run(topic.name, lambda client: _publish(client, topic.key, sealed)))
+
+        def publish(client: Any) -> int:
+            try:
+                return _publish(client, topic.key, sealed)
+            except UNREACHABLE:  # once more with the same number: nobody takes it twice
+                return _publish(client, topic.key, sealed)
+
+        receivers: int = self._run(topic.name, publish)
+        return receivers
 
     def _add(self, channel: str, body: bytes) -> None:
         layer = self._layer
@@ -122,7 +130,5 @@ def _sharded(client: Any) -> bool:
     return isinstance(client, redis.RedisCluster)
 
 
-def _publish(client: Any, topic: bytes, data: bytes) -> Any:
-    if _sharded(client):
-        return client.spublish(topic, data)
-    return client.publish(topic, data)
+def _publish(client: Any, topic: bytes, data: bytes) -> int:
+    return int(client.spublish(topic, data) if _sharded(client) else client.publish(topic, data))

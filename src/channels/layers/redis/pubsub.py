@@ -23,7 +23,7 @@ class RedisPubSubChannelLayer(RedisChannelLayer):
     Args:
         hosts: as :class:`RedisChannelLayer`.
         prefix: as :class:`RedisChannelLayer`.
-        on_disconnect: type of the message that attached channels get when the connection to
+        on_disconnect: type of the message that consumers get when the connection to
             Redis is lost; or a function to call.
         on_reconnect: the same for when it is back.
         random_prefix_length: random bytes before each serialized message.
@@ -80,4 +80,4 @@ class RedisPubSubChannelLayer(RedisChannelLayer):
         if callable(notice):
             notice()
         elif notice is not None:
-            self.local.notify_attached({"type": notice})
+            self.local.notify_receivers({"type": notice})

@@ -1,0 +1,245 @@
+"""Redis is restarted, cut, paused and failed over during traffic."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from channels import telemetry
+from channels.layers.redis.errors import RedisUnavailable
+from channels.layers.redis.layer import RedisChannelLayer
+from channels.layers.redis.pubsub import RedisPubSubChannelLayer
+from tests.layers.redis.tools import closing, dropped, interruptions, receive, until, until_sent
+from tests.redis_servers import RedisServer, Sentinels
+
+
+async def member(layer, group):
+    name = await layer.new_channel()
+    await layer.group_add(group, name)
+    return name
+
+
+async def test_a_cut_connection_is_renewed(own_server):
+    layer = RedisChannelLayer(hosts=[own_server.address])
+    async with closing(layer):
+        name = await member(layer, "g")
+        for n in range(3):
+            own_server.cut()
+            await until(lambda n=n: interruptions(layer) == n + 1)
+            await until(lambda: layer.process.connections.confirmed(layer.process.names.topic("group", "g")))
+            await layer.group_send("g", {"type": "m", "n": n})
+            assert (await receive(layer, name))["n"] == n
+
+
+async def test_a_restart_is_survived_and_consumers_that_ask_are_told(own_server):
+    layer = RedisChannelLayer(hosts=[own_server.address])
+    async with closing(layer):
+        name = await layer.new_channel()
+        asks, does_not = layer.attach(name, reconnect_notice=True), layer.attach(name + "-other")
+        told = asyncio.Event()
+        asks.set_wakeup(told.set)
+        own_server.stop()
+        await until(lambda: interruptions(layer) == 1)
+        with pytest.raises(RedisUnavailable) as caught:
+            await layer.group_send("g", {"type": "m"})
+        assert f"redis://127.0.0.1:{own_server.port}/0" in str(caught.value)
+        assert "`hosts`" in str(caught.value) and "redis-cli ping" in str(caught.value)
+        own_server.start()
+        await asyncio.wait_for(told.wait(), 30)
+        assert asks.receive_nowait()["type"] == "channel_layer.reconnected"
+        assert does_not.receive_nowait() is None
+        await layer.group_add("g", name)
+        await layer.group_send("g", {"type": "m"})
+        assert (await receive(layer, name))["type"] == "m"
+
+
+async def test_while_redis_is_away_names_can_be_had_and_groups_refuse(own_server):
+    layer = RedisChannelLayer(hosts=[own_server.address])
+    async with closing(layer):
+        name = await member(layer, "g")
+        own_server.kill()
+        await until(lambda: interruptions(layer) == 1)
+        assert "!" in await layer.new_channel()
+        for group in ("other", "g"):
+            with pytest.raises(RedisUnavailable):
+                await layer.group_add(group, await layer.new_channel())
+        assert layer.statistics()["memberships"] == 1
+        own_server.start()
+        await until_sent(layer.group_add, "other", name)
+        await until_sent(layer.group_send, "other", {"type": "m"})
+        assert (await receive(layer, name))["type"] == "m"
+
+
+async def test_waiting_instead_of_raising(own_server):
+    layer = RedisChannelLayer(
+        hosts=[own_server.address],
+        on_unavailable="wait",
+        unavailable_timeout=20,
+        symmetric_encryption_keys=["k"],
+    )
+    async with closing(layer):
+        name = await member(layer, "g")
+        own_server.stop()
+        await until(lambda: interruptions(layer) == 1)
+        sending = asyncio.ensure_future(layer.send("queue", {"type": "queued"}))
+        joining = asyncio.ensure_future(layer.group_add("new", name))
+        await asyncio.sleep(0.1)
+        assert not sending.done() and not joining.done()
+        own_server.start()
+        await asyncio.wait_for(asyncio.gather(sending, joining), 30)
+        assert (await receive(layer, "queue"))["type"] == "queued"
+        await layer.group_send("new", {"type": "m"})
+        assert (await receive(layer, name))["type"] == "m"
+
+
+async def test_waiting_has_an_end(own_server):
+    layer = RedisChannelLayer(hosts=[own_server.address], on_unavailable="wait", unavailable_timeout=0.2)
+    async with closing(layer):
+        own_server.kill()
+        with pytest.raises(RedisUnavailable):
+            await layer.group_send("g", {"type": "m"})
+
+
+async def test_a_paused_server_hangs_nobody(own_server):
+    impatient = {"socket_timeout": 0.3, "socket_connect_timeout": 0.3}
+    layer = RedisChannelLayer(hosts=[{"host": "127.0.0.1", "port": own_server.port, **impatient}])
+    async with closing(layer):
+        name = await member(layer, "g")
+        own_server.pause()
+        with pytest.raises(RedisUnavailable):
+            await asyncio.wait_for(layer.group_send("g", {"type": "m"}), 20)
+        await until(lambda: interruptions(layer) == 1)  # the subscriptions notice by themselves
+        own_server.resume()
+        await until(lambda: layer.process.connections.confirmed(layer.process.names.topic("group", "g")))
+        await until_sent(layer.group_send, "g", {"type": "after"})
+        received = [(await receive(layer, name))["type"]]
+        while received[-1] != "after":
+            received.append((await receive(layer, name))["type"])
+        assert received.count("m") <= 1
+
+
+async def test_what_is_lost_while_a_receiver_is_cut_off_is_counted(own_server):
+    """The sender reaches Redis, one receiver does not: it learns the number it missed."""
+    sender, receiver = (RedisChannelLayer(hosts=[own_server.address]) for _ in range(2))
+    async with closing(sender, receiver):
+        names = [await member(receiver, "g") for _ in range(3)]
+        await sender.new_channel()
+        for n in range(2):
+            await sender.group_send("g", {"type": "m", "n": n})
+        for name in names:
+            assert [(await receive(receiver, name))["n"] for _ in range(2)] == [0, 1]
+        subscriber = receiver.process.connections._subscriber
+        held = asyncio.Lock()
+        async with held:
+            subscriber._connecting, lock = held, subscriber._connecting  # it cannot connect for now
+            own_server.ask("CLIENT", "KILL", "TYPE", "pubsub")
+            await until(lambda: interruptions(receiver) == 1)
+            for n in range(5):
+                await until_sent(sender.group_send, "g", {"type": "m", "n": n})
+        subscriber._connecting = lock
+        await until(lambda: dropped(receiver, "lost") == 15)  # five messages, three members
+        assert receiver.statistics()["unread"] == 0
+
+
+async def test_a_retried_message_is_taken_once(own_server):
+    layer = RedisChannelLayer(hosts=[own_server.address])
+    async with closing(layer):
+        name = await member(layer, "g")
+        for n in range(30):
+            if n % 5 == 2:
+                own_server.ask("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+            await layer.group_send("g", {"type": "m", "n": n})
+        assert [(await receive(layer, name))["n"] for _ in range(30)] == list(range(30))
+
+
+async def test_a_worker_waits_until_redis_is_back(own_server):
+    layer = RedisChannelLayer(hosts=[own_server.address])
+    async with closing(layer):
+        await layer.send("jobs", {"type": "first"})
+        assert (await receive(layer, "jobs"))["type"] == "first"
+        waiting = asyncio.ensure_future(receive(layer, "jobs"))
+        await asyncio.sleep(0.05)
+        own_server.stop()
+        await until(lambda: interruptions(layer) == 1)
+        own_server.start()
+        await until_sent(layer.send, "jobs", {"type": "second"})
+        assert (await waiting)["type"] == "second"
+
+
+async def test_a_failover_is_followed():
+    with Sentinels() as servers:
+        layer = RedisChannelLayer(hosts=[servers.url])
+        async with closing(layer):
+            name = await member(layer, "g")
+            await layer.group_send("g", {"type": "before"})
+            assert (await receive(layer, name))["type"] == "before"
+            await asyncio.to_thread(servers.fail_over)
+            await until_sent(layer.group_add, "g", name)
+            failures = await until_sent(layer.group_send, "g", {"type": "after"})
+            assert (await receive(layer, name))["type"] == "after"
+            assert failures >= 0
+            await layer.send("queue", {"type": "queued"})
+            assert (await receive(layer, "queue"))["type"] == "queued"
+            await asyncio.to_thread(layer.sync.group_send, "g", {"type": "sync"})
+            assert (await receive(layer, name))["type"] == "sync"
+
+
+async def test_consumers_are_told_as_the_settings_of_the_pubsub_layer_say(own_server):
+    called = []
+    layer = RedisPubSubChannelLayer(
+        hosts=[own_server.address], on_disconnect="redis.gone", on_reconnect=lambda: called.append("back")
+    )
+    async with closing(layer):
+        source = layer.attach(await layer.new_channel())
+        own_server.cut()
+        await until(lambda: called)
+        assert source.receive_nowait() == {"type": "redis.gone"}
+
+
+async def test_interruptions_are_facts(own_server, caplog):
+    facts = []
+    detach = telemetry.attach(lambda event, data: facts.append((event, data)))
+    layer = RedisChannelLayer(hosts=[own_server.address])
+    async with closing(layer):
+        await layer.new_channel()
+        own_server.cut()
+        await until(lambda: "layer.redis_restored" in [event for event, _ in facts])
+    detach()
+    assert "Lost the subscriptions at Redis" in caplog.text
+    assert "Subscribed again" in caplog.text
+
+
+async def test_a_shard_that_is_away_leaves_the_others(own_server, server):
+    layer = RedisChannelLayer(hosts=[server.address, own_server.address], prefix="half")
+    groups = {layer.consistent_hash(f"g{n}"): f"g{n}" for n in range(50)}
+    async with closing(layer):
+        names = {shard: await member(layer, group) for shard, group in groups.items()}
+        own_server.kill()
+        await layer.group_send(groups[0], {"type": "m"})
+        assert (await receive(layer, names[0]))["type"] == "m"
+        with pytest.raises(RedisUnavailable, match=str(own_server.port)):
+            await layer.group_send(groups[1], {"type": "m"})
+
+
+async def test_a_redis_that_never_was_there():
+    with RedisServer() as gone:
+        port = gone.port
+    layer = RedisChannelLayer(hosts=[{"address": f"redis://user:secret@127.0.0.1:{port}/3"}])
+    async with closing(layer):
+        for call in (
+            layer.new_channel(),
+            layer.send("queue", {"type": "m"}),
+            layer.receive("queue"),
+            layer.take("queue"),
+            layer.group_add("g", "queue"),
+            layer.group_send("g", {"type": "m"}),
+            asyncio.to_thread(layer.sync.group_send, "g", {"type": "m"}),
+            asyncio.to_thread(layer.sync.send, "queue", {"type": "m"}),
+        ):
+            with pytest.raises(RedisUnavailable) as caught:
+                await asyncio.wait_for(call, 20)
+            assert f"redis://127.0.0.1:{port}/3" in str(caught.value)
+            assert "secret" not in str(caught.value)
+        assert layer.statistics()["memberships"] == 0
+        assert "secret" not in repr(layer)
