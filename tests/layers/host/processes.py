@@ -26,8 +26,8 @@ class Process:
         self = cls()
         self.process = await asyncio.create_subprocess_exec(
             sys.executable,
-            "-X",
-            "dev",
+            "-W",
+            "default",
             "-m",
             "tests.layers.host.child",
             json.dumps(config),

@@ -20,11 +20,12 @@ from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
 from channels.layers.host import wire
+from channels.layers.host.door import Door
 from channels.layers.host.journal import Journal, Waits
 from channels.layers.host.members import Members
 from channels.layers.host.named import NamedChannels
 from channels.layers.host.peers import Peer
-from channels.layers.host.place import Place, require_same_user
+from channels.layers.host.place import Place
 from channels.layers.host.receipts import Receipts
 from channels.layers.host.turns import TurnLoop
 
@@ -103,29 +104,17 @@ class Hub:
         if self._place.socket.exists() or len(self._named):
             self._window = []
             self._loop.call_later(WINDOW, self._end_window)
-        self._listener = self._place.listen()
-        self._loop.watch(self._listener, self._accept)
+        self._door = Door(self._place, self._loop, self._welcome)
         self._loop.at_end_of_turn.append(self._end_turn)
         self._loop.call_later(SWEEP, self._sweep)
 
     # Connections
 
-    def _accept(self, readable: bool) -> None:
-        try:
-            sock, _ = self._listener.accept()
-        except BlockingIOError:
-            return
-        try:
-            require_same_user(sock)
-        except PermissionError as error:
-            logger.warning("The hub of the host layer has refused a connection: %s", error)
-            sock.close()
-            return
-        sock.setblocking(False)
-        peer = Peer(sock)
+    def _welcome(self, peer: Peer) -> None:
         self._connections.add(peer)
-        self._loop.watch(sock, self._receiver(peer))
         self._dirty[peer] = None
+        if peer.sock is not None:
+            self._loop.watch(peer.sock, self._receiver(peer))
 
     def _receiver(self, peer: Peer) -> Callable[[bool], None]:
         return lambda readable: self._receive(peer, readable)
@@ -182,14 +171,8 @@ class Hub:
 
     def _cut_off(self, peer: Peer) -> None:
         self._disconnect(peer)
-        peer.gone_since = time.monotonic()
-        logger.warning(
-            "Process %s does not read what the host layer has for it and was cut off: %d messages lost so "
-            "far (over max_backlog=%d bytes). Is it stopped, or blocked?",
-            peer.pid,
-            peer.lost,
-            self._max_backlog,
-        )
+        message = "Process %s was cut off: it does not read, %d messages are lost (max_backlog=%d bytes)."
+        logger.warning(message, peer.pid, peer.lost, self._max_backlog)
 
     def _hello(self, peer: Peer, frame: wire.Hello) -> None:
         before = self._processes.get(frame.process)
@@ -395,14 +378,13 @@ class Hub:
         for peer in tuple(self._lagging):
             peer.write_all(max(0.0, deadline - time.monotonic()))
         self._loop.at_end_of_turn.remove(self._end_turn)
-        self._loop.forget(self._listener)
+        self._door.close()
         alone = not self._connections
         for peer in tuple(self._connections):
             self._disconnect(peer)
         if alone and self._place.keep(self._lock):
             self._place.remove_socket()
         self._named.close()
-        self._listener.close()
         os.close(self._lock)
 
     def abandon(self) -> None:
@@ -414,5 +396,5 @@ class Hub:
             if peer.sock is not None:
                 peer.sock.close()
         self._named.abandon()
-        self._listener.close()
+        self._door.abandon()
         os.close(self._lock)

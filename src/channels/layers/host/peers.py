@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import time
 from collections.abc import Iterator
 
 from channels.layers.host import wire
@@ -21,7 +22,7 @@ class Peer:
         pid: its number at the operating system.
         groups: the groups it has members in.
         lost: messages it did not get since it was cut off.
-        gone_since: when that was (monotonic seconds).
+        gone_since: when its connection was closed (monotonic seconds).
     """
 
     def __init__(self, sock: socket.socket) -> None:
@@ -83,3 +84,4 @@ class Peer:
             self.lost += self.queue.lost_messages()
             self.sock.close()
             self.sock = None
+            self.gone_since = time.monotonic()
