@@ -91,12 +91,23 @@ async def test_an_empty_message_is_a_message():
     mailbox = Mailbox()
     mailbox.add(Source({}))
     with pytest.raises(EOFError):
-        await mailbox.deliver(handle)
+        await mailbox.deliver(handle, str)
     assert handled == [{}]
 
 
+async def test_an_error_is_noted_with_what_was_handled():
+    async def handle(message):
+        raise RuntimeError("broken")
+
+    mailbox = Mailbox()
+    mailbox.add(Source({"type": "x"}))
+    with pytest.raises(RuntimeError) as caught:
+        await mailbox.deliver(handle, "while handling {[type]}".format)
+    assert caught.value.__notes__ == ["while handling x"]
+
+
 async def test_a_consumer_that_feeds_itself_lets_others_run():
-    mailbox, source = Mailbox(), Source("again")
+    mailbox, source = Mailbox(), Source({"type": "again"})
     mailbox.add(source)
     handled = []
 
@@ -104,7 +115,7 @@ async def test_a_consumer_that_feeds_itself_lets_others_run():
         handled.append(message)
         source.put(message)
 
-    delivering = asyncio.ensure_future(mailbox.deliver(handle))
+    delivering = asyncio.ensure_future(mailbox.deliver(handle, str))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     delivering.cancel()
@@ -116,15 +127,15 @@ async def test_no_task_is_created_for_a_message():
     mailbox, source = Mailbox(), Source()
     mailbox.add(source)
     handled = asyncio.Queue()
-    delivering = asyncio.ensure_future(mailbox.deliver(handled.put))
+    delivering = asyncio.ensure_future(mailbox.deliver(handled.put, str))
     await asyncio.sleep(0)
     made = []
     asyncio.get_running_loop().set_task_factory(
         lambda loop, coro, **kw: made.append(coro) or asyncio.Task(coro, loop=loop, **kw)
     )
     for n in range(1000):
-        source.put(n)
-        assert await handled.get() == n
+        source.put({"n": n})
+        assert (await handled.get())["n"] == n
     assert made == []
     delivering.cancel()
 

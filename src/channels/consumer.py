@@ -10,7 +10,7 @@ from asgiref.sync import async_to_sync
 
 from channels import DEFAULT_CHANNEL_LAYER, telemetry
 from channels.db import aclose_old_connections, connections_due, database_sync_to_async
-from channels.dispatch import LAST_MESSAGES, Mailbox, Pump, get_handler_name, pushes, pushing_receive
+from channels.dispatch import Mailbox, Pump, get_handler_name, pushes, pushing_receive
 from channels.exceptions import StopConsumer
 from channels.layers.manager import get_channel_layer
 from channels.typing import ASGIApp, Message, Receive, Scope, Send
@@ -39,19 +39,19 @@ class AsyncConsumer:
     channel_layer: Any
     channel_name: str
     base_send: Any
-    peer_gone: bool = False
+    _mailbox: Mailbox | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection, from its first message to StopConsumer."""
         self.scope = scope
         self.base_send = async_to_sync(send) if self._sync else send
         self.channel_layer = get_channel_layer(self.channel_layer_alias)
-        mailbox = Mailbox()
+        mailbox = self._mailbox = Mailbox()
         pumps: list[Pump] = []
         try:
             self._listen_to_server(mailbox, pumps, receive)
             await self._listen_to_layer(mailbox, pumps)
-            await mailbox.deliver(self._handle)
+            await mailbox.deliver(self.dispatch, self._describe)
         except StopConsumer:
             return
         finally:
@@ -87,17 +87,6 @@ class AsyncConsumer:
         """End the channel, so that nothing of this connection is left in the layer."""
         if "channel_name" in self.__dict__ and hasattr(self.channel_layer, "detach"):
             self.channel_layer.detach(self.channel_name)
-
-    async def _handle(self, message: Message) -> None:
-        if message.get("type") in LAST_MESSAGES:
-            self.peer_gone = True
-        try:
-            await self.dispatch(message)
-        except StopConsumer:
-            raise
-        except Exception as error:
-            error.add_note(self._describe(message))
-            raise
 
     def _describe(self, message: Message) -> str:
         """Say where an error happened, for whoever logs it: consumer, handler, path and user."""
@@ -185,7 +174,8 @@ def is_late(consumer: AsyncConsumer, error: Exception) -> bool:
     Servers say so with an OSError (ASGI 2.4), or with whatever they raise once the
     consumer has been told of the disconnect.
     """
-    late = isinstance(error, OSError) or consumer.peer_gone
+    mailbox = consumer._mailbox
+    late = isinstance(error, OSError) or (mailbox is not None and mailbox.peer_gone)
     if late:
         telemetry.count("consumer.late_send", consumer=type(consumer).__qualname__)
     return late

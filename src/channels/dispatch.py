@@ -12,9 +12,12 @@ the consumer, one message ahead.
 from __future__ import annotations
 
 import asyncio
+import functools
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
+from channels.exceptions import ConsumerSignal
 from channels.typing import PUSH_EXTENSION, EventSource, Message, Receive, Scope, Wakeup
 
 #: Messages handled in a row before other tasks of the loop get their turn.
@@ -33,9 +36,14 @@ def get_handler_name(message: Message) -> str:
     """
     if "type" not in message:
         raise ValueError(f"Incoming message has no 'type' attribute, only {sorted(map(str, message))}.")
-    handler_name = str(message["type"]).replace(".", "_")
+    return _handler_name(str(message["type"]))
+
+
+@functools.lru_cache(maxsize=1024)
+def _handler_name(kind: str) -> str:
+    handler_name = kind.replace(".", "_")
     if handler_name.startswith("_"):
-        raise ValueError(f"Malformed type in message (leading underscore): {message['type']!r}.")
+        raise ValueError(f"Malformed type in message (leading underscore): {kind!r}.")
     return handler_name
 
 
@@ -43,14 +51,17 @@ class Mailbox:
     """Where one consumer waits for the messages of all its sources.
 
     Sources take turns, so that a flood from one does not hold up the other.
+
+    Attributes:
+        peer_gone: whether the message that says so has been taken.
     """
 
-    __slots__ = ("_next", "_sources", "_waiter")
+    __slots__ = ("_sources", "_waiter", "peer_gone")
 
     def __init__(self) -> None:
-        self._sources: list[EventSource] = []
-        self._next = 0
+        self._sources: deque[EventSource] = deque()
         self._waiter: asyncio.Future[None] | None = None
+        self.peer_gone = False
 
     def add(self, source: EventSource) -> None:
         """Take messages from ``source`` too."""
@@ -60,16 +71,17 @@ class Mailbox:
     def wake(self) -> None:
         """Note that a source has something; called in the loop's thread."""
         waiter = self._waiter
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
+        if waiter is not None:
+            self._waiter = None
+            if not waiter.done():
+                waiter.set_result(None)
 
     def get_nowait(self) -> Message | None:
         """Take the next message, or None if all sources are empty."""
         sources = self._sources
-        for _ in sources:
-            source = sources[self._next]
-            self._next = (self._next + 1) % len(sources)
-            message = source.receive_nowait()
+        for _ in range(len(sources)):
+            sources.rotate(-1)
+            message = sources[-1].receive_nowait()
             if message is not None:
                 return message
         return None
@@ -84,15 +96,28 @@ class Mailbox:
                 self._waiter = None
         return message
 
-    async def deliver(self, handle: Callable[[Message], Awaitable[None]]) -> None:
+    async def deliver(
+        self, handle: Callable[[Message], Awaitable[None]], describe: Callable[[Message], str]
+    ) -> None:
         """Give each message to ``handle``, until it raises.
 
         Every :data:`BATCH` messages other tasks get a turn, also if this mailbox never runs dry.
+        An error gets a note, made by ``describe``, that says what was being handled.
         """
         while True:
             for _ in range(BATCH):
                 message = self.get_nowait()
-                await handle(await self.get() if message is None else message)
+                if message is None:
+                    message = await self.get()
+                if message.get("type") in LAST_MESSAGES:
+                    self.peer_gone = True
+                try:
+                    await handle(message)
+                except ConsumerSignal:
+                    raise
+                except Exception as error:
+                    error.add_note(describe(message))
+                    raise
             await asyncio.sleep(0)
 
     def close(self) -> None:

@@ -132,20 +132,18 @@ class LocalChannel:
 
     def announce(self) -> None:
         """Tell whoever receives that something is there, in the receiver's own thread."""
-        if self._wakeup is not None:
-            self._announce_to_consumer(self._wakeup)
+        wakeup = self._wakeup
+        if wakeup is not None:
+            if self._thread == get_ident() or self._loop is None:
+                wakeup()
+            else:
+                call_in_loop(self._loop, wakeup)
         elif self._waiters:
             thread, waiter = self._waiters.popleft()
             if thread == get_ident():
                 resolve(waiter)
             else:
                 call_in_loop(waiter.get_loop(), resolve, waiter)
-
-    def _announce_to_consumer(self, wakeup: Wakeup) -> None:
-        if self._thread == get_ident() or self._loop is None:
-            wakeup()
-        else:
-            call_in_loop(self._loop, wakeup)
 
 
 def resolve(waiter: asyncio.Future[None]) -> None:
@@ -239,7 +237,11 @@ class LocalDelivery:
     def group_send(self, group: str, message: Message) -> int:
         """Put a copy of ``message`` on each member's channel; returns how many were full."""
         expires = self._sweep_if_due() + self._expiry
-        members = [self._channel(name) for name in tuple(self.groups.get(group, ()))]
+        channels = self.channels
+        members = [
+            channels[name] if name in channels else self._channel(name)
+            for name in tuple(self.groups.get(group, ()))
+        ]
         reached = [channel for channel in members if channel.append(copy_message(message), expires)]
         full = len(members) - len(reached)
         if full:
@@ -364,10 +366,11 @@ def announce_all(channels: Iterable[LocalChannel]) -> None:
     here = get_ident()
     elsewhere: dict[asyncio.AbstractEventLoop, list[LocalChannel]] = {}
     for channel in channels:
-        loop = channel._loop
-        if loop is None or channel._thread == here:
+        if channel._thread == here and channel._wakeup is not None:
+            channel._wakeup()
+        elif channel._loop is None or channel._thread == here:
             channel.announce()
         else:
-            elsewhere.setdefault(loop, []).append(channel)
+            elsewhere.setdefault(channel._loop, []).append(channel)
     for loop, theirs in elsewhere.items():
         call_in_loop(loop, announce_all, theirs)
