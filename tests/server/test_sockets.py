@@ -63,8 +63,9 @@ def test_parse_endpoint(text: str, expected: Endpoint) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("ssl:443", "TLS"),
-        ("carrier-pigeon:1", "begins with tcp:, unix: or fd:"),
+        ("ssl:443:colour=red", "does not know 'colour'"),
+        ("ssl:privateKey=key.pem", "needs port="),
+        ("carrier-pigeon:1", "begins with tcp:, ssl:, unix: or fd:"),
         ("", "begins with"),
         ("tcp:interface=127.0.0.1", "needs port="),
         ("tcp:port=80:colour=red", "does not know 'colour'"),

@@ -90,7 +90,8 @@ def _add_listening(group: argparse._ArgumentGroup) -> None:
         metavar="SOCKET_STRINGS",
         action="append",
         default=[],
-        help="Listen on an endpoint (tcp:port=80:interface=0.0.0.0, unix:/path, fd:fileno=3); repeatable.",
+        help="Listen on an endpoint, as tcp:port=80:interface=0.0.0.0, unix:/path, fd:fileno=3 or "
+        "ssl:443:privateKey=key.pem:certKey=cert.pem; repeatable.",
     )
 
 

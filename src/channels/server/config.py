@@ -83,6 +83,15 @@ class Config:
     action_logger: ActionLogger | None = option(  # noqa: RUF009  # it is a dataclasses.field()
         None, "Called for each line of the access log.", flags=()
     )
+    ssl_certfile: str | None = option(
+        None,
+        "Speak TLS on every TCP and inherited socket, with this certificate (PEM, with its chain).",
+        metavar="PEM",
+        group="TLS",
+    )
+    ssl_keyfile: str | None = option(
+        None, "The certificate's private key, if it is not in the same file.", metavar="PEM", group="TLS"
+    )
     proxy_address_header: str | None = option(None, "The proxy header with the peer's address.", flags=())
     proxy_port_header: str | None = option(None, "The proxy header with the peer's port.", flags=())
     proxy_proto_header: str | None = option(None, "The proxy header with the peer's scheme.", flags=())
@@ -107,6 +116,7 @@ class Config:
         kind=int,
         metavar="HTTP_TIMEOUT",
     )
+    tls_timeout: float | None = seconds(30.0, "How long the TLS handshake may take.")
     head_timeout: float | None = seconds(30.0, "How long a request's head may take to arrive (408).")
     body_timeout: float | None = seconds(60.0, "How long no byte of a request's body may arrive (408).")
     keep_alive_timeout: float | None = seconds(60.0, "How long a connection may wait for its next request.")
@@ -183,6 +193,10 @@ class Config:
             _judge(spec.name, getattr(self, spec.name), spec.metadata)
         if not callable(self.app):
             raise ConfigError(f"app must be an ASGI application (a callable), got {self.app!r}.")
+        if self.ssl_keyfile and not self.ssl_certfile:
+            raise ConfigError(
+                f"ssl_keyfile is {self.ssl_keyfile!r}, but there is no certificate: add --ssl-certfile."
+            )
 
 
 def _judge(name: str, value: Any, metadata: Any) -> None:

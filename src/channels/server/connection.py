@@ -14,6 +14,7 @@ from channels import telemetry
 from channels.server.http1 import HTTP1Handler
 from channels.server.runtime import Runtime
 from channels.server.timers import NEVER
+from channels.server.tls import Credentials
 
 #: Seconds that a half-closed connection may take to be closed by the peer as well.
 LINGER = 2.0
@@ -54,15 +55,21 @@ def _address(name: Any) -> Address | None:
 class Connection(asyncio.Protocol):
     """The shell. ``handler`` understands the bytes; see :class:`Handler`.
 
+    Args:
+        runtime: what the process shares.
+        credentials: what its TLS was set up with; None for clear text.
+
     Attributes:
         client: the peer as [host, port]; None on a Unix socket.
         server: where the peer connected to.
+        tls: ASGI's ``tls`` extension; None on a connection in clear text.
         congested: more waits to be written than the write buffer's size.
     """
 
     __slots__ = (
         "__weakref__",
         "_close_by",
+        "_credentials",
         "_lingering",
         "_out",
         "_out_size",
@@ -78,10 +85,13 @@ class Connection(asyncio.Protocol):
         "runtime",
         "server",
         "slot",
+        "tls",
     )
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, credentials: Credentials | None = None) -> None:
         self.runtime = runtime
+        self.tls: dict[str, Any] | None = None
+        self._credentials = credentials
         self.client: Address | None = None
         self.server: Address | None = None
         self.congested = False
@@ -108,7 +118,12 @@ class Connection(asyncio.Protocol):
         self.server = _address(transport.get_extra_info("sockname"))
         self.runtime.connections.add(self)
         self.runtime.accepted += 1
+        if self._credentials is not None:
+            self.tls = self._credentials.extension(transport.get_extra_info("ssl_object"))
         self.handler = HTTP1Handler(self)
+        if self.runtime.stopping:
+            # Its TLS handshake ended after the others had been told.
+            self.stop()
 
     def data_received(self, data: bytes) -> None:
         """Hand bytes on; what comes after our close is read and thrown away."""

@@ -60,6 +60,7 @@ class HTTP1Handler:
         "client",
         "server",
         "slot",
+        "tls",
     )
 
     def __init__(self, connection: Connection) -> None:
@@ -74,6 +75,7 @@ class HTTP1Handler:
         self._unread = False
         self.client = connection.client
         self.server = connection.server
+        self.tls = connection.tls
         self.slot: int | None = None
         self._wait_for(_Waiting.IDLE)
 

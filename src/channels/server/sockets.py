@@ -1,7 +1,8 @@
 r"""Where a server listens: endpoint strings, and the sockets they stand for.
 
 The strings are those Daphne took: ``tcp:port=8000:interface=127.0.0.1``,
-``unix:/run/app.sock:mode=660``, ``fd:fileno=3``. A colon inside a value is written ``\:``.
+``unix:/run/app.sock:mode=660``, ``fd:fileno=3``, ``ssl:443:privateKey=key.pem:certKey=cert.pem``.
+A colon inside a value is written ``\:``.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import re
 import socket
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 Address = list[Any]
@@ -41,6 +42,21 @@ class EndpointError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class CertificateFiles:
+    """Where a certificate lies, in PEM.
+
+    Attributes:
+        certificate: the certificate, with its chain or without.
+        key: its private key, without a passphrase; may be the same file.
+        chain: certificates of issuers, if they are not in the first file; "" for none.
+    """
+
+    certificate: str
+    key: str
+    chain: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Endpoint:
     """A place to listen.
 
@@ -51,6 +67,7 @@ class Endpoint:
         path: of the Unix socket.
         mode: its permissions.
         fileno: the inherited file descriptor.
+        tls: the certificate to speak TLS with; None for clear text.
     """
 
     kind: str
@@ -59,6 +76,7 @@ class Endpoint:
     path: str = ""
     mode: int = 0o666
     fileno: int = 0
+    tls: CertificateFiles | None = None
 
 
 def endpoint_strings(
@@ -92,12 +110,10 @@ def parse_endpoint(text: str) -> Endpoint:
         EndpointError: it is none of the known ones.
     """
     kind, *rest = (part.replace("\\\\", "\0").replace("\\", "").replace("\0", "\\") for part in _split(text))
-    if kind == "ssl":
-        raise EndpointError(
-            f"{text!r}: this server does not speak TLS yet. Let a proxy do it, and use tcp: or unix:."
-        )
     if kind not in _KINDS:
-        raise EndpointError(f"{text!r}: an endpoint begins with tcp:, unix: or fd:, as in tcp:port=8000.")
+        raise EndpointError(
+            f"{text!r}: an endpoint begins with tcp:, ssl:, unix: or fd:, as in tcp:port=8000."
+        )
     first, known, build = _KINDS[kind]
     values = dict(_key_and_value(part, first if place == 0 else "") for place, part in enumerate(rest))
     unknown = sorted(repr(key) for key in set(values) - known)
@@ -129,6 +145,12 @@ def _tcp(values: dict[str, str]) -> Endpoint:
     return Endpoint("tcp", host=values.get("interface", "").strip("[]"), port=port)
 
 
+def _ssl(values: dict[str, str]) -> Endpoint:
+    key = values.get("privateKey", "server.pem")
+    files = CertificateFiles(values.get("certKey", key), key, values.get("extraCertChain", ""))
+    return replace(_tcp(values), tls=files)
+
+
 def _unix(values: dict[str, str]) -> Endpoint:
     return Endpoint("unix", path=values["address"], mode=int(values.get("mode", "666"), 8))
 
@@ -138,9 +160,24 @@ def _fd(values: dict[str, str]) -> Endpoint:
 
 
 #: For each kind: the key that may go without its name, all keys, and who builds the endpoint.
-#: Keys of Twisted that mean nothing here (backlog and the like) are taken and ignored.
+#: Keys of Twisted that mean nothing here (backlog, sslmethod and the like) are taken and ignored:
+#: TLS is 1.2 or 1.3 and needs no parameters for Diffie-Hellman.
 _KINDS: dict[str, tuple[str, set[str], Callable[[dict[str, str]], Endpoint]]] = {
     "tcp": ("port", {"port", "interface", "backlog"}, _tcp),
+    "ssl": (
+        "port",
+        {
+            "port",
+            "interface",
+            "backlog",
+            "privateKey",
+            "certKey",
+            "extraCertChain",
+            "sslmethod",
+            "dhParameters",
+        },
+        _ssl,
+    ),
     "unix": ("address", {"address", "mode", "backlog", "lockfile"}, _unix),
     "fd": ("fileno", {"fileno"}, _fd),
 }

@@ -15,8 +15,15 @@ from channels.server.config import Config, ConfigError
 from channels.server.connection import Connection
 from channels.server.lifespan import Lifespan
 from channels.server.runtime import Runtime
-from channels.server.sockets import address_of, open_sockets, parse_endpoint, remove_unix_socket
+from channels.server.sockets import (
+    Endpoint,
+    address_of,
+    open_sockets,
+    parse_endpoint,
+    remove_unix_socket,
+)
 from channels.server.streams.base import Stream
+from channels.server.tls import Credentials, secured
 
 logger = logging.getLogger("channels.server")
 
@@ -62,7 +69,7 @@ class Server:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.addresses: list[tuple[str, int] | str] = []
-        self._endpoints = [parse_endpoint(text) for text in config.endpoints]
+        self._endpoints = [secured(parse_endpoint(text), config) for text in config.endpoints]
         self._lifespan = Lifespan(config.app, config.lifespan, config.lifespan_timeout)
         self._listeners: list[asyncio.AbstractServer] = []
         self._sockets: list[socket.socket] = []
@@ -79,26 +86,38 @@ class Server:
         """
         runtime = self._runtime = Runtime(self.config, asyncio.get_running_loop())
         try:
-            for endpoint in self._endpoints:
-                self._sockets += open_sockets(endpoint, self.config.backlog)
+            listening = [(sock, tls) for endpoint in self._endpoints for sock, tls in self._open(endpoint)]
             # Bound before startup, so that a port in use is told before slow work begins.
             await self._lifespan.startup()
             runtime.state = self._lifespan.state
-            for sock in self._sockets:
-                self._listeners.append(await self._accept_from(sock, runtime))
+            for sock, credentials in listening:
+                self._listeners.append(await self._accept_from(sock, runtime, credentials))
         except BaseException:
             await self._close_listeners()
             runtime.timers.close()
             raise
         self.addresses = [address_of(sock) for sock in self._sockets]
 
-    async def _accept_from(self, sock: socket.socket, runtime: Runtime) -> asyncio.AbstractServer:
-        def connect() -> Connection:
-            return Connection(runtime)
+    def _open(self, endpoint: Endpoint) -> list[tuple[socket.socket, Credentials | None]]:
+        """Listen there, after a look at the certificate: a socket that cannot serve is not opened."""
+        credentials = None if endpoint.tls is None else Credentials(endpoint.tls, ("http/1.1",))
+        opened = open_sockets(endpoint, self.config.backlog)
+        self._sockets += opened
+        return [(sock, credentials) for sock in opened]
 
+    async def _accept_from(
+        self, sock: socket.socket, runtime: Runtime, credentials: Credentials | None
+    ) -> asyncio.AbstractServer:
+        def connect() -> Connection:
+            return Connection(runtime, credentials)
+
+        more: dict[str, Any] = {"sock": sock, "backlog": self.config.backlog}
+        if credentials is not None:
+            credentials.watch(runtime.timers)
+            more |= {"ssl": credentials.context, "ssl_handshake_timeout": self.config.tls_timeout}
         if sock.family == socket.AF_UNIX:
-            return await runtime.loop.create_unix_server(connect, sock=sock, backlog=self.config.backlog)
-        return await runtime.loop.create_server(connect, sock=sock, backlog=self.config.backlog)
+            return await runtime.loop.create_unix_server(connect, **more)
+        return await runtime.loop.create_server(connect, **more)
 
     async def serve(self, ready: Callable[[], Any] | None = None, *, signals: bool = True) -> None:
         """Start, serve until a signal or :meth:`ask_to_stop`, then stop.

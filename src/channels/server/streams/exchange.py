@@ -16,10 +16,12 @@ class Exchange(Protocol):
     Attributes:
         client: the peer as [host, port], or None.
         server: where it connected to.
+        tls: ASGI's ``tls`` extension; None in clear text.
     """
 
     client: list[Any] | None
     server: list[Any] | None
+    tls: dict[str, Any] | None
 
     @property
     def congested(self) -> bool:

@@ -24,6 +24,8 @@ def http_scope(request: RequestReceived, runtime: Runtime, exchange: Exchange, p
     scope = _common_scope("http", "http", request, runtime, exchange)
     scope["method"] = request.method
     scope["extensions"] = {PUSH: push}
+    if exchange.tls is not None:
+        scope["extensions"]["tls"] = exchange.tls
     return scope
 
 
@@ -34,6 +36,8 @@ def websocket_scope(
     scope = _common_scope("websocket", "ws", request, runtime, exchange)
     scope["subprotocols"] = subprotocols
     scope["extensions"] = {"websocket.http.response": {}, PUSH: push}
+    if exchange.tls is not None:
+        scope["extensions"]["tls"] = exchange.tls
     return scope
 
 
@@ -47,7 +51,8 @@ def _common_scope(
         "type": kind,
         "asgi": {"version": "3.0", "spec_version": SPEC_VERSION},
         "http_version": request.http_version,
-        "scheme": _SECURE[scheme] if request.scheme == b"https" else scheme,
+        # What HTTP/2's :scheme claims is no proof; the socket is.
+        "scheme": scheme if exchange.tls is None else _SECURE[scheme],
         "path": decoded_path(raw_path),
         "raw_path": raw_path,
         "query_string": query,
