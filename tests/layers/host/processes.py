@@ -67,7 +67,9 @@ class Process:
         await self.process.wait()
 
     def stop(self) -> None:
+        """Stop it; returns when it has stopped."""
         self.process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WNOWAIT)
 
     def resume(self) -> None:
         self.process.send_signal(signal.SIGCONT)

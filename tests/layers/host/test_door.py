@@ -69,7 +69,9 @@ def test_nobody_at_the_door_is_harmless(house):
 
 
 def test_a_closed_door(house):
-    house.door.close()
+    closed = threading.Event()
+    house.loop.call_soon(lambda: (house.door.close(), closed.set()))
+    assert closed.wait(PATIENCE)
     assert house.place.connect() is None
 
 
