@@ -7,12 +7,15 @@ docs/reference/third-party.md lists what else was tried.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
+import django.db.models.signals
 import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user_model
+from django.dispatch import Signal
 from django.test import override_settings
 
 from channels.generic.websocket import AsyncJsonWebsocketConsumer, JsonWebsocketConsumer
@@ -148,7 +151,19 @@ async def test_channels_auth_token_middlewares() -> None:
 # --- djangochannelsrestframework: models over a socket, observed ---------------------------------------
 
 
+@pytest.fixture
+def signals_kept() -> Iterator[None]:
+    """What observes models during the test observes no other test's."""
+    signals = [signal for signal in vars(django.db.models.signals).values() if isinstance(signal, Signal)]
+    receivers = [list(signal.receivers) for signal in signals]
+    yield
+    for signal, before in zip(signals, receivers, strict=True):
+        signal.receivers = before
+        signal.sender_receivers_cache.clear()
+
+
 @override_settings(CHANNEL_LAYERS=IN_MEMORY)
+@pytest.mark.usefixtures("signals_kept")
 async def test_djangochannelsrestframework() -> None:
     package("djangochannelsrestframework")
     package("rest_framework")
