@@ -5,7 +5,7 @@ from collections import deque
 
 import pytest
 
-from channels.dispatch import BATCH, Mailbox, Pump, get_handler_name, pushes, pushing_receive
+from channels.dispatch import BATCH, Mailbox, Pump, get_handler_name, pausing, pushes, pushing_receive
 from channels.layers import InMemoryChannelLayer
 from channels.typing import PUSH_EXTENSION
 
@@ -188,6 +188,46 @@ async def test_a_pump_ends_when_it_is_closed():
     await asyncio.sleep(0)
     await pump.aclose()
     assert pump._task.cancelled()
+
+
+async def test_nothing_is_asked_while_a_close_is_sent():
+    asked = []
+    queue = asyncio.Queue()
+
+    async def receive():
+        asked.append("began")
+        try:
+            return await queue.get()
+        finally:
+            asked.append("ended")
+
+    async def send(message):
+        sent.append((message["type"], asked[-1]))
+
+    sent = []
+    mailbox, pump = Mailbox(), Pump(receive)
+    mailbox.add(pump)
+    await asyncio.sleep(0)
+    paused = pausing(pump, send)
+    await paused({"type": "websocket.send"})
+    await paused({"type": "websocket.close"})
+    assert sent == [("websocket.send", "began"), ("websocket.close", "ended")]
+    queue.put_nowait({"type": "websocket.disconnect"})
+    assert (await mailbox.get())["type"] == "websocket.disconnect"
+    await pump.aclose()
+
+
+async def test_a_message_that_waits_is_not_lost_by_a_pause():
+    async def receive():
+        return {"type": "x"}
+
+    mailbox, pump = Mailbox(), Pump(receive)
+    mailbox.add(pump)
+    await asyncio.sleep(0)
+    async with pump.paused():
+        pass
+    assert await mailbox.get() == {"type": "x"}
+    await pump.aclose()
 
 
 async def test_the_servers_own_receive_is_read_directly_a_wrapped_one_is_not():

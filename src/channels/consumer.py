@@ -10,7 +10,7 @@ from asgiref.sync import async_to_sync
 
 from channels import DEFAULT_CHANNEL_LAYER, telemetry
 from channels.db import aclose_old_connections, connections_due, database_sync_to_async
-from channels.dispatch import Mailbox, Pump, get_handler_name, pushes, pushing_receive
+from channels.dispatch import Mailbox, Pump, get_handler_name, pausing, pushes, pushing_receive
 from channels.exceptions import StopConsumer
 from channels.layers.manager import get_channel_layer
 from channels.typing import ASGIApp, Message, Receive, Scope, Send
@@ -44,12 +44,12 @@ class AsyncConsumer:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection, from its first message to StopConsumer."""
         self.scope = scope
-        self.base_send = async_to_sync(send) if self._sync else send
         self.channel_layer = get_channel_layer(self.channel_layer_alias)
         mailbox = self._mailbox = Mailbox()
         pumps: list[Pump] = []
         try:
-            self._listen_to_server(mailbox, pumps, receive)
+            send = self._listen_to_server(mailbox, pumps, receive, send)
+            self.base_send = async_to_sync(send) if self._sync else send
             await self._listen_to_layer(mailbox, pumps)
             await mailbox.deliver(self.dispatch, self._describe)
         except StopConsumer:
@@ -65,12 +65,16 @@ class AsyncConsumer:
         """The coroutine function that waits for a message of the consumer's channel."""
         return functools.partial(self.channel_layer.receive, self.channel_name)
 
-    def _listen_to_server(self, mailbox: Mailbox, pumps: list[Pump], receive: Receive) -> None:
+    def _listen_to_server(self, mailbox: Mailbox, pumps: list[Pump], receive: Receive, send: Send) -> Send:
+        """Read from the server; returns the ``send`` that goes with how it is read."""
         source = pushing_receive(self.scope, receive)
-        if source is None:
-            source = Pump(receive)
-            pumps.append(source)
-        mailbox.add(source)
+        if source is not None:
+            mailbox.add(source)
+            return send
+        pump = Pump(receive)
+        pumps.append(pump)
+        mailbox.add(pump)
+        return pausing(pump, send)
 
     async def _listen_to_layer(self, mailbox: Mailbox, pumps: list[Pump]) -> None:
         if self.channel_layer is None:

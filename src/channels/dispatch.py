@@ -12,13 +12,14 @@ the consumer, one message ahead.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final
 
 from channels.exceptions import ConsumerSignal
-from channels.typing import PUSH_EXTENSION, EventSource, Message, Receive, Scope, Wakeup
+from channels.typing import PUSH_EXTENSION, EventSource, Message, Receive, Scope, Send, Wakeup
 
 #: Messages handled in a row before other tasks of the loop get their turn.
 BATCH: Final = 32
@@ -146,6 +147,18 @@ class Pump:
         self._wakeup: Wakeup | None = None
         self._task = asyncio.ensure_future(self._run())
 
+    @contextlib.asynccontextmanager
+    async def paused(self) -> AsyncIterator[None]:
+        """Ask for nothing meanwhile: some servers (granian) do not close while they are asked."""
+        waiting = self._message is None and not self._task.done()
+        if waiting:
+            await self.aclose()
+        try:
+            yield
+        finally:
+            if waiting and self._task.cancelled():
+                self._task = asyncio.ensure_future(self._run())
+
     def set_wakeup(self, wakeup: Wakeup | None) -> None:
         """See :class:`~channels.typing.EventSource`."""
         self._wakeup = wakeup
@@ -178,6 +191,18 @@ class Pump:
         """End the task and wait until it has ended."""
         self._task.cancel()
         await asyncio.wait([self._task])
+
+
+def pausing(pump: Pump, send: Send) -> Send:
+    """Return ``send`` so that ``pump`` asks for nothing while a close is sent."""
+
+    async def send_while_paused(message: Message) -> None:
+        if message.get("type") != "websocket.close":
+            return await send(message)
+        async with pump.paused():
+            return await send(message)
+
+    return send_while_paused
 
 
 def pushing_receive(scope: Scope, receive: Receive) -> EventSource | None:
