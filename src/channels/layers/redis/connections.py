@@ -61,22 +61,27 @@ class Connections:
         self._needs = needs
         self._lock = threading.Lock()
         self._subscriber: Subscriber | None = None
-        self.loops: dict[asyncio.AbstractEventLoop, Commands] = {}
+        self._retired: list[Subscriber] = []
+        self._loops: dict[asyncio.AbstractEventLoop, Commands] = {}
+
+    @property
+    def loops(self) -> dict[asyncio.AbstractEventLoop, Commands]:
+        """The connections for commands by loop, of loops that have not ended."""
+        return {loop: commands for loop, commands in self._loops.items() if not loop.is_closed()}
 
     def commands(self) -> Commands:
         """Return the connections for commands of the running loop."""
         loop = asyncio.get_running_loop()
-        commands = self.loops.get(loop)
+        commands = self._loops.get(loop)
         if commands is None:
             commands = Commands(self._shards(), self._policy, lambda: self._forget(loop))
             with self._lock:
-                self.loops = {known: its for known, its in self.loops.items() if not known.is_closed()}
-                self.loops[loop] = commands
+                self._loops = {**self.loops, loop: commands}
         return commands
 
     def _forget(self, loop: asyncio.AbstractEventLoop) -> None:
         with self._lock:
-            self.loops = {known: its for known, its in self.loops.items() if known is not loop}
+            self._loops = {known: its for known, its in self.loops.items() if known is not loop}
 
     def confirmed(self, topic: Topic) -> bool:
         """Whether ``topic`` is subscribed now."""
@@ -114,8 +119,9 @@ class Connections:
 
     def _new_subscriber(self, old: Subscriber | None) -> Subscriber:
         topics = [] if old is None else list(self._needs.wanted_topics())
-        if old is not None:
+        if old is not None and not old.loop.is_closed():
             old.retired = True
+            self._retired = [each for each in self._retired if not each.loop.is_closed()] + [old]
         return Subscriber(self._shards(), self._policy, self._inbox, self, topics)
 
     def release(self, topics: Iterable[Topic]) -> None:
@@ -148,25 +154,28 @@ class Connections:
         """Have another loop take over the subscriptions, if there is one that runs."""
         if subscriber is not self._subscriber:
             return
-        for loop in list(self.loops):
-            if loop is not subscriber.loop and loop.is_running() and not loop.is_closed():
+        for loop in self.loops:
+            if loop is not subscriber.loop and loop.is_running():
                 loop.call_soon_threadsafe(self._present_subscriber)
                 return
 
     def in_each_loop(self, function: Callable[[Commands], Coroutine[Any, Any, None]]) -> None:
         """Run ``function(commands)`` as a task of each loop that has connections."""
-        for loop, commands in list(self.loops.items()):
+        for loop, commands in self.loops.items():
             if loop.is_running():
                 asyncio.run_coroutine_threadsafe(function(commands), loop)
 
     async def aclose(self) -> None:
         """Close the connections of the running loop."""
         loop = asyncio.get_running_loop()
-        subscriber = self._subscriber
-        if subscriber is not None and subscriber.loop is loop:
-            await subscriber.aclose()
-            self.loop_ended(subscriber)
-        commands = self.loops.get(loop)
+        present = self._subscriber
+        for subscriber in [*self._retired, present]:
+            if subscriber is not None and subscriber.loop is loop:
+                await subscriber.aclose()
+        self._retired = [each for each in self._retired if each.loop is not loop]
+        if present is not None and present.loop is loop:
+            self.loop_ended(present)
+        commands = self._loops.get(loop)
         if commands is not None:
             self._forget(loop)
             await commands.aclose()

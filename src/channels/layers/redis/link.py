@@ -81,17 +81,12 @@ class Link:
             self._writer = None
 
     async def _read(self) -> None:
-        reason: BaseException = ConnectionError("The connection was closed.")
         try:
             while True:
                 self.received(await self._reply())
-        except asyncio.CancelledError as error:
-            reason = self.lost or error
-        except UNREACHABLE as error:
-            reason = error
-        finally:
-            self.lose(reason)
-            await self._connection.disconnect(nowait=True)
+        except (asyncio.CancelledError, *UNREACHABLE) as error:
+            self.lose(error)
+        await self._connection.disconnect(nowait=True)
 
     async def _reply(self) -> Any:
         try:

@@ -67,6 +67,7 @@ class Process:
 
     async def listen(self) -> None:
         """Return when messages for this process' own channels arrive here."""
+        self.commands()  # makes this loop known as one that could take over the subscriptions
         if self._listening and self.connections.covers(self._topic):
             return
         before, self._listening = self._listening, True

@@ -276,7 +276,7 @@ class Subscriber:
                     await asyncio.sleep(next(waits))
         finally:
             self._repair = None
-        if self._interrupted_at is not None:
+        if self._interrupted_at is not None and not self.retired:
             seconds, self._interrupted_at = self.loop.time() - self._interrupted_at, None
             topics = [subscription.topic for subscription in self._subscriptions.values()]
             self._owner.restored(topics, seconds)
