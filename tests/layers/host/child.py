@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import random
 import sys
 import time
 from typing import Any
@@ -25,6 +26,34 @@ class Member:
     def take(self) -> None:
         while (message := self.source.receive_nowait()) is not None:
             self.got.append(message.get("n", message["type"]))
+
+
+class Visitor:
+    """An attached channel that joins groups and leaves them, each once, and keeps what it got by group."""
+
+    def __init__(self, layer: HostChannelLayer, name: str) -> None:
+        self.layer = layer
+        self.name = name
+        self.visits: dict[str, dict[str, Any]] = {}
+        self.strays: list[Any] = []
+        self.source = layer.attach(name)
+        self.source.set_wakeup(self.take)
+
+    def take(self) -> None:
+        while (message := self.source.receive_nowait()) is not None:
+            group, number = message["n"]
+            visit = self.visits.get(group)
+            (self.strays if visit is None else visit["got"]).append(number)
+
+    async def move(self, group: str) -> None:
+        visit = self.visits.get(group)
+        if visit is None:
+            visit = self.visits[group] = {"got": [], "left": False}
+            await self.layer.group_add(group, self.name)
+            visit["joined"] = time.monotonic()
+        elif "joined" in visit and not visit["left"]:
+            visit["left"] = True
+            await self.layer.group_discard(group, self.name)
 
 
 class Child:
@@ -71,6 +100,30 @@ class Child:
                 await asyncio.sleep(pause)
 
         self.sending.append(asyncio.ensure_future(run()))
+
+    async def publish_timed(self, groups: list[str], amount: int) -> dict[str, list[float]]:
+        """Send ``[group, 0]`` ... to each group; returns when each was sent."""
+        times: dict[str, list[float]] = {group: [] for group in groups}
+        for n in range(amount):
+            for group in groups:
+                times[group].append(time.monotonic())
+                await self.layer.group_send(group, {"type": "test.message", "n": [group, n]})
+            await asyncio.sleep(0.002)
+        return times
+
+    async def come_and_go(self, groups: list[str], visitors: int, moves: int, seed: int) -> None:
+        """Let visitors join groups and leave them, in the background."""
+        choose = random.Random(seed)
+        self.visitors = [Visitor(self.layer, await self.layer.new_channel()) for _ in range(visitors)]
+
+        async def run() -> None:
+            for _ in range(moves):
+                await choose.choice(self.visitors).move(choose.choice(groups))
+
+        self.sending.append(asyncio.ensure_future(run()))
+
+    async def visits(self) -> list[Any]:
+        return [[visitor.visits, visitor.strays] for visitor in self.visitors]
 
     async def sent(self) -> None:
         await asyncio.gather(*self.sending)

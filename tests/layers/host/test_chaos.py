@@ -50,6 +50,47 @@ async def test_every_member_gets_every_message_in_order_once(start):
         assert (await process("statistics"))["dropped"] == {}
 
 
+async def check_coming_and_going(start, visitors, moves, amount):
+    """Messages flow while members join and leave; returns how many were got."""
+    processes = await asyncio.gather(*(start(capacity=100_000) for _ in range(4)))
+    for seed, process in enumerate(processes):
+        await process("come_and_go", GROUPS, visitors, moves, seed)
+    sent = {}
+    shares = [GROUPS[n::4] for n in range(4)]
+    publishing = [
+        process("publish_timed", share, amount) for process, share in zip(processes, shares, strict=True)
+    ]
+    for times in await asyncio.gather(*publishing):
+        sent |= times
+    for process in processes:
+        await process("sent")
+
+    def whole(group, visit):
+        """Every message from the join to the leave, in order, once."""
+        numbers = visit["got"]
+        first = next((n for n, at in enumerate(sent[group]) if at > visit["joined"]), amount)
+        begins = not numbers or numbers[0] <= first
+        ends = visit["left"] or (numbers[-1:] or [first - 1]) == [amount - 1]
+        return begins and ends and numbers == list(range(numbers[0], numbers[-1] + 1) if numbers else [])
+
+    async def visits():
+        found = [visitor for process in processes for visitor in await process("visits")]
+        strays = [stray for _, strays in found for stray in strays]
+        assert strays == []
+        broken = [(g, v) for groups, _ in found for g, v in groups.items() if not whole(g, v)]
+        return None if broken else [visit for groups, _ in found for visit in groups.values()]
+
+    visited = await until(visits)
+    assert any(visit["left"] for visit in visited)
+    for process in processes:
+        assert (await process("statistics"))["dropped"] == {}
+    return sum(len(visit["got"]) for visit in visited)
+
+
+async def test_members_get_all_that_is_sent_while_they_are_in_the_group(start):
+    assert await check_coming_and_going(start, visitors=50, moves=500, amount=100) > 10_000
+
+
 async def test_killing_the_hub_again_and_again_loses_nothing_of_the_living(start):
     processes = list(await asyncio.gather(*(start(capacity=10_000) for _ in range(6))))
     for process in processes:
