@@ -16,7 +16,7 @@ from channels.server.config import Config, ConfigError
 from channels.server.sockets import CertificateFiles, Endpoint, ListenError, parse_endpoint
 from channels.server.tls import Credentials, secured
 from tests.server.certificates import Pair, make_pair
-from tests.server.helpers import GET, LONG, UPGRADE, Client, Recorder, Running, echo, eventually, frame, serve
+from tests.server.helpers import GET, LONG, UPGRADE, Client, Recorder, Running, echo, frame, serve
 
 
 @pytest.fixture
@@ -142,15 +142,6 @@ async def test_half_of_a_renewal_changes_nothing(pair: Pair, tmp_path: Path, cap
     pair.key.unlink()
     credentials.on_due(4.0)
     assert "No such file" in caplog.text
-
-
-async def test_a_server_that_stops_during_a_handshake(pair: Pair) -> None:
-    async with serve(echo, endpoints=(pair.endpoint,)) as running:
-        running.runtime.stopping = True
-        client = await connect(running, pair.client())
-        assert await client.rest() == b""
-        await eventually(lambda: not running.runtime.connections)
-        running.runtime.stopping = False
 
 
 def test_a_chain_of_its_own(pair: Pair, tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def build_parser(prog: str | None, description: str) -> argparse.ArgumentParser:
     serving.add_argument(
         "--no-server-name", dest="server_name", action="store_const", const="", help="Send no Server header."
     )
-    _add_proxies(parser.add_argument_group("proxies"))
+    _add_proxies(groups["proxies"])
     _add_logging(parser.add_argument_group("logging"))
     parser.add_argument("application", help="The application to serve, as path.to.module:instance.path.")
     return parser
@@ -99,9 +99,13 @@ def _add_proxies(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--proxy-headers",
         action="store_true",
-        help="Believe X-Forwarded-For, -Port and -Proto; only behind a proxy that sets them.",
+        help="Believe X-Forwarded-For, -Port and -Proto; only behind a proxy that sets them. "
+        "Whoever connects is believed, unless --trusted-proxies says who is a proxy.",
     )
-    group.add_argument("--proxy-headers-host", help="Another header for the client's address, as X-Real-IP.")
+    group.add_argument(
+        "--proxy-headers-host",
+        help="Another header for the client's address: X-Real-IP, or Forwarded (with --trusted-proxies).",
+    )
     group.add_argument("--proxy-headers-port", help="Another header for the client's port.")
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeAlias
 
+from channels.server.trust import TrustedProxies
 from channels.typing import ASGIApp
 
 #: ``(protocol, action, details)``, as :class:`channels.server.access.AccessLog` takes it.
@@ -48,6 +49,11 @@ def option(
     metadata = {"doc": doc, "kind": kind, "unit": unit, "flags": flags, "least": least}
     metadata |= {"choices": choices, "metavar": metavar, "group": group}
     return field(default=default, metadata=metadata)
+
+
+def words(text: str) -> tuple[str, ...]:
+    """Read a list with commas."""
+    return tuple(word for word in (part.strip() for part in text.split(",")) if word)
 
 
 def seconds(default: float | None, doc: str, **more: Any) -> Any:
@@ -95,6 +101,14 @@ class Config:
     proxy_address_header: str | None = option(None, "The proxy header with the peer's address.", flags=())
     proxy_port_header: str | None = option(None, "The proxy header with the peer's port.", flags=())
     proxy_proto_header: str | None = option(None, "The proxy header with the peer's scheme.", flags=())
+    trusted_proxies: tuple[str, ...] | None = option(
+        None,
+        "Believe proxy headers (--proxy-headers) from these addresses only: a list of addresses, networks "
+        "and the word unix, with commas. Without it whoever connects is believed.",
+        kind=words,
+        metavar="ADDRESSES",
+        group="proxies",
+    )
     require_host: bool = option(True, "Refuse HTTP/1.1 requests without a Host header.", flags=())
     lifespan: str = option(
         "auto",
@@ -193,6 +207,10 @@ class Config:
             _judge(spec.name, getattr(self, spec.name), spec.metadata)
         if not callable(self.app):
             raise ConfigError(f"app must be an ASGI application (a callable), got {self.app!r}.")
+        try:
+            TrustedProxies(self.trusted_proxies or ())
+        except ValueError as error:
+            raise ConfigError(f"trusted_proxies: {error}.") from None
         if self.ssl_keyfile and not self.ssl_certfile:
             raise ConfigError(
                 f"ssl_keyfile is {self.ssl_keyfile!r}, but there is no certificate: add --ssl-certfile."

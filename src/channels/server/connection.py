@@ -121,9 +121,6 @@ class Connection(asyncio.Protocol):
         if self._credentials is not None:
             self.tls = self._credentials.extension(transport.get_extra_info("ssl_object"))
         self.handler = HTTP1Handler(self)
-        if self.runtime.stopping:
-            # Its TLS handshake ended after the others had been told.
-            self.stop()
 
     def data_received(self, data: bytes) -> None:
         """Hand bytes on; what comes after our close is read and thrown away."""

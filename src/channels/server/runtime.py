@@ -12,6 +12,7 @@ from channels.protocols.http1 import HTTP1Connection, HTTP1Limits
 from channels.protocols.websocket import WebSocketLimits
 from channels.server.config import Config
 from channels.server.timers import Timers
+from channels.server.trust import TrustedProxies
 from channels.typing import Headers
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Runtime:
         connections: every open connection.
         streams: every running application.
         stopping: no new work is taken.
+        proxies: whose headers are believed; None for everybody's.
     """
 
     def __init__(self, config: Config, loop: asyncio.AbstractEventLoop) -> None:
@@ -49,6 +51,7 @@ class Runtime:
         self.connections: set[Connection] = set()
         self.streams: set[Stream] = set()
         self.stopping = False
+        self.proxies = None if config.trusted_proxies is None else TrustedProxies(config.trusted_proxies)
         self.accepted = 0
         self.requests = 0
         self.websockets = 0

@@ -32,6 +32,7 @@ class HTTPStream(Stream):
         "_body_ended",
         "_body_told",
         "_chunks",
+        "_client",
         "_continue_owed",
         "_exchange",
         "_gone",
@@ -60,7 +61,9 @@ class HTTPStream(Stream):
         self._continue_owed = request.expects_continue
         self._started_at = time.monotonic()
         runtime.requests += 1
-        self.start(http_scope(request, runtime, exchange, self))
+        scope = http_scope(request, runtime, exchange, self)
+        self._client = scope["client"]
+        self.start(scope)
 
     # From the protocol
 
@@ -195,7 +198,7 @@ class HTTPStream(Stream):
 
     def _details(self) -> dict[str, Any]:
         return {
-            "client": named(self._exchange.client),
+            "client": named(self._client),
             "path": self.target,
             "method": self.method,
             "status": self._response.status,

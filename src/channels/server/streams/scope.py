@@ -46,7 +46,9 @@ def _common_scope(
 ) -> dict[str, Any]:
     raw_path, _, query = request.target.partition(b"?")
     config = runtime.config
-    headers, root_path = _root_path(request.headers, config.root_path)
+    proxies = runtime.proxies
+    believed = proxies is None or proxies.trusts(exchange.client)
+    headers, root_path = _root_path(request.headers, config.root_path, believed)
     scope: dict[str, Any] = {
         "type": kind,
         "asgi": {"version": "3.0", "spec_version": SPEC_VERSION},
@@ -75,9 +77,9 @@ def decoded_path(raw_path: bytes) -> str:
     return unquote_to_bytes(raw_path).decode("utf-8", "replace")
 
 
-def _root_path(headers: Headers, configured: str) -> tuple[Headers, str]:
+def _root_path(headers: Headers, configured: str, believed: bool) -> tuple[Headers, str]:
     """Where the application is mounted: as configured, else as a proxy says per request."""
-    if configured:
+    if configured or not believed:
         return headers, configured
     for name, value in headers:
         if name == _ROOT_PATH_HEADER:
@@ -88,13 +90,11 @@ def _root_path(headers: Headers, configured: str) -> tuple[Headers, str]:
 
 def _apply_proxy(scope: dict[str, Any], scheme: str, runtime: Runtime) -> None:
     config = runtime.config
-    scope["client"], said = forwarded(
-        scope["headers"],
-        config.proxy_address_header,
-        config.proxy_port_header,
-        config.proxy_proto_header,
-        scope["client"],
-        scope["scheme"],
-    )
-    secure = str(said).lower() in ("https", "wss")
-    scope["scheme"] = _SECURE[scheme] if secure else scheme
+    names = config.proxy_address_header, config.proxy_port_header, config.proxy_proto_header
+    client, said = scope["client"], scope["scheme"]
+    if runtime.proxies is None:
+        client, said = forwarded(scope["headers"], *names, client, said)
+    else:
+        client, said = runtime.proxies.client(scope["headers"], names, client, said)
+    scope["client"] = client
+    scope["scheme"] = _SECURE[scheme] if str(said).lower() in ("https", "wss") else scheme

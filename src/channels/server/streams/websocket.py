@@ -38,6 +38,7 @@ class WebSocketStream(Stream):
     """
 
     __slots__ = (
+        "_client",
         "_due",
         "_exchange",
         "_handshake",
@@ -67,9 +68,11 @@ class WebSocketStream(Stream):
         self._due = NEVER
         self.held = False
         runtime.websockets += 1
+        scope = websocket_scope(request, runtime, exchange, handshake.subprotocols, self)
+        self._client = scope["client"]
         self._log("connecting")
         self._expect_within(runtime.config.websocket_connect_timeout)
-        self.start(websocket_scope(request, runtime, exchange, handshake.subprotocols, self))
+        self.start(scope)
 
     # From the connection, once it is open
 
@@ -361,7 +364,7 @@ class WebSocketStream(Stream):
         self.runtime.log("websocket", action, self._details)
 
     def _details(self) -> dict[str, Any]:
-        return {"client": named(self._exchange.client), "path": self.target}
+        return {"client": named(self._client), "path": self.target}
 
 
 _Action = Callable[[WebSocketStream, Message], None]
