@@ -42,7 +42,7 @@ def _exact_time(value: timedelta) -> list[int]:
     return [value.days, value.seconds, value.microseconds]
 
 
-_DATETIME, _DATE, _TIME, _TIMEDELTA, _DECIMAL, _UUID, _SET, _TUPLE, _BYTES, _DICT = range(1, 11)
+_DATETIME, _DATE, _TIME, _TIMEDELTA, _DECIMAL, _UUID, _SET, _TUPLE, _BYTES, _DICT, _FROZENSET = range(1, 12)
 
 _DESCRIBED: Final[tuple[tuple[type, int, Callable[[Any], Any]], ...]] = (
     (datetime, _DATETIME, datetime.isoformat),  # before date, whose subclass it is
@@ -64,6 +64,7 @@ _RESTORED: Final[dict[int, Callable[[Any], Any]]] = {
     _TUPLE: tuple,
     _BYTES: base64.b64decode,
     _DICT: dict,
+    _FROZENSET: frozenset,
 }
 
 
@@ -73,10 +74,10 @@ class _Describer:
     Args:
         wrap: makes what the format has for "number and something plain".
         plain: exact types the format carries as they are.
-        keys: exact types the format has as keys of a dict; None if all.
+        keys: exact types the format has as keys of a dict.
     """
 
-    def __init__(self, wrap: Wrap, plain: frozenset[type], keys: frozenset[type] | None) -> None:
+    def __init__(self, wrap: Wrap, plain: frozenset[type], keys: frozenset[type]) -> None:
         self._wrap = wrap
         self._plain = plain
         self._keys = keys
@@ -119,7 +120,7 @@ class _Describer:
             (self.value(key, f"{path} (a key)"), self.value(item, f"{path}.{key}" if path else str(key)))
             for key, item in value.items()
         ]
-        if self._keys is not None and any(type(key) not in self._keys or key == _TAG for key, _ in pairs):
+        if any(type(key) not in self._keys or key == _TAG for key, _ in pairs):
             return self._wrap(_DICT, [list(pair) for pair in pairs])
         return dict(pairs)
 
@@ -127,7 +128,9 @@ class _Describer:
         items = [self.value(item, f"{path}[{index}]") for index, item in enumerate(value)]
         if isinstance(value, list):
             return items
-        return self._wrap(_TUPLE if isinstance(value, tuple) else _SET, items)
+        if isinstance(value, tuple):
+            return self._wrap(_TUPLE, items)
+        return self._wrap(_SET if isinstance(value, set) else _FROZENSET, items)
 
     def _bytes(self, value: bytes | bytearray | memoryview, path: str) -> Any:
         if bytes in self._plain:
@@ -224,7 +227,17 @@ def _restore_extension(code: int, data: memoryview) -> Any:
 
 _encoder: Final = msgspec.msgpack.Encoder()
 _decoder: Final = msgspec.msgpack.Decoder(ext_hook=_restore_extension)
-_for_msgpack: Final = _Describer(_extension, _PLAIN | {bytes}, None)
+_for_msgpack: Final = _Describer(_extension, _PLAIN | {bytes}, _PLAIN | {bytes, int})
+
+
+def _no_unicode(message: dict[str, Any], error: UnicodeEncodeError) -> TypeError:
+    """Return the error for text with half a character, naming the key it is at."""
+    for key, value in message.items():
+        try:
+            _encoder.encode(_for_msgpack.value(value, str(key)))
+        except UnicodeEncodeError:
+            return TypeError(f"The text at message[{key!r}] cannot be sent: {error}.")
+    return TypeError(f"A key of the message cannot be sent: {error}.")
 
 
 class MsgPackSerializer(BaseMessageSerializer):
@@ -232,7 +245,10 @@ class MsgPackSerializer(BaseMessageSerializer):
 
     def as_bytes(self, message: Any, *args: Any, **kwargs: Any) -> bytes:
         """See :meth:`BaseMessageSerializer.as_bytes`."""
-        return _encoder.encode(_for_msgpack.message(message))
+        try:
+            return _encoder.encode(_for_msgpack.message(message))
+        except UnicodeEncodeError as error:
+            raise _no_unicode(message, error) from error
 
     def from_bytes(self, message: bytes, *args: Any, **kwargs: Any) -> Any:
         """See :meth:`BaseMessageSerializer.from_bytes`."""

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from channels.layers.redis import envelope
+from channels.layers.redis.envelope import MARK, MESSAGE, Envelope, Numbers, Watch, seal, unseal
+
+
+def sealed(number, sender=b"sender-1", kind=MESSAGE):
+    return Envelope(kind, sender, number, "", b"")
+
+
+def test_there_and_back():
+    data = seal(MESSAGE, b"8 bytes!", 2**40, "specific.x!y", b"body")
+    assert unseal(data) == Envelope(MESSAGE, b"8 bytes!", 2**40, "specific.x!y", b"body")
+
+
+def test_what_is_none_of_ours():
+    for data in (b"", b"1", b"\x99" * 40, seal(MESSAGE, b"8 bytes!", 1, "channel", b"")[:-1]):
+        assert unseal(data) is None
+
+
+def test_numbers_count_per_topic_and_begin_anew_when_there_are_too_many(monkeypatch):
+    monkeypatch.setattr(envelope, "MAX_TOPICS", 2)
+    numbers = Numbers()
+    sender = numbers.sender
+    assert [numbers.next(topic) for topic in (b"a", b"a", b"b", b"a")] == [1, 2, 1, 3]
+    assert (numbers.latest(b"a"), numbers.latest(b"c")) == (3, 0)
+    assert numbers.next(b"c") == 1
+    assert numbers.sender != sender
+    assert numbers.latest(b"a") == 0
+
+
+def test_a_watch_sees_what_is_missing_and_what_came_before():
+    watch = Watch()
+    assert watch.missing(sealed(5)) == 0  # whoever joins late has missed nothing
+    assert watch.missing(sealed(6)) == 0
+    assert watch.missing(sealed(9)) == 2
+    assert watch.missing(sealed(9)) == -1
+    assert watch.missing(sealed(1, b"sender-2")) == 0
+    assert watch.missing(sealed(9, kind=MARK)) == -1
+    assert watch.missing(sealed(12, kind=MARK)) == 3
+    assert watch.missing(sealed(13)) == 0
+
+
+def test_a_watch_forgets_the_sender_that_was_silent_for_longest(monkeypatch):
+    monkeypatch.setattr(envelope, "MAX_SENDERS", 2)
+    watch = Watch()
+    for sender in (b"a", b"b", b"a", b"c"):
+        watch.missing(sealed(1 if sender != b"a" else len(watch._latest) + 1, sender))
+    assert list(watch._latest) == [b"a", b"c"]
