@@ -1,13 +1,16 @@
 """Whatever comes: the same answer in whatever pieces, the library agrees, and never an exception."""
 
 import struct
+import zlib
 from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Opcode
 from websockets.protocol import SERVER, Protocol
 
+from channels.protocols.deflate import DeflateSettings, negotiate
 from channels.protocols.events import CloseReceived, MessageReceived, PongReceived, RequestReceived
 from channels.protocols.websocket import (
     HandshakeRejected,
@@ -47,9 +50,9 @@ frames = st.one_of(
 peers = st.lists(frames, max_size=8).map(b"".join)
 
 
-def told(pieces):
+def told(pieces, deflate=None):
     """All events, the bytes that were sent, and the end."""
-    websocket = WebSocketConnection(LIMITS)
+    websocket = WebSocketConnection(LIMITS, deflate)
     events, output = [], b""
     for piece in pieces:
         websocket.receive_data(piece)
@@ -72,6 +75,49 @@ def test_the_pieces_do_not_matter(data, cuts):
     places = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
     assert told([data[a:b] for a, b in pairwise(places)]) == whole
     assert told([data[i : i + 1] for i in range(len(data))]) == whole
+
+
+def deflated(data, bits):
+    compressor = zlib.compressobj(wbits=-bits)
+    return (compressor.compress(data) + compressor.flush(zlib.Z_SYNC_FLUSH)).removesuffix(b"\0\0\xff\xff")
+
+
+deflates = st.builds(deflated, texts | st.just(bytes(5000)), st.integers(9, 15)) | st.binary(max_size=9)
+compressed_frames = frames | st.builds(
+    frame, st.sampled_from([0xC1, 0xC2, 0x41, 0x42, 0x00, 0x80, 0xC0, 0xC9]), deflates, masks
+)
+
+
+@quick
+@given(st.lists(compressed_frames, max_size=8).map(b"".join), st.integers(9, 15), st.booleans())
+def test_the_pieces_do_not_matter_with_compression(data, bits, takeover):
+    agreed = negotiate([b"permessage-deflate"], DeflateSettings(bits, client_context_takeover=takeover))
+    whole = told([data], agreed)
+    assert told([data[i : i + 1] for i in range(len(data))], agreed) == whole
+
+
+@quick
+@given(st.binary(max_size=60) | st.text('permsag-dfltcontxakwibu_=;, 189"', max_size=60).map(str.encode))
+def test_an_offer_is_met_or_declined(offer):
+    for prefix in (b"", b"permessage-deflate;", b"permessage-deflate;client_max_window_bits"):
+        agreed = negotiate([prefix + offer])
+        assert agreed is None or agreed.header.startswith(b"permessage-deflate; server_no_context_takeover")
+
+
+@quick
+@given(st.lists(st.text(max_size=50) | st.binary(max_size=50), max_size=5), st.booleans(), st.integers(9, 15))
+def test_a_compressed_message_comes_back(messages, takeover, bits):
+    settings = DeflateSettings(bits, takeover, takeover, min_size=0)
+    websocket = WebSocketConnection(LIMITS, negotiate([b"permessage-deflate"], settings))
+    client = Protocol(SERVER.__class__.CLIENT)
+    client.extensions = [PerMessageDeflate(not takeover, not takeover, bits, bits)]
+    for message in messages:
+        websocket.send_message(message)
+        client.receive_data(websocket.data_to_send())
+        (event,) = client.events_received()
+        (client.send_text if isinstance(message, str) else client.send_binary)(bytes(event.data))
+        websocket.receive_data(b"".join(client.data_to_send()))
+        assert websocket.next_event() == MessageReceived(message)
 
 
 def told_by_library(data):

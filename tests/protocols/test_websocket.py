@@ -1,11 +1,15 @@
+import random
 import struct
+import zlib
 
 import pytest
 from websockets.exceptions import ConnectionClosedOK
-from websockets.frames import Frame, Opcode
+from websockets.extensions.permessage_deflate import PerMessageDeflate
+from websockets.frames import Opcode
 from websockets.protocol import CLIENT, OPEN, Protocol
 
 from channels import telemetry
+from channels.protocols.deflate import DeflateSettings, negotiate
 from channels.protocols.events import CloseReceived, MessageReceived, PongReceived
 from channels.protocols.websocket import WebSocketConnection, WebSocketLimits, encode_message
 
@@ -385,30 +389,6 @@ def test_a_peer_that_is_lost_was_heard_to_the_end():
 # What we send
 
 
-@pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 65535, 65536, 70000])
-@pytest.mark.parametrize("kind", [str, bytes])
-def test_frames_are_what_the_library_would_send(kind, size):
-    data = "a" * size if kind is str else b"\xff" * size
-    opcode, payload = (Opcode.TEXT, data.encode()) if kind is str else (Opcode.BINARY, data)
-    assert encode_message(data) == Frame(opcode, payload).serialize(mask=False)
-
-
-@pytest.mark.parametrize("data", [bytearray(b"ab"), memoryview(b"ab")])
-def test_what_else_is_bytes(data):
-    assert encode_message(data) == b"\x82\x02ab"
-
-
-@pytest.mark.parametrize("data", [None, 1, ["a"], {"a": 1}])
-def test_what_is_no_message(data):
-    with pytest.raises(TypeError, match=f"str or bytes, not {type(data).__name__}"):
-        encode_message(data)
-
-
-def test_text_that_utf8_cannot_carry():
-    with pytest.raises(ValueError, match="surrogates"):
-        encode_message("\ud800")
-
-
 def test_nothing_to_send():
     assert WebSocketConnection().data_to_send() == b""
 
@@ -439,3 +419,114 @@ def test_one_frame_in_many_reads():
     head = b"\x82\xff" + (10**7).to_bytes(8, "big") + bytes(4)
     (event,) = events_of(websocket, head, *[bytes(1000)] * 10_000)
     assert event.data == bytes(10**7)
+
+
+# Compression
+
+
+def compressed(settings=DeflateSettings(), offer=b"permessage-deflate", limits=WebSocketLimits()):  # noqa: B008
+    return WebSocketConnection(limits, negotiate([offer], settings))
+
+
+def deflated(data):
+    compressor = zlib.compressobj(wbits=-12)
+    return (compressor.compress(data) + compressor.flush(zlib.Z_SYNC_FLUSH)).removesuffix(b"\0\0\xff\xff")
+
+
+BOTH = DeflateSettings(15, server_context_takeover=True, client_context_takeover=True, min_size=5)
+
+
+@pytest.mark.parametrize("settings", [DeflateSettings(min_size=5), BOTH])
+def test_compressed_against_the_client_of_websockets(settings):
+    server = compressed(settings)
+    assert server.compression.min_size == 5
+    takeover = settings.client_context_takeover
+    extension = PerMessageDeflate(not takeover, not takeover, settings.window_bits, settings.window_bits)
+    client = Protocol(CLIENT, state=OPEN)
+    client.extensions = [extension]
+    for message in ("hello" * 100, "hello" * 100, "hi", "", "x" * 500):
+        client.send_text(message.encode())
+        client.send_ping(b"p")
+        (event,) = events_of(server, b"".join(client.data_to_send()))
+        assert event == MessageReceived(message)
+        server.send_message(message)
+        client.receive_data(server.data_to_send())
+        pong, echo = client.events_received()
+        assert (pong.opcode, echo.data) == (Opcode.PONG, message.encode())
+
+
+def test_without_agreement_nothing_is_compressed():
+    websocket = WebSocketConnection()
+    assert websocket.compression is None
+    websocket.send_message("a" * 1000)
+    assert websocket.data_to_send()[0] == 0x81
+    assert events_of(websocket, frame(TEXT, deflated(b"a"), first=0xC1))[0].code == 1002
+
+
+def test_a_shared_frame():
+    first, second = compressed(), compressed()
+    shared = encode_message("a" * 1000, first.compression)
+    for websocket in (first, second):
+        websocket.send_frame(shared)
+        assert websocket.data_to_send() == shared
+    assert first.compression == second.compression
+    first.send_message("a" * 1000)
+    assert first.data_to_send() == shared
+
+
+def test_compressed_fragments_with_a_ping_between():
+    data = deflated(b"hello" * 100)
+    pieces = [
+        frame(TEXT, data[:3], final=False, first=0x41),
+        frame(PING, b"p"),
+        frame(CONTINUED, data[3:5], final=False),
+        frame(CONTINUED, data[5:]),
+    ]
+    for cut in (pieces, [bytes([byte]) for byte in b"".join(pieces)]):
+        websocket = compressed()
+        assert events_of(websocket, *cut) == [MessageReceived("hello" * 100)]
+        assert websocket.data_to_send() == b"\x8a\x01p"
+
+
+@pytest.mark.parametrize(
+    ("code", "data"),
+    [
+        (1002, frame(PING, b"a", first=0xC9)),
+        (1002, frame(TEXT, b"a", first=0xA1)),
+        (1002, frame(CONTINUED, b"a", first=0xC0)),
+        (1002, frame(TEXT, deflated(b"a"), first=0x41) + frame(CONTINUED, b"a", first=0xC0)),
+        (1002, frame(TEXT, deflated(b"a"), first=0x41) + frame(TEXT, deflated(b"a"), first=0xC1)),
+        (1007, frame(TEXT, b"\xff\xff", first=0xC1)),
+        (1007, frame(TEXT, deflated(b"\xff"), first=0xC1)),
+        (1009, frame(BINARY, deflated(bytes(10**8)), first=0xC2)),
+        (
+            1009,
+            frame(BINARY, deflated(bytes(10**6)) + b"\0\0\xff\xff", first=0x42)
+            + frame(CONTINUED, deflated(bytes(10**6))),
+        ),
+    ],
+)
+def test_violations_of_compression(code, data):
+    (event,) = events_of(compressed(), data)
+    assert event.code == code
+
+
+def test_sizes_at_their_limits_compressed():
+    noise = random.Random(1).randbytes(1000)
+    limits = WebSocketLimits(1000, None)
+    for data in (bytes(1000), noise):
+        assert events_of(compressed(limits=limits), frame(BINARY, deflated(data), first=0xC2)) == [
+            MessageReceived(data)
+        ]
+        (event,) = events_of(compressed(limits=limits), frame(BINARY, deflated(data + b"a"), first=0xC2))
+        assert event.code == 1009
+
+
+def test_after_the_end_nothing_is_compressed():
+    websocket = compressed()
+    websocket.close()
+    websocket.data_to_send()
+    websocket.send_message("a" * 1000)
+    assert websocket.data_to_send() == b""
+    events_of(websocket, frame(CLOSE, b"\x03\xe8"))
+    assert websocket.compression is None

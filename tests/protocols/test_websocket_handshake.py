@@ -1,5 +1,6 @@
 import pytest
 
+from channels.protocols.deflate import negotiate
 from channels.protocols.events import RequestReceived
 from channels.protocols.http1 import HTTP1Connection
 from channels.protocols.websocket_handshake import HandshakeRejected, accept_handshake
@@ -142,3 +143,51 @@ def test_the_application_cannot_repeat_what_the_handshake_sets(name):
 def test_a_subprotocol_is_a_token(subprotocol):
     with pytest.raises(ValueError, match="is no subprotocol"):
         accept_handshake(request()).accept_headers(subprotocol, [])
+
+
+# Compression
+
+
+def test_what_is_offered_and_agreed_about_compression():
+    offers = [(b"sec-websocket-extensions", b"x"), (b"sec-websocket-extensions", b"permessage-deflate")]
+    handshake = accept_handshake(request(*offers))
+    assert handshake.extensions == (b"x", b"permessage-deflate")
+    agreed = negotiate(handshake.extensions)
+    assert agreed is not None
+    assert handshake.accept_headers(None, [], agreed)[-1] == (b"sec-websocket-extensions", agreed.header)
+    assert b"sec-websocket-extensions" not in dict(handshake.accept_headers(None, []))
+
+
+# HTTP/2
+
+
+def extended_connect(*fields, method="CONNECT", upgrade=b"websocket"):
+    return RequestReceived(1, method, b"/", [(b"host", b"a"), *fields], "2", upgrade=upgrade)
+
+
+def test_a_handshake_over_http2():
+    # RFC 8441 5.1
+    handshake = accept_handshake(
+        extended_connect((b"sec-websocket-version", b"13"), (b"sec-websocket-protocol", b"chat"))
+    )
+    assert (handshake.status, handshake.subprotocols) == (200, ["chat"])
+    assert handshake.accept_headers("chat", [(b"x", b"y")]) == [
+        (b"sec-websocket-protocol", b"chat"),
+        (b"x", b"y"),
+    ]
+    assert accept_handshake(request()).status == 101
+
+
+@pytest.mark.parametrize(
+    ("opening", "status"),
+    [
+        (extended_connect(), 426),
+        (extended_connect((b"sec-websocket-version", b"12")), 426),
+        (extended_connect((b"sec-websocket-version", b"13"), method="GET"), 400),
+        (extended_connect((b"sec-websocket-version", b"13"), upgrade=b""), 400),
+    ],
+)
+def test_a_handshake_over_http2_that_is_refused(opening, status):
+    with pytest.raises(HandshakeRejected) as caught:
+        accept_handshake(opening)
+    assert caught.value.status == status

@@ -7,7 +7,6 @@ of the connection, bounds what a peer can make us hold, and closes with the code
 from __future__ import annotations
 
 import codecs
-import struct
 from collections.abc import Generator
 from dataclasses import dataclass
 
@@ -15,7 +14,9 @@ from websockets.exceptions import PayloadTooBig, ProtocolError
 from websockets.frames import Close, Frame, Opcode
 
 from channels import telemetry
+from channels.protocols.deflate import Compression, DeflateParameters, Deflater, Inflater, InvalidDeflate
 from channels.protocols.events import CloseReceived, MessageReceived, PongReceived
+from channels.protocols.websocket_frame import MAX_CONTROL_SIZE, encode_message, encode_message_for
 from channels.protocols.websocket_handshake import Handshake, HandshakeRejected, accept_handshake
 
 __all__ = [
@@ -27,39 +28,12 @@ __all__ = [
     "encode_message",
 ]
 
-_MAX_CONTROL_SIZE = 125
-_MAX_REASON_BYTES = _MAX_CONTROL_SIZE - 2
+_MAX_REASON_BYTES = MAX_CONTROL_SIZE - 2
 _MAX_LENGTH = 2**63 - 1  # RFC 6455 5.2: the highest bit of a length must be 0
 _MAX_UNSENT_PONGS = 16
-_TEXT, _BINARY = 0x81, 0x82  # first byte of a message in one frame
-_MESSAGES = (_TEXT, _BINARY)
+_TEXT = 0x81
+_MESSAGES = (_TEXT, 0x82)  # first byte of a message in one frame, not compressed
 _MASKED = 0x80
-
-
-def encode_message(data: str | bytes) -> bytes:
-    """Make one frame of a message, ready to be written to any number of sockets.
-
-    Args:
-        data: str becomes a text message, bytes a binary one.
-
-    Raises:
-        TypeError: it is neither.
-        ValueError: the text has lone surrogates, which UTF-8 cannot carry.
-
-    See RFC 6455 5.2: a server does not mask.
-    """
-    if isinstance(data, str):
-        first, data = _TEXT, data.encode()
-    elif isinstance(data, bytes | bytearray | memoryview):
-        first, data = _BINARY, bytes(data)
-    else:
-        raise TypeError(f"A WebSocket message is str or bytes, not {type(data).__name__}.")
-    size = len(data)
-    if size <= _MAX_CONTROL_SIZE:
-        return b"%c%c%b" % (first, size, data)
-    if size <= 0xFFFF:
-        return struct.pack("!BBH", first, 126, size) + data
-    return struct.pack("!BBQ", first, 127, size) + data
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +67,7 @@ class WebSocketConnection:
 
     Args:
         limits: what the peer may make us hold.
+        deflate: what was agreed about compression in the handshake; None: there is none.
     """
 
     __slots__ = (
@@ -100,9 +75,11 @@ class WebSocketConnection:
         "_close_received",
         "_close_sent",
         "_decoder",
+        "_deflater",
         "_eof",
         "_fragments",
         "_frame",
+        "_inflater",
         "_limits",
         "_offset",
         "_output",
@@ -112,10 +89,14 @@ class WebSocketConnection:
         "_unsent_pongs",
     )
 
-    def __init__(self, limits: WebSocketLimits = WebSocketLimits()) -> None:
+    def __init__(
+        self, limits: WebSocketLimits = WebSocketLimits(), deflate: DeflateParameters | None = None
+    ) -> None:
         self._limits = limits
+        self._deflater = Deflater(deflate.outgoing) if deflate is not None else None
+        self._inflater = [Inflater(deflate)] if deflate is not None else None
         sizes = [size for size in (limits.max_message_size, limits.max_frame_size) if size is not None]
-        self._small = min([_MAX_CONTROL_SIZE, *sizes])
+        self._small = min([MAX_CONTROL_SIZE, *sizes])
         self._buffer: bytes | bytearray = b""
         self._offset = 0
         self._frame: Generator[None, None, Frame] | None = None
@@ -125,6 +106,11 @@ class WebSocketConnection:
         self._unsent_pongs = 0
         self._pong_at = 0
         self._close_sent = self._close_received = self._eof = self._over = False
+
+    @property
+    def compression(self) -> Compression | None:
+        """How messages to this peer are compressed: for ``encode_message``; None if they are not."""
+        return self._deflater.compression if self._deflater is not None else None
 
     @property
     def closing(self) -> bool:
@@ -179,7 +165,10 @@ class WebSocketConnection:
 
     def send_message(self, data: str | bytes) -> None:
         """Write a message; see :func:`encode_message` for what it may be and raises."""
-        self.send_frame(encode_message(data))
+        if self._deflater is None or self._close_sent or self._close_received:
+            self.send_frame(encode_message(data))
+        else:
+            self._output.append(encode_message_for(data, self._deflater))
 
     def send_frame(self, frame: bytes) -> None:
         """Write a frame that :func:`encode_message` made.
@@ -200,7 +189,7 @@ class WebSocketConnection:
         Raises:
             ValueError: the payload is too long.
         """
-        if len(payload) > _MAX_CONTROL_SIZE:
+        if len(payload) > MAX_CONTROL_SIZE:
             raise ValueError(f"The payload of a ping has at most 125 bytes, not {len(payload)}.")
         self.send_frame(_control(Opcode.PING, payload))
 
@@ -248,7 +237,7 @@ class WebSocketConnection:
         self._over = True
         self._close_received = True
         self._buffer, self._offset = b"", 0
-        self._frame = self._fragments = self._decoder = None
+        self._frame = self._fragments = self._decoder = self._deflater = self._inflater = None
         return CloseReceived(code, reason)
 
     def _read_small(self) -> MessageReceived | None:
@@ -273,7 +262,9 @@ class WebSocketConnection:
         if self._frame is None:
             if self._offset == len(self._buffer):
                 return None
-            self._frame = Frame.parse(self._read_exact, mask=True, max_size=self._room())
+            self._frame = Frame.parse(
+                self._read_exact, mask=True, max_size=self._room(), extensions=self._inflater
+            )
         try:
             next(self._frame)
         except StopIteration as stop:
@@ -284,6 +275,8 @@ class WebSocketConnection:
             raise _Violation(1002, str(error)) from None
         except PayloadTooBig:
             raise self._too_big() from None
+        except InvalidDeflate as error:
+            raise _Violation(1007, str(error)) from None
         return None
 
     def _read_exact(self, size: int) -> Generator[None, None, bytes | bytearray]:
@@ -304,7 +297,9 @@ class WebSocketConnection:
             room = self._limits.max_message_size - len(self._fragments or b"")
         if self._limits.max_frame_size is not None:
             room = min(room, self._limits.max_frame_size)
-        return max(room, _MAX_CONTROL_SIZE)
+        if self._inflater is not None:
+            room += room // 256 + 16  # what cannot be compressed becomes a little larger
+        return max(room, MAX_CONTROL_SIZE)
 
     def _too_big(self) -> _Violation:
         message, frame = self._limits.max_message_size, self._limits.max_frame_size

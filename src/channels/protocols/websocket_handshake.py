@@ -1,4 +1,4 @@
-"""The opening handshake of a WebSocket, the server's side (RFC 6455 section 4)."""
+"""The opening handshake of a WebSocket, the server's side: RFC 6455 section 4, and RFC 8441 over HTTP/2."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 
+from channels.protocols.deflate import DeflateParameters
 from channels.protocols.events import Headers, RequestReceived
 from channels.protocols.http1_head import tokens
 
@@ -46,18 +47,28 @@ class Handshake:
 
     Attributes:
         subprotocols: what the peer offers, in its order of preference.
-        key: the peer's Sec-WebSocket-Key.
+        key: the peer's Sec-WebSocket-Key; b"" over HTTP/2, which has none.
+        extensions: the values of Sec-WebSocket-Extensions, for :func:`channels.protocols.deflate.negotiate`.
     """
 
     subprotocols: list[str]
     key: bytes
+    extensions: tuple[bytes, ...] = ()
 
-    def accept_headers(self, subprotocol: str | None, headers: Headers) -> Headers:
-        """Make the headers of the 101 response that opens the WebSocket.
+    @property
+    def status(self) -> int:
+        """The status that opens the WebSocket: 101, over HTTP/2 200 (RFC 8441 section 5)."""
+        return 101 if self.key else 200
+
+    def accept_headers(
+        self, subprotocol: str | None, headers: Headers, deflate: DeflateParameters | None = None
+    ) -> Headers:
+        """Make the headers of the response that opens the WebSocket.
 
         Args:
             subprotocol: which one will be spoken; what the application says is believed.
             headers: the application's own.
+            deflate: what is agreed about compression; None: there will be none.
 
         Raises:
             ValueError: the subprotocol is no token, or a header is one that the handshake sets.
@@ -70,12 +81,20 @@ class Handshake:
                     f"The header {name!r} is set by the WebSocket handshake: do not pass it to accept(). "
                     "A subprotocol is chosen with its own argument."
                 )
-        accept = base64.b64encode(hashlib.sha1(self.key + _GUID, usedforsecurity=False).digest())
-        own = [(b"upgrade", b"websocket"), (b"connection", b"Upgrade"), (b"sec-websocket-accept", accept)]
+        own: Headers = []
+        if self.key:
+            accept = base64.b64encode(hashlib.sha1(self.key + _GUID, usedforsecurity=False).digest())
+            own += [
+                (b"upgrade", b"websocket"),
+                (b"connection", b"Upgrade"),
+                (b"sec-websocket-accept", accept),
+            ]
         if subprotocol is not None:
             if not _is_token(subprotocol):
                 raise ValueError(f"{subprotocol!r} is no subprotocol: it must be a token (RFC 9110 5.6.2).")
             own.append((b"sec-websocket-protocol", subprotocol.encode("ascii")))
+        if deflate is not None:
+            own.append((b"sec-websocket-extensions", deflate.header))
         return [*own, *headers]
 
 
@@ -85,24 +104,33 @@ def accept_handshake(request: RequestReceived) -> Handshake:
     Raises:
         HandshakeRejected: it cannot become one.
 
-    See RFC 6455 4.2.1.
+    See RFC 6455 4.2.1, and RFC 8441 section 5 for an extended CONNECT over HTTP/2.
     """
-    if request.method != "GET":
-        raise HandshakeRejected(405, "a WebSocket is opened with GET", [(b"allow", b"GET")])
-    if request.http_version != "1.1":
-        raise HandshakeRejected(400, "a WebSocket is opened with HTTP/1.1")
     fields: dict[bytes, list[bytes]] = {}
     for name, value in request.headers:
         fields.setdefault(name, []).append(value)
-    if len(fields.get(b"host", ())) != 1:
-        raise HandshakeRejected(400, "Host is missing or repeated")
-    if b"upgrade" not in _options(fields, b"connection") or b"websocket" not in _options(fields, b"upgrade"):
-        raise HandshakeRejected(400, "Connection: Upgrade and Upgrade: websocket are missing")
+    modern = request.http_version == "2"
+    if not modern:
+        _check_upgrade(request, fields)
+    elif request.method != "CONNECT" or request.upgrade != b"websocket":
+        raise HandshakeRejected(400, "over HTTP/2 a WebSocket is opened with an extended CONNECT")
     if fields.get(b"sec-websocket-version") != [b"13"]:
         raise HandshakeRejected(
             426, "only WebSocket version 13 is spoken", [(b"sec-websocket-version", b"13")]
         )
-    return Handshake(_subprotocols(fields), _key(fields))
+    extensions = tuple(fields.get(b"sec-websocket-extensions", ()))
+    return Handshake(_subprotocols(fields), b"" if modern else _key(fields), extensions)
+
+
+def _check_upgrade(request: RequestReceived, fields: dict[bytes, list[bytes]]) -> None:
+    if request.method != "GET":
+        raise HandshakeRejected(405, "a WebSocket is opened with GET", [(b"allow", b"GET")])
+    if request.http_version != "1.1":
+        raise HandshakeRejected(400, "a WebSocket is opened with HTTP/1.1")
+    if len(fields.get(b"host", ())) != 1:
+        raise HandshakeRejected(400, "Host is missing or repeated")
+    if b"upgrade" not in _options(fields, b"connection") or b"websocket" not in _options(fields, b"upgrade"):
+        raise HandshakeRejected(400, "Connection: Upgrade and Upgrade: websocket are missing")
 
 
 def _options(fields: dict[bytes, list[bytes]], name: bytes) -> frozenset[bytes]:
