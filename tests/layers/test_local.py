@@ -216,3 +216,15 @@ async def test_those_who_asked_are_told_of_a_reconnection(local):
     local.notify_reconnected({"lost": 3})
     assert asked.receive_nowait() == {"type": "channel_layer.reconnected", "lost": 3}
     assert silent.receive_nowait() is None
+
+
+def test_a_channel_that_another_thread_detaches_during_a_fan_out_is_not_brought_back():
+    def capacity_while_others_run(name):
+        local.detach("a")
+        return 10
+
+    local = LocalDelivery(capacity_while_others_run, 60, 60, "test")
+    local.join("g", "a")
+    assert local.group_send("g", {"type": "test"}) == 0
+    assert local.statistics()["channels"] == 0
+    assert local._unattached == {}

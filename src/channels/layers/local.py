@@ -204,13 +204,14 @@ class LocalDelivery:
 
     def detach(self, name: str) -> list[str]:
         """End a channel: nothing of it is left; returns the groups it was the last member of."""
+        emptied = self.leave_all(name)  # first: see _members
         channel = self.channels.pop(name, None)
         if channel is not None:
             channel.set_wakeup(None)
             if channel:
                 self.drops.add("closed", len(channel))
         self._unattached.pop(name, None)
-        return self.leave_all(name)
+        return emptied
 
     async def receive(self, name: str) -> Message:
         """Wait for a message of ``name``; the channel is forgotten when nothing is left of it."""
@@ -237,11 +238,7 @@ class LocalDelivery:
     def group_send(self, group: str, message: Message) -> int:
         """Put a copy of ``message`` on each member's channel; returns how many were full."""
         expires = self._sweep_if_due() + self._expiry
-        channels = self.channels
-        members = [
-            channels[name] if name in channels else self._channel(name)
-            for name in tuple(self.groups.get(group, ()))
-        ]
+        members = self._members(group)
         reached = [channel for channel in members if channel.append(copy_message(message), expires)]
         full = len(members) - len(reached)
         if full:
@@ -325,6 +322,20 @@ class LocalDelivery:
         self.drops.add("expired", amount)
         if not channel.attached:
             self.leave_all(channel.name)
+
+    def _members(self, group: str) -> list[LocalChannel]:
+        """Return the channels of a group; one that another thread detaches meanwhile is not brought back."""
+        members = []
+        for name in tuple(self.groups.get(group, ())):
+            channel = self.channels.get(name)
+            if channel is None:
+                channel = self._channel(name)
+                if name not in self._memberships:
+                    self.channels.pop(name, None)
+                    self._unattached.pop(name, None)
+                    continue
+            members.append(channel)
+        return members
 
     def _channel(self, name: str) -> LocalChannel:
         channel = self.channels.get(name)
