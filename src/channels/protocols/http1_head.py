@@ -22,8 +22,8 @@ _NO_OPTIONS: frozenset[bytes] = frozenset()
 _MAX_LINE_BESIDE_TARGET = _MAX_METHOD + len(b"  HTTP/1.1")
 
 # RFC 3986 3.2.2 and 3.2.3: reg-name or an address in brackets, then a port. Empty is allowed (RFC 9110 7.2).
-_HOST = re.compile(rb"(?:[A-Za-z0-9\-._~!$&'()*+,;=%]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?").fullmatch
-_PLAIN = re.compile(rb"[\x21\x22\x24-\x7e]*").fullmatch  # all of US-ASCII but controls and "#"
+is_host = re.compile(rb"(?:[A-Za-z0-9\-._~!$&'()*+,;=%]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?").fullmatch
+is_plain_target = re.compile(rb"[\x21\x22\x24-\x7e]*").fullmatch  # all of US-ASCII but controls and "#"
 _ABSOLUTE = re.compile(rb"https?://([^/?]+)(.*)", re.IGNORECASE).fullmatch
 _REQUEST_LINE = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+ ([\x21-\x7e]+) HTTP/([0-9]\.[0-9])\r\n").match
 _TRANSFER_ENCODING = re.compile(rb"\r\nTransfer-Encoding:([^\r]*)", re.IGNORECASE)
@@ -91,7 +91,7 @@ def refusal(head: bytes, max_target: int, max_headers: int) -> MalformedMessage:
 
 
 def _check_line(target: bytes, version: bytes, count: int, max_target: int, max_headers: int) -> None:
-    if not _PLAIN(target):
+    if not is_plain_target(target):
         raise MalformedMessage(400, "forbidden character in the request target")
     if version[:2] != b"1.":
         raise MalformedMessage(505, "only HTTP/1.0 and HTTP/1.1 are spoken here")
@@ -127,7 +127,12 @@ def judge(
     See RFC 9112 sections 3, 6 and 9.
     """
     method, target, version, headers = raw
-    if version != b"1.1" or len(headers) > max_headers or len(target) > max_target or not _PLAIN(target):
+    if (
+        version != b"1.1"
+        or len(headers) > max_headers
+        or len(target) > max_target
+        or not is_plain_target(target)
+    ):
         _check_line(target, version, len(headers), max_target, max_headers)
     modern = version != b"1.0"  # a higher minor version is answered as 1.1 (RFC 9110 2.5)
     fields = dict(headers)
@@ -136,7 +141,7 @@ def judge(
     framed = b"content-length" in fields or b"transfer-encoding" in fields
     length = _body_length(fields, modern) if framed else 0
     host = fields.get(b"host")
-    if host is None or not _HOST(host):
+    if host is None or not is_host(host):
         _check_host(host, modern)
     if len(method) > _MAX_METHOD or method == b"CONNECT":
         raise MalformedMessage(501, "method not implemented")
@@ -219,7 +224,7 @@ def _origin_form(method: bytes, target: bytes, host: bytes | None) -> bytes:
         raise MalformedMessage(400, "malformed request target")
     authority, path = absolute.groups()
     # RFC 9112 3.2.2 lets us believe the target; a proxy before us may have believed the Host.
-    if not _HOST(authority) or (host is not None and authority.lower() != host.lower()):
+    if not is_host(authority) or (host is not None and authority.lower() != host.lower()):
         raise MalformedMessage(400, "the request target names another host than Host")
     if path[:1] != b"/":
         return b"*" if not path and method == b"OPTIONS" else b"/" + path
