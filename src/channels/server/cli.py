@@ -60,13 +60,20 @@ def build_parser(prog: str | None, description: str) -> argparse.ArgumentParser:
     return parser
 
 
+#: ``--name`` and ``--no-name``.
+_OnOrOff = argparse.BooleanOptionalAction
+
+
 def _add_option(group: argparse._ArgumentGroup, name: str, spec: dataclasses.Field[Any]) -> None:
     about = spec.metadata
     unit = f" ({about['unit']})" if about["unit"] else ""
     shown = "none" if spec.default in (None, "") else spec.default
     text = f"{about['doc']}{unit} [{shown}]".replace("%", "%%")
-    more = {"choices": about["choices"]} if about["choices"] else {"metavar": about["metavar"]}
     flags = about["flags"] or (f"--{name.replace('_', '-')}",)
+    if about["kind"] is bool:
+        group.add_argument(*flags, dest=name, action=_OnOrOff, default=spec.default, help=about["doc"])
+        return
+    more = {"choices": about["choices"]} if about["choices"] else {"metavar": about["metavar"]}
     group.add_argument(*flags, dest=name, type=about["kind"], default=spec.default, help=text, **more)
 
 

@@ -25,7 +25,7 @@ def option(
     default: Any,
     doc: str,
     *,
-    kind: type = str,
+    kind: Callable[[str], Any] = str,
     unit: str = "",
     flags: tuple[str, ...] | None = None,
     least: float | None = None,
@@ -122,6 +122,24 @@ class Config:
         "auto", "The parser of HTTP/1.1: auto takes zttp where installed.", choices=("auto", "zttp", "h11")
     )
     backlog: int = option(2048, "How many connections may wait to be accepted.", kind=int, least=1)
+
+    websocket_deflate: bool = option(
+        # Off: most messages are small, and inflating one costs as much as three that are not compressed.
+        False,
+        "Agree to permessage-deflate, the compression of WebSocket messages.",
+        kind=bool,
+        group="compression",
+    )
+    websocket_deflate_min_size: int = size(
+        256, "A smaller WebSocket message is not compressed.", least=0, group="compression"
+    )
+    websocket_deflate_context_takeover: bool = option(
+        False,
+        "Let messages build on earlier ones: smaller, but up to 190 KiB more for each socket, and each has "
+        "a broadcast compressed for itself.",
+        kind=bool,
+        group="compression",
+    )
 
     http_timeout: float | None = seconds(
         None,

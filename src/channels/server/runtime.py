@@ -8,8 +8,9 @@ from collections.abc import Callable
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any, Protocol
 
+from channels.protocols.deflate import DeflateParameters, DeflateSettings, negotiate
 from channels.protocols.http1 import HTTP1Connection, HTTP1Limits
-from channels.protocols.websocket import WebSocketLimits
+from channels.protocols.websocket import Handshake, WebSocketLimits
 from channels.server.config import Config
 from channels.server.timers import Timers
 from channels.server.trust import TrustedProxies
@@ -59,6 +60,13 @@ class Runtime:
             max_message_size=config.websocket_max_message_size or None,
             max_frame_size=config.websocket_max_frame_size or None,
         )
+        self._deflate: DeflateSettings | None = None
+        if config.websocket_deflate:
+            self._deflate = DeflateSettings(
+                server_context_takeover=config.websocket_deflate_context_takeover,
+                client_context_takeover=config.websocket_deflate_context_takeover,
+                min_size=config.websocket_deflate_min_size,
+            )
         self._http1_limits = HTTP1Limits(
             max_target=config.max_target_size,
             max_header_bytes=config.max_head_size,
@@ -76,6 +84,12 @@ class Runtime:
         return HTTP1Connection(
             self._http1_limits, require_host=self.config.require_host, engine=self._http1_engine
         )
+
+    def agree_on_deflate(self, handshake: Handshake) -> DeflateParameters | None:
+        """Returns how messages of a new WebSocket are compressed; None for not at all."""
+        if self._deflate is None or not handshake.extensions:
+            return None
+        return negotiate(handshake.extensions, self._deflate)
 
     def flush_soon(self, writer: Flushable) -> None:
         """Flush ``writer`` once, after this turn of the loop."""

@@ -13,6 +13,7 @@ from channels.server.streams.base import Stream, logger, named
 from channels.server.streams.exchange import Exchange, Link
 from channels.server.streams.inbox import Inbox
 from channels.server.streams.keepalive import Keepalive, Verdict
+from channels.server.streams.outgoing import payloads
 from channels.server.streams.response import Response, checked_headers
 from channels.server.streams.scope import websocket_scope
 from channels.server.streams.states import FAILED, LOST, NORMAL, RESTARTING, VIOLATIONS, State
@@ -39,6 +40,7 @@ class WebSocketStream(Stream):
 
     __slots__ = (
         "_client",
+        "_deflate",
         "_due",
         "_exchange",
         "_handshake",
@@ -62,7 +64,8 @@ class WebSocketStream(Stream):
         self._link = link
         self._handshake = handshake
         self._response = Response(runtime, exchange, "websocket.http.response", head_only=False)
-        self._protocol = WebSocketConnection(runtime.websocket_limits)
+        self._deflate = runtime.agree_on_deflate(handshake)
+        self._protocol = WebSocketConnection(runtime.websocket_limits, self._deflate)
         self._keepalive = Keepalive(runtime.config, runtime.timers.now)
         self._inbox = Inbox(runtime.config.websocket_queue_size, runtime.config.websocket_queue_bytes)
         self._due = NEVER
@@ -197,7 +200,7 @@ class WebSocketStream(Stream):
 
     def _accept(self, message: Message) -> None:
         headers = checked_headers(message.get("headers") or ())
-        answer = self._handshake.accept_headers(message.get("subprotocol"), headers)
+        answer = self._handshake.accept_headers(message.get("subprotocol"), headers, self._deflate)
         names = {name.lower() for name, _ in headers}
         answer = [*answer, *(pair for pair in self.runtime.own_headers() if pair[0] not in names)]
         self._state = State.OPEN
@@ -225,17 +228,8 @@ class WebSocketStream(Stream):
         self._due = NEVER
 
     def _send(self, message: Message) -> None:
-        data, text = message.get("bytes"), message.get("text")
-        if data is None and text is None:
-            raise ValueError("websocket.send needs 'text' (a str) or 'bytes'; it has neither.")
-        if data is not None:
-            if not isinstance(data, (bytes, bytearray, memoryview)):
-                raise TypeError(f"'bytes' of websocket.send must be bytes, got {type(data).__name__}.")
-            self._protocol.send_message(bytes(data))
-        if text is not None:
-            if not isinstance(text, str):
-                raise TypeError(f"'text' of websocket.send must be a str, got {type(text).__name__}.")
-            self._protocol.send_message(text)
+        for payload in payloads(message):
+            self._protocol.send_message(payload)
         self._write()
         if self._link.congested and self._link.unsent > self.runtime.config.write_limit:
             self._link.cut("bytes")
