@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Awaitable, Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from asgiref.sync import async_to_sync
 
@@ -13,7 +13,7 @@ from channels.db import aclose_old_connections, connections_due, database_sync_t
 from channels.dispatch import Mailbox, Pump, get_handler_name, pausing, pushes, pushing_receive
 from channels.exceptions import StopConsumer
 from channels.layers.manager import get_channel_layer
-from channels.typing import ASGIApp, Message, Receive, Scope, Send
+from channels.typing import ConsumerApp, Message, Receive, Scope, Send
 
 __all__ = ["AsyncConsumer", "SyncConsumer", "get_handler_name"]
 
@@ -125,17 +125,17 @@ class AsyncConsumer:
                 raise
 
     @classmethod
-    def as_asgi(cls, **initkwargs: Any) -> ASGIApp:
+    def as_asgi(cls, **initkwargs: Any) -> ConsumerApp:
         """Return an ASGI application that makes a new instance, ``cls(**initkwargs)``, per scope."""
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
             consumer = cls(**initkwargs)
             await consumer(scope, receive, send)
 
-        app.consumer_class = cls  # type: ignore[attr-defined]  # functions take attributes
-        app.consumer_initkwargs = initkwargs  # type: ignore[attr-defined]
-        functools.update_wrapper(app, cls, updated=())
-        return app
+        application = cast("ConsumerApp", functools.update_wrapper(app, cls, updated=()))
+        application.consumer_class = cls
+        application.consumer_initkwargs = initkwargs
+        return application
 
 
 class SyncConsumer(AsyncConsumer):

@@ -13,6 +13,25 @@ ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 Wakeup: TypeAlias = Callable[[], None]
 
+
+class ConsumerApp(Protocol):
+    """What ``as_asgi()`` returns: an ASGI application that knows what it makes.
+
+    The call is typed as returning anything, because ``django.urls.path()``, where such an
+    application goes, is typed for views.
+
+    Attributes:
+        consumer_class: the class of which every scope gets an instance.
+        consumer_initkwargs: what the instances are made with.
+    """
+
+    consumer_class: Any
+    consumer_initkwargs: dict[str, Any]
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
+        """Serve one connection."""
+
+
 #: Key in ``scope["extensions"]`` under which a server that can push puts its :class:`PushReceive`.
 PUSH_EXTENSION = "channels.push"
 
