@@ -342,9 +342,22 @@ def test_when_the_time_is_over_the_rest_is_counted_and_the_senders_may_forget(si
     assert one.next(wire.Accepted).number >= 2
 
 
+def test_who_comes_back_after_that_time_is_told_how_much_it_has_missed(site, quick_window, monkeypatch):
+    site.crash()
+    one = site.process("one")
+    one.send(publish(1), publish(2, "other"))
+    assert one.next(wire.Accepted).number <= 2
+    one.send(publish(3))
+    one.next(wire.Accepted)
+    assert site.process("late", ["g"]).welcome.lost == 2
+    assert site.process("new").welcome.lost == 0
+    site.call(site.hub._forget_window)
+    assert site.process("too late", ["g"]).welcome.lost == 0
+
+
 def test_too_much_ends_the_time_early(site, monkeypatch):
     monkeypatch.setattr(module, "WINDOW", 3600)
-    monkeypatch.setattr(module, "WINDOW_BYTES", 1000)
+    monkeypatch.setattr("channels.layers.host.window.MAX_BYTES", 1000)
     site.crash()
     one = site.process("one")
     one.send(publish(1, payload=b"x" * 600))

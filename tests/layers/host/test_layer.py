@@ -275,6 +275,27 @@ async def test_it_may_be_used_again_after_closing_and_has_its_groups(make):
     assert await receive(other, "work") == 3
 
 
+async def test_connections_that_have_ended_leave_nothing(make):
+    layer, other = make(), make()
+    await other.new_channel()
+
+    async def connect(n):
+        name = await layer.new_channel()
+        layer.attach(name)
+        await layer.group_add(f"user-{n}", name)
+        await layer.group_add("all", name)
+        await other.group_send(f"user-{n}", message(n))
+        layer.detach(name)
+
+    for n in range(20):
+        await asyncio.gather(*(connect(n) for _ in range(50)))
+    statistics = layer.statistics()
+    assert [statistics[key] for key in ("channels", "groups", "memberships", "unread")] == [0, 0, 0, 0]
+    await layer.group_discard("all", await layer.new_channel())
+    await layer.group_add("last", await layer.new_channel())
+    assert other.statistics()["hub"]["groups"] == 1
+
+
 async def test_a_layer_that_nobody_has_any_more_leaves(directory):
     layer = HostChannelLayer(path=directory)
     await layer.new_channel()

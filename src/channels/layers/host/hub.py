@@ -28,22 +28,20 @@ from channels.layers.host.peers import Peer
 from channels.layers.host.place import Place
 from channels.layers.host.receipts import Receipts
 from channels.layers.host.turns import TurnLoop
+from channels.layers.host.window import Kept, Window
 
 logger = logging.getLogger("channels.layers")
 
 #: Seconds within which processes find the hub that follows another.
 WINDOW: Final = 1.0
-#: Bytes kept for them; more than that ends the window early.
-WINDOW_BYTES: Final = 16 * 1024 * 1024
 #: Seconds between two looks at what has expired.
 SWEEP: Final = 1.0
-#: Seconds for which the hub remembers what a process that was cut off has missed.
+#: Seconds for which the hub remembers what a process that is away has missed.
 REMEMBER: Final = 60.0
 #: Seconds a hub that ends waits for slow receivers.
 FAREWELL: Final = 1.0
 
 CountDrop: TypeAlias = Callable[[str, int], None]
-Kept: TypeAlias = wire.Publish | wire.Direct | wire.Member
 
 #: Frames without an answer of their own; the sender is told when they have been passed on.
 RECEIPTED: Final = (wire.Publish, wire.Direct, wire.Unsubscribe, wire.Cancel, wire.Settle, wire.Bye)
@@ -75,8 +73,7 @@ class Hub:
         self._dirty: dict[Peer, None] = {}
         self._lagging: dict[Peer, None] = {}
         self._receipts = Receipts()
-        self._window: list[tuple[Peer, Kept]] | None = None
-        self._window_bytes = 0
+        self._window: Window | None = None
         self._closed = False
         self._passed = 0
         self._named: NamedChannels[Peer] = NamedChannels(Journal(place.journal), self._give, count_drop)
@@ -102,8 +99,9 @@ class Hub:
 
     def _open(self) -> None:
         if self._place.socket.exists() or len(self._named):
-            self._window = []
+            self._window = Window()
             self._loop.call_later(WINDOW, self._end_window)
+            self._loop.call_later(REMEMBER, self._forget_window)
         self._door = Door(self._place, self._loop, self._welcome)
         self._loop.at_end_of_turn.append(self._end_turn)
         self._loop.call_later(SWEEP, self._sweep)
@@ -184,9 +182,14 @@ class Hub:
             self._members.add(group, peer)
         for group, channel, capacity, expiry in frame.named:
             self._members.add_named(group, channel, peer, capacity, expiry)
-        self._send(peer, wire.encode(wire.Welcome(os.getpid(), before.lost if before else 0)))
+        self._send(peer, wire.encode(wire.Welcome(os.getpid(), self._missed(before, frame.groups))))
         self._named.claim(peer, frame.held)
         self._replay(peer)
+
+    def _missed(self, before: Peer | None, groups: list[str]) -> int:
+        if before is not None:
+            return before.lost
+        return self._window.missed(groups) if self._window is not None else 0
 
     # Messages
 
@@ -202,9 +205,8 @@ class Hub:
             key = f"{peer.process}.{frame.number}.{channel}"
             record = Waits(key, channel, time.time() + member.expiry, frame.payload)
             if not self._named.put(record, member.capacity):
-                self._tell_dropped(peer, "capacity")
-        if self._window is not None:
-            self._keep(peer, frame, len(frame.payload))
+                self._send(peer, wire.encode(wire.Dropped("capacity", 1)))
+        self._keep(peer, frame)
 
     def _direct(self, peer: Peer, frame: wire.Direct) -> None:
         target = self._processes.get(frame.process)
@@ -212,13 +214,10 @@ class Hub:
             self._passed += 1
             directed = wire.Directed(peer.process, frame.number, frame.channel, frame.payload)
             self._send(target, wire.encode(directed))
-        elif self._window is not None:
-            self._keep(peer, frame, len(frame.payload))
+        elif self._in_window:
+            self._keep(peer, frame)
         else:
-            self._tell_dropped(peer, "unreachable")
-
-    def _tell_dropped(self, peer: Peer, reason: str) -> None:
-        self._send(peer, wire.encode(wire.Dropped(reason, 1)))
+            self._send(peer, wire.encode(wire.Dropped("unreachable", 1)))
 
     def _answer(self, peer: Peer, number: int, error: str = "", seen: dict[str, int] | None = None) -> None:
         self._send(peer, wire.encode(wire.Answer(number, error, seen or {})))
@@ -236,7 +235,7 @@ class Hub:
         self._members.clear()
         self._named.flush()
         if self._window is not None:
-            self._window.clear()
+            self._window.take_all()
         flushed = wire.encode(wire.Flushed())
         for other in self._processes.values():
             if other is not peer:
@@ -260,8 +259,8 @@ class Hub:
             self._asked[token] = (peer, frame.number, owner)
             asked = wire.Membership(token, frame.group, frame.channel, frame.joins)
             self._send(owner, wire.encode(asked))
-        elif self._window is not None:
-            self._keep(peer, frame, wire.OVERHEAD)
+        elif self._in_window:
+            self._keep(peer, frame)
         else:
             self._answer(peer, frame.number)  # its process has gone, and the channel with it
 
@@ -281,19 +280,18 @@ class Hub:
 
     # The time after another hub
 
-    def _keep(self, sender: Peer, frame: Kept, size: int) -> None:
+    @property
+    def _in_window(self) -> bool:
+        return self._window is not None and self._window.is_open
+
+    def _keep(self, sender: Peer, frame: Kept) -> None:
         """Keep what a process that is not back yet may have to get."""
-        if self._window is not None:
-            self._window.append((sender, frame))
-            self._window_bytes += size
-            if self._window_bytes > WINDOW_BYTES:
-                self._end_window()
+        if self._window is not None and self._window.keep(sender, frame):
+            self._end_window()
 
     def _replay(self, peer: Peer) -> None:
         """Give to a process that is back what came before it, in order."""
-        if self._window is None:
-            return
-        kept, self._window, self._window_bytes = self._window, [], 0
+        kept = self._window.take_all() if self._window is not None else []
         for sender, frame in kept:
             if not isinstance(frame, wire.Publish):
                 self._handlers[type(frame)](sender, frame)
@@ -301,17 +299,19 @@ class Hub:
             if frame.group in peer.groups and sender is not peer:
                 published = wire.Published(sender.process, frame.number, frame.group, frame.payload)
                 self._send(peer, wire.encode(published))
-            self._keep(sender, frame, len(frame.payload))
+            self._keep(sender, frame)
 
     def _end_window(self) -> None:
         """Whoever is not back by now is not waited for."""
-        if self._closed:
+        if self._closed or self._window is None or not self._window.is_open:
             return
-        kept, self._window = self._window or [], None
-        for sender, frame in kept:
+        for sender, frame in self._window.close():
             if not isinstance(frame, wire.Publish):
                 self._handlers[type(frame)](sender, frame)
         self._named.release_restored()
+
+    def _forget_window(self) -> None:
+        self._window = None
 
     # Turns
 
@@ -321,7 +321,7 @@ class Hub:
         self._named.write_journal()  # before anybody is told that a message is safe
         self._write()
         self._receipts.end_turn(self._lagging)
-        if self._window is None:
+        if not self._in_window:
             for sender, number in self._receipts.passed_on():
                 self._send(sender, wire.encode(wire.Accepted(number)))
             self._write()
