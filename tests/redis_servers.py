@@ -88,6 +88,8 @@ class RedisServer:
     def answers(self) -> bool:
         try:
             return bool(self.ask("PING"))
+        except redis.exceptions.AuthenticationError:
+            return True
         except redis.exceptions.BusyLoadingError:
             return False
         except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError):
@@ -268,11 +270,11 @@ class Sentinel(RedisServer):
 class Cluster:
     """Three masters that share the slots."""
 
-    def __init__(self) -> None:
+    def __init__(self, *options: str) -> None:
         self.servers = [
             RedisServer(
                 *("--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf"),
-                *("--cluster-node-timeout", "2000", "--cluster-require-full-coverage", "no"),
+                *("--cluster-node-timeout", "2000", "--cluster-require-full-coverage", "no", *options),
                 port=free_port(below=55000),
             )
             for _ in range(3)
@@ -288,6 +290,12 @@ class Cluster:
     @property
     def url(self) -> str:
         return "redis+cluster://" + ",".join(f"127.0.0.1:{server.port}" for server in self.servers)
+
+    def move_slot(self, slot: int, start: int, end: int) -> None:
+        """Give an empty slot from one master to another, by their indexes."""
+        identifier = _text(self.servers[end].ask("CLUSTER", "MYID"))
+        for server in (self.servers[end], self.servers[start], *self.servers):
+            server.ask("CLUSTER", "SETSLOT", str(slot), "NODE", identifier)
 
     def all_keys(self) -> list[bytes]:
         return [key for server in self.servers for key in server.all_keys()]

@@ -37,7 +37,8 @@ def _client(address: Address, module: Any, cluster: Any, node: Any, retry: Any) 
         return cluster(startup_nodes=[node(host, port) for host, port in address.places], ssl=tls, **options)
     if address.kind == "sentinel":
         sentinel = module.sentinel.Sentinel(
-            address.places, sentinel_kwargs={**limits, **address.sentinel_options}
+            address.places,
+            sentinel_kwargs={**limits, "retry": options["retry"], **address.sentinel_options},
         )
         return sentinel.master_for(address.master_name, ssl=tls, **options)
     if "path" in options:

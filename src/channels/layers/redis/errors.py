@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from redis.exceptions import AuthenticationError, AuthorizationError, ConnectionError, ResponseError
+from typing import Final
+
+from redis import sentinel
+from redis.asyncio import sentinel as async_sentinel
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    ConnectionError,
+    InvalidResponse,
+    ResponseError,
+)
 from redis.exceptions import TimeoutError as RedisTimeoutError
-from redis.sentinel import MasterNotFoundError
 
 from channels.exceptions import ChannelLayerUnavailable
 
 #: How redis-py, asyncio and the operating system say that a server is not there, or went away.
-UNREACHABLE = (ConnectionError, RedisTimeoutError, OSError, EOFError)
+UNREACHABLE: Final = (ConnectionError, RedisTimeoutError, InvalidResponse, OSError, EOFError)
 
-_REFUSED = (AuthenticationError, AuthorizationError)
-_REFUSALS = ("NOAUTH", "WRONGPASS", "NOPERM", "invalid password", "invalid username-password")
+_NO_MASTER: Final = (sentinel.MasterNotFoundError, async_sentinel.MasterNotFoundError)
+
+_REFUSED: Final = (AuthenticationError, AuthorizationError)
+_REFUSALS: Final = ("NOAUTH", "WRONGPASS", "NOPERM", "invalid password", "invalid username-password")
 
 
 class RedisUnavailable(ChannelLayerUnavailable, ConnectionError):
@@ -34,7 +45,7 @@ def unavailable(label: str, error: BaseException) -> RedisUnavailable:
             f"Redis at {label} refused the user name or password: {what} "
             "Check username and password in `hosts` (CHANNEL_LAYERS, CONFIG)."
         )
-    elif isinstance(error, MasterNotFoundError):
+    elif isinstance(error, _NO_MASTER):
         text = (
             f"No sentinel of {label} knows a master that answers: {what} "
             "Check `sentinels` and `master_name` in `hosts` (CHANNEL_LAYERS, CONFIG), "

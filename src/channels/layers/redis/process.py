@@ -24,6 +24,8 @@ from channels.layers.redis.topics import Names, Topic
 if TYPE_CHECKING:
     from channels.layers.redis.layer import RedisChannelLayer
 
+#: Kinds of topics whose messages are numbered.
+NUMBERED: Final = ("group", "process", "channel")
 #: Topics named in one question; more are asked for in several.
 ROLL_CALL_SIZE: Final = 500
 
@@ -253,7 +255,9 @@ class Process:
 
     def on_roll_call(self, content: Any) -> None:
         """See :class:`~channels.layers.redis.inbox.Signals`."""
-        topics = [self.names.topic(kind, name) for kind, name in content]
+        topics = [self.names.topic(kind, name) for kind, name in content if kind in NUMBERED]
+        if len(topics) != len(content):
+            raise ValueError(f"a question about topics without numbers: {content!r}")
 
         async def answer(commands: Commands) -> None:
             for topic in topics:

@@ -6,7 +6,9 @@ import asyncio
 from typing import Any, Final, Protocol
 
 from redis.asyncio.connection import Connection
+from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
+from redis.backoff import NoBackoff
 from redis.crc import key_slot
 from redis.exceptions import ConnectionError, MovedError
 
@@ -67,6 +69,8 @@ class OneServer:
         try:
             async with asyncio.timeout(self.address.connect_timeout):
                 await connection.connect()  # type: ignore[no-untyped-call]  # redis-py has no types here
+                await connection.send_command("PING")  # without a password only a command finds out
+                await connection.read_response()
         except (TimeoutError, *UNREACHABLE) as error:
             await connection.disconnect(nowait=True)
             raise unavailable(self.address.label, error) from error
@@ -105,12 +109,14 @@ class SentinelServers(OneServer):
         return connection
 
     async def _master(self) -> Place:
-        limits = {
+        options = {
             "socket_timeout": self.address.timeout,
             "socket_connect_timeout": self.address.connect_timeout,
+            "retry": Retry(NoBackoff(), 0),
+            **self.address.sentinel_options,
         }
         sentinel = Sentinel(  # type: ignore[no-untyped-call]  # redis-py has no types here
-            self.address.places, sentinel_kwargs={**limits, **self.address.sentinel_options}
+            self.address.places, sentinel_kwargs=options
         )
         try:
             async with asyncio.timeout(self.address.connect_timeout):
