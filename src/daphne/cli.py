@@ -136,8 +136,10 @@ class CommandLineInterface:
             stream: TextIO = sys.stdout
             if options.access_log != "-":
                 stream = open(options.access_log, "a", buffering=1)  # noqa: SIM115  # open as long as the process
-            return AccessLogGenerator(stream)
-        return AccessLogGenerator(sys.stdout) if options.verbosity >= 1 else None
+            return AccessLogGenerator(stream, options.access_log_format)
+        if options.verbosity >= 1:
+            return AccessLogGenerator(sys.stdout, options.access_log_format)
+        return None
 
     def _set_up_logging(self, options: Namespace) -> None:
         levels = {0: logging.WARNING, 1: logging.INFO}

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import datetime
 import io
+import json
+import re
 from typing import Any
 
 import pytest
 
 from channels.server.access import AccessLog
+from tests.server.helpers import GET, UPGRADE, close_frame, echo, serve
 
 HTTP = {"client": "1.2.3.4:5", "path": "/a?b", "method": "GET", "status": 200, "size": 12, "time_taken": 0.5}
 WEBSOCKET = {"client": "1.2.3.4:5", "path": "/ws"}
@@ -46,3 +49,47 @@ def test_entries_may_say_more() -> None:
     when = datetime.datetime(2020, 1, 2, 3, 4, 5)
     AccessLog(stream).write_entry(None, when, "request", 200, 5, "ident", "user")
     assert stream.getvalue() == '- ident user [02/Jan/2020:03:04:05] "request" 200 5\n'
+
+
+MORE = {**HTTP, "http_version": "1.1", "referer": 'http://x/"', "user_agent": "cu\\rl\n\x85"}
+
+
+def test_combined() -> None:
+    stream = io.StringIO()
+    AccessLog(stream, "combined")("http", "complete", MORE)
+    AccessLog(stream, "combined")("websocket", "connected", {**WEBSOCKET, "client": None})
+    first, second = stream.getvalue().splitlines()
+    assert re.fullmatch(
+        r'1\.2\.3\.4 - - \[\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}\] "GET /a\?b HTTP/1\.1" 200 12 '
+        r'"http://x/\\x22" "cu\\x5crl\\x0a\\x85"',
+        first,
+    )
+    assert first.isascii()
+    assert second.startswith("- - - [")
+    assert second.endswith('"WSCONNECT /ws HTTP/-" - - "-" "-"')
+
+
+def test_json() -> None:
+    stream = io.StringIO()
+    AccessLog(stream, "json")("http", "complete", MORE)
+    (line,) = stream.getvalue().splitlines()
+    entry = json.loads(line)
+    assert datetime.datetime.fromisoformat(entry.pop("time")).tzinfo is not None
+    assert entry == {"protocol": "http", "action": "complete", **MORE}
+
+
+async def test_the_server_says_what_the_formats_need() -> None:
+    stream = io.StringIO()
+    async with serve(echo, action_logger=AccessLog(stream, "json")) as running:
+        client = await running.connect()
+        more = b"Referer: http://x/\r\nUser-Agent: test\r\n\r\n"
+        await client.send(GET[:-2] + more)
+        assert (await client.response())[0] == 200
+        await client.upgrade(UPGRADE[:-2] + more)
+        await client.send(close_frame())
+        await client.rest()
+    request, connecting, connected, disconnected = map(json.loads, stream.getvalue().splitlines())
+    assert (request["path"], request["http_version"], request["status"]) == ("/", "1.1", 200)
+    for entry in (request, connecting, connected, disconnected):
+        assert (entry["referer"], entry["user_agent"]) == ("http://x/", "test")
+    assert disconnected["action"] == "disconnected"

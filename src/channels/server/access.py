@@ -1,8 +1,11 @@
-"""The access log, in the format of NCSA's common log with WebSocket lines beside it."""
+"""The access log: Daphne's lines, the combined format of Apache and nginx, or JSON."""
 
 from __future__ import annotations
 
 import datetime
+import json
+import re
+from collections.abc import Callable
 from typing import Any, TextIO
 
 #: What happened to a WebSocket, as its line calls it.
@@ -19,10 +22,12 @@ class AccessLog:
 
     Args:
         stream: where the lines go; it is flushed after each where it can be.
+        format: one of :data:`FORMATS`.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, format: str = "daphne") -> None:
         self.stream = stream
+        self._line = _LINES.get(format)
 
     def __call__(self, protocol: str, action: str, details: dict[str, Any]) -> None:
         """Write the line for one event.
@@ -31,7 +36,13 @@ class AccessLog:
             protocol: "http" or "websocket".
             action: "complete" for HTTP; "connecting", "connected", "rejected" or "disconnected".
             details: ``client`` and ``path``; for HTTP also ``method``, ``status`` and ``size`` (bytes).
+                The other formats make use of ``http_version``, ``referer``, ``user_agent`` and
+                ``time_taken`` (seconds) as well.
         """
+        if self._line is not None:
+            self.stream.write(self._line(protocol, action, details))
+            self.stream.flush()
+            return
         now = datetime.datetime.now()
         if protocol == "http" and action == "complete":
             request = f"{details['method']} {details['path']}"
@@ -54,3 +65,32 @@ class AccessLog:
         when = date.strftime("%d/%b/%Y:%H:%M:%S")
         self.stream.write(f'{who} [{when}] "{request}" {status or "-"} {length or "-"}\n')
         self.stream.flush()
+
+
+def _combined(protocol: str, action: str, details: dict[str, Any]) -> str:
+    """The combined log format (httpd.apache.org, mod_log_config); a WebSocket's verb stands for a method."""
+    now = datetime.datetime.now().astimezone().strftime("%d/%b/%Y:%H:%M:%S %z")
+    verb = details.get("method") or _WEBSOCKET_VERBS.get(action, action.upper())
+    request = f"{verb} {details['path']} HTTP/{details.get('http_version') or '-'}"
+    client, _, _ = (details["client"] or "-").rpartition(":")
+    quoted = [_escaped(details.get(name) or "-") for name in ("referer", "user_agent")]
+    status, size = details.get("status") or "-", details.get("size") or "-"
+    return f'{client or "-"} - - [{now}] "{_escaped(request)}" {status} {size} "{quoted[0]}" "{quoted[1]}"\n'
+
+
+def _escaped(text: str) -> str:
+    """Nothing that a peer sends may end the quotes or the line."""
+    return _UNQUOTABLE.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+
+
+_UNQUOTABLE = re.compile(r'["\\\x00-\x1f\x7f-\x9f]')
+
+
+def _json(protocol: str, action: str, details: dict[str, Any]) -> str:
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+    return json.dumps({"time": now, "protocol": protocol, "action": action, **details}) + "\n"
+
+
+_LINES: dict[str, Callable[[str, str, dict[str, Any]], str]] = {"combined": _combined, "json": _json}
+#: The formats there are.
+FORMATS = ("daphne", *_LINES)

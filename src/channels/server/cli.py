@@ -14,6 +14,7 @@ import sys
 import traceback
 from typing import Any
 
+from channels.server.access import FORMATS
 from channels.server.config import Config
 
 #: Where the server listens if the command line does not say.
@@ -39,7 +40,8 @@ def build_parser(prog: str | None, description: str) -> argparse.ArgumentParser:
     Returns:
         A parser whose namespace has an attribute for each of :func:`config_options`, and
         ``application``, ``host``, ``port``, ``unix_socket``, ``file_descriptor``,
-        ``socket_strings``, ``verbosity``, ``access_log``, ``log_fmt``, ``proxy_headers``,
+        ``socket_strings``, ``verbosity``, ``access_log``, ``access_log_format``,
+        ``log_fmt``, ``proxy_headers``,
         ``proxy_headers_host`` and ``proxy_headers_port``.
     """
     parser = argparse.ArgumentParser(prog=prog, description=description)
@@ -126,6 +128,12 @@ def _add_logging(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--access-log", help="Where to write the access log; - for stdout, the default for verbosity 1."
+    )
+    group.add_argument(
+        "--access-log-format",
+        choices=FORMATS,
+        default=FORMATS[0],
+        help=f"How the access log is written [{FORMATS[0]}].",
     )
     group.add_argument(
         "--log-fmt",

@@ -141,6 +141,33 @@ class Config:
         group="compression",
     )
 
+    health_path: str = option(
+        "",
+        "Answer this path with 200, and with 503 from the moment the server is told to stop.",
+        metavar="PATH",
+    )
+    max_connections: int = option(
+        0,
+        "How many connections may be open; 0: as many as the process may open files.",
+        kind=int,
+        least=0,
+        group="connection limits",
+    )
+    max_connections_per_address: int = option(
+        0,
+        "How many of them one address may have (of IPv6, one /64); 0 for no limit, as behind a proxy.",
+        kind=int,
+        least=0,
+        group="connection limits",
+    )
+    websocket_max_rate: int = option(
+        0,
+        "How many messages a second a WebSocket may send (1008); 0 for no limit.",
+        kind=int,
+        least=0,
+        group="connection limits",
+    )
+
     http_timeout: float | None = seconds(
         None,
         "How long the application may take to answer a request before it gets a 503.",
@@ -229,6 +256,8 @@ class Config:
             TrustedProxies(self.trusted_proxies or ())
         except ValueError as error:
             raise ConfigError(f"trusted_proxies: {error}.") from None
+        if self.health_path and not self.health_path.startswith("/"):
+            raise ConfigError(f"health_path begins with a slash, as in /healthz; got {self.health_path!r}.")
         if self.ssl_keyfile and not self.ssl_certfile:
             raise ConfigError(
                 f"ssl_keyfile is {self.ssl_keyfile!r}, but there is no certificate: add --ssl-certfile."

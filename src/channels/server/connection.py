@@ -18,6 +18,11 @@ from channels.server.tls import Credentials
 
 #: Seconds that a half-closed connection may take to be closed by the peer as well.
 LINGER = 2.0
+#: For a connection too many (RFC 9110 15.6.4); whoever connects again at once is refused again.
+_TOO_MANY = (
+    b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 5\r\n"
+    b"content-type: text/plain; charset=utf-8\r\ncontent-length: 21\r\n\r\nToo many connections."
+)
 
 
 class Handler(Protocol):
@@ -68,6 +73,7 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "__weakref__",
+        "_admitted",
         "_close_by",
         "_credentials",
         "_lingering",
@@ -92,6 +98,7 @@ class Connection(asyncio.Protocol):
         self.runtime = runtime
         self.tls: dict[str, Any] | None = None
         self._credentials = credentials
+        self._admitted = False
         self.client: Address | None = None
         self.server: Address | None = None
         self.congested = False
@@ -121,6 +128,10 @@ class Connection(asyncio.Protocol):
         if self._credentials is not None:
             self.tls = self._credentials.extension(transport.get_extra_info("ssl_object"))
         self.handler = HTTP1Handler(self)
+        self._admitted = self.runtime.admit(self)
+        if not self._admitted:
+            self.write_now(_TOO_MANY)
+            self.close(linger=True)
 
     def data_received(self, data: bytes) -> None:
         """Hand bytes on; what comes after our close is read and thrown away."""
@@ -134,6 +145,8 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Let go of everything, so that nothing outlives the socket."""
         self.closing = True
+        if self._admitted and self.client is not None:
+            self.runtime.admission.leave(self.client[0])
         self._out.clear()
         self.runtime.timers.cancel(self)
         self.runtime.connections.discard(self)

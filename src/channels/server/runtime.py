@@ -8,10 +8,13 @@ from collections.abc import Callable
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any, Protocol
 
+from channels import telemetry
 from channels.protocols.deflate import DeflateParameters, DeflateSettings, negotiate
 from channels.protocols.http1 import HTTP1Connection, HTTP1Limits
 from channels.protocols.websocket import Handshake, WebSocketLimits
+from channels.server.admission import Admission
 from channels.server.config import Config
+from channels.server.health import Health
 from channels.server.timers import Timers
 from channels.server.trust import TrustedProxies
 from channels.typing import Headers
@@ -45,7 +48,8 @@ class Runtime:
 
     def __init__(self, config: Config, loop: asyncio.AbstractEventLoop) -> None:
         self.config = config
-        self.app = config.app
+        self.app = Health(config.app, config.health_path, self) if config.health_path else config.app
+        self.admission = Admission(config)
         self.loop = loop
         self.timers = Timers(loop)
         self.state: dict[str, Any] | None = None
@@ -101,6 +105,14 @@ class Runtime:
         writers, self._dirty = self._dirty, []
         for writer in writers:
             writer.flush()
+
+    def admit(self, connection: Connection) -> bool:
+        """Count a new connection, unless there are too many."""
+        host = connection.client[0] if connection.client is not None else None
+        refused = self.admission.enter(host, len(self.connections))
+        if refused is not None:
+            telemetry.count("server.connection_refused", reason=refused, client=host)
+        return refused is None
 
     def own_headers(self) -> Headers:
         """Returns the headers that the server adds: Date (RFC 9110 6.6.1) and Server."""

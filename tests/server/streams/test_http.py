@@ -273,4 +273,5 @@ async def test_the_access_log_line() -> None:
     assert (protocol, action) == ("http", "complete")
     assert details.pop("time_taken") >= 0
     assert details.pop("client").startswith("127.0.0.1:")
-    assert details == {"path": "/path?query", "method": "GET", "status": 201, "size": 5}
+    told = {"http_version": "1.1", "referer": None, "user_agent": None}
+    assert details == {"path": "/path?query", "method": "GET", "status": 201, "size": 5, **told}

@@ -12,7 +12,7 @@ from channels.server.runtime import Runtime
 from channels.server.streams.base import Stream, logger, named
 from channels.server.streams.exchange import Exchange
 from channels.server.streams.response import Response
-from channels.server.streams.scope import http_scope
+from channels.server.streams.scope import http_scope, named_request
 from channels.typing import Message
 
 
@@ -37,6 +37,7 @@ class HTTPStream(Stream):
         "_exchange",
         "_gone",
         "_held",
+        "_request",
         "_response",
         "_started_at",
         "_told_to_leave",
@@ -63,6 +64,7 @@ class HTTPStream(Stream):
         runtime.requests += 1
         scope = http_scope(request, runtime, exchange, self)
         self._client = scope["client"]
+        self._request = request
         self.start(scope)
 
     # From the protocol
@@ -204,4 +206,5 @@ class HTTPStream(Stream):
             "status": self._response.status,
             "size": self._response.size,
             "time_taken": time.monotonic() - self._started_at,
+            **named_request(self._request),
         }

@@ -98,3 +98,17 @@ def _apply_proxy(scope: dict[str, Any], scheme: str, runtime: Runtime) -> None:
         client, said = runtime.proxies.client(scope["headers"], names, client, said)
     scope["client"] = client
     scope["scheme"] = _SECURE[scheme] if str(said).lower() in ("https", "wss") else scheme
+
+
+def named_request(request: RequestReceived) -> dict[str, str | None]:
+    """Returns what of a request's head the access log can tell, apart from its line."""
+    fields = dict(request.headers)
+    return {
+        "http_version": request.http_version,
+        "referer": _text(fields.get(b"referer")),
+        "user_agent": _text(fields.get(b"user-agent")),
+    }
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("latin-1")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 
 #: Codes of RFC 6455 section 7.4.1 (1012: its IANA registry) that the server itself uses.
-NORMAL, LOST, FAILED, RESTARTING = 1000, 1006, 1011, 1012
+NORMAL, LOST, POLICY, FAILED, RESTARTING = 1000, 1006, 1008, 1011, 1012
 #: What a peer that breaks the protocol is closed with.
 VIOLATIONS = frozenset({1002, 1003, 1007, 1009})
 

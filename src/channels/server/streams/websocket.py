@@ -9,14 +9,16 @@ from channels import telemetry
 from channels.protocols.events import CloseReceived, MessageReceived, RequestReceived
 from channels.protocols.websocket import Handshake, WebSocketConnection
 from channels.server.runtime import Runtime
+from channels.server.streams.advice import handshake_refused, handshake_timed_out
 from channels.server.streams.base import Stream, logger, named
 from channels.server.streams.exchange import Exchange, Link
 from channels.server.streams.inbox import Inbox
 from channels.server.streams.keepalive import Keepalive, Verdict
 from channels.server.streams.outgoing import payloads
+from channels.server.streams.pace import Pace
 from channels.server.streams.response import Response, checked_headers
-from channels.server.streams.scope import websocket_scope
-from channels.server.streams.states import FAILED, LOST, NORMAL, RESTARTING, VIOLATIONS, State
+from channels.server.streams.scope import named_request, websocket_scope
+from channels.server.streams.states import FAILED, LOST, NORMAL, POLICY, RESTARTING, VIOLATIONS, State
 from channels.server.timers import NEVER
 from channels.typing import Message
 
@@ -47,7 +49,9 @@ class WebSocketStream(Stream):
         "_inbox",
         "_keepalive",
         "_link",
+        "_pace",
         "_protocol",
+        "_request",
         "_response",
         "_state",
         "held",
@@ -69,10 +73,13 @@ class WebSocketStream(Stream):
         self._keepalive = Keepalive(runtime.config, runtime.timers.now)
         self._inbox = Inbox(runtime.config.websocket_queue_size, runtime.config.websocket_queue_bytes)
         self._due = NEVER
+        rate = runtime.config.websocket_max_rate
+        self._pace = Pace(rate, runtime.loop.time()) if rate else None
         self.held = False
         runtime.websockets += 1
         scope = websocket_scope(request, runtime, exchange, handshake.subprotocols, self)
         self._client = scope["client"]
+        self._request = request
         self._log("connecting")
         self._expect_within(runtime.config.websocket_connect_timeout)
         self.start(scope)
@@ -147,8 +154,15 @@ class WebSocketStream(Stream):
 
     def _message_received(self, data: str | bytes) -> None:
         if self._state is State.OPEN:
+            if self._pace is not None and not self._pace.allows(self.runtime.loop.time()):
+                self._too_fast()
+                return
             self._inbox.put(data)
             self.announce()
+
+    def _too_fast(self) -> None:
+        telemetry.count("server.too_many_messages", label=self.label)
+        self._close(POLICY, f"At most {self.runtime.config.websocket_max_rate} messages a second")
 
     def _close_received(self, event: CloseReceived) -> None:
         """It is over, by somebody's wish or because the peer broke the protocol."""
@@ -210,12 +224,7 @@ class WebSocketStream(Stream):
         self.runtime.timers.schedule(self, self._keepalive.next_due)
 
     def _refuse(self, message: Message) -> None:
-        logger.warning(
-            "%s was refused with 403: the application closed it before it accepted it. Look at what "
-            "connect() of the consumer, or a check of origin or login before it, says about this path.",
-            self.label,
-        )
-        telemetry.count("server.handshake_refused", label=self.label)
+        handshake_refused(self.label)
         self.fail(403, "Access denied.")
 
     def _deny(self, message: Message) -> None:
@@ -324,13 +333,7 @@ class WebSocketStream(Stream):
         return self._leave_by
 
     def _handshake_timed_out(self) -> None:
-        logger.warning(
-            "%s was refused with 503: the application neither accepted nor closed it within %s s. "
-            "Make connect() faster, or raise --websocket_connect_timeout.",
-            self.label,
-            self.runtime.config.websocket_connect_timeout,
-        )
-        telemetry.count("server.handshake_timeout", label=self.label)
+        handshake_timed_out(self.label, self.runtime.config.websocket_connect_timeout)
         self.fail(503, "The application did not answer in time.")
 
     def _on_keepalive_due(self, now: float) -> float:
@@ -358,7 +361,7 @@ class WebSocketStream(Stream):
         self.runtime.log("websocket", action, self._details)
 
     def _details(self) -> dict[str, Any]:
-        return {"client": named(self._client), "path": self.target}
+        return {"client": named(self._client), "path": self.target, **named_request(self._request)}
 
 
 _Action = Callable[[WebSocketStream, Message], None]
