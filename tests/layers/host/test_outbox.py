@@ -78,6 +78,18 @@ async def test_an_event_loop_writes_once_a_turn(line):
     assert line.frames() == [publish(n) for n in (1, 2, 3)]
 
 
+async def test_a_loop_does_not_wait_for_the_turn_of_another(line):
+    line.outbox.post(publish, is_message=True)
+
+    async def other():
+        line.outbox.post(publish, is_message=True)
+
+    thread = threading.Thread(target=asyncio.run, args=[other()])
+    thread.start()
+    thread.join()
+    assert line.frames() == [publish(1), publish(2)]
+
+
 async def test_a_loop_that_never_ends_its_turn_writes_too(line):
     for _ in range(module.COLLECT):
         line.outbox.post(publish, is_message=True)

@@ -43,7 +43,7 @@ class Outbox:
         self._writing = threading.Lock()
         self._queue = SendQueue()
         self._sock: socket.socket | None = None
-        self._collecting = False
+        self._collector = 0
         self._waiters: deque[Future[None]] = deque()
 
     @property
@@ -64,19 +64,19 @@ class Outbox:
             self.flush()
 
     def _collect(self) -> bool:
-        """Have the running loop flush at the end of its turn; False if none runs in this thread."""
+        """Have this thread's loop flush at the end of its turn; False if there is none, or another's will."""
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
             return False
-        if not self._collecting:
-            self._collecting = True
+        if not self._collector:
+            self._collector = threading.get_ident()
             loop.call_soon(self.flush)
-        return True
+        return self._collector == threading.get_ident()
 
     def flush(self) -> None:
         """Write what was posted."""
-        self._collecting = False
+        self._collector = 0
         while self._posted and self._writing.acquire(blocking=False):
             try:
                 self._take_in()
