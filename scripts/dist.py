@@ -2,7 +2,8 @@
 
 Packages written for Channels depend on the distributions ``channels``, ``channels-redis`` and
 ``daphne`` by name. The empty ones satisfy them, so that pip and uv do not bring the originals
-back over our files. Nothing is in them; each depends on fairway.
+back over our files. Nothing is in them; each depends on
+the fairway that was built with it.
 
     python scripts/dist.py dist
 
@@ -14,6 +15,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -34,7 +36,7 @@ version = "{version}"
 description = "Empty on purpose: the package {module} is part of fairway, which this depends on."
 license = "BSD-3-Clause"
 requires-python = ">=3.11"
-dependencies = ["fairway"]
+dependencies = ["fairway=={ours}"]
 
 [project.optional-dependencies]
 {extras}
@@ -55,11 +57,18 @@ def build(folder: Path, out: Path) -> None:
         raise SystemExit(f"Building {folder} failed:\n{done.stdout}{done.stderr}")
 
 
+def our_version() -> str:
+    """The version of fairway; the empty ones depend on just this, for its name is not ours alone."""
+    return str(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"])
+
+
 def build_shim(name: str, version: str, out: Path) -> None:
     """Build one empty distribution; extras of the original are known, and empty too."""
     extras = "\n".join(f"{extra} = []" for extra in EXTRAS[name])
     with tempfile.TemporaryDirectory() as folder:
-        text = PYPROJECT.format(name=name, version=version, module=name.replace("-", "_"), extras=extras)
+        text = PYPROJECT.format(
+            name=name, version=version, ours=our_version(), module=name.replace("-", "_"), extras=extras
+        )
         Path(folder, "pyproject.toml").write_text(text)
         build(Path(folder), out)
 

@@ -78,10 +78,12 @@ def test_the_wheel_holds_the_packages_and_nothing_else(dist: Path) -> None:
 
 
 def test_the_old_names_are_empty_and_depend_on_fairway(dist: Path) -> None:
+    (fairway,) = dist.glob("fairway-*.whl")
+    ours = metadata(fairway)["Version"]
     for name, version in (("channels", "4.3.2"), ("channels_redis", "4.3.0"), ("daphne", "4.2.3")):
         (wheel,) = dist.glob(f"{name}-{version}+fairway-*.whl")
         assert names(wheel) == set()
-        assert metadata(wheel).get_all("Requires-Dist") == ["fairway"]
+        assert metadata(wheel).get_all("Requires-Dist") == [f"fairway=={ours}"]
 
 
 def test_every_distribution_comes_as_source_too(dist: Path) -> None:
