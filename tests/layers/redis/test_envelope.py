@@ -23,10 +23,16 @@ def test_numbers_count_per_topic_and_begin_anew_when_there_are_too_many(monkeypa
     numbers = Numbers()
     sender = numbers.sender
     assert [numbers.next(topic) for topic in (b"a", b"a", b"b", b"a")] == [1, 2, 1, 3]
-    assert (numbers.latest(b"a"), numbers.latest(b"c")) == (3, 0)
+    assert numbers.settled(b"a") == 0
+    numbers.settle(b"a", 1)
+    numbers.settle(b"a", 3)
+    assert numbers.settled(b"a") == 1
+    numbers.settle(b"a", 2)
+    assert (numbers.settled(b"a"), numbers.settled(b"c")) == (3, 0)
     assert numbers.next(b"c") == 1
     assert numbers.sender != sender
-    assert numbers.latest(b"a") == 0
+    assert numbers.settled(b"a") == 0
+    numbers.settle(b"a", 3)
 
 
 def test_a_watch_sees_what_is_missing_and_what_came_before():

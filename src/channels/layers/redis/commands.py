@@ -52,6 +52,28 @@ class Policy:
             raise ValueError(f'`on_unavailable` must be "raise" or "wait", got {self.on_unavailable!r}.')
 
 
+class _Sending:
+    """One message on its way: numbered when it is first written, the same whenever it is written again."""
+
+    def __init__(self, numbers: Numbers, topic: Topic, channel: str, body: bytes) -> None:
+        self._numbers = numbers
+        self._topic = topic
+        self._channel = channel
+        self._body = body
+        self._number = 0
+        self._sealed = b""
+
+    def command(self, sharded: bool) -> tuple[str, bytes, bytes]:
+        if not self._number:
+            self._number = self._numbers.next(self._topic.key)
+            sender = self._numbers.sender
+            self._sealed = seal(MESSAGE, sender, self._number, self._channel, self._body)
+        return ("SPUBLISH" if sharded else "PUBLISH", self._topic.key, self._sealed)
+
+    def end(self) -> None:
+        self._numbers.settle(self._topic.key, self._number)
+
+
 class Commands:
     """The connections for commands of the loop it is made in: one per server, made when needed.
 
@@ -82,16 +104,11 @@ class Commands:
         Raises:
             RedisUnavailable: it may not have arrived.
         """
-        sealed: bytes | None = None
-
-        def command(sharded: bool) -> tuple[str, bytes, bytes]:
-            nonlocal sealed
-            if sealed is None:
-                number = self.numbers.next(topic.key)
-                sealed = seal(MESSAGE, self.numbers.sender, number, channel, body)
-            return ("SPUBLISH" if sharded else "PUBLISH", topic.key, sealed)
-
-        return int(await self._run(self.shard(topic.name), topic.key, command, tries=2))
+        sending = _Sending(self.numbers, topic, channel, body)
+        try:
+            return int(await self._run(self.shard(topic.name), topic.key, sending.command, tries=2))
+        finally:
+            sending.end()
 
     async def publish_plain(self, topic: Topic, data: bytes) -> int:
         """Publish ``data`` as it is, without a number; returns how many processes got it."""
@@ -102,11 +119,11 @@ class Commands:
         return int(await self._run(self.shard(topic.name), topic.key, command, tries=1))
 
     async def mark(self, topic: Topic) -> None:
-        """Publish the latest number of ``topic``, if this loop ever sent on it."""
-        if self.numbers.latest(topic.key):
+        """Publish the number reached on ``topic``, if this loop ever sent on it."""
+        if self.numbers.settled(topic.key):
 
             def command(sharded: bool) -> tuple[str, bytes, bytes]:
-                mark = seal(MARK, self.numbers.sender, self.numbers.latest(topic.key), "", b"")
+                mark = seal(MARK, self.numbers.sender, self.numbers.settled(topic.key), "", b"")
                 return ("SPUBLISH" if sharded else "PUBLISH", topic.key, mark)
 
             await self._run(self.shard(topic.name), topic.key, command, tries=2)

@@ -102,12 +102,13 @@ class Connections:
     async def subscribe(self, topic: Topic) -> None:
         """Return when ``topic`` is subscribed; raises RedisUnavailable."""
         subscriber = self._present_subscriber()
-        if subscriber.loop is asyncio.get_running_loop():
-            await subscriber.ensure(topic)
-        else:
-            await asyncio.wrap_future(
-                asyncio.run_coroutine_threadsafe(subscriber.ensure(topic), subscriber.loop)
-            )
+        await _run_in(subscriber.loop, subscriber.ensure(topic))
+
+    async def caught_up(self, topic: Topic) -> None:
+        """Return when all that was published on ``topic`` before this call has been delivered."""
+        subscriber = self._subscriber
+        if subscriber is not None and not subscriber.retired and subscriber.loop.is_running():
+            await _run_in(subscriber.loop, subscriber.caught_up(topic))
 
     def _present_subscriber(self) -> Subscriber:
         """Return the process's subscriber, or make one in the running loop."""
@@ -179,6 +180,13 @@ class Connections:
         if commands is not None:
             self._forget(loop)
             await commands.aclose()
+
+
+async def _run_in(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, None]) -> None:
+    if loop is asyncio.get_running_loop():
+        await coroutine
+    else:
+        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, loop))
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

@@ -4,7 +4,7 @@ Publish/subscribe keeps nothing for a receiver that is cut off. Each sender ther
 numbers what it publishes on a topic, and each receiver watches the numbers: one that is
 missing is a message that was lost, one that comes again was sent twice by a retry.
 
-A *mark* is an envelope without a message. It tells the sender's latest number, so that a
+A *mark* is an envelope without a message. It tells the number a sender has reached, so that a
 receiver that was cut off learns of messages it missed at the end as well.
 """
 
@@ -62,24 +62,36 @@ def unseal(data: bytes) -> Envelope | None:
 
 
 class Numbers:
-    """The sender's side: the latest number on each topic."""
+    """The sender's side: the latest number on each topic, and which are on their way."""
 
     def __init__(self) -> None:
         self.sender = os.urandom(8)
         self._latest: dict[bytes, int] = {}
+        self._on_their_way: dict[bytes, set[int]] = {}
 
     def next(self, topic: bytes) -> int:
-        """Return the number of the next message on ``topic``, from 1."""
+        """Return the number of the next message on ``topic``, from 1; call ``settle`` afterwards."""
         number = self._latest.get(topic, 0) + 1
         if number == 1 and len(self._latest) >= MAX_TOPICS:
             self.sender = os.urandom(8)
             self._latest.clear()
+            self._on_their_way.clear()
         self._latest[topic] = number
+        self._on_their_way.setdefault(topic, set()).add(number)
         return number
 
-    def latest(self, topic: bytes) -> int:
-        """Return the latest number, 0 if nothing was sent on ``topic``."""
-        return self._latest.get(topic, 0)
+    def settle(self, topic: bytes, number: int) -> None:
+        """Note that message ``number`` will not be sent again."""
+        numbers = self._on_their_way.get(topic)
+        if numbers is not None:
+            numbers.discard(number)
+            if not numbers:
+                del self._on_their_way[topic]
+
+    def settled(self, topic: bytes) -> int:
+        """Return the number up to which all messages are settled, 0 if there is none."""
+        on_their_way = self._on_their_way.get(topic)
+        return min(on_their_way) - 1 if on_their_way else self._latest.get(topic, 0)
 
 
 class Watch:

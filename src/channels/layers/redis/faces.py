@@ -64,7 +64,9 @@ class RedisSyncFace:
 
     def _publish(self, topic: Topic, channel: str, body: bytes) -> int:
         numbers = self._numbers()
-        sealed = seal(MESSAGE, numbers.sender, numbers.next(topic.key), channel, body)
+        number = numbers.next(topic.key)
+        sealed = seal(MESSAGE, numbers.sender, number, channel, body)
+        numbers.settle(topic.key, number)  # nobody asks this thread
 
         def publish(client: Any) -> int:
             try:

@@ -176,6 +176,7 @@ class SubscriptionLink(Link):
         self._asked: deque[bytes] = deque()
         self._heard = True
         self._pinged = False
+        self._pongs: deque[asyncio.Future[None] | None] = deque()
         self._ping_timer = self._loop.call_later(timeout, self._ping_if_silent)
 
     def subscribe(self, topic: bytes) -> None:
@@ -188,6 +189,14 @@ class SubscriptionLink(Link):
         self._asked.append(topic)
         self.write(f"{self._prefix}UNSUBSCRIBE", topic)
 
+    async def caught_up(self) -> None:
+        """Return when all that was published before this call has been handed on, or the link is lost."""
+        pong: asyncio.Future[None] = self._loop.create_future()
+        if self.lost is None:
+            self._pongs.append(pong)
+            self.write("PING")
+            await pong
+
     def received(self, reply: Any) -> None:
         """Hand on a message or a confirmation."""
         self._heard = True
@@ -198,7 +207,9 @@ class SubscriptionLink(Link):
         kind = reply[0]
         if kind in (b"message", b"smessage"):
             self._on_message(reply[1], reply[2])
-        elif kind != b"pong":
+        elif kind == b"pong":
+            _resolve(self._pongs.popleft())
+        else:
             topic = reply[1]
             if self._asked and self._asked[0] == topic:
                 self._asked.popleft()
@@ -212,6 +223,7 @@ class SubscriptionLink(Link):
             return
         self._pinged = not self._heard
         if self._pinged:
+            self._pongs.append(None)
             self.write("PING")
         self._heard = False
         self._ping_timer = self._loop.call_later(self._timeout, self._ping_if_silent)
@@ -220,6 +232,13 @@ class SubscriptionLink(Link):
         """See :meth:`Link.lose`."""
         self._ping_timer.cancel()
         super().lose(reason)
+        while self._pongs:
+            _resolve(self._pongs.popleft())
+
+
+def _resolve(pong: asyncio.Future[None] | None) -> None:
+    if pong is not None and not pong.done():
+        pong.set_result(None)
 
 
 def _as_connection_error(reason: BaseException) -> BaseException:

@@ -141,14 +141,18 @@ class Process:
         try:
             await self.connections.subscribe(topic)
         except BaseException:
-            await self.leave(topic.name, channel)
+            self._leave(topic.name, channel)
             raise
 
     async def leave(self, group: str, channel: str) -> None:
-        """End a membership."""
+        """End a membership; what was sent before still arrives."""
         if self._elsewhere(channel):
             await self._order("leave", group, channel)
             return
+        await self.connections.caught_up(self.names.topic("group", group))
+        self._leave(group, channel)
+
+    def _leave(self, group: str, channel: str) -> None:
         if self._layer.waits_in_redis(channel):
             members = self._named.get(group, set())
             members.discard(channel)

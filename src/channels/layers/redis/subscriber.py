@@ -146,6 +146,12 @@ class Subscriber:
         except ResponseError as error:
             raise unavailable(label, error) from error
 
+    async def caught_up(self, topic: Topic) -> None:
+        """Return when all that was published on ``topic`` before this call has been delivered."""
+        subscription = self._subscriptions.get(topic.key)
+        if subscription is not None and subscription.link is not None:
+            await subscription.link.caught_up()
+
     def _patience(self, topic: Topic) -> float:
         timeout = self._servers(topic).address.timeout
         if self._policy.on_unavailable == "wait":
