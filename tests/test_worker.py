@@ -296,6 +296,55 @@ class TestStop:
         assert ended == [True]
 
 
+class Acknowledging(InMemoryChannelLayer):
+    """Notes what was acknowledged, as layers that survive a worker's death do it."""
+
+    def __init__(self, diary: Diary) -> None:
+        super().__init__()
+        self.diary = diary
+
+    async def take(self, channel: str) -> tuple[Message, Callable[[], Any]]:
+        message = await self.receive(channel)
+
+        async def acknowledge() -> None:
+            self.diary.note(f"acknowledged {message['n']}")
+
+        return message, acknowledge
+
+
+class TestAcknowledgement:
+    async def test_comes_after_the_message_was_handled(self, diary: Diary) -> None:
+        layer, go = Acknowledging(diary), asyncio.Event()
+        async with working(Worker(Slow.as_asgi(diary=diary, go=go), ["a"], layer)):
+            await layer.send("a", {"type": "work", "n": 1})
+            await layer.send("a", {"type": "work", "n": 2})
+            await diary.wait_for("begun")
+            assert diary.entries == ["begun"]
+            go.set()
+            await diary.wait_for("acknowledged 2")
+        assert diary.entries == ["begun", "done", "acknowledged 1", "begun", "done", "acknowledged 2"]
+
+    async def test_comes_for_what_was_handled_during_the_stop(self, diary: Diary) -> None:
+        layer, go = Acknowledging(diary), asyncio.Event()
+        worker = Worker(Slow.as_asgi(diary=diary, go=go), ["a"], layer)
+        async with working(worker):
+            await layer.send("a", {"type": "work", "n": 1})
+            await diary.wait_for("begun")
+            worker.stop()
+            go.set()
+            await diary.wait_for("acknowledged 1")
+
+    async def test_does_not_come_for_what_was_not(self, diary: Diary) -> None:
+        class Impatient(Worker):
+            shutdown_timeout = 0.05
+
+        layer = Acknowledging(diary)
+        async with working(Impatient(Slow.as_asgi(diary=diary, go=asyncio.Event()), ["a"], layer)):
+            await layer.send("a", {"type": "work", "n": 1})
+            await diary.wait_for("begun")
+        assert diary.entries == ["begun"]
+
+
 class TestInstances:
     async def test_too_many_make_the_oldest_go(self, diary: Diary, layer: InMemoryChannelLayer) -> None:
         worker = Worker(recorder(diary), [], layer, max_applications=1)

@@ -8,7 +8,7 @@ import logging
 import signal
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, ClassVar
 
 from asgiref.compatibility import guarantee_single_callable
@@ -119,6 +119,7 @@ class Worker(StatelessServer):
                 "Channel layer is not valid: a worker needs one. Configure it in the setting CHANNEL_LAYERS."
             )
         self._stopping = asyncio.Event()
+        self._unacknowledged: dict[str, Callable[[], Awaitable[None]]] = {}
 
     def run(self) -> None:
         """Work in an event loop of its own until SIGTERM or SIGINT; a second SIGINT ends it at once."""
@@ -158,7 +159,8 @@ class Worker(StatelessServer):
             details = self.application_instances.get(channel)
             if details is not None:
                 await details["input_queue"].wait_handled()
-            message = await self.channel_layer.receive(channel)
+            await self._acknowledge(channel)
+            message = await self._take(channel)
             # Nothing may wait between here and put_nowait: the message would be lost on cancellation.
             if not message.get("type"):
                 telemetry.count("worker.dropped", reason="no type", channel=channel)
@@ -166,6 +168,22 @@ class Worker(StatelessServer):
                 continue
             scope = {"type": "channel", "channel": channel}
             self.get_or_create_application_instance(channel, scope).put_nowait(message)
+
+    async def _take(self, channel: str) -> Message:
+        """Receive; where the layer can wait for it, acknowledge only what has been handled."""
+        take = getattr(self.channel_layer, "take", None)
+        if take is None:
+            message: Message = await self.channel_layer.receive(channel)
+            return message
+        message, self._unacknowledged[channel] = await take(channel)
+        return message
+
+    async def _acknowledge(self, channel: str) -> None:
+        """Tell the layer that the last message of ``channel`` is done with; twice is harmless."""
+        acknowledge = self._unacknowledged.get(channel)
+        if acknowledge is not None:
+            await acknowledge()
+            del self._unacknowledged[channel]
 
     def get_or_create_application_instance(self, scope_id: str, scope: Scope) -> Inbox:
         """Return the inbox of the instance ``scope_id``; start one with ``scope`` if none runs."""
@@ -253,23 +271,31 @@ class Worker(StatelessServer):
 
     async def _drain(self) -> None:
         """Let the instances handle what they have, then end them."""
-        instances = list(self.application_instances.values())
-        handled = [asyncio.ensure_future(details["input_queue"].wait_handled()) for details in instances]
-        if handled:
-            _, late = await asyncio.wait(handled, timeout=self.shutdown_timeout)
-            for waiter in late:
-                waiter.cancel()
-            if late:
-                telemetry.count("worker.dropped", len(late), reason="shutdown timeout")
-                logger.error(
-                    "%d applications did not finish within %s s of the stop.",
-                    len(late),
-                    self.shutdown_timeout,
-                )
-        futures = [details["future"] for details in instances]
+        late = await self._wait_handled()
+        done = set(self._unacknowledged) - late
+        await asyncio.gather(*map(self._acknowledge, done), return_exceptions=True)
+        futures = [details["future"] for details in self.application_instances.values()]
         for future in futures:
             future.cancel()
         await asyncio.gather(*futures, return_exceptions=True)
+
+    async def _wait_handled(self) -> set[str]:
+        """Wait until all instances have handled what they have; return the channels of those too late."""
+        waiters = {
+            asyncio.ensure_future(details["input_queue"].wait_handled()): channel
+            for channel, details in self.application_instances.items()
+        }
+        if not waiters:
+            return set()
+        _, late = await asyncio.wait(waiters, timeout=self.shutdown_timeout)
+        for waiter in late:
+            waiter.cancel()
+        if late:
+            telemetry.count("worker.dropped", len(late), reason="shutdown timeout")
+            logger.error(
+                "%d applications did not finish within %s s of the stop.", len(late), self.shutdown_timeout
+            )
+        return {waiters[waiter] for waiter in late}
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
