@@ -63,6 +63,13 @@ class StreamClosed:
 
 
 @dataclass(slots=True)
+class StreamWritable:
+    """The peer has made room on a stream: what waited for it has left (flow control of HTTP/2)."""
+
+    stream_id: int
+
+
+@dataclass(slots=True)
 class ConnectionClosed:
     """The peer will send nothing more on this connection."""
 
@@ -113,6 +120,7 @@ Event: TypeAlias = (
     | BodyReceived
     | BodyEnded
     | StreamClosed
+    | StreamWritable
     | ConnectionClosed
     | ProtocolViolated
     | MessageReceived

@@ -1,0 +1,333 @@
+"""HTTP/2, the server's side of one connection (RFC 9113, RFC 8441): bytes in, events out, and back.
+
+``h2`` keeps the states of streams, HPACK and the windows of flow control. This room gives it one frame at a
+time, speaks the vocabulary of :mod:`channels.protocols.events`, and closes the gaps: floods, requests that
+concern one stream only, sending more than a window takes, a GOAWAY after which open streams are completed.
+
+zttp reads HTTP/2 too, and faster. It acknowledges a body before anybody has read it, so that a slow
+application could not slow down its peer, and takes no limits: this room cannot be built on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from h2 import events as h2_events
+from h2.errors import ErrorCodes
+from h2.exceptions import ProtocolError
+from hpack.exceptions import HPACKError
+
+from channels import telemetry
+from channels.protocols.events import (
+    BodyEnded,
+    BodyReceived,
+    ConnectionClosed,
+    Event,
+    ProtocolViolated,
+    RequestReceived,
+    StreamClosed,
+)
+from channels.protocols.http1_head import tokens
+from channels.protocols.http1_message import MalformedMessage
+from channels.protocols.http2_engine import HTTP2Limits, new_engine
+from channels.protocols.http2_frames import (
+    GOAWAY,
+    GOAWAY_SIZE,
+    ConnectionFault,
+    FloodGuard,
+    FrameCutter,
+    RawFrame,
+)
+from channels.protocols.http2_headers import (
+    MalformedRequest,
+    header_list_size,
+    judge_request,
+    judge_trailing_fields,
+)
+from channels.protocols.http2_writer import StreamWriter
+
+__all__ = ["HTTP2Connection", "HTTP2Limits", "upgrade_to_http2"]
+
+_DEFAULTS = HTTP2Limits()
+
+
+class HTTP2Connection(StreamWriter):
+    """An HTTP/2 connection as the server sees it.
+
+    Feed it with ``receive_data``, take events with ``next_event`` until there is none, write with the
+    ``send_*`` methods, and put ``data_to_send()`` on the wire after each: much of it is said by itself. Call
+    ``acknowledge`` when the application has taken a body's bytes, or its peer will send no more, and
+    ``start_window`` at regular times, once a second or so.
+
+    Args:
+        limits: what a peer may make us hold.
+        upgraded: the HTTP/1.1 request that was answered 101; see :func:`upgrade_to_http2`.
+
+    Raises:
+        ValueError: the request of the upgrade carries settings that are none.
+    """
+
+    __slots__ = ("_cutter", "_eof_untold", "_last_stream", "_limits", "_over", "_peer_leaves")
+
+    def __init__(self, limits: HTTP2Limits = _DEFAULTS, *, upgraded: RequestReceived | None = None) -> None:
+        self._limits = limits
+        self._cutter = FrameCutter(limits.max_header_bytes)
+        self._last_stream = 0
+        self._eof_untold = self._over = self._peer_leaves = False
+        settings = dict(upgraded.headers).get(b"http2-settings", b"") if upgraded is not None else None
+        guard = FloodGuard(limits.max_control_frames, limits.max_resets)
+        super().__init__(new_engine(limits, settings), guard, limits.max_pending)
+        if upgraded is not None:
+            self._begin_stream(_as_http2(upgraded))
+
+    @property
+    def buffered(self) -> int:
+        """Bytes received that are no whole frame yet."""
+        return self._cutter.buffered
+
+    @property
+    def open_streams(self) -> int:
+        """Requests that are not completely received and answered."""
+        return len(self._streams)
+
+    def receive_data(self, data: bytes) -> None:
+        """Take what the peer sent; b"" when it will send no more."""
+        if not data:
+            self._eof_untold = True
+        elif not self._over:
+            self._cutter.receive_data(data)
+
+    def next_event(self) -> Event | None:
+        """Return what the peer said next, or None if more must come first.
+
+        After ProtocolViolated and ConnectionClosed nothing more comes; the first one has its GOAWAY in
+        ``data_to_send()``, and is for the log: no response carries its status.
+        """
+        try:
+            while not self._events and not self._over:
+                frame = self._cutter.next_frame()
+                if frame is None:
+                    break
+                self._guard.frame_received(frame)
+                self._receive_frame(frame)
+        except ConnectionFault as fault:
+            self._fail(fault)
+        if self._events:
+            return self._events.popleft()
+        return self._tell_eof() if self._eof_untold and not self._over else self._tell_end()
+
+    def acknowledge(self, stream_id: int, amount: int) -> None:
+        """Let the peer send as much again: the application has taken ``amount`` bytes of a body.
+
+        What was not acknowledged when a stream ends is, by itself.
+        """
+        stream = self._streams.get(stream_id)
+        if stream is not None and (amount := min(amount, stream.unacknowledged)) > 0:
+            stream.unacknowledged -= amount
+            self._engine.acknowledge_received_data(amount, stream_id)
+
+    def start_window(self) -> None:
+        """Begin a new window of time for what is counted against floods."""
+        self._guard.start_window()
+
+    def shutdown(self) -> None:
+        """Say that no more requests are taken (GOAWAY); those that are there are completed.
+
+        A request that comes all the same is refused so that the peer may repeat it elsewhere. When
+        ``open_streams`` is 0 the connection may be closed.
+        """
+        if not self._draining and not self._over:
+            self._draining = True
+            self._write_goaway(ErrorCodes.NO_ERROR)
+
+    def _begin_stream(self, request: RequestReceived) -> None:
+        self._last_stream = request.stream_id
+        self._open(request)
+        self._events.append(request)
+
+    def _receive_frame(self, frame: RawFrame) -> None:
+        if frame.kind == GOAWAY and not frame.stream_id and len(frame.data) >= GOAWAY_SIZE:
+            # The engine would take it for the end of everything; the peer still wants its answers.
+            self._peer_leaves = True
+            return
+        try:
+            events = self._engine.receive_data(frame.data)
+        except ProtocolError as error:
+            self._take_back_goaway()
+            raise _fault_of(error) from None
+        for event in events:
+            action = _ACTIONS.get(type(event))
+            if action is not None:
+                action(self, event)
+
+    def _take_back_goaway(self) -> None:
+        """The engine has written a GOAWAY; we say it ourselves, with the code that the standard asks for."""
+        self._output.append(self._engine.data_to_send()[:-GOAWAY_SIZE])
+
+    def _fail(self, fault: ConnectionFault) -> None:
+        """The peer broke the protocol."""
+        self._over = True
+        self._write_goaway(fault.code)
+        self._streams.clear()
+        self._blocked.clear()
+        self._cutter.clear()
+        self._events.append(ProtocolViolated(400, fault.reason))
+
+    def _tell_eof(self) -> Event:
+        """The peer is gone: each stream is told, then the connection."""
+        self._over = True
+        self._events.extend(StreamClosed(stream_id) for stream_id in self._streams)
+        self._events.append(ConnectionClosed())
+        self._streams.clear()
+        self._blocked.clear()
+        return self._events.popleft()
+
+    def _tell_end(self) -> Event | None:
+        """A peer that has said goodbye is done when its last stream is."""
+        if self._peer_leaves and not self._streams and not self._over:
+            self._over = True
+            return ConnectionClosed()
+        return None
+
+    def _write_goaway(self, code: int) -> None:
+        payload = self._last_stream.to_bytes(4, "big") + code.to_bytes(4, "big")
+        self._write(b"\0\0\x08\x07\0\0\0\0\0" + payload)
+
+    # What the engine tells
+
+    def _request_received(self, event: h2_events.RequestReceived) -> None:
+        stream_id, ended = event.stream_id, event.stream_ended is not None
+        if self._draining or len(self._streams) >= self._limits.max_streams:
+            telemetry.count("protocols.refused_stream", draining=self._draining)
+            self._reset_peer(stream_id, ErrorCodes.REFUSED_STREAM)
+            return
+        self._last_stream = stream_id
+        try:
+            self._begin_stream(self._judge(stream_id, event.headers or [], ended))
+        except MalformedMessage as error:
+            telemetry.count("protocols.refused_request", status=error.status, reason=error.reason)
+            self._refuse(stream_id, error.status, ended)
+        except MalformedRequest as error:
+            telemetry.count("protocols.malformed_request", reason=error.reason)
+            self._reset_peer(stream_id, ErrorCodes.PROTOCOL_ERROR)
+
+    def _judge(self, stream_id: int, fields: Any, ended: bool) -> RequestReceived:
+        limits = self._limits
+        if len(fields) > limits.max_headers + 5:  # the pseudo-header fields beside them
+            raise MalformedMessage(431, f"the request has more than {limits.max_headers} fields")
+        if header_list_size(fields) > limits.max_header_bytes:
+            raise MalformedMessage(431, f"the fields have more than {limits.max_header_bytes} bytes")
+        return judge_request(stream_id, fields, ended, limits.max_target)
+
+    def _data_received(self, event: h2_events.DataReceived) -> None:
+        data, size = event.data or b"", event.flow_controlled_length or 0
+        stream = self._streams.get(event.stream_id)
+        if stream is None:  # it was reset, or refused: nobody will ever read this
+            self._engine.acknowledge_received_data(size, event.stream_id)
+            return
+        stream.unacknowledged += len(data)
+        if size > len(data):  # padding
+            self._engine.acknowledge_received_data(size - len(data), event.stream_id)
+        if data:
+            self._events.append(BodyReceived(event.stream_id, data))
+        elif size and event.stream_ended is None:
+            self._guard.empty_frame()
+
+    def _trailers_received(self, event: h2_events.TrailersReceived) -> None:
+        stream = self._streams.get(event.stream_id)
+        if stream is None:
+            return
+        try:
+            trailers = judge_trailing_fields(list(event.headers or []))
+        except MalformedRequest as error:
+            telemetry.count("protocols.malformed_request", reason=error.reason)
+            self._close(event.stream_id)
+            self._reset_peer(event.stream_id, ErrorCodes.PROTOCOL_ERROR)
+            self._events.append(StreamClosed(event.stream_id))
+        else:
+            self._events.append(BodyEnded(event.stream_id, trailers))
+            self._end_request(event.stream_id, stream)
+
+    def _stream_ended(self, event: h2_events.StreamEnded) -> None:
+        stream = self._streams.get(event.stream_id)
+        if stream is None or stream.request_ended:
+            return
+        self._events.append(BodyEnded(event.stream_id))
+        self._end_request(event.stream_id, stream)
+
+    def _stream_reset(self, event: h2_events.StreamReset) -> None:
+        if event.stream_id in self._streams:
+            self._close(event.stream_id)
+            self._events.append(StreamClosed(event.stream_id))
+        if not event.remote_reset:  # for something the peer did
+            self._guard.stream_reset()
+
+    def _window_opened(self, event: object) -> None:
+        if self._blocked:
+            self._flush_blocked()
+
+    def _reset_peer(self, stream_id: int, code: ErrorCodes) -> None:
+        self._guard.stream_reset()
+        self._engine.reset_stream(stream_id, code)
+
+    def _refuse(self, stream_id: int, status: int, ended: bool) -> None:
+        """Answer a request that nobody else will see."""
+        self._engine.send_headers(stream_id, [(b":status", b"%d" % status)], end_stream=True)
+        if not ended:
+            self._reset_peer(stream_id, ErrorCodes.NO_ERROR)
+
+
+_ACTIONS: dict[type, Callable[[HTTP2Connection, Any], None]] = {
+    h2_events.RequestReceived: HTTP2Connection._request_received,
+    h2_events.DataReceived: HTTP2Connection._data_received,
+    h2_events.TrailersReceived: HTTP2Connection._trailers_received,
+    h2_events.StreamEnded: HTTP2Connection._stream_ended,
+    h2_events.StreamReset: HTTP2Connection._stream_reset,
+    h2_events.WindowUpdated: HTTP2Connection._window_opened,
+    h2_events.RemoteSettingsChanged: HTTP2Connection._window_opened,
+}
+# They speak of the HTTP/1.1 connection that is no more.
+_UPGRADE_FIELDS = frozenset({b"connection", b"upgrade", b"http2-settings"})
+
+
+def _fault_of(error: ProtocolError) -> ConnectionFault:
+    code: int = error.error_code
+    if type(error) is ProtocolError and isinstance(error.__cause__, HPACKError):
+        code = ErrorCodes.COMPRESSION_ERROR  # RFC 9113 4.3; the engine says PROTOCOL_ERROR
+    return ConnectionFault(code, f"a frame breaks the rules of HTTP/2: {type(error).__name__}")
+
+
+def _as_http2(request: RequestReceived) -> RequestReceived:
+    headers = [field for field in request.headers if field[0] not in _UPGRADE_FIELDS]
+    return replace(request, stream_id=1, http_version="2", upgrade=b"", scheme=b"http", headers=headers)
+
+
+def upgrade_to_http2(request: RequestReceived, limits: HTTP2Limits = _DEFAULTS) -> HTTP2Connection | None:
+    """Go on with HTTP/2 after an HTTP/1.1 request that asks for it in clear text.
+
+    Answer it with 101, ``Connection: Upgrade`` and ``Upgrade: h2c``, then put ``data_to_send()`` of the new
+    connection on the wire and give it what the peer sent behind its request. Its first event is the request,
+    as stream 1.
+
+    Args:
+        request: as :mod:`channels.protocols.http1` told of it, without a body.
+        limits: what the peer may make us hold.
+
+    Returns:
+        The connection, or None if the request does not ask for HTTP/2 in a way that may be granted: it is
+        served as HTTP/1.1 then.
+
+    See RFC 7540 section 3.2; RFC 9113 does not ask for this any more.
+    """
+    if request.upgrade != b"h2c" or not request.ended:
+        return None
+    settings = [value for name, value in request.headers if name == b"http2-settings"]
+    options = tokens(b",".join(value for name, value in request.headers if name == b"connection"))
+    if len(settings) != 1 or b"http2-settings" not in options:
+        return None
+    try:
+        return HTTP2Connection(limits, upgraded=request)
+    except ValueError:
+        return None
