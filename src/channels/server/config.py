@@ -121,6 +121,12 @@ class Config:
     http1_engine: str = option(
         "auto", "The parser of HTTP/1.1: auto takes zttp where installed.", choices=("auto", "zttp", "h11")
     )
+    http2: bool = option(
+        True, "Speak HTTP/2: over TLS by ALPN, in clear text with prior knowledge or by upgrade.", kind=bool
+    )
+    http2_max_streams: int = option(
+        100, "How many requests one HTTP/2 connection may have at the same time.", kind=int, least=1
+    )
     backlog: int = option(2048, "How many connections may wait to be accepted.", kind=int, least=1)
 
     websocket_deflate: bool = option(

@@ -12,6 +12,7 @@ from typing import Any, Protocol, cast
 
 from channels import telemetry
 from channels.server.http1 import HTTP1Handler
+from channels.server.http2 import HTTP2Handler, Opening
 from channels.server.runtime import Runtime
 from channels.server.timers import NEVER
 from channels.server.tls import Credentials
@@ -127,11 +128,20 @@ class Connection(asyncio.Protocol):
         self.runtime.accepted += 1
         if self._credentials is not None:
             self.tls = self._credentials.extension(transport.get_extra_info("ssl_object"))
-        self.handler = HTTP1Handler(self)
+        self.handler = self._first_handler()
         self._admitted = self.runtime.admit(self)
         if not self._admitted:
             self.write_now(_TOO_MANY)
             self.close(linger=True)
+
+    def _first_handler(self) -> Handler:
+        """TLS has agreed on a protocol (ALPN); in clear text the first bytes tell."""
+        if not self.runtime.config.http2:
+            return HTTP1Handler(self)
+        if self.tls is None:
+            return Opening(self, HTTP1Handler(self))
+        agreed = self._transport.get_extra_info("ssl_object").selected_alpn_protocol()
+        return HTTP2Handler(self) if agreed == "h2" else HTTP1Handler(self)
 
     def data_received(self, data: bytes) -> None:
         """Hand bytes on; what comes after our close is read and thrown away."""
@@ -239,7 +249,10 @@ class Connection(asyncio.Protocol):
         self.closing = True
         limit = self.runtime.config.write_timeout
         if linger and self._transport.can_write_eof():
-            self._transport.write_eof()
+            try:
+                self._transport.write_eof()
+            except OSError:
+                self._transport.abort()  # the peer is gone, and the loop has not noticed yet
             self.resume_reading()
             limit = LINGER if limit is None else min(LINGER, limit)
         else:

@@ -18,7 +18,9 @@ from channels.protocols.events import (
     RequestReceived,
     StreamClosed,
 )
+from channels.protocols.http2 import upgrade_to_http2
 from channels.protocols.websocket import HandshakeRejected, accept_handshake
+from channels.server.http2 import HTTP2Handler
 from channels.server.streams.http import HTTPStream
 from channels.server.streams.response import Response
 from channels.server.streams.websocket import WebSocketStream
@@ -118,7 +120,8 @@ class HTTP1Handler:
             if self._connection.closing:
                 return
         if self._stream is None:
-            self._wait_for_request()
+            if self._connection.handler is self:
+                self._wait_for_request()
         elif self._engine.buffered > _AHEAD and not self._held:
             self._connection.pause_reading()
 
@@ -128,8 +131,28 @@ class HTTP1Handler:
             self._wait_for(_Waiting.HANDSHAKE)
             self._open_websocket(request)
             return
+        if request.upgrade == b"h2c" and self._goes_on_with_http2(request):
+            return
         self._wait_for(_Waiting.APPLICATION if request.ended else _Waiting.BODY)
         self._stream = HTTPStream(request, self._runtime, self)
+
+    def _goes_on_with_http2(self, request: RequestReceived) -> bool:
+        """Grant an upgrade to HTTP/2 in clear text (RFC 7540 section 3.2)."""
+        if not self._runtime.config.http2 or self.tls is not None:
+            return False
+        engine = upgrade_to_http2(request, self._runtime.http2_limits)
+        if engine is None:
+            return False
+        self._engine.send_response(101, [(b"connection", b"Upgrade"), (b"upgrade", b"h2c")])
+        self._write()
+        self._runtime.timers.cancel(self)
+        self._held = True  # nothing more is HTTP/1.1
+        self._connection.handler = handler = HTTP2Handler(self._connection, engine)
+        ahead = self._engine.trailing_data()
+        if ahead:
+            handler.data_received(ahead)
+        self._connection.resume_reading()
+        return True
 
     def _open_websocket(self, request: RequestReceived) -> None:
         try:

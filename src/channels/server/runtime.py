@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from channels import telemetry
 from channels.protocols.deflate import DeflateParameters, DeflateSettings, negotiate
 from channels.protocols.http1 import HTTP1Connection, HTTP1Limits
+from channels.protocols.http2 import HTTP2Limits
 from channels.protocols.websocket import Handshake, WebSocketLimits
 from channels.server.admission import Admission
 from channels.server.config import Config
@@ -75,6 +76,13 @@ class Runtime:
             max_target=config.max_target_size,
             max_header_bytes=config.max_head_size,
             max_headers=config.max_headers,
+        )
+        self.http2_limits = HTTP2Limits(
+            max_target=config.max_target_size,
+            max_header_bytes=config.max_head_size,
+            max_headers=config.max_headers,
+            max_streams=config.http2_max_streams,
+            max_pending=config.write_limit,
         )
         self._http1_engine = None if config.http1_engine == "auto" else config.http1_engine
         self._dirty: list[Flushable] = []

@@ -71,6 +71,7 @@ class Server:
         self.addresses: list[tuple[str, int] | str] = []
         self._endpoints = [secured(parse_endpoint(text), config) for text in config.endpoints]
         self._lifespan = Lifespan(config.app, config.lifespan, config.lifespan_timeout)
+        self._protocols = ("h2", "http/1.1") if config.http2 else ("http/1.1",)
         self._listeners: list[asyncio.AbstractServer] = []
         self._sockets: list[socket.socket] = []
         self._runtime: Runtime | None = None
@@ -100,7 +101,7 @@ class Server:
 
     def _open(self, endpoint: Endpoint) -> list[tuple[socket.socket, Credentials | None]]:
         """Listen there, after a look at the certificate: a socket that cannot serve is not opened."""
-        credentials = None if endpoint.tls is None else Credentials(endpoint.tls, ("http/1.1",))
+        credentials = None if endpoint.tls is None else Credentials(endpoint.tls, self._protocols)
         opened = open_sockets(endpoint, self.config.backlog)
         self._sockets += opened
         return [(sock, credentials) for sock in opened]

@@ -68,7 +68,10 @@ class Exchange(Protocol):
 class Link(Protocol):
     """The bytes of an open WebSocket, both ways."""
 
-    congested: bool
+    @property
+    def congested(self) -> bool:
+        """Whether senders should wait: the peer does not read fast enough."""
+        ...
 
     def write(self, data: bytes) -> None:
         """Send, together with what else is sent in this turn."""

@@ -1,0 +1,297 @@
+"""HTTP/2 on one connection: the engine's events to streams, many at a time.
+
+It begins in three ways: agreed on in TLS (ALPN), known before (the first bytes are
+HTTP/2's preface), or asked for by an HTTP/1.1 request (Upgrade: h2c).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from channels import telemetry
+from channels.protocols.events import (
+    BodyEnded,
+    BodyReceived,
+    ConnectionClosed,
+    Event,
+    ProtocolViolated,
+    RequestReceived,
+    StreamClosed,
+    StreamWritable,
+)
+from channels.protocols.http2 import HTTP2Connection
+from channels.protocols.http2_frames import PREFACE
+from channels.protocols.websocket import HandshakeRejected, accept_handshake
+from channels.server.http2_exchange import CANCEL, HTTP2Exchange
+from channels.server.streams.http import HTTPStream
+from channels.server.streams.response import Response
+from channels.server.streams.websocket import WebSocketStream
+from channels.server.timers import NEVER
+
+if TYPE_CHECKING:
+    from channels.server.connection import Connection, Handler
+
+logger = logging.getLogger("channels.server")
+
+#: Seconds between two looks at the time limits and floods of a connection.
+_TICK = 1.0
+
+
+class Opening:
+    """What a connection in clear text does until its first bytes tell HTTP/2 from HTTP/1.1.
+
+    Args:
+        connection: the connection.
+        http1: who goes on with anything but HTTP/2, and keeps the time until then.
+    """
+
+    def __init__(self, connection: Connection, http1: Handler) -> None:
+        self._connection = connection
+        self._http1 = http1
+        self._begun = b""
+
+    def data_received(self, data: bytes) -> None:
+        """Decide, as soon as it can be told."""
+        data = self._begun + data
+        if data.startswith(PREFACE):
+            self._http1.connection_lost()  # it lets go of its time limits
+            self._connection.handler = HTTP2Handler(self._connection)
+        elif PREFACE.startswith(data):
+            self._begun = data
+            return
+        else:
+            self._connection.handler = self._http1
+        self._connection.handler.data_received(data)
+
+    def eof_received(self) -> bool:
+        """The peer has sent all that it will: that is no HTTP/2."""
+        if self._begun:
+            self._http1.data_received(self._begun)
+        return not self._connection.closing and self._http1.eof_received()
+
+    def connection_lost(self) -> None:
+        """Nothing came of it."""
+        self._http1.connection_lost()
+
+    def stop(self) -> None:
+        """Close a connection that has not asked for anything."""
+        self._http1.stop()
+
+
+class HTTP2Handler:
+    """What a connection does while it speaks HTTP/2.
+
+    Args:
+        connection: the connection.
+        engine: one that has begun already, by an upgrade; None for a new one.
+
+    Attributes:
+        connection: the connection.
+        engine: its protocol.
+        runtime: what the process shares.
+    """
+
+    __slots__ = (
+        "_advancing",
+        "_exchanges",
+        "_idle_by",
+        "_leaving",
+        "_stalls",
+        "connection",
+        "engine",
+        "runtime",
+        "slot",
+    )
+
+    def __init__(self, connection: Connection, engine: HTTP2Connection | None = None) -> None:
+        self.connection = connection
+        self.runtime = connection.runtime
+        self.engine = engine or HTTP2Connection(self.runtime.http2_limits)
+        self.slot: int | None = None
+        self._exchanges: dict[int, HTTP2Exchange] = {}
+        self._advancing = False
+        self._leaving = False
+        self._stalls: dict[int, tuple[float, float]] = {}
+        self._idle_by = NEVER
+        self._rest()
+        self.runtime.timers.schedule(self, self.runtime.timers.now + _TICK)
+        self.advance()
+
+    # From the connection
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the engine and act on what it understood."""
+        self.engine.receive_data(data)
+        self.advance()
+
+    def eof_received(self) -> bool:
+        """The peer is gone: HTTP/2 knows no half of a connection."""
+        self.engine.receive_data(b"")
+        self.advance()
+        return False
+
+    def connection_lost(self) -> None:
+        """Tell all streams, and keep nothing."""
+        self.runtime.timers.cancel(self)
+        exchanges, self._exchanges = list(self._exchanges.values()), {}
+        self.engine.receive_data(b"")
+        while self.engine.next_event() is not None:
+            pass  # only so that it knows that its streams are over, and senders do not wait for it
+        for exchange in exchanges:
+            exchange.lost()
+
+    def stop(self) -> None:
+        """Take nothing new (GOAWAY), close WebSockets, and the connection after its last stream."""
+        self._leave()
+        for exchange in list(self._exchanges.values()):
+            if isinstance(exchange.stream, WebSocketStream):
+                exchange.stream.stop()
+        self.advance()
+
+    def _leave(self) -> None:
+        self._leaving = True
+        self.engine.shutdown()
+
+    # The engine's events
+
+    def advance(self) -> None:
+        """Act on what the engine has to tell, and send what it has to send."""
+        if self._advancing:
+            return
+        self._advancing = True
+        try:
+            while (event := self.engine.next_event()) is not None:
+                _ACTIONS[type(event)](self, event)
+        finally:
+            self._advancing = False
+        self.connection.write(self.engine.data_to_send())
+        if self._leaving and not self.engine.open_streams:
+            self.connection.close(linger=True)
+
+    def completed(self, exchange: HTTP2Exchange) -> None:
+        """Forget a stream that is over for the application, and send what is left of it."""
+        self._exchanges.pop(exchange.stream_id, None)
+        self._rest()
+        if self.runtime.stopping:
+            self._leave()
+        self.advance()
+
+    def _request_received(self, request: RequestReceived) -> None:
+        exchange = self._exchanges[request.stream_id] = HTTP2Exchange(self, request.stream_id)
+        self._idle_by = NEVER
+        if request.upgrade == b"websocket":
+            exchange.tunnel = True
+            self._open_websocket(request, exchange)
+            return
+        exchange.expect("http_timeout" if request.ended else "body_timeout")
+        exchange.stream = HTTPStream(request, self.runtime, exchange)
+
+    def _open_websocket(self, request: RequestReceived, exchange: HTTP2Exchange) -> None:
+        try:
+            handshake = accept_handshake(request)
+        except HandshakeRejected as error:
+            logger.warning("WebSocket handshake refused: %r: %s", request.target, error.reason)
+            telemetry.count("server.bad_handshake", status=error.status, reason=error.reason)
+            response = Response(self.runtime, exchange, "http.response", head_only=False)
+            response.answer(error.status, error.reason, error.headers)
+        else:
+            exchange.stream = WebSocketStream(request, handshake, self.runtime, exchange, exchange)
+
+    def _body_received(self, event: BodyReceived) -> None:
+        if (exchange := self._exchanges.get(event.stream_id)) is not None:
+            exchange.body_received(event.data)
+        else:
+            self.engine.acknowledge(event.stream_id, len(event.data))
+
+    def _body_ended(self, event: BodyEnded) -> None:
+        if (exchange := self._exchanges.get(event.stream_id)) is not None:
+            exchange.body_ended()
+            if exchange.stream is None:
+                self._forget(exchange)
+
+    def _stream_closed(self, event: StreamClosed) -> None:
+        if (exchange := self._exchanges.get(event.stream_id)) is not None:
+            self._forget(exchange)
+
+    def _forget(self, exchange: HTTP2Exchange) -> None:
+        self._exchanges.pop(exchange.stream_id, None)
+        exchange.lost()
+        self._rest()
+
+    def _stream_writable(self, event: StreamWritable) -> None:
+        if (exchange := self._exchanges.get(event.stream_id)) is not None:
+            exchange.writable()
+
+    def _connection_closed(self, event: ConnectionClosed) -> None:
+        self.connection.write(self.engine.data_to_send())
+        self.connection.close()
+
+    def _violated(self, event: ProtocolViolated) -> None:
+        telemetry.count("server.bad_request", status=event.status, reason=event.reason)
+        logger.debug("Bad HTTP/2 from %s: %s", self.connection.client, event.reason)
+        self.connection.write(self.engine.data_to_send())
+        for exchange in list(self._exchanges.values()):
+            self._forget(exchange)
+        self.connection.close(linger=True)
+
+    # Time
+
+    def _rest(self) -> None:
+        """The time limit of an idle connection begins with the end of its last stream."""
+        limit = self.runtime.config.keep_alive_timeout
+        if not self._exchanges and limit is not None:
+            self._idle_by = self.runtime.timers.now + limit
+
+    def on_due(self, now: float) -> float:
+        """Look at the time limits of the connection and of its streams."""
+        if self.connection.closing:
+            return NEVER
+        self.engine.start_window()
+        for exchange in list(self._exchanges.values()):
+            if now >= exchange.deadline:
+                exchange.timed_out()
+        self._cut_stalled(now)
+        if now >= self._idle_by and not self.engine.open_streams:
+            self._leave()
+            self.advance()
+        return now + _TICK
+
+    def _cut_stalled(self, now: float) -> None:
+        """Reset the streams whose peers have left a full window unread for too long."""
+        limit = self.runtime.config.write_timeout
+        blocked = self.engine.blocked
+        if limit is None or not blocked:
+            return
+        stalls: dict[int, tuple[float, float]] = {}
+        for stream_id in blocked:
+            pending = self.engine.pending(stream_id)
+            known, by = self._stalls.get(stream_id, (NEVER, NEVER))
+            if known - pending >= self.runtime.config.write_buffer_size // 4:
+                stalls[stream_id] = (pending, now + limit)
+            elif now < by:
+                stalls[stream_id] = (known, by)
+            else:
+                self._cut(stream_id)
+        self._stalls = stalls
+
+    def _cut(self, stream_id: int) -> None:
+        if (exchange := self._exchanges.get(stream_id)) is not None:
+            exchange.cut("timeout")
+            return
+        # Its application has said all there was to say.
+        telemetry.count("server.slow_reader", reason="timeout", client=self.connection.client)
+        self.engine.reset(stream_id, CANCEL)
+        self.advance()
+
+
+_ACTIONS: dict[type[Event], Callable[[HTTP2Handler, Any], None]] = {
+    RequestReceived: HTTP2Handler._request_received,
+    BodyReceived: HTTP2Handler._body_received,
+    BodyEnded: HTTP2Handler._body_ended,
+    StreamClosed: HTTP2Handler._stream_closed,
+    StreamWritable: HTTP2Handler._stream_writable,
+    ConnectionClosed: HTTP2Handler._connection_closed,
+    ProtocolViolated: HTTP2Handler._violated,
+}
