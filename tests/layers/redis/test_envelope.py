@@ -35,6 +35,17 @@ def test_numbers_count_per_topic_and_begin_anew_when_there_are_too_many(monkeypa
     numbers.settle(b"a", 3)
 
 
+class Clock:
+    now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+def aged(number, age, sender=b"sender-1"):
+    return Envelope(MARK, sender, number, "", envelope.AGE.pack(age))
+
+
 def test_a_watch_sees_what_is_missing_and_what_came_before():
     watch = Watch()
     assert watch.missing(sealed(5)) == 0  # whoever joins late has missed nothing
@@ -42,14 +53,38 @@ def test_a_watch_sees_what_is_missing_and_what_came_before():
     assert watch.missing(sealed(9)) == 2
     assert watch.missing(sealed(9)) == -1
     assert watch.missing(sealed(1, b"sender-2")) == 0
-    assert watch.missing(sealed(9, kind=MARK)) == -1
+    assert watch.missing(sealed(9, kind=MARK)) == 0
     assert watch.missing(sealed(12, kind=MARK)) == 3
+    assert watch.missing(sealed(11, kind=MARK)) == 0
     assert watch.missing(sealed(13)) == 0
+
+
+def test_of_a_sender_that_began_later_than_the_watch_everything_counts():
+    clock = Clock()
+    watch = Watch(clock)
+    clock.now += 10
+    assert watch.missing(sealed(4)) == 0
+    assert watch.missing(aged(4, age=20)) == 0  # the three before were sent before the watch began
+    assert watch.missing(aged(6, age=5)) == 2 + 3
+    assert watch.missing(aged(6, age=5)) == 0
+    assert watch.missing(aged(3, age=5, sender=b"sender-2")) == 3
+    assert watch.missing(aged(3, age=20, sender=b"sender-3")) == 0
+    assert watch.missing(sealed(4, sender=b"sender-3")) == 0
+
+
+def test_a_mark_tells_what_was_reached_and_since_when():
+    clock = Clock()
+    numbers = Numbers(clock)
+    numbers.settle(b"t", numbers.next(b"t"))
+    numbers.next(b"t")
+    clock.now += 2.5
+    mark = unseal(numbers.mark(b"t"))
+    assert (mark.kind, mark.number, envelope.AGE.unpack(mark.body)) == (MARK, 1, (2.5,))
 
 
 def test_a_watch_forgets_the_sender_that_was_silent_for_longest(monkeypatch):
     monkeypatch.setattr(envelope, "MAX_SENDERS", 2)
     watch = Watch()
-    for sender in (b"a", b"b", b"a", b"c"):
-        watch.missing(sealed(1 if sender != b"a" else len(watch._latest) + 1, sender))
+    for number, sender in enumerate([b"a", b"b", b"a", b"c"], 1):
+        watch.missing(sealed(number, sender))
     assert list(watch._latest) == [b"a", b"c"]

@@ -12,7 +12,7 @@ from redis.exceptions import AskError, ClusterDownError, MovedError, TryAgainErr
 
 from channels import telemetry
 from channels.layers.redis.addresses import Place, shard_of
-from channels.layers.redis.envelope import MARK, MESSAGE, Numbers, seal
+from channels.layers.redis.envelope import MESSAGE, Numbers, seal
 from channels.layers.redis.errors import UNREACHABLE, RedisUnavailable, refused, unavailable
 from channels.layers.redis.link import Link
 from channels.layers.redis.servers import Servers
@@ -123,8 +123,7 @@ class Commands:
         if self.numbers.settled(topic.key):
 
             def command(sharded: bool) -> tuple[str, bytes, bytes]:
-                mark = seal(MARK, self.numbers.sender, self.numbers.settled(topic.key), "", b"")
-                return ("SPUBLISH" if sharded else "PUBLISH", topic.key, mark)
+                return ("SPUBLISH" if sharded else "PUBLISH", topic.key, self.numbers.mark(topic.key))
 
             await self._run(self.shard(topic.name), topic.key, command, tries=2)
 

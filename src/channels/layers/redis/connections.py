@@ -97,7 +97,8 @@ class Connections:
     @property
     def topics(self) -> int:
         """How many topics are subscribed or about to be."""
-        return 0 if self._subscriber is None else len(self._subscriber)
+        subscriber = self._subscriber
+        return 0 if subscriber is None or subscriber.retired else len(subscriber)
 
     async def subscribe(self, topic: Topic) -> None:
         """Return when ``topic`` is subscribed; raises RedisUnavailable."""
@@ -119,11 +120,12 @@ class Connections:
             return subscriber
 
     def _new_subscriber(self, old: Subscriber | None) -> Subscriber:
-        topics = [] if old is None else list(self._needs.wanted_topics())
-        if old is not None and not old.loop.is_closed():
-            old.retired = True
-            self._retired = [each for each in self._retired if not each.loop.is_closed()] + [old]
-        return Subscriber(self._shards(), self._policy, self._inbox, self, topics)
+        if old is None:
+            return Subscriber(self._shards(), self._policy, self._inbox, self)
+        old.retired = True
+        self._retired = [each for each in [*self._retired, old] if not each.loop.is_closed()]
+        topics = list(self._needs.wanted_topics())
+        return Subscriber(self._shards(), self._policy, self._inbox, self, topics, old.watches())
 
     def release(self, topics: Iterable[Topic]) -> None:
         """End subscriptions, from any thread, soon, unless the topics are wanted again by then."""

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import time
 import uuid
-from collections.abc import Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Final
 
 from channels import telemetry
 from channels.layers.names import is_process_local
-from channels.layers.redis.commands import Commands
+from channels.layers.redis.commands import Commands, backoff
 from channels.layers.redis.connections import Connections
 from channels.layers.redis.envelope import Envelope
 from channels.layers.redis.errors import RedisUnavailable
@@ -24,6 +25,8 @@ from channels.layers.redis.topics import Names, Topic
 if TYPE_CHECKING:
     from channels.layers.redis.layer import RedisChannelLayer
 
+#: Seconds for which a question about numbers, or its answer, is tried while Redis is away.
+SIGNAL_LIFETIME: Final = 30.0
 #: Kinds of topics whose messages are numbered.
 NUMBERED: Final = ("group", "process", "channel")
 #: Topics named in one question; more are asked for in several.
@@ -265,7 +268,7 @@ class Process:
 
         async def answer(commands: Commands) -> None:
             for topic in topics:
-                await commands.mark(topic)
+                await _until_done(functools.partial(commands.mark, topic))
 
         self.connections.in_each_loop(answer)
 
@@ -289,7 +292,7 @@ class Process:
             self._start(self._ask(asked[start : start + ROLL_CALL_SIZE]))
 
     async def _ask(self, topics: list[list[str]]) -> None:
-        await self._tell(self._roll_call, topics)
+        await _until_done(functools.partial(self._tell, self._roll_call, topics))
 
     def _start(self, coroutine: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)
@@ -318,3 +321,16 @@ class Process:
         await asyncio.gather(*background, return_exceptions=True)
         await self.queues.aclose()
         await self.connections.aclose()
+
+
+async def _until_done(call: Callable[[], Awaitable[object]]) -> None:
+    """Repeat a call that may be made twice while Redis is away, for as long as somebody may wait for it."""
+    deadline = time.monotonic() + SIGNAL_LIFETIME
+    for wait in backoff():
+        try:
+            await call()
+            return
+        except RedisUnavailable:
+            if time.monotonic() > deadline:
+                raise
+        await asyncio.sleep(wait)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import enum
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Protocol
 
 from redis.exceptions import MovedError, ResponseError
@@ -38,11 +39,11 @@ class Subscription:
 
     __slots__ = ("confirmed", "link", "state", "topic", "watch")
 
-    def __init__(self, topic: Topic) -> None:
+    def __init__(self, topic: Topic, watch: Watch | None = None) -> None:
         self.topic = topic
         self.state = State.LOST
         self.link: SubscriptionLink | None = None
-        self.watch = Watch()
+        self.watch = watch or Watch()
         self.confirmed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def settle(self, error: BaseException | None = None) -> None:
@@ -88,6 +89,7 @@ class Subscriber:
         inbox: takes what arrives.
         owner: is asked and told.
         topics: those of a subscriber that has ended; subscribed as soon as the servers allow.
+        watches: of that subscriber, by key of the topic: what was missed in between counts.
     """
 
     def __init__(
@@ -97,6 +99,7 @@ class Subscriber:
         inbox: Inbox,
         owner: Owner,
         topics: Iterable[Topic] = (),
+        watches: Mapping[bytes, Watch] = MappingProxyType({}),
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self.retired = False
@@ -116,6 +119,10 @@ class Subscriber:
     def __len__(self) -> int:
         """Count the topics."""
         return len(self._subscriptions)
+
+    def watches(self) -> dict[bytes, Watch]:
+        """Return what is known of the senders on each topic, for whoever takes over."""
+        return {key: subscription.watch for key, subscription in self._subscriptions.items()}
 
     def confirmed(self, topic: Topic, or_repaired: bool = False) -> bool:
         """Whether Redis has confirmed ``topic``; or, as well, had and the connection is being repaired."""
@@ -331,4 +338,3 @@ class Subscriber:
             await link.aclose()
         for subscription in self._subscriptions.values():
             subscription.settle(RedisUnavailable("The layer was closed."))
-        self._subscriptions.clear()
