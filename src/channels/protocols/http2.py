@@ -223,10 +223,7 @@ class HTTP2Connection(StreamWriter):
 
     def _data_received(self, event: h2_events.DataReceived) -> None:
         data, size = event.data or b"", event.flow_controlled_length or 0
-        stream = self._streams.get(event.stream_id)
-        if stream is None:  # it was reset, or refused: nobody will ever read this
-            self._engine.acknowledge_received_data(size, event.stream_id)
-            return
+        stream = self._streams[event.stream_id]  # the engine gives back itself what comes behind a reset
         stream.unacknowledged += len(data)
         if size > len(data):  # padding
             self._engine.acknowledge_received_data(size - len(data), event.stream_id)
@@ -236,9 +233,7 @@ class HTTP2Connection(StreamWriter):
             self._guard.empty_frame()
 
     def _trailers_received(self, event: h2_events.TrailersReceived) -> None:
-        stream = self._streams.get(event.stream_id)
-        if stream is None:
-            return
+        stream = self._streams[event.stream_id]
         try:
             trailers = judge_trailing_fields(list(event.headers or []))
         except MalformedRequest as error:

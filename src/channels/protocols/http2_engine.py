@@ -11,6 +11,8 @@ from h2.connection import H2Connection
 from h2.exceptions import ProtocolError
 from h2.settings import SettingCodes, Settings
 
+from channels.protocols.http2_encoder import FieldEncoder
+
 _DEFAULT_WINDOW = 65_535
 _MAX_WINDOW = 2**31 - 1
 # Up to this many times the limit a header list is still decoded, to be answered 431.
@@ -67,6 +69,7 @@ def new_engine(limits: HTTP2Limits, upgrade_settings: bytes | None = None) -> H2
     """
     engine = H2Connection(_configuration)
     engine.local_settings = _settings(limits, limits.max_streams)
+    engine.encoder = FieldEncoder()
     engine.decoder.max_header_list_size = _DECODED * limits.max_header_bytes
     if upgrade_settings is None:
         engine.initiate_connection()

@@ -6,7 +6,6 @@ from collections import deque
 
 from h2.connection import H2Connection
 from h2.errors import ErrorCodes
-from hpack import NeverIndexedHeaderTuple
 
 from channels import telemetry
 from channels.protocols.events import Event, Headers, RequestReceived, StreamClosed, StreamWritable
@@ -200,9 +199,7 @@ class StreamWriter:
         return self._engine.local_flow_control_window(stream_id)
 
     def _send_headers(self, stream_id: int, status: int, fields: Headers, *, end: bool) -> None:
-        # A cookie is never put into a table: what is there can be guessed by who shares the connection.
-        block = [NeverIndexedHeaderTuple(*field) if field[0] == b"set-cookie" else field for field in fields]
-        self._engine.send_headers(stream_id, [(b":status", b"%d" % status), *block], end_stream=end)
+        self._engine.send_headers(stream_id, [(b":status", b"%d" % status), *fields], end_stream=end)
 
     def _end(self, stream_id: int, stream: Stream, trailers: Headers) -> None:
         if trailers and stream.bodyless:
