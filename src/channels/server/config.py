@@ -103,10 +103,16 @@ class Config:
     proxy_proto_header: str | None = option(None, "The proxy header with the peer's scheme.", flags=())
     trusted_proxies: tuple[str, ...] | None = option(
         None,
-        "Believe proxy headers (--proxy-headers) from these addresses only: a list of addresses, networks "
-        "and the word unix, with commas. Without it whoever connects is believed.",
+        "Believe proxies (--proxy-headers, --proxy-protocol) at these addresses only: a list of addresses, "
+        "networks and the word unix, with commas. Without it whoever connects is believed.",
         kind=words,
         metavar="ADDRESSES",
+        group="proxies",
+    )
+    proxy_protocol: bool = option(
+        False,
+        "Expect a PROXY header (version 1 or 2) first on every connection; not on endpoints with TLS.",
+        kind=bool,
         group="proxies",
     )
     require_host: bool = option(True, "Refuse HTTP/1.1 requests without a Host header.", flags=())

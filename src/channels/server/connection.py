@@ -13,6 +13,7 @@ from typing import Any, Protocol, cast
 from channels import telemetry
 from channels.server.http1 import HTTP1Handler
 from channels.server.http2 import HTTP2Handler, Opening
+from channels.server.proxy_protocol import ProxyGreeting
 from channels.server.runtime import Runtime
 from channels.server.timers import NEVER
 from channels.server.tls import Credentials
@@ -128,11 +129,31 @@ class Connection(asyncio.Protocol):
         self.runtime.accepted += 1
         if self._credentials is not None:
             self.tls = self._credentials.extension(transport.get_extra_info("ssl_object"))
+        if self.runtime.config.proxy_protocol:
+            self.handler = ProxyGreeting(self)
+        else:
+            self._begin()
+
+    def _begin(self) -> None:
+        """Who is connected is known: let it in, or not."""
         self.handler = self._first_handler()
         self._admitted = self.runtime.admit(self)
         if not self._admitted:
             self.write_now(_TOO_MANY)
             self.close(linger=True)
+
+    def speak_for(self, addresses: tuple[Address, Address] | None, ahead: bytes) -> None:
+        """Begin for the client that a proxy has named.
+
+        Args:
+            addresses: the client, and where it connected to; None: the proxy itself.
+            ahead: what came behind the proxy's header.
+        """
+        if addresses is not None:
+            self.client, self.server = addresses
+        self._begin()
+        if ahead:
+            self.data_received(ahead)
 
     def _first_handler(self) -> Handler:
         """TLS has agreed on a protocol (ALPN); in clear text the first bytes tell."""

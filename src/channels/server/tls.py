@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from channels import telemetry
-from channels.server.config import Config
+from channels.server.config import Config, ConfigError
 from channels.server.sockets import CertificateFiles, Endpoint, ListenError
 from channels.server.timers import NEVER, Timers
 
@@ -36,7 +36,15 @@ _REASONS = {
 
 
 def secured(endpoint: Endpoint, config: Config) -> Endpoint:
-    """Returns ``endpoint`` with the certificate of ``--ssl-certfile``, if it is one to speak TLS on."""
+    """Returns ``endpoint`` with the certificate of ``--ssl-certfile``, if it is one to speak TLS on.
+
+    Raises:
+        ConfigError: it would have to read a PROXY header before TLS.
+    """
+    if config.proxy_protocol and (endpoint.tls is not None or config.ssl_certfile is not None):
+        raise ConfigError(
+            "proxy_protocol does not go with TLS here: let the proxy speak TLS, and listen on tcp: or unix:."
+        )
     if config.ssl_certfile is None or endpoint.tls is not None or endpoint.kind == "unix":
         return endpoint
     files = CertificateFiles(config.ssl_certfile, config.ssl_keyfile or config.ssl_certfile)

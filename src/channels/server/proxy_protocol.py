@@ -1,0 +1,153 @@
+"""The PROXY protocol, versions 1 and 2: a load balancer says who is connected before anything else.
+
+See haproxy.org/download/2.9/doc/proxy-protocol.txt.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from typing import TYPE_CHECKING, Any
+
+from channels import telemetry
+from channels.server.timers import NEVER
+
+if TYPE_CHECKING:
+    from channels.server.connection import Connection
+
+_SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
+_LONGEST_LINE = 107  # of version 1, with its end
+_HEAD = 16  # of version 2
+#: Of version 2: what is said of addresses beyond the address families here is left out.
+_FAMILIES = {0x11: (socket.AF_INET, 4), 0x21: (socket.AF_INET6, 16)}
+
+Pair = tuple[list[Any], list[Any]]
+
+
+class NoProxyHeader(ValueError):
+    """What came first is no PROXY header; the text says what is wrong."""
+
+
+def parse_proxy_header(data: bytes) -> tuple[Pair | None, int] | None:
+    """Understand a PROXY header.
+
+    Args:
+        data: what has arrived so far.
+
+    Returns:
+        Client and server as [host, port] (None: the proxy speaks for itself, or of other
+        kinds of addresses), and how many bytes the header has. None: more must come first.
+
+    Raises:
+        NoProxyHeader: it is none.
+    """
+    if data.startswith(_SIGNATURE):
+        return _parse_binary(data)
+    if data.startswith(b"PROXY "):
+        return _parse_line(data)
+    if _SIGNATURE.startswith(data) or b"PROXY ".startswith(data):
+        return None
+    raise NoProxyHeader("the connection does not begin with a PROXY header")
+
+
+def _parse_line(data: bytes) -> tuple[Pair | None, int] | None:
+    line, end, _ = data[:_LONGEST_LINE].partition(b"\r\n")
+    if not end:
+        if len(data) >= _LONGEST_LINE:
+            raise NoProxyHeader("the line does not end")
+        return None
+    words = line.decode("ascii", "replace").split(" ")
+    size = len(line) + 2
+    if words[1] == "UNKNOWN":
+        return None, size
+    if words[1] not in ("TCP4", "TCP6") or len(words) != 6:
+        raise NoProxyHeader("the line is not of the form PROXY TCP4 client server port port")
+    try:
+        hosts = [str(ipaddress.ip_address(word)) for word in words[2:4]]
+        ports = [int(word) for word in words[4:6] if word.isdecimal() and int(word) <= 65535]
+    except ValueError:
+        raise NoProxyHeader("an address of the line is none") from None
+    if len(ports) != 2:
+        raise NoProxyHeader("a port of the line is none")
+    return ([hosts[0], ports[0]], [hosts[1], ports[1]]), size
+
+
+def _parse_binary(data: bytes) -> tuple[Pair | None, int] | None:
+    if len(data) < _HEAD:
+        return None
+    version, command, kind = data[12] >> 4, data[12] & 0x0F, data[13]
+    size = _HEAD + int.from_bytes(data[14:16])
+    if version != 2 or command > 1:
+        raise NoProxyHeader("version or command of the header are unknown")
+    if len(data) < size:
+        return None
+    if command == 0 or kind not in _FAMILIES:
+        return None, size
+    family, width = _FAMILIES[kind]
+    block = data[_HEAD:size]
+    if len(block) < 2 * width + 4:
+        raise NoProxyHeader("the header is too short for its addresses")
+    hosts = [socket.inet_ntop(family, block[at : at + width]) for at in (0, width)]
+    ports = [int.from_bytes(block[at : at + 2]) for at in (2 * width, 2 * width + 2)]
+    return ([hosts[0], ports[0]], [hosts[1], ports[1]]), size
+
+
+class ProxyGreeting:
+    """What a connection does until its PROXY header has arrived.
+
+    A header that nobody sent, or that somebody sent who is no proxy, ends the connection:
+    it would say a wrong address.
+    """
+
+    __slots__ = ("_begun", "_connection", "_deadline", "slot")
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._begun = b""
+        self._deadline = NEVER
+        self.slot: int | None = None
+        limit = connection.runtime.config.head_timeout
+        if limit is not None:
+            timers = connection.runtime.timers
+            self._deadline = timers.now + limit
+            timers.schedule(self, self._deadline)
+
+    def data_received(self, data: bytes) -> None:
+        """Read the header, and hand on what follows it."""
+        proxies = self._connection.runtime.proxies
+        if proxies is not None and not proxies.trusts(self._connection.client):
+            self._refuse("the peer is none of --trusted-proxies")
+            return
+        self._begun += data
+        try:
+            found = parse_proxy_header(self._begun)
+        except NoProxyHeader as error:
+            self._refuse(str(error))
+            return
+        if found is not None:
+            self._connection.runtime.timers.cancel(self)
+            addresses, size = found
+            self._connection.speak_for(addresses, self._begun[size:])
+
+    def eof_received(self) -> bool:
+        """The peer has gone before it said who it is."""
+        return False
+
+    def connection_lost(self) -> None:
+        """Keep nothing."""
+        self._connection.runtime.timers.cancel(self)
+
+    def stop(self) -> None:
+        """Nothing runs yet."""
+        self._connection.close()
+
+    def on_due(self, now: float) -> float:
+        """The header did not come in time."""
+        if now < self._deadline:
+            return self._deadline
+        self._refuse("the header did not arrive in time")
+        return NEVER
+
+    def _refuse(self, reason: str) -> None:
+        telemetry.count("server.bad_proxy_header", reason=reason, client=self._connection.client)
+        self._connection.close(linger=True)
