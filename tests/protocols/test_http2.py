@@ -355,6 +355,20 @@ def test_a_peer_that_ignores_its_window():
     assert goaway(connection)[0] == FLOW
 
 
+def test_a_body_in_countless_pieces():
+    connection = started()
+    before = telemetry.counters["protocols.tiny_frames"]
+    tiny = frame(DATA, 0, 1, b"x")
+    assert len(events_of(connection, headers(1, POST, END_HEADERS) + tiny * 8192)) == 8193
+    connection.acknowledge(1, 8192)
+    assert len(events_of(connection, tiny * 8192)) == 8192
+    connection.acknowledge(1, 8191)
+    assert events_of(connection, tiny) == [BodyReceived(1, b"x"), StreamClosed(1)]
+    assert reset_codes(connection) == [(1, ErrorCodes.ENHANCE_YOUR_CALM)]
+    assert telemetry.counters["protocols.tiny_frames"] == before + 1
+    assert events_of(connection, frame(DATA, END_STREAM, 1, b"x")) == []
+
+
 # The end of a connection
 
 

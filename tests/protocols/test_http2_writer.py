@@ -175,6 +175,17 @@ def test_who_does_not_read_loses_the_stream():
     assert peer.server.blocked == []
 
 
+def test_many_small_parts_count_for_what_they_take():
+    peer = answering(max_pending=10_000)
+    peer.server.send_response(1, 200, [])
+    peer.server.send_data(1, bytes(65_535))
+    for _ in range(50):
+        peer.server.send_data(1, b"x")
+    assert peer.server.pending(1) == 50
+    peer.server.send_data(1, b"x")
+    assert peer.server.next_event() == StreamClosed(1)
+
+
 def test_a_body_too_long_and_too_short():
     peer = answering()
     peer.server.send_response(1, 200, [(b"content-length", b"3")])

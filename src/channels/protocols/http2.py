@@ -51,6 +51,9 @@ from channels.protocols.http2_writer import StreamWriter
 __all__ = ["HTTP2Connection", "HTTP2Limits", "upgrade_to_http2"]
 
 _DEFAULTS = HTTP2Limits()
+# Frames with a body's bytes that may wait for the application: a window full of single bytes would take
+# many times its size. A window full of frames of a usual size is a few dozen.
+_MAX_UNREAD = 8192
 
 
 class HTTP2Connection(StreamWriter):
@@ -126,6 +129,8 @@ class HTTP2Connection(StreamWriter):
         stream = self._streams.get(stream_id)
         if stream is not None and (amount := min(amount, stream.unacknowledged)) > 0:
             stream.unacknowledged -= amount
+            if not stream.unacknowledged:
+                stream.unread = 0
             self._engine.acknowledge_received_data(amount, stream_id)
 
     def start_window(self) -> None:
@@ -228,7 +233,11 @@ class HTTP2Connection(StreamWriter):
         if size > len(data):  # padding
             self._engine.acknowledge_received_data(size - len(data), event.stream_id)
         if data:
+            stream.unread += 1
             self._events.append(BodyReceived(event.stream_id, data))
+            if stream.unread > _MAX_UNREAD:
+                telemetry.count("protocols.tiny_frames")
+                self._give_up(event.stream_id, ErrorCodes.ENHANCE_YOUR_CALM)
         elif size and event.stream_ended is None:
             self._guard.empty_frame()
 

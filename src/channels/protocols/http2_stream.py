@@ -8,6 +8,7 @@ from collections import deque
 from channels.protocols.events import Headers, RequestReceived
 
 _BODYLESS = frozenset({204, 304})
+_PART_OVERHEAD = 200  # bytes
 
 
 class Phase(enum.Enum):
@@ -30,6 +31,7 @@ class Stream:
         phase: how far the application's response has come; what of it waits here may be behind.
         finished: all of the response has been written.
         unacknowledged: bytes of the body that the peer may not replace yet.
+        unread: frames that brought them.
         pending: bytes that wait for the peer to open its window.
         trailers: fields that follow them.
         bodyless: the response has no body, whatever is sent as one.
@@ -47,6 +49,7 @@ class Stream:
         "trailers",
         "tunnel",
         "unacknowledged",
+        "unread",
     )
 
     def __init__(self, request: RequestReceived) -> None:
@@ -55,12 +58,18 @@ class Stream:
         self.phase = Phase.HEAD
         self.finished = False
         self.unacknowledged = 0
+        self.unread = 0
         self.pending = 0
         self.trailers: Headers = []
         self.bodyless = False
         self._head_only = request.method == "HEAD"
         self._parts: deque[memoryview] = deque()
         self._remaining: int | None = None
+
+    @property
+    def held(self) -> int:
+        """Memory that what waits takes, in bytes: many small parts take more than they carry."""
+        return self.pending + _PART_OVERHEAD * len(self._parts)
 
     def begin(self, status: int, headers: Headers) -> Headers:
         """Take note of the head of the response; return its fields without those that are not true.

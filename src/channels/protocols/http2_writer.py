@@ -128,10 +128,9 @@ class StreamWriter:
         stream = self._living(stream_id)
         if stream is None:
             return
-        if stream.pending > self._max_pending:
+        if stream.held > self._max_pending:
             telemetry.count("protocols.slow_reader", pending=stream.pending)
-            self.reset(stream_id, ErrorCodes.CANCEL)
-            self._events.append(StreamClosed(stream_id))
+            self._give_up(stream_id, ErrorCodes.CANCEL)
             return
         stream.put(data)
         if end:
@@ -169,6 +168,11 @@ class StreamWriter:
         if self._living(stream_id) is not None:
             self._close(stream_id)
             self._engine.reset_stream(stream_id, code)
+
+    def _give_up(self, stream_id: int, code: int) -> None:
+        """Break a stream off for something that the peer did, and tell of it."""
+        self.reset(stream_id, code)
+        self._events.append(StreamClosed(stream_id))
 
     def _write(self, data: bytes) -> None:
         """Write a frame that the engine does not know of, behind all that it has written."""
