@@ -57,6 +57,14 @@ class Compression:
         """Whether a compressed message does not depend on the WebSocket that it is sent on."""
         return not self.context_takeover
 
+    def compresses(self, data: bytes) -> bool:
+        """Whether a message is to be compressed for all sockets at once."""
+        return not self.context_takeover and len(data) >= self.min_size
+
+    def deflate(self, data: bytes) -> bytes:
+        """Compress one message for all sockets at once; see :func:`compress`."""
+        return compress(data, self)
+
     def compressor(self) -> zlib._Compress:
         """Make a compressor without any context."""
         return zlib.compressobj(self.level, zlib.DEFLATED, -self.window_bits, _MEMORY_LEVEL)
@@ -232,6 +240,10 @@ class Deflater:
     def __init__(self, compression: Compression) -> None:
         self.compression = compression
         self._compressor: zlib._Compress | None = None
+
+    def compresses(self, data: bytes) -> bool:
+        """Whether a message is to be compressed for this socket."""
+        return len(data) >= self.compression.min_size
 
     def deflate(self, data: bytes) -> bytes:
         """Compress one message."""

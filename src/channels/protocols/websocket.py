@@ -16,7 +16,7 @@ from websockets.frames import Close, Frame, Opcode
 from channels import telemetry
 from channels.protocols.deflate import Compression, DeflateParameters, Deflater, Inflater, InvalidDeflate
 from channels.protocols.events import CloseReceived, MessageReceived, PongReceived
-from channels.protocols.websocket_frame import MAX_CONTROL_SIZE, encode_message, encode_message_for
+from channels.protocols.websocket_frame import MAX_CONTROL_SIZE, encode_message
 from channels.protocols.websocket_handshake import Handshake, HandshakeRejected, accept_handshake
 
 __all__ = [
@@ -165,10 +165,11 @@ class WebSocketConnection:
 
     def send_message(self, data: str | bytes) -> None:
         """Write a message; see :func:`encode_message` for what it may be and raises."""
-        if self._deflater is None or self._close_sent or self._close_received:
-            self.send_frame(encode_message(data))
+        if self._close_sent or self._close_received:
+            encode_message(data)  # what is wrong with it is wrong all the same
+            telemetry.count("protocols.late_frame")
         else:
-            self._output.append(encode_message_for(data, self._deflater))
+            self._output.append(encode_message(data, self._deflater))
 
     def send_frame(self, frame: bytes) -> None:
         """Write a frame that :func:`encode_message` made.
