@@ -17,11 +17,13 @@ from channels.server.cli import (
     DEFAULT_PORT,
     ApplicationError,
     build_parser,
+    build_supervisor,
     config_options,
     import_application,
 )
 from channels.server.config import ConfigError
-from channels.server.sockets import EndpointError, endpoint_strings
+from channels.server.seat import Seat
+from channels.server.sockets import EndpointError, ListenError, endpoint_strings
 from channels.typing import ASGIApp
 from daphne.access import AccessLogGenerator
 from daphne.server import Server, limit
@@ -69,7 +71,7 @@ class CommandLineInterface:
             interface.run(sys.argv[1:])
         except ArgumentError as error:
             interface.parser.error(str(error))
-        except (ApplicationError, ConfigError, EndpointError) as error:
+        except (ApplicationError, ConfigError, EndpointError, ListenError) as error:
             interface._give_up(error)
 
     def _give_up(self, error: Exception) -> NoReturn:
@@ -85,17 +87,31 @@ class CommandLineInterface:
             argparse.ArgumentError: flags that do not go together.
             ApplicationError: the application cannot be imported.
             ConfigError, EndpointError: a value cannot be used.
+            ListenError: an address that workers are to share cannot be listened on.
             SystemExit: an unknown flag (2), or the server could not start (1).
         """
+        seat = Seat.take()
         options = self.parser.parse_args(args)
         keywords = self._server_keywords(options)
         self._set_up_logging(options)
-        keywords["application"] = self.load_asgi_app(options.application)
-        logger.info("Starting server at %s", ", ".join(keywords["endpoints"]))
+        supervisor = build_supervisor(options, keywords["endpoints"], args) if seat is None else None
+        if supervisor is not None:
+            failed = supervisor.run() != 0
+        else:
+            keywords["application"] = self.load_asgi_app(options.application)
+            failed = self._serve(keywords, seat)
+        if failed:
+            sys.exit(1)
+
+    def _serve(self, keywords: dict[str, Any], seat: Seat | None) -> bool:
+        """Serve in this process, and return whether it could not start."""
+        if seat is None:
+            logger.info("Starting server at %s", ", ".join(keywords["endpoints"]))
+        else:
+            keywords["seat"] = seat
         self.server = self.server_class(**keywords)
         self.server.run()
-        if getattr(self.server, "abort_start", False):
-            sys.exit(1)
+        return bool(getattr(self.server, "abort_start", False))
 
     def load_asgi_app(self, asgi_app_path: str) -> ASGIApp:
         """Import the application, one of ASGI 2 as well as of ASGI 3."""
@@ -119,6 +135,8 @@ class CommandLineInterface:
             value = getattr(options, name)
             if name not in keywords and value != spec.default:
                 keywords[name] = limit(value) if spec.metadata["unit"] == "seconds" else value
+        if options.reload:
+            keywords.setdefault("drain_idle_timeout", 0.0)
         return keywords
 
     def _endpoints(self, options: Namespace) -> list[str]:
@@ -143,7 +161,11 @@ class CommandLineInterface:
 
     def _set_up_logging(self, options: Namespace) -> None:
         levels = {0: logging.WARNING, 1: logging.INFO}
-        logging.basicConfig(level=levels.get(options.verbosity, logging.DEBUG), format=options.log_fmt)
+        layout = options.log_fmt
+        if options.workers and layout == self.parser.get_default("log_fmt"):
+            # Lines of several processes in one stream: say whose they are.
+            layout = "%(asctime)-15s %(levelname)-8s [%(process)d] %(message)s"
+        logging.basicConfig(level=levels.get(options.verbosity, logging.DEBUG), format=layout)
 
     def _check_proxy_headers_passed(self, argument: str, options: Namespace) -> None:
         if not options.proxy_headers:

@@ -10,6 +10,7 @@ from typing import Any
 
 from channels.server.config import ActionLogger, Config
 from channels.server.lifespan import LifespanFailed
+from channels.server.seat import Seat
 from channels.server.sockets import ListenError
 from channels.server.worker import Server as WorkerServer
 from channels.server.worker import new_event_loop
@@ -43,6 +44,7 @@ class Server:
         application_close_timeout: seconds that an application may run on after its client has gone.
         ready_callable: called without arguments once the server listens.
         server_name: the Server header; "" sends none.
+        seat: the place of this process under a supervisor.
         options: any other field of :class:`channels.server.config.Config`.
 
     Attributes:
@@ -74,6 +76,7 @@ class Server:
         application_close_timeout: float = 10,
         ready_callable: Callable[[], Any] | None = None,
         server_name: str = "daphne",
+        seat: Seat | None = None,
         **options: Any,
     ) -> None:
         self.application = application
@@ -97,6 +100,7 @@ class Server:
         self.application_close_timeout = application_close_timeout
         self.ready_callable = ready_callable
         self.server_name = server_name
+        self.seat = seat
         self.options = options
         self.listening_addresses: list[tuple[str, int]] = []
         self.abort_start = False
@@ -147,7 +151,7 @@ class Server:
             self._loop.close()
 
     async def _serve(self, config: Config) -> None:
-        self._worker = WorkerServer(config)
+        self._worker = WorkerServer(config, self.seat)
         in_main_thread = threading.current_thread() is threading.main_thread()
         await self._worker.serve(self._listening, signals=self.signal_handlers and in_main_thread)
 
@@ -156,7 +160,8 @@ class Server:
         self.listening_addresses = [pair for pair in self._worker.addresses if isinstance(pair, tuple)]
         for address in self._worker.addresses:
             where = f"{address[0]}:{address[1]}" if isinstance(address, tuple) else address
-            logger.info("Listening on %s", where)
+            # Once for all workers: their supervisor says it.
+            logger.log(logging.INFO if self.seat is None else logging.DEBUG, "Listening on %s", where)
         if type(self).application_checker is not Server.application_checker:
             self._tick()
         if self.ready_callable is not None:

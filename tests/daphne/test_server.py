@@ -120,7 +120,7 @@ def test_the_checker_of_a_subclass_is_called_while_it_serves() -> None:
 
 def test_connections_are_what_is_alive() -> None:
     app = Recorder()
-    server = Server(app, ["tcp:0:interface=127.0.0.1"], lifespan="off", shutdown_timeout=0.1)
+    server = Server(app, ["tcp:0:interface=127.0.0.1"], lifespan="off", drain_timeout=0.1)
     ready = threading.Event()
     server.ready_callable = ready.set
     thread = threading.Thread(target=server.run)

@@ -54,8 +54,8 @@ class Client:
         self.writer.write(data)
         await asyncio.wait_for(self.writer.drain(), LONG)
 
-    async def read(self, size: int) -> bytes:
-        return await asyncio.wait_for(self.reader.readexactly(size), LONG)
+    async def read(self, size: int, limit: float = LONG) -> bytes:
+        return await asyncio.wait_for(self.reader.readexactly(size), limit)
 
     async def until(self, end: bytes) -> bytes:
         return await asyncio.wait_for(self.reader.readuntil(end), LONG)
@@ -80,9 +80,9 @@ class Client:
             body = await self.read(int(headers["content-length"]))
         return int(line.split(" ")[1]), headers, body
 
-    async def message(self) -> tuple[int, bytes]:
+    async def message(self, limit: float = LONG) -> tuple[int, bytes]:
         """One frame of the server: opcode and payload."""
-        first, size = await self.read(2)
+        first, size = await self.read(2, limit)
         if size == 126:
             size = int.from_bytes(await self.read(2), "big")
         elif size == 127:
@@ -137,7 +137,7 @@ async def serve(app: Any, **options: Any) -> AsyncIterator[Running]:
     defaults: dict[str, Any] = {
         "endpoints": ("tcp:port=0:interface=127.0.0.1",),
         "lifespan": "off",
-        "shutdown_timeout": 5.0,
+        "drain_timeout": 5.0,
     }
     server = Server(Config(app=app, **{**defaults, **options}))
     await server.start()

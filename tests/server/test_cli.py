@@ -8,8 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from channels.server.cli import ApplicationError, build_parser, config_options, import_application
+from channels.server.cli import (
+    ApplicationError,
+    build_parser,
+    build_supervisor,
+    config_options,
+    import_application,
+    worker_command,
+)
 from channels.server.config import Config
+from channels.server.drain import LAST_MOMENT
+from channels.server.process import GRACE
+from channels.server.reload import Reloader
+from channels.server.supervisor import Supervisor
 
 
 def test_every_option_is_offered_with_its_default() -> None:
@@ -88,3 +99,55 @@ def test_an_application_that_breaks_says_where(
     with pytest.raises(ApplicationError, match=text) as caught:
         import_application("broken_one:app")
     assert caught.value.__cause__ is not None
+
+
+def supervisor(*args: str) -> Supervisor | None:
+    options = build_parser("prog", "").parse_args([*args, "m:a"])
+    return build_supervisor(options, ["tcp:port=0"], [*args, "m:a"])
+
+
+def test_one_process_serves_itself() -> None:
+    assert supervisor() is None
+
+
+def test_many_processes_have_a_supervisor() -> None:
+    built = supervisor("--workers", "3", "--drain-timeout", "2", "--lifespan-timeout", "3")
+    assert type(built) is Supervisor
+    assert (built.drain_limit, built.start_limit) == (2 + 3 + 2 * LAST_MOMENT + GRACE, 120.0)
+
+
+@pytest.mark.parametrize("flag", ["--drain-timeout", "--lifespan-timeout"])
+def test_without_limits_nobody_is_killed(flag: str) -> None:
+    built = supervisor("--workers", "1", flag, "-1", "--worker-start-timeout", "-1")
+    assert built is not None
+    assert (built.drain_limit, built.start_limit) == (None, None)
+
+
+def test_reload_watches_the_folders(tmp_path: Path) -> None:
+    built = supervisor("--reload", "--reload-dir", str(tmp_path))
+    assert isinstance(built, Reloader)
+
+
+@pytest.mark.parametrize(
+    ("flags", "text"),
+    [
+        (["--workers", "0"], "at least one has to serve"),
+        (["--workers", "x"], "'x' is no number of processes"),
+        (["--workers", "2", "--reload"], "not allowed with argument"),
+    ],
+)
+def test_processes_that_cannot_be(flags: list[str], text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        supervisor(*flags)
+    assert caught.value.code == 2
+    assert text in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_worker_is_started_as_this_process_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "orig_argv", ["python", "-X", "dev", "/bin/daphne", "--workers", "2", "m:a"])
+    assert worker_command(["--workers", "2", "m:a"]) == [
+        sys.executable, "-X", "dev", "/bin/daphne", "--workers", "2", "m:a",
+    ]  # fmt: skip
+    assert worker_command(["m:other"]) == [sys.executable, "-m", "daphne", "m:other"]
+    monkeypatch.setattr(sys, "orig_argv", ["m:a"])
+    assert worker_command(["m:a"]) == [sys.executable, "-m", "daphne", "m:a"]

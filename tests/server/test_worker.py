@@ -19,7 +19,7 @@ from tests.server.helpers import GET, LONG, UPGRADE, Recorder, close_frame, echo
 
 
 def server(app: Any = echo, **options: Any) -> Server:
-    values = {"endpoints": ("tcp:port=0:interface=127.0.0.1",), "lifespan": "off", "shutdown_timeout": 5.0}
+    values = {"endpoints": ("tcp:port=0:interface=127.0.0.1",), "lifespan": "off", "drain_timeout": 5.0}
     return Server(Config(app=app, **{**values, **options}))
 
 
@@ -149,7 +149,7 @@ async def test_stopping_closes_websockets_with_1012_and_tells_their_consumers() 
 
 async def test_what_does_not_end_in_time_is_cancelled_and_named(caplog: pytest.LogCaptureFixture) -> None:
     app = Recorder()
-    async with serve(app, shutdown_timeout=0.2) as running:
+    async with serve(app, drain_timeout=0.2) as running:
         client = await running.connect()
         await client.send(b"GET /stuck HTTP/1.1\r\nHost: test\r\n\r\n")
         run = await app.next()
@@ -163,7 +163,7 @@ async def test_what_does_not_end_in_time_is_cancelled_and_named(caplog: pytest.L
 async def test_what_ignores_its_cancellation_is_left_and_named(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("channels.server.worker._LAST_MOMENT", 0.2)
+    monkeypatch.setattr("channels.server.drain.LAST_MOMENT", 0.2)
     let_go = asyncio.Event()
 
     async def stubborn(scope: Any, receive: Any, send: Any) -> None:
@@ -173,7 +173,7 @@ async def test_what_ignores_its_cancellation_is_left_and_named(
             except asyncio.CancelledError:
                 continue
 
-    async with serve(stubborn, shutdown_timeout=0.1) as running:
+    async with serve(stubborn, drain_timeout=0.1) as running:
         client = await running.connect()
         await client.send(GET)
         await eventually(lambda: running.runtime.streams)
@@ -195,7 +195,7 @@ async def test_serve_until_asked_to_stop() -> None:
 
 async def test_a_second_request_to_stop_does_not_wait() -> None:
     app = Recorder()
-    own = server(app, shutdown_timeout=None)
+    own = server(app, drain_timeout=None)
     ready = asyncio.Event()
     serving = asyncio.ensure_future(own.serve(ready.set, signals=False))
     await asyncio.wait_for(ready.wait(), LONG)

@@ -12,10 +12,15 @@ import importlib
 import os
 import sys
 import traceback
+from collections.abc import Sequence
 from typing import Any
 
 from channels.server.access import FORMATS
 from channels.server.config import Config
+from channels.server.drain import LAST_MOMENT
+from channels.server.process import GRACE
+from channels.server.reload import Reloader
+from channels.server.supervisor import Supervisor
 
 #: Where the server listens if the command line does not say.
 DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 8000
@@ -40,12 +45,13 @@ def build_parser(prog: str | None, description: str) -> argparse.ArgumentParser:
     Returns:
         A parser whose namespace has an attribute for each of :func:`config_options`, and
         ``application``, ``host``, ``port``, ``unix_socket``, ``file_descriptor``,
-        ``socket_strings``, ``verbosity``, ``access_log``, ``access_log_format``,
-        ``log_fmt``, ``proxy_headers``,
+        ``socket_strings``, ``workers``, ``worker_start_timeout``, ``reload``, ``reload_dirs``,
+        ``verbosity``, ``access_log``, ``access_log_format``, ``log_fmt``, ``proxy_headers``,
         ``proxy_headers_host`` and ``proxy_headers_port``.
     """
     parser = argparse.ArgumentParser(prog=prog, description=description)
     _add_listening(parser.add_argument_group("listening"))
+    _add_processes(parser.add_argument_group("processes"))
     groups: dict[str, argparse._ArgumentGroup] = {}
     for name, spec in config_options().items():
         heading = spec.metadata["group"]
@@ -102,6 +108,83 @@ def _add_listening(group: argparse._ArgumentGroup) -> None:
         help="Listen on an endpoint, as tcp:port=80:interface=0.0.0.0, unix:/path, fd:fileno=3 or "
         "ssl:443:privateKey=key.pem:certKey=cert.pem; repeatable.",
     )
+
+
+def _add_processes(group: argparse._ArgumentGroup) -> None:
+    kind = group.add_mutually_exclusive_group()
+    kind.add_argument(
+        "--workers",
+        type=_at_least_one,
+        metavar="N",
+        help="Serve with N processes behind the same sockets, under a supervisor: SIGHUP replaces them one "
+        "by one by new ones that import the code anew, SIGTERM lets them drain [none: this process serves].",
+    )
+    kind.add_argument(
+        "--reload", action="store_true", help="For development: start again when a Python file changes."
+    )
+    group.add_argument(
+        "--reload-dir",
+        dest="reload_dirs",
+        metavar="FOLDER",
+        action="append",
+        default=[],
+        help="Watch this folder instead of the current one; repeatable.",
+    )
+    group.add_argument(
+        "--worker-start-timeout",
+        type=float,
+        default=120.0,
+        metavar="SECONDS",
+        help="How long a new process may take until it serves; negative for no limit (seconds) [120.0]",
+    )
+
+
+def _at_least_one(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of processes; at least one has to serve.")
+    return int(text)
+
+
+def build_supervisor(
+    options: argparse.Namespace, endpoints: Sequence[str], args: Sequence[str]
+) -> Supervisor | None:
+    """Build what serves with processes of its own, if the command line asks for it.
+
+    Args:
+        options: the namespace of :func:`build_parser`.
+        endpoints: where to listen; the workers take theirs in the same order.
+        args: the command line, for the workers.
+
+    Returns:
+        None if this process is to serve itself.
+    """
+    limits = (options.drain_timeout, options.lifespan_timeout)
+    endless = any(limit is None or limit < 0 for limit in limits)
+    start = options.worker_start_timeout
+    more: dict[str, Any] = {
+        "backlog": options.backlog,
+        # A worker keeps these limits itself; what is killed is one that does not.
+        "drain_limit": None if endless else sum(limits) + 2 * LAST_MOMENT + GRACE,
+        "start_limit": None if start < 0 else start,
+    }
+    if options.reload:
+        return Reloader(worker_command(args), endpoints, folders=options.reload_dirs, **more)
+    if options.workers:
+        return Supervisor(worker_command(args), endpoints, workers=options.workers, **more)
+    return None
+
+
+def worker_command(args: Sequence[str]) -> list[str]:
+    """Returns the command that starts a worker: the one that started this process.
+
+    Args:
+        args: the command line after the program's name. Where this process was not started
+            with it, but by a program that calls ours, it is given to ``python -m daphne``.
+    """
+    started = sys.orig_argv
+    if len(args) < len(started) and started[len(started) - len(args) :] == list(args):
+        return [sys.executable, *started[1:]]
+    return [sys.executable, "-m", "daphne", *args]
 
 
 def _add_proxies(group: argparse._ArgumentGroup) -> None:

@@ -198,8 +198,13 @@ class Config:
         kind=int,
         metavar="APPLICATION_CLOSE_TIMEOUT",
     )
-    shutdown_timeout: float | None = seconds(
-        10.0, "How long running requests and WebSockets get to end when the server stops."
+    drain_timeout: float | None = seconds(
+        10.0,
+        "How long requests and WebSockets get to end when the server stops. WebSockets are closed in "
+        "batches over most of it.",
+    )
+    drain_idle_timeout: float | None = seconds(
+        1.0, "How long an idle connection may still send one request when the server stops."
     )
     lifespan_timeout: float | None = seconds(60.0, "How long lifespan startup or shutdown may take.")
     websocket_timeout: float | None = seconds(

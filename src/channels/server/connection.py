@@ -125,6 +125,7 @@ class Connection(asyncio.Protocol):
         self._transport.set_write_buffer_limits(high=self.runtime.config.write_buffer_size)
         self.client = _address(transport.get_extra_info("peername"))
         self.server = _address(transport.get_extra_info("sockname"))
+        self.runtime.arriving.discard(self)
         self.runtime.connections.add(self)
         self.runtime.accepted += 1
         if self._credentials is not None:

@@ -107,9 +107,7 @@ class HTTP1Handler:
     def stop(self) -> None:
         """Close if nothing runs; else the response says that it is the last."""
         if self._stream is None:
-            self._connection.close(linger=self._engine.buffered > 0)
-        elif isinstance(self._stream, WebSocketStream):
-            self._stream.stop()
+            self._connection.close(linger=True)
 
     # The engine's events
 

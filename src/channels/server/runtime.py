@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import weakref
 from collections.abc import Callable
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any, Protocol
@@ -42,6 +43,8 @@ class Runtime:
         timers: the time limits of all connections and streams.
         state: what lifespan startup left for the requests; None without lifespan.
         connections: every open connection.
+        arriving: those that the kernel has accepted and that have not been made yet, as during
+            a TLS handshake; one that fails is never made, so they are held weakly.
         streams: every running application.
         stopping: no new work is taken.
         proxies: whose headers are believed; None for everybody's.
@@ -56,6 +59,7 @@ class Runtime:
         self.state: dict[str, Any] | None = None
         self.connections: set[Connection] = set()
         self.streams: set[Stream] = set()
+        self.arriving: weakref.WeakSet[Connection] = weakref.WeakSet()
         self.stopping = False
         self.proxies = None if config.trusted_proxies is None else TrustedProxies(config.trusted_proxies)
         self.accepted = 0

@@ -35,6 +35,8 @@ class ServerThread:
     """
 
     def __init__(self, app: ASGIApp, host: str = "localhost", port: int = 0, **options: Any) -> None:
+        # A test that ends has no client left whose next request would be worth waiting for.
+        options = {"drain_idle_timeout": 0.0, **options}
         config = Config(app=app, endpoints=tuple(endpoint_strings(host, port)), **options)
         self._set_up(config, host, port)
 

@@ -8,15 +8,17 @@ import importlib
 import logging
 import signal
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from channels.server.config import Config, ConfigError
 from channels.server.connection import Connection
+from channels.server.drain import Drain
 from channels.server.lifespan import Lifespan
 from channels.server.runtime import Runtime
+from channels.server.seat import Seat
 from channels.server.sockets import (
-    Endpoint,
     address_of,
     open_sockets,
     parse_endpoint,
@@ -26,9 +28,6 @@ from channels.server.streams.base import Stream
 from channels.server.tls import Credentials, secured
 
 logger = logging.getLogger("channels.server")
-
-#: Seconds that cancelled applications and aborted connections get to be gone.
-_LAST_MOMENT = 2.0
 
 
 def new_event_loop(name: str) -> asyncio.AbstractEventLoop:
@@ -61,19 +60,23 @@ class Server:
 
     Args:
         config: everything that can be set.
+        seat: the place of this process under a supervisor, which has opened the sockets;
+            None for a process that stands alone.
 
     Attributes:
         addresses: where it listens, (host, port) or a Unix socket's path, once started.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, seat: Seat | None = None) -> None:
         self.config = config
+        self._seat = seat
         self.addresses: list[tuple[str, int] | str] = []
         self._endpoints = [secured(parse_endpoint(text), config) for text in config.endpoints]
         self._lifespan = Lifespan(config.app, config.lifespan, config.lifespan_timeout)
         self._protocols = ("h2", "http/1.1") if config.http2 else ("http/1.1",)
         self._listeners: list[asyncio.AbstractServer] = []
         self._sockets: list[socket.socket] = []
+        self._own_files: list[socket.socket] = []
         self._runtime: Runtime | None = None
         self._stop_asked = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -87,7 +90,7 @@ class Server:
         """
         runtime = self._runtime = Runtime(self.config, asyncio.get_running_loop())
         try:
-            listening = [(sock, tls) for endpoint in self._endpoints for sock, tls in self._open(endpoint)]
+            listening = [pair for place in range(len(self._endpoints)) for pair in self._open(place)]
             # Bound before startup, so that a port in use is told before slow work begins.
             await self._lifespan.startup()
             runtime.state = self._lifespan.state
@@ -99,10 +102,15 @@ class Server:
             raise
         self.addresses = [address_of(sock) for sock in self._sockets]
 
-    def _open(self, endpoint: Endpoint) -> list[tuple[socket.socket, Credentials | None]]:
-        """Listen there, after a look at the certificate: a socket that cannot serve is not opened."""
+    def _open(self, place: int) -> list[tuple[socket.socket, Credentials | None]]:
+        """Listen at one endpoint, after a look at the certificate: no socket is opened that cannot serve."""
+        endpoint = self._endpoints[place]
         credentials = None if endpoint.tls is None else Credentials(endpoint.tls, self._protocols)
-        opened = open_sockets(endpoint, self.config.backlog)
+        if self._seat is None:
+            opened = open_sockets(endpoint, self.config.backlog)
+            self._own_files += opened if endpoint.kind == "unix" else []
+        else:
+            opened = self._seat.sockets(place)
         self._sockets += opened
         return [(sock, credentials) for sock in opened]
 
@@ -110,13 +118,18 @@ class Server:
         self, sock: socket.socket, runtime: Runtime, credentials: Credentials | None
     ) -> asyncio.AbstractServer:
         def connect() -> Connection:
-            return Connection(runtime, credentials)
+            connection = Connection(runtime, credentials)
+            runtime.arriving.add(connection)
+            return connection
 
         more: dict[str, Any] = {"sock": sock, "backlog": self.config.backlog}
         if credentials is not None:
             credentials.watch(runtime.timers)
             more |= {"ssl": credentials.context, "ssl_handshake_timeout": self.config.tls_timeout}
         if sock.family == socket.AF_UNIX:
+            if sys.version_info >= (3, 13) and isinstance(runtime.loop, asyncio.BaseEventLoop):
+                # The file belongs to whoever opened the socket, and outlives this process.
+                more["cleanup_socket"] = False
             return await runtime.loop.create_unix_server(connect, **more)
         return await runtime.loop.create_server(connect, **more)
 
@@ -126,10 +139,13 @@ class Server:
         Args:
             ready: called once it listens.
             signals: stop on SIGINT and SIGTERM, at once on the second; only in the main thread.
+                Under a supervisor, do what it says.
         """
-        with self._signals_handled() if signals else contextlib.nullcontext():
+        with self._commanded() if signals else contextlib.nullcontext():
             await self.start()
             try:
+                if self._seat is not None:
+                    self._seat.ready()
                 if ready is not None:
                     ready()
                 await self._stop_asked.wait()
@@ -137,7 +153,11 @@ class Server:
                 await self.stop()
 
     @contextlib.contextmanager
-    def _signals_handled(self) -> Iterator[None]:
+    def _commanded(self) -> Iterator[None]:
+        if self._seat is not None:
+            with self._seat.commanding(self):
+                yield
+            return
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self.ask_to_stop)
@@ -153,42 +173,33 @@ class Server:
             self._hurry.set()
         self._stop_asked.set()
 
-    async def stop(self) -> None:
-        """Accept nothing new, let what runs end within ``shutdown_timeout``, then end it.
+    def ask_to_drain(self) -> None:
+        """Make :meth:`serve` stop; asking again changes nothing."""
+        self._stop_asked.set()
 
-        WebSockets are closed with 1012 and their applications told. When it returns no
-        connection is open and no application runs, except one that ignores its
-        cancellation; lifespan shutdown was run.
+    def ask_to_end(self) -> None:
+        """Make :meth:`serve` stop, and not wait for anybody."""
+        self._hurry.set()
+        self._stop_asked.set()
+
+    async def stop(self) -> None:
+        """Accept nothing new, let what runs end within ``drain_timeout``, then end it.
+
+        WebSockets are closed with 1012, spread over the time there is, and their applications
+        told. When it returns no connection is open and no application runs, except one that
+        ignores its cancellation; lifespan shutdown was run.
         """
         runtime = self._runtime
         if runtime is None or runtime.stopping:
             return
         runtime.stopping = True
         await self._close_listeners()
-        for connection in list(runtime.connections):
-            connection.stop()
-        await self._wait_idle(runtime, self.config.shutdown_timeout)
-        for stream in list(runtime.streams):
-            stream.kill(f"within {self.config.shutdown_timeout} s after the server was told to stop")
-        for connection in list(runtime.connections):
-            connection.abort()
-        await self._wait_idle(runtime, _LAST_MOMENT)
-        for stream in runtime.streams:
-            logger.error("The application ignores its cancellation and is left behind: %s", stream.label)
+        await Drain(runtime, self._hurry).run()
         await self._lifespan.shutdown()
         runtime.timers.close()
 
-    async def _wait_idle(self, runtime: Runtime, limit: float | None) -> None:
-        """Wait until nothing runs any more, the limit is up, or somebody is in a hurry."""
-        waits = [asyncio.ensure_future(runtime.wait_idle()), asyncio.ensure_future(self._hurry.wait())]
-        try:
-            await asyncio.wait(waits, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
-
     async def _close_listeners(self) -> None:
-        for sock in self._sockets:
+        for sock in self._own_files:
             remove_unix_socket(sock)
         for listener in self._listeners:
             listener.close()
@@ -196,6 +207,7 @@ class Server:
             sock.close()
         self._listeners.clear()
         self._sockets.clear()
+        self._own_files.clear()
 
     @property
     def streams(self) -> list[Stream]:

@@ -72,9 +72,7 @@ class ChannelsLiveServerTestCase(TransactionTestCase):
         cls.enterClassContext(modify_settings(ALLOWED_HOSTS={"append": cls.host}))
         cls.enterClassContext(lent(_in_memory_connections()))
         cls.enterClassContext(_closed_connections())
-        server = cls.enterClassContext(
-            ServerThread(cls._make_application(), host=cls.host, shutdown_timeout=5)
-        )
+        server = cls.enterClassContext(ServerThread(cls._make_application(), host=cls.host, drain_timeout=5))
         cls._port = server.port
 
     @classmethod

@@ -103,6 +103,11 @@ class WebSocketStream(Stream):
         """The connection is gone under it."""
         self._over(LOST)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it was accepted and nobody has closed it yet."""
+        return self._state is State.OPEN
+
     def stop(self) -> None:
         """The server stops: refuse, or close with 1012 (Service Restart)."""
         if self._state is State.CONNECTING:
