@@ -179,7 +179,9 @@ def test_the_command_serves_a_project(tmp_path: Path, reload: list[str]) -> None
     (tmp_path / "runserver_project.py").write_text(SETTINGS.format(static=str(static)) + APPLICATION)
     port = free_port()
     command = [sys.executable, "-u", "-m", "django", "runserver", str(port), *reload]
-    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "runserver_project", "PYTHONPATH": str(tmp_path)}
+    settings = {"DJANGO_SETTINGS_MODULE": "runserver_project", "PYTHONPATH": str(tmp_path)}
+    # The reloader does not hand -u to its child.
+    environment = {**os.environ, **settings, "PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(
         command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         start_new_session=True,
