@@ -12,7 +12,7 @@ from redis.exceptions import NoScriptError, RedisError
 
 from channels.layers.names import is_process_local
 from channels.layers.redis.addresses import Address, shard_of
-from channels.layers.redis.clients import blocking_client
+from channels.layers.redis.clients import blocking_client, close_blocking_client
 from channels.layers.redis.envelope import MESSAGE, Numbers, seal
 from channels.layers.redis.errors import UNREACHABLE, unavailable
 from channels.layers.redis.queues import require_added
@@ -125,7 +125,7 @@ class RedisSyncFace:
         with self._lock:
             clients, self._clients = self._clients, {}
         for client in clients.values():
-            client.close()
+            close_blocking_client(client)
 
 
 def _sharded(client: Any) -> bool:

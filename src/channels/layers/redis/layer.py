@@ -6,11 +6,9 @@ import functools
 import os
 import uuid
 import weakref
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import Any, ClassVar, Final
-
-import redis.asyncio
 
 from channels.exceptions import MessageTooLarge
 from channels.layers.base import BaseChannelLayer
@@ -283,12 +281,9 @@ class RedisChannelLayer(BaseChannelLayer):
         await self.aclose()
 
     async def _remove_keys(self, address: Address) -> None:
-        client = async_client(address)
-        try:
+        async with async_client(address) as client:
             async for key in client.scan_iter(match=f"{_escaped(self.prefix)}*", count=1000):
                 await client.unlink(key)
-        finally:
-            await client.aclose()
 
     async def aclose(self) -> None:
         """Close every connection of the running loop; the layer may be used again."""
@@ -302,14 +297,9 @@ class RedisChannelLayer(BaseChannelLayer):
         """Return which of ``hosts`` the name ``value`` belongs to."""
         return shard_of(value, self.ring_size)
 
-    @asynccontextmanager
-    async def connection(self, index: int) -> AsyncIterator[redis.asyncio.Redis]:
+    def connection(self, index: int) -> AbstractAsyncContextManager[Any]:
         """Lend a redis-py client for the entry ``index`` of ``hosts``, for work of one's own."""
-        client = async_client(self.addresses[index])
-        try:
-            yield client
-        finally:
-            await client.aclose()
+        return async_client(self.addresses[index])
 
     @property
     def _layers(self) -> Mapping[Any, Any]:
