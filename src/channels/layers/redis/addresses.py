@@ -17,6 +17,7 @@ Several entries are shards: groups and channels are spread over them by their na
 from __future__ import annotations
 
 import binascii
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
@@ -25,6 +26,8 @@ from urllib.parse import SplitResult, unquote, urlencode, urlsplit
 from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection, parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+
+_URL: Final = re.compile(r"(?:([^:/?#]+):)?(?://([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#(.*))?", re.DOTALL)
 
 DEFAULT_HOSTS: Final = ("redis://localhost:6379",)
 SENTINEL_PORT: Final = 26379
@@ -114,7 +117,7 @@ def _from_mapping(options: dict[str, Any], where: str) -> Address:
 
 
 def _from_url(url: str, options: dict[str, Any], where: str) -> Address:
-    parts = urlsplit(url)
+    parts = _split(url)
     if parts.scheme in ("redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster"):
         return _from_many_url(parts, options, where)
     if parts.scheme not in ("redis", "rediss", "unix"):
@@ -123,6 +126,11 @@ def _from_url(url: str, options: dict[str, Any], where: str) -> Address:
             f"redis+cluster://, got {parts.scheme or 'no scheme'!r}."
         )
     return _single({**parse_url(url), **options}, where)
+
+
+def _split(url: str) -> SplitResult:
+    """Split as RFC 3986 appendix B does; ``urlsplit`` refuses several hosts where one is IPv6."""
+    return SplitResult(*_URL.match(url).groups(""))  # type: ignore[union-attr]  # it fits any text
 
 
 def _from_many_url(parts: SplitResult, options: dict[str, Any], where: str) -> Address:
