@@ -297,6 +297,12 @@ class Cluster:
         for server in (self.servers[end], self.servers[start], *self.servers):
             server.ask("CLUSTER", "SETSLOT", str(slot), "NODE", identifier)
 
+    def migrate_slot(self, slot: int, start: int, end: int) -> None:
+        """Begin to move a slot and do not finish: what is not at its start is asked for at its end."""
+        ends = [_text(server.ask("CLUSTER", "MYID")) for server in self.servers]
+        self.servers[end].ask("CLUSTER", "SETSLOT", str(slot), "IMPORTING", ends[start])
+        self.servers[start].ask("CLUSTER", "SETSLOT", str(slot), "MIGRATING", ends[end])
+
     def all_keys(self) -> list[bytes]:
         return [key for server in self.servers for key in server.all_keys()]
 

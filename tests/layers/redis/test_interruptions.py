@@ -234,6 +234,7 @@ async def test_a_redis_that_never_was_there():
             layer.take("queue"),
             layer.group_add("g", "queue"),
             layer.group_send("g", {"type": "m"}),
+            layer.flush(),
             asyncio.to_thread(layer.sync.group_send, "g", {"type": "m"}),
             asyncio.to_thread(layer.sync.send, "queue", {"type": "m"}),
         ):

@@ -146,6 +146,38 @@ async def test_a_slot_that_moves(cluster):
             assert (await receive(layer, name))["n"] == n
 
 
+async def test_a_slot_that_is_being_moved(cluster):
+    """Publishing asks at the other end, a queue waits for the end of the move."""
+    layer = RedisChannelLayer(hosts=[cluster.url], prefix="asking")
+    channel = next(f"q{n}" for n in range(1000) if key_slot(f"q{n}".encode()) < 5000)
+    slot = key_slot(channel.encode())
+    async with closing(layer):
+        await layer.send(channel, {"type": "m", "n": 0})
+        assert (await receive(layer, channel))["n"] == 0
+        cluster.migrate_slot(slot, 0, 1)
+        commands = layer.process.commands()
+        reply = await commands.execute(channel, channel, lambda sharded: ("GET", channel))
+        assert reply is None
+        sending = asyncio.ensure_future(layer.send(channel, {"type": "m", "n": 1}))
+        await asyncio.sleep(0.1)
+        assert not sending.done()
+        cluster.move_slot(slot, 0, 1)
+        await asyncio.wait_for(sending, PATIENCE)
+        assert (await receive(layer, channel))["n"] == 1
+        cluster.move_slot(slot, 1, 0)
+
+
+async def test_a_cluster_that_never_gets_well():
+    with Cluster() as cluster:
+        layer = RedisChannelLayer(hosts=[cluster.url])
+        async with closing(layer):
+            await layer.send("queue", {"type": "m"})
+            for server in cluster.servers:
+                server.ask("CLUSTER", "DELSLOTS", str(key_slot(b"queue")))
+            with pytest.raises(RedisUnavailable):
+                await asyncio.wait_for(layer.send("queue", {"type": "m"}), PATIENCE)
+
+
 async def test_a_cluster_without_sharded_publish_subscribe():
     """Redis 6 has none; plain publish/subscribe crosses all nodes."""
     with Cluster("--rename-command", "SPUBLISH", "") as cluster:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from redis.exceptions import AskError, ClusterDownError, MovedError, TryAgainError
+from redis.exceptions import AskError, ClusterDownError, MovedError, ResponseError, TryAgainError
 
 from channels import telemetry
 from channels.layers.redis.addresses import Place, shard_of
@@ -149,18 +149,15 @@ class Commands:
         deadline = asyncio.get_running_loop().time() + self._policy.unavailable_timeout
         waits = backoff()
         redirections = 0
+        ask: Place | None = None
         while True:
             try:
-                return await self._once(index, key, command)
+                return await self._once(index, key, command, ask)
             except (MovedError, AskError, TryAgainError, ClusterDownError) as error:
                 redirections += 1
                 if redirections > MAX_REDIRECTIONS:
                     raise unavailable(self._shards[index].address.label, error) from error
-                if isinstance(error, AskError):
-                    return await self._asking(index, (error.host, error.port), command)
-                self._shards[index].moved(error)
-                if not isinstance(error, MovedError):
-                    await asyncio.sleep(next(waits))
+                ask = await self._redirected(index, error, next(waits))
             except RedisUnavailable as error:  # nothing was written
                 self._shards[index].moved()
                 if not self._may_wait(error, deadline):
@@ -177,18 +174,28 @@ class Commands:
             return False
         return asyncio.get_running_loop().time() < deadline
 
-    async def _once(self, index: int, key: bytes, command: Callable[[bool], tuple[Any, ...]]) -> Any:
+    async def _redirected(self, index: int, error: ResponseError, pause: float) -> Place | None:
+        """Learn from a redirection; returns the place to ask once, if it is one of those."""
+        if isinstance(error, MovedError):  # an AskError too, by inheritance
+            self._shards[index].moved(error)
+        elif isinstance(error, AskError):
+            return str(error.host), int(error.port)
+        else:  # in the middle of a move, or of a failover
+            self._shards[index].moved()
+            await asyncio.sleep(pause)
+        return None
+
+    async def _once(
+        self, index: int, key: bytes, command: Callable[[bool], tuple[Any, ...]], ask: Place | None
+    ) -> Any:
         servers = self._shards[index]
-        place = await servers.locate(key)
+        place = ask or await servers.locate(key)
         link = self._links.get((index, place))
         if link is None or link.lost is not None:
             link = await self._link(index, place)
+        if ask is not None:
+            link.execute("ASKING")  # its reply says nothing; the command's own does
         return await link.execute(*command(servers.sharded))
-
-    async def _asking(self, index: int, place: Place, command: Callable[[bool], tuple[Any, ...]]) -> Any:
-        link = await self._link(index, place)
-        link.execute("ASKING")  # its reply says nothing; the command's own does
-        return await link.execute(*command(self._shards[index].sharded))
 
     async def _link(self, index: int, place: Place) -> Link:
         """Return the link to a server; all who ask while it is being made get the same one."""

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any, ClassVar, Final
 
+from redis.exceptions import RedisError
+
 from channels.exceptions import MessageTooLarge
 from channels.layers.base import BaseChannelLayer
 from channels.layers.local import LocalDelivery
@@ -17,6 +19,7 @@ from channels.layers.names import is_process_local
 from channels.layers.redis.addresses import Address, parse_hosts, shard_of
 from channels.layers.redis.clients import async_client
 from channels.layers.redis.commands import Policy, Unavailable
+from channels.layers.redis.errors import UNREACHABLE, unavailable
 from channels.layers.redis.faces import RedisSyncFace
 from channels.layers.redis.process import Process
 from channels.layers.redis.queues import Acknowledge
@@ -273,7 +276,11 @@ class RedisChannelLayer(BaseChannelLayer):
         return {**self.local.statistics(), "redis": self.process.statistics()}
 
     async def flush(self) -> None:
-        """Remove every key under the prefix, forget all memberships of this process, close connections."""
+        """Remove every key under the prefix, forget all memberships of this process, close connections.
+
+        Raises:
+            RedisUnavailable: keys may be left.
+        """
         self.local.flush()
         self.process.forget_memberships()
         for address in self.addresses:
@@ -281,9 +288,12 @@ class RedisChannelLayer(BaseChannelLayer):
         await self.aclose()
 
     async def _remove_keys(self, address: Address) -> None:
-        async with async_client(address) as client:
-            async for key in client.scan_iter(match=f"{_escaped(self.prefix)}*", count=1000):
-                await client.unlink(key)
+        try:
+            async with async_client(address) as client:
+                async for key in client.scan_iter(match=f"{_escaped(self.prefix)}*", count=1000):
+                    await client.unlink(key)
+        except (*UNREACHABLE, RedisError) as error:
+            raise unavailable(address.label, error) from error
 
     async def aclose(self) -> None:
         """Close every connection of the running loop; the layer may be used again."""

@@ -48,6 +48,7 @@ class Link:
         self._timer: asyncio.TimerHandle | None = None
         self._writer: asyncio.Task[None] | None = None
         self._reader = self._loop.create_task(self._read())
+        self._reader.add_done_callback(self._read_no_more)
 
     def execute(self, *args: Any) -> asyncio.Future[Any]:
         """Send one command; the future holds its reply, or what went wrong.
@@ -87,6 +88,10 @@ class Link:
         except (asyncio.CancelledError, *UNREACHABLE) as error:
             self.lose(error)
         await self._connection.disconnect(nowait=True)
+
+    def _read_no_more(self, reader: asyncio.Task[None]) -> None:
+        """End the link if its reader ended otherwise than it should, so that nobody waits for it."""
+        self.lose(asyncio.CancelledError() if reader.cancelled() else reader.exception() or EOFError())
 
     async def _reply(self) -> Any:
         try:
