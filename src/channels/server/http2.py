@@ -143,11 +143,8 @@ class HTTP2Handler:
             exchange.lost()
 
     def stop(self) -> None:
-        """Take nothing new (GOAWAY), close WebSockets, and the connection after its last stream."""
+        """Take nothing new (GOAWAY), and close after the last stream; the drain closes WebSockets."""
         self._leave()
-        for exchange in list(self._exchanges.values()):
-            if isinstance(exchange.stream, WebSocketStream):
-                exchange.stream.stop()
         self.advance()
 
     def _leave(self) -> None:
