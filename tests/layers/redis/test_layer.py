@@ -81,6 +81,20 @@ async def test_passwords_and_users():
                 assert "wr0ng" not in str(caught.value)
 
 
+async def test_a_user_without_the_right_to_subscribe():
+    with RedisServer(
+        "--user", "app", "on", ">secret", "~*", "&asgi:process:*", "&asgi:roll-call:*", "+@all"
+    ) as server:
+        layer = RedisChannelLayer(hosts=[f"redis://app:secret@127.0.0.1:{server.port}"])
+        async with closing(layer):
+            name = await layer.new_channel()
+            with pytest.raises(RedisUnavailable, match="lacks a right"):
+                await layer.group_add("g", name)
+            assert layer.statistics()["memberships"] == 0
+            await layer.send(name, {"type": "m"})
+            assert (await receive(layer, name))["type"] == "m"
+
+
 @pytest.fixture
 def server(own_server):
     """Passwords and the like are set on servers of one's own."""

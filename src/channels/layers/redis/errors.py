@@ -11,6 +11,7 @@ from redis.exceptions import (
     AuthorizationError,
     ConnectionError,
     InvalidResponse,
+    NoPermissionError,
     ResponseError,
 )
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -22,7 +23,7 @@ UNREACHABLE: Final = (ConnectionError, RedisTimeoutError, InvalidResponse, OSErr
 
 _NO_MASTER: Final = (sentinel.MasterNotFoundError, async_sentinel.MasterNotFoundError)
 
-_REFUSED: Final = (AuthenticationError, AuthorizationError)
+_REFUSED: Final = (AuthenticationError, AuthorizationError, NoPermissionError)
 _REFUSALS: Final = ("NOAUTH", "WRONGPASS", "NOPERM", "invalid password", "invalid username-password")
 
 
@@ -42,8 +43,8 @@ def unavailable(label: str, error: BaseException) -> RedisUnavailable:
     what = str(error).strip() or type(error).__name__
     if refused(error):
         text = (
-            f"Redis at {label} refused the user name or password: {what} "
-            "Check username and password in `hosts` (CHANNEL_LAYERS, CONFIG)."
+            f"Redis at {label} refused the user name or password, or the user lacks a right: {what} "
+            "Check username and password in `hosts` (CHANNEL_LAYERS, CONFIG), and the user's rights in Redis."
         )
     elif isinstance(error, _NO_MASTER):
         text = (

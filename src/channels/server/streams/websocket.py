@@ -224,8 +224,8 @@ class WebSocketStream(Stream):
         answer = [*answer, *(pair for pair in self.runtime.own_headers() if pair[0] not in names)]
         self._state = State.OPEN
         self._keepalive = Keepalive(self.runtime.config, self.runtime.timers.now)
-        self._exchange.upgrade(self, answer)
         self._log("connected")
+        self._exchange.upgrade(self, answer)
         self.runtime.timers.schedule(self, self._keepalive.next_due)
 
     def _refuse(self, message: Message) -> None:
