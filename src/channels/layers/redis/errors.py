@@ -41,10 +41,15 @@ def refused(error: BaseException) -> bool:
 def unavailable(label: str, error: BaseException) -> RedisUnavailable:
     """Return the error to raise for ``error`` at the address ``label`` (which holds no password)."""
     what = str(error).strip() or type(error).__name__
-    if refused(error):
+    if isinstance(error, NoPermissionError):
         text = (
-            f"Redis at {label} refused the user name or password, or the user lacks a right: {what} "
-            "Check username and password in `hosts` (CHANNEL_LAYERS, CONFIG), and the user's rights in Redis."
+            f"Redis at {label} does not give its user a right: {what} "
+            "Give the user what docs/howto/redis.md lists (ACL SETUSER), or another user in `hosts`."
+        )
+    elif refused(error):
+        text = (
+            f"Redis at {label} refused the user name or password: {what} "
+            "Check username and password in `hosts` (CHANNEL_LAYERS, CONFIG)."
         )
     elif isinstance(error, _NO_MASTER):
         text = (
