@@ -34,6 +34,17 @@ class Flushable(Protocol):
         ...
 
 
+def deflate_settings(config: Config) -> DeflateSettings | None:
+    """Returns what WebSockets may agree on about compression; None where it is switched off."""
+    if not config.websocket_deflate:
+        return None
+    return DeflateSettings(
+        server_context_takeover=config.websocket_deflate_context_takeover,
+        client_context_takeover=config.websocket_deflate_context_takeover,
+        min_size=config.websocket_deflate_min_size,
+    )
+
+
 class Runtime:
     """The shared part of one server process.
 
@@ -69,13 +80,7 @@ class Runtime:
             max_message_size=config.websocket_max_message_size or None,
             max_frame_size=config.websocket_max_frame_size or None,
         )
-        self._deflate: DeflateSettings | None = None
-        if config.websocket_deflate:
-            self._deflate = DeflateSettings(
-                server_context_takeover=config.websocket_deflate_context_takeover,
-                client_context_takeover=config.websocket_deflate_context_takeover,
-                min_size=config.websocket_deflate_min_size,
-            )
+        self._deflate = deflate_settings(config)
         self._http1_limits = HTTP1Limits(
             max_target=config.max_target_size,
             max_header_bytes=config.max_head_size,
