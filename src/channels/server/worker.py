@@ -127,7 +127,7 @@ class Server:
             credentials.watch(runtime.timers)
             more |= {"ssl": credentials.context, "ssl_handshake_timeout": self.config.tls_timeout}
         if sock.family == socket.AF_UNIX:
-            if sys.version_info >= (3, 13) and isinstance(runtime.loop, asyncio.BaseEventLoop):
+            if sys.version_info >= (3, 13):
                 # The file belongs to whoever opened the socket, and outlives this process.
                 more["cleanup_socket"] = False
             return await runtime.loop.create_unix_server(connect, **more)
