@@ -42,7 +42,7 @@ if [ "$1" = --python ]; then find_python "${2:-}"; exit; fi
 
 kind=$1 venv=$2 version=${3:-}
 stamp=$venv/.made-for-$kind
-sum=$(cat pyproject.toml scripts/environment.sh | cksum)
+sum=$(cat pyproject.toml scripts/environment.sh scripts/written-for-channels.txt | cksum)
 [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$sum" ] && exit 0
 python=$(find_python "$version")
 [ -x "$venv/bin/python" ] || { echo "Making $venv with $("$python" --version) ..."; "$python" -m venv "$venv"; }
@@ -50,11 +50,6 @@ case $kind in dev) what='.[dev]' ;; *) what='.' ;; esac
 echo "Installing Fairway and what the $kind environment needs into $venv ..."
 "$venv/bin/python" -m pip install -qq --disable-pip-version-check -e "$what"
 # What tests/compat/test_packages.py runs. Their dependencies would bring the originals over our files.
-[ "$kind" = runtime ] ||
-    "$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-deps -r scripts/written-for-channels.txt
-[ "$kind" = runtime ] || "$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-deps \
-    channelsmultiplexer==0.0.3 channels_auth_token_middlewares==1.3.1 \
-    djangochannelsrestframework==1.3.0 djangorestframework==3.18.3
 [ "$kind" = runtime ] ||
     "$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-deps -r scripts/written-for-channels.txt
 [ "$kind" = runtime ] || echo "$sum" > "$venv/.made-for-runtime"
