@@ -14,6 +14,11 @@ class Broken(InMemoryChannelLayer):
         raise KeyError("from inside the backend")
 
 
+class Strict(InMemoryChannelLayer):
+    def __init__(self, capacity=1):
+        super().__init__(capacity=capacity)
+
+
 def test_no_setting_no_layer():
     assert get_channel_layer() is None
     assert "default" not in channel_layers
@@ -69,3 +74,13 @@ def test_set_returns_what_was_there():
     assert manager.set("default", layer) is None
     assert manager["default"] is layer
     assert manager.set("default", InMemoryChannelLayer()) is layer
+
+
+@override_settings(
+    CHANNEL_LAYERS={"default": {"BACKEND": f"{__name__}.Strict", "CONFIG": {"capacity": 1, "colour": "blue"}}}
+)
+def test_an_unknown_setting_is_named_with_those_there_are():
+    with pytest.raises(
+        InvalidChannelLayerError, match="has 'colour', which Strict does not know. It knows: capacity"
+    ):
+        get_channel_layer()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 from django.conf import settings
@@ -48,7 +49,15 @@ class ChannelLayerManager:
         return self._make_backend(name, config)
 
     def _make_backend(self, name: str, config: dict[str, Any]) -> Any:
-        return self._backend_class(name)(**config)
+        backend = self._backend_class(name)
+        known = inspect.signature(backend).parameters
+        unknown = sorted(set(config) - set(known))
+        if unknown and not any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values()):
+            raise InvalidChannelLayerError(
+                f"CHANNEL_LAYERS[{name!r}]['CONFIG'] has {', '.join(map(repr, unknown))}, which "
+                f"{backend.__name__} does not know. It knows: {', '.join(known)}."
+            )
+        return backend(**config)
 
     def _backend_class(self, name: str) -> Any:
         try:

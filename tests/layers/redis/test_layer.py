@@ -317,3 +317,11 @@ async def test_a_question_about_many_topics_is_asked_in_parts(server, monkeypatc
         await layer.group_send("g9", {"type": "after"})
         assert (await receive(layer, name))["type"] == "after"
         assert layer.statistics()["dropped"] == {}
+
+
+async def test_its_repr_says_whether_it_is_connected(server):
+    layer = RedisChannelLayer(hosts=[server.url])
+    assert repr(layer).endswith("capacity=100, not connected>")
+    await layer.group_add("g", "c")
+    assert repr(layer).endswith("capacity=100, connected>")
+    await layer.aclose()

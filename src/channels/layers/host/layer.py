@@ -92,7 +92,7 @@ class HostChannelLayer(BaseChannelLayer):
         """Start with nothing, in a new process or a forked one."""
         self.process = secrets.token_hex(8)
         capacity = functools.partial(_capacity_of, weakref.ref(self))  # the link must not keep us alive
-        self.local = LocalDelivery(capacity, self.expiry, self.group_expiry, repr(self))
+        self.local = LocalDelivery(capacity, self.expiry, self.group_expiry, self.label)
         self._memberships = Memberships(self.local)
         self._starting = threading.Lock()
         self._link: Link | None = None
@@ -106,10 +106,16 @@ class HostChannelLayer(BaseChannelLayer):
             self._link.abandon()
         self._begin()
 
-    def __repr__(self) -> str:
-        """Say what it is and where its processes meet."""
+    @property
+    def label(self) -> str:
+        """What it is and where its processes meet, for the log."""
         where = self.path or self.project or "default"
-        return f"<{type(self).__name__} at {str(where)!r} capacity={self.capacity} expiry={self.expiry:g}s>"
+        return f"{type(self).__name__} at {str(where)!r} capacity={self.capacity} expiry={self.expiry:g}s"
+
+    def __repr__(self) -> str:
+        """Say what it is, where its processes meet, and whether this one is connected."""
+        connected = self._link is not None and self._link.connected
+        return f"<{self.label}, {'connected' if connected else 'not connected'}>"
 
     def _linked(self) -> Link:
         """Return the link; raises ChannelLayerUnavailable or InvalidChannelLayerError."""

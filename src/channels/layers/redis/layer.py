@@ -99,13 +99,19 @@ class RedisChannelLayer(BaseChannelLayer):
     def _begin(self) -> None:
         """Start with nothing, in a new process or a forked one."""
         self.client_prefix = uuid.uuid4().hex
-        self.local = LocalDelivery(self.get_capacity, self.expiry, self.group_expiry, repr(self))
+        self.local = LocalDelivery(self.get_capacity, self.expiry, self.group_expiry, self.label)
         self.process = Process(self)
 
-    def __repr__(self) -> str:
-        """Say what it is and where its servers are; no password."""
+    @property
+    def label(self) -> str:
+        """What it is and where its servers are, for the log; no password."""
         where = ", ".join(address.label for address in self.addresses)
-        return f"<{type(self).__name__} {where} prefix={self.prefix!r} capacity={self.capacity}>"
+        return f"{type(self).__name__} {where} prefix={self.prefix!r} capacity={self.capacity}"
+
+    def __repr__(self) -> str:
+        """Say what it is, where its servers are, and whether it is connected; no password."""
+        connected = self.process.connections.loops or self.process.connections.topics
+        return f"<{self.label}, {'connected' if connected else 'not connected'}>"
 
     # Messages
 
