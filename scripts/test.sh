@@ -26,13 +26,13 @@ for version in 3.12 3.13; do
     sh scripts/environment.sh --python "$version" >/dev/null 2>&1 || continue
     sh scripts/environment.sh dev ".venv-$version" "$version"
     step "pytest on Python $version, Django $(".venv-$version/bin/python" -m django --version)"
-    ".venv-$version/bin/python" -m pytest -q -n 3 -p no:cacheprovider -m 'not browser and not packaging' \
+    ".venv-$version/bin/python" -m pytest -q -n 3 --dist loadgroup -p no:cacheprovider -m 'not browser and not packaging' \
         --ignore tests/docs --ignore tests/fuzz --ignore tests/e2e </dev/null || failed="$failed $version"
 done
 
 step "pytest on Python $(.venv/bin/python -c 'import platform; print(platform.python_version())')," \
      "Django $(.venv/bin/python -m django --version)"
-.venv/bin/python -m pytest -n 3 --cov --cov-branch --cov-report=term --cov-fail-under=95 </dev/null
+.venv/bin/python -m pytest -n 3 --dist loadgroup --cov --cov-branch --cov-report=term --cov-fail-under=95 </dev/null
 if [ -n "$failed" ]; then
     echo "Tests failed on Python$failed: see above."
     exit 1

@@ -27,6 +27,7 @@ COMMANDS = {
 HERE = [name for name in COMMANDS if importlib.util.find_spec(name)]
 ROOT = Path(__file__).parents[2]
 GOOD = "http://good.example"
+pytestmark = pytest.mark.xdist_group("servers")  # one process starts them, one after the other
 #: Log lines that a test of this process has provoked, and at which server; others run in other processes.
 EXPECTED: dict[str, str] = {}
 REASONS = {
