@@ -11,8 +11,6 @@ from typing import Any
 from channels.exceptions import InvalidChannelLayerError
 from channels.typing import Message
 
-HeaderPairs = Iterable[tuple[bytes | str, bytes | str]]
-
 
 def accept(subprotocol: str | None, headers: Iterable[Any] | None) -> Message:
     """Return the message that accepts a WebSocket; it has ``headers`` only if there are any."""
