@@ -179,7 +179,6 @@ class HTTP2Handler:
         exchange = self._exchanges[request.stream_id] = HTTP2Exchange(self, request.stream_id)
         self._idle_by = NEVER
         if request.upgrade == b"websocket":
-            exchange.tunnel = True
             self._open_websocket(request, exchange)
             return
         exchange.expect("http_timeout" if request.ended else "body_timeout")

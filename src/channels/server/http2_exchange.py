@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from channels.server.http2 import HTTP2Handler
 
 #: Error codes of RFC 9113 section 7.
-_NO_ERROR, _INTERNAL_ERROR, CANCEL = 0x0, 0x2, 0x8
+_INTERNAL_ERROR, CANCEL = 0x2, 0x8
 
 
 class HTTP2Exchange:
@@ -31,7 +31,6 @@ class HTTP2Exchange:
     Attributes:
         stream: the request or the WebSocket, once there is one.
         deadline: when :meth:`timed_out` is to be called, in loop time.
-        tunnel: it is to become a WebSocket.
     """
 
     __slots__ = (
@@ -48,7 +47,6 @@ class HTTP2Exchange:
         "stream",
         "stream_id",
         "tls",
-        "tunnel",
     )
 
     def __init__(self, handler: HTTP2Handler, stream_id: int) -> None:
@@ -59,7 +57,6 @@ class HTTP2Exchange:
         self.stream_id = stream_id
         self.stream: HTTPStream | WebSocketStream | None = None
         self.deadline = NEVER
-        self.tunnel = False
         self._handler = handler
         self._open = False
         self._limit = ""
@@ -205,9 +202,6 @@ class HTTP2Exchange:
         except ValueError:
             self.abort_response()
             raise
-        if self.tunnel and not self._handler.engine.pending(self.stream_id):
-            # It was refused: nobody waits for the peer's half of it.
-            self._handler.engine.reset(self.stream_id, _NO_ERROR)
         self._completed()
 
     def abort_response(self) -> None:
