@@ -189,7 +189,7 @@ def test_a_server_that_could_not_start_is_exit_code_1() -> None:
     [
         (["nowhere_at_all:app"], "no module 'nowhere_at_all'"),
         (["-e", "carrier-pigeon:1", "daphne:__version__"], "begins with tcp:"),
-        (["--max-headers", "0", "daphne:checks"], "max_headers must be at least 1"),
+        (["--max-headers", "0", "daphne.server:Server"], "max_headers must be at least 1"),
     ],
 )
 def test_errors_are_one_line_and_exit_code_1(

@@ -54,6 +54,9 @@ def test_half_a_tcp_endpoint_is_none(half: dict[str, Any]) -> None:
         ("unix:address=/run/s:mode=660", Endpoint("unix", path="/run/s", mode=0o660)),
         ("unix:/run/a\\\\b", Endpoint("unix", path="/run/a\\b")),
         ("fd:fileno=3", Endpoint("fd", fileno=3)),
+        ("systemd:domain=INET:index=0", Endpoint("systemd", index=0)),
+        ("systemd:INET6:name=web", Endpoint("systemd", name="web")),
+        ("systemd:", Endpoint("systemd")),
     ],
 )
 def test_parse_endpoint(text: str, expected: Endpoint) -> None:
@@ -64,8 +67,9 @@ def test_parse_endpoint(text: str, expected: Endpoint) -> None:
     ("text", "reason"),
     [
         ("ssl:443:colour=red", "does not know 'colour'"),
+        ("systemd:index=first", "an index is a number from 0 on, not 'first'"),
         ("ssl:privateKey=key.pem", "needs port="),
-        ("carrier-pigeon:1", "begins with tcp:, ssl:, unix: or fd:"),
+        ("carrier-pigeon:1", "begins with tcp:, ssl:, unix:, fd: or systemd:"),
         ("", "begins with"),
         ("tcp:interface=127.0.0.1", "needs port="),
         ("tcp:port=80:colour=red", "does not know 'colour'"),

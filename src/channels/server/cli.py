@@ -105,8 +105,8 @@ def _add_listening(group: argparse._ArgumentGroup) -> None:
         metavar="SOCKET_STRINGS",
         action="append",
         default=[],
-        help="Listen on an endpoint, as tcp:port=80:interface=0.0.0.0, unix:/path, fd:fileno=3 or "
-        "ssl:443:privateKey=key.pem:certKey=cert.pem; repeatable.",
+        help="Listen on an endpoint, as tcp:port=80:interface=0.0.0.0, unix:/path, fd:fileno=3, "
+        "ssl:443:privateKey=key.pem:certKey=cert.pem or systemd:name=web; repeatable.",
     )
 
 
@@ -166,6 +166,7 @@ def build_supervisor(
         # A worker keeps these limits itself; what is killed is one that does not.
         "drain_limit": None if endless else sum(limits) + 2 * LAST_MOMENT + GRACE,
         "start_limit": None if start < 0 else start,
+        "health": None if options.health_port is None else (options.health_bind, options.health_port),
     }
     if options.reload:
         return Reloader(worker_command(args), endpoints, folders=options.reload_dirs, **more)

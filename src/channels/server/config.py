@@ -158,6 +158,15 @@ class Config:
         "Answer this path with 200, and with 503 from the moment the server is told to stop.",
         metavar="PATH",
     )
+    health_port: int | None = option(
+        None,
+        "Answer on this port, beside the application's: /live with 200, every other path with 200 while the "
+        "server takes requests, and with 503 before it does and from the moment it is told to stop.",
+        kind=int,
+        least=0,
+        metavar="PORT",
+    )
+    health_bind: str = option("127.0.0.1", "The address of --health-port.", metavar="HOST")
     max_connections: int = option(
         0,
         "How many connections may be open; 0: as many as the process may open files.",

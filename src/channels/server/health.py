@@ -1,13 +1,26 @@
-"""A path that says whether this process takes requests, for load balancers and orchestrators."""
+"""Whether this process takes requests, for load balancers and orchestrators: a path, or a port of its own.
+
+A path is answered by the server itself, beside the application's. A port is a small server of
+its own in the same event loop: it is there before the application has started, and until it
+has ended, which a path cannot be.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from channels.server.config import Config
+from channels.server.sockets import endpoint_strings
 from channels.typing import ASGIApp, Receive, Scope, Send
 
 if TYPE_CHECKING:
     from channels.server.runtime import Runtime
+
+#: On the health port: answered 200 for as long as the event loop turns. Every other path is readiness.
+LIVE_PATH = "/live"
+#: What keeps a process from taking requests.
+STARTING, DRAINING = "starting", "draining"
 
 _HEADERS = [(b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store")]
 
@@ -33,6 +46,48 @@ class Health:
         if scope["type"] != "http" or scope["path"] != self._path:
             await self._app(scope, receive, send)
             return
-        status, body = (503, b"draining\n") if self._runtime.stopping else (200, b"ok\n")
-        await send({"type": "http.response.start", "status": status, "headers": _HEADERS})
-        await send({"type": "http.response.body", "body": body})
+        await _answer(send, DRAINING if self._runtime.stopping else "")
+
+
+class Probe:
+    """The application of the health port.
+
+    Args:
+        obstacle: returns what keeps the process from taking requests, :data:`STARTING` or
+            :data:`DRAINING`; "" for nothing.
+    """
+
+    def __init__(self, obstacle: Callable[[], str]) -> None:
+        self._obstacle = obstacle
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI's entry."""
+        if scope["type"] == "http":
+            await _answer(send, "" if scope["path"] == LIVE_PATH else self._obstacle())
+
+
+def probe_config(bind: str, port: int, obstacle: Callable[[], str]) -> Config:
+    """Returns the settings of the server on the health port.
+
+    Args:
+        bind: the address, as --health-bind.
+        port: 0 for one that is free.
+        obstacle: as :class:`Probe` takes it.
+    """
+    return Config(
+        app=Probe(obstacle),
+        endpoints=tuple(endpoint_strings(bind, port)),
+        lifespan="off",
+        http2=False,
+        # Nobody is waited for: who asks knows the answer 503 by now.
+        drain_timeout=0.0,
+        drain_idle_timeout=0.0,
+        head_timeout=5.0,
+        max_connections=100,
+    )
+
+
+async def _answer(send: Send, obstacle: str) -> None:
+    status, word = (503, obstacle) if obstacle else (200, "ok")
+    await send({"type": "http.response.start", "status": status, "headers": _HEADERS})
+    await send({"type": "http.response.body", "body": f"{word}\n".encode()})

@@ -1,7 +1,8 @@
 r"""Where a server listens: endpoint strings, and the sockets they stand for.
 
 The strings are those Daphne took: ``tcp:port=8000:interface=127.0.0.1``,
-``unix:/run/app.sock:mode=660``, ``fd:fileno=3``, ``ssl:443:privateKey=key.pem:certKey=cert.pem``.
+``unix:/run/app.sock:mode=660``, ``fd:fileno=3``, ``ssl:443:privateKey=key.pem:certKey=cert.pem``,
+``systemd:domain=INET:index=0`` or ``systemd:name=web``.
 A colon inside a value is written ``\:``.
 """
 
@@ -15,16 +16,20 @@ import socket
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
+
+from channels.server.systemd import passed_descriptors
 
 Address = list[Any]
 
 _ADVICE = {
     errno.EADDRINUSE: "another program listens there. Stop it (`ss -ltnp` finds it), or take another port",
-    errno.EACCES: "this user may not. Choose a port above 1023, or a directory this user may write to",
+    errno.EACCES: "this user may not. Choose a port above 1023 (or give the right CAP_NET_BIND_SERVICE), "
+    "or a directory this user may write to",
     errno.EADDRNOTAVAIL: "this machine has no such address. Choose one that `ip address` shows with -b",
     errno.EBADF: "it is not open. The program that starts the server has to pass it on",
     errno.ENOTSOCK: "it is no socket. The program that starts the server has to pass on a listening one",
+    errno.EINVAL: "it is connected already. A .socket unit needs Accept=no",
     errno.ENOENT: "its directory does not exist. Create it, or choose another path with -u",
 }
 
@@ -61,12 +66,14 @@ class Endpoint:
     """A place to listen.
 
     Attributes:
-        kind: "tcp", "unix" or "fd".
+        kind: "tcp", "unix", "fd" or "systemd".
         host: the name or address to bind to; "" for every IPv4 address.
         port: 0 for one that is free.
         path: of the Unix socket.
         mode: its permissions.
         fileno: the inherited file descriptor.
+        name: of the sockets that systemd passes on; "" for all of them.
+        index: which one of them, from 0; None for all.
         tls: the certificate to speak TLS with; None for clear text.
     """
 
@@ -76,6 +83,8 @@ class Endpoint:
     path: str = ""
     mode: int = 0o666
     fileno: int = 0
+    name: str = ""
+    index: int | None = None
     tls: CertificateFiles | None = None
 
 
@@ -112,12 +121,12 @@ def parse_endpoint(text: str) -> Endpoint:
     kind, *rest = (part.replace("\\\\", "\0").replace("\\", "").replace("\0", "\\") for part in _split(text))
     if kind not in _KINDS:
         raise EndpointError(
-            f"{text!r}: an endpoint begins with tcp:, ssl:, unix: or fd:, as in tcp:port=8000."
+            f"{text!r}: an endpoint begins with tcp:, ssl:, unix:, fd: or systemd:, as in tcp:port=8000."
         )
-    first, known, build = _KINDS[kind]
+    first, known, build, needed = _KINDS[kind]
     values = dict(_key_and_value(part, first if place == 0 else "") for place, part in enumerate(rest))
     unknown = sorted(repr(key) for key in set(values) - known)
-    if unknown or first not in values:
+    if unknown or (needed and first not in values):
         wrong = f"does not know {', '.join(unknown)}" if unknown else f"needs {first}="
         takes = f"it takes {', '.join(sorted(known))}. A colon in a value is written \\:."
         raise EndpointError(f"{text!r}: {kind}: {wrong}; {takes}")
@@ -159,27 +168,37 @@ def _fd(values: dict[str, str]) -> Endpoint:
     return Endpoint("fd", fileno=int(values["fileno"]))
 
 
-#: For each kind: the key that may go without its name, all keys, and who builds the endpoint.
+def _systemd(values: dict[str, str]) -> Endpoint:
+    # The domain (INET, INET6, UNIX) that Twisted had to be told is what the socket itself says.
+    index = values.get("index")
+    return Endpoint("systemd", name=values.get("name", ""), index=None if index is None else _count(index))
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise ValueError(f"an index is a number from 0 on, not {text!r}")
+    return int(text)
+
+
+class _Kind(NamedTuple):
+    """One kind of endpoint: the key that may go without its name, all keys, who builds it."""
+
+    first: str
+    known: set[str]
+    build: Callable[[dict[str, str]], Endpoint]
+    needs_first: bool = True
+
+
 #: Keys of Twisted that mean nothing here (backlog, sslmethod and the like) are taken and ignored:
 #: TLS is 1.2 or 1.3 and needs no parameters for Diffie-Hellman.
-_KINDS: dict[str, tuple[str, set[str], Callable[[dict[str, str]], Endpoint]]] = {
-    "tcp": ("port", {"port", "interface", "backlog"}, _tcp),
-    "ssl": (
-        "port",
-        {
-            "port",
-            "interface",
-            "backlog",
-            "privateKey",
-            "certKey",
-            "extraCertChain",
-            "sslmethod",
-            "dhParameters",
-        },
-        _ssl,
-    ),
-    "unix": ("address", {"address", "mode", "backlog", "lockfile"}, _unix),
-    "fd": ("fileno", {"fileno"}, _fd),
+_TCP_KEYS = {"port", "interface", "backlog"}
+_TLS_KEYS = {"privateKey", "certKey", "extraCertChain", "sslmethod", "dhParameters"}
+_KINDS = {
+    "tcp": _Kind("port", _TCP_KEYS, _tcp),
+    "ssl": _Kind("port", _TCP_KEYS | _TLS_KEYS, _ssl),
+    "unix": _Kind("address", {"address", "mode", "backlog", "lockfile"}, _unix),
+    "fd": _Kind("fileno", {"fileno"}, _fd),
+    "systemd": _Kind("domain", {"domain", "index", "name"}, _systemd, needs_first=False),
 }
 
 
@@ -191,7 +210,8 @@ def open_sockets(endpoint: Endpoint, backlog: int) -> list[socket.socket]:
         backlog: how many connections may wait to be accepted.
 
     Returns:
-        One socket, or one for each address of a host name, all with the same port.
+        One socket, or one for each address of a host name, all with the same port, or as many as
+        systemd has passed on.
 
     Raises:
         ListenError: it cannot be done.
@@ -202,6 +222,8 @@ def open_sockets(endpoint: Endpoint, backlog: int) -> list[socket.socket]:
         raise ListenError(
             error.errno, f"Cannot listen on {_describe(endpoint)}: {_advice(error)}."
         ) from error
+    except ValueError as error:
+        raise ListenError(0, f"Cannot listen on {_describe(endpoint)}: {error}.") from None
 
 
 def _advice(error: OSError) -> str:
@@ -213,6 +235,8 @@ def _describe(endpoint: Endpoint) -> str:
         return endpoint.path
     if endpoint.kind == "fd":
         return f"file descriptor {endpoint.fileno}"
+    if endpoint.kind == "systemd":
+        return f"sockets of systemd {endpoint.name}".rstrip()
     host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host or "0.0.0.0"  # noqa: S104
     return f"{host}:{endpoint.port}"
 
@@ -287,13 +311,21 @@ def _remove_stale(path: str) -> None:
 
 
 def _open_fd(endpoint: Endpoint, backlog: int) -> list[socket.socket]:
-    sock = socket.socket(fileno=endpoint.fileno)
+    return [_listening_at(endpoint.fileno, backlog)]
+
+
+def _open_systemd(endpoint: Endpoint, backlog: int) -> list[socket.socket]:
+    return [_listening_at(number, backlog) for number in passed_descriptors(endpoint.name, endpoint.index)]
+
+
+def _listening_at(number: int, backlog: int) -> socket.socket:
+    sock = socket.socket(fileno=number)
     sock.listen(backlog)
     sock.setblocking(False)
-    return [sock]
+    return sock
 
 
-_OPENERS = {"tcp": _open_tcp, "unix": _open_unix, "fd": _open_fd}
+_OPENERS = {"tcp": _open_tcp, "unix": _open_unix, "fd": _open_fd, "systemd": _open_systemd}
 
 
 def address_of(sock: socket.socket) -> tuple[str, int] | str:

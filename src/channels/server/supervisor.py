@@ -17,8 +17,11 @@ from collections.abc import Coroutine, Iterator, Sequence
 from typing import Any
 
 from channels import telemetry
+from channels.server import systemd
+from channels.server.health import DRAINING, STARTING, probe_config
 from channels.server.process import GRACE, Recipe, Worker, ending
 from channels.server.sockets import address_of, open_sockets, parse_endpoint, remove_unix_socket
+from channels.server.worker import Server
 
 logger = logging.getLogger("channels.server")
 
@@ -147,9 +150,11 @@ class Supervisor:
         backlog: how many connections may wait to be accepted.
         drain_limit: seconds that a worker may take to end; None for no limit.
         start_limit: seconds that a worker may take to serve; None for no limit.
+        health: address and port of the health port; None for none.
 
     Attributes:
         addresses: where it listens, (host, port) or a Unix socket's path.
+        probe: the server on the health port; None without one.
         drain_limit: as given.
         start_limit: as given.
         staff: every living worker.
@@ -165,6 +170,7 @@ class Supervisor:
         backlog: int = 2048,
         drain_limit: float | None = 30.0,
         start_limit: float | None = 120.0,
+        health: tuple[str, int] | None = None,
     ) -> None:
         self.addresses: list[tuple[str, int] | str] = []
         self._endpoints = [parse_endpoint(text) for text in endpoints]
@@ -173,6 +179,7 @@ class Supervisor:
         self._backlog = backlog
         self.drain_limit = drain_limit
         self.start_limit = start_limit
+        self.probe = Server(probe_config(*health, self._obstacle)) if health is not None else None
         self._folder = starting_folder()
         self._stop_asked = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -200,10 +207,20 @@ class Supervisor:
             self._handle_signals()
         try:
             with self._listening() as sockets:
+                if self.probe is not None:
+                    await self.probe.start()
                 recipe = Recipe(self._command, self._folder, sockets, self.start_limit)
                 return await self._until_stopped(self.work(recipe))
         finally:
             await self._dismiss()
+            if self.probe is not None:
+                await self.probe.stop()
+
+    def _obstacle(self) -> str:
+        """What keeps the workers from taking requests; while they are replaced, nothing does."""
+        if self._stop_asked.is_set():
+            return DRAINING
+        return "" if any(worker.serves for worker in self.staff) else STARTING
 
     async def _until_stopped(self, work: Coroutine[Any, Any, int]) -> int:
         task = asyncio.ensure_future(work)
@@ -244,6 +261,7 @@ class Supervisor:
 
     def ask_to_stop(self) -> None:
         """Let the workers drain and end; asked a second time, end them at once."""
+        systemd.notify(STOPPING="1", STATUS="Draining.")
         if self._stop_asked.is_set():
             self._hurry.set()
         self._stop_asked.set()
@@ -262,6 +280,7 @@ class Supervisor:
         # What keeps one from serving keeps all: one of them says it.
         if not await places[0].fill():
             return 1
+        systemd.notify(READY="1", STATUS=f"Serving with {self._workers} workers.")
         async with asyncio.TaskGroup() as group:
             for place in places:
                 group.create_task(place.keep())
@@ -272,14 +291,21 @@ class Supervisor:
 
     async def _renew(self, places: Sequence[Place]) -> None:
         logger.info("Replacing %d workers, one by one.", len(places))
+        systemd.notify_reloading()
+        renewed = await self._renew_each(places)
+        systemd.notify(READY="1", STATUS="Serving." if renewed else "Serving: the new code does not start.")
+
+    async def _renew_each(self, places: Sequence[Place]) -> bool:
+        """Returns whether every worker is a new one."""
         for place in places:
             if not await place.renew(self.drain_limit):
                 telemetry.count("server.renewal_failed")
                 logger.error(
                     "The new code does not serve, so the old workers go on. Repair it and send SIGHUP again."
                 )
-                return
+                return False
         logger.info("All workers are replaced.")
+        return True
 
     async def _dismiss(self) -> None:
         """Let every worker drain, and return when none is left."""

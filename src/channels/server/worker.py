@@ -12,9 +12,11 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from channels.server import systemd
 from channels.server.config import Config, ConfigError
 from channels.server.connection import Connection
 from channels.server.drain import Drain
+from channels.server.health import DRAINING, STARTING, probe_config
 from channels.server.lifespan import Lifespan
 from channels.server.runtime import Runtime
 from channels.server.seat import Seat
@@ -65,6 +67,7 @@ class Server:
 
     Attributes:
         addresses: where it listens, (host, port) or a Unix socket's path, once started.
+        probe: the server on the health port; None without one, or if the supervisor has it.
     """
 
     def __init__(self, config: Config, seat: Seat | None = None) -> None:
@@ -72,6 +75,9 @@ class Server:
         self._seat = seat
         self.addresses: list[tuple[str, int] | str] = []
         self._endpoints = [secured(parse_endpoint(text), config) for text in config.endpoints]
+        self.probe: Server | None = None
+        if seat is None and config.health_port is not None:
+            self.probe = Server(probe_config(config.health_bind, config.health_port, self._obstacle))
         self._lifespan = Lifespan(config.app, config.lifespan, config.lifespan_timeout)
         self._protocols = ("h2", "http/1.1") if config.http2 else ("http/1.1",)
         self._listeners: list[asyncio.AbstractServer] = []
@@ -91,6 +97,8 @@ class Server:
         runtime = self._runtime = Runtime(self.config, asyncio.get_running_loop())
         try:
             listening = [pair for place in range(len(self._endpoints)) for pair in self._open(place)]
+            if self.probe is not None:
+                await self.probe.start()
             # Bound before startup, so that a port in use is told before slow work begins.
             await self._lifespan.startup()
             runtime.state = self._lifespan.state
@@ -99,8 +107,16 @@ class Server:
         except BaseException:
             await self._close_listeners()
             runtime.timers.close()
+            if self.probe is not None:
+                await self.probe.stop()
             raise
         self.addresses = [address_of(sock) for sock in self._sockets]
+
+    def _obstacle(self) -> str:
+        """What keeps this process from taking requests."""
+        if self._stop_asked.is_set() or (self._runtime is not None and self._runtime.stopping):
+            return DRAINING
+        return "" if self.addresses else STARTING
 
     def _open(self, place: int) -> list[tuple[socket.socket, Credentials | None]]:
         """Listen at one endpoint, after a look at the certificate: no socket is opened that cannot serve."""
@@ -144,13 +160,20 @@ class Server:
         with self._commanded() if signals else contextlib.nullcontext():
             await self.start()
             try:
-                if self._seat is not None:
-                    self._seat.ready()
+                self._tell_ready()
                 if ready is not None:
                     ready()
                 await self._stop_asked.wait()
             finally:
+                if self._seat is None:
+                    systemd.notify(STOPPING="1", STATUS="Draining.")
                 await self.stop()
+
+    def _tell_ready(self) -> None:
+        if self._seat is not None:
+            self._seat.ready()
+        else:
+            systemd.notify(READY="1", STATUS="Serving.")
 
     @contextlib.contextmanager
     def _commanded(self) -> Iterator[None]:
@@ -197,6 +220,8 @@ class Server:
         await Drain(runtime, self._hurry).run()
         await self._lifespan.shutdown()
         runtime.timers.close()
+        if self.probe is not None:
+            await self.probe.stop()
 
     async def _close_listeners(self) -> None:
         for sock in self._own_files:
