@@ -388,6 +388,31 @@ def test_going_away():
     assert connection.open_streams == 0
 
 
+def test_going_away_loses_no_request_that_is_on_its_way():
+    connection = started()
+    connection.announce_shutdown()
+    connection.announce_shutdown()
+    assert sorted(frames_of(connection.data_to_send())) == [
+        (PING, 0, 0, b"farewell"),
+        (GOAWAY, 0, 0, bytes.fromhex("7fffffff00000000")),
+    ]
+    assert events_of(connection, headers(1, GET) + frame(PING, ACK, 0, b"whatever")) == [REQUEST]
+    assert not connection.draining
+    assert events_of(connection, frame(PING, ACK, 0, b"farewell")) == []
+    assert connection.draining
+    assert goaway(connection) == (0, 1)
+    connection.announce_shutdown()
+    assert connection.data_to_send() == b""
+    assert events_of(connection, headers(3, GET)) == []
+    assert reset_codes(connection) == [(3, ErrorCodes.REFUSED_STREAM)]
+
+
+def test_a_ping_that_nobody_asked_for_ends_nothing():
+    connection = started()
+    assert events_of(connection, frame(PING, ACK, 0, b"farewell")) == []
+    assert not connection.draining
+
+
 def test_the_peer_goes_away_and_still_wants_its_answers():
     connection = started()
     assert events_of(connection, headers(1, GET) + frame(GOAWAY, 0, 0, bytes(8))) == [REQUEST]

@@ -31,6 +31,7 @@ class H2Client:
 
     Attributes:
         acknowledging: give the server its window back for what was read.
+        answering: answer pings, as every peer should.
     """
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -39,7 +40,7 @@ class H2Client:
         self.reader, self.writer = reader, writer
         self.events: list[Any] = []
         self.bodies: dict[int, bytes] = {}
-        self.acknowledging = True
+        self.acknowledging = self.answering = True
         self._buffer = b""
 
     async def flush(self) -> None:
@@ -75,9 +76,10 @@ class H2Client:
             whole, self._buffer = self._buffer[:end], self._buffer[end:]
             if whole[3] == 7:  # the library would read nothing more after a GOAWAY
                 goodbye = h2.events.ConnectionTerminated()
+                goodbye.last_stream_id = int.from_bytes(whole[9:13])
                 goodbye.error_code = int.from_bytes(whole[13:17])
                 self.events.append(goodbye)
-            else:
+            elif whole[3] != 6 or self.answering:
                 self._take_frame(whole)
 
     def _take_frame(self, data: bytes) -> None:
@@ -105,6 +107,11 @@ class H2Client:
         """The first ``size`` bytes of a body."""
         await self.until(lambda event: len(self.bodies.get(stream_id, b"")) >= size)
         return self.bodies[stream_id][:size]
+
+    def goodbyes(self) -> list[int]:
+        """The last streams that the server's GOAWAYs have named."""
+        kind = h2.events.ConnectionTerminated
+        return [event.last_stream_id for event in self.events if isinstance(event, kind)]
 
     async def closed(self) -> None:
         """The server has closed the connection."""

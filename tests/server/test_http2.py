@@ -20,6 +20,9 @@ from tests.server.http2_client import CONNECT, GET, POST, h2_client
 
 RESET, ENDED = h2.events.StreamReset, h2.events.StreamEnded
 
+#: In a GOAWAY: every stream is still taken (RFC 9113 section 6.8).
+ANY_STREAM = 2**31 - 1
+
 
 async def run_client(*command: str) -> str:
     process = await asyncio.create_subprocess_exec(
@@ -331,15 +334,47 @@ async def test_stop_completes_what_runs() -> None:
         run.end()
         assert (await client.response(stream))[2] == b"last"
         await client.closed()
+        assert client.goodbyes() == [ANY_STREAM, stream]
         await asyncio.wait_for(stopping, LONG)
+
+
+async def test_a_request_that_crosses_the_first_goodbye_is_served() -> None:
+    async with serve(echo, drain_timeout=LONG) as running, h2_client(running) as client:
+        client.answering = False
+        assert (await client.response(await client.request()))[0] == 200
+        stopping = asyncio.ensure_future(running.server.stop())
+        await client.event(h2.events.ConnectionTerminated)
+        # The second goodbye waits for the answer to a ping, which comes after this request.
+        late = await client.request()
+        assert (await client.response(late))[0] == 200
+        client.writer.write(b"\0\0\x08\x06\x01\0\0\0\0farewell")
+        await client.closed()
+        assert client.goodbyes() == [ANY_STREAM, late]
+        await asyncio.wait_for(stopping, LONG)
+
+
+async def test_a_peer_that_does_not_answer_the_first_goodbye_gets_the_second_all_the_same() -> None:
+    async with serve(echo, drain_timeout=None) as running, h2_client(running) as client:
+        client.answering = False
+        await client.response(await client.request())
+        stopping = asyncio.ensure_future(running.server.stop())
+        await client.closed()
+        assert client.goodbyes() == [ANY_STREAM, 1]
+        await asyncio.wait_for(stopping, LONG)
+
+
+async def test_an_idle_connection_is_left_with_both_goodbyes() -> None:
+    async with serve(echo, keep_alive_timeout=0.1) as running, h2_client(running) as client:
+        await client.closed()
+        assert client.goodbyes() == [ANY_STREAM, 0]
 
 
 async def test_a_response_while_the_server_is_about_to_stop_says_goodbye() -> None:
     async with serve(echo) as running, h2_client(running) as client:
         running.runtime.stopping = True
         assert (await client.response(await client.request()))[0] == 200
-        await client.event(h2.events.ConnectionTerminated)
         await client.closed()
+        assert client.goodbyes() == [ANY_STREAM, 1]
         running.runtime.stopping = False
 
 

@@ -54,6 +54,10 @@ _DEFAULTS = HTTP2Limits()
 # Frames with a body's bytes that may wait for the application: a window full of single bytes would take
 # many times its size. A window full of frames of a usual size is a few dozen.
 _MAX_UNREAD = 8192
+# In a GOAWAY: no stream is refused yet (RFC 9113 6.8).
+_ANY_STREAM = 2**31 - 1
+# Of the PING whose answer shows that the peer has read that GOAWAY.
+_FAREWELL = b"farewell"
 
 
 class HTTP2Connection(StreamWriter):
@@ -72,13 +76,13 @@ class HTTP2Connection(StreamWriter):
         ValueError: the request of the upgrade carries settings that are none.
     """
 
-    __slots__ = ("_cutter", "_eof_untold", "_last_stream", "_limits", "_over", "_peer_leaves")
+    __slots__ = ("_announced", "_cutter", "_eof_untold", "_last_stream", "_limits", "_over", "_peer_leaves")
 
     def __init__(self, limits: HTTP2Limits = _DEFAULTS, *, upgraded: RequestReceived | None = None) -> None:
         self._limits = limits
         self._cutter = FrameCutter(limits.max_header_bytes)
         self._last_stream = 0
-        self._eof_untold = self._over = self._peer_leaves = False
+        self._announced = self._eof_untold = self._over = self._peer_leaves = False
         settings = dict(upgraded.headers).get(b"http2-settings", b"") if upgraded is not None else None
         guard = FloodGuard(limits.max_control_frames, limits.max_resets)
         super().__init__(new_engine(limits, settings), guard, limits.max_pending)
@@ -137,6 +141,22 @@ class HTTP2Connection(StreamWriter):
         """Begin a new window of time for what is counted against floods."""
         self._guard.start_window()
 
+    @property
+    def draining(self) -> bool:
+        """Whether no more requests are taken."""
+        return self._draining
+
+    def announce_shutdown(self) -> None:
+        """Ask the peer to send no more requests on this connection; what is on its way is still taken.
+
+        It is asked to answer at once. When it has, all that it sent before it knew is here, and
+        ``shutdown`` happens by itself. Call ``shutdown`` if that takes too long. See RFC 9113 section 6.8.
+        """
+        if not self._announced and not self._draining and not self._over:
+            self._announced = True
+            self._write_goaway(ErrorCodes.NO_ERROR, _ANY_STREAM)
+            self._engine.ping(_FAREWELL)
+
     def shutdown(self) -> None:
         """Say that no more requests are taken (GOAWAY); those that are there are completed.
 
@@ -145,7 +165,7 @@ class HTTP2Connection(StreamWriter):
         """
         if not self._draining and not self._over:
             self._draining = True
-            self._write_goaway(ErrorCodes.NO_ERROR)
+            self._write_goaway(ErrorCodes.NO_ERROR, self._last_stream)
 
     def _begin_stream(self, request: RequestReceived) -> None:
         self._last_stream = request.stream_id
@@ -174,7 +194,7 @@ class HTTP2Connection(StreamWriter):
     def _fail(self, fault: ConnectionFault) -> None:
         """The peer broke the protocol."""
         self._over = True
-        self._write_goaway(fault.code)
+        self._write_goaway(fault.code, self._last_stream)
         self._streams.clear()
         self._blocked.clear()
         self._cutter.clear()
@@ -196,8 +216,8 @@ class HTTP2Connection(StreamWriter):
             return ConnectionClosed()
         return None
 
-    def _write_goaway(self, code: int) -> None:
-        payload = self._last_stream.to_bytes(4, "big") + code.to_bytes(4, "big")
+    def _write_goaway(self, code: int, last_stream: int) -> None:
+        payload = last_stream.to_bytes(4, "big") + code.to_bytes(4, "big")
         self._write(b"\0\0\x08\x07\0\0\0\0\0" + payload)
 
     # What the engine tells
@@ -272,6 +292,10 @@ class HTTP2Connection(StreamWriter):
         if self._blocked:
             self._flush_blocked()
 
+    def _ping_answered(self, event: h2_events.PingAckReceived) -> None:
+        if self._announced and event.ping_data == _FAREWELL:
+            self.shutdown()
+
     def _reset_peer(self, stream_id: int, code: ErrorCodes) -> None:
         self._guard.stream_reset()
         self._engine.reset_stream(stream_id, code)
@@ -289,6 +313,7 @@ _ACTIONS: dict[type, Callable[[HTTP2Connection, Any], None]] = {
     h2_events.TrailersReceived: HTTP2Connection._trailers_received,
     h2_events.StreamEnded: HTTP2Connection._stream_ended,
     h2_events.StreamReset: HTTP2Connection._stream_reset,
+    h2_events.PingAckReceived: HTTP2Connection._ping_answered,
     h2_events.WindowUpdated: HTTP2Connection._window_opened,
     h2_events.RemoteSettingsChanged: HTTP2Connection._window_opened,
 }

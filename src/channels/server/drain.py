@@ -15,6 +15,7 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from channels import telemetry
+from channels.server.http2 import HTTP2Handler
 from channels.server.runtime import Runtime
 from channels.server.streams.websocket import WebSocketStream
 
@@ -90,7 +91,13 @@ class Drain:
                 other.stop()
 
     async def _close_idle(self) -> None:
-        """Tell connections to take no more requests; late ones when they come."""
+        """Tell connections to take no more requests; late ones when they come.
+
+        HTTP/2 can say so without losing what is on its way, and does at once.
+        """
+        for connection in list(self._runtime.connections):
+            if isinstance(connection.handler, HTTP2Handler):
+                connection.stop()
         await asyncio.sleep(self._idle_limit)
         told: weakref.WeakSet[Connection] = weakref.WeakSet()
         while True:

@@ -96,8 +96,8 @@ class HTTP2Handler:
     __slots__ = (
         "_advancing",
         "_exchanges",
+        "_final_by",
         "_idle_by",
-        "_leaving",
         "_stalls",
         "connection",
         "engine",
@@ -112,7 +112,7 @@ class HTTP2Handler:
         self.slot: int | None = None
         self._exchanges: dict[int, HTTP2Exchange] = {}
         self._advancing = False
-        self._leaving = False
+        self._final_by = NEVER
         self._stalls: dict[int, tuple[float, float]] = {}
         self._idle_by = NEVER
         self._rest()
@@ -143,13 +143,15 @@ class HTTP2Handler:
             exchange.lost()
 
     def stop(self) -> None:
-        """Take nothing new (GOAWAY), and close after the last stream; the drain closes WebSockets."""
+        """Ask for no more requests, and close after the last stream; the drain closes WebSockets."""
         self._leave()
         self.advance()
 
     def _leave(self) -> None:
-        self._leaving = True
-        self.engine.shutdown()
+        """Say goodbye twice, so that no request is lost that was on its way (RFC 9113 section 6.8)."""
+        if self._final_by == NEVER:
+            self._final_by = self.runtime.timers.now + _TICK
+            self.engine.announce_shutdown()
 
     # The engine's events
 
@@ -164,7 +166,7 @@ class HTTP2Handler:
         finally:
             self._advancing = False
         self.connection.write(self.engine.data_to_send())
-        if self._leaving and not self.engine.open_streams:
+        if self.engine.draining and not self.engine.open_streams:
             self.connection.close(linger=True)
 
     def completed(self, exchange: HTTP2Exchange) -> None:
@@ -249,7 +251,10 @@ class HTTP2Handler:
             if now >= exchange.deadline:
                 exchange.timed_out()
         self._cut_stalled(now)
-        if now >= self._idle_by and not self.engine.open_streams:
+        if now >= self._final_by:
+            self.engine.shutdown()  # the peer has not answered the first goodbye
+            self.advance()
+        elif now >= self._idle_by and not self.engine.open_streams:
             self._leave()
             self.advance()
         return now + _TICK
