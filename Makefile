@@ -4,7 +4,7 @@ PORT ?= 8000
 dev = @sh scripts/environment.sh dev .venv
 python = .venv/bin/python
 
-.PHONY: help demo test lint types format bench docs dist clean
+.PHONY: help demo test lint types format bench bench-quick docs dist clean
 
 help:
 	@echo "make demo     serve the chat example on http://127.0.0.1:$(PORT)"
@@ -12,7 +12,8 @@ help:
 	@echo "make lint     ruff and the import contracts"
 	@echo "make types    mypy --strict"
 	@echo "make format   let ruff rewrite what it can"
-	@echo "make bench    a quick measurement of our own server and layer"
+	@echo "make bench    the same work against the originals, other servers and us (half an hour)"
+	@echo "make bench-quick   the same with fewer contenders, in three minutes"
 	@echo "make docs     write docs/reference/ from the docstrings"
 	@echo "make dist     build fairway and the three empty distributions into dist/"
 	@echo "make clean    remove what the other words made"
@@ -43,7 +44,11 @@ format:
 
 bench:
 	$(dev)
-	@$(python) benchmarks/run.py
+	@$(python) -m benchmarks
+
+bench-quick:
+	$(dev)
+	@$(python) -m benchmarks --quick
 
 docs:
 	$(dev)

@@ -1,0 +1,92 @@
+"""Run the benchmarks.
+
+python -m benchmarks                                  everything; prints, writes nothing
+python -m benchmarks chat echo --contenders Fairway,uvicorn --seconds 2
+python -m benchmarks chat --also before=../other-checkout     two checkouts of ours in one run
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from . import environment, tables
+from .load import Settings
+from .machine import machine
+from .results import Run
+from .rows import ROWS, Row, with_checkouts
+from .runner import Runner, Site
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description="The same work, everybody in turn."
+    )
+    parser.add_argument(
+        "rows", nargs="*", help="which rows; all if none is named: " + " ".join(row.id for row in ROWS)
+    )
+    parser.add_argument("--contenders", default="", help="parts of names, with commas; default everybody")
+    parser.add_argument("--rounds", type=int, default=3, help="turns per contender (default 3)")
+    parser.add_argument("--seconds", type=float, default=3.0, help="of one measurement (default 3)")
+    parser.add_argument(
+        "--quick", action="store_true", help="one short round, fewer contenders, smaller rooms"
+    )
+    parser.add_argument(
+        "--also", action="append", default=[], metavar="NAME=CHECKOUT", help="a checkout of ours beside this"
+    )
+    return parser.parse_args(arguments)
+
+
+def chosen(options: argparse.Namespace) -> list[Row]:
+    """The rows asked for with the contenders asked for.
+
+    Raises:
+        SystemExit: there is no row of such a name, or nobody is left.
+    """
+    known = {row.id for row in ROWS}
+    if unknown := set(options.rows) - known:
+        sys.exit(
+            f"There is no row {', '.join(sorted(unknown))}. There are: {', '.join(row.id for row in ROWS)}."
+        )
+    checkouts = {
+        name: Path(path).resolve() for name, _, path in (text.partition("=") for text in options.also)
+    }
+    rows = with_checkouts((row for row in ROWS if not options.rows or row.id in options.rows), checkouts)
+    kept = [kept for row in rows if (kept := _narrowed(row, options)).entries]
+    return kept or sys.exit(f"Nobody's name contains {options.contenders!r}.")
+
+
+def _narrowed(row: Row, options: argparse.Namespace) -> Row:
+    parts = [part.lower() for part in options.contenders.split(",") if part]
+    entries = (entry for entry in row.entries if entry.quick or not options.quick)
+    named = (entry for entry in entries if not parts or any(part in entry.title.lower() for part in parts))
+    return replace(row, entries=tuple(named))
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Install, measure, print."""
+    options = parse(arguments)
+    rows = chosen(options)
+    if any(entry.contender.runs_on in ("peers", "node") for row in rows for entry in row.entries):
+        print("Installing the peers into .venv-bench (once) ...", flush=True)
+        for name in environment.install():
+            print(f"  {name} could not be installed; its rows will say so")
+    installed = environment.versions()
+    rounds, seconds = (1, 1.0) if options.quick else (options.rounds, options.seconds)
+    method = f"Median of {rounds} interleaved rounds of {seconds:g} s; server on one core, load on the other."
+    run = Run(machine(installed, method))
+    with tempfile.TemporaryDirectory() as folder:
+        site = Site.prepared(Path(folder))
+        wsload = environment.compile_c(environment.HERE / "wsload.c")
+        settings = Settings(seconds, wsload, site.cookie, 0.2 if options.quick else 1.0)
+        Runner(rows, settings, rounds, site, installed).run(run)
+    print("\n" + tables.summary(run))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,14 @@
+from django.urls import path
+
+from chat.routing import websocket_urlpatterns as chat
+
+from .consumers import Broadcast, Echo, Greeting, Sleep, SyncEcho
+
+websocket_urlpatterns = [
+    *chat,
+    path("ws/broadcast/<str:room_name>/", Broadcast.as_asgi()),
+    path("ws/echo/", Echo.as_asgi()),
+    path("ws/sync-echo/", SyncEcho.as_asgi()),
+    path("ws/sleep/", Sleep.as_asgi()),
+    path("ws/greeting/", Greeting.as_asgi()),
+]

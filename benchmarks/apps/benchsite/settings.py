@@ -1,0 +1,37 @@
+"""One project for the originals and for us; what differs from run to run comes in by the environment."""
+
+import os
+
+SECRET_KEY = "the-benchmarks-hide-nothing"
+DEBUG = False
+ALLOWED_HOSTS = ["*"]
+INSTALLED_APPS = ["django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions", "channels"]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+]
+ROOT_URLCONF = "benchsite.urls"
+TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates"}]
+ASGI_APPLICATION = "benchsite.asgi.application"
+WSGI_APPLICATION = "benchsite.wsgi.application"
+SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
+DATABASES = {
+    "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": os.environ.get("BENCH_DATABASE", ":memory:")}
+}
+USE_TZ = True
+
+_REDIS = {"hosts": [os.environ.get("BENCH_REDIS", "redis://127.0.0.1:6379")]}
+CHANNEL_LAYERS = {
+    "default": {
+        "memory": {"BACKEND": "channels.layers.InMemoryChannelLayer"},
+        "redis": {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": _REDIS},
+        "pubsub": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": _REDIS},
+        "host": {
+            "BACKEND": "channels.layers.host.HostChannelLayer",
+            "CONFIG": {"path": os.environ.get("BENCH_MEETING")},
+        },
+    }[os.environ.get("BENCH_LAYER", "memory")]
+}

@@ -1,0 +1,235 @@
+"""What is done to a server, and what is read from it: one class per kind of load."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from .results import Reading
+from .servers import LOAD_CORE, Server, on_core
+
+PATIENCE = 240.0  # seconds beyond the measurement itself: opening tens of thousands of sockets takes its time
+SETTLE = 1.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How long, and with which programs.
+
+    Attributes:
+        seconds: of one measurement.
+        wsload: the compiled client.
+        cookie: the session of a user who is logged in.
+        scale: the share of the sockets that big rows open; 1 for a full run.
+    """
+
+    seconds: float
+    wsload: Path
+    cookie: str
+    scale: float = 1.0
+
+
+class LoadFailed(Exception):
+    """The client has no result; the text says why."""
+
+
+class Load(Protocol):
+    """Something that can be done to a server."""
+
+    def measure(self, server: Server, path: str, settings: Settings) -> Reading:
+        """Do it and say what came out.
+
+        Raises:
+            LoadFailed: nothing came out.
+        """
+
+
+def phases(lines: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """wsload's lines by phase; what is not one of its lines is skipped."""
+    found: dict[str, dict[str, Any]] = {}
+    for line in lines:
+        if line.startswith("{"):
+            record = json.loads(line)
+            found[record["phase"]] = record
+    return found
+
+
+def _wsload(settings: Settings, mode: str, server: Server, path: str, *options: str) -> subprocess.Popen[str]:
+    ports = ",".join(map(str, server.ports))
+    command = on_core(LOAD_CORE, [str(settings.wsload), mode, ports, path, *options])
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+
+
+def _until(client: subprocess.Popen[str], name: str) -> dict[str, Any]:
+    """The record of a phase, as soon as the client prints it."""
+    assert client.stdout is not None
+    for line in client.stdout:
+        record: dict[str, Any] = json.loads(line)
+        if record["phase"] == name:
+            return record
+    assert client.stderr is not None
+    raise LoadFailed(client.stderr.read().strip()[:200] or f"the client ended without {name!r}")
+
+
+@dataclass(frozen=True)
+class Throughput:
+    """Messages, deliveries, requests or connects per second (wsload's fanout, echo, get and storm).
+
+    Attributes:
+        mode: wsload's.
+        connections: how many.
+        window: messages under way; for a storm: handshakes.
+        size: bytes of a message.
+        signed_in: whether the session cookie is sent.
+    """
+
+    mode: str
+    connections: int = 200
+    window: int = 1
+    size: int = 64
+    signed_in: bool = False
+
+    def measure(self, server: Server, path: str, settings: Settings) -> Reading:
+        options = ["-c", str(self.connections), "-w", str(self.window), "-b", str(self.size)]
+        if self.signed_in:
+            options += ["-H", f"Cookie: {settings.cookie}"]
+        with _wsload(settings, self.mode, server, path, *options, "-t", str(settings.seconds)) as client:
+            try:
+                _until(client, "measuring")
+                before, begun = server.cpu_seconds(), time.monotonic()
+                done = _until(client, "done")
+                used, took = server.cpu_seconds() - before, time.monotonic() - begun
+            finally:
+                client.kill()
+        if not done["n"]:
+            raise LoadFailed("nothing came back")
+        note = f"{done['dead']} connections lost" if done["dead"] else ""
+        return Reading(done["per_s"], done["us"], used / took / done["per_s"] * 1e6, note)
+
+
+@dataclass(frozen=True)
+class Idle:
+    """Kilobytes of memory per socket that is open and silent."""
+
+    connections: int = 2000
+
+    def measure(self, server: Server, path: str, settings: Settings) -> Reading:
+        self._hold(server, path, settings, 100)  # what is imported and made with the first connections
+        before = server.memory()
+        opened, memory = self._hold(server, path, settings, int(self.connections * settings.scale))
+        return Reading((memory - before) / opened / 1000)
+
+    def _hold(self, server: Server, path: str, settings: Settings, connections: int) -> tuple[int, int]:
+        cookie = ("-H", f"Cookie: {settings.cookie}")
+        with _wsload(settings, "idle", server, path, "-c", str(connections), *cookie) as client:
+            try:
+                opened = _until(client, "open")["conns"]
+                time.sleep(SETTLE)
+                memory = server.memory()
+                if client.stdin is not None:
+                    client.stdin.close()
+                client.wait(PATIENCE)
+            finally:
+                client.kill()
+        time.sleep(SETTLE)
+        if not opened:
+            raise LoadFailed("no connection opened")
+        return opened, memory
+
+
+@dataclass(frozen=True)
+class Burst:
+    """One message to a big room: milliseconds to the last byte, and what another socket waits meanwhile."""
+
+    connections: int
+    echo_path: str
+    measures: str = "last_us"
+
+    def measure(self, server: Server, path: str, settings: Settings) -> Reading:
+        members = str(int(self.connections * settings.scale))
+        options = ("-c", members, "-e", self.echo_path, "-t", str(settings.seconds))
+        with _wsload(settings, "burst", server, path, *options) as client:
+            try:
+                done = _until(client, "done")
+            finally:
+                client.kill()
+        if not done["last_us"]["max"]:
+            raise LoadFailed("the message did not reach the whole room")
+        echo = done["us"]
+        note = f"{members} sockets; echo meanwhile at most {echo['max'] / 1000:.1f} ms"
+        return Reading(done["last_us"]["p50"] / 1000, echo, note=note)
+
+
+_H2LOAD = re.compile(r"finished in [^,]+, ([\d.]+) req/s")
+_H2LOAD_FAILED = re.compile(r"(\d+) failed, (\d+) errored, (\d+) timeout")
+
+
+def read_h2load(text: str) -> float:
+    """Requests per second from what h2load prints.
+
+    Raises:
+        LoadFailed: there is no such figure, or requests failed.
+    """
+    rate, failed = _H2LOAD.search(text), _H2LOAD_FAILED.search(text)
+    if rate is None or float(rate[1]) == 0:
+        raise LoadFailed("h2load found no rate")
+    if failed is not None and any(int(number) for number in failed.groups()):
+        raise LoadFailed(f"h2load: {failed[0]}")
+    return float(rate[1])
+
+
+@dataclass(frozen=True)
+class Http2:
+    """Requests per second over HTTP/2 in the clear (h2load)."""
+
+    connections: int = 8
+    streams: int = 16
+
+    def measure(self, server: Server, path: str, settings: Settings) -> Reading:
+        program = shutil.which("h2load")
+        if program is None:
+            raise LoadFailed("h2load is not installed (apt-get install nghttp2-client)")
+        numbers = ("-c", str(self.connections), "-m", str(self.streams), "-D", f"{settings.seconds:g}")
+        url = f"http://127.0.0.1:{server.ports[0]}{path}"
+        before, begun = server.cpu_seconds(), time.monotonic()
+        done = subprocess.run(
+            on_core(LOAD_CORE, [program, *numbers, "--warm-up-time=1", url]),
+            capture_output=True,
+            text=True,
+            timeout=settings.seconds + PATIENCE,
+        )
+        rate = read_h2load(done.stdout)
+        cpu = (server.cpu_seconds() - before) / (time.monotonic() - begun)
+        return Reading(rate, cpu_us=cpu / rate * 1e6)
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Milliseconds one echo takes while another connection's sync handler sleeps."""
+
+    sleep_path: str
+    sleep: float = 2.0
+
+    def measure(self, server: Server, path: str, settings: Settings) -> Reading:
+        from websockets.sync.client import connect
+
+        base = f"ws://127.0.0.1:{server.ports[0]}"
+        with connect(base + self.sleep_path) as sleeper, connect(base + path) as other:
+            other.send("first")
+            other.recv(PATIENCE)
+            sleeper.send(str(self.sleep))
+            time.sleep(0.2)
+            begun = time.monotonic()
+            other.send("second")
+            other.recv(PATIENCE)
+            took = time.monotonic() - begun
+            sleeper.recv(PATIENCE)
+        return Reading(took * 1000)

@@ -1,0 +1,278 @@
+"""What is measured: one row of the summary each, with everybody who takes part in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from .contenders import (
+    BARE,
+    C_LOOP,
+    NODE_WS,
+    PICOWS,
+    SOCKETIFY,
+    Contender,
+    bare,
+    fairway,
+    original,
+    wsgi,
+)
+from .load import Beside, Burst, Http2, Idle, Load, Throughput
+
+CHAT = "/ws/chat/bench/"
+BROADCAST = "/ws/broadcast/bench/"
+Layer = Literal["memory", "redis", "pubsub", "host"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One contender in one row.
+
+    Attributes:
+        contender: who.
+        path: what is asked for; it decides which consumer answers.
+        name: as the tables call it; the contender's own by default.
+        layer: which channel layer the site has.
+        processes: how many of them, each on a port of its own, all on one core.
+        quick: whether it takes part in a quick run.
+    """
+
+    contender: Contender
+    path: str
+    name: str = ""
+    layer: Layer = "memory"
+    processes: int = 1
+    quick: bool = True
+
+    @property
+    def title(self) -> str:
+        return self.name or self.contender.name
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the summary: what is done to whom."""
+
+    id: str
+    title: str
+    unit: str
+    load: Load
+    entries: tuple[Entry, ...]
+    better: Literal["higher", "lower"] = "higher"
+
+
+def _originals(path: str, *servers: str, quick: Iterable[str] = ("uvicorn", "granian")) -> tuple[Entry, ...]:
+    return tuple(Entry(original(server), path, quick=server in quick) for server in servers)
+
+
+def _others(path: str, *contenders: Contender) -> tuple[Entry, ...]:
+    return tuple(Entry(contender, path, quick=contender in (SOCKETIFY, C_LOOP)) for contender in contenders)
+
+
+def _between(path: str, contender: Contender, layer: Layer, name: str, quick: bool = True) -> Entry:
+    return Entry(contender, path, name, layer, 2, quick)
+
+
+def _broadcast(window: int) -> Row:
+    chat = "the guide's handler on"
+    return Row(
+        f"broadcast-{window}",
+        f"A room of 200 by `websocket.send`, {window} in flight",
+        "deliveries/s",
+        Throughput("fanout", window=window),
+        (
+            Entry(fairway(), BROADCAST),
+            *(
+                replace(entry, name=f"{chat} {entry.contender.needs}")
+                for entry in _originals(CHAT, "daphne", "uvicorn", "granian", quick=["granian"])
+            ),
+            *_others("/ws/room/", bare("uvicorn"), NODE_WS, PICOWS, SOCKETIFY, C_LOOP),
+        ),
+    )
+
+
+def _redis_row() -> Row:
+    uvicorn, granian = original("uvicorn"), original("granian")
+    return Row(
+        "redis",
+        "The chat between two processes over Redis",
+        "deliveries/s",
+        Throughput("fanout", window=4),
+        (
+            _between(CHAT, fairway(), "redis", "Fairway, core layer"),
+            _between(CHAT, fairway(), "pubsub", "Fairway, pubsub layer", quick=False),
+            _between(CHAT, uvicorn, "redis", "channels on uvicorn, core layer", quick=False),
+            _between(CHAT, uvicorn, "pubsub", "channels on uvicorn, pubsub layer"),
+            _between(CHAT, granian, "pubsub", "channels on granian, pubsub layer", quick=False),
+        ),
+    )
+
+
+def _processes_row() -> Row:
+    originals = (_between(CHAT, original("uvicorn"), "pubsub", "channels on uvicorn, Redis pubsub"),)
+    return Row(
+        "processes",
+        "A room by `websocket.send` between two processes, 4 in flight",
+        "deliveries/s",
+        Throughput("fanout", window=4),
+        (
+            _between(BROADCAST, fairway(), "host", "Fairway, host layer"),
+            _between(BROADCAST, fairway(), "redis", "Fairway, Redis core layer"),
+            _between(BROADCAST, fairway(), "pubsub", "Fairway, Redis pubsub layer", quick=False),
+            _between(CHAT, fairway(), "host", "Fairway, host layer, the guide's handler", quick=False),
+            *originals,
+        ),
+    )
+
+
+def _page_row() -> Row:
+    return Row(
+        "page",
+        "A sync Django page",
+        "requests/s",
+        Throughput("get", connections=32),
+        (
+            Entry(fairway(), "/page/"),
+            *(
+                replace(entry, name=f"Django's ASGI on {entry.contender.needs}")
+                for entry in _originals(
+                    "/page/", "daphne", "uvicorn", "granian", "hypercorn", quick=["uvicorn"]
+                )
+            ),
+            Entry(wsgi("gunicorn"), "/page/", quick=False),
+            Entry(wsgi("gunicorn, threads"), "/page/"),
+            Entry(wsgi("granian"), "/page/"),
+        ),
+    )
+
+
+def _bare_entries(path: str, *servers: str) -> tuple[Entry, ...]:
+    """Bare ASGI: daphne is the original, the rest are others."""
+    families = {"daphne": "original"}
+    return (
+        Entry(fairway(app=BARE), path),
+        *(Entry(bare(name, "original" if name in families else "other"), path) for name in servers),
+    )
+
+
+ROWS: tuple[Row, ...] = (
+    Row(
+        "chat",
+        "The guide's chat, room of 200",
+        "deliveries/s",
+        Throughput("fanout", window=4),
+        (
+            Entry(fairway(), CHAT),
+            *_originals(CHAT, "daphne", "uvicorn", "granian", "hypercorn"),
+            *_others("/ws/room/", bare("uvicorn"), NODE_WS, PICOWS, SOCKETIFY, C_LOOP),
+        ),
+    ),
+    *(_broadcast(window) for window in (1, 4, 16)),
+    _redis_row(),
+    _processes_row(),
+    Row(
+        "echo",
+        "Async echo consumer",
+        "messages/s",
+        Throughput("echo"),
+        (
+            Entry(fairway(), "/ws/echo/"),
+            *_originals("/ws/echo/", "daphne", "uvicorn", "granian", "hypercorn"),
+            *_others("/ws/echo/", bare("uvicorn"), bare("granian"), NODE_WS, PICOWS, SOCKETIFY, C_LOOP),
+        ),
+    ),
+    Row(
+        "sync-echo",
+        "Sync echo consumer",
+        "messages/s",
+        Throughput("echo"),
+        (
+            Entry(fairway(), "/ws/sync-echo/"),
+            *_originals("/ws/sync-echo/", "daphne", "uvicorn", "granian", quick=["uvicorn"]),
+        ),
+    ),
+    Row(
+        "memory",
+        "Memory per idle chat socket",
+        "kB",
+        Idle(),
+        (
+            Entry(fairway(), CHAT),
+            *_originals(CHAT, "daphne", "uvicorn", "granian", quick=["uvicorn"]),
+            *_others("/ws/room/", bare("uvicorn"), NODE_WS),
+        ),
+        "lower",
+    ),
+    Row(
+        "connects",
+        "Connects through AuthMiddlewareStack",
+        "connects/s",
+        Throughput("storm", window=64, signed_in=True),
+        (
+            Entry(fairway(), CHAT),
+            *_originals(CHAT, "daphne", "uvicorn", "granian", quick=["uvicorn"]),
+            *_others("/ws/room/", bare("uvicorn"), NODE_WS),
+        ),
+    ),
+    Row(
+        "connects-user",
+        "Connects of a consumer that looks at the user",
+        "connects/s",
+        Throughput("storm", window=64, signed_in=True),
+        (
+            Entry(fairway(), "/ws/greeting/"),
+            *_originals("/ws/greeting/", "daphne", "uvicorn", "granian", quick=["uvicorn"]),
+        ),
+    ),
+    _page_row(),
+    Row(
+        "bare",
+        "A bare ASGI page",
+        "requests/s",
+        Throughput("get", connections=32),
+        _bare_entries("/", "daphne", "hypercorn", "uvicorn", "granian"),
+    ),
+    Row(
+        "http2",
+        "A bare ASGI page over HTTP/2",
+        "requests/s",
+        Http2(),
+        _bare_entries("/", "hypercorn", "granian"),
+    ),
+    Row(
+        "beside",
+        "An echo while somebody else's sync consumer sleeps 2 s",
+        "ms",
+        Beside("/ws/sleep/"),
+        (Entry(fairway(), "/ws/echo/"), *_originals("/ws/echo/", "daphne", "uvicorn", quick=["uvicorn"])),
+        "lower",
+    ),
+    Row(
+        "big-room",
+        "One message to a room of 15,000",
+        "ms to the last byte",
+        Burst(15_000, "/ws/echo/"),
+        (
+            Entry(fairway(), BROADCAST),
+            *_originals(CHAT, "uvicorn", quick=["uvicorn"]),
+            *_others("/ws/room/", SOCKETIFY, C_LOOP),
+        ),
+        "lower",
+    ),
+)
+
+
+def with_checkouts(rows: Iterable[Row], checkouts: dict[str, Path]) -> tuple[Row, ...]:
+    """The rows with other checkouts of ours beside this one: before and after in one run."""
+    return tuple(replace(row, entries=tuple(_with(row.entries, checkouts))) for row in rows)
+
+
+def _with(entries: Iterable[Entry], checkouts: dict[str, Path]) -> Iterable[Entry]:
+    for entry in entries:
+        yield entry
+        if entry.contender.family == "ours":
+            for name, checkout in checkouts.items():
+                contender = replace(entry.contender, checkout=checkout)
+                yield replace(entry, contender=contender, name=f"{entry.title} [{name}]")
