@@ -535,3 +535,14 @@ def test_a_peer_that_ends_in_a_head(connection):
 def test_a_peer_that_ends_in_a_body(connection, head):
     assert events_of(connection, head + b"ab", b"")[1:] == [BodyReceived(1, b"ab"), StreamClosed(1)]
     assert connection.next_event() is None
+
+
+def test_has_more_tells_of_bytes_and_of_the_end(connection):
+    assert not connection.has_more
+    connection.receive_data(b"GET / HT")
+    assert connection.has_more
+    connection.receive_data(b"TP/1.1\r\nHost: a\r\n\r\n")
+    connection.next_event()
+    assert not connection.has_more
+    connection.receive_data(b"")
+    assert connection.has_more

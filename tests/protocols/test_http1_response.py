@@ -2,7 +2,7 @@ import pytest
 
 from channels import telemetry
 from channels.protocols.http1 import HTTP1Connection
-from channels.protocols.http1_response import _MAX_NAMES, ResponseWriter, _Names
+from channels.protocols.http1_response import _MAX_LINES, _MAX_NAMES, ResponseWriter, _Lines, _Names
 
 LENGTH_3 = [(b"content-length", b"3")]
 
@@ -308,3 +308,25 @@ def test_a_second_head():
     connection.send_response(200, [])
     with pytest.raises(RuntimeError, match="the response has begun"):
         connection.send_response(200, [])
+
+
+def test_lines_are_written_once():
+    lines = _Lines()
+    assert lines[(b"x-a", b"b")] is lines[(b"x-a", b"b")]
+    assert lines[(b"X-A", b"b")] == b"X-A: b\r\n"
+
+
+@pytest.mark.parametrize(
+    "field", [(b"x-long", b"x" * 129), (b"Set-Cookie", b"a=b"), (b"authorization", b"a")]
+)
+def test_long_and_secret_values_are_not_kept(field):
+    lines = _Lines()
+    assert lines[field] == b"%b: %b\r\n" % field
+    assert not lines
+
+
+def test_the_lines_kept_are_bounded():
+    lines = _Lines()
+    for number in range(_MAX_LINES + 5):
+        assert lines[(b"content-length", b"%d" % number)] == b"content-length: %d\r\n" % number
+        assert len(lines) <= _MAX_LINES

@@ -9,6 +9,7 @@ request. A library (:mod:`channels.protocols.engines`) reads each head and each 
 from __future__ import annotations
 
 import enum
+from collections import defaultdict
 from dataclasses import dataclass
 
 from channels.protocols.engines import http1_engine
@@ -18,16 +19,21 @@ from channels.protocols.events import (
     ConnectionClosed,
     Event,
     ProtocolViolated,
+    RequestReceived,
     StreamClosed,
 )
 from channels.protocols.http1_head import CHUNKED, judge, judge_trailers, refusal, screen
-from channels.protocols.http1_message import MalformedMessage, ReadChunks
+from channels.protocols.http1_known import KnownBlocks
+from channels.protocols.http1_message import MalformedMessage, ReadChunks, ReadHead
 from channels.protocols.http1_response import ResponseWriter
 
 # Chunk sizes, extensions and trailers may take this much, and 16 bytes more for each byte of the body:
 # enough for a body in chunks of one byte, too little for a flood of extensions.
 _CHUNK_OVERHEAD = 16_384
 _CHUNK_OVERHEAD_PER_BYTE = 16
+
+#: By the engine that has read them, so that each answers for itself.
+_known_blocks: defaultdict[ReadHead, KnownBlocks] = defaultdict(KnownBlocks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +83,7 @@ class HTTP1Connection(ResponseWriter):
         "_body_left",
         "_buffer",
         "_eof_untold",
+        "_known",
         "_limits",
         "_overhead",
         "_pending",
@@ -101,6 +108,7 @@ class HTTP1Connection(ResponseWriter):
         self._limits = limits
         self._require_host = require_host
         self._read_head = http1_engine(engine)
+        self._known = _known_blocks[self._read_head]
         self._stream_id = 0
         self._buffer: bytes | bytearray = b""
         self._eof_untold = False
@@ -122,6 +130,11 @@ class HTTP1Connection(ResponseWriter):
     def buffered(self) -> int:
         """Bytes received that no event has told of yet; stop reading when it grows."""
         return len(self._buffer)
+
+    @property
+    def has_more(self) -> bool:
+        """Whether the peer has sent or done something that no event has told of yet."""
+        return bool(self._buffer) or self._eof_untold
 
     @property
     def request_ended(self) -> bool:
@@ -249,20 +262,36 @@ class HTTP1Connection(ResponseWriter):
     def _begin_request(self, head: bytes) -> Event:
         self._stream_id += 1
         limits = self._limits
+        found = self._known.find(head, self._stream_id)
+        if found is not None and self._is_within_limits(found[0]):
+            event, persistent = found
+            self._begin_response(event.method, "1.1", persistent=persistent)
+            self._reading = _NEXT
+            return event
         # Both engines insist on Host. Where it is not required they are shown one, which is taken out again.
         host_added = not self._require_host and b"\r\nhost:" not in head.lower()
         max_headers = limits.max_headers + host_added
-        if host_added:
-            head = _with_host(head)
+        shown = _with_host(head) if host_added else head
         try:
-            raw, self._read_chunk = self._read_head(head)
+            raw, self._read_chunk = self._read_head(shown)
         except MalformedMessage:
-            screened = screen(head, 0, limits.max_target, limits.max_header_bytes)
-            raise screened or refusal(head, limits.max_target, max_headers) from None
+            screened = screen(shown, 0, limits.max_target, limits.max_header_bytes)
+            raise screened or refusal(shown, limits.max_target, max_headers) from None
         event, length, persistent = judge(raw, self._stream_id, limits.max_target, max_headers)
         if host_added:
             del event.headers[0]
+        else:
+            self._known.remember(head, event, persistent)
         self._begin_response(event.method, event.http_version, persistent=persistent)
+        self._await_body(length)
+        return event
+
+    def _is_within_limits(self, request: RequestReceived) -> bool:
+        """Judge a request that another connection may have taken by other limits."""
+        limits = self._limits
+        return len(request.target) <= limits.max_target and len(request.headers) <= limits.max_headers
+
+    def _await_body(self, length: int) -> None:
         self._body_left = length
         if length == CHUNKED:
             self._reading = _CHUNKS
@@ -270,7 +299,6 @@ class HTTP1Connection(ResponseWriter):
         else:
             self._reading = _LENGTH if length else _NEXT
             self._read_chunk = None
-        return event
 
     def _receive_length(self) -> Event:
         data = self._take(min(self._body_left, len(self._buffer)))

@@ -18,6 +18,10 @@ _UNSENDABLE = frozenset(b"\r\n\0")
 _SETTLED_HERE = frozenset({b"transfer-encoding", b"connection"})
 _BODYLESS = frozenset({101, 204, 304})
 _MAX_NAMES = 1024
+#: Lines that are kept, and how long a value may be for it; what is secret is not kept at all.
+_MAX_LINES = 1024
+_MAX_KNOWN = 128
+_SECRET = frozenset({b"set-cookie", b"authorization", b"proxy-authenticate", b"www-authenticate"})
 
 
 def _status_line(status: int) -> bytes:
@@ -242,6 +246,29 @@ class _Names(dict[bytes, bytes]):
 _names = _Names()
 
 
+class _Lines(dict[tuple[bytes, bytes], bytes]):
+    """Fields that were found sendable, as lines: most answers say the same as the one before."""
+
+    def __missing__(self, field: tuple[bytes, bytes]) -> bytes:
+        name, value = field
+        lowered = _names[name]
+        if not isinstance(value, bytes):
+            raise TypeError(value)
+        if not _UNSENDABLE.isdisjoint(value):
+            raise ValueError(
+                f"The value {value!r} of header {name!r} cannot be sent: it contains CR, LF or NUL."
+            )
+        line = b"%b: %b\r\n" % (name, value)
+        if len(value) <= _MAX_KNOWN and lowered not in _SECRET:
+            if len(self) >= _MAX_LINES:
+                self.clear()
+            self[field] = line
+        return line
+
+
+_lines = _Lines()
+
+
 def _serialize(headers: Headers) -> tuple[bytes, dict[bytes, bytes]]:
     """Write fields as lines; return them also by lowercased name, the last of each.
 
@@ -250,14 +277,10 @@ def _serialize(headers: Headers) -> tuple[bytes, dict[bytes, bytes]]:
         TypeError: a header is not a pair of bytes.
     """
     try:
+        block = b"".join([_lines[field] for field in headers])
         fields = {_names[name]: value for name, value in headers}
-        block = b"".join([b"%b: %b\r\n" % (name, value) for name, value in headers])
     except TypeError:
         raise TypeError(f"Headers are (name, value) pairs of bytes, not {headers!r}.") from None
-    # One look at all of them; only if something is wrong is it worth finding which.
-    if block.count(b"\n") != len(headers) or block.count(b"\r") != len(headers) or b"\0" in block:
-        name, value = next((n, v) for n, v in headers if not _UNSENDABLE.isdisjoint(v))
-        raise ValueError(f"The value {value!r} of header {name!r} cannot be sent: it contains CR, LF or NUL.")
     return block, fields
 
 

@@ -50,10 +50,12 @@ class HTTP1Handler:
     """What a connection does while it speaks HTTP/1.1. Also the Exchange of its streams."""
 
     __slots__ = (
+        "_asked_at",
         "_connection",
         "_deadline",
         "_engine",
         "_held",
+        "_limits",
         "_request_ended",
         "_runtime",
         "_stream",
@@ -68,11 +70,13 @@ class HTTP1Handler:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._runtime = connection.runtime
+        self._limits = self._runtime.time_limits
         self._engine = self._runtime.new_http1()
         self._stream: HTTPStream | WebSocketStream | None = None
         self._request_ended = True
         self._held = False
         self._deadline = NEVER
+        self._asked_at = NEVER
         self._waiting = ""
         self._unread = False
         self.client = connection.client
@@ -263,7 +267,10 @@ class HTTP1Handler:
         else:
             self._engine.start_next_cycle()
             self._connection.resume_reading()
-            self._advance()
+            if self._engine.has_more:
+                self._advance()
+            else:
+                self._wait_for(_Waiting.IDLE)
 
     def abort_response(self) -> None:
         """Close without the end of the response, so that the peer sees that it is not whole."""
@@ -302,19 +309,20 @@ class HTTP1Handler:
             self._wait_for(wanted)
 
     def _wait_for(self, waiting: str) -> None:
+        """Let a time limit begin. Once the wheel waits for this handler, that is an assignment."""
+        timers = self._runtime.timers
         self._waiting = waiting
-        limit = getattr(self._runtime.config, waiting) if waiting else None
-        if limit is None:
-            self._deadline = NEVER
-        else:
-            self._deadline = self._runtime.timers.now + limit
-            self._runtime.timers.schedule(self, self._deadline)
+        self._deadline = deadline = timers.now + self._limits[waiting]
+        if deadline < self._asked_at:
+            self._asked_at = deadline
+            timers.schedule(self, deadline)
 
     def on_due(self, now: float) -> float:
         """Carry out the time limit, if it is up."""
         if now < self._deadline:
+            self._asked_at = self._deadline
             return self._deadline
-        self._deadline = NEVER
+        self._deadline = self._asked_at = NEVER
         if self._waiting == _Waiting.IDLE:
             self._connection.close()
         elif self._waiting == _Waiting.HEAD:

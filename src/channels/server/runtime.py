@@ -17,13 +17,27 @@ from channels.protocols.websocket import Handshake, WebSocketLimits
 from channels.server.admission import Admission
 from channels.server.config import Config
 from channels.server.health import Health
-from channels.server.timers import Timers
+from channels.server.timers import NEVER, Timers
 from channels.server.trust import TrustedProxies
 from channels.typing import Headers
 
 if TYPE_CHECKING:
     from channels.server.connection import Connection
     from channels.server.streams.base import Stream
+
+
+#: The time limits that each request begins anew.
+_TIME_LIMITS = (
+    "keep_alive_timeout",
+    "head_timeout",
+    "body_timeout",
+    "http_timeout",
+    "websocket_close_timeout",
+)
+
+
+def _seconds(limit: float | None) -> float:
+    return NEVER if limit is None else limit
 
 
 class Flushable(Protocol):
@@ -58,6 +72,7 @@ class Runtime:
             a TLS handshake; one that fails is never made, so they are held weakly.
         streams: every running application.
         stopping: no new work is taken.
+        time_limits: seconds by the name of their setting, :data:`NEVER` where there is none, as for "".
         proxies: whose headers are believed; None for everybody's.
     """
 
@@ -73,6 +88,7 @@ class Runtime:
         self.arriving: weakref.WeakSet[Connection] = weakref.WeakSet()
         self.stopping = False
         self.proxies = None if config.trusted_proxies is None else TrustedProxies(config.trusted_proxies)
+        self.time_limits = {name: _seconds(getattr(config, name)) for name in _TIME_LIMITS} | {"": NEVER}
         self.accepted = 0
         self.requests = 0
         self.websockets = 0

@@ -1,0 +1,141 @@
+"""A head whose lines are known means what the engine says it means."""
+
+import pytest
+
+from channels.protocols import http1_known
+from channels.protocols.engines import http1_engine
+from channels.protocols.events import ProtocolViolated, RequestReceived
+from channels.protocols.http1 import HTTP1Connection, HTTP1Limits
+from channels.protocols.http1_head import judge
+from channels.protocols.http1_known import KnownBlocks
+from channels.protocols.http1_message import MalformedMessage
+
+BLOCK = b"\r\nHost: a\r\nAccept: */*\r\nX: 1\r\nX: 2\r\n\r\n"
+LINE = b"GET / HTTP/1.1"
+
+
+@pytest.fixture(params=["zttp", "h11"])
+def engine(request):
+    return request.param
+
+
+def read(engine, head):
+    raw, _ = http1_engine(engine)(head)
+    event, _, persistent = judge(raw, 1, 8192, 100)
+    return event, persistent
+
+
+def knowing(engine, block=BLOCK):
+    blocks = KnownBlocks()
+    blocks.remember(LINE + block, *read(engine, LINE + block))
+    return blocks
+
+
+def first_event(data, engine, **limits):
+    connection = HTTP1Connection(HTTP1Limits(**limits), engine=engine)
+    connection.receive_data(data)
+    return connection.next_event()
+
+
+def test_a_known_block_is_read_as_the_engine_reads_it(engine):
+    blocks = knowing(engine)
+    head = b"DELETE /a%20b?c=d HTTP/1.1" + BLOCK
+    assert blocks.find(head, 1) == read(engine, head)
+    assert blocks.find(LINE + BLOCK.replace(b"*/*", b"*/-"), 1) is None
+
+
+def test_every_byte_of_a_request_line_is_judged_as_the_engine_judges_it(engine):
+    blocks = knowing(engine)
+    lines = [b"GET /%c HTTP/1.1" % byte for byte in range(256)]
+    lines += [b"G%cT / HTTP/1.1" % byte for byte in range(256)]
+    lines += [b"GET / HTTP/1.%d" % minor for minor in range(3)]
+    lines += [b"CONNECT /a HTTP/1.1", b"CONNECTED / HTTP/1.1", b"%b / HTTP/1.1" % (b"M" * 33)]
+    lines += [
+        b"GET a HTTP/1.1",
+        b"GET * HTTP/1.1",
+        b"GET http://a/ HTTP/1.1",
+        b"GET / HTTP/2.0",
+        b"",
+        b"GET /",
+    ]
+    answered = 0
+    for line in lines:
+        found = blocks.find(line + BLOCK, 1)
+        if found is not None:
+            answered += 1
+            assert found == read(engine, line + BLOCK), line
+    assert answered > 150
+
+
+@pytest.mark.parametrize(
+    ("line", "fields"),
+    [
+        (b"POST / HTTP/1.1", b"Content-Length: 3\r\n"),
+        (b"POST / HTTP/1.1", b"Transfer-Encoding: chunked\r\n"),
+        (b"GET / HTTP/1.1", b"Connection: Upgrade\r\nUpgrade: websocket\r\n"),
+        (b"GET / HTTP/1.0", b""),
+        (b"GET http://a/ HTTP/1.1", b""),
+        (b"GET / HTTP/1.1", b"X: %b\r\n" % (b"x" * 2048)),
+    ],
+)
+def test_what_means_something_else_elsewhere_is_not_kept(engine, line, fields):
+    blocks = KnownBlocks()
+    head = line + b"\r\nHost: a\r\n" + fields + b"\r\n"
+    blocks.remember(head, *read(engine, head))
+    assert len(blocks) == 0
+
+
+def test_an_application_may_change_its_headers(engine):
+    blocks = knowing(engine)
+    event, _ = blocks.find(LINE + BLOCK, 1)
+    event.headers.clear()
+    again, _ = blocks.find(LINE + BLOCK, 2)
+    assert len(again.headers) == 4
+    assert again.stream_id == 2
+
+
+def test_whether_the_connection_lives_on_is_known(engine):
+    block = b"\r\nHost: a\r\nConnection: close\r\n\r\n"
+    assert knowing(engine, block).find(LINE + block, 1)[1] is False
+    assert knowing(engine).find(LINE + BLOCK, 1)[1] is True
+
+
+def test_the_number_of_blocks_is_bounded(engine, monkeypatch):
+    monkeypatch.setattr(http1_known, "_MAX_BLOCKS", 3)
+    blocks = KnownBlocks()
+    for number in range(7):
+        head = LINE + b"\r\nHost: a%d\r\n\r\n" % number
+        blocks.remember(head, *read(engine, head))
+        assert 1 <= len(blocks) <= 3
+        assert blocks.find(head, 1) is not None
+
+
+def test_a_connection_reads_a_block_once(engine):
+    calls = []
+    connection = HTTP1Connection(engine=engine)
+    read_head = connection._read_head
+    connection._read_head = lambda head: calls.append(head) or read_head(head)
+    connection._known = KnownBlocks()
+    for path in (b"/1", b"/2", b"/3"):
+        connection.receive_data(b"GET %b HTTP/1.1" % path + BLOCK)
+        assert connection.next_event().target == path
+        connection.send_response(204, [])
+        connection.end_message()
+        connection.start_next_cycle()
+    assert len(calls) == 1
+
+
+def test_each_connection_has_its_own_limits(engine):
+    head = b"GET /known HTTP/1.1" + BLOCK
+    assert isinstance(first_event(head, engine), RequestReceived)
+    assert first_event(head, engine, max_headers=3) == ProtocolViolated(
+        431, "the request head has more than 3 fields"
+    )
+    assert first_event(head, engine, max_target=5).status == 414
+
+
+def test_what_was_refused_is_not_known(engine):
+    for _ in range(2):
+        assert first_event(LINE + b"\r\nHost: a b\r\n\r\n", engine).status == 400
+    with pytest.raises(MalformedMessage):
+        read(engine, LINE + b"\r\nHost: a b\r\n\r\n")

@@ -1,0 +1,86 @@
+"""How much is done for one request: counted, so that it does not creep up."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import Any
+
+from channels.protocols.http1_known import KnownBlocks
+from channels.typing import Receive, Scope, Send
+from tests.server.helpers import GET, Client, Running, serve
+
+_REQUESTS = 20
+
+
+async def hello(scope: Scope, receive: Receive, send: Send) -> None:
+    headers = [(b"content-type", b"text/plain"), (b"content-length", b"5")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": b"hello"})
+
+
+class Counting:
+    """A transport that counts what is done to it."""
+
+    def __init__(self, transport: Any, counts: Counter[str]) -> None:
+        self._transport = transport
+        self._counts = counts
+
+    def __getattr__(self, name: str) -> Any:
+        self._counts[name] += 1
+        return getattr(self._transport, name)
+
+
+async def ask(client: Client, count: int) -> None:
+    """Ask without a task of our own: they are counted."""
+    for _ in range(count):
+        client.writer.write(GET)
+        await client.reader.readuntil(b"\r\n\r\n")
+        assert await client.reader.readexactly(5) == b"hello"
+
+
+def count_work(running: Running) -> Counter[str]:
+    """Count what the one connection does from now on."""
+    counts: Counter[str] = Counter()
+    runtime = running.runtime
+    (connection,) = runtime.connections
+    connection._transport = Counting(connection._transport, counts)
+    schedule, loop = runtime.timers.schedule, runtime.loop
+
+    def counted_schedule(item: Any, when: float) -> None:
+        counts["schedule"] += 1
+        schedule(item, when)
+
+    def counted_task(loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> asyncio.Task[Any]:
+        counts["task"] += 1
+        return asyncio.Task(coro, loop=loop, **options)
+
+    runtime.timers.schedule = counted_schedule
+    loop.set_task_factory(counted_task)
+    return counts
+
+
+async def test_a_request_takes_one_task_one_write_and_no_timer() -> None:
+    async with serve(hello) as running:
+        client = await running.connect()
+        await ask(client, 1)
+        counting = count_work(running)
+        await ask(client, _REQUESTS)
+        running.runtime.loop.set_task_factory(None)
+        counts = counting.copy()  # before the connection is closed
+    assert counts["write"] == _REQUESTS
+    assert counts["task"] == _REQUESTS
+    assert counts["schedule"] == 0
+    assert not {"pause_reading", "resume_reading", "get_write_buffer_size"} & counts.keys()
+
+
+async def test_a_head_that_comes_again_is_not_read_again() -> None:
+    async with serve(hello) as running:
+        client = await running.connect()
+        await ask(client, 1)
+        (connection,) = running.runtime.connections
+        engine: Any = connection.handler._engine  # type: ignore[attr-defined]
+        engine._known, calls, read_head = KnownBlocks(), [], engine._read_head
+        engine._read_head = lambda head: calls.append(head) or read_head(head)
+        await ask(client, _REQUESTS)
+    assert len(calls) == 1
