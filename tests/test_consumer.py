@@ -10,6 +10,7 @@ from django.test import override_settings
 from django.utils.functional import SimpleLazyObject
 
 from channels import telemetry
+from channels.auth import UserLazyObject
 from channels.consumer import AsyncConsumer, SyncConsumer, describe_user, get_handler_name
 from channels.exceptions import StopConsumer
 from channels.layers import InMemoryChannelLayer, get_channel_layer
@@ -133,7 +134,7 @@ async def test_an_error_says_where_it_happened(consumer):
     ("user", "text"),
     [
         (None, "unknown"),
-        (object(), "not looked up"),
+        (object(), "unknown"),
         (AnonymousUser(), "anonymous"),
         (User(username="ada"), "'ada'"),
     ],
@@ -143,6 +144,7 @@ def test_users_are_named_without_a_look_up(user, text):
 
 
 def test_a_lazy_user_stays_lazy():
+    assert describe_user(UserLazyObject()) == "not looked up"
     user = SimpleLazyObject(lambda: User(username="ada"))
     assert describe_user(user) == "not looked up"
     assert str(user) == "ada"

@@ -1,9 +1,12 @@
-"""BaseMiddleware: a shallow copy of the scope goes inside, the result comes out."""
+"""BaseMiddleware: a shallow copy of the scope goes inside, the result comes out; passages leave no frame."""
 
+import asyncio
 from typing import Any
 
-from channels.middleware import BaseMiddleware
-from channels.typing import Receive, Scope, Send
+import pytest
+
+from channels.middleware import BaseMiddleware, Passage, Way, is_passage
+from channels.typing import ASGIApp, Receive, Scope, Send
 
 
 async def _receive() -> dict[str, Any]:
@@ -40,3 +43,70 @@ async def test_a_subclass_adds_to_the_scope_and_gets_the_result() -> None:
     middleware = Adding(app)
     assert middleware.inner is app
     assert await middleware({"type": "x"}, _receive, _send) == "ada"
+
+
+class Mark(BaseMiddleware):
+    """A passage that leaves a word in the scope."""
+
+    async def _enter(self, way: Way) -> ASGIApp:
+        scope = way.own_scope()
+        scope["marks"] = (*scope.get("marks", ()), id(self))
+        return self.inner
+
+
+class Outspoken(Mark):
+    """One whose ``__call__`` somebody has overridden: it has to be called."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
+        return ("outspoken", await super().__call__(scope, receive, send))
+
+
+def frames(task: asyncio.Task[Any]) -> list[str]:
+    """The coroutines that a task keeps, from the outside in."""
+    here: Any = task.get_coro()
+    names = []
+    while hasattr(here, "cr_await"):
+        names.append(here.__qualname__)
+        here = here.cr_await
+    return names
+
+
+async def test_a_row_of_passages_is_one_frame_and_one_copy_of_the_scope() -> None:
+    scopes: list[Any] = []
+    waiting, done = asyncio.Event(), asyncio.Event()
+
+    async def innermost(scope: Scope, receive: Receive, send: Send) -> str:
+        scopes.append(scope)
+        waiting.set()
+        await done.wait()
+        return "served"
+
+    inner = Mark(innermost)
+    outer = Mark(BaseMiddleware(inner))
+    outside: Scope = {"type": "x"}
+    task = asyncio.ensure_future(outer(outside, _receive, _send))
+    await waiting.wait()
+    assert [name for name in frames(task) if "Event" not in name] == [
+        "Passage.__call__",
+        f"{innermost.__qualname__}",
+    ]
+    done.set()
+    assert await task == "served"
+    assert scopes == [{"type": "x", "marks": (id(outer), id(inner))}]
+    assert outside == {"type": "x"}
+
+
+async def test_an_overridden_call_is_called_wherever_it_stands() -> None:
+    async def innermost(scope: Scope, receive: Receive, send: Send) -> int:
+        return len(scope["marks"])
+
+    assert await Outspoken(Mark(innermost))({}, _receive, _send) == ("outspoken", 2)
+    assert await Mark(Outspoken(innermost))({}, _receive, _send) == ("outspoken", 2)
+    assert not is_passage(Outspoken(innermost))
+    assert not is_passage(innermost)
+    assert is_passage(Mark(innermost))
+
+
+async def test_a_passage_has_to_say_who_goes_on() -> None:
+    with pytest.raises(NotImplementedError, match="define _enter"):
+        await Passage()({}, _receive, _send)

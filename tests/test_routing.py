@@ -6,7 +6,7 @@ import logging
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
-from django.urls import NoReverseMatch, Resolver404, include, path, re_path
+from django.urls import NoReverseMatch, Resolver404, include, path, re_path, resolve
 
 from channels.consumer import AsyncConsumer
 from channels.exceptions import RouteNotFound
@@ -19,6 +19,7 @@ from channels.routing import (
     get_default_application,
     reverse,
 )
+from channels.sessions import SessionMiddlewareStack
 
 
 class App:
@@ -106,6 +107,57 @@ async def test_a_router_inside_raises_what_lets_the_outer_one_go_on():
     with pytest.raises(Resolver404):
         await get(ROUTER, "/x", path_remaining="nope")
     assert (await get(ROUTER, "/x", path_remaining="nested/q/"))[0] == "app"
+
+
+class Declines(AsyncConsumer):
+    """Finds no page for what it was asked."""
+
+    async def __call__(self, scope, receive, send):
+        resolve("/nowhere/")
+
+
+@pytest.mark.parametrize("wrap", [lambda app: app, BaseMiddleware])
+async def test_another_route_that_fits_is_tried_after_a_resolver404(wrap):
+    routes = [path("x/", wrap(Declines.as_asgi())), re_path("^x", App("second"))]
+    assert (await get(URLRouter(routes), "/x/"))[0] == "second"
+
+
+async def test_without_another_route_a_consumers_own_error_comes_out():
+    with pytest.raises(Resolver404, match="nowhere"):
+        await get(URLRouter([path("x/", Declines.as_asgi()), path("y/", App())]), "/x/")
+
+
+async def test_a_router_that_cannot_be_seen_through_a_function_finds_no_route():
+    hidden = URLRouter([path("in/", App("hidden"))])
+
+    async def middleware(scope, receive, send):
+        return await hidden(scope, receive, send)
+
+    router = URLRouter([re_path("^out/", middleware)])
+    assert (await get(router, "/out/in/"))[0] == "hidden"
+    with pytest.raises(RouteNotFound):
+        await get(router, "/out/nope/")
+
+
+async def test_a_connection_routed_to_a_consumer_keeps_neither_router_nor_middleware():
+    waiting, done = asyncio.Event(), asyncio.Event()
+
+    class Waits(AsyncConsumer):
+        async def __call__(self, scope, receive, send):
+            waiting.set()
+            await done.wait()
+
+    inner = SessionMiddlewareStack(URLRouter([path("x/", Waits.as_asgi()), path("y/", App())]))
+    scope = {"type": "websocket", "path": "/x/", "headers": [], "asgi": {}}
+    task = asyncio.ensure_future(ProtocolTypeRouter({"websocket": inner})(scope, None, None))
+    await waiting.wait()
+    names, here = [], task.get_coro()
+    while hasattr(here, "cr_await"):
+        names.append(here.__qualname__.rpartition("<locals>.")[2])
+        here = here.cr_await
+    assert names[:-1] == ["ProtocolTypeRouter.__call__", "Waits", "Waits.__call__"]
+    done.set()
+    await task
 
 
 async def test_a_scope_without_a_path():

@@ -13,13 +13,17 @@ from django.contrib.sessions.backends.signed_cookies import SessionStore as Sign
 from django.contrib.sessions.models import Session
 from django.core.exceptions import SuspiciousOperation
 from django.http import SimpleCookie
+from django.utils.functional import empty
 
+from channels.lazy import peek
 from channels.sessions import (
     CookieMiddleware,
     InstanceSessionWrapper,
+    SessionLazyObject,
     SessionMiddleware,
     SessionMiddlewareInstance,
     SessionMiddlewareStack,
+    is_blank,
 )
 from channels.testing import HttpCommunicator, WebsocketCommunicator
 from channels.typing import Message, Receive, Scope, Send
@@ -254,6 +258,49 @@ class TestSessions:
         async_to_sync(visit)()
         assert SessionStore(session.session_key).load() == {"seen": True}
         assert after == [[]]
+
+    async def test_a_session_that_nobody_touches_is_not_made(self) -> None:
+        seen: list[Any] = []
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            seen.append(scope["session"])
+            await send({"type": "websocket.accept"})
+
+        async def send(message: Any) -> None:
+            seen.append(message["type"])
+
+        stack = SessionMiddlewareStack(app)
+        headers = [(b"cookie", b"sessionid=abcdefghij")]
+        await stack({"type": "websocket", "headers": headers}, None, send)  # type: ignore[arg-type]
+        assert seen[1:] == ["websocket.accept"]
+        assert peek(seen[0]) is empty
+        assert seen[0].session_key == "abcdefghij"
+        assert isinstance(seen[0], SessionStore)
+
+    async def test_blank_is_what_is_new_untouched_and_of_django(self) -> None:
+        class Knowing(SignedCookies):
+            """Of somebody else: it may find a session without a cookie."""
+
+        assert is_blank(SessionLazyObject(SessionStore, None))
+        assert not is_blank(SessionLazyObject(SessionStore, "abc"))
+        assert not is_blank(SessionLazyObject(Knowing, None))
+        assert not is_blank(SessionStore())
+        touched = SessionLazyObject(SessionStore, None)
+        touched["n"] = 1
+        assert not is_blank(touched)
+
+    async def test_another_session_put_into_the_scope_is_not_ours_to_save(self) -> None:
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            scope["session"] = {"of": "the application"}
+            await send({"type": "websocket.accept"})
+
+        sent: list[Any] = []
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        await SessionMiddlewareStack(app)({"type": "websocket", "headers": []}, None, send)  # type: ignore[arg-type]
+        assert sent == [{"type": "websocket.accept"}]
 
     async def test_two_connections_share_no_session(self) -> None:
         scopes: list[Any] = []

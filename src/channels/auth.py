@@ -16,12 +16,12 @@ from django.contrib.auth import (
     user_logged_out,
 )
 from django.utils.crypto import constant_time_compare
-from django.utils.functional import LazyObject
 
 from channels.db import database_sync_to_async
-from channels.middleware import BaseMiddleware
-from channels.sessions import CookieMiddleware, SessionMiddleware, is_at_hand
-from channels.typing import ASGIApp, Receive, Scope, Send
+from channels.lazy import LateObject
+from channels.middleware import BaseMiddleware, Way
+from channels.sessions import CookieMiddleware, SessionMiddleware, is_at_hand, is_blank
+from channels.typing import ASGIApp, Scope
 
 _NO_SESSION_TO_LEAVE = (
     "Login cannot find session in scope. You should wrap your consumer in SessionMiddleware."
@@ -41,7 +41,7 @@ async def get_user(scope: Scope) -> Any:
         ValueError: there is no session in the scope.
     """
     session = _session_of(scope, _NO_SESSION)
-    if is_at_hand(session) and SESSION_KEY not in session:
+    if is_blank(session) or (is_at_hand(session) and SESSION_KEY not in session):
         return _anonymous()
     return await database_sync_to_async(_load_user)(session, scope.get("type") != "websocket")
 
@@ -175,7 +175,7 @@ def _get_user_session_key(session: Any) -> Any:
     return get_user_model()._meta.pk.to_python(session[SESSION_KEY])
 
 
-class UserLazyObject(LazyObject):  # type: ignore[type-arg]  # generic for mypy only
+class UserLazyObject(LateObject):
     """The place of the user in a scope, until AuthMiddleware has found out who it is."""
 
     def _setup(self) -> None:
@@ -205,12 +205,11 @@ class AuthMiddleware(BaseMiddleware):
         """Find the user and put them into their place in ``scope``."""
         scope["user"]._wrapped = await get_user(scope)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
-        """Run the application inside with a user in its scope."""
-        scope = dict(scope)
+    async def _enter(self, way: Way) -> ASGIApp:
+        scope = way.own_scope()
         self.populate_scope(scope)
         await self.resolve_scope(scope)
-        return await super().__call__(scope, receive, send)
+        return self.inner
 
 
 def AuthMiddlewareStack(inner: ASGIApp) -> CookieMiddleware:

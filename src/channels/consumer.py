@@ -7,12 +7,14 @@ from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar, cast
 
 from asgiref.sync import async_to_sync
+from django.utils.functional import empty
 
 from channels import DEFAULT_CHANNEL_LAYER, telemetry
 from channels.db import aclose_old_connections, connections_due, database_sync_to_async
 from channels.dispatch import Mailbox, Pump, get_handler_name, pausing, pushes, pushing_receive
 from channels.exceptions import StopConsumer
 from channels.layers.manager import get_channel_layer
+from channels.lazy import peek
 from channels.typing import ConsumerApp, Message, Receive, Scope, Send
 
 __all__ = ["AsyncConsumer", "SyncConsumer", "get_handler_name"]
@@ -187,9 +189,8 @@ def is_late(consumer: AsyncConsumer, error: Exception) -> bool:
 
 def describe_user(user: Any) -> str:
     """Name the user of a scope without looking anything up."""
-    wrapped = user.__dict__.get("_wrapped") if hasattr(user, "__dict__") else None
-    known = user if wrapped is None else wrapped
-    if type(known) is object:  # a lazy user that nobody has touched
+    known = peek(user)
+    if known is empty:
         return "not looked up"
     if not hasattr(known, "get_username"):
         return "unknown"

@@ -6,8 +6,8 @@ import functools
 import importlib
 import inspect
 import logging
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
 
 from asgiref.compatibility import guarantee_single_callable
 from django.conf import settings
@@ -20,10 +20,14 @@ from django.urls.resolvers import RoutePattern
 
 from channels.consumer import AsyncConsumer
 from channels.exceptions import RouteNotFound
+from channels.middleware import Passage, Way, is_passage, walk
 from channels.refusal import refuse
 from channels.typing import ASGIApp, Receive, Scope, Send
 
 logger = logging.getLogger("channels.routing")
+
+#: What is left of a path, args and kwargs.
+Match: TypeAlias = tuple[str, tuple[Any, ...], dict[str, Any]]
 
 #: Attributes under which middleware keep the application they wrap.
 INNER_ATTRIBUTES = ("inner", "application", "app")
@@ -80,6 +84,8 @@ class ProtocolTypeRouter:
         """Call the application for the scope's type; raises ValueError if there is none."""
         application = self._application(scope["type"])
         try:
+            if is_passage(application):
+                application, scope, receive, send = await walk(application, scope, receive, send)
             return await application(scope, receive, send)
         except RouteNotFound as error:
             if "asgi" not in scope:
@@ -88,7 +94,7 @@ class ProtocolTypeRouter:
             return await refuse(scope, receive, send, 404, "Not Found")
 
 
-class URLRouter:
+class URLRouter(Passage):
     """Picks an application by the path of an HTTP or WebSocket scope, as Django's URLconf does.
 
     The chosen application finds ``{"args": ..., "kwargs": ...}`` in ``scope["url_route"]``
@@ -100,6 +106,9 @@ class URLRouter:
 
     Raises:
         ImproperlyConfigured: a route's application is a consumer class without ``as_asgi()``.
+
+    Calling it raises RouteNotFound (a ValueError) if no route fits. A router inside another raises
+    Resolver404, as an application may do; then the next route that fits is tried.
     """
 
     #: Marks a router for others: a route that leads to one matches the beginning of a path.
@@ -120,31 +129,39 @@ class URLRouter:
             self._compile()
         return self._compiled_table
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
-        """Call the first application whose route fits.
+    async def _enter(self, way: Way) -> ASGIApp:
+        path = routed_path(way.scope)
+        fitting = self._fitting(path)
+        first = next(fitting, None)
+        if first is None:
+            raise self._not_found(way.scope, path)
+        route, match = first
+        if not route.final or next(fitting, None) is not None:
+            # The application may decline, and the next one is asked: somebody has to stay and see.
+            return self._try_each
+        way.own_scope().update(_found(way.scope, match))
+        return route.application
 
-        Raises:
-            RouteNotFound: (a ValueError) none fits; from the outermost router.
-            Resolver404: the same from a router inside another, which then tries its next route.
-        """
-        outermost = "path_remaining" not in scope
+    async def _try_each(self, scope: Scope, receive: Receive, send: Send) -> Any:
+        """Call the applications whose routes fit, until one does not raise Resolver404."""
         path = routed_path(scope)
-        for route in self._table:
-            match = route.match(path)
-            if match is None:
-                continue
-            remaining, args, kwargs = match
+        for route, match in self._fitting(path):
             try:
-                return await route.application(
-                    {**scope, "path_remaining": remaining, "url_route": merged(scope, args, kwargs)},
-                    receive,
-                    send,
-                )
+                return await route.application({**scope, **_found(scope, match)}, receive, send)
             except Resolver404:
                 continue
-        if outermost:
-            raise RouteNotFound(path, self.describe())
-        raise Resolver404(f"No route found for path {path!r}.")
+        raise self._not_found(scope, path)
+
+    def _fitting(self, path: str) -> Iterator[tuple[_Route, Match]]:
+        for route in self._table:
+            match = route.match(path)
+            if match is not None:
+                yield route, match
+
+    def _not_found(self, scope: Scope, path: str) -> Exception:
+        if "path_remaining" in scope:
+            return Resolver404(f"No route found for path {path!r}.")
+        return RouteNotFound(path, self.describe())
 
     def describe(self) -> list[str]:
         """Return the routes as they were written, those of routers inside in full."""
@@ -170,7 +187,7 @@ class URLRouter:
 class _Route:
     """One line of a router's table: the patterns from the outside in, and where they lead."""
 
-    __slots__ = ("application", "default_args", "patterns", "router")
+    __slots__ = ("application", "default_args", "final", "patterns", "router")
 
     def __init__(self, chain: tuple[Any, ...]) -> None:
         *outer, last = chain
@@ -180,15 +197,17 @@ class _Route:
                 f"Route {last.pattern} leads to the class {last.callback.__name__}; "
                 f"write {last.callback.__name__}.as_asgi()."
             )
-        final = last.pattern if self.router is None else open_ended(last.pattern)
-        self.patterns = [part.pattern for part in outer] + [final]
+        #: A consumer routes no further, so nobody inside will say that there is no route.
+        self.final = any(hasattr(inside, "consumer_class") for inside in insides(last.callback))
+        pattern = last.pattern if self.router is None else open_ended(last.pattern)
+        self.patterns = [part.pattern for part in outer] + [pattern]
         self.default_args: dict[str, Any] = {}
         for part in outer:
             self.default_args.update(part.default_kwargs)
         self.default_args.update(last.default_args)
         self.application: ASGIApp = guarantee_single_callable(last.callback)  # type: ignore[no-untyped-call]
 
-    def match(self, path: str) -> tuple[str, tuple[Any, ...], dict[str, Any]] | None:
+    def match(self, path: str) -> Match | None:
         """Return what is left of the path, args and kwargs; None if it does not fit."""
         args: tuple[Any, ...] = ()
         kwargs: dict[str, Any] = {}
@@ -217,14 +236,17 @@ def flatten(routes: Sequence[URLPattern | URLResolver], outer: tuple[Any, ...] =
     return chains
 
 
-def find_router(application: Any) -> URLRouter | None:
-    """Return the URLRouter that ``application`` is or that middleware around it wrap."""
+def insides(application: Any) -> Iterator[Any]:
+    """Yields ``application`` and, one by one, what the middleware around it wrap."""
     while application is not None:
-        if isinstance(application, URLRouter):
-            return application
+        yield application
         inner = (vars(application).get(name) for name in INNER_ATTRIBUTES if hasattr(application, "__dict__"))
         application = next((candidate for candidate in inner if candidate is not None), None)
-    return None
+
+
+def find_router(application: Any) -> URLRouter | None:
+    """Return the URLRouter that ``application`` is or that middleware around it wrap."""
+    return next((inside for inside in insides(application) if isinstance(inside, URLRouter)), None)
 
 
 def open_ended(pattern: Any) -> Any:
@@ -255,12 +277,16 @@ def routed_path(scope: Scope) -> str:
     return str(path).lstrip("/")
 
 
-def merged(scope: Scope, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Return ``url_route``: what outer routers found, then what this one did."""
+def _found(scope: Scope, match: Match) -> dict[str, Any]:
+    """Return what a route adds to the scope; ``url_route`` goes on from what outer routers found."""
+    remaining, args, kwargs = match
     outer = scope.get("url_route", {})
     return {
-        "args": tuple(outer.get("args", ())) + args,
-        "kwargs": {**outer.get("kwargs", {}), **kwargs},
+        "path_remaining": remaining,
+        "url_route": {
+            "args": tuple(outer.get("args", ())) + args,
+            "kwargs": {**outer.get("kwargs", {}), **kwargs},
+        },
     }
 
 

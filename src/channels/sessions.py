@@ -14,20 +14,24 @@ from django.contrib.sessions.backends.base import SessionBase, UpdateError
 from django.contrib.sessions.backends.signed_cookies import SessionStore as SignedCookies
 from django.core.exceptions import SuspiciousOperation
 from django.http.cookie import parse_cookie
-from django.utils.functional import LazyObject
+from django.utils.functional import empty
 from django.utils.http import http_date
 
 from channels.db import database_sync_to_async
-from channels.typing import ASGIApp, Message, Receive, Scope, Send
+from channels.lazy import LateObject, peek
+from channels.middleware import Passage, Way
+from channels.typing import ASGIApp, Message, Scope, Send
 
 _R = TypeVar("_R")
 
 
-class CookieMiddleware:
+class CookieMiddleware(Passage):
     """Puts the cookies of a connection into ``scope["cookies"]``, a dict of str.
 
     Args:
         inner: the ASGI application inside.
+
+    Calling it raises ValueError if the scope has no headers, as that of a channel or of lifespan.
     """
 
     inner: ASGIApp
@@ -35,21 +39,17 @@ class CookieMiddleware:
     def __init__(self, inner: ASGIApp) -> None:
         self.inner = inner
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
-        """Run the application inside on a copy of the scope that has ``cookies``.
-
-        Raises:
-            ValueError: the scope has no headers, as that of a channel or of lifespan.
-        """
+    async def _enter(self, way: Way) -> ASGIApp:
+        scope = way.scope
         if "headers" not in scope:
             raise ValueError(
                 "CookieMiddleware was passed a scope that did not have a headers key (make sure it is "
                 f"only passed HTTP or WebSocket connections); got a scope of type {scope.get('type')!r}."
             )
         # HTTP/2 may split the cookies over several headers (RFC 9113, section 8.2.3).
-        pairs = b"; ".join(value for name, value in scope["headers"] if name == b"cookie")
-        cookies = parse_cookie(pairs.decode("latin1"))
-        return await self.inner(dict(scope, cookies=cookies), receive, send)
+        pairs = [value for name, value in scope["headers"] if name == b"cookie"]
+        way.own_scope()["cookies"] = parse_cookie(b"; ".join(pairs).decode("latin1")) if pairs else {}
+        return self.inner
 
     @classmethod
     def set_cookie(
@@ -135,6 +135,31 @@ def _seconds_until(moment: datetime) -> int:
     return max(0, int((aware - datetime.now(tz=UTC) + timedelta(seconds=1)).total_seconds()))
 
 
+class SessionLazyObject(LateObject):
+    """The session of one connection; the store makes it, and loads it, when it is touched.
+
+    Args:
+        store: a session class of Django.
+        key: the session's key, from its cookie; None for a new session.
+    """
+
+    __slots__ = ("_key", "_store")
+
+    def __init__(self, store: type[SessionBase], key: str | None) -> None:
+        super().__init__()
+        object.__setattr__(self, "_store", store)
+        object.__setattr__(self, "_key", key)
+
+    def _make(self) -> SessionBase:
+        store: type[SessionBase] = self._store
+        return store(self._key)
+
+    def _is_blank(self) -> bool:
+        """Whether it is a new one that nobody has touched."""
+        # A store of somebody else's may know more than its key tells.
+        return self._key is None and peek(self) is empty and self._store.__module__.startswith("django.")
+
+
 class InstanceSessionWrapper:
     """The session of one connection: found by its cookie, saved by what the application sends.
 
@@ -153,6 +178,8 @@ class InstanceSessionWrapper:
     save_message_types: ClassVar[list[str]] = ["http.response.start", "websocket.accept"]
     #: Only an HTTP response can carry the cookie of a session.
     cookie_response_message_types: ClassVar[list[str]] = ["http.response.start"]
+    #: The session to save, where the scope is the application's too, which may put another one in.
+    _session: Any = None
 
     def __init__(self, scope: Scope, send: Send) -> None:
         self.cookie_name: str = settings.SESSION_COOKIE_NAME
@@ -165,13 +192,13 @@ class InstanceSessionWrapper:
                 raise ValueError(
                     "No cookies in scope - SessionMiddleware needs to run inside of CookieMiddleware."
                 )
-            self.scope["session"] = LazyObject()
+            self.scope["session"] = LateObject()
 
     async def resolve_session(self) -> None:
-        """Make the session object of the connection; nothing is loaded before it is used."""
+        """Say which session it is; it is made and loaded when it is used."""
         if self.activated:
             session_key = self.scope["cookies"].get(self.cookie_name)
-            self.scope["session"]._wrapped = self.session_store(session_key)
+            self.scope["session"] = SessionLazyObject(self.session_store, session_key)
 
     async def send(self, message: Message) -> Any:
         """Pass ``message`` on; before the answer to a request, save the session if that is due.
@@ -183,8 +210,8 @@ class InstanceSessionWrapper:
             SuspiciousOperation: the session was deleted meanwhile, as by a logout elsewhere.
         """
         if self.activated and message["type"] in self.save_message_types:
-            session = self.scope["session"]
-            if session.modified or settings.SESSION_SAVE_EVERY_REQUEST:
+            session = self._to_save()
+            if settings.SESSION_SAVE_EVERY_REQUEST or (peek(session) is not empty and session.modified):
                 await self._answer(session, message)
         return await self.real_send(message)
 
@@ -203,13 +230,16 @@ class InstanceSessionWrapper:
             if with_cookie:
                 self._set_cookie(session, message)
 
+    def _to_save(self) -> Any:
+        return self.scope["session"] if self._session is None else self._session
+
     async def save_session(self) -> None:
         """Save the session, in a database thread unless its backend needs none.
 
         Raises:
             SuspiciousOperation: the session does not exist any more.
         """
-        session = self.scope["session"]
+        session = self._to_save()
         try:
             await run_on_session(session, session.save)
         except UpdateError as error:
@@ -237,13 +267,15 @@ class InstanceSessionWrapper:
 SessionMiddlewareInstance = InstanceSessionWrapper
 
 
-class SessionMiddleware:
+class SessionMiddleware(Passage):
     """Puts the connection's Django session into ``scope["session"]``; needs cookies in the scope.
 
     Each connection has a session object of its own.
 
     Args:
         inner: the ASGI application inside.
+
+    Calling it raises ValueError if there are no cookies in the scope.
     """
 
     inner: ASGIApp
@@ -251,20 +283,23 @@ class SessionMiddleware:
     def __init__(self, inner: ASGIApp) -> None:
         self.inner = inner
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
-        """Run the application inside with a session.
-
-        Raises:
-            ValueError: there are no cookies in the scope.
-        """
-        wrapper = InstanceSessionWrapper(scope, send)
+    async def _enter(self, way: Way) -> ASGIApp:
+        wrapper = InstanceSessionWrapper(way.scope, way.send)
         await wrapper.resolve_session()
-        return await self.inner(wrapper.scope, receive, wrapper.send)
+        wrapper._session = wrapper.scope["session"]
+        way.take_scope(wrapper.scope)
+        way.send = wrapper.send
+        return self.inner
 
 
 def SessionMiddlewareStack(inner: ASGIApp) -> CookieMiddleware:
     """Wrap an application in the middleware for cookies and sessions."""
     return CookieMiddleware(SessionMiddleware(inner))
+
+
+def is_blank(session: Any) -> bool:
+    """Tell, without making it, whether ``session`` is a new one that nobody has touched."""
+    return type(session) is SessionLazyObject and session._is_blank()
 
 
 def is_at_hand(session: Any) -> bool:

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.utils.http import is_same_domain
 
 from channels import telemetry
+from channels.middleware import Passage, Way
 from channels.typing import ASGIApp, Receive, Scope, Send
 
 logger = logging.getLogger("channels.security")
@@ -22,7 +23,7 @@ logger = logging.getLogger("channels.security")
 _DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 
 
-class OriginValidator:
+class OriginValidator(Passage):
     """Lets only WebSockets through that pages of certain sites opened; all others get a 403.
 
     Args:
@@ -31,6 +32,8 @@ class OriginValidator:
             Origin; ``"example.com"`` for a host; ``".example.com"`` for a domain and all
             below it; with a scheme, as in ``"https://.example.com:8443"``, for that scheme
             and port (the scheme's own if there is none).
+
+    Calling it raises ValueError if the scope is not of a WebSocket.
     """
 
     #: What the log line about a refusal says to do.
@@ -40,12 +43,8 @@ class OriginValidator:
         self.application = application
         self.allowed_origins = allowed_origins
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
-        """Run the application inside, or refuse the connection.
-
-        Raises:
-            ValueError: the scope is not of a WebSocket.
-        """
+    async def _enter(self, way: Way) -> ASGIApp:
+        scope = way.scope
         if scope["type"] != "websocket":
             raise ValueError(
                 "You cannot use OriginValidator on a non-WebSocket connection, "
@@ -53,9 +52,9 @@ class OriginValidator:
             )
         origin = origin_of(scope)
         if self.valid_origin(_parse(origin)):
-            return await self.application(scope, receive, send)
+            return self.application
         self._report(scope, origin)
-        return await deny(scope, receive, send)
+        return deny
 
     def valid_origin(self, parsed_origin: ParseResult | None) -> bool:
         """Tell whether a connection with this Origin (None: it has none) may come in."""
