@@ -10,8 +10,17 @@ from asgiref.sync import async_to_sync
 from django.utils.functional import empty
 
 from channels import DEFAULT_CHANNEL_LAYER, telemetry
+from channels.broadcast import BROADCAST_TYPE
 from channels.db import aclose_old_connections, connections_due, database_sync_to_async
-from channels.dispatch import Mailbox, Pump, get_handler_name, pausing, pushes, pushing_receive
+from channels.dispatch import (
+    Mailbox,
+    Pump,
+    direct_write,
+    get_handler_name,
+    pausing,
+    pushes,
+    pushing_receive,
+)
 from channels.exceptions import StopConsumer
 from channels.layers.manager import get_channel_layer
 from channels.lazy import peek
@@ -72,6 +81,7 @@ class AsyncConsumer:
         source = pushing_receive(self.scope, receive)
         if source is not None:
             mailbox.add(source)
+            mailbox.direct = direct_write(source, send)
             return send
         pump = Pump(receive)
         pumps.append(pump)
@@ -84,10 +94,19 @@ class AsyncConsumer:
         self.channel_name = await self.channel_layer.new_channel()
         if pushes(self.channel_layer):
             wants_notice = hasattr(self, "channel_layer_reconnected")
-            mailbox.add(self.channel_layer.attach(self.channel_name, reconnect_notice=wants_notice))
+            source = self.channel_layer.attach(self.channel_name, reconnect_notice=wants_notice)
+            if mailbox.direct is not None and self._passes_broadcasts_on():
+                source.direct = mailbox.write_idle
+            mailbox.add(source)
         else:
             pumps.append(Pump(self.channel_receive))
             mailbox.add(pumps[-1])
+
+    def _passes_broadcasts_on(self) -> bool:
+        """Whether nobody here wants to see the messages that a group sends to its sockets."""
+        handler = getattr(self, get_handler_name({"type": BROADCAST_TYPE}), None)
+        dispatches = next(cls for cls in type(self).__mro__ if "dispatch" in cls.__dict__)
+        return dispatches in (AsyncConsumer, SyncConsumer) and getattr(handler, "passes_on", False)
 
     def _leave_layer(self) -> None:
         """End the channel, so that nothing of this connection is left in the layer."""

@@ -16,13 +16,16 @@ import contextlib
 import functools
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
+from channels.broadcast import Broadcast, DirectWrite
 from channels.exceptions import ConsumerSignal
 from channels.typing import PUSH_EXTENSION, EventSource, Message, Receive, Scope, Send, Wakeup
 
 #: Messages handled in a row before other tasks of the loop get their turn.
 BATCH: Final = 32
+
+Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 #: Message types after which the peer is gone and the server will send nothing more.
 LAST_MESSAGES: Final = frozenset({"websocket.disconnect", "http.disconnect"})
@@ -55,11 +58,13 @@ class Mailbox:
 
     Attributes:
         peer_gone: whether the message that says so has been taken.
+        direct: writes to the consumer's socket, past the consumer; None if that is not possible.
     """
 
-    __slots__ = ("_sources", "_waiter", "peer_gone")
+    __slots__ = ("_sources", "_waiter", "direct", "peer_gone")
 
     def __init__(self) -> None:
+        self.direct: DirectWrite | None = None
         self._sources: deque[EventSource] = deque()
         self._waiter: asyncio.Future[None] | None = None
         self.peer_gone = False
@@ -76,6 +81,10 @@ class Mailbox:
             self._waiter = None
             if not waiter.done():
                 waiter.set_result(None)
+
+    def write_idle(self, broadcast: Broadcast) -> bool:
+        """Write past the consumer, if it waits; False while it handles something (order would suffer)."""
+        return self._waiter is not None and self.direct is not None and self.direct(broadcast)
 
     def get_nowait(self) -> Message | None:
         """Take the next message, or None if all sources are empty."""
@@ -126,6 +135,7 @@ class Mailbox:
         for source in self._sources:
             source.set_wakeup(None)
         self._sources.clear()
+        self.direct = None
 
 
 class Pump:
@@ -212,6 +222,20 @@ def pushing_receive(scope: Scope, receive: Receive) -> EventSource | None:
         pushing: EventSource = source
         return pushing
     return None
+
+
+def direct_write(source: EventSource, send: Send) -> DirectWrite | None:
+    """Return how the server of ``source`` writes a broadcast, unless somebody has wrapped its ``send``."""
+    if getattr(source, "send", None) != send:
+        return None
+    write: DirectWrite | None = getattr(source, "write_broadcast", None)
+    return write
+
+
+def passes_on(handler: Handler) -> Handler:
+    """Mark a handler that only passes its message on to the server: it may be left out."""
+    handler.passes_on = True  # type: ignore[attr-defined]
+    return handler
 
 
 def pushes(layer: Any) -> bool:

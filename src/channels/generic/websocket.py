@@ -13,6 +13,7 @@ from asgiref.sync import async_to_sync
 
 from channels.consumer import AsyncConsumer, SyncConsumer
 from channels.db import aclose_old_connections
+from channels.dispatch import passes_on
 from channels.exceptions import AcceptConnection, DenyConnection, StopConsumer
 from channels.generic import codec, messages
 from channels.typing import Message
@@ -74,6 +75,14 @@ class WebsocketConsumer(SyncConsumer):
     def close(self, code: int | bool | None = None, reason: str | None = None) -> None:
         """Close the connection, or refuse it if it was not accepted yet (a 403)."""
         super().send(messages.close(code, reason))
+
+    @passes_on
+    def websocket_send(self, message: Message) -> None:
+        """Pass a group's message on to the socket as it is: ``{"type": "websocket.send", "text": ...}``.
+
+        Where nobody overrides it, the layer writes to the sockets of idle consumers directly.
+        """
+        super().send(message)
 
     def websocket_disconnect(self, message: Message) -> None:
         """Leave the groups, tell ``disconnect``, end the consumer."""
@@ -168,6 +177,14 @@ class AsyncWebsocketConsumer(AsyncConsumer):
     async def close(self, code: int | bool | None = None, reason: str | None = None) -> None:
         """Close the connection, or refuse it if it was not accepted yet (a 403)."""
         await super().send(messages.close(code, reason))
+
+    @passes_on
+    async def websocket_send(self, message: Message) -> None:
+        """Pass a group's message on to the socket as it is: ``{"type": "websocket.send", "text": ...}``.
+
+        Where nobody overrides it, the layer writes to the sockets of idle consumers directly.
+        """
+        await super().send(message)
 
     async def websocket_disconnect(self, message: Message) -> None:
         """Leave the groups, tell ``disconnect``, end the consumer."""

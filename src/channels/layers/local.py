@@ -4,158 +4,41 @@ Channels, groups, capacity, expiry and the count of what was dropped live here, 
 backend that spans processes hands over what arrives for this process and asks which
 groups have members here.
 
-Senders may live in any thread and loop. Each channel belongs to the loop that receives
-on it: a sender elsewhere appends the message (one atomic operation of a deque) and has
-that loop told. Reads of shared dicts work on snapshots for the same reason; there is no
-lock to hold up a fan-out.
+Senders may live in any thread and loop, see :mod:`channels.layers.channel`. Reads of
+shared dicts work on snapshots for the same reason; there is no lock to hold up a fan-out.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from threading import get_ident
 from typing import Any
 
 from channels.exceptions import ChannelFull
+from channels.layers.channel import LocalChannel, announce_all
 from channels.layers.drops import DropCounter
+from channels.layers.fanout import Fanout
 from channels.layers.values import copy_message
-from channels.typing import Message, Wakeup
+from channels.typing import Message
 
 
-class LocalChannel:
-    """The unread messages of one channel, in order; an :class:`~channels.typing.EventSource`.
+class _Route:
+    """Where a group's messages go, as long as nobody joins or leaves.
 
-    Args:
-        name: the channel's name.
-        delivery: whose clock, expiry and drop counts apply.
-        capacity: unread messages it holds.
+    Attributes:
+        fanouts: to the members whose consumers run, by their loop.
+        names: the other members.
+        stale: somebody has joined or left.
     """
 
-    __slots__ = (
-        "_delivery",
-        "_loop",
-        "_messages",
-        "_thread",
-        "_waiters",
-        "_wakeup",
-        "capacity",
-        "name",
-        "reconnect_notice",
-    )
+    __slots__ = ("fanouts", "names", "stale")
 
-    def __init__(self, name: str, delivery: LocalDelivery, capacity: int) -> None:
-        self.name = name
-        self.capacity = capacity
-        self.reconnect_notice = False
-        self._delivery = delivery
-        self._messages: deque[tuple[float, Message]] = deque()
-        self._wakeup: Wakeup | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread = 0
-        self._waiters: deque[tuple[int, asyncio.Future[None]]] | None = None
-
-    def __len__(self) -> int:
-        """Count the unread messages, expired ones included until somebody looks."""
-        return len(self._messages)
-
-    @property
-    def attached(self) -> bool:
-        """Whether a consumer takes messages from it."""
-        return self._loop is not None
-
-    @property
-    def idle(self) -> bool:
-        """Whether nobody would miss it."""
-        return not (self._messages or self._waiters or self.attached)
-
-    def attach(self) -> None:
-        """Make it belong to the consumer that runs in this thread's loop."""
-        self._loop = asyncio.get_running_loop()
-        self._thread = get_ident()
-
-    def set_wakeup(self, wakeup: Wakeup | None) -> None:
-        """See :class:`~channels.typing.EventSource`."""
-        self._wakeup = wakeup
-
-    def receive_nowait(self) -> Message | None:
-        """Take the oldest message that has not expired, or None."""
-        messages = self._messages
-        if not messages:
-            return None
-        expires, message = messages.popleft()
-        if expires > self._delivery.clock():
-            return message
-        messages.appendleft((expires, message))
-        self.drop_expired()
-        return messages.popleft()[1] if messages else None
-
-    async def receive(self) -> Message:
-        """Wait for the oldest message; a cancelled wait passes its turn on to the next."""
-        while (message := self.receive_nowait()) is None:
-            waiter = asyncio.get_running_loop().create_future()
-            entry = (get_ident(), waiter)
-            if self._waiters is None:
-                self._waiters = deque()
-            self._waiters.append(entry)
-            try:
-                await waiter
-            except asyncio.CancelledError:
-                self._give_up(entry)
-                raise
-        return message
-
-    def _give_up(self, entry: tuple[int, asyncio.Future[None]]) -> None:
-        if self._waiters and entry in self._waiters:
-            self._waiters.remove(entry)
-        elif self._messages:
-            self.announce()
-
-    def append(self, message: Message, expires: float) -> bool:
-        """Add a message nobody else holds; False, and counted, if the channel is full."""
-        if len(self._messages) >= self.capacity and not self.drop_expired():
-            return False
-        self._messages.append((expires, message))
-        return True
-
-    def drop_expired(self) -> int:
-        """Drop and count what has expired; return how many messages that were."""
-        now, messages, dropped = self._delivery.clock(), self._messages, 0
-        while messages and messages[0][0] <= now:
-            messages.popleft()
-            dropped += 1
-        if dropped:
-            self._delivery.expired(self, dropped)
-        return dropped
-
-    def announce(self) -> None:
-        """Tell whoever receives that something is there, in the receiver's own thread."""
-        wakeup = self._wakeup
-        if wakeup is not None:
-            if self._thread == get_ident() or self._loop is None:
-                wakeup()
-            else:
-                call_in_loop(self._loop, wakeup)
-        elif self._waiters:
-            thread, waiter = self._waiters.popleft()
-            if thread == get_ident():
-                resolve(waiter)
-            else:
-                call_in_loop(waiter.get_loop(), resolve, waiter)
-
-
-def resolve(waiter: asyncio.Future[None]) -> None:
-    """Wake a waiter unless it was cancelled meanwhile."""
-    if not waiter.done():
-        waiter.set_result(None)
-
-
-def call_in_loop(loop: asyncio.AbstractEventLoop, function: Callable[..., object], *args: Any) -> None:
-    """Run ``function`` in ``loop``; a loop that is closed has nobody left to tell."""
-    if not loop.is_closed():
-        loop.call_soon_threadsafe(function, *args)
+    def __init__(self) -> None:
+        self.fanouts: dict[asyncio.AbstractEventLoop, Fanout] = {}
+        self.names: list[str] = []
+        self.stale = True
 
 
 class LocalDelivery:
@@ -192,6 +75,8 @@ class LocalDelivery:
         self._group_expiry = group_expiry
         self._memberships: dict[str, set[str]] = {}
         self._unattached: dict[str, None] = {}
+        self._routes: dict[str, _Route] = {}
+        self._latest: Fanout | None = None
         self._next_sweep = clock() + expiry
 
     def attach(self, name: str, reconnect_notice: bool = False) -> LocalChannel:
@@ -200,6 +85,8 @@ class LocalDelivery:
         channel.attach()
         channel.reconnect_notice = reconnect_notice
         self._unattached.pop(name, None)
+        for group in self._memberships.get(name, ()):
+            self._reroute(group)
         return channel
 
     def detach(self, name: str) -> list[str]:
@@ -207,7 +94,7 @@ class LocalDelivery:
         emptied = self.leave_all(name)  # first: see _members
         channel = self.channels.pop(name, None)
         if channel is not None:
-            channel.set_wakeup(None)
+            channel.detach()
             if channel:
                 self.drops.add("closed", len(channel))
         self._unattached.pop(name, None)
@@ -228,6 +115,7 @@ class LocalDelivery:
             ChannelFull: the channel holds as many unread messages as it may; counted too.
         """
         now = self._sweep_if_due()
+        self._settle()
         channel = self._channel(name)
         if not channel.append(copy_message(message), now + self._expiry):
             self.drops.add("capacity")
@@ -236,16 +124,43 @@ class LocalDelivery:
         channel.announce()
 
     def group_send(self, group: str, message: Message) -> int:
-        """Put a copy of ``message`` on each member's channel; returns how many were full."""
+        """Bring ``message`` to each member's channel; returns how many were full.
+
+        Messages for the sockets, and those to a large group, may still be on their way then;
+        their order is kept.
+        """
         expires = self._sweep_if_due() + self._expiry
-        members = self._members(group)
+        route = self._route(group)
+        full = 0
+        for fanout in tuple(route.fanouts.values()):
+            self._settle(fanout)
+            full += fanout.send(message, expires)
+            if fanout.busy and fanout.thread == get_ident():
+                self._latest = fanout
+        if route.names:
+            full += self._append_all(self._members(route.names), message, expires)
+        return full
+
+    def _append_all(self, members: list[LocalChannel], message: Message, expires: float) -> int:
         reached = [channel for channel in members if channel.append(copy_message(message), expires)]
         full = len(members) - len(reached)
         if full:
-            self.drops.add("capacity", full)
+            self.dropped("capacity", full)
         self.delivered += len(reached)
         announce_all(reached)
         return full
+
+    def _settle(self, current: Fanout | None = None) -> None:
+        """Let go what this turn has collected for another group: a sender counts on its order."""
+        latest = self._latest
+        if latest is not None and latest is not current and latest.thread == get_ident():
+            self._latest = None
+            latest.advance()
+
+    def settled(self, fanout: Fanout) -> None:
+        """Note that nothing of ``fanout`` is on its way any more."""
+        if self._latest is fanout:
+            self._latest = None
 
     def notify_reconnected(self, facts: Message) -> None:
         """Put ``channel_layer.reconnected`` with ``facts`` on each attached channel that asked for it."""
@@ -254,7 +169,7 @@ class LocalDelivery:
 
     def notify_receivers(self, message: Message) -> None:
         """Put ``message`` on each channel that somebody receives on now."""
-        served = [each for each in tuple(self.channels.values()) if each.attached or each._waiters]
+        served = [each for each in tuple(self.channels.values()) if each.served]
         self._notify(served, message)
 
     def _notify(self, channels: list[LocalChannel], message: Message) -> None:
@@ -265,6 +180,8 @@ class LocalDelivery:
         """Make ``name`` a member; True if it is the group's first."""
         members = self.groups.setdefault(group, {})
         first = not members
+        if name not in members:
+            self._reroute(group)
         members[name] = self.clock()
         self._memberships.setdefault(name, set()).add(group)
         channel = self.channels.get(name)
@@ -284,6 +201,9 @@ class LocalDelivery:
                 del self._memberships[name]
         if not members:
             self.groups.pop(group, None)
+            self._routes.pop(group, None)
+        else:
+            self._reroute(group)
         return not members
 
     def leave_all(self, name: str) -> list[str]:
@@ -295,6 +215,10 @@ class LocalDelivery:
         self.groups.clear()
         self._memberships.clear()
         self._unattached.clear()
+        for route in tuple(self._routes.values()):
+            for fanout in tuple(route.fanouts.values()):
+                fanout.clear()
+        self._routes.clear()
         for channel in tuple(self.channels.values()):
             while channel.receive_nowait() is not None:
                 pass
@@ -302,7 +226,7 @@ class LocalDelivery:
 
     def serves_others(self, loop: asyncio.AbstractEventLoop) -> bool:
         """Whether a consumer of another loop, that is still running, has a channel here."""
-        loops = {channel._loop for channel in tuple(self.channels.values())}
+        loops = {channel.loop for channel in tuple(self.channels.values())}
         return any(other.is_running() for other in loops - {None, loop} if other is not None)
 
     def statistics(self) -> dict[str, Any]:
@@ -317,16 +241,59 @@ class LocalDelivery:
             "dropped": dict(self.drops.totals),
         }
 
+    def dropped(self, reason: str, amount: int) -> None:
+        """Count messages that members missed."""
+        self.drops.add(reason, amount)
+
     def expired(self, channel: LocalChannel, amount: int) -> None:
         """Count expired messages; a channel that nobody serves leaves its groups."""
         self.drops.add("expired", amount)
         if not channel.attached:
             self.leave_all(channel.name)
 
-    def _members(self, group: str) -> list[LocalChannel]:
-        """Return the channels of a group; one that another thread detaches meanwhile is not brought back."""
-        members = []
+    def _reroute(self, group: str) -> None:
+        route = self._routes.get(group)
+        if route is not None:
+            route.stale = True
+
+    def _route(self, group: str) -> _Route:
+        """Return where messages to ``group`` go now."""
+        route = self._routes.get(group)
+        if route is None:
+            route = _Route()
+            if group not in self.groups:
+                return route
+            self._routes[group] = route
+        if route.stale:
+            route.stale = False  # first: whoever joins meanwhile makes it stale again
+            self._find_members(group, route)
+        return route
+
+    def _find_members(self, group: str, route: _Route) -> None:
+        attached: dict[asyncio.AbstractEventLoop, list[LocalChannel]] = {}
+        names = []
         for name in tuple(self.groups.get(group, ())):
+            channel = self.channels.get(name)
+            loop = channel.loop if channel is not None else None
+            if channel is None or loop is None:
+                names.append(name)
+            else:
+                attached.setdefault(loop, []).append(channel)
+        route.names = names
+        for loop in [*route.fanouts.keys() - attached]:
+            route.fanouts.pop(loop, None)
+        for loop, members in attached.items():
+            fanout = route.fanouts.get(loop)
+            if fanout is None:
+                first = members[0]
+                fanout = Fanout(loop, first.thread, first.capacity, self)
+                fanout = route.fanouts.setdefault(loop, fanout)
+            fanout.members = members
+
+    def _members(self, names: list[str]) -> list[LocalChannel]:
+        """Return members' channels; one that another thread detaches meanwhile is not brought back."""
+        members = []
+        for name in names:
             channel = self.channels.get(name)
             if channel is None:
                 channel = self._channel(name)
@@ -370,18 +337,3 @@ class LocalDelivery:
                     self.leave(group, name)
             if name not in self.channels and name not in self._memberships:
                 self._unattached.pop(name, None)
-
-
-def announce_all(channels: Iterable[LocalChannel]) -> None:
-    """Tell each channel's receiver; a loop in another thread is woken once for all of its own."""
-    here = get_ident()
-    elsewhere: dict[asyncio.AbstractEventLoop, list[LocalChannel]] = {}
-    for channel in channels:
-        if channel._thread == here and channel._wakeup is not None:
-            channel._wakeup()
-        elif channel._loop is None or channel._thread == here:
-            channel.announce()
-        else:
-            elsewhere.setdefault(channel._loop, []).append(channel)
-    for loop, theirs in elsewhere.items():
-        call_in_loop(loop, announce_all, theirs)

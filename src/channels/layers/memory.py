@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from channels.layers.base import BaseChannelLayer
-from channels.layers.local import LocalChannel, LocalDelivery
+from channels.layers.channel import LocalChannel
+from channels.layers.local import LocalDelivery
 from channels.layers.values import require_message
 from channels.typing import EventSource, Message
 

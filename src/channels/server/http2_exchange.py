@@ -226,6 +226,8 @@ class HTTP2Exchange:
         self._handler.engine.send_data(self.stream_id, data)
         self._handler.advance()
 
+    write_now = write
+
     def close(self, *, linger: bool = False) -> None:
         """End our half after everything was sent; the peer has a while to end its own."""
         if self._open:

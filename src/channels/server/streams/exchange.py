@@ -77,6 +77,10 @@ class Link(Protocol):
         """Send, together with what else is sent in this turn."""
         ...
 
+    def write_now(self, data: bytes) -> None:
+        """Send at once, behind what was sent in this turn."""
+        ...
+
     @property
     def unsent(self) -> int:
         """How many bytes wait to be written."""

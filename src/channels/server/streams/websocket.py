@@ -6,8 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from channels import telemetry
+from channels.broadcast import Broadcast
+from channels.protocols.deflate import Compression
 from channels.protocols.events import CloseReceived, MessageReceived, RequestReceived
-from channels.protocols.websocket import Handshake, WebSocketConnection
+from channels.protocols.websocket import Handshake, WebSocketConnection, encode_message
 from channels.server.runtime import Runtime
 from channels.server.streams.advice import handshake_refused, handshake_timed_out
 from channels.server.streams.base import Stream, logger, named
@@ -212,6 +214,20 @@ class WebSocketStream(Stream):
         if self._link.congested and self._state is State.OPEN:
             await self._link.wait_writable()
 
+    def write_broadcast(self, broadcast: Broadcast) -> bool:
+        """Write messages that go to many sockets at once; see :data:`channels.broadcast.DirectWrite`."""
+        if self._state is not State.OPEN or self._link.congested:
+            return False
+        compression = self._protocol.compression
+        try:
+            frames = broadcast.encoded[compression]
+        except KeyError:
+            frames = broadcast.encoded[compression] = _frames(broadcast, compression)
+        if frames is None:
+            return False
+        self._link.write_now(frames)
+        return True
+
     def _out_of_turn(self, kind: str) -> str:
         allowed = ", ".join(sorted(_SEND[self._state]))
         state = self._state.name.lower()
@@ -367,6 +383,18 @@ class WebSocketStream(Stream):
 
     def _details(self) -> dict[str, Any]:
         return {"client": named(self._client), "path": self.target, **named_request(self._request)}
+
+
+def _frames(broadcast: Broadcast, compression: Compression | None) -> bytes | None:
+    """Returns all frames of a broadcast; None if a message is not valid: its consumer is to say so."""
+    try:
+        return b"".join(
+            encode_message(payload, compression)
+            for message in broadcast.messages
+            for payload in payloads(message)
+        )
+    except (TypeError, ValueError):
+        return None
 
 
 _Action = Callable[[WebSocketStream, Message], None]
