@@ -330,3 +330,35 @@ def test_the_lines_kept_are_bounded():
     for number in range(_MAX_LINES + 5):
         assert lines[(b"content-length", b"%d" % number)] == b"content-length: %d\r\n" % number
         assert len(lines) <= _MAX_LINES
+
+
+@pytest.mark.parametrize(
+    ("version", "headers", "before", "behind"),
+    [
+        (b"1.1", LENGTH_3, b"", b""),
+        (b"1.1", [], b"3\r\n", b"\r\n"),
+        (b"1.0", [], b"", b""),
+    ],
+)
+def test_a_part_of_a_body_that_somebody_else_writes(version, headers, before, behind):
+    connection = asked(version=version)
+    connection.send_response(200, headers)
+    connection.data_to_send()
+    assert connection.begin_data(3) == behind
+    assert connection.data_to_send() == before
+    connection.end_message()
+
+
+def test_nobody_else_writes_where_there_is_no_body():
+    connection = asked(b"HEAD")
+    connection.send_response(200, LENGTH_3)
+    assert connection.begin_data(3) is None
+
+
+def test_what_somebody_else_writes_keeps_to_the_length():
+    connection = asked()
+    with pytest.raises(RuntimeError, match="Cannot send a body now"):
+        connection.begin_data(3)
+    connection.send_response(200, LENGTH_3)
+    with pytest.raises(ValueError, match="longer than its Content-Length"):
+        connection.begin_data(4)

@@ -204,6 +204,18 @@ class Run:
         self.ended.set_exception(error)
 
 
+@contextlib.asynccontextmanager
+async def asked(request: bytes = GET, **options: Any) -> AsyncIterator[tuple[Run, Client, Running]]:
+    """A run of the application for a request, before it has answered."""
+    app = Recorder()
+    async with serve(app, **options) as running:
+        client = await running.connect()
+        await client.send(request)
+        run = await app.next()
+        yield run, client, running
+        run.end()
+
+
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
     """Answers a request with its body and a WebSocket with its messages."""
     if scope["type"] == "http":

@@ -164,6 +164,30 @@ class ResponseWriter:
             self._count_down(len(data))
         self._output.append(data)
 
+    def begin_data(self, size: int) -> bytes | None:
+        """Write what stands before a part of the body that somebody else puts on the wire.
+
+        Args:
+            size: how many bytes it has, at least one.
+
+        Returns:
+            What must stand behind it, often nothing; None where the response has no body (HEAD, 204, 304).
+
+        Raises:
+            ValueError: more than the Content-Length promised.
+            RuntimeError: there was no head, or the response is complete.
+        """
+        if self._phase is not _BODY:
+            raise self._out_of_turn("a body")
+        if self._framing is _NONE:
+            return None
+        if self._framing is _CHUNKED:
+            self._output.append(b"%x\r\n" % size)
+            return b"\r\n"
+        if self._framing is _LENGTH:
+            self._count_down(size)
+        return b""
+
     def end_message(self, trailers: Headers | None = None) -> None:
         """Complete the response.
 

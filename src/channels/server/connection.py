@@ -8,9 +8,11 @@ destroying what is still under way.
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import Any, Protocol, cast
 
 from channels import telemetry
+from channels.server.files import FilePart
 from channels.server.http1 import HTTP1Handler
 from channels.server.http2 import HTTP2Handler, Opening
 from channels.server.proxy_protocol import ProxyGreeting
@@ -20,6 +22,8 @@ from channels.server.tls import Credentials
 
 #: Seconds that a half-closed connection may take to be closed by the peer as well.
 LINGER = 2.0
+#: How much of a file the kernel copies before others have their turn, in bytes.
+_FILE_TURN = 524_288
 #: For a connection too many (RFC 9110 15.6.4); whoever connects again at once is refused again.
 _TOO_MANY = (
     b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 5\r\n"
@@ -57,6 +61,11 @@ def _address(name: Any) -> Address | None:
     if isinstance(name, bytes):
         name = name.decode("utf-8", "surrogateescape")
     return [name, None] if name else None
+
+
+def _wake(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
 
 
 class Connection(asyncio.Protocol):
@@ -197,8 +206,7 @@ class Connection(asyncio.Protocol):
         self.congested = False
         self._stalled_at = NEVER
         for waiter in self._waiters:
-            if not waiter.done():
-                waiter.set_result(None)
+            _wake(waiter)
 
     # What handlers and streams ask for
 
@@ -244,6 +252,51 @@ class Connection(asyncio.Protocol):
                 await waiter
             finally:
                 self._waiters.remove(waiter)
+
+    async def send_file(self, part: FilePart) -> None:
+        """Have the kernel copy a part of a file to the socket; returns early if the connection ends.
+
+        Raises:
+            OSError: the file cannot be read, or has become shorter.
+        """
+        self.flush()
+        await self._wait_written()
+        if self.closing:
+            return
+        # A number of its own: the loop lets nobody wait for one that belongs to a transport.
+        fileno = os.dup(self._transport.get_extra_info("socket").fileno())
+        try:
+            while part.count and not self.closing:
+                try:
+                    part.advance(os.sendfile(fileno, part.fileno, part.offset, min(part.count, _FILE_TURN)))
+                    await asyncio.sleep(0)
+                except BlockingIOError:
+                    await self._wait_sendable(fileno)
+        except (BrokenPipeError, ConnectionResetError):
+            self.abort()
+        finally:
+            os.close(fileno)
+
+    async def _wait_written(self) -> None:
+        """Wait until nothing that was written waits in the transport."""
+        self._transport.set_write_buffer_limits(high=0)
+        await self.wait_writable()
+        if not self.closing:
+            self._transport.set_write_buffer_limits(high=self.runtime.config.write_buffer_size)
+
+    async def _wait_sendable(self, fileno: int) -> None:
+        """Wait until the kernel takes more, or the connection is gone."""
+        loop, waiter = self.runtime.loop, self.runtime.loop.create_future()
+        self._waiters.append(waiter)
+        loop.add_writer(fileno, _wake, waiter)
+        try:
+            async with asyncio.timeout(self.runtime.config.write_timeout):
+                await waiter
+        except TimeoutError:
+            self.cut("timeout")
+        finally:
+            loop.remove_writer(fileno)
+            self._waiters.remove(waiter)
 
     def pause_reading(self) -> None:
         """Leave what the peer sends in the kernel; harmless if paused already."""

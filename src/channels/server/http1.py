@@ -20,6 +20,7 @@ from channels.protocols.events import (
 )
 from channels.protocols.http2 import upgrade_to_http2
 from channels.protocols.websocket import HandshakeRejected, accept_handshake
+from channels.server.files import PIECE, FilePart, pump
 from channels.server.http2 import HTTP2Handler
 from channels.server.streams.http import HTTPStream
 from channels.server.streams.response import Response
@@ -210,6 +211,11 @@ class HTTP1Handler:
         """Whether the peer does not read fast enough."""
         return self._connection.congested
 
+    @property
+    def gone(self) -> bool:
+        """Whether the connection is closed."""
+        return self._connection.closing
+
     async def wait_writable(self) -> None:
         """Wait until the peer has read."""
         await self._connection.wait_writable()
@@ -242,15 +248,27 @@ class HTTP1Handler:
         self._engine.send_data(data)
         self._write()
 
-    def end_response(self, data: bytes) -> None:
+    async def send_file(self, part: FilePart) -> None:
+        """Have the kernel copy a file to a socket in clear text; read and write it where it cannot."""
+        if self.tls is not None or part.count <= PIECE:
+            await pump(self, part)
+            return
+        behind = self._engine.begin_data(part.count)
+        if behind is not None:
+            self._write()
+            await self._connection.send_file(part)
+            self._connection.write(behind)
+
+    def end_response(self, data: bytes, trailers: Headers) -> None:
         """Complete the response and go on to the next request, or close.
 
         Raises:
-            ValueError: it is longer or shorter than its Content-Length; the connection is closed.
+            ValueError: it is longer or shorter than its Content-Length, or a trailer cannot be
+                sent; the connection is closed.
         """
         try:
             self._engine.send_data(data)
-            self._engine.end_message()
+            self._engine.end_message(trailers)
         except ValueError:
             self.abort_response()
             raise

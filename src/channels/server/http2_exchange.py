@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from channels import telemetry
+from channels.server.files import FilePart, pump
 from channels.server.streams.http import HTTPStream
 from channels.server.streams.websocket import WebSocketStream
 from channels.server.timers import NEVER
@@ -138,6 +139,11 @@ class HTTP2Exchange:
         return handler.connection.congested or handler.engine.pending(self.stream_id) > most
 
     @property
+    def gone(self) -> bool:
+        """Whether the stream is over, for the peer or for the application."""
+        return self.stream is None
+
+    @property
     def unsent(self) -> int:
         """How many bytes of this stream wait to be written."""
         return self._handler.engine.pending(self.stream_id) + self._handler.connection.unsent
@@ -191,14 +197,22 @@ class HTTP2Exchange:
         self._handler.engine.send_data(self.stream_id, data)
         self._handler.advance()
 
-    def end_response(self, data: bytes) -> None:
+    async def send_file(self, part: FilePart) -> None:
+        """Read a file and send it."""
+        await pump(self, part)
+
+    def end_response(self, data: bytes, trailers: Headers) -> None:
         """Complete the response.
 
         Raises:
-            ValueError: it is longer or shorter than its Content-Length; the stream is reset.
+            ValueError: it is longer or shorter than its Content-Length, or a trailer cannot be
+                sent; the stream is reset.
         """
+        engine = self._handler.engine
         try:
-            self._handler.engine.send_data(self.stream_id, data, end=True)
+            engine.send_data(self.stream_id, data, end=not trailers)
+            if trailers:
+                engine.end_stream(self.stream_id, trailers)
         except ValueError:
             self.abort_response()
             raise

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from channels.server.files import FILES
 from channels.server.streams.scope import decoded_path
 from channels.typing import PUSH_EXTENSION
 from tests.server.helpers import UPGRADE, Recorder, serve
@@ -28,7 +29,7 @@ async def test_an_http_scope() -> None:
         b"PUT /a%20b/%C3%A9?q=%20 HTTP/1.1\r\n"
         b"Host: test\r\nX-One:  a \r\nx-one: b\r\nContent-Length: 0\r\n\r\n"
     )
-    assert set(scope.pop("extensions")) == {PUSH_EXTENSION}
+    assert set(scope.pop("extensions")) == {PUSH_EXTENSION, *FILES, "http.response.early_hint"}
     client, server = scope.pop("client"), scope.pop("server")
     assert isinstance(client, list)
     assert isinstance(server, list)

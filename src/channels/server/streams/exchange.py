@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from channels.server.files import FilePart
 from channels.typing import Headers
 
 if TYPE_CHECKING:
@@ -26,6 +27,11 @@ class Exchange(Protocol):
     @property
     def congested(self) -> bool:
         """Whether senders should wait: the peer does not read fast enough."""
+        ...
+
+    @property
+    def gone(self) -> bool:
+        """Whether nothing that is sent reaches anybody any more."""
         ...
 
     async def wait_writable(self) -> None:
@@ -52,8 +58,17 @@ class Exchange(Protocol):
         """Send a part of the body that is not the last."""
         ...
 
-    def end_response(self, data: bytes) -> None:
-        """Send the last part of the body; the response is complete."""
+    async def send_file(self, part: FilePart) -> None:
+        """Send a part of a file as a part of the body; waits while the peer does not read.
+
+        Raises:
+            OSError: the file cannot be read, or has become shorter.
+            ValueError: it is more than the Content-Length promised.
+        """
+        ...
+
+    def end_response(self, data: bytes, trailers: Headers) -> None:
+        """Send the last part of the body, and the trailers; the response is complete."""
         ...
 
     def abort_response(self) -> None:

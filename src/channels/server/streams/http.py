@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from channels import telemetry
 from channels.protocols.events import RequestReceived
+from channels.server.files import FILES, opened
 from channels.server.runtime import Runtime
 from channels.server.streams.base import Stream, logger, named
 from channels.server.streams.exchange import Exchange
 from channels.server.streams.response import Response
 from channels.server.streams.scope import http_scope, named_request
 from channels.typing import Message
+
+_BODY: dict[str, Callable[[Response, Message], bool]] = {
+    "http.response.body": Response.body,
+    "http.response.trailers": Response.trailers,
+}
+_KINDS = frozenset({"http.response.start", "http.response.early_hint", *_BODY, *FILES})
 
 
 class HTTPStream(Stream):
@@ -51,7 +59,6 @@ class HTTPStream(Stream):
         self.target = request.target.decode("ascii", "replace")
         super().__init__(runtime, f"{self.method} {self.target}")
         self._exchange = exchange
-        self._response = Response(runtime, exchange, "http.response", head_only=self.method == "HEAD")
         self._chunks: deque[bytes] = deque()
         self._waiting = 0
         self._held = False
@@ -63,6 +70,10 @@ class HTTPStream(Stream):
         self._started_at = time.monotonic()
         runtime.requests += 1
         scope = http_scope(request, runtime, exchange, self)
+        trailers = "http.response.trailers" in scope["extensions"]
+        self._response = Response(
+            runtime, exchange, "http.response", head_only=self.method == "HEAD", trailers=trailers
+        )
         self._client = scope["client"]
         self._request = request
         self.start(scope)
@@ -166,9 +177,10 @@ class HTTPStream(Stream):
         Raises:
             ValueError: it is out of turn, or of an unknown type.
             TypeError: it holds something of the wrong type.
+            OSError: a file that it names cannot be read.
         """
-        kind = message["type"]
-        if kind not in ("http.response.start", "http.response.body"):
+        kind = message.get("type")
+        if kind not in _KINDS:
             raise ValueError(
                 f"Cannot handle message type {kind}! An HTTP response is http.response.start, "
                 "then http.response.body."
@@ -177,11 +189,22 @@ class HTTPStream(Stream):
             self.late(message)
         elif kind == "http.response.start":
             self._response.start(message)
-        elif self._response.body(message):
+        elif kind == "http.response.early_hint":
+            self._response.hint(message)
+        elif await self._send_file(message) if kind in FILES else _BODY[kind](self._response, message):
             self._log()
             self.announce()
         elif self._exchange.congested:
             await self._exchange.wait_writable()
+
+    async def _send_file(self, message: Message) -> bool:
+        """Send a file as a part of the body; returns whether the response is complete now."""
+        last = not message.get("more_body", False)
+        with opened(message) as part:
+            part.count = self._response.begin_file(message["type"], part.count, last=last)
+            if part.count:
+                await self._exchange.send_file(part)
+        return not self._exchange.gone and self._response.end_file(last=last)
 
     def application_failed(self) -> None:
         """It raised: 500, or a response that visibly breaks off."""

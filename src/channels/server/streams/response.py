@@ -9,12 +9,24 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any
 
+from channels import telemetry
 from channels.server.runtime import Runtime
 from channels.server.streams.exchange import Exchange
 from channels.typing import Headers, Message
 
 #: Statuses whose responses have no body, hence no length (RFC 9110 section 8.6).
 _BODYLESS = frozenset({204, 304})
+#: Fields that have to be known before the body, or that only a head may say (RFC 9110 section 6.5.1).
+_NO_TRAILERS = frozenset(
+    b"authorization cache-control connection content-encoding content-length content-range content-type "
+    b"expect host keep-alive location proxy-authenticate proxy-connection set-cookie te trailer "
+    b"transfer-encoding upgrade vary www-authenticate".split()
+)
+#: Why no (more) body may come; "" while it may.
+_NOT_STARTED = "the response has not been started: send start first"
+_SENDING_FILE = "a file is being sent: wait until that send() returns"
+_TRAILERS_DUE = "its body is complete: only trailers may follow"
+_COMPLETE = "the response is complete"
 
 
 class Response:
@@ -28,6 +40,7 @@ class Response:
         exchange: where it goes.
         prefix: how its messages begin, ``http.response`` or ``websocket.http.response``.
         head_only: the request was a HEAD.
+        trailers: the peer wants trailers (it said ``TE: trailers``); else they are dropped, counted.
 
     Attributes:
         status: what was or will be sent; 0 before ``start``.
@@ -40,20 +53,30 @@ class Response:
         "_exchange",
         "_head_only",
         "_headers",
+        "_no_body",
         "_prefix",
         "_runtime",
+        "_trailers",
+        "_trailers_due",
+        "_trailers_wanted",
         "complete",
         "on_wire",
         "size",
         "status",
     )
 
-    def __init__(self, runtime: Runtime, exchange: Exchange, prefix: str, *, head_only: bool) -> None:
+    def __init__(
+        self, runtime: Runtime, exchange: Exchange, prefix: str, *, head_only: bool, trailers: bool = False
+    ) -> None:
         self._runtime = runtime
         self._exchange = exchange
         self._prefix = prefix
         self._head_only = head_only
         self._headers: Headers = []
+        self._no_body = _NOT_STARTED
+        self._trailers: Headers = []
+        self._trailers_due = False
+        self._trailers_wanted = trailers
         self.status = 0
         self.size = 0
         self.on_wire = False
@@ -74,7 +97,26 @@ class Response:
         if not isinstance(status, int) or not 200 <= status <= 999:
             raise ValueError(f"{self._prefix}.start needs a status from 200 to 999, got {status!r}.")
         self._headers = checked_headers(message.get("headers") or ())
+        # A refused handshake has no message that could bring them.
+        self._trailers_due = bool(message.get("trailers")) and self._prefix == "http.response"
         self.status = int(status)
+        self._no_body = ""
+
+    def hint(self, message: Message) -> None:
+        """Send the links of an early hint at once (RFC 8297); behind the head it is too late, and counted.
+
+        Raises:
+            TypeError: links are not bytes.
+            ValueError: a link cannot be sent.
+        """
+        links = list(message.get("links") or ())
+        for link in links:
+            if not isinstance(link, bytes):
+                raise TypeError(f"Links of an early hint are bytes, got {link!r}. Encode them first.")
+        if self.on_wire:
+            telemetry.count("server.late_hint")
+        elif links:
+            self._exchange.send_informational(103, [(b"link", link) for link in links])
 
     def body(self, message: Message) -> bool:
         """Take a body message.
@@ -87,37 +129,118 @@ class Response:
                 shorter than its Content-Length.
             TypeError: the body is not bytes.
         """
-        if not self.status:
-            raise ValueError(
-                f"The response has not been started, but {self._prefix}.body came: send start first."
-            )
-        if self.complete:
-            raise ValueError(f"The response is complete, but another {self._prefix}.body came.")
+        self._expect_body("body")
         data = message.get("body", b"")
         if not isinstance(data, bytes):
             data = _as_bytes(data)
         more = bool(message.get("more_body", False))
         if not self.on_wire:
-            self._send_head(None if more else len(data))
+            self._send_head(None if more or self._trailers_due else len(data))
         self.size += len(data)
         if more:
             self._exchange.send_body(data)
         else:
-            self.complete = True
-            self._exchange.end_response(data)
+            self._end(data)
         return self.complete
+
+    def begin_file(self, kind: str, size: int, *, last: bool) -> int:
+        """Prepare for a file as a part of the body; until :meth:`end_file` nothing else may come.
+
+        Args:
+            kind: the last word of the message's type, for errors.
+            size: how many bytes of it are to be sent.
+            last: it is the last part of the body.
+
+        Returns:
+            How many bytes to send: none of them where a response has no body.
+
+        Raises:
+            ValueError: it is out of turn, or is the whole body and Content-Length says otherwise.
+        """
+        self._expect_body(kind)
+        if not self.on_wire:
+            if last:
+                self._check_length(size)
+            self._send_head(size if last and not self._trailers_due else None, of_file=True)
+        if self._head_only or self.status in _BODYLESS:
+            size = 0
+        self._no_body = _SENDING_FILE
+        self.size += size
+        return size
+
+    def end_file(self, *, last: bool) -> bool:
+        """The file has been sent.
+
+        Returns:
+            Whether the response is complete now.
+        """
+        self._no_body = ""
+        if last:
+            self._end(b"")
+        return self.complete
+
+    def trailers(self, message: Message) -> bool:
+        """Take a trailers message.
+
+        Returns:
+            Whether the response is complete now.
+
+        Raises:
+            ValueError: it is out of turn, or a field cannot be sent behind a body.
+            TypeError: headers are not pairs of bytes.
+        """
+        if self._no_body is not _TRAILERS_DUE:
+            raise ValueError(
+                f"{self._prefix}.trailers came out of turn: it follows the last body of a response "
+                "that was started with 'trailers': True, once."
+            )
+        self._trailers += checked_trailers(message.get("headers") or ())
+        if not message.get("more_trailers", False):
+            if self._trailers and not self._trailers_wanted:
+                telemetry.count("server.trailers_dropped", len(self._trailers))
+                self._trailers = []
+            self._complete(b"")
+        return self.complete
+
+    def _expect_body(self, kind: str) -> None:
+        if self._no_body:
+            raise ValueError(f"{self._prefix}.{kind} came, but {self._no_body}.")
+
+    def _check_length(self, size: int) -> None:
+        """See while a 500 can still be sent whether Content-Length tells the size of a whole file."""
+        for name, value in self._headers:
+            if name.lower() == b"content-length" and value != b"%d" % size:
+                raise ValueError(f"Content-Length is {value!r}, but the file has {size} bytes.")
+
+    def _end(self, data: bytes) -> None:
+        """Send the last part of the body."""
+        if self._trailers_due:
+            self._no_body = _TRAILERS_DUE
+            self._exchange.send_body(data)
+        else:
+            self._complete(data)
+
+    def _complete(self, data: bytes) -> None:
+        self._no_body = _COMPLETE
+        self.complete = True
+        self._exchange.end_response(data, self._trailers)
 
     def answer(self, status: int, text: str, headers: Headers | None = None) -> None:
         """Answer in the application's place; only before anything is on the wire."""
         self._headers = [(b"content-type", b"text/plain; charset=utf-8"), *(headers or ())]
+        self._trailers_due = False
+        self._no_body = ""
         self.status = status
         self.body({"body": f"{status} {_phrase(status)}\n{text}\n".encode()})
 
-    def _send_head(self, size: int | None) -> None:
-        """Send the head; ``size`` is the length of the body, if it is known to be all there is."""
+    def _send_head(self, size: int | None, *, of_file: bool = False) -> None:
+        """Send the head; ``size`` is the length of the body, if it is known to be all there is.
+
+        The length of a file is told to a HEAD, too: it is the one that a GET would get.
+        """
         headers = self._headers
         names = {name.lower() for name, _ in headers}
-        sized = size is not None and not self._head_only and self.status not in _BODYLESS
+        sized = size is not None and self.status not in _BODYLESS and (of_file or not self._head_only)
         if sized and names.isdisjoint((b"content-length", b"transfer-encoding")):
             headers = [*headers, (b"content-length", str(size).encode("ascii"))]
         headers = [*headers, *(pair for pair in self._runtime.own_headers() if pair[0] not in names)]
@@ -142,6 +265,20 @@ def checked_headers(headers: Any) -> Headers:
         if not isinstance(name, bytes) or not isinstance(value, bytes):
             raise TypeError(f"Header names and values are bytes, got {name!r}: {value!r}. Encode them first.")
         pairs.append((name, value))
+    return pairs
+
+
+def checked_trailers(headers: Any) -> Headers:
+    """Returns an application's trailers as pairs.
+
+    Raises:
+        ValueError: a field means nothing, or harm, behind a body; the text names it.
+        TypeError: they are not pairs of bytes.
+    """
+    pairs = checked_headers(headers)
+    for name, _ in pairs:
+        if name.lower() in _NO_TRAILERS:
+            raise ValueError(f"{name!r} cannot be a trailer: send it in http.response.start.")
     return pairs
 
 

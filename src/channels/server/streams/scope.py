@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import unquote, unquote_to_bytes
 
 from channels.protocols.events import RequestReceived
+from channels.protocols.http1_head import tokens
 from channels.server.proxy import forwarded
 from channels.server.runtime import Runtime
 from channels.server.streams.exchange import Exchange
@@ -23,10 +24,24 @@ def http_scope(request: RequestReceived, runtime: Runtime, exchange: Exchange, p
     """Returns the scope of an HTTP request; ``push`` is offered as the push extension."""
     scope = _common_scope("http", "http", request, runtime, exchange)
     scope["method"] = request.method
-    scope["extensions"] = {PUSH: push}
+    scope["extensions"] = extensions = {
+        PUSH: push,
+        "http.response.pathsend": {},
+        "http.response.zerocopysend": {},
+    }
+    if request.http_version != "1.0":  # which knows neither interim responses nor chunks
+        extensions["http.response.early_hint"] = {}
+        if _wants_trailers(request):
+            extensions["http.response.trailers"] = {}
     if exchange.tls is not None:
         scope["extensions"]["tls"] = exchange.tls
     return scope
+
+
+def _wants_trailers(request: RequestReceived) -> bool:
+    """Whether the peer takes trailers and does not throw them away (RFC 9110 section 10.1.4)."""
+    said = [value for name, value in request.headers if name == b"te"]
+    return bool(said) and b"trailers" in tokens(b",".join(said))
 
 
 def websocket_scope(
