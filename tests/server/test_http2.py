@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from channels import telemetry
+from channels.server.streams.base import ClientDisconnected
 from tests.server.certificates import make_pair
 from tests.server.helpers import GET as GET_1
 from tests.server.helpers import LONG, Recorder, Running, close_frame, echo, eventually, frame, serve
@@ -455,7 +456,8 @@ async def test_a_websocket_whose_peer_is_gone(how: str) -> None:
         else:
             client.writer.transport.abort()
         assert (await run.receive())["code"] == 1006
-        await run.send({"type": "websocket.send", "text": "late"})
+        with pytest.raises(OSError, match="reaches nobody"):
+            await run.send({"type": "websocket.send", "text": "late"})
         run.end()
 
 
@@ -486,7 +488,8 @@ async def test_a_websocket_waits_for_its_consumer_and_for_its_peer() -> None:
             for _ in range(3)
         ]
         await client.event(RESET, stream)
-        await asyncio.wait_for(asyncio.gather(waiting, *cut), LONG)
+        ends = await asyncio.wait_for(asyncio.gather(waiting, *cut, return_exceptions=True), LONG)
+        assert {type(end) for end in ends} == {type(None), ClientDisconnected}
         assert telemetry.counters["server.slow_reader"] == before + 1
         assert (await run.receive())["code"] == 1006
         run.end()

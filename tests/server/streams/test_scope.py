@@ -53,6 +53,7 @@ async def test_a_websocket_scope() -> None:
     request = UPGRADE.replace(b"\r\n\r\n", b"\r\nSec-WebSocket-Protocol: a, b\r\n\r\n")
     scope = await scope_of(request)
     assert (scope["type"], scope["scheme"], scope["path"]) == ("websocket", "ws", "/ws/")
+    assert scope["asgi"] == {"version": "3.0", "spec_version": "2.5"}
     assert scope["subprotocols"] == ["a", "b"]
     assert "method" not in scope
     assert set(scope["extensions"]) == {PUSH_EXTENSION, "websocket.http.response"}

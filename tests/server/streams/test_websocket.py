@@ -125,10 +125,11 @@ async def test_the_peer_closes() -> None:
         assert await client.message() == (8, b"\x0f\xa1")
         assert await client.rest() == b""
         before = telemetry.counters["server.late_send"]
-        await run.send({"type": "websocket.send", "text": "too late"})
+        with pytest.raises(OSError, match="websocket.send reaches nobody") as caught:
+            await run.send({"type": "websocket.send", "text": "too late"})
         await run.send({"type": "websocket.close"})
         assert telemetry.counters["server.late_send"] == before + 2
-        run.end()
+        run.fail(caught.value)
         await eventually(lambda: not running.runtime.streams and not running.runtime.connections)
 
 
@@ -145,7 +146,8 @@ async def test_the_application_closes(message: dict[str, Any], payload: bytes) -
     async with serve(app) as running:
         client, run = await opened(running, app)
         await run.send({"type": "websocket.close", **message})
-        await run.send({"type": "websocket.send", "text": "no more"})
+        with pytest.raises(OSError, match="closed"):
+            await run.send({"type": "websocket.send", "text": "no more"})
         assert await client.message() == (8, payload)
         await client.send(frame(b"ignored") + frame(payload, 8))
         expected = {"code": int.from_bytes(payload[:2], "big"), "reason": payload[2:].decode()}
@@ -351,8 +353,9 @@ async def test_an_application_that_never_answers_the_handshake_is_503(
         assert (await client.response())[0] == 503
         await run.receive()
         assert (await run.receive())["type"] == "websocket.disconnect"
-        await run.send({"type": "websocket.accept"})
-        run.end()
+        with pytest.raises(OSError, match="websocket.accept reaches nobody") as caught:
+            await run.send({"type": "websocket.accept"})
+        run.fail(ExceptionGroup("of tasks", [caught.value]))
     (line,) = records(caplog)
     assert "/ws/" in line
     assert "--websocket_connect_timeout" in line

@@ -15,6 +15,17 @@ from channels.typing import Message, Scope, Wakeup
 logger = logging.getLogger("channels.server")
 
 
+class ClientDisconnected(OSError):
+    """Nobody is there for what the application sends (ASGI, "Disconnected Client"); no error of its own."""
+
+
+def _is_disconnect(error: Exception) -> bool:
+    """Whether an application ended with nothing but the news that its client has gone."""
+    if isinstance(error, ExceptionGroup):
+        return error.split(ClientDisconnected)[1] is None
+    return isinstance(error, ClientDisconnected)
+
+
 def suspended_at(task: asyncio.Task[Any]) -> str:
     """Returns where ``task`` waits: the innermost of its coroutines that we can see into."""
     here, place = task.get_coro(), "an unknown place"
@@ -114,6 +125,9 @@ class Stream(ABC):
         except asyncio.CancelledError:
             self._cancelled()
         except Exception as error:
+            if _is_disconnect(error):
+                self.application_returned()
+                return
             logger.error("The application failed: %s", self.label, exc_info=error)
             telemetry.count("server.application_failed", label=self.label)
             self.application_failed()

@@ -13,9 +13,9 @@ from channels.server.streams.exchange import Exchange
 from channels.typing import PUSH_EXTENSION as PUSH
 from channels.typing import Headers, Scope
 
-#: From 2.4 on a send() after the peer has gone must raise OSError. Ours is a counted no-op, and
-#: frameworks look here to know that they have to listen for the disconnect event instead.
-SPEC_VERSION = "2.3"
+#: From 2.4 on a send() after the peer has gone raises OSError. A WebSocket's does. To a request that would do
+#: harm: Django's handler would not close its response, and Starlette no longer listen for the disconnect.
+HTTP_VERSION, WEBSOCKET_VERSION = "2.3", "2.5"
 _ROOT_PATH_HEADER = b"daphne-root-path"
 _SECURE = {"http": "https", "ws": "wss"}
 
@@ -66,7 +66,7 @@ def _common_scope(
     headers, root_path = _root_path(request.headers, config.root_path, believed)
     scope: dict[str, Any] = {
         "type": kind,
-        "asgi": {"version": "3.0", "spec_version": SPEC_VERSION},
+        "asgi": {"version": "3.0", "spec_version": HTTP_VERSION if kind == "http" else WEBSOCKET_VERSION},
         "http_version": request.http_version,
         # What HTTP/2's :scheme claims is no proof; the socket is.
         "scheme": scheme if exchange.tls is None else _SECURE[scheme],

@@ -12,7 +12,7 @@ from channels.protocols.events import CloseReceived, MessageReceived, RequestRec
 from channels.protocols.websocket import Handshake, WebSocketConnection, encode_message
 from channels.server.runtime import Runtime
 from channels.server.streams.advice import handshake_refused, handshake_timed_out
-from channels.server.streams.base import Stream, logger, named
+from channels.server.streams.base import ClientDisconnected, Stream, logger, named
 from channels.server.streams.exchange import Exchange, Link
 from channels.server.streams.inbox import Inbox
 from channels.server.streams.keepalive import Keepalive, Verdict
@@ -206,10 +206,11 @@ class WebSocketStream(Stream):
         Raises:
             ValueError: it is out of turn, of an unknown type, or cannot be sent.
             TypeError: it holds something of the wrong type.
+            OSError: the WebSocket is closed already; consumers count that and go on.
         """
-        action = _SEND[self._state].get(message["type"])
+        action = _SEND[self._state].get(message.get("type", ""))
         if action is None:
-            raise ValueError(self._out_of_turn(message["type"]))
+            raise ValueError(self._out_of_turn(message.get("type", "")))
         action(self, message)
         if self._link.congested and self._state is State.OPEN:
             await self._link.wait_writable()
@@ -273,6 +274,10 @@ class WebSocketStream(Stream):
         self._state = State.CLOSING
         self._write()
         self._expect_within(self.runtime.config.websocket_close_timeout)
+
+    def _too_late(self, message: Message) -> None:
+        self.late(message)
+        raise ClientDisconnected(f"{message['type']} reaches nobody: the WebSocket is closed.")
 
     def _write(self) -> None:
         data = self._protocol.data_to_send()
@@ -414,12 +419,12 @@ _SEND: dict[int, dict[str, _Action]] = {
         "websocket.close": WebSocketStream._close_by_application,
     },
     State.CLOSING: {
-        "websocket.send": WebSocketStream.late,
+        "websocket.send": WebSocketStream._too_late,
         "websocket.close": WebSocketStream.late,
     },
     State.OVER: {
-        "websocket.accept": WebSocketStream.late,
-        "websocket.send": WebSocketStream.late,
+        "websocket.accept": WebSocketStream._too_late,
+        "websocket.send": WebSocketStream._too_late,
         "websocket.close": WebSocketStream.late,
         "websocket.http.response.start": WebSocketStream.late,
         "websocket.http.response.body": WebSocketStream.late,
