@@ -1,9 +1,14 @@
-"""Redis servers of the tests' own: started on free ports, stopped, restarted, paused, failed over."""
+"""Redis servers of the tests' own: started on free ports, stopped, restarted, paused, failed over.
+
+``REDIS_SERVER_PROGRAM`` names another program than ``redis-server``: any Redis from 6.0 on, or Valkey.
+"""
 
 from __future__ import annotations
 
 import datetime
 import ipaddress
+import os
+import re
 import shutil
 import signal
 import socket
@@ -12,6 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import pytest
 import redis
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -40,11 +46,29 @@ def wait_until(condition, what: str) -> None:
         time.sleep(0.02)
 
 
+def server_program() -> str:
+    return os.environ.get("REDIS_SERVER_PROGRAM") or require("redis-server")
+
+
+def server_version() -> tuple[int, ...]:
+    """For example (7, 0, 15)."""
+    answer = subprocess.run([server_program(), "--version"], capture_output=True, text=True, check=True)
+    return tuple(map(int, re.search(r"v=([\d.]+)", answer.stdout)[1].split(".")))
+
+
+def require_tls() -> None:
+    """End this test unless the program was built with TLS: then it is a certificate that it misses."""
+    command = [server_program(), "--port", "0", "--tls-port", str(free_port())]
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    if "Failed to configure TLS" not in answer.stdout + answer.stderr:
+        pytest.skip(f"{server_program()} was built without TLS")
+
+
 class RedisServer:
     """One redis-server process with a directory of its own."""
 
     def __init__(self, *options: str, port: int | None = None):
-        self.program = require("redis-server")
+        self.program = server_program()
         self.port = port or free_port()
         self.directory = Path(tempfile.mkdtemp(prefix="fwr"))
         self.options = options
@@ -145,6 +169,7 @@ class TLSRedisServer(RedisServer):
     """A server that speaks TLS only, with a certificate for 127.0.0.1 made here."""
 
     def __init__(self) -> None:
+        require_tls()
         self.files = Path(tempfile.mkdtemp(prefix="fwt"))
         self.certificate, key = make_certificate(self.files)
         self.tls_port = free_port()
@@ -281,7 +306,7 @@ class Cluster:
         ]
         bounds = [0, 5461, 10923, 16384]
         for server, first, end in zip(self.servers, bounds, bounds[1:], strict=False):
-            server.ask("CLUSTER", "ADDSLOTSRANGE", str(first), str(end - 1))
+            server.ask("CLUSTER", "ADDSLOTS", *range(first, end))  # ADDSLOTSRANGE came with Redis 7
             for other in self.servers:
                 server.ask("CLUSTER", "MEET", "127.0.0.1", str(other.port))
         for server in self.servers:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from channels.layers.base import BaseChannelLayer
 from channels.layers.channel import LocalChannel
 from channels.layers.local import LocalDelivery
+from channels.layers.settings import require_limits
 from channels.layers.values import require_message
 from channels.typing import EventSource, Message
 
@@ -38,6 +39,7 @@ class InMemoryChannelLayer(BaseChannelLayer):
         channel_capacity: Mapping[Any, int] | None = None,
         **kwargs: Any,
     ) -> None:
+        require_limits(expiry, group_expiry, capacity, channel_capacity)
         super().__init__(expiry=expiry, capacity=capacity, channel_capacity=channel_capacity)
         self.group_expiry = group_expiry
         self.local = LocalDelivery(self.get_capacity, expiry, group_expiry, repr(self))

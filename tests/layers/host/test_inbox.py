@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from channels.layers.host import wire
+from channels.layers.host.arrivals import Arrivals
 from channels.layers.host.inbox import HostInbox
 from channels.layers.host.membership import Memberships
 from channels.layers.host.payload import Payloads
@@ -12,11 +13,26 @@ from tests.layers.host.test_membership import Link
 PAYLOAD = Payloads(1000).encode({"type": "test"})
 
 
+class Read:
+    """One read of the link: ``read.published(...)`` and its end."""
+
+    def __init__(self, inbox):
+        self.inbox = inbox
+
+    def __getattr__(self, name):
+        def arrive(*arguments):
+            getattr(self.inbox, name)(*arguments)
+            self.inbox.turn_ended()
+
+        return arrive
+
+
 class Process:
     def __init__(self):
         self.local = LocalDelivery(lambda name: 1, 60, 60, "test")
         self.memberships = Memberships(self.local)
-        self.inbox = HostInbox(self.local, self.memberships, Payloads(1000))
+        self.inbox = HostInbox(self.local, self.memberships, Payloads(1000), Arrivals())
+        self.read = Read(self.inbox)
         self.link = self.inbox.link = Link()
 
 
@@ -32,27 +48,35 @@ def unread(process, channel):
 def test_a_groups_message_reaches_its_members(process):
     process.memberships.join(process.link, "g", "a")
     process.memberships.join(process.link, "g", "b")
-    process.inbox.published("g", PAYLOAD)
+    process.read.published("g", PAYLOAD)
     assert (unread(process, "a"), unread(process, "b")) == (1, 1)
+
+
+def test_nothing_is_delivered_before_all_of_a_read_is_there(process):
+    process.memberships.join(process.link, "g", "a")
+    process.inbox.published("g", PAYLOAD)
+    assert unread(process, "a") == 0
+    process.inbox.turn_ended()
+    assert unread(process, "a") == 1
 
 
 def test_a_group_without_members_is_unsubscribed(process):
     process.memberships.join(process.link, "g", "a")
     process.local.leave("g", "a")
-    process.inbox.published("g", PAYLOAD)
+    process.read.published("g", PAYLOAD)
     assert process.link.frames[1:] == [wire.Unsubscribe(1, "g")]
 
 
 def test_a_direct_message_over_capacity_is_counted(process):
-    process.inbox.directed("a", PAYLOAD)
-    process.inbox.directed("a", PAYLOAD)
+    process.read.directed("a", PAYLOAD)
+    process.read.directed("a", PAYLOAD)
     assert process.local.statistics()["dropped"] == {"capacity": 1}
 
 
 def test_what_cannot_be_read_is_counted(process):
     process.memberships.join(process.link, "g", "a")
-    process.inbox.published("g", b"\xc1")
-    process.inbox.directed("a", b"\xc1")
+    process.read.published("g", b"\xc1")
+    process.read.directed("a", b"\xc1")
     assert unread(process, "a") == 0
     assert process.local.statistics()["dropped"] == {"undecodable": 2}
 
@@ -60,27 +84,27 @@ def test_what_cannot_be_read_is_counted(process):
 def test_another_process_joins_a_channel_of_ours_to_a_group(process):
     done = []
     joins = wire.Membership(1, "g", "x.host-1!a", True)
-    process.inbox.membership(joins, lambda: done.append("joined"))
+    process.read.membership(joins, lambda: done.append("joined"))
     assert done == []
     process.link.requests[0].future.set_result("")
-    process.inbox.membership(joins, lambda: done.append("again"))
-    process.inbox.membership(wire.Membership(2, "g", "x.host-1!a", False), lambda: done.append("left"))
+    process.read.membership(joins, lambda: done.append("again"))
+    process.read.membership(wire.Membership(2, "g", "x.host-1!a", False), lambda: done.append("left"))
     assert done == ["joined", "again", "left"]
     assert process.local.groups == {}
 
 
 def test_another_process_takes_a_named_channel_out_of_a_group(process):
     process.memberships.add_named(("g", "work", 1, 60.0))
-    process.inbox.membership(wire.Membership(0, "g", "work", False), lambda: None)
+    process.read.membership(wire.Membership(0, "g", "work", False), lambda: None)
     assert process.inbox.announcement() == ([], [])
 
 
 async def test_flushes_losses_and_reconnections_reach_the_delivery(process):
     channel = process.local.attach("a", reconnect_notice=True)
-    process.inbox.reconnected(0.5, 3)
+    process.read.reconnected(0.5, 3)
     assert channel.receive_nowait() == {"type": "channel_layer.reconnected", "away": 0.5, "lost": 3}
     process.memberships.join(process.link, "g", "a")
-    process.inbox.flushed()
+    process.read.flushed()
     assert process.local.groups == {}
     process.inbox.dropped("hub_lost", 4)
     assert process.local.statistics()["dropped"] == {"hub_lost": 4}

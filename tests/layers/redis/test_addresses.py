@@ -83,6 +83,12 @@ def test_cluster():
         (["redis+sentinel:///m"], ValueError, "names no host"),
         (["redis+cluster://a:99999"], ValueError, "out of range"),
         (["redis+cluster://a", "redis+cluster://b"], ValueError, "A cluster is one entry"),
+        ([("h", "abc")], ValueError, r"hosts\[0\] needs a number as port, got 'abc'"),
+        ([{"host": "h", "port": None}], ValueError, r"hosts\[0\] needs a number as port, got None"),
+        (["redis://:secret@h:abc"], ValueError, r"hosts\[0\] is no address: Port could not be cast"),
+        (["redis://h/abc"], ValueError, r"hosts\[0\] must end in the number of a database.*got 'abc'"),
+        (["redis+sentinel://h/m/abc"], ValueError, r"hosts\[0\] must end in the number of a database"),
+        ([{"sentinels": ["s1:26379"], "master_name": "m"}], ValueError, r"hosts\[0\].*`sentinels` as pairs"),
     ],
 )
 def test_what_cannot_be_understood(hosts, error, text):

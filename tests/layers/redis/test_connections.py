@@ -50,7 +50,7 @@ def layer(server):
 def clients(server):
     client = server.client()
     try:
-        return [line for line in client.client_list() if line["cmd"] != "client|list"]
+        return [line for line in client.client_list() if not line["cmd"].startswith("client")]
     finally:
         client.close()
 

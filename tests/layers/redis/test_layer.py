@@ -11,7 +11,7 @@ from channels.layers.redis import process
 from channels.layers.redis.errors import RedisUnavailable
 from channels.layers.redis.layer import RedisChannelLayer
 from tests.layers.redis.tools import PATIENCE, closing, dropped, receive, until
-from tests.redis_servers import Cluster, RedisServer, free_port
+from tests.redis_servers import Cluster, RedisServer, free_port, server_version
 
 
 async def round_trip(layer):
@@ -83,7 +83,15 @@ async def test_passwords_and_users():
 
 async def test_a_user_without_the_right_to_subscribe():
     with RedisServer(
-        "--user", "app", "on", ">secret", "~*", "&asgi:process:*", "&asgi:roll-call:*", "+@all"
+        "--user",
+        "app",
+        "on",
+        ">secret",
+        "~*",
+        "resetchannels",
+        "&asgi:process:*",
+        "&asgi:roll-call:*",
+        "+@all",
     ) as server:
         layer = RedisChannelLayer(hosts=[f"redis://app:secret@127.0.0.1:{server.port}"])
         async with closing(layer):
@@ -194,7 +202,8 @@ async def test_a_cluster_that_never_gets_well():
 
 async def test_a_cluster_without_sharded_publish_subscribe():
     """Redis 6 has none; plain publish/subscribe crosses all nodes."""
-    with Cluster("--rename-command", "SPUBLISH", "") as cluster:
+    without = () if server_version() < (7,) else ("--rename-command", "SPUBLISH", "")
+    with Cluster(*without) as cluster:
         layer = RedisChannelLayer(hosts=[cluster.url])
         async with closing(layer):
             name = await layer.new_channel()
@@ -203,6 +212,11 @@ async def test_a_cluster_without_sharded_publish_subscribe():
             assert (await receive(layer, name))["type"] == "m"
             await layer.send("queue", {"type": "m"})
             assert (await receive(layer, "queue"))["type"] == "m"
+            await asyncio.to_thread(layer.sync.group_send, "g", {"type": "sync"})
+            assert (await receive(layer, name))["type"] == "sync"
+            await asyncio.to_thread(layer.sync.send, "queue", {"type": "sync"})
+            assert (await receive(layer, "queue"))["type"] == "sync"
+            layer.sync.close()
 
 
 async def test_a_node_of_a_cluster_that_dies():

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable
 
 from channels.exceptions import ChannelFull
 from channels.layers.host import wire
+from channels.layers.host.arrivals import Arrivals
 from channels.layers.host.link import Link, NamedMembership
 from channels.layers.host.membership import Memberships
 from channels.layers.host.payload import Payloads
@@ -15,7 +17,15 @@ from channels.typing import Message
 
 
 class HostInbox:
-    """See :class:`~channels.layers.host.link.Inbox`; everything happens in the link's thread.
+    """See :class:`~channels.layers.host.link.Inbox`; called in the link's thread.
+
+    Whatever order matters for goes through ``arrivals``.
+
+    Args:
+        local: the channels and groups of this process.
+        memberships: what other processes may change.
+        payloads: decodes messages, once for all members.
+        arrivals: delivers in the consumers' loop.
 
     Attributes:
         link: the link it serves, set before that starts.
@@ -23,21 +33,35 @@ class HostInbox:
 
     link: Link
 
-    def __init__(self, local: LocalDelivery, memberships: Memberships, payloads: Payloads) -> None:
+    def __init__(
+        self, local: LocalDelivery, memberships: Memberships, payloads: Payloads, arrivals: Arrivals
+    ) -> None:
         self._local = local
         self._memberships = memberships
         self._payloads = payloads
+        self._arrivals = arrivals
+
+    def turn_ended(self) -> None:
+        """Deliver what was read."""
+        self._arrivals.hand_over()
 
     def published(self, group: str, payload: bytes) -> None:
         """Deliver to the members here; a group that has none is unsubscribed."""
-        message = self._decode(payload)
+        self._arrivals.add(functools.partial(self._deliver_to_group, group, payload), len(payload))
+
+    def _deliver_to_group(self, group: str, payload: bytes) -> None:
         if group not in self._local.groups:
             self._memberships.unsubscribe_if_empty(self.link, group)
-        elif message is not None:
+            return
+        message = self._decode(payload)
+        if message is not None:
             self._local.group_send(group, message)
 
     def directed(self, channel: str, payload: bytes) -> None:
         """Deliver to a channel of this process; over capacity it is counted."""
+        self._arrivals.add(functools.partial(self._deliver_to_channel, channel, payload), len(payload))
+
+    def _deliver_to_channel(self, channel: str, payload: bytes) -> None:
         message = self._decode(payload)
         if message is not None:
             with contextlib.suppress(ChannelFull):
@@ -52,6 +76,9 @@ class HostInbox:
 
     def membership(self, frame: wire.Membership, done: Callable[[], None]) -> None:
         """Do what another process asks for one of our channels, or for a named one."""
+        self._arrivals.add(functools.partial(self._change_membership, frame, done))
+
+    def _change_membership(self, frame: wire.Membership, done: Callable[[], None]) -> None:
         if "!" not in frame.channel:
             self._memberships.drop_named(frame.group, frame.channel)
         elif not frame.joins:
@@ -66,7 +93,7 @@ class HostInbox:
 
     def flushed(self) -> None:
         """Forget everything."""
-        self._memberships.flush()
+        self._arrivals.add(self._memberships.flush)
 
     def dropped(self, reason: str, amount: int) -> None:
         """Count lost messages."""
@@ -74,7 +101,8 @@ class HostInbox:
 
     def reconnected(self, away: float, lost: int) -> None:
         """Tell the consumers that want to know."""
-        self._local.notify_reconnected({"away": away, "lost": lost})
+        facts = {"away": away, "lost": lost}
+        self._arrivals.add(functools.partial(self._local.notify_reconnected, facts))
 
     def announcement(self) -> tuple[list[str], list[NamedMembership]]:
         """Return what the hub has to know of this process."""

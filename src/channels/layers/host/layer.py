@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Final, TypeAlias
 from channels.exceptions import ChannelFull
 from channels.layers.base import BaseChannelLayer
 from channels.layers.host import wire
+from channels.layers.host.arrivals import Arrivals
 from channels.layers.host.inbox import HostInbox
 from channels.layers.host.link import Link
 from channels.layers.host.membership import Memberships
@@ -25,6 +26,7 @@ from channels.layers.host.payload import Payloads
 from channels.layers.host.place import find_place
 from channels.layers.host.sync import HostSyncFace
 from channels.layers.local import LocalDelivery
+from channels.layers.settings import require_limits, require_numbers
 from channels.typing import EventSource, Message
 
 #: The part of a channel's name that says which process it belongs to.
@@ -74,6 +76,9 @@ class HostChannelLayer(BaseChannelLayer):
         max_backlog: int = 16 * 1024 * 1024,
         timeout: float = 5.0,
     ) -> None:
+        require_limits(expiry, group_expiry, capacity, channel_capacity)
+        require_numbers(0.001, timeout=timeout)
+        require_numbers(1, max_backlog=max_backlog)
         super().__init__(expiry=expiry, capacity=capacity, channel_capacity=channel_capacity)
         if not 0 < max_message_size <= wire.MAX_FRAME // 2:
             raise ValueError(
@@ -94,6 +99,7 @@ class HostChannelLayer(BaseChannelLayer):
         capacity = functools.partial(_capacity_of, weakref.ref(self))  # the link must not keep us alive
         self.local = LocalDelivery(capacity, self.expiry, self.group_expiry, self.label)
         self._memberships = Memberships(self.local)
+        self._arrivals = Arrivals()
         self._starting = threading.Lock()
         self._link: Link | None = None
         self._finalizer: weakref.finalize[..., Any] | None = None
@@ -128,7 +134,7 @@ class HostChannelLayer(BaseChannelLayer):
             if self._link is None:
                 place = find_place(self.path, self.project)
                 place.prepare()
-                inbox = HostInbox(self.local, self._memberships, self._payloads)
+                inbox = HostInbox(self.local, self._memberships, self._payloads, self._arrivals)
                 link = inbox.link = Link(place, self.process, inbox, self.timeout, self.max_backlog)
                 link.start()
                 self._finalizer = weakref.finalize(self, link.close)
@@ -315,6 +321,7 @@ class HostChannelLayer(BaseChannelLayer):
         """
         if not self._is_own(channel):
             raise ValueError(f"Named channel {channel!r} cannot be attached; use receive() or take().")
+        self._arrivals.deliver_in(asyncio.get_running_loop())
         return self.local.attach(channel, reconnect_notice)
 
     def detach(self, channel: str) -> None:

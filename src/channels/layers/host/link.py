@@ -39,6 +39,9 @@ NamedMembership: TypeAlias = tuple[str, str, int, float]
 class Inbox(Protocol):
     """Where a link hands over what arrives; all in the link's thread."""
 
+    def turn_ended(self) -> None:
+        """All of one read was handed over, or it is time to look again."""
+
     def published(self, group: str, payload: bytes) -> None:
         """A message for the members of ``group`` in this process."""
 
@@ -267,6 +270,7 @@ class Link:
 
     def _tick(self) -> None:
         self._outbox.flush()  # what an event loop has collected before it was stopped
+        self._inbox.turn_ended()  # what it was told to deliver
         if not self.connected and self._away > self._timeout:
             self._give_up_on_all()
         self._loop.call_later(TICK, self._tick)
@@ -316,6 +320,8 @@ class Link:
             self._disconnect()
             self._fail(error)
             return
+        finally:
+            self._inbox.turn_ended()
         if not data:
             self._disconnect()
             self._loop.call_soon(self._connect)

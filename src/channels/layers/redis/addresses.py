@@ -91,7 +91,7 @@ def _parse(entry: Any, where: str) -> Address:
         return _from_mapping(dict(entry), where)
     if isinstance(entry, Sequence) and not isinstance(entry, bytes) and len(entry) == 2:
         host, port = entry
-        place = {"path": host} if str(host).startswith("/") else {"host": host, "port": port}
+        place = {"path": host} if str(host).startswith("/") else {"host": host, "port": _port(port, where)}
         return _single(place, where)
     raise ValueError(
         f"{where} must be (host, port), a URL or a dict, got {type(entry).__name__}; "
@@ -101,7 +101,7 @@ def _parse(entry: Any, where: str) -> Address:
 
 def _from_mapping(options: dict[str, Any], where: str) -> Address:
     if "sentinels" in options:
-        sentinels = tuple((str(host), int(port)) for host, port in options.pop("sentinels"))
+        sentinels = _pairs(options.pop("sentinels"), where)
         master = options.pop("master_name", None)
         if not master:
             raise ValueError(f"{where} has `sentinels` but no `master_name`.")
@@ -109,6 +109,8 @@ def _from_mapping(options: dict[str, Any], where: str) -> Address:
         return _many("sentinel", sentinels, options, where, master, sentinel_options)
     if "address" in options:
         return _from_url(options.pop("address"), options, where)
+    if "port" in options:
+        options["port"] = _port(options["port"], where)
     if "host" not in options and "path" not in options:
         raise ValueError(
             f"{where} needs one of the keys host, path, address or sentinels, got {sorted(options)}."
@@ -125,7 +127,35 @@ def _from_url(url: str, options: dict[str, Any], where: str) -> Address:
             f"{where} must begin with redis://, rediss://, unix://, redis+sentinel:// or "
             f"redis+cluster://, got {parts.scheme or 'no scheme'!r}."
         )
-    return _single({**parse_url(url), **options}, where)
+    return _single({**_parsed(url, parts.path, where), **options}, where)
+
+
+def _parsed(url: str, path: str, where: str) -> dict[str, Any]:
+    """Return what redis-py reads in a URL; what it would pass over is an error here."""
+    database = path.strip("/")
+    if not url.startswith("unix:") and database and not database.isdigit():
+        raise ValueError(f"{where} must end in the number of a database, such as /0, got {database!r}.")
+    try:
+        return dict(parse_url(url))
+    except ValueError as error:
+        raise ValueError(f"{where} is no address: {error}.") from None
+
+
+def _pairs(sentinels: Any, where: str) -> tuple[Place, ...]:
+    try:
+        return tuple((str(host), _port(port, where)) for host, port in sentinels)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"{where} must have `sentinels` as pairs of host and port, such as [('s1', 26379)], "
+            f"got {sentinels!r}."
+        ) from None
+
+
+def _port(value: Any, where: str) -> int:
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{where} needs a number as port, got {value!r}.") from None
 
 
 def _split(url: str) -> SplitResult:
@@ -144,7 +174,7 @@ def _from_many_url(parts: SplitResult, options: dict[str, Any], where: str) -> A
     if kind == "sentinel" and not master:
         raise ValueError(f"{where} needs the master's name: redis+sentinel://host:26379/master_name.")
     inner = f"{tls}://{credentials}{'@' if credentials else ''}unused/{db}"
-    found = dict(parse_url(f"{inner}?{parts.query}" if parts.query else inner))
+    found = _parsed(f"{inner}?{parts.query}" if parts.query else inner, db, where)
     found.pop("host", None)
     sentinel_options = {
         key.removeprefix("sentinel_"): found.pop(key) for key in list(found) if key.startswith("sentinel_")

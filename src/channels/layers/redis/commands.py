@@ -8,7 +8,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from redis.exceptions import AskError, ClusterDownError, MovedError, ResponseError, TryAgainError
+from redis.exceptions import (
+    AskError,
+    ClusterDownError,
+    MovedError,
+    NoScriptError,
+    ResponseError,
+    TryAgainError,
+)
 
 from channels import telemetry
 from channels.layers.redis.addresses import Place, shard_of
@@ -158,6 +165,10 @@ class Commands:
                 if redirections > MAX_REDIRECTIONS:
                     raise unavailable(self._shards[index].address.label, error) from error
                 ask = await self._redirected(index, error, next(waits))
+            except NoScriptError:
+                raise
+            except ResponseError as error:  # out of memory, a right that is missing
+                raise unavailable(self._shards[index].address.label, error) from error
             except RedisUnavailable as error:  # nothing was written
                 self._shards[index].moved()
                 if not self._may_wait(error, deadline):

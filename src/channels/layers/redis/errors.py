@@ -12,6 +12,8 @@ from redis.exceptions import (
     ConnectionError,
     InvalidResponse,
     NoPermissionError,
+    RedisClusterException,
+    RedisError,
     ResponseError,
 )
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -21,14 +23,53 @@ from channels.exceptions import ChannelLayerUnavailable
 #: How redis-py, asyncio and the operating system say that a server is not there, or went away.
 UNREACHABLE: Final = (ConnectionError, RedisTimeoutError, InvalidResponse, OSError, EOFError)
 
+#: What may go wrong beside the connection: Redis says no, or is not the kind of server that was expected.
+ANSWERS: Final = (RedisError, RedisClusterException)
+
 _NO_MASTER: Final = (sentinel.MasterNotFoundError, async_sentinel.MasterNotFoundError)
 
 _REFUSED: Final = (AuthenticationError, AuthorizationError, NoPermissionError)
 _REFUSALS: Final = ("NOAUTH", "WRONGPASS", "NOPERM", "invalid password", "invalid username-password")
 
+_REFUSED_TEXT: Final = (
+    "Redis at {label} refused the user name or password: {what} "
+    "Check username and password in `hosts` (CHANNEL_LAYERS, CONFIG)."
+)
+#: What to say of an error, by its class; the first that fits.
+_TEXTS: Final[tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...]] = (
+    (
+        NoPermissionError,
+        "Redis at {label} does not give its user a right: {what} "
+        "Give the user what docs/howto/redis.md lists (ACL SETUSER), or another user in `hosts`.",
+    ),
+    (
+        _NO_MASTER,  # what redis-py says is the inside of its clients
+        "No sentinel of {label} knows a master of that name that answers. "
+        "Check `sentinels`, `master_name` and `sentinel_kwargs` in `hosts` (CHANNEL_LAYERS, CONFIG), "
+        "and that the sentinels are running and reachable from here.",
+    ),
+    (
+        (ResponseError, RedisClusterException),
+        "Redis at {label} answers, but cannot do its part: {what} Check `hosts` (CHANNEL_LAYERS, CONFIG): "
+        "the number of the database, and whether it is one server (redis://), sentinels "
+        "(redis+sentinel://) or a cluster (redis+cluster://); and look at the log of Redis.",
+    ),
+    (
+        BaseException,
+        "Redis at {label} cannot be reached: {what} "
+        "Check `hosts` (CHANNEL_LAYERS, CONFIG), and that Redis is running there "
+        "and reachable from here (`redis-cli ping`).",
+    ),
+)
+
 
 class RedisUnavailable(ChannelLayerUnavailable, ConnectionError):
     """Redis cannot be used now; a redis-py ``ConnectionError`` too, for code that expects that."""
+
+    def __init__(self, *args: object) -> None:
+        ConnectionError.__init__(self, *args)  # the built-in one would not pass it on to redis-py's
+
+    __repr__ = ChannelLayerUnavailable.__repr__
 
 
 def refused(error: BaseException) -> bool:
@@ -40,27 +81,16 @@ def refused(error: BaseException) -> bool:
 
 def unavailable(label: str, error: BaseException) -> RedisUnavailable:
     """Return the error to raise for ``error`` at the address ``label`` (which holds no password)."""
-    what = str(error).strip() or type(error).__name__
-    if isinstance(error, NoPermissionError):
-        text = (
-            f"Redis at {label} does not give its user a right: {what} "
-            "Give the user what docs/howto/redis.md lists (ACL SETUSER), or another user in `hosts`."
-        )
-    elif refused(error):
-        text = (
-            f"Redis at {label} refused the user name or password: {what} "
-            "Check username and password in `hosts` (CHANNEL_LAYERS, CONFIG)."
-        )
-    elif isinstance(error, _NO_MASTER):
-        text = (
-            f"No sentinel of {label} knows a master that answers: {what} "
-            "Check `sentinels` and `master_name` in `hosts` (CHANNEL_LAYERS, CONFIG), "
-            "and that the sentinels are running and reachable from here."
-        )
-    else:
-        text = (
-            f"Redis at {label} cannot be reached: {what} "
-            "Check `hosts` (CHANNEL_LAYERS, CONFIG), and that Redis is running there "
-            "and reachable from here (`redis-cli ping`)."
-        )
-    return RedisUnavailable(text)
+    if isinstance(error, RedisClusterException) and error.__cause__ is not None:
+        error = error.__cause__
+    template = next(text for kinds, text in _TEXTS if isinstance(error, kinds))
+    if refused(error) and not isinstance(error, NoPermissionError):
+        template = _REFUSED_TEXT
+    return RedisUnavailable(template.format(label=label, what=_sentence(error)))
+
+
+def _sentence(error: BaseException) -> str:
+    """Return what an error says, as a sentence; those of a time limit say nothing themselves."""
+    nameless = "No answer in time" if isinstance(error, TimeoutError) else type(error).__name__
+    text = str(error).strip() or nameless
+    return text if text.endswith((".", "!", "?")) else f"{text}."

@@ -7,14 +7,13 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import redis
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError
 
 from channels.layers.names import is_process_local
 from channels.layers.redis.addresses import Address, shard_of
 from channels.layers.redis.clients import blocking_client, close_blocking_client
 from channels.layers.redis.envelope import MESSAGE, Numbers, seal
-from channels.layers.redis.errors import UNREACHABLE, unavailable
+from channels.layers.redis.errors import ANSWERS, UNREACHABLE, unavailable
 from channels.layers.redis.queues import require_added
 from channels.layers.redis.scripts import SEND
 from channels.layers.redis.topics import Topic
@@ -22,6 +21,23 @@ from channels.typing import Message
 
 if TYPE_CHECKING:
     from channels.layers.redis.layer import RedisChannelLayer
+
+
+class _Client:
+    """A blocking client, and whether topics are sharded where it leads: in a cluster from Redis 7 on."""
+
+    def __init__(self, address: Address) -> None:
+        self.redis = blocking_client(address)
+        self.sharded = False
+        if address.kind == "cluster":
+            node = self.redis.get_random_node()
+            found = self.redis.execute_command("COMMAND INFO", "SPUBLISH", target_nodes=node)
+            self.sharded = bool(found and any(found.values() if isinstance(found, dict) else found))
+
+    def publish(self, topic: bytes, data: bytes) -> int:
+        """Publish where subscribers of ``topic`` are; returns how many there got it."""
+        publish = self.redis.spublish if self.sharded else self.redis.publish
+        return int(publish(topic, data))
 
 
 class RedisSyncFace:
@@ -33,7 +49,7 @@ class RedisSyncFace:
 
     def __init__(self, layer: RedisChannelLayer) -> None:
         self._layer = layer
-        self._clients: dict[int, Any] = {}
+        self._clients: dict[int, _Client] = {}
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._thread = threading.local()
@@ -68,11 +84,11 @@ class RedisSyncFace:
         sealed = seal(MESSAGE, numbers.sender, number, channel, body)
         numbers.settle(topic.key, number)  # nobody asks this thread
 
-        def publish(client: Any) -> int:
+        def publish(client: _Client) -> int:
             try:
-                return _publish(client, topic.key, sealed)
+                return client.publish(topic.key, sealed)
             except UNREACHABLE:  # once more with the same number: nobody takes it twice
-                return _publish(client, topic.key, sealed)
+                return client.publish(topic.key, sealed)
 
         receivers: int = self._run(topic.name, publish)
         return receivers
@@ -85,31 +101,31 @@ class RedisSyncFace:
         topic = names.topic("news", channel).key
         arguments = (os.urandom(16), body, capacity, max(1, int(layer.expiry * 1000)))
 
-        def add(client: Any) -> Any:
-            verb = "SPUBLISH" if _sharded(client) else "PUBLISH"
+        def add(client: _Client) -> Any:
+            verb = "SPUBLISH" if client.sharded else "PUBLISH"
             try:
-                return client.execute_command(*SEND.by_name(keys, *arguments, verb, topic))
+                return client.redis.execute_command(*SEND.by_name(keys, *arguments, verb, topic))
             except NoScriptError:
-                return client.execute_command(*SEND.by_text(keys, *arguments, verb, topic))
+                return client.redis.execute_command(*SEND.by_text(keys, *arguments, verb, topic))
 
         added, expired = self._run(channel, add)
         require_added(layer.local.drops, channel, capacity, added, expired)
 
-    def _run(self, name: str, call: Callable[[Any], Any]) -> Any:
+    def _run(self, name: str, call: Callable[[_Client], Any]) -> Any:
         index = shard_of(name, len(self._layer.addresses))
         address = self._layer.addresses[index]
         try:
             return call(self._client(index, address))
-        except (*UNREACHABLE, RedisError) as error:
+        except (*UNREACHABLE, *ANSWERS) as error:
             raise unavailable(address.label, error) from error
 
-    def _client(self, index: int, address: Address) -> Any:
+    def _client(self, index: int, address: Address) -> _Client:
         with self._lock:
             if self._pid != os.getpid():
                 self._clients, self._pid = {}, os.getpid()
             client = self._clients.get(index)
             if client is None:
-                client = self._clients[index] = blocking_client(address)
+                client = self._clients[index] = _Client(address)
             return client
 
     def _numbers(self) -> Numbers:
@@ -125,12 +141,4 @@ class RedisSyncFace:
         with self._lock:
             clients, self._clients = self._clients, {}
         for client in clients.values():
-            close_blocking_client(client)
-
-
-def _sharded(client: Any) -> bool:
-    return isinstance(client, redis.RedisCluster)
-
-
-def _publish(client: Any, topic: bytes, data: bytes) -> int:
-    return int(client.spublish(topic, data) if _sharded(client) else client.publish(topic, data))
+            close_blocking_client(client.redis)

@@ -10,20 +10,19 @@ from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any, ClassVar, Final
 
-from redis.exceptions import RedisError
-
-from channels.exceptions import MessageTooLarge
+from channels.exceptions import InvalidChannelLayerError, MessageTooLarge
 from channels.layers.base import BaseChannelLayer
 from channels.layers.local import LocalDelivery
 from channels.layers.names import is_process_local
 from channels.layers.redis.addresses import Address, parse_hosts, shard_of
 from channels.layers.redis.clients import async_client
 from channels.layers.redis.commands import Policy, Unavailable
-from channels.layers.redis.errors import UNREACHABLE, unavailable
+from channels.layers.redis.errors import ANSWERS, UNREACHABLE, unavailable
 from channels.layers.redis.faces import RedisSyncFace
 from channels.layers.redis.process import Process
 from channels.layers.redis.queues import Acknowledge
 from channels.layers.serializers import registry
+from channels.layers.settings import require_limits, require_numbers
 from channels.layers.values import require_message
 from channels.typing import EventSource, Message
 
@@ -78,6 +77,12 @@ class RedisChannelLayer(BaseChannelLayer):
         unavailable_timeout: float = 10.0,
         worker_timeout: float = 30.0,
     ) -> None:
+        require_limits(expiry, group_expiry, capacity, channel_capacity)
+        require_numbers(0, random_prefix_length=random_prefix_length, unavailable_timeout=unavailable_timeout)
+        require_numbers(1, max_message_size=max_message_size)
+        require_numbers(0.001, worker_timeout=worker_timeout)
+        if not isinstance(prefix, str):
+            raise InvalidChannelLayerError(f"`prefix` (CHANNEL_LAYERS, CONFIG) must be text, got {prefix!r}.")
         super().__init__(expiry=expiry, capacity=capacity, channel_capacity=channel_capacity)
         self.addresses = parse_hosts(hosts)
         self.hosts = hosts
@@ -298,7 +303,7 @@ class RedisChannelLayer(BaseChannelLayer):
             async with async_client(address) as client:
                 async for key in client.scan_iter(match=f"{_escaped(self.prefix)}*", count=1000):
                     await client.unlink(key)
-        except (*UNREACHABLE, RedisError) as error:
+        except (*UNREACHABLE, *ANSWERS) as error:
             raise unavailable(address.label, error) from error
 
     async def aclose(self) -> None:

@@ -13,7 +13,7 @@ from redis.crc import key_slot
 from redis.exceptions import ConnectionError, MovedError
 
 from channels.layers.redis.addresses import Address, Place, connection_to
-from channels.layers.redis.errors import UNREACHABLE, unavailable
+from channels.layers.redis.errors import ANSWERS, UNREACHABLE, unavailable
 
 #: The place of a server that needs no choosing.
 HERE: Final[Place] = ("", 0)
@@ -71,7 +71,7 @@ class OneServer:
                 await connection.connect()  # type: ignore[no-untyped-call]  # redis-py has no types here
                 await connection.send_command("PING")  # without a password only a command finds out
                 await connection.read_response()
-        except (TimeoutError, *UNREACHABLE) as error:
+        except (TimeoutError, *UNREACHABLE, *ANSWERS) as error:
             await connection.disconnect(nowait=True)
             raise unavailable(self.address.label, error) from error
         except BaseException:
@@ -85,7 +85,7 @@ class OneServer:
             async with asyncio.timeout(self.address.timeout):
                 await connection.send_command(*command)
                 return await connection.read_response()
-        except (TimeoutError, *UNREACHABLE) as error:
+        except (TimeoutError, *UNREACHABLE, *ANSWERS) as error:
             raise unavailable(self.address.label, error) from error
         finally:
             await connection.disconnect(nowait=True)
@@ -103,7 +103,7 @@ class SentinelServers(OneServer):
                 role = await connection.read_response(disable_decoding=True)
             if role[0] != b"master":
                 raise ConnectionError("The sentinels still name a server that is no master any more.")
-        except (TimeoutError, *UNREACHABLE) as error:
+        except (TimeoutError, *UNREACHABLE, *ANSWERS) as error:
             await connection.disconnect(nowait=True)
             raise unavailable(self.address.label, error) from error
         return connection
@@ -122,7 +122,7 @@ class SentinelServers(OneServer):
             async with asyncio.timeout(self.address.connect_timeout):
                 host, port = await sentinel.discover_master(self.address.master_name)
                 return str(host), int(port)
-        except (TimeoutError, *UNREACHABLE) as error:
+        except (TimeoutError, *UNREACHABLE, *ANSWERS) as error:
             raise unavailable(self.address.label, error) from error
         finally:
             for client in sentinel.sentinels:
