@@ -124,7 +124,7 @@ class Connection(asyncio.Protocol):
         self._close_by = NEVER
         self._stalled_at = NEVER
         self._progress = 0
-        self._waiters: list[asyncio.Future[None]] = []
+        self._waiters: list[asyncio.Future[None]] | None = None
 
     # What asyncio tells us
 
@@ -205,7 +205,7 @@ class Connection(asyncio.Protocol):
         """The peer has read: senders go on."""
         self.congested = False
         self._stalled_at = NEVER
-        for waiter in self._waiters:
+        for waiter in self._waiters or ():
             _wake(waiter)
 
     # What handlers and streams ask for
@@ -247,11 +247,12 @@ class Connection(asyncio.Protocol):
         """Wait until the peer has read enough, or is gone."""
         while self.congested:
             waiter = self.runtime.loop.create_future()
-            self._waiters.append(waiter)
+            waiters = self._waiters = self._waiters or []
+            waiters.append(waiter)
             try:
                 await waiter
             finally:
-                self._waiters.remove(waiter)
+                waiters.remove(waiter)
 
     async def send_file(self, part: FilePart) -> None:
         """Have the kernel copy a part of a file to the socket; returns early if the connection ends.
@@ -287,7 +288,8 @@ class Connection(asyncio.Protocol):
     async def _wait_sendable(self, fileno: int) -> None:
         """Wait until the kernel takes more, or the connection is gone."""
         loop, waiter = self.runtime.loop, self.runtime.loop.create_future()
-        self._waiters.append(waiter)
+        waiters = self._waiters = self._waiters or []
+        waiters.append(waiter)
         loop.add_writer(fileno, _wake, waiter)
         try:
             async with asyncio.timeout(self.runtime.config.write_timeout):
@@ -296,7 +298,7 @@ class Connection(asyncio.Protocol):
             self.cut("timeout")
         finally:
             loop.remove_writer(fileno)
-            self._waiters.remove(waiter)
+            waiters.remove(waiter)
 
     def pause_reading(self) -> None:
         """Leave what the peer sends in the kernel; harmless if paused already."""

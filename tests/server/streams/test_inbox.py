@@ -35,3 +35,19 @@ def test_it_is_full_by_count_or_by_size() -> None:
     assert not inbox.roomy
     inbox.take()
     assert inbox.roomy
+
+
+def test_a_deque_is_there_only_while_more_than_one_waits() -> None:
+    inbox = Inbox(10, 100)
+    assert inbox._rest is None
+    inbox.put("a")
+    inbox.put("b")
+    assert inbox._rest is not None
+    assert [str(inbox.take()["type"]) for _ in range(2)] == ["websocket.connect", "websocket.receive"]
+    assert inbox._rest is None
+    assert inbox.take() == {"type": "websocket.receive", "text": "b"}
+    inbox.put("c")
+    inbox.put("d")
+    inbox.clear()
+    assert inbox._rest is None
+    assert len(inbox) == 0

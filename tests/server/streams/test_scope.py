@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from channels.server.files import FILES
-from channels.server.streams.scope import decoded_path
+from channels.server.streams.scope import _Fields, decoded_path
 from channels.typing import PUSH_EXTENSION
 from tests.server.helpers import UPGRADE, Recorder, serve
 
@@ -57,6 +57,29 @@ async def test_a_websocket_scope() -> None:
     assert scope["subprotocols"] == ["a", "b"]
     assert "method" not in scope
     assert set(scope["extensions"]) == {PUSH_EXTENSION, "websocket.http.response"}
+
+
+async def test_websockets_keep_one_copy_of_what_they_all_say() -> None:
+    request = UPGRADE.replace(b"\r\n\r\n", b"\r\nUser-Agent: Mosaic/1.0\r\nCookie: a=b\r\n\r\n")
+    first, second = await scope_of(request), await scope_of(request)
+    assert first["headers"] == second["headers"]
+    assert first["headers"] is not second["headers"]
+    shared = {
+        mine[0] for mine, other in zip(first["headers"], second["headers"], strict=True) if mine is other
+    }
+    assert shared == {b"host", b"upgrade", b"connection", b"sec-websocket-version", b"user-agent"}
+
+
+def test_how_much_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("channels.server.streams.scope._MAX_FIELDS", 2)
+    fields = _Fields()
+    for number in range(5):
+        assert fields[b"x", b"%d" % number] == (b"x", b"%d" % number)
+        assert len(fields) <= 2
+    fields.clear()
+    assert fields[b"x", b"y" * 300] == (b"x", b"y" * 300)
+    assert fields[b"authorization", b"secret"] == (b"authorization", b"secret")
+    assert not fields
 
 
 def test_paths_that_are_not_utf8() -> None:

@@ -71,7 +71,7 @@ class Stream(ABC):
         self._leave_by = NEVER
         self._killed = False
         self._wakeup: Wakeup | None = None
-        self._waiters: list[asyncio.Future[None]] = []
+        self._waiters: list[asyncio.Future[None]] | None = None
 
     # Events for the application
 
@@ -87,18 +87,19 @@ class Stream(ABC):
         """ASGI's ``receive``. Cancelling it loses nothing."""
         while (message := self.receive_nowait()) is None:
             waiter = self.runtime.loop.create_future()
-            self._waiters.append(waiter)
+            waiters = self._waiters = self._waiters or []
+            waiters.append(waiter)
             try:
                 await waiter
             finally:
-                self._waiters.remove(waiter)
+                waiters.remove(waiter)
         return message
 
     def announce(self) -> None:
         """There is something to take."""
         if self._wakeup is not None:
             self._wakeup()
-        for waiter in self._waiters:
+        for waiter in self._waiters or ():
             if not waiter.done():
                 waiter.set_result(None)
 
@@ -121,7 +122,9 @@ class Stream(ABC):
 
     async def _run(self, scope: Scope) -> None:
         try:
-            await self.runtime.app(scope, self.receive, self.send)
+            running = self.runtime.app(scope, self.receive, self.send)
+            del scope  # the application has one of its own, as soon as a middleware adds something
+            await running
         except asyncio.CancelledError:
             self._cancelled()
         except Exception as error:

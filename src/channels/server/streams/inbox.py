@@ -15,33 +15,40 @@ class Inbox:
         max_bytes: how many bytes (characters of text) may wait.
     """
 
-    __slots__ = ("_disconnect", "_max_bytes", "_max_messages", "_messages", "_size")
+    __slots__ = ("_disconnect", "_max_bytes", "_max_messages", "_next", "_rest", "_size")
 
     def __init__(self, max_messages: int, max_bytes: int) -> None:
         self._max_messages = max_messages
         self._max_bytes = max_bytes
-        self._messages: deque[Message] = deque(({"type": "websocket.connect"},))
+        self._next: Message | None = {"type": "websocket.connect"}
+        # Most of the time nothing waits, or one message does: a deque for each socket would be most of its cost.
+        self._rest: deque[Message] | None = None
         self._size = 0
         self._disconnect: Message | None = None
 
     def __len__(self) -> int:
-        return len(self._messages)
+        return (self._next is not None) + (len(self._rest) if self._rest is not None else 0)
 
     @property
     def full(self) -> bool:
         """Whether no more should be put in."""
-        return len(self._messages) >= self._max_messages or self._size >= self._max_bytes
+        return len(self) >= self._max_messages or self._size >= self._max_bytes
 
     @property
     def roomy(self) -> bool:
         """Whether it is worth reading again after it was full."""
-        return len(self._messages) * 2 <= self._max_messages and self._size * 2 <= self._max_bytes
+        return len(self) * 2 <= self._max_messages and self._size * 2 <= self._max_bytes
 
     def put(self, data: str | bytes) -> None:
         """Add a message of the peer."""
         self._size += len(data)
-        key = "text" if isinstance(data, str) else "bytes"
-        self._messages.append({"type": "websocket.receive", key: data})
+        message: Message = {"type": "websocket.receive", "text" if isinstance(data, str) else "bytes": data}
+        if self._next is None:
+            self._next = message
+        elif self._rest is None:
+            self._rest = deque((message,))
+        else:
+            self._rest.append(message)
 
     def finish(self, code: int, reason: str) -> None:
         """Add the disconnect, behind all messages."""
@@ -49,14 +56,20 @@ class Inbox:
 
     def take(self) -> Message | None:
         """Take the oldest event; None if there is none, and for ever after the disconnect."""
-        if not self._messages:
+        message = self._next
+        if message is None:
             message, self._disconnect = self._disconnect, None
             return message
-        message = self._messages.popleft()
+        if self._rest is None:
+            self._next = None
+        else:
+            self._next = self._rest.popleft()
+            if not self._rest:
+                self._rest = None
         self._size -= len(message.get("text") or message.get("bytes") or ())
         return message
 
     def clear(self) -> None:
         """Throw the messages away: nobody will take them."""
-        self._messages.clear()
+        self._next = self._rest = None
         self._size = 0

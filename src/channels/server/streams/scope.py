@@ -15,9 +15,34 @@ from channels.typing import Headers, Scope
 
 #: From 2.4 on a send() after the peer has gone raises OSError. A WebSocket's does. To a request that would do
 #: harm: Django's handler would not close its response, and Starlette no longer listen for the disconnect.
-HTTP_VERSION, WEBSOCKET_VERSION = "2.3", "2.5"
+_ASGI = {
+    "http": {"version": "3.0", "spec_version": "2.3"},
+    "websocket": {"version": "3.0", "spec_version": "2.5"},
+}
 _ROOT_PATH_HEADER = b"daphne-root-path"
 _SECURE = {"http": "https", "ws": "wss"}
+
+
+#: Of how many fields one copy is kept for all WebSockets, and how long a value may be for it.
+_MAX_FIELDS = 1024
+_MAX_SHARED = 256
+#: Fields that are different for each client.
+_PERSONAL = frozenset({b"cookie", b"sec-websocket-key", b"authorization", b"proxy-authorization"})
+
+
+class _Fields(dict[tuple[bytes, bytes], tuple[bytes, bytes]]):
+    """Fields by themselves: looked up, equal ones become the same one."""
+
+    def __missing__(self, field: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
+        name, value = field
+        if len(value) <= _MAX_SHARED and name not in _PERSONAL:
+            if len(self) >= _MAX_FIELDS:
+                self.clear()
+            self[field] = field
+        return field
+
+
+_fields = _Fields()
 
 
 def http_scope(request: RequestReceived, runtime: Runtime, exchange: Exchange, push: object) -> Scope:
@@ -48,6 +73,8 @@ def websocket_scope(
     request: RequestReceived, runtime: Runtime, exchange: Exchange, subprotocols: list[str], push: object
 ) -> Scope:
     """Returns the scope of a WebSocket handshake; ``push`` is offered as the push extension."""
+    # A WebSocket keeps its headers for as long as it lives: what others have said too is kept once.
+    request.headers = [_fields[field] for field in request.headers]
     scope = _common_scope("websocket", "ws", request, runtime, exchange)
     scope["subprotocols"] = subprotocols
     scope["extensions"] = {"websocket.http.response": {}, PUSH: push}
@@ -66,7 +93,7 @@ def _common_scope(
     headers, root_path = _root_path(request.headers, config.root_path, believed)
     scope: dict[str, Any] = {
         "type": kind,
-        "asgi": {"version": "3.0", "spec_version": HTTP_VERSION if kind == "http" else WEBSOCKET_VERSION},
+        "asgi": _ASGI[kind],
         "http_version": request.http_version,
         # What HTTP/2's :scheme claims is no proof; the socket is.
         "scheme": scheme if exchange.tls is None else _SECURE[scheme],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -16,9 +17,9 @@ from channels.server.streams.base import ClientDisconnected, Stream, logger, nam
 from channels.server.streams.exchange import Exchange, Link
 from channels.server.streams.inbox import Inbox
 from channels.server.streams.keepalive import Keepalive, Verdict
+from channels.server.streams.opening import Opening
 from channels.server.streams.outgoing import payloads
 from channels.server.streams.pace import Pace
-from channels.server.streams.response import Response, checked_headers
 from channels.server.streams.scope import named_request, websocket_scope
 from channels.server.streams.states import FAILED, LOST, NORMAL, POLICY, RESTARTING, VIOLATIONS, State
 from channels.server.timers import NEVER
@@ -44,35 +45,27 @@ class WebSocketStream(Stream):
 
     __slots__ = (
         "_client",
-        "_deflate",
         "_due",
-        "_exchange",
-        "_handshake",
         "_inbox",
         "_keepalive",
         "_link",
+        "_opening",
         "_pace",
         "_protocol",
         "_request",
-        "_response",
         "_state",
         "held",
-        "target",
     )
 
     def __init__(
         self, request: RequestReceived, handshake: Handshake, runtime: Runtime, exchange: Exchange, link: Link
     ) -> None:
-        self.target = request.target.decode("ascii", "replace")
-        super().__init__(runtime, f"WebSocket {self.target}")
+        super().__init__(runtime, f"WebSocket {request.target.decode('ascii', 'replace')}")
         self._state = State.CONNECTING
-        self._exchange = exchange
         self._link = link
-        self._handshake = handshake
-        self._response = Response(runtime, exchange, "websocket.http.response", head_only=False)
-        self._deflate = runtime.agree_on_deflate(handshake)
-        self._protocol = WebSocketConnection(runtime.websocket_limits, self._deflate)
-        self._keepalive = Keepalive(runtime.config, runtime.timers.now)
+        self._opening: Opening | None = Opening(handshake, runtime, exchange)
+        self._protocol: WebSocketConnection
+        self._keepalive: Keepalive
         self._inbox = Inbox(runtime.config.websocket_queue_size, runtime.config.websocket_queue_bytes)
         self._due = NEVER
         rate = runtime.config.websocket_max_rate
@@ -81,7 +74,8 @@ class WebSocketStream(Stream):
         runtime.websockets += 1
         scope = websocket_scope(request, runtime, exchange, handshake.subprotocols, self)
         self._client = scope["client"]
-        self._request = request
+        #: For the access log.
+        self._request = request if runtime.config.action_logger is not None else None
         self._log("connecting")
         self._expect_within(runtime.config.websocket_connect_timeout)
         self.start(scope)
@@ -135,13 +129,9 @@ class WebSocketStream(Stream):
             status: the HTTP status.
             text: one sentence for the peer.
         """
-        if self._state > State.DENYING:
-            return
-        if self._response.on_wire:
-            self._exchange.abort_response()
-        else:
-            self._response.answer(status, text, [(b"connection", b"close")])
-        self._over(LOST)
+        if self._opening is not None:
+            self._opening.refuse(status, text)
+            self._over(LOST)
 
     # Events for the application
 
@@ -235,26 +225,30 @@ class WebSocketStream(Stream):
         return f"Cannot handle message type {kind}! A WebSocket that is {state} takes: {allowed}."
 
     def _accept(self, message: Message) -> None:
-        headers = checked_headers(message.get("headers") or ())
-        answer = self._handshake.accept_headers(message.get("subprotocol"), headers, self._deflate)
-        names = {name.lower() for name, _ in headers}
-        answer = [*answer, *(pair for pair in self.runtime.own_headers() if pair[0] not in names)]
+        opening = self._unanswered()
+        answer = opening.accept_headers(message)
+        self._opening = None
         self._state = State.OPEN
+        self._protocol = WebSocketConnection(self.runtime.websocket_limits, opening.deflate)
         self._keepalive = Keepalive(self.runtime.config, self.runtime.timers.now)
         self._log("connected")
-        self._exchange.upgrade(self, answer)
+        opening.exchange.upgrade(self, answer)
         self.runtime.timers.schedule(self, self._keepalive.next_due)
+
+    def _unanswered(self) -> Opening:
+        assert self._opening is not None  # the states before OPEN have it
+        return self._opening
 
     def _refuse(self, message: Message) -> None:
         handshake_refused(self.label)
         self.fail(403, "Access denied.")
 
     def _deny(self, message: Message) -> None:
-        self._response.start(message)
+        self._unanswered().response.start(message)
         self._state = State.DENYING
 
     def _deny_body(self, message: Message) -> None:
-        if self._response.body(message):
+        if self._unanswered().response.body(message):
             self._over(LOST)
         self._due = NEVER
 
@@ -291,6 +285,7 @@ class WebSocketStream(Stream):
         was, self._state = self._state, State.OVER
         if was is State.OVER:
             return
+        self._opening = None
         if was is State.OPEN and (closed := self._take_rest()) is not None:
             code, reason = closed.code, closed.reason
         self._log("disconnected" if was in (State.OPEN, State.CLOSING) else "rejected")
@@ -384,10 +379,12 @@ class WebSocketStream(Stream):
     # The log
 
     def _log(self, action: str) -> None:
-        self.runtime.log("websocket", action, self._details)
+        if self._request is not None:
+            self.runtime.log("websocket", action, functools.partial(self._details, self._request))
 
-    def _details(self) -> dict[str, Any]:
-        return {"client": named(self._client), "path": self.target, **named_request(self._request)}
+    def _details(self, request: RequestReceived) -> dict[str, Any]:
+        path = self.label.removeprefix("WebSocket ")
+        return {"client": named(self._client), "path": path, **named_request(request)}
 
 
 def _frames(broadcast: Broadcast, compression: Compression | None) -> bytes | None:

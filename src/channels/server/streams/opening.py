@@ -1,0 +1,52 @@
+"""The handshake of a WebSocket, from the request to its answer. Once it is open, all this is let go."""
+
+from __future__ import annotations
+
+from channels.protocols.websocket import Handshake
+from channels.server.runtime import Runtime
+from channels.server.streams.exchange import Exchange
+from channels.server.streams.response import Response, checked_headers
+from channels.typing import Headers, Message
+
+
+class Opening:
+    """A handshake that waits for its answer.
+
+    Args:
+        handshake: what the opening request asks for.
+        runtime: what the process shares.
+        exchange: answers the opening request.
+
+    Attributes:
+        exchange: see above.
+        response: the answer of an application that refuses, or of the server in its place.
+        deflate: what an open WebSocket would compress its messages by; None for not at all.
+    """
+
+    __slots__ = ("_handshake", "_runtime", "deflate", "exchange", "response")
+
+    def __init__(self, handshake: Handshake, runtime: Runtime, exchange: Exchange) -> None:
+        self._handshake = handshake
+        self._runtime = runtime
+        self.exchange = exchange
+        self.response = Response(runtime, exchange, "websocket.http.response", head_only=False)
+        self.deflate = runtime.agree_on_deflate(handshake)
+
+    def accept_headers(self, message: Message) -> Headers:
+        """Returns the headers of the answer that an application's accept asks for.
+
+        Raises:
+            ValueError: the subprotocol is no token, or a header is one that the handshake sets.
+            TypeError: headers are not pairs of bytes.
+        """
+        headers = checked_headers(message.get("headers") or ())
+        answer = self._handshake.accept_headers(message.get("subprotocol"), headers, self.deflate)
+        names = {name.lower() for name, _ in headers}
+        return [*answer, *(pair for pair in self._runtime.own_headers() if pair[0] not in names)]
+
+    def refuse(self, status: int, text: str) -> None:
+        """Answer in the application's place; what it has begun to answer is broken off."""
+        if self.response.on_wire:
+            self.exchange.abort_response()
+        else:
+            self.response.answer(status, text, [(b"connection", b"close")])

@@ -1,0 +1,51 @@
+"""What is kept of a handshake: nothing, once the WebSocket is open."""
+
+from __future__ import annotations
+
+import gc
+from typing import Any
+
+from channels.server.http1 import HTTP1Handler
+from channels.server.streams.opening import Opening
+from channels.server.streams.websocket import WebSocketStream
+from tests.server.helpers import UPGRADE, Recorder, frame, serve
+
+
+def kept(kind: type) -> int:
+    return sum(type(each) is kind for each in gc.get_objects())
+
+
+async def test_an_open_websocket_lets_its_handshake_and_its_http1_go() -> None:
+    app = Recorder()
+    async with serve(app) as running:
+        client = await running.connect()
+        await client.send(UPGRADE)
+        run = await app.next()
+        (connection,) = running.runtime.connections
+        stream: Any = next(iter(running.runtime.streams))
+        assert isinstance(stream._opening, Opening)
+        await run.receive()
+        await run.send({"type": "websocket.accept"})
+        assert (await client.until(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
+        assert connection.handler is stream
+        assert stream._opening is None
+        gc.collect()
+        assert (kept(Opening), kept(HTTP1Handler)) == (0, 0)
+        await client.send(frame(b"hello"))
+        assert await run.receive() == {"type": "websocket.receive", "text": "hello"}
+        run.end()
+
+
+async def test_a_refused_one_too() -> None:
+    app = Recorder()
+    async with serve(app) as running:
+        client = await running.connect()
+        await client.send(UPGRADE)
+        run = await app.next()
+        stream = next(iter(running.runtime.streams))
+        assert isinstance(stream, WebSocketStream)
+        await run.receive()
+        await run.send({"type": "websocket.close"})
+        assert stream._opening is None
+        assert (await client.response())[0] == 403
+        run.end()
