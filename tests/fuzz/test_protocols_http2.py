@@ -1,6 +1,6 @@
 """Whatever comes: the same answer in whatever pieces, nothing held for long, and never an exception."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from channels.protocols.events import (
@@ -13,9 +13,8 @@ from channels.protocols.events import (
 from channels.protocols.http1_message import MalformedMessage
 from channels.protocols.http2 import HTTP2Connection, HTTP2Limits, upgrade_to_http2
 from channels.protocols.http2_headers import MalformedRequest, judge_request
+from tests.fuzz.budget import quick
 from tests.protocols.http2_peer import GET, HELLO, POST, WEBSOCKET, frame, frames_of, headers
-
-quick = settings(derandomize=True, max_examples=150, deadline=None, database=None)
 
 LIMITS = HTTP2Limits(max_streams=3, stream_window=1000, max_resets=5, max_control_frames=20, max_pending=500)
 

@@ -4,7 +4,7 @@ import struct
 import zlib
 from itertools import pairwise
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Opcode
@@ -19,8 +19,7 @@ from channels.protocols.websocket import (
     accept_handshake,
     encode_message,
 )
-
-quick = settings(derandomize=True, max_examples=200, deadline=None, database=None)
+from tests.fuzz.budget import quick
 
 LIMITS = WebSocketLimits(max_message_size=300, max_frame_size=None)
 
@@ -38,6 +37,7 @@ texts = st.text(max_size=8).map(str.encode) | st.sampled_from(
 closes = st.sampled_from(
     [b"", b"\x03", b"\x03\xe8", b"\x03\xe9bye", b"\x03\xea\xff", b"\x03\xed", b"\x0f\xa0"]
 )
+
 common = st.sampled_from([0x81, 0x82, 0x01, 0x02, 0x00, 0x80, 0x80, 0x89, 0x8A])
 masks = st.binary(min_size=4, max_size=4)
 frames = st.one_of(

@@ -404,14 +404,14 @@ def test_what_came_before_a_bad_chunk_is_still_told(engine):
 def test_a_flood_of_chunk_extensions_is_cut_off(connection):
     flood = b"1;" + b"x" * 4000 + b"\r\na\r\n"
     events = events_of(connection, POST_CHUNKED, *[flood] * 10)
-    assert events[-1].status == 431
+    assert events[-1].status == 400
     assert sum(isinstance(event, BodyReceived) for event in events) < 6
 
 
 def test_a_flood_of_trailers_is_cut_off(connection):
     trailers = [b"X-%d: a\r\n" % number for number in range(10_000)]
     events = events_of(connection, POST_CHUNKED + b"0\r\n", *trailers)
-    assert events[-1].status in (400, 431)
+    assert events[-1].status == 400
 
 
 # One request after the other

@@ -2,6 +2,7 @@
 
 import pytest
 
+from channels.protocols.http1_chunks import ChunkReader
 from channels.protocols.http1_message import MalformedMessage
 from channels.protocols.http1_zttp import read_head
 
@@ -32,8 +33,14 @@ START, END = b"GET /", b" HTTP/1.1\r\nHost: b\r\n\r\n"
 )
 def test_heads_that_are_too_large_go_to_h11(head, reader):
     raw, read_chunks = read_head(head)
-    assert type(read_chunks.args[0]).__module__.split(".")[0] == reader
+    assert isinstance(read_chunks, ChunkReader) == (reader == "h11")
     assert len(raw[1]) + 4 * len(raw[3]) > 400
+
+
+def test_quotation_marks_in_the_target_go_to_h11():
+    raw, read_chunks = read_head(b'GET /?a="b" HTTP/1.1\r\nHost: b\r\n\r\n')
+    assert raw[1] == b'/?a="b"'
+    assert isinstance(read_chunks, ChunkReader)
 
 
 @pytest.mark.parametrize(

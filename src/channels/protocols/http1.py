@@ -348,7 +348,7 @@ class HTTP1Connection(ResponseWriter):
         self._body_bytes += data
         self._overhead += received - data
         if self._overhead > _CHUNK_OVERHEAD + _CHUNK_OVERHEAD_PER_BYTE * self._body_bytes:
-            raise MalformedMessage(431, "chunk extensions or trailers are too large")
+            raise MalformedMessage(400, "chunk extensions or trailers are too large")
 
 
 def _with_host(head: bytes) -> bytes:

@@ -2,16 +2,16 @@
 
 h11 lets through, and this module refuses: controls other than NUL, VT and FF in values, obs-fold, bare LF,
 repeated or listed Content-Length (h11 folds them into one), and Content-Length beside Transfer-Encoding.
+Bodies in chunks are left to :mod:`channels.protocols.http1_chunks`, which says why.
 """
 
 from __future__ import annotations
 
 import re
-from functools import partial
 
 import h11
 
-from channels.protocols.events import Headers
+from channels.protocols.http1_chunks import ChunkReader
 from channels.protocols.http1_message import MalformedMessage, RawHead, ReadChunks, has_forbidden_bytes
 
 _CONTENT_LENGTH = re.compile(rb"\r\nContent-Length:([^\r]*)", re.IGNORECASE)
@@ -30,21 +30,7 @@ def read_head(head: bytes) -> tuple[RawHead, ReadChunks]:
     if type(event) is not h11.Request:  # a head that ends before its request line
         raise MalformedMessage(400, "malformed request line")
     raw = event.method, event.target, event.http_version, list(event.headers)
-    return raw, partial(_read_chunks, engine)
-
-
-def _read_chunks(engine: h11.Connection, data: bytes) -> tuple[bytes, Headers | None]:
-    parts: list[bytes] = []
-    try:
-        engine.receive_data(data)
-        event = engine.next_event()
-        while type(event) is h11.Data:
-            parts.append(bytes(event.data))
-            event = engine.next_event()
-    except h11.RemoteProtocolError:
-        raise MalformedMessage(400, "malformed chunked coding", b"".join(parts)) from None
-    trailers = list(event.headers) if type(event) is h11.EndOfMessage else None
-    return b"".join(parts), trailers
+    return raw, ChunkReader()
 
 
 def _check_what_h11_permits(head: bytes) -> None:

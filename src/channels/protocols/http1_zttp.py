@@ -31,6 +31,10 @@ def read_head(head: bytes) -> tuple[RawHead, ReadChunks]:
     try:
         event = engine.receive_event(head)
     except RemoteProtocolError as error:
+        if (
+            b'"' in head[: head.index(b"\r\n")]
+        ):  # it alone takes offence; no framing hangs on a quotation mark
+            return http1_h11.read_head(head)
         raise MalformedMessage(400, str(error)) from None
     if type(event) is not Request:  # a head that ends before its request line
         raise MalformedMessage(400, "malformed request line")
