@@ -1,7 +1,7 @@
 """The chunked transfer coding undone, for the engine whose own reader is too lenient (RFC 9112 section 7.1).
 
-h11 takes white space behind a size, controls in an extension, sizes of 20 digits, and folded trailers. Where a
-trailer ends with a bare LF it ends the body where nobody else does, and what followed was lost.
+h11 takes white space behind a size, controls in an extension, sizes of 20 digits, and folded trailers. Where
+a trailer ends with a bare LF it ends the body where nobody else does, and what followed was lost.
 """
 
 from __future__ import annotations
