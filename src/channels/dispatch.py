@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final, TypeVar
 
@@ -65,7 +64,7 @@ class Mailbox:
 
     def __init__(self) -> None:
         self.direct: DirectWrite | None = None
-        self._sources: deque[EventSource] = deque()
+        self._sources: list[EventSource] = []
         self._waiter: asyncio.Future[None] | None = None
         self.peer_gone = False
 
@@ -88,10 +87,11 @@ class Mailbox:
 
     def get_nowait(self) -> Message | None:
         """Take the next message, or None if all sources are empty."""
-        sources = self._sources
+        sources = self._sources  # two at most times
         for _ in range(len(sources)):
-            sources.rotate(-1)
-            message = sources[-1].receive_nowait()
+            source = sources.pop(0)
+            sources.append(source)
+            message = source.receive_nowait()
             if message is not None:
                 return message
         return None
@@ -99,12 +99,13 @@ class Mailbox:
     async def get(self) -> Message:
         """Wait for the next message; cancelling loses none."""
         while (message := self.get_nowait()) is None:
-            self._waiter = asyncio.get_running_loop().create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
+            await self._wait()
         return message
+
+    def _wait(self) -> asyncio.Future[None]:
+        """Return what is done when a source has something; no coroutine, as idle consumers wait for days."""
+        self._waiter = waiter = asyncio.get_running_loop().create_future()
+        return waiter
 
     async def deliver(
         self, handle: Callable[[Message], Awaitable[None]], describe: Callable[[Message], str]
@@ -116,9 +117,8 @@ class Mailbox:
         """
         while True:
             for _ in range(BATCH):
-                message = self.get_nowait()
-                if message is None:
-                    message = await self.get()
+                while (message := self.get_nowait()) is None:
+                    await self._wait()
                 if message.get("type") in LAST_MESSAGES:
                     self.peer_gone = True
                 try:
@@ -135,7 +135,7 @@ class Mailbox:
         for source in self._sources:
             source.set_wakeup(None)
         self._sources.clear()
-        self.direct = None
+        self.direct = self._waiter = None
 
 
 class Pump:

@@ -128,7 +128,7 @@ async def test_detach_leaves_nothing(local):
     }
     assert local.detach("c!2") == ["g"]
     assert local.detach("never") == []
-    assert not (local.channels or local.groups or local._memberships or local._unattached)
+    assert not (local.channels or local.groups or bool(local._joined._groups) or local._unattached)
 
 
 def test_joining_and_leaving_say_when_a_group_begins_and_ends(local):

@@ -68,7 +68,7 @@ def own_groups(consumer: Any) -> None:
 
     The class is asked, because ``groups`` may be a property that needs the scope.
     """
-    if type(consumer).groups is None and "groups" not in consumer.__dict__:
+    if type(consumer).groups is None and consumer.groups is None:
         consumer.groups = []
 
 

@@ -20,6 +20,7 @@ from channels.exceptions import ChannelFull
 from channels.layers.channel import LocalChannel, announce_all
 from channels.layers.drops import DropCounter
 from channels.layers.fanout import Fanout
+from channels.layers.joined import Joined
 from channels.layers.values import copy_message
 from channels.typing import Message
 
@@ -73,7 +74,7 @@ class LocalDelivery:
         self._get_capacity = get_capacity
         self._expiry = expiry
         self._group_expiry = group_expiry
-        self._memberships: dict[str, set[str]] = {}
+        self._joined = Joined()
         self._unattached: dict[str, None] = {}
         self._routes: dict[str, _Route] = {}
         self._latest: Fanout | None = None
@@ -85,7 +86,7 @@ class LocalDelivery:
         channel.attach()
         channel.reconnect_notice = reconnect_notice
         self._unattached.pop(name, None)
-        for group in self._memberships.get(name, ()):
+        for group in self._joined[name]:
             self._reroute(group)
         return channel
 
@@ -183,7 +184,7 @@ class LocalDelivery:
         if name not in members:
             self._reroute(group)
         members[name] = self.clock()
-        self._memberships.setdefault(name, set()).add(group)
+        self._joined.add(name, group)
         channel = self.channels.get(name)
         if channel is None or not channel.attached:
             self._unattached[name] = None
@@ -194,11 +195,7 @@ class LocalDelivery:
         members = self.groups.get(group)
         if members is None or members.pop(name, None) is None:
             return False
-        joined = self._memberships.get(name)
-        if joined is not None:
-            joined.discard(group)
-            if not joined:
-                del self._memberships[name]
+        self._joined.discard(name, group)
         if not members:
             self.groups.pop(group, None)
             self._routes.pop(group, None)
@@ -208,12 +205,12 @@ class LocalDelivery:
 
     def leave_all(self, name: str) -> list[str]:
         """End all memberships of ``name``; returns the groups that are empty now."""
-        return [group for group in tuple(self._memberships.get(name, ())) if self.leave(group, name)]
+        return [group for group in self._joined[name] if self.leave(group, name)]
 
     def flush(self) -> None:
         """Forget all messages and memberships; attached channels stay attached."""
         self.groups.clear()
-        self._memberships.clear()
+        self._joined.clear()
         self._unattached.clear()
         for route in tuple(self._routes.values()):
             for fanout in tuple(route.fanouts.values()):
@@ -297,7 +294,7 @@ class LocalDelivery:
             channel = self.channels.get(name)
             if channel is None:
                 channel = self._channel(name)
-                if name not in self._memberships:
+                if name not in self._joined:
                     self.channels.pop(name, None)
                     self._unattached.pop(name, None)
                     continue
@@ -315,7 +312,7 @@ class LocalDelivery:
     def _forget_if_idle(self, channel: LocalChannel) -> None:
         if channel.idle and self.channels.get(channel.name) is channel:
             del self.channels[channel.name]
-            if channel.name not in self._memberships:
+            if channel.name not in self._joined:
                 self._unattached.pop(channel.name, None)
 
     def _sweep_if_due(self) -> float:
@@ -332,8 +329,8 @@ class LocalDelivery:
             if channel is not None:
                 channel.drop_expired()
                 self._forget_if_idle(channel)
-            for group in tuple(self._memberships.get(name, ())):
+            for group in self._joined[name]:
                 if self.groups.get(group, {}).get(name, now) <= now - self._group_expiry:
                     self.leave(group, name)
-            if name not in self.channels and name not in self._memberships:
+            if name not in self.channels and name not in self._joined:
                 self._unattached.pop(name, None)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-import uuid
+import itertools
+import secrets
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -42,6 +43,7 @@ class InMemoryChannelLayer(BaseChannelLayer):
         require_limits(expiry, group_expiry, capacity, channel_capacity)
         super().__init__(expiry=expiry, capacity=capacity, channel_capacity=channel_capacity)
         self.group_expiry = group_expiry
+        self._token, self._numbers = f"{secrets.token_hex(6)}.", itertools.count()
         self.local = LocalDelivery(self.get_capacity, expiry, group_expiry, repr(self))
 
     def __repr__(self) -> str:
@@ -60,7 +62,7 @@ class InMemoryChannelLayer(BaseChannelLayer):
 
     async def new_channel(self, prefix: str = "specific") -> str:
         """Return a name that nobody else has."""
-        return f"{prefix}.inmemory!{uuid.uuid4().hex}"
+        return f"{prefix}.inmemory!{self._token}{next(self._numbers):x}"
 
     async def send(self, channel: str, message: Message) -> None:
         """Put a copy of ``message`` on ``channel``; raises ChannelFull when it is over capacity."""

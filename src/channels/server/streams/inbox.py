@@ -21,7 +21,7 @@ class Inbox:
         self._max_messages = max_messages
         self._max_bytes = max_bytes
         self._next: Message | None = {"type": "websocket.connect"}
-        # Most of the time nothing waits, or one message does: a deque for each socket would be most of its cost.
+        # Mostly nothing waits, or one message does: a deque for each socket would be most of its cost.
         self._rest: deque[Message] | None = None
         self._size = 0
         self._disconnect: Message | None = None
