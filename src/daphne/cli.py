@@ -22,6 +22,7 @@ from channels.server.cli import (
     import_application,
 )
 from channels.server.config import ConfigError
+from channels.server.descriptors import raise_descriptor_limit
 from channels.server.seat import Seat
 from channels.server.sockets import EndpointError, ListenError, endpoint_strings
 from channels.typing import ASGIApp
@@ -90,6 +91,7 @@ class CommandLineInterface:
             ListenError: an address that workers are to share cannot be listened on.
             SystemExit: an unknown flag (2), or the server could not start (1).
         """
+        raise_descriptor_limit()
         seat = Seat.take()
         options = self.parser.parse_args(args)
         keywords = self._server_keywords(options)

@@ -310,6 +310,24 @@ async def test_a_body_that_stops_is_cut_off() -> None:
         run.end()
 
 
+async def test_a_body_that_drips_is_cut_off() -> None:
+    before = telemetry.counters["server.slow_sender"]
+    async with serve(echo, body_timeout=0.5, body_min_rate=1000) as running:
+        client = await running.connect()
+        await client.send(b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 9000\r\n\r\n")
+
+        async def drip() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    await client.send(b"x")
+                    await asyncio.sleep(0.05)
+
+        dripping = asyncio.ensure_future(drip())
+        assert (await client.response())[0] == 408
+        dripping.cancel()
+    assert telemetry.counters["server.slow_sender"] == before + 1
+
+
 async def test_an_idle_connection_is_closed() -> None:
     async with serve(echo, keep_alive_timeout=0.2) as running:
         client = await running.connect()

@@ -301,6 +301,20 @@ async def test_time_limits() -> None:
             run.end()
 
 
+async def test_a_body_that_drips_is_late() -> None:
+    async with serve(echo, body_timeout=0.5, body_min_rate=1000) as running, h2_client(running) as client:
+        stream = await client.request(POST, end=False)
+
+        async def drip() -> None:
+            while True:
+                await client.send(stream, b"x")
+                await asyncio.sleep(0.05)
+
+        dripping = asyncio.ensure_future(drip())
+        assert (await client.response(stream))[0] == 408
+        dripping.cancel()
+
+
 async def test_a_body_that_goes_on_is_in_time_and_100_continue() -> None:
     async with serve(echo) as running, h2_client(running) as client:
         stream = await client.request([*POST, ("expect", "100-continue")], end=False)

@@ -169,23 +169,42 @@ class Config:
     health_bind: str = option("127.0.0.1", "The address of --health-port.", metavar="HOST")
     max_connections: int = option(
         0,
-        "How many connections may be open; 0: as many as the process may open files.",
+        "How many connections may be open; 0: as many as the process may open files, less some for the "
+        "application.",
         kind=int,
         least=0,
         group="connection limits",
     )
-    max_connections_per_address: int = option(
-        0,
-        "How many of them one address may have (of IPv6, one /64); 0 for no limit, as behind a proxy.",
+    max_connections_per_address: int | None = option(
+        None,
+        "How many of them one address may have (of IPv6, one /64); 0 for no limit. Where nothing is said, an "
+        "address of the open internet may have 1000, at most a quarter of all, and a private one any number. "
+        "Trusted proxies are not counted: the requests and WebSockets of each of their clients are.",
         kind=int,
         least=0,
         group="connection limits",
     )
     websocket_max_rate: int = option(
-        0,
-        "How many messages a second a WebSocket may send (1008); 0 for no limit.",
+        # Whoever keeps it up talks to no person. Ten seconds' worth is what an interrupted client catches up.
+        1000,
+        "How many messages a second a WebSocket may send, over ten seconds (1008); 0 for no limit.",
         kind=int,
         least=0,
+        group="connection limits",
+    )
+    http2_max_resets: int = option(
+        200,
+        "How many streams a second of an HTTP/2 connection may be reset (ENHANCE_YOUR_CALM).",
+        kind=int,
+        least=1,
+        group="connection limits",
+    )
+    http2_max_control_frames: int = option(
+        1000,
+        "How many frames without a request or a body a second an HTTP/2 connection may send "
+        "(ENHANCE_YOUR_CALM).",
+        kind=int,
+        least=1,
         group="connection limits",
     )
 
@@ -196,9 +215,18 @@ class Config:
         kind=int,
         metavar="HTTP_TIMEOUT",
     )
-    tls_timeout: float | None = seconds(30.0, "How long the TLS handshake may take.")
+    tls_timeout: float | None = seconds(15.0, "How long the TLS handshake may take.")
     head_timeout: float | None = seconds(30.0, "How long a request's head may take to arrive (408).")
     body_timeout: float | None = seconds(60.0, "How long no byte of a request's body may arrive (408).")
+    body_min_rate: int = option(
+        # Kestrel's figure: slower than any modem, and 10,000 sockets that drip at it cost 2 MB/s.
+        240,
+        "How many bytes a second of a request's body must arrive, from the end of --body-timeout on (408); "
+        "0 for any number.",
+        kind=int,
+        least=0,
+        group="time limits",
+    )
     keep_alive_timeout: float | None = seconds(60.0, "How long a connection may wait for its next request.")
     write_timeout: float | None = seconds(30.0, "How long a peer may leave a full write buffer unread.")
     application_close_timeout: float | None = seconds(

@@ -109,7 +109,7 @@ class Connection(asyncio.Protocol):
         self.runtime = runtime
         self.tls: dict[str, Any] | None = None
         self._credentials = credentials
-        self._admitted = False
+        self._admitted = credentials is not None  # with TLS, whoever accepted it has judged it
         self.client: Address | None = None
         self.server: Address | None = None
         self.congested = False
@@ -147,8 +147,16 @@ class Connection(asyncio.Protocol):
     def _begin(self) -> None:
         """Who is connected is known: let it in, or not."""
         self.handler = self._first_handler()
-        self._admitted = self.runtime.admit(self)
         if not self._admitted:
+            self._ask_for_admission()
+
+    def _ask_for_admission(self) -> None:
+        host = None if self.client is None else self.client[0]
+        refusal = self.runtime.refusal_of(host, self._transport.get_extra_info("socket").fileno())
+        self._admitted = refusal is None
+        if refusal == "descriptors":
+            self.abort()  # there is none left to linger with
+        elif refusal is not None:
             self.write_now(_TOO_MANY)
             self.close(linger=True)
 

@@ -84,6 +84,7 @@ def probe_config(bind: str, port: int, obstacle: Callable[[], str]) -> Config:
         drain_idle_timeout=0.0,
         head_timeout=5.0,
         max_connections=100,
+        max_connections_per_address=0,
     )
 
 

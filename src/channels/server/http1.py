@@ -23,6 +23,7 @@ from channels.protocols.websocket import HandshakeRejected, accept_handshake
 from channels.server.files import PIECE, FilePart, pump
 from channels.server.http2 import HTTP2Handler
 from channels.server.streams.http import HTTPStream
+from channels.server.streams.pace import BodyPace
 from channels.server.streams.response import Response
 from channels.server.streams.websocket import WebSocketStream
 from channels.server.timers import NEVER
@@ -52,6 +53,7 @@ class HTTP1Handler:
 
     __slots__ = (
         "_asked_at",
+        "_body_pace",
         "_connection",
         "_deadline",
         "_engine",
@@ -92,7 +94,7 @@ class HTTP1Handler:
         """Feed the engine and act on what it understood."""
         self._engine.receive_data(data)
         if self._waiting == _Waiting.BODY:
-            self._wait_for(_Waiting.BODY)
+            self._deadline = self._body_pace.received(len(data), self._runtime.timers.now)
         self._advance()
 
     def eof_received(self) -> bool:
@@ -112,6 +114,7 @@ class HTTP1Handler:
     def stop(self) -> None:
         """Close if nothing runs; else the response says that it is the last."""
         if self._stream is None:
+            telemetry.count("server.idle_closed", reason="drain")
             self._connection.close(linger=True)
 
     # The engine's events
@@ -136,7 +139,10 @@ class HTTP1Handler:
             return
         if request.upgrade == b"h2c" and self._goes_on_with_http2(request):
             return
-        self._wait_for(_Waiting.APPLICATION if request.ended else _Waiting.BODY)
+        if request.ended:
+            self._wait_for(_Waiting.APPLICATION)
+        else:
+            self._wait_for_body()
         self._stream = HTTPStream(request, self._runtime, self)
 
     def _goes_on_with_http2(self, request: RequestReceived) -> bool:
@@ -229,7 +235,7 @@ class HTTP1Handler:
     def release_body(self) -> None:
         """Read on, what waits in the engine first."""
         self._held = False
-        self._wait_for(_Waiting.BODY)
+        self._wait_for_body()
         self._advance()
         if not self._held:
             self._connection.resume_reading()
@@ -326,6 +332,10 @@ class HTTP1Handler:
         if self._waiting != wanted:
             self._wait_for(wanted)
 
+    def _wait_for_body(self) -> None:
+        self._body_pace = BodyPace(self._runtime.config, self._runtime.timers.now)
+        self._wait_for(_Waiting.BODY)
+
     def _wait_for(self, waiting: str) -> None:
         """Let a time limit begin. Once the wheel waits for this handler, that is an assignment."""
         timers = self._runtime.timers
@@ -342,9 +352,10 @@ class HTTP1Handler:
             return self._deadline
         self._deadline = self._asked_at = NEVER
         if self._waiting == _Waiting.IDLE:
+            telemetry.count("server.idle_closed", reason="timeout")
             self._connection.close()
         elif self._waiting == _Waiting.HEAD:
-            telemetry.count("server.bad_request", status=408, reason="head timeout")
+            telemetry.count("server.slow_sender", reason="head")
             self._refuse(408, "The request's head did not arrive in time.")
         elif isinstance(self._stream, HTTPStream):
             self._stream_timed_out(self._stream)
@@ -353,7 +364,7 @@ class HTTP1Handler:
     def _stream_timed_out(self, stream: HTTPStream) -> None:
         self._unread = True
         if self._waiting == _Waiting.BODY:
-            telemetry.count("server.bad_request", status=408, reason="body timeout")
+            telemetry.count("server.slow_sender", reason="body")
             stream.fail(408, "The request's body did not arrive in time.")
         else:
             stream.timed_out()

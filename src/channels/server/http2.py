@@ -254,7 +254,8 @@ class HTTP2Handler:
         if now >= self._final_by:
             self.engine.shutdown()  # the peer has not answered the first goodbye
             self.advance()
-        elif now >= self._idle_by and not self.engine.open_streams:
+        elif now >= self._idle_by and not self.engine.open_streams and self._final_by == NEVER:
+            telemetry.count("server.idle_closed", reason="timeout")
             self._leave()
             self.advance()
         return now + _TICK

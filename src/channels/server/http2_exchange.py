@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from channels import telemetry
 from channels.server.files import FilePart, pump
 from channels.server.streams.http import HTTPStream
+from channels.server.streams.pace import BodyPace
 from channels.server.streams.websocket import WebSocketStream
 from channels.server.timers import NEVER
 from channels.typing import Headers
@@ -35,6 +36,7 @@ class HTTP2Exchange:
     """
 
     __slots__ = (
+        "_body_pace",
         "_early",
         "_handler",
         "_held",
@@ -73,7 +75,7 @@ class HTTP2Exchange:
         self._unacknowledged += len(data)
         if isinstance(self.stream, HTTPStream):
             if self._limit == "body_timeout":
-                self.expect("body_timeout")
+                self.deadline = self._body_pace.received(len(data), self._handler.runtime.timers.now)
             self.stream.body_received(data)
         elif self.stream is not None and self._open:
             self.stream.data_received(data)
@@ -115,6 +117,8 @@ class HTTP2Exchange:
     def expect(self, limit: str) -> None:
         """Let the time limit of this name in the settings begin now; "" for none."""
         self._limit = limit
+        if limit == "body_timeout":
+            self._body_pace = BodyPace(self._handler.runtime.config, self._handler.runtime.timers.now)
         seconds = getattr(self._handler.runtime.config, limit) if limit else None
         self.deadline = NEVER if seconds is None else self._handler.runtime.timers.now + seconds
 
@@ -124,7 +128,7 @@ class HTTP2Exchange:
         if not isinstance(self.stream, HTTPStream):
             self.abort()  # a WebSocket that was closed, and whose peer does not end its half
         elif self._limit == "body_timeout":
-            telemetry.count("server.bad_request", status=408, reason="body timeout")
+            telemetry.count("server.slow_sender", reason="body")
             self.stream.fail(408, "The request's body did not arrive in time.")
         else:
             self.stream.timed_out()

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from typing import Any
 
+from channels import telemetry
 from channels.typing import ASGIApp, Message, Scope
 
 logger = logging.getLogger("channels.server")
@@ -91,7 +92,11 @@ class Lifespan:
         """Send an event and wait for what the application makes of it."""
         self._answer = asyncio.get_running_loop().create_future()
         self._events.put_nowait({"type": f"lifespan.{what}"})
-        return await asyncio.wait_for(self._answer, self._timeout)
+        try:
+            return await asyncio.wait_for(self._answer, self._timeout)
+        except TimeoutError:
+            telemetry.count("server.lifespan_timeout", phase=what)
+            raise
 
     async def _cancel(self) -> None:
         """End the application's task; one that ended by itself is left alone."""

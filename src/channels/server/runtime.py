@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import math
 import time
 import weakref
 from collections.abc import Callable
@@ -14,12 +16,13 @@ from channels.protocols.deflate import DeflateParameters, DeflateSettings, negot
 from channels.protocols.http1 import HTTP1Connection, HTTP1Limits
 from channels.protocols.http2 import HTTP2Limits
 from channels.protocols.websocket import Handshake, WebSocketLimits
-from channels.server.admission import Admission
+from channels.server.admission import Admission, Guests
 from channels.server.config import Config
+from channels.server.descriptors import MARGIN, descriptor_limit
 from channels.server.health import Health
 from channels.server.timers import NEVER, Timers
 from channels.server.trust import TrustedProxies
-from channels.typing import Headers
+from channels.typing import ASGIApp, Headers
 
 if TYPE_CHECKING:
     from channels.server.connection import Connection
@@ -38,6 +41,19 @@ _TIME_LIMITS = (
 
 def _seconds(limit: float | None) -> float:
     return NEVER if limit is None else limit
+
+
+logger = logging.getLogger("channels.server")
+
+#: Seconds between two warnings about the same thing.
+_WARN_INTERVAL = 60.0
+_REFUSED = {
+    "descriptors": "A connection from %s was cut: this process may open no more files. Raise the limit "
+    "(ulimit -n, LimitNOFILE=), or set a lower --max-connections.",
+    "total": "A connection from %s was refused: there are --max-connections already.",
+    "address": "A connection from %s was refused: it has --max-connections-per-address already. If this is "
+    "a proxy, name it with --trusted-proxies.",
+}
 
 
 class Flushable(Protocol):
@@ -78,8 +94,11 @@ class Runtime:
 
     def __init__(self, config: Config, loop: asyncio.AbstractEventLoop) -> None:
         self.config = config
-        self.app = Health(config.app, config.health_path, self) if config.health_path else config.app
-        self.admission = Admission(config)
+        self.proxies = None if config.trusted_proxies is None else TrustedProxies(config.trusted_proxies)
+        self.admission = Admission(config, self.proxies)
+        self.app = self._fronted(config)
+        limit = descriptor_limit()
+        self._last_descriptor = math.inf if limit is None else limit - MARGIN
         self.loop = loop
         self.timers = Timers(loop)
         self.state: dict[str, Any] | None = None
@@ -89,6 +108,7 @@ class Runtime:
         self.stopping = False
         self.proxies = None if config.trusted_proxies is None else TrustedProxies(config.trusted_proxies)
         self.time_limits = {name: _seconds(getattr(config, name)) for name in _TIME_LIMITS} | {"": NEVER}
+
         self.accepted = 0
         self.requests = 0
         self.websockets = 0
@@ -108,6 +128,8 @@ class Runtime:
             max_headers=config.max_headers,
             max_streams=config.http2_max_streams,
             max_pending=config.write_limit,
+            max_resets=config.http2_max_resets,
+            max_control_frames=config.http2_max_control_frames,
         )
         self._http1_engine = None if config.http1_engine == "auto" else config.http1_engine
         self._dirty: list[Flushable] = []
@@ -115,6 +137,14 @@ class Runtime:
         self._date_until = 0.0
         self._server = config.server_name.encode("latin-1")
         self._idle_waiters: list[asyncio.Future[None]] = []
+        self._warned: dict[str, float] = {}
+
+    def _fronted(self, config: Config) -> ASGIApp:
+        """The application, behind what the server answers in its place."""
+        app = config.app
+        if self.proxies is not None and self.admission.most_per_address:
+            app = Guests(app, self.admission.most_per_address, self.proxies)
+        return Health(app, config.health_path, self) if config.health_path else app
 
     def new_http1(self) -> HTTP1Connection:
         """Returns the protocol engine of a new HTTP/1.1 connection."""
@@ -139,13 +169,40 @@ class Runtime:
         for writer in writers:
             writer.flush()
 
-    def admit(self, connection: Connection) -> bool:
-        """Count a new connection, unless there are too many."""
-        host = connection.client[0] if connection.client is not None else None
-        refused = self.admission.enter(host, len(self.connections))
+    def refusal_of(self, host: str | None, fileno: int) -> str | None:
+        """Judge a connection that is among ``connections`` or ``arriving`` already.
+
+        Args:
+            host: the peer's address; None on a Unix socket.
+            fileno: of its socket.
+
+        Returns:
+            Why it is refused: "descriptors", "total" or "address". None: it is counted, until it
+            leaves ``admission``.
+        """
+        if self.is_last_descriptor(fileno, host):
+            return "descriptors"
+        refused = self.admission.enter(host, len(self.connections) + len(self.arriving))
         if refused is not None:
-            telemetry.count("server.connection_refused", reason=refused, client=host)
-        return refused is None
+            self._count_refused(refused, host)
+        return refused
+
+    def is_last_descriptor(self, fileno: int, host: str | None) -> bool:
+        """Whether a new socket took one of the descriptors that are kept; counted as a refusal."""
+        if fileno <= self._last_descriptor:
+            return False
+        self._count_refused("descriptors", host)
+        return True
+
+    def _count_refused(self, reason: str, host: str | None) -> None:
+        telemetry.count("server.connection_refused", reason=reason, client=host)
+        self.warn_rarely(reason, _REFUSED[reason], host)
+
+    def warn_rarely(self, subject: str, text: str, *arguments: object) -> None:
+        """Log a warning, at most once a minute for each subject."""
+        if self.timers.now >= self._warned.get(subject, 0.0):
+            self._warned[subject] = self.timers.now + _WARN_INTERVAL
+            logger.warning(text, *arguments)
 
     def own_headers(self) -> Headers:
         """Returns the headers that the server adds: Date (RFC 9110 6.6.1) and Server."""

@@ -15,6 +15,7 @@ from typing import Any
 from channels.server import systemd
 from channels.server.config import Config, ConfigError
 from channels.server.connection import Connection
+from channels.server.doorway import Doorway
 from channels.server.drain import Drain
 from channels.server.health import DRAINING, STARTING, probe_config
 from channels.server.lifespan import Lifespan
@@ -80,7 +81,7 @@ class Server:
             self.probe = Server(probe_config(config.health_bind, config.health_port, self._obstacle))
         self._lifespan = Lifespan(config.app, config.lifespan, config.lifespan_timeout)
         self._protocols = ("h2", "http/1.1") if config.http2 else ("http/1.1",)
-        self._listeners: list[asyncio.AbstractServer] = []
+        self._listeners: list[asyncio.AbstractServer | Doorway] = []
         self._sockets: list[socket.socket] = []
         self._own_files: list[socket.socket] = []
         self._runtime: Runtime | None = None
@@ -132,16 +133,20 @@ class Server:
 
     async def _accept_from(
         self, sock: socket.socket, runtime: Runtime, credentials: Credentials | None
-    ) -> asyncio.AbstractServer:
+    ) -> asyncio.AbstractServer | Doorway:
+        if credentials is not None:
+            credentials.watch(runtime.timers)
+        if credentials is not None or isinstance(runtime.loop, asyncio.BaseEventLoop):
+            door = Doorway(runtime, sock, credentials)
+            door.open()
+            return door
+
         def connect() -> Connection:
-            connection = Connection(runtime, credentials)
+            connection = Connection(runtime)
             runtime.arriving.add(connection)
             return connection
 
         more: dict[str, Any] = {"sock": sock, "backlog": self.config.backlog}
-        if credentials is not None:
-            credentials.watch(runtime.timers)
-            more |= {"ssl": credentials.context, "ssl_handshake_timeout": self.config.tls_timeout}
         if sock.family == socket.AF_UNIX:
             if sys.version_info >= (3, 13):
                 # The file belongs to whoever opened the socket, and outlives this process.
@@ -216,8 +221,11 @@ class Server:
         if runtime is None or runtime.stopping:
             return
         runtime.stopping = True
+        doors = [listener for listener in self._listeners if isinstance(listener, Doorway)]
         await self._close_listeners()
         await Drain(runtime, self._hurry).run()
+        for door in doors:
+            door.cancel()
         await self._lifespan.shutdown()
         runtime.timers.close()
         if self.probe is not None:

@@ -1,9 +1,10 @@
-"""What the log says about a WebSocket that did not open, and what to do about it."""
+"""What log and counters say about a WebSocket that did not go well, and what to do about it."""
 
 from __future__ import annotations
 
 from channels import telemetry
 from channels.server.streams.base import logger
+from channels.server.streams.states import VIOLATIONS
 
 
 def handshake_refused(label: str) -> None:
@@ -25,3 +26,11 @@ def handshake_timed_out(label: str, limit: float | None) -> None:
         label,
         limit,
     )
+
+
+def is_violation(code: int, label: str) -> bool:
+    """Returns whether a WebSocket is over because its peer broke the rules or sent too much; counted."""
+    if code not in VIOLATIONS:
+        return False
+    telemetry.count("server.bad_websocket", code=code, label=label)
+    return True

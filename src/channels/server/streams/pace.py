@@ -1,10 +1,16 @@
-"""How many messages a second one WebSocket may send."""
+"""How fast a peer may be, and how slow: messages of a WebSocket, bytes of a body."""
 
 from __future__ import annotations
 
+from channels.server.config import Config
+from channels.server.timers import NEVER
+
+#: Seconds over which the rate is judged: so many seconds' worth may come at once.
+SPAN = 10.0
+
 
 class Pace:
-    """A token bucket: ``rate`` messages a second, and as many at once after a second of silence.
+    """A bucket of tokens, filled again only when it is empty: most messages cost one subtraction.
 
     Args:
         rate: messages a second.
@@ -15,12 +21,49 @@ class Pace:
 
     def __init__(self, rate: int, now: float) -> None:
         self._rate = rate
-        self._left = float(rate)
+        self._left = rate * SPAN
         self._filled_at = now
 
     def allows(self, now: float) -> bool:
-        """Count one message. Returns False if it is one too many."""
-        self._left = min(self._rate, self._left + (now - self._filled_at) * self._rate)
-        self._filled_at = now
+        """Count one message.
+
+        Args:
+            now: the time; it may be a little late.
+
+        Returns:
+            False if it is one too many.
+        """
+        if self._left < 1.0:
+            self._left = min(self._rate * SPAN, self._left + (now - self._filled_at) * self._rate)
+            self._filled_at = now
         self._left -= 1.0
         return self._left >= 0.0
+
+
+class BodyPace:
+    """Until when a request's body is on time.
+
+    Args:
+        config: ``body_timeout`` and ``body_min_rate``.
+        now: when we began to wait for it; what the application has held up is not the peer's fault.
+    """
+
+    __slots__ = ("_config", "_due")
+
+    def __init__(self, config: Config, now: float) -> None:
+        self._config = config
+        self._due = now if config.body_timeout is None else now + config.body_timeout
+
+    def received(self, amount: int, now: float) -> float:
+        """Count bytes that arrived.
+
+        Returns:
+            When the next ones are due; never earlier than what was returned before.
+        """
+        timeout, rate = self._config.body_timeout, self._config.body_min_rate
+        if timeout is None:
+            return NEVER
+        if not rate:
+            return now + timeout
+        self._due += amount / rate
+        return min(now + timeout, self._due)

@@ -12,7 +12,7 @@ from channels.protocols.deflate import Compression
 from channels.protocols.events import CloseReceived, MessageReceived, RequestReceived
 from channels.protocols.websocket import Handshake, WebSocketConnection, encode_message
 from channels.server.runtime import Runtime
-from channels.server.streams.advice import handshake_refused, handshake_timed_out
+from channels.server.streams.advice import handshake_refused, handshake_timed_out, is_violation
 from channels.server.streams.base import ClientDisconnected, Stream, logger, named
 from channels.server.streams.exchange import Exchange, Link
 from channels.server.streams.inbox import Inbox
@@ -21,7 +21,7 @@ from channels.server.streams.opening import Opening
 from channels.server.streams.outgoing import payloads
 from channels.server.streams.pace import Pace
 from channels.server.streams.scope import named_request, websocket_scope
-from channels.server.streams.states import FAILED, LOST, NORMAL, POLICY, RESTARTING, VIOLATIONS, State
+from channels.server.streams.states import FAILED, LOST, NORMAL, POLICY, RESTARTING, State
 from channels.server.timers import NEVER
 from channels.typing import Message
 
@@ -69,7 +69,7 @@ class WebSocketStream(Stream):
         self._inbox = Inbox(runtime.config.websocket_queue_size, runtime.config.websocket_queue_bytes)
         self._due = NEVER
         rate = runtime.config.websocket_max_rate
-        self._pace = Pace(rate, runtime.loop.time()) if rate else None
+        self._pace = Pace(rate, runtime.timers.now) if rate else None
         self.held = False
         runtime.websockets += 1
         scope = websocket_scope(request, runtime, exchange, handshake.subprotocols, self)
@@ -151,7 +151,7 @@ class WebSocketStream(Stream):
 
     def _message_received(self, data: str | bytes) -> None:
         if self._state is State.OPEN:
-            if self._pace is not None and not self._pace.allows(self.runtime.loop.time()):
+            if self._pace is not None and not self._pace.allows(self.runtime.timers.now):
                 self._too_fast()
                 return
             self._inbox.put(data)
@@ -166,7 +166,7 @@ class WebSocketStream(Stream):
         self._write()
         self._over(event.code, event.reason)
         # After a violation the peer may still be sending, and should yet read why it was closed.
-        self._link.close(linger=event.code in VIOLATIONS)
+        self._link.close(linger=is_violation(event.code, self.label))
 
     def _hold(self) -> None:
         if not self.held and self._state < State.OVER:
@@ -347,7 +347,7 @@ class WebSocketStream(Stream):
         if now < self._due:
             return self._due
         if self._state is State.CLOSING:
-            self._link.abort()
+            self._link.cut("close")
             self._over(LOST)
         else:
             self._handshake_timed_out()

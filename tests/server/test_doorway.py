@@ -1,0 +1,186 @@
+"""Accepting: with TLS, and when there is no descriptor left, in a process that may open few files."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from channels import telemetry
+from tests.server.certificates import Pair, make_pair
+from tests.server.helpers import GET, LONG, Client, echo, eventually, serve
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Pair:
+    return make_pair(tmp_path)
+
+
+def refused() -> int:
+    return telemetry.counters["server.connection_refused"]
+
+
+@pytest.mark.parametrize("option", ["max_connections", "max_connections_per_address"])
+async def test_a_handshake_that_never_ends_is_a_connection(option: str, pair: Pair) -> None:
+    before = refused()
+    async with serve(echo, endpoints=(pair.endpoint,), **{option: 2}) as running:
+        silent = [await running.connect() for _ in range(2)]
+        await eventually(lambda: len(running.runtime.arriving) == 2)
+        assert await (await running.connect()).rest() == b""
+        assert refused() == before + 1
+        await silent[0].close()
+        await eventually(lambda: len(running.runtime.arriving) == 1)
+        host, port = running.server.addresses[0]
+        late = Client(*await asyncio.open_connection(host, port, ssl=pair.client("http/1.1")))
+        await late.send(GET)
+        assert (await late.response())[0] == 200
+        assert await (await running.connect()).rest() == b""
+        await late.close()
+        await eventually(lambda: not running.runtime.connections)
+        await silent[1].close()
+    assert len(running.runtime.admission.tally) == 0
+    assert not running.runtime.arriving
+
+
+async def test_handshakes_that_fail_are_counted(pair: Pair) -> None:
+    before = telemetry.counters["server.tls_failed"]
+    async with serve(echo, endpoints=(pair.endpoint,), tls_timeout=0.2) as running:
+        garbage, silent = await running.connect(), await running.connect()
+        await garbage.send(GET)
+        await garbage.rest()
+        assert await silent.rest() == b""
+        await eventually(lambda: telemetry.counters["server.tls_failed"] == before + 2)
+        assert len(running.runtime.arriving) == 0
+
+
+async def test_handshakes_under_way_end_with_the_server(pair: Pair) -> None:
+    options = {"endpoints": (pair.endpoint,), "drain_timeout": 0.2, "drain_idle_timeout": 0.1}
+    async with serve(echo, **options) as running:
+        client = await running.connect()
+        await eventually(lambda: len(running.runtime.arriving) == 1)
+        await asyncio.wait_for(running.server.stop(), LONG)
+        assert await client.rest() == b""
+        await eventually(lambda: not running.runtime.arriving)
+
+
+#: A server that may open 100 files. Its application can open all that are left, and close them.
+PROGRAM = """
+import asyncio, json, resource, sys
+from channels import telemetry
+from channels.server import doorway
+from channels.server.config import Config
+from channels.server.worker import Server, new_event_loop
+
+doorway.PAUSE = 0.1
+hoard = []
+
+async def app(scope, receive, send):
+    if scope["path"] == "/hoard":
+        try:
+            while True:
+                hoard.append(open("/dev/null"))
+        except OSError:
+            pass
+    if scope["path"] == "/free":
+        for file in hoard:
+            file.close()
+    body = json.dumps([sorted(telemetry.counters.items()), len(hoard)]).encode()
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": body})
+
+async def main(server):
+    serving = asyncio.ensure_future(server.serve())
+    while not server.addresses:
+        await asyncio.sleep(0.01)
+    print(server.addresses[0][1], flush=True)
+    await serving
+
+resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))
+endpoint = "tcp:port=0:interface=127.0.0.1"
+config = Config(app=app, endpoints=(endpoint,), lifespan="off", max_connections=90, drain_timeout=0.1)
+loop = new_event_loop(sys.argv[1])
+loop.run_until_complete(main(Server(config)))
+"""
+
+
+class Poor:
+    """A server with few descriptors, and clients for it."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self.clients: list[Client] = []
+
+    async def connect(self) -> Client:
+        client = Client(*await asyncio.open_connection("127.0.0.1", self._port))
+        self.clients.append(client)
+        return client
+
+    async def counters(self, client: Client, path: str = "/") -> dict[str, int]:
+        await client.send(f"GET {path} HTTP/1.1\r\nHost: test\r\n\r\n".encode())
+        body = (await client.response())[2]
+        return dict(json.loads(body)[0])
+
+
+@contextlib.asynccontextmanager
+async def poor(loop: str) -> AsyncIterator[Poor]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", PROGRAM, loop), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    server = Poor(int(await asyncio.wait_for(process.stdout.readline(), LONG)))
+    try:
+        yield server
+    finally:
+        for client in server.clients:
+            await client.close()
+        process.terminate()
+        _, errors = await asyncio.wait_for(process.communicate(), LONG)
+    # Said once, with the remedy, not once for each connection.
+    assert errors.decode().count("ulimit -n") <= 2, errors.decode()
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+async def test_the_last_descriptors_are_not_for_connections(loop: str) -> None:
+    async with poor(loop) as server:
+        first = await server.connect()
+        assert "server.connection_refused" not in await server.counters(first)
+        for _ in range(100):
+            await server.connect()
+        lost = server.clients[-1]
+        assert await lost.rest() == b""
+        counted = await server.counters(first)
+        assert 10 <= counted["server.connection_refused"] <= 40
+        assert "server.accept_failed" not in counted
+        for client in server.clients[1:50]:
+            await client.close()
+        await eventually_served(server)
+
+
+async def eventually_served(server: Poor) -> None:
+    """The server has noticed that others have left."""
+    async with asyncio.timeout(LONG):
+        while True:
+            client = await server.connect()
+            with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+                await server.counters(client)
+                return
+
+
+async def test_without_a_descriptor_it_waits_and_does_not_spin() -> None:
+    async with poor("asyncio") as server:
+        first = await server.connect()
+        await server.counters(first, "/hoard")
+        waiting = await server.connect()
+        await waiting.send(GET)
+        answers = [await server.counters(first)]
+        while answers[-1].get("server.accept_failed", 0) < 3:
+            answers.append(await server.counters(first))
+        # One failure for each pause: whoever polls meanwhile is answered many times.
+        assert len(answers) > 3
+        await server.counters(first, "/free")
+        assert (await waiting.response())[0] == 200
