@@ -151,3 +151,40 @@ def test_a_worker_is_started_as_this_process_was(monkeypatch: pytest.MonkeyPatch
     assert worker_command(["m:other"]) == [sys.executable, "-m", "daphne", "m:other"]
     monkeypatch.setattr(sys, "orig_argv", ["m:a"])
     assert worker_command(["m:a"]) == [sys.executable, "-m", "daphne", "m:a"]
+
+
+@pytest.mark.parametrize(
+    ("args", "line"),
+    [
+        (["--nope", "a:b"], "daphne: error: unrecognized arguments: --nope. See daphne --help.\n"),
+        (
+            ["--max-connection-per-address=3", "a:b"],
+            "daphne: error: unrecognized arguments: --max-connection-per-address=3. Did you mean "
+            "--max-connections-per-address? See daphne --help.\n",
+        ),
+        ([], "daphne: error: the following arguments are required: application. See daphne --help.\n"),
+        (
+            ["-p", "abc", "a:b"],
+            "daphne: error: argument -p/--port: invalid int value: 'abc'. See daphne --help.\n",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_command_line_is_one_line(
+    args: list[str], line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        build_parser("daphne", "").parse_args(args)
+    assert caught.value.code == 2
+    assert capsys.readouterr().err == line
+
+
+def test_the_usage_is_one_line_and_numbers_say_what_they_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    told = build_parser("daphne", "").format_help()
+    assert told.startswith("usage: daphne [options] application\n")
+    for option in ("--max-connections N", "--tls-timeout SECONDS", "--write-limit BYTES"):
+        assert f"  {option}" in told
+    monkeypatch.setattr("sys.argv", ["/somewhere/daphne/__main__.py"])
+    assert build_parser(None, "").prog == "python -m daphne"
+    monkeypatch.setattr("sys.argv", ["/usr/bin/daphne"])
+    assert build_parser(None, "").prog == "daphne"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import stat
@@ -74,9 +75,9 @@ def test_parse_endpoint(text: str, expected: Endpoint) -> None:
         ("tcp:interface=127.0.0.1", "needs port="),
         ("tcp:port=80:colour=red", "does not know 'colour'"),
         ("tcp:port=80:interface=::1", "does not know ''"),
-        ("tcp:port=eighty", "eighty"),
+        ("tcp:port=eighty", "a port is a number from 0 on, not 'eighty'"),
         ("tcp:port=99999", "0 to 65535"),
-        ("unix:/s:mode=rw", "rw"),
+        ("unix:/s:mode=rw", "an octal number such as 660, not 'rw'"),
     ],
 )
 def test_endpoints_that_are_none(text: str, reason: str) -> None:
@@ -128,7 +129,7 @@ def test_an_address_that_is_not_here() -> None:
 
 
 def test_an_unknown_name_is_told_as_the_system_says_it() -> None:
-    with pytest.raises(ListenError, match=r"nowhere.invalid:0: ."):
+    with pytest.raises(ListenError, match=r"nowhere.invalid:0: .+ with -b"):
         open_sockets(Endpoint("tcp", host="nowhere.invalid", port=0), 5)
 
 
@@ -163,6 +164,26 @@ def test_a_file_is_not_removed(tmp_path: Path) -> None:
     with pytest.raises(ListenError, match="is no socket"):
         open_sockets(Endpoint("unix", path=str(path)), 5)
     assert path.read_text() == "data"
+
+
+def test_a_path_that_is_too_long(tmp_path: Path) -> None:
+    with pytest.raises(ListenError, match="107 bytes at most. Choose a shorter path"):
+        open_sockets(Endpoint("unix", path=str(tmp_path / ("x" * 120))), 5)
+
+
+def test_a_server_that_is_too_busy_to_answer_keeps_its_socket(tmp_path: Path) -> None:
+    path = str(tmp_path / "s")
+    with socket.socket(socket.AF_UNIX) as busy, contextlib.ExitStack() as stack:
+        busy.bind(path)
+        busy.listen(0)
+        with contextlib.suppress(BlockingIOError):
+            for _ in range(10):
+                client = stack.enter_context(socket.socket(socket.AF_UNIX))
+                client.setblocking(False)
+                client.connect(path)
+        with pytest.raises(ListenError, match="another program listens there"):
+            open_sockets(Endpoint("unix", path=path), 5)
+        assert os.path.exists(path)
 
 
 def test_a_directory_that_is_missing(tmp_path: Path) -> None:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import difflib
 import importlib
 import os
+import re
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from channels.server.access import FORMATS
 from channels.server.config import Config
@@ -49,7 +51,7 @@ def build_parser(prog: str | None, description: str) -> argparse.ArgumentParser:
         ``verbosity``, ``access_log``, ``access_log_format``, ``log_fmt``, ``proxy_headers``,
         ``proxy_headers_host`` and ``proxy_headers_port``.
     """
-    parser = argparse.ArgumentParser(prog=prog, description=description)
+    parser = _Parser(prog=prog or _called(), description=description, usage="%(prog)s [options] application")
     _add_listening(parser.add_argument_group("listening"))
     _add_processes(parser.add_argument_group("processes"))
     groups: dict[str, argparse._ArgumentGroup] = {}
@@ -68,20 +70,44 @@ def build_parser(prog: str | None, description: str) -> argparse.ArgumentParser:
     return parser
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line: with so many options the usage would push it off the screen."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with exit code 2."""
+        self.exit(
+            2, f"{self.prog}: error: {message.rstrip('.')}.{self._guess(message)} See {self.prog} --help.\n"
+        )
+
+    def _guess(self, message: str) -> str:
+        unknown = re.search(r"unrecognized arguments: (--[\w-]+)", message)
+        if unknown is None:
+            return ""
+        known = [flag for action in self._actions for flag in action.option_strings]
+        near = difflib.get_close_matches(unknown[1], known, n=1, cutoff=0.75)
+        return f" Did you mean {near[0]}?" if near else ""
+
+
+def _called() -> str | None:
+    """The name this program was called by, where argparse would say ``__main__.py``."""
+    return "python -m daphne" if os.path.basename(sys.argv[0]) == "__main__.py" else None
+
+
 #: ``--name`` and ``--no-name``.
 _OnOrOff = argparse.BooleanOptionalAction
 
 
 def _add_option(group: argparse._ArgumentGroup, name: str, spec: dataclasses.Field[Any]) -> None:
     about = spec.metadata
-    unit = f" ({about['unit']})" if about["unit"] else ""
+    metavar = about["metavar"] or about["unit"].upper() or ("N" if about["kind"] is int else None)
+    unit = f" ({about['unit']})" if about["unit"] and about["metavar"] else ""
     shown = "none" if spec.default in (None, "") else spec.default
     text = f"{about['doc']}{unit} [{shown}]".replace("%", "%%")
     flags = about["flags"] or (f"--{name.replace('_', '-')}",)
     if about["kind"] is bool:
         group.add_argument(*flags, dest=name, action=_OnOrOff, default=spec.default, help=about["doc"])
         return
-    more = {"choices": about["choices"]} if about["choices"] else {"metavar": about["metavar"]}
+    more = {"choices": about["choices"]} if about["choices"] else {"metavar": metavar}
     group.add_argument(*flags, dest=name, type=about["kind"], default=spec.default, help=text, **more)
 
 
@@ -135,7 +161,7 @@ def _add_processes(group: argparse._ArgumentGroup) -> None:
         type=float,
         default=120.0,
         metavar="SECONDS",
-        help="How long a new process may take until it serves; negative for no limit (seconds) [120.0]",
+        help="How long a new process may take until it serves; negative for no limit. [120.0]",
     )
 
 

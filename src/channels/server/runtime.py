@@ -28,7 +28,17 @@ if TYPE_CHECKING:
     from channels.server.connection import Connection
     from channels.server.streams.base import Stream
 
+logger = logging.getLogger("channels.server")
 
+#: Seconds between two warnings about the same thing.
+_WARN_INTERVAL = 60.0
+_REFUSED = {
+    "descriptors": "A connection from %s was cut: this process may open no more files. Raise the limit "
+    "(ulimit -n, LimitNOFILE=), or set a lower --max-connections.",
+    "total": "A connection from %s was refused: there are --max-connections already.",
+    "address": "A connection from %s was refused: it has --max-connections-per-address already. If this is "
+    "a proxy, name it with --trusted-proxies.",
+}
 #: The time limits that each request begins anew.
 _TIME_LIMITS = (
     "keep_alive_timeout",
@@ -41,19 +51,6 @@ _TIME_LIMITS = (
 
 def _seconds(limit: float | None) -> float:
     return NEVER if limit is None else limit
-
-
-logger = logging.getLogger("channels.server")
-
-#: Seconds between two warnings about the same thing.
-_WARN_INTERVAL = 60.0
-_REFUSED = {
-    "descriptors": "A connection from %s was cut: this process may open no more files. Raise the limit "
-    "(ulimit -n, LimitNOFILE=), or set a lower --max-connections.",
-    "total": "A connection from %s was refused: there are --max-connections already.",
-    "address": "A connection from %s was refused: it has --max-connections-per-address already. If this is "
-    "a proxy, name it with --trusted-proxies.",
-}
 
 
 class Flushable(Protocol):

@@ -30,6 +30,7 @@ _ADVICE = {
     errno.EBADF: "it is not open. The program that starts the server has to pass it on",
     errno.ENOTSOCK: "it is no socket. The program that starts the server has to pass on a listening one",
     errno.EINVAL: "it is connected already. A .socket unit needs Accept=no",
+    errno.ENAMETOOLONG: "the kernel takes 107 bytes at most. Choose a shorter path with -u",
     errno.ENOENT: "its directory does not exist. Create it, or choose another path with -u",
 }
 
@@ -148,8 +149,8 @@ def _key_and_value(part: str, default: str) -> tuple[str, str]:
 
 
 def _tcp(values: dict[str, str]) -> Endpoint:
-    port = int(values["port"])
-    if not 0 <= port <= 65535:
+    port = _number("a port", values["port"])
+    if port > 65535:
         raise ValueError(f"a port is a number from 0 to 65535, not {port}")
     return Endpoint("tcp", host=values.get("interface", "").strip("[]"), port=port)
 
@@ -161,22 +162,27 @@ def _ssl(values: dict[str, str]) -> Endpoint:
 
 
 def _unix(values: dict[str, str]) -> Endpoint:
-    return Endpoint("unix", path=values["address"], mode=int(values.get("mode", "666"), 8))
+    mode = values.get("mode", "666")
+    if re.fullmatch("[0-7]+", mode) is None:
+        raise ValueError(f"a mode is an octal number such as 660, not {mode!r}")
+    return Endpoint("unix", path=values["address"], mode=int(mode, 8))
 
 
 def _fd(values: dict[str, str]) -> Endpoint:
-    return Endpoint("fd", fileno=int(values["fileno"]))
+    return Endpoint("fd", fileno=_number("a file descriptor", values["fileno"]))
 
 
 def _systemd(values: dict[str, str]) -> Endpoint:
     # The domain (INET, INET6, UNIX) that Twisted had to be told is what the socket itself says.
     index = values.get("index")
-    return Endpoint("systemd", name=values.get("name", ""), index=None if index is None else _count(index))
+    return Endpoint(
+        "systemd", name=values.get("name", ""), index=None if index is None else _number("an index", index)
+    )
 
 
-def _count(text: str) -> int:
+def _number(what: str, text: str) -> int:
     if not text.isdecimal():
-        raise ValueError(f"an index is a number from 0 on, not {text!r}")
+        raise ValueError(f"{what} is a number from 0 on, not {text!r}")
     return int(text)
 
 
@@ -227,7 +233,11 @@ def open_sockets(endpoint: Endpoint, backlog: int) -> list[socket.socket]:
 
 
 def _advice(error: OSError) -> str:
-    return _ADVICE.get(error.errno or 0, error.strerror or str(error))
+    if isinstance(error, socket.gaierror):
+        return f"{error.strerror}. Choose an address or a name of this machine with -b"
+    if error.errno is None:  # as Python itself says that a path is too long
+        return _ADVICE[errno.ENAMETOOLONG]
+    return _ADVICE.get(error.errno, error.strerror or str(error))
 
 
 def _describe(endpoint: Endpoint) -> str:
@@ -302,12 +312,15 @@ def _remove_stale(path: str) -> None:
     except FileNotFoundError:
         return
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
         try:
             probe.connect(path)
         except ConnectionRefusedError:
             os.unlink(path)
-        else:
-            raise OSError(errno.EADDRINUSE, "a server listens there")
+            return
+        except BlockingIOError:
+            pass  # so many wait for it already that it does not take another one
+        raise OSError(errno.EADDRINUSE, "a server listens there")
 
 
 def _open_fd(endpoint: Endpoint, backlog: int) -> list[socket.socket]:
