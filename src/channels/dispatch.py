@@ -17,7 +17,7 @@ import functools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final, TypeVar
 
-from channels.broadcast import Broadcast, DirectWrite
+from channels.broadcast import BROADCAST_TYPE, Broadcast, DirectWrite
 from channels.exceptions import ConsumerSignal
 from channels.typing import PUSH_EXTENSION, EventSource, Message, Receive, Scope, Send, Wakeup
 
@@ -225,7 +225,16 @@ def pushing_receive(scope: Scope, receive: Receive) -> EventSource | None:
 
 
 def direct_write(source: EventSource, send: Send) -> DirectWrite | None:
-    """Return how the server of ``source`` writes a broadcast, unless somebody has wrapped its ``send``."""
+    """Return how the server of ``source`` writes a broadcast, unless somebody has wrapped its ``send``.
+
+    A wrapper that is a method of an object with ``passes(message_type)`` may say to whom it hands
+    messages of this type untouched; then it may be left out.
+    """
+    while (passes := getattr(getattr(send, "__self__", None), "passes", None)) is not None:
+        inner: Send | None = passes(BROADCAST_TYPE)
+        if inner is None:
+            return None
+        send = inner
     if getattr(source, "send", None) != send:
         return None
     write: DirectWrite | None = getattr(source, "write_broadcast", None)

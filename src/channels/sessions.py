@@ -215,6 +215,11 @@ class InstanceSessionWrapper:
                 await self._answer(session, message)
         return await self.real_send(message)
 
+    def passes(self, message_type: str) -> Send | None:
+        """Return to whom :meth:`send` hands messages of this type untouched; None if it looks at them."""
+        looks = type(self).send is not InstanceSessionWrapper.send or message_type in self.save_message_types
+        return None if looks else self.real_send
+
     async def _answer(self, session: SessionBase, message: Message) -> None:
         with_cookie = message["type"] in self.cookie_response_message_types
         if session.is_empty():

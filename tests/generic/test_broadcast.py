@@ -14,8 +14,10 @@ from websockets.asyncio.client import connect
 
 from channels.generic.websocket import AsyncWebsocketConsumer, WebsocketConsumer
 from channels.layers import get_channel_layer
+from channels.middleware import BaseMiddleware
 from channels.protocols import websocket_frame
 from channels.server.connection import Connection
+from channels.sessions import CookieMiddleware, InstanceSessionWrapper, SessionMiddlewareStack
 from channels.testing import WebsocketCommunicator
 from tests.server.helpers import LONG, Running, eventually, serve
 
@@ -100,6 +102,38 @@ def encodings(monkeypatch):
     monkeypatch.setattr("channels.server.streams.websocket.encode_message", counting)
     monkeypatch.setattr("channels.protocols.websocket.encode_message", counting)
     return made
+
+
+async def test_a_session_is_no_detour(encodings):
+    app = SessionMiddlewareStack(BaseMiddleware(Room.as_asgi()))
+    async with serve(app) as running, Clients(running, 3) as clients:
+        await group_send("a")
+        for client in clients:
+            assert await received(client, 1) == ["a"]
+        assert encodings == ["a"]
+
+
+class Saves(InstanceSessionWrapper):
+    save_message_types = ["websocket.accept", "websocket.send"]
+
+
+class Overrides(InstanceSessionWrapper):
+    async def send(self, message):
+        return await super().send(message)
+
+
+@pytest.mark.parametrize("kind", [Saves, Overrides])
+async def test_a_session_that_looks_at_each_message_sees_each(kind, encodings):
+    async def app(scope, receive, send):
+        wrapper = kind(scope, send)
+        await wrapper.resolve_session()
+        await Room.as_asgi()(wrapper.scope, receive, wrapper.send)
+
+    async with serve(CookieMiddleware(app)) as running, Clients(running, 2) as clients:
+        await group_send("a")
+        for client in clients:
+            assert await received(client, 1) == ["a"]
+        assert encodings == ["a", "a"]
 
 
 async def test_a_frame_is_made_once(encodings):
