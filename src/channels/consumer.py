@@ -62,7 +62,7 @@ class AsyncConsumer:
             send = self._listen_to_server(mailbox, pumps, receive, send)
             self.base_send = async_to_sync(send) if self._sync else send
             await self._listen_to_layer(mailbox, pumps)
-            await mailbox.deliver(self.dispatch, self._describe)
+            await mailbox.deliver(self._dispatch(), self._describe)
         except StopConsumer:
             return
         finally:
@@ -121,6 +121,17 @@ class AsyncConsumer:
             f"In consumer {cls.__module__}.{cls.__qualname__}, handling {message.get('type')!r}, "
             f"path {path!r}, user {describe_user(self.scope.get('user'))}."
         )
+
+    def _dispatch(self) -> Callable[[Message], Awaitable[None]]:
+        """Return what handles each message: ``dispatch``, without a coroutine for it if it is ours."""
+        ours = getattr(self.dispatch, "__func__", None) is AsyncConsumer.dispatch
+        return self._call_handler if ours else self.dispatch
+
+    def _call_handler(self, message: Message) -> Awaitable[None]:
+        if connections_due():
+            return self.dispatch(message)
+        handled: Awaitable[None] = find_handler(self, message)(message)
+        return handled
 
     async def dispatch(self, message: Message) -> None:
         """Call the handler of ``message``.

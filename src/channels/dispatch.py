@@ -37,14 +37,17 @@ def get_handler_name(message: Message) -> str:
         ValueError: the message has no type, or one that begins with an underscore or a dot
             (methods with such names are nobody's business).
     """
-    if "type" not in message:
-        raise ValueError(f"Incoming message has no 'type' attribute, only {sorted(map(str, message))}.")
-    return _handler_name(str(message["type"]))
+    try:
+        return _handler_name(message["type"])
+    except KeyError:
+        raise ValueError(
+            f"Incoming message has no 'type' attribute, only {sorted(map(str, message))}."
+        ) from None
 
 
 @functools.lru_cache(maxsize=1024)
-def _handler_name(kind: str) -> str:
-    handler_name = kind.replace(".", "_")
+def _handler_name(kind: object) -> str:
+    handler_name = str(kind).replace(".", "_")
     if handler_name.startswith("_"):
         raise ValueError(f"Malformed type in message (leading underscore): {kind!r}.")
     return handler_name
@@ -60,7 +63,7 @@ class Mailbox:
         direct: writes to the consumer's socket, past the consumer; None if that is not possible.
     """
 
-    __slots__ = ("_sources", "_waiter", "direct", "peer_gone")
+    __slots__ = ("_sources", "_takes", "_waiter", "direct", "peer_gone")
 
     def __init__(self) -> None:
         self.direct: DirectWrite | None = None
@@ -71,6 +74,7 @@ class Mailbox:
     def add(self, source: EventSource) -> None:
         """Take messages from ``source`` too."""
         self._sources.append(source)
+        self._takes.append(source.receive_nowait)
         source.set_wakeup(self.wake)
 
     def wake(self) -> None:
@@ -87,12 +91,12 @@ class Mailbox:
 
     def get_nowait(self) -> Message | None:
         """Take the next message, or None if all sources are empty."""
-        sources = self._sources  # two at most times
-        for _ in range(len(sources)):
-            source = sources.pop(0)
-            sources.append(source)
+        sources = self._sources  # two at most times; the next in turn first
+        for place, source in enumerate(sources, 1):
             message = source.receive_nowait()
             if message is not None:
+                if place < len(sources):
+                    sources[:] = sources[place:] + sources[:place]
                 return message
         return None
 

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple, Protocol
 
 from channels.broadcast import BROADCAST_TYPE, Broadcast
 from channels.layers.channel import LocalChannel, announce_all, call_in_loop
-from channels.layers.values import copy_message
+from channels.layers.values import copier, copy_message
 from channels.typing import Message
 
 #: Members served before other work of the loop gets its turn.
@@ -170,11 +170,11 @@ class Fanout:
 
     def _append(self, members: list[LocalChannel], message: Message, expires: float) -> int:
         """Put a copy on each channel; returns how many were full."""
-        reached, missed = [], Counter[str]()
+        reached, missed, copy = [], Counter[str](), copier(message)
         for channel in members:
             if channel.loop is None:
                 missed["closed"] += 1
-            elif channel.append(copy_message(message), expires):
+            elif channel.append(copy(message), expires):
                 reached.append(channel)
             else:
                 missed["capacity"] += 1

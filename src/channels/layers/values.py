@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import decimal
 import uuid
+from collections.abc import Callable
 from typing import Any, Final
 
 from channels.exceptions import InvalidMessageError
@@ -28,6 +29,16 @@ def copy_message(message: Message) -> Message:
         if type(value) not in IMMUTABLE:
             return {key: _copy(item, str(key)) for key, item in message.items()}
     return dict(message)
+
+
+def copier(message: Message) -> Callable[[Message], Message]:
+    """Return what makes copies of ``message`` like :func:`copy_message`, for many receivers of the same.
+
+    Raises:
+        TypeError: a value cannot travel through a layer.
+    """
+    flat = all(type(value) in IMMUTABLE for value in message.values())
+    return dict if flat else copy_message
 
 
 def _copy(value: Any, path: str) -> Any:

@@ -11,7 +11,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 
 from websockets.exceptions import PayloadTooBig, ProtocolError
-from websockets.frames import Close, Frame, Opcode
+from websockets.frames import Close, Frame, Opcode, apply_mask  # type: ignore[attr-defined]
 
 from channels import telemetry
 from channels.protocols.deflate import Compression, DeflateParameters, Deflater, Inflater, InvalidDeflate
@@ -149,6 +149,8 @@ class WebSocketConnection:
 
         After CloseReceived nothing more comes.
         """
+        if self._offset == len(self._buffer) and not self._eof:
+            return None
         event: MessageReceived | PongReceived | CloseReceived | None = None
         try:
             while event is None and not self._over:
@@ -170,6 +172,13 @@ class WebSocketConnection:
             telemetry.count("protocols.late_frame")
         else:
             self._output.append(encode_message(data, self._deflater))
+
+    def message_to_send(self, data: str | bytes) -> bytes:
+        """Write a message and return all that is to be written to the peer; see :meth:`send_message`."""
+        if self._output or self._close_sent or self._close_received:
+            self.send_message(data)
+            return self.data_to_send()
+        return encode_message(data, self._deflater)
 
     def send_frame(self, frame: bytes) -> None:
         """Write a frame that :func:`encode_message` made.
@@ -253,8 +262,7 @@ class WebSocketConnection:
         end = start + size
         if first not in _MESSAGES or not 0 <= size <= self._small or len(buffer) < end:
             return None
-        mask = (buffer[start - 4 : start] * 32)[:size]
-        data = (int.from_bytes(buffer[start:end]) ^ int.from_bytes(mask)).to_bytes(size)
+        data = apply_mask(buffer[start:end], buffer[start - 4 : start])
         self._offset = end
         return MessageReceived(_text(data) if first == _TEXT else data)
 

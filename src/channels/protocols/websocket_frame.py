@@ -11,6 +11,7 @@ MAX_CONTROL_SIZE = 125
 
 _TEXT, _BINARY = 0x81, 0x82  # first byte of a message in one frame
 _COMPRESSED = 0x40
+_MAX_KEPT_SIZE = 65536
 
 
 def encode_message(data: str | bytes, deflate: Compression | Deflater | None = None) -> bytes:
@@ -28,6 +29,8 @@ def encode_message(data: str | bytes, deflate: Compression | Deflater | None = N
 
     See RFC 6455 5.2: a server does not mask.
     """
+    if type(data) is str and deflate is None:
+        return _text_frame(data)
     if isinstance(data, str):
         first, data = _TEXT, data.encode()
     elif isinstance(data, bytes | bytearray | memoryview):
@@ -36,6 +39,25 @@ def encode_message(data: str | bytes, deflate: Compression | Deflater | None = N
         raise TypeError(f"A WebSocket message is str or bytes, not {type(data).__name__}.")
     if deflate is not None and deflate.compresses(data):
         first, data = first | _COMPRESSED, deflate.deflate(data)
+    return _frame(first, data)
+
+
+#: The last text that was sent, and its frame: in a room the next one is the same.
+_latest: tuple[str, bytes] = ("", b"\x81\0")
+
+
+def _text_frame(data: str) -> bytes:
+    global _latest
+    text, frame = _latest
+    if text == data:
+        return frame
+    frame = _frame(_TEXT, data.encode())
+    if len(frame) <= _MAX_KEPT_SIZE:
+        _latest = (data, frame)
+    return frame
+
+
+def _frame(first: int, data: bytes) -> bytes:
     size = len(data)
     if size <= MAX_CONTROL_SIZE:
         return b"%c%c%b" % (first, size, data)

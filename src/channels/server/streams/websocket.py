@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from channels import telemetry
 from channels.broadcast import Broadcast
@@ -24,6 +24,8 @@ from channels.server.streams.scope import named_request, websocket_scope
 from channels.server.streams.states import FAILED, LOST, NORMAL, POLICY, RESTARTING, State
 from channels.server.timers import NEVER
 from channels.typing import Message
+
+_OPEN: Final = State.OPEN  # members of an enum are slow to come by
 
 
 class WebSocketStream(Stream):
@@ -137,8 +139,9 @@ class WebSocketStream(Stream):
 
     def _advance(self) -> None:
         """Take what the protocol has understood, as much of it as may wait here."""
+        next_event = self._protocol.next_event
         while not self._inbox.full:
-            event = self._protocol.next_event()
+            event = next_event()
             if event is None:
                 break
             if isinstance(event, MessageReceived):
@@ -150,7 +153,7 @@ class WebSocketStream(Stream):
         self._write()
 
     def _message_received(self, data: str | bytes) -> None:
-        if self._state is State.OPEN:
+        if self._state is _OPEN:
             if self._pace is not None and not self._pace.allows(self.runtime.timers.now):
                 self._too_fast()
                 return
@@ -198,16 +201,17 @@ class WebSocketStream(Stream):
             TypeError: it holds something of the wrong type.
             OSError: the WebSocket is closed already; consumers count that and go on.
         """
-        action = _SEND[self._state].get(message.get("type", ""))
+        kind = message.get("type", "")
+        action = _send if kind == "websocket.send" and self._state is _OPEN else _SEND[self._state].get(kind)
         if action is None:
-            raise ValueError(self._out_of_turn(message.get("type", "")))
+            raise ValueError(self._out_of_turn(kind))
         action(self, message)
-        if self._link.congested and self._state is State.OPEN:
+        if self._link.congested and self._state is _OPEN:
             await self._link.wait_writable()
 
     def write_broadcast(self, broadcast: Broadcast) -> bool:
         """Write messages that go to many sockets at once; see :data:`channels.broadcast.DirectWrite`."""
-        if self._state is not State.OPEN or self._link.congested:
+        if self._state is not _OPEN or self._link.congested:
             return False
         compression = self._protocol.compression
         try:
@@ -254,8 +258,7 @@ class WebSocketStream(Stream):
 
     def _send(self, message: Message) -> None:
         for payload in payloads(message):
-            self._protocol.send_message(payload)
-        self._write()
+            self._link.write(self._protocol.message_to_send(payload))
         if self._link.congested and self._link.unsent > self.runtime.config.write_limit:
             self._link.cut("bytes")
 
@@ -400,6 +403,8 @@ def _frames(broadcast: Broadcast, compression: Compression | None) -> bytes | No
 
 
 _Action = Callable[[WebSocketStream, Message], None]
+#: What nearly every message is, without a look into the table.
+_send: _Action = WebSocketStream._send
 #: What an application may send in which state, and who takes it.
 _SEND: dict[int, dict[str, _Action]] = {
     State.CONNECTING: {
