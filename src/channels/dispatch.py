@@ -63,7 +63,7 @@ class Mailbox:
         direct: writes to the consumer's socket, past the consumer; None if that is not possible.
     """
 
-    __slots__ = ("_sources", "_takes", "_waiter", "direct", "peer_gone")
+    __slots__ = ("_sources", "_waiter", "direct", "peer_gone")
 
     def __init__(self) -> None:
         self.direct: DirectWrite | None = None
@@ -74,7 +74,6 @@ class Mailbox:
     def add(self, source: EventSource) -> None:
         """Take messages from ``source`` too."""
         self._sources.append(source)
-        self._takes.append(source.receive_nowait)
         source.set_wakeup(self.wake)
 
     def wake(self) -> None:
