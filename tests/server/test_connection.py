@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from channels import telemetry
-from channels.server.connection import _address
+from channels.server.connection import address_pair
 from tests.server.helpers import GET, UPGRADE, Recorder, close_frame, eventually, frame, serve
 
 
@@ -24,7 +24,7 @@ from tests.server.helpers import GET, UPGRADE, Recorder, close_frame, eventually
     ],
 )
 def test_addresses(name: Any, expected: Any) -> None:
-    assert _address(name) == expected
+    assert address_pair(name) == expected
 
 
 async def test_a_download_that_goes_on_is_not_cut() -> None:

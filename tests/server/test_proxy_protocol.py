@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from channels import telemetry
-from channels.server.config import ConfigError
 from channels.server.proxy_protocol import NoProxyHeader, parse_proxy_header
 from tests.server.helpers import GET, Recorder, echo, eventually, serve
 
@@ -125,9 +124,3 @@ async def test_the_limit_of_an_address_counts_clients() -> None:
         assert (await second.response())[0] == 200
         await third.send(LINE + GET)
         assert (await third.response())[0] == 503
-
-
-async def test_it_does_not_go_with_tls() -> None:
-    with pytest.raises(ConfigError, match="does not go with TLS"):
-        async with serve(echo, proxy_protocol=True, ssl_certfile="x.pem"):
-            pass

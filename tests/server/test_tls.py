@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import shutil
 import ssl
@@ -196,3 +197,107 @@ def test_who_speaks_tls() -> None:
     assert secured(own, config) == own
     with pytest.raises(ConfigError, match="ssl_keyfile is 'k.pem', but there is no certificate"):
         Config(app=echo, ssl_keyfile="k.pem")
+
+
+async def ask(pair: Pair, tmp_path: Path, client: Pair | None, requirement: str) -> dict[str, Any]:
+    """What the application is told of a client that shows ``client``."""
+    authority = tmp_path / "authority.crt"
+    app = Recorder()
+    options: dict[str, Any] = {"ssl_ca_certs": str(authority), "ssl_cert_reqs": requirement}
+    async with serve(app, endpoints=(pair.endpoint,), **options) as running:
+        context = pair.client()
+        if client is not None:
+            context.load_cert_chain(client.certificate, client.key)
+        peer = await connect(running, context)
+        await peer.send(GET)
+        arrived = asyncio.ensure_future(app.next())
+        gone = asyncio.ensure_future(peer.reader.read())
+        await asyncio.wait([arrived, gone], return_when=asyncio.FIRST_COMPLETED, timeout=LONG)
+        if not arrived.done():
+            arrived.cancel()
+            assert gone.result() == b""
+            return {}
+        gone.cancel()
+        run = arrived.result()
+        await run.respond(b"welcome")
+        run.end()
+        await peer.close()
+        told: dict[str, Any] = run.scope["extensions"]["tls"]
+        return told
+
+
+@pytest.mark.parametrize("requirement", ["required", "optional"])
+async def test_a_client_with_a_certificate(pair: Pair, tmp_path: Path, requirement: str) -> None:
+    authority = make_pair(tmp_path, "authority")
+    client = make_pair(tmp_path, "alice", signed_by=authority)
+    told = await ask(pair, tmp_path, client, requirement)
+    assert told["client_cert_chain"][0].strip() == client.certificate.read_text().strip()
+    assert told["client_cert_name"] == "CN=alice"
+    assert told["client_cert_error"] is None
+
+
+@pytest.mark.parametrize(("requirement", "served"), [("required", False), ("optional", True)])
+async def test_a_client_without_a_certificate(
+    pair: Pair, tmp_path: Path, requirement: str, served: bool
+) -> None:
+    make_pair(tmp_path, "authority")
+    try:
+        told = await ask(pair, tmp_path, None, requirement)
+    except (ssl.SSLError, ConnectionError):
+        told = {}
+    assert bool(told) is served
+    if served:
+        assert (told["client_cert_chain"], told["client_cert_name"]) == ([], None)
+
+
+@pytest.mark.parametrize("requirement", ["required", "optional"])
+async def test_a_client_with_a_wrong_certificate(pair: Pair, tmp_path: Path, requirement: str) -> None:
+    make_pair(tmp_path, "authority")
+    with contextlib.suppress(ssl.SSLError, ConnectionError):
+        assert await ask(pair, tmp_path, make_pair(tmp_path, "mallory"), requirement) == {}
+
+
+@pytest.mark.parametrize(("name", "why"), [("none.crt", "No such file"), ("empty", "no usable PEM")])
+def test_authorities_that_cannot_be_read(pair: Pair, tmp_path: Path, name: str, why: str) -> None:
+    (tmp_path / "empty").write_bytes(b"")
+    files = CertificateFiles(str(pair.certificate), str(pair.key), client_ca=str(tmp_path / name))
+    with pytest.raises(ListenError, match=why) as caught:
+        Credentials(files, ("http/1.1",))
+    assert "--ssl-ca-certs" in str(caught.value)
+
+
+def test_who_asks_clients() -> None:
+    config = Config(app=echo, ssl_certfile="c.pem", ssl_ca_certs="ca.pem", ssl_cert_reqs="optional")
+    for text in ("tcp:80", "ssl:443:privateKey=own.pem"):
+        files = secured(parse_endpoint(text), config).tls
+        assert files is not None
+        assert (files.client_ca, files.client_required) == ("ca.pem", False)
+    assert secured(parse_endpoint("unix:/s"), config).tls is None
+    assert Config(app=echo, ssl_ca_certs="ca.pem", endpoints=("ssl:443",)).ssl_cert_reqs == "required"
+    with pytest.raises(ConfigError, match="no client would be asked"):
+        Config(app=echo, ssl_ca_certs="ca.pem")
+
+
+def test_a_certificate_out_of_date_is_one_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    old, new = make_pair(tmp_path, "old", age=3), make_pair(tmp_path, "new")
+    files = CertificateFiles(str(old.certificate), str(old.key))
+    credentials = Credentials(files, ("http/1.1",))
+    (record,) = caplog.records
+    assert "old.crt is valid from" in record.getMessage()
+    assert "Renew it" in record.getMessage()
+    shutil.copy(new.certificate, old.certificate)
+    shutil.copy(new.key, old.key)
+    credentials.on_due(1.0)
+    assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize("name", ["localhost", "somebody.else"])
+async def test_whatever_name_a_client_calls(pair: Pair, name: str) -> None:
+    async with serve(echo, endpoints=(pair.endpoint,)) as running:
+        context = pair.client()
+        context.check_hostname = False
+        address = running.server.addresses[0]
+        client = Client(*await asyncio.open_connection(*address, ssl=context, server_hostname=name))
+        await client.send(GET)
+        assert (await client.response())[0] == 200
+        await client.close()

@@ -98,6 +98,19 @@ class Config:
     ssl_keyfile: str | None = option(
         None, "The certificate's private key, if it is not in the same file.", metavar="PEM", group="TLS"
     )
+    ssl_ca_certs: str | None = option(
+        None,
+        "Ask clients for a certificate that one of these authorities signed (PEM); the application finds it "
+        "in the tls extension of the scope.",
+        metavar="PEM",
+        group="TLS",
+    )
+    ssl_cert_reqs: str = option(
+        "required",
+        "Whether a client without a certificate is refused; one with a wrong certificate always is.",
+        choices=("required", "optional"),
+        group="TLS",
+    )
     proxy_address_header: str | None = option(None, "The proxy header with the peer's address.", flags=())
     proxy_port_header: str | None = option(None, "The proxy header with the peer's port.", flags=())
     proxy_proto_header: str | None = option(None, "The proxy header with the peer's scheme.", flags=())
@@ -111,7 +124,7 @@ class Config:
     )
     proxy_protocol: bool = option(
         False,
-        "Expect a PROXY header (version 1 or 2) first on every connection; not on endpoints with TLS.",
+        "Expect a PROXY header (version 1 or 2) first on every connection, also in front of TLS.",
         kind=bool,
         group="proxies",
     )
@@ -315,6 +328,12 @@ class Config:
         if self.ssl_keyfile and not self.ssl_certfile:
             raise ConfigError(
                 f"ssl_keyfile is {self.ssl_keyfile!r}, but there is no certificate: add --ssl-certfile."
+            )
+        speaks_tls = self.ssl_certfile or any(text.startswith("ssl:") for text in self.endpoints)
+        if self.ssl_ca_certs and not speaks_tls:
+            raise ConfigError(
+                f"ssl_ca_certs is {self.ssl_ca_certs!r}, but nothing here speaks TLS, so no client would be "
+                "asked for a certificate: add --ssl-certfile, or an ssl: endpoint."
             )
 
 

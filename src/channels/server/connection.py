@@ -15,7 +15,7 @@ from channels import telemetry
 from channels.server.files import FilePart
 from channels.server.http1 import HTTP1Handler
 from channels.server.http2 import HTTP2Handler, Opening
-from channels.server.proxy_protocol import ProxyGreeting
+from channels.server.proxy_protocol import Pair, ProxyGreeting
 from channels.server.runtime import Runtime
 from channels.server.timers import NEVER
 from channels.server.tls import Credentials
@@ -54,7 +54,7 @@ class Handler(Protocol):
 Address = list[Any]
 
 
-def _address(name: Any) -> Address | None:
+def address_pair(name: Any) -> Address | None:
     """Turn a socket's name into ASGI's pair: [host, port], or [path, None] for a Unix socket."""
     if isinstance(name, tuple):
         return [name[0], name[1]]
@@ -79,6 +79,7 @@ class Connection(asyncio.Protocol):
         client: the peer as [host, port]; None on a Unix socket.
         server: where the peer connected to.
         tls: ASGI's ``tls`` extension; None on a connection in clear text.
+        named: client and server, if a proxy has named them in front of TLS.
         congested: more waits to be written than the write buffer's size.
     """
 
@@ -99,6 +100,7 @@ class Connection(asyncio.Protocol):
         "closing",
         "congested",
         "handler",
+        "named",
         "runtime",
         "server",
         "slot",
@@ -109,6 +111,7 @@ class Connection(asyncio.Protocol):
         self.runtime = runtime
         self.tls: dict[str, Any] | None = None
         self._credentials = credentials
+        self.named: Pair | None = None
         self._admitted = credentials is not None  # with TLS, whoever accepted it has judged it
         self.client: Address | None = None
         self.server: Address | None = None
@@ -132,14 +135,16 @@ class Connection(asyncio.Protocol):
         """Begin to speak HTTP/1.1."""
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=self.runtime.config.write_buffer_size)
-        self.client = _address(transport.get_extra_info("peername"))
-        self.server = _address(transport.get_extra_info("sockname"))
+        self.client = address_pair(transport.get_extra_info("peername"))
+        self.server = address_pair(transport.get_extra_info("sockname"))
         self.runtime.arriving.discard(self)
         self.runtime.connections.add(self)
         self.runtime.accepted += 1
         if self._credentials is not None:
             self.tls = self._credentials.extension(transport.get_extra_info("ssl_object"))
-        if self.runtime.config.proxy_protocol:
+        if self.named is not None:
+            self.client, self.server = self.named
+        if self.runtime.config.proxy_protocol and self._credentials is None:
             self.handler = ProxyGreeting(self)
         else:
             self._begin()

@@ -15,7 +15,8 @@ import socket
 from typing import Any
 
 from channels import telemetry
-from channels.server.connection import Connection
+from channels.server.connection import Connection, address_pair
+from channels.server.proxied_tls import read_proxy_header
 from channels.server.runtime import Runtime
 from channels.server.tls import Credentials
 
@@ -40,6 +41,7 @@ class Doorway:
         self._runtime = runtime
         self._socket = sock
         self._credentials = credentials
+        self._proxied = credentials is not None and runtime.config.proxy_protocol
         self._greetings: set[asyncio.Task[None]] = set()
         self._again: asyncio.TimerHandle | None = None
 
@@ -98,13 +100,22 @@ class Doorway:
         task.add_done_callback(self._greetings.discard)
 
     def _is_refused(self, sock: socket.socket, host: str | None) -> bool:
-        if self._credentials is None:
-            # Any other refusal can be told in clear text: the connection does.
+        if self._credentials is None or self._proxied:
+            # Any other refusal can be told in clear text: the connection does. A proxy first says who comes.
             return self._runtime.is_last_descriptor(sock.fileno(), host)
         return self._runtime.refusal_of(host, sock.fileno()) is not None
 
     async def _greet(self, connection: Connection, sock: socket.socket, host: str | None) -> None:
         runtime = self._runtime
+        if self._proxied:
+            try:
+                host = await self._hear_proxy(connection, sock)
+            except BaseException as error:
+                runtime.arriving.discard(connection)
+                sock.close()
+                if isinstance(error, OSError):
+                    return  # the peer has gone, or was refused
+                raise
         more: dict[str, Any] = {}
         if self._credentials is not None:
             limit = runtime.config.tls_timeout
@@ -119,3 +130,17 @@ class Doorway:
             if more and connection in runtime.arriving:
                 runtime.admission.leave(host)  # it was never made, so it does not leave by itself
             runtime.arriving.discard(connection)
+
+    async def _hear_proxy(self, connection: Connection, sock: socket.socket) -> str | None:
+        """Learn for whom a proxy speaks; returns the address of who is counted.
+
+        Raises:
+            OSError: it has gone, it is none, or there are too many connections.
+        """
+        peer = address_pair(sock.getpeername())
+        connection.named = await read_proxy_header(self._runtime, sock, peer)
+        client = peer if connection.named is None else connection.named[0]
+        host = None if client is None else client[0]
+        if self._runtime.refusal_of(host, sock.fileno()) is not None:
+            raise ConnectionRefusedError
+        return host

@@ -14,6 +14,7 @@ from channels.server.timers import NEVER
 
 if TYPE_CHECKING:
     from channels.server.connection import Connection
+    from channels.server.runtime import Runtime
 
 _SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 _LONGEST_LINE = 107  # of version 1, with its end
@@ -92,6 +93,22 @@ def _parse_binary(data: bytes) -> tuple[Pair | None, int] | None:
     return ([hosts[0], ports[0]], [hosts[1], ports[1]]), size
 
 
+def trusted(runtime: Runtime, address: list[Any] | None) -> bool:
+    """Whether a peer may say for whom it speaks."""
+    return runtime.proxies is None or runtime.proxies.trusts(address)
+
+
+def refused(reason: str, address: list[Any] | None) -> None:
+    """Count a connection that ends because of its header."""
+    telemetry.count("server.bad_proxy_header", reason=reason, client=address)
+
+
+#: Why a peer that :func:`trusted` refuses is refused.
+UNTRUSTED = "the peer is none of --trusted-proxies"
+#: Why one that says nothing is.
+TOO_SLOW = "the header did not arrive in time"
+
+
 class ProxyGreeting:
     """What a connection does until its PROXY header has arrived.
 
@@ -114,9 +131,8 @@ class ProxyGreeting:
 
     def data_received(self, data: bytes) -> None:
         """Read the header, and hand on what follows it."""
-        proxies = self._connection.runtime.proxies
-        if proxies is not None and not proxies.trusts(self._connection.client):
-            self._refuse("the peer is none of --trusted-proxies")
+        if not trusted(self._connection.runtime, self._connection.client):
+            self._refuse(UNTRUSTED)
             return
         self._begun += data
         try:
@@ -145,9 +161,9 @@ class ProxyGreeting:
         """The header did not come in time."""
         if now < self._deadline:
             return self._deadline
-        self._refuse("the header did not arrive in time")
+        self._refuse(TOO_SLOW)
         return NEVER
 
     def _refuse(self, reason: str) -> None:
-        telemetry.count("server.bad_proxy_header", reason=reason, client=self._connection.client)
+        refused(reason, self._connection.client)
         self._connection.close(linger=True)

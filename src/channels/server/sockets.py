@@ -55,11 +55,15 @@ class CertificateFiles:
         certificate: the certificate, with its chain or without.
         key: its private key, without a passphrase; may be the same file.
         chain: certificates of issuers, if they are not in the first file; "" for none.
+        client_ca: who may sign the certificates of clients; "" if they are not asked for one.
+        client_required: whether a client without one is refused.
     """
 
     certificate: str
     key: str
     chain: str = ""
+    client_ca: str = ""
+    client_required: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,14 @@ import os
 import ssl
 import tempfile
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from cryptography import x509
+
 from channels import telemetry
-from channels.server.config import Config, ConfigError
+from channels.server.config import Config
 from channels.server.sockets import CertificateFiles, Endpoint, ListenError
 from channels.server.timers import NEVER, Timers
 
@@ -36,18 +39,13 @@ _REASONS = {
 
 
 def secured(endpoint: Endpoint, config: Config) -> Endpoint:
-    """Returns ``endpoint`` with the certificate of ``--ssl-certfile``, if it is one to speak TLS on.
-
-    Raises:
-        ConfigError: it would have to read a PROXY header before TLS.
-    """
-    if config.proxy_protocol and (endpoint.tls is not None or config.ssl_certfile is not None):
-        raise ConfigError(
-            "proxy_protocol does not go with TLS here: let the proxy speak TLS, and listen on tcp: or unix:."
-        )
-    if config.ssl_certfile is None or endpoint.tls is not None or endpoint.kind == "unix":
-        return endpoint
-    files = CertificateFiles(config.ssl_certfile, config.ssl_keyfile or config.ssl_certfile)
+    """Returns ``endpoint`` with what the settings say of TLS, if it is one to speak TLS on."""
+    files = endpoint.tls
+    if files is None and config.ssl_certfile is not None and endpoint.kind != "unix":
+        files = CertificateFiles(config.ssl_certfile, config.ssl_keyfile or config.ssl_certfile)
+    if files is not None and config.ssl_ca_certs:
+        required = config.ssl_cert_reqs == "required"
+        files = dataclasses.replace(files, client_ca=config.ssl_ca_certs, client_required=required)
     return dataclasses.replace(endpoint, tls=files)
 
 
@@ -75,6 +73,9 @@ class Credentials:
         self.context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
         self.context.set_alpn_protocols(list(protocols))
         self._load(self.context)
+        _warn_if_out_of_date(files.certificate, self._leaf)
+        if files.client_ca:
+            self._ask_clients(self.context)
         self._suites = {suite["name"]: suite["id"] & 0xFFFF for suite in self.context.get_ciphers()}
 
     def watch(self, timers: Timers) -> None:
@@ -99,20 +100,35 @@ class Credentials:
             telemetry.count("server.certificate_refused", certificate=self._files.certificate)
             logger.error("%s The certificate from before stays in use.", error)
         else:
+            _warn_if_out_of_date(self._files.certificate, self._leaf)
             logger.info("The renewed certificate %s is in use.", self._files.certificate)
 
     def extension(self, connection: ssl.SSLObject | ssl.SSLSocket | None) -> dict[str, Any]:
         """Returns ASGI's ``tls`` extension for a connection (asgi.readthedocs.io, "TLS Extension")."""
         cipher = connection.cipher() if connection is not None else None
         version = connection.version() if connection is not None else None
+        asked = connection is not None and self._files.client_ca
+        chain = _client_chain(connection) if asked else []
         return {
             "server_cert": self._leaf,
-            "client_cert_chain": [],
-            "client_cert_name": None,
+            "client_cert_chain": [ssl.DER_cert_to_PEM_cert(certificate) for certificate in chain],
+            "client_cert_name": _subject(chain[0]) if chain else None,
+            # Who sends a wrong certificate is not connected.
             "client_cert_error": None,
             "tls_version": _VERSIONS.get(version or ""),
             "cipher_suite": self._suites.get(cipher[0]) if cipher else None,
         }
+
+    def _ask_clients(self, context: ssl.SSLContext) -> None:
+        """Demand certificates of clients, or take them."""
+        path = self._files.client_ca
+        context.verify_mode = ssl.CERT_REQUIRED if self._files.client_required else ssl.CERT_OPTIONAL
+        try:
+            context.load_verify_locations(path)
+        except ssl.SSLError:
+            raise _cannot_ask(path, "it holds no usable PEM certificate") from None
+        except OSError as error:
+            raise _cannot_ask(path, error.strerror or str(error)) from None
 
     def _look(self) -> tuple[tuple[int, int, int] | None, ...]:
         """What changes when a file does; None for one that is not there at the moment."""
@@ -161,6 +177,40 @@ class Credentials:
                 joined.write(Path(path).read_bytes() + b"\n")
             joined.flush()
             yield joined.name
+
+
+def _cannot_ask(path: str, why: str) -> ListenError:
+    return ListenError(
+        0,
+        f"Cannot ask clients for certificates of {path}: {why}. Give --ssl-ca-certs a readable PEM file.",
+    )
+
+
+def _client_chain(connection: Any) -> list[bytes]:
+    """Returns the client's certificate and those that came with it (before Python 3.13: the first alone)."""
+    leaf: bytes | None = connection.getpeercert(binary_form=True)
+    if leaf is None:
+        return []
+    return connection.get_unverified_chain() if hasattr(connection, "get_unverified_chain") else [leaf]
+
+
+def _subject(certificate: bytes) -> str:
+    """Returns whose certificate it is, as RFC 4514 writes it."""
+    return x509.load_der_x509_certificate(certificate).subject.rfc4514_string()
+
+
+def _warn_if_out_of_date(path: str, certificate: str) -> None:
+    """Say what clients will hold against it. Not to start would not help: it may be about to be renewed."""
+    found = x509.load_pem_x509_certificate(certificate.encode())
+    begin, end = found.not_valid_before_utc, found.not_valid_after_utc
+    if not begin <= datetime.now(UTC) <= end:
+        logger.warning(
+            "The certificate %s is valid from %s to %s only: clients will refuse it. Renew it, or set the "
+            "clock; a renewed one is taken without a restart.",
+            path,
+            begin.date(),
+            end.date(),
+        )
 
 
 def _no_passphrase() -> str:
