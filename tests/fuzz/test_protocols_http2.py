@@ -1,8 +1,10 @@
 """Whatever comes: the same answer in whatever pieces, nothing held for long, and never an exception."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from channels.protocols.engines import HTTP2_ENGINES
 from channels.protocols.events import (
     BodyReceived,
     ConnectionClosed,
@@ -16,6 +18,7 @@ from channels.protocols.http2_headers import MalformedRequest, judge_request
 from tests.fuzz.budget import quick
 from tests.protocols.http2_peer import GET, HELLO, POST, WEBSOCKET, frame, frames_of, headers
 
+both = pytest.mark.parametrize("engine", HTTP2_ENGINES)
 LIMITS = HTTP2Limits(max_streams=3, stream_window=1000, max_resets=5, max_control_frames=20, max_pending=500)
 
 stream_ids = st.sampled_from([1, 1, 3, 3, 5, 7, 0, 2, 2**31 - 1])
@@ -58,8 +61,8 @@ def answer(connection, event):
         connection.end_stream(event.stream_id)
 
 
-def told(pieces, *, answers):
-    connection = HTTP2Connection(LIMITS)
+def told(pieces, engine, *, answers):
+    connection = HTTP2Connection(LIMITS, engine=engine)
     events, open_streams = [], set()
 
     def take():
@@ -86,26 +89,29 @@ def told(pieces, *, answers):
     return events, frames_of(connection.data_to_send())
 
 
+@both
 @quick
-@given(peers)
-def test_the_pieces_do_not_matter(data):
-    whole = told([data], answers=False)
-    assert told([data[i : i + 1] for i in range(len(data))], answers=False) == whole
+@given(data=peers)
+def test_the_pieces_do_not_matter(engine, data):
+    whole = told([data], engine, answers=False)
+    assert told([data[i : i + 1] for i in range(len(data))], engine, answers=False) == whole
 
 
+@both
 @quick
-@given(peers)
-def test_answers_to_whatever_comes(data):
-    whole = told([data], answers=True)
-    assert told([data[i : i + 1] for i in range(len(data))], answers=True) == whole
+@given(data=peers)
+def test_answers_to_whatever_comes(engine, data):
+    whole = told([data], engine, answers=True)
+    assert told([data[i : i + 1] for i in range(len(data))], engine, answers=True) == whole
 
 
+@both
 @quick
-@given(st.binary(max_size=200))
-def test_bytes_that_mean_nothing(data):
-    told([data], answers=True)
-    told([HELLO, data], answers=True)
-    told([HELLO, frame(1, 5, 1, data[:100])], answers=True)
+@given(data=st.binary(max_size=200))
+def test_bytes_that_mean_nothing(engine, data):
+    told([data], engine, answers=True)
+    told([HELLO, data], engine, answers=True)
+    told([HELLO, frame(1, 5, 1, data[:100])], engine, answers=True)
 
 
 @quick

@@ -5,6 +5,7 @@ from h2 import events as h2
 from h2.errors import ErrorCodes
 
 from channels import telemetry
+from channels.protocols import engines
 from channels.protocols.events import (
     BodyEnded,
     BodyReceived,
@@ -43,6 +44,14 @@ from tests.protocols.http2_peer import (
     headers,
     started,
 )
+
+
+@pytest.fixture(autouse=True, params=["native", "h2"])
+def engine(request, monkeypatch):
+    """Both engines pass the very same tests."""
+    monkeypatch.setattr(engines, "DEFAULT_HTTP2_ENGINE", request.param)
+    return request.param
+
 
 REQUEST = RequestReceived(1, "GET", b"/", [(b"host", b"a")], "2", True, scheme=b"https")
 

@@ -1,7 +1,13 @@
 import pytest
 
-from channels.protocols.http2_engine import HTTP2Limits, new_engine
+from channels.protocols.engines import HTTP2_ENGINES
+from channels.protocols.http2_engine import HTTP2Limits
 from tests.protocols.http2_peer import SETTINGS, WINDOW_UPDATE, frames_of
+
+
+@pytest.fixture(params=HTTP2_ENGINES.values(), ids=HTTP2_ENGINES)
+def new_engine(request):
+    return request.param
 
 
 @pytest.mark.parametrize(
@@ -18,8 +24,9 @@ def test_windows_out_of_range(wrong, message):
         HTTP2Limits(**wrong)
 
 
-def test_what_is_announced():
-    engine = new_engine(HTTP2Limits(max_streams=7, stream_window=70_000, connection_window=65_636))
+def test_what_is_announced(new_engine):
+    limits = HTTP2Limits(max_streams=7, stream_window=70_000, connection_window=65_636)
+    engine = new_engine(limits, None)
     settings, window = frames_of(engine.data_to_send())
     assert settings[0] == SETTINGS
     values = {
@@ -30,12 +37,12 @@ def test_what_is_announced():
     assert window == (WINDOW_UPDATE, 0, 0, (101).to_bytes(4, "big"))
 
 
-def test_the_smallest_window_needs_no_update():
-    engine = new_engine(HTTP2Limits(connection_window=65_535))
+def test_the_smallest_window_needs_no_update(new_engine):
+    engine = new_engine(HTTP2Limits(connection_window=65_535), None)
     assert [frame[0] for frame in frames_of(engine.data_to_send())] == [SETTINGS]
 
 
 @pytest.mark.parametrize("settings", [b"!", b"AAAA", b"AAIAAAAH", b"\xff"])
-def test_settings_of_an_upgrade_that_are_none(settings):
+def test_settings_of_an_upgrade_that_are_none(new_engine, settings):
     with pytest.raises(ValueError, match="HTTP2-Settings"):
         new_engine(HTTP2Limits(), settings)

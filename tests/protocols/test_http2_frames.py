@@ -29,9 +29,9 @@ def test_frames_in_any_pieces():
     data = HELLO + frame(PING, 1, 0, b"8 bytes!") + frame(DATA, 1, 0x8000_0003, b"x")
     whole = frames_in(FrameCutter(100), data)
     assert whole == [
-        RawFrame(SETTINGS, 0, 0, HELLO),
-        RawFrame(PING, 1, 0, data[33:50]),
-        RawFrame(DATA, 1, 3, data[50:]),
+        RawFrame(SETTINGS, 0, 0, HELLO, b""),
+        RawFrame(PING, 1, 0, data[33:50], b"8 bytes!"),
+        RawFrame(DATA, 1, 3, data[50:], b"x"),
     ]
     cutter = FrameCutter(100)
     assert frames_in(cutter, *[data[i : i + 1] for i in range(len(data))]) == whole
@@ -71,7 +71,7 @@ def test_a_header_block_in_many_frames():
 
 
 def raw(kind, flags=0, payload=b""):
-    return RawFrame(kind, flags, 1, frame(kind, flags, 1, payload))
+    return RawFrame(kind, flags, 1, frame(kind, flags, 1, payload), payload)
 
 
 @pytest.mark.parametrize("useless", [raw(PING), raw(SETTINGS), raw(99), raw(DATA), raw(CONTINUATION)])

@@ -5,9 +5,17 @@ from h2.settings import SettingCodes
 from hpack import NeverIndexedHeaderTuple
 
 from channels import telemetry
+from channels.protocols import engines
 from channels.protocols.events import StreamClosed, StreamWritable
 from channels.protocols.http2 import HTTP2Limits
 from tests.protocols.http2_peer import GET, POST, WEBSOCKET, Peer, events_of, headers, started
+
+
+@pytest.fixture(autouse=True, params=["native", "h2"])
+def engine(request, monkeypatch):
+    """Both engines pass the very same tests."""
+    monkeypatch.setattr(engines, "DEFAULT_HTTP2_ENGINE", request.param)
+    return request.param
 
 
 def of(kind, heard):

@@ -13,6 +13,10 @@ import httpx
 import pytest
 
 from channels import telemetry
+from channels.protocols import engines
+from channels.protocols.http2_h2 import H2Engine
+from channels.protocols.http2_native import NativeEngine
+from channels.server.http2 import HTTP2Handler
 from channels.server.streams.base import ClientDisconnected
 from tests.server.certificates import make_pair
 from tests.server.helpers import GET as GET_1
@@ -23,6 +27,12 @@ RESET, ENDED = h2.events.StreamReset, h2.events.StreamEnded
 
 #: In a GOAWAY: every stream is still taken (RFC 9113 section 6.8).
 ANY_STREAM = 2**31 - 1
+
+
+@pytest.fixture(params=["native", "h2"])
+def both_engines(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each engine passes the same tests; its own are in tests/protocols."""
+    monkeypatch.setattr(engines, "DEFAULT_HTTP2_ENGINE", request.param)
 
 
 async def run_client(*command: str) -> str:
@@ -62,6 +72,7 @@ async def test_curl_in_clear_text(flag: str) -> None:
 
 
 @needs_curl
+@pytest.mark.usefixtures("both_engines")
 async def test_curl_over_tls(tmp_path: Path) -> None:
     pair = make_pair(tmp_path)
     command = ["curl", "-sS", "--cacert", str(pair.certificate), "-w", "%{http_version}", "--data-binary"]
@@ -98,6 +109,7 @@ async def test_httpx(tmp_path: Path) -> None:
 # Requests
 
 
+@pytest.mark.usefixtures("both_engines")
 async def test_the_scope(tmp_path: Path) -> None:
     app, pair = Recorder(), make_pair(tmp_path)
     async with (
@@ -131,6 +143,7 @@ async def test_what_a_peer_claims_is_no_tls() -> None:
         run.end()
 
 
+@pytest.mark.usefixtures("both_engines")
 async def test_many_requests_at_the_same_time() -> None:
     app = Recorder()
     async with serve(app) as running, h2_client(running) as client:
@@ -182,6 +195,7 @@ async def test_http2_can_be_switched_off(tmp_path: Path) -> None:
         assert (await client.response())[0] == 200
 
 
+@pytest.mark.usefixtures("both_engines")
 async def test_a_body_waits_for_the_application() -> None:
     app = Recorder()
     async with serve(app, request_buffer_size=1000) as running, h2_client(running) as client:
@@ -206,6 +220,7 @@ async def test_a_body_waits_for_the_application() -> None:
         run.end()
 
 
+@pytest.mark.usefixtures("both_engines")
 async def test_send_waits_for_a_peer_that_does_not_read() -> None:
     app = Recorder()
     async with serve(app, write_buffer_size=1000) as running, h2_client(running) as client:
@@ -245,6 +260,7 @@ async def test_a_peer_that_never_reads_is_cut(more: bool) -> None:
         run.end()
 
 
+@pytest.mark.usefixtures("both_engines")
 async def test_a_client_that_gives_up() -> None:
     app = Recorder()
     async with serve(app) as running, h2_client(running) as client:
@@ -324,6 +340,7 @@ async def test_a_body_that_goes_on_is_in_time_and_100_continue() -> None:
         assert (await client.response(stream))[2] == b"ab"
 
 
+@pytest.mark.usefixtures("both_engines")
 async def test_a_violation_ends_the_connection() -> None:
     app = Recorder()
     before = telemetry.counters["server.bad_request"]
@@ -338,6 +355,7 @@ async def test_a_violation_ends_the_connection() -> None:
     assert telemetry.counters["server.bad_request"] == before + 1
 
 
+@pytest.mark.usefixtures("both_engines")
 async def test_stop_completes_what_runs() -> None:
     app = Recorder()
     async with serve(app) as running, h2_client(running) as client:
@@ -396,6 +414,7 @@ async def test_a_response_while_the_server_is_about_to_stop_says_goodbye() -> No
 # WebSockets
 
 
+@pytest.mark.usefixtures("both_engines")
 async def test_a_websocket() -> None:
     app = Recorder()
     async with serve(app) as running, h2_client(running) as client:
@@ -475,6 +494,7 @@ async def test_a_websocket_whose_peer_is_gone(how: str) -> None:
         run.end()
 
 
+@pytest.mark.usefixtures("both_engines")
 async def test_a_websocket_waits_for_its_consumer_and_for_its_peer() -> None:
     app = Recorder()
     options: dict[str, Any] = {"websocket_queue_size": 2, "write_buffer_size": 1000, "write_limit": 100_000}
@@ -523,3 +543,13 @@ async def test_stop_closes_websockets_with_1012() -> None:
         assert (await run.receive())["type"] == "websocket.disconnect"
         run.end()
         await asyncio.wait_for(stopping, LONG)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("auto", NativeEngine), ("native", NativeEngine), ("h2", H2Engine)]
+)
+async def test_the_engine_is_a_setting(name: str, kind: type) -> None:
+    async with serve(echo, http2_engine=name) as running, h2_client(running):
+        (connection,) = running.runtime.connections
+        await eventually(lambda: isinstance(connection.handler, HTTP2Handler))
+        assert type(connection.handler.engine._engine) is kind  # type: ignore[attr-defined]

@@ -1,11 +1,12 @@
 """HTTP/2, the server's side of one connection (RFC 9113, RFC 8441): bytes in, events out, and back.
 
-``h2`` keeps the states of streams, HPACK and the windows of flow control. This room gives it one frame at a
-time, speaks the vocabulary of :mod:`channels.protocols.events`, and closes the gaps: floods, requests that
-concern one stream only, sending more than a window takes, a GOAWAY after which open streams are completed.
+An engine (:mod:`channels.protocols.engines`) keeps the states of streams, HPACK and the windows of flow
+control. This room gives it one frame at a time, speaks the vocabulary of :mod:`channels.protocols.events`,
+and does what is not an engine's business: floods, requests that concern one stream only, sending more than a
+window takes, a GOAWAY after which open streams are completed.
 
-zttp reads HTTP/2 too, and faster. It acknowledges a body before anybody has read it, so that a slow
-application could not slow down its peer, and takes no limits: this room cannot be built on it.
+zttp reads HTTP/2 too, and fast. It acknowledges a body before anybody has read it, so that a slow application
+could not slow down its peer, and takes no limits: this room cannot be built on it.
 """
 
 from __future__ import annotations
@@ -14,12 +15,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from h2 import events as h2_events
 from h2.errors import ErrorCodes
-from h2.exceptions import ProtocolError
-from hpack.exceptions import HPACKError
 
 from channels import telemetry
+from channels.protocols.engines import http2_engine
 from channels.protocols.events import (
     BodyEnded,
     BodyReceived,
@@ -31,7 +30,16 @@ from channels.protocols.events import (
 )
 from channels.protocols.http1_head import tokens
 from channels.protocols.http1_message import MalformedMessage
-from channels.protocols.http2_engine import HTTP2Limits, new_engine
+from channels.protocols.http2_engine import (
+    DataReceived,
+    EngineEvent,
+    FieldsReceived,
+    HTTP2Limits,
+    PingAnswered,
+    StreamReset,
+    TrailersReceived,
+    WindowOpened,
+)
 from channels.protocols.http2_frames import (
     GOAWAY,
     GOAWAY_SIZE,
@@ -46,6 +54,7 @@ from channels.protocols.http2_headers import (
     judge_request,
     judge_trailing_fields,
 )
+from channels.protocols.http2_stream import Stream
 from channels.protocols.http2_writer import StreamWriter
 
 __all__ = ["HTTP2Connection", "HTTP2Limits", "upgrade_to_http2"]
@@ -71,21 +80,28 @@ class HTTP2Connection(StreamWriter):
     Args:
         limits: what a peer may make us hold.
         upgraded: the HTTP/1.1 request that was answered 101; see :func:`upgrade_to_http2`.
+        engine: who reads the frames, "native" or "h2"; None for the default.
 
     Raises:
-        ValueError: the request of the upgrade carries settings that are none.
+        ValueError: the request of the upgrade carries settings that are none, or there is no such engine.
     """
 
     __slots__ = ("_announced", "_cutter", "_eof_untold", "_last_stream", "_limits", "_over", "_peer_leaves")
 
-    def __init__(self, limits: HTTP2Limits = _DEFAULTS, *, upgraded: RequestReceived | None = None) -> None:
+    def __init__(
+        self,
+        limits: HTTP2Limits = _DEFAULTS,
+        *,
+        upgraded: RequestReceived | None = None,
+        engine: str | None = None,
+    ) -> None:
         self._limits = limits
         self._cutter = FrameCutter(limits.max_header_bytes)
         self._last_stream = 0
         self._announced = self._eof_untold = self._over = self._peer_leaves = False
         settings = dict(upgraded.headers).get(b"http2-settings", b"") if upgraded is not None else None
         guard = FloodGuard(limits.max_control_frames, limits.max_resets)
-        super().__init__(new_engine(limits, settings), guard, limits.max_pending)
+        super().__init__(http2_engine(engine)(limits, settings), guard, limits.max_pending)
         if upgraded is not None:
             self._begin_stream(_as_http2(upgraded))
 
@@ -135,7 +151,7 @@ class HTTP2Connection(StreamWriter):
             stream.unacknowledged -= amount
             if not stream.unacknowledged:
                 stream.unread = 0
-            self._engine.acknowledge_received_data(amount, stream_id)
+            self._engine.acknowledge(stream_id, amount)
 
     def start_window(self) -> None:
         """Begin a new window of time for what is counted against floods."""
@@ -177,19 +193,8 @@ class HTTP2Connection(StreamWriter):
             # The engine would take it for the end of everything; the peer still wants its answers.
             self._peer_leaves = True
             return
-        try:
-            events = self._engine.receive_data(frame.data)
-        except ProtocolError as error:
-            self._take_back_goaway()
-            raise _fault_of(error) from None
-        for event in events:
-            action = _ACTIONS.get(type(event))
-            if action is not None:
-                action(self, event)
-
-    def _take_back_goaway(self) -> None:
-        """The engine has written a GOAWAY; we say it ourselves, with the code that the standard asks for."""
-        self._output.append(self._engine.data_to_send()[:-GOAWAY_SIZE])
+        for event in self._engine.receive_frame(frame):
+            _ACTIONS[type(event)](self, event)
 
     def _fail(self, fault: ConnectionFault) -> None:
         """The peer broke the protocol."""
@@ -222,18 +227,18 @@ class HTTP2Connection(StreamWriter):
 
     # What the engine tells
 
-    def _request_received(self, event: h2_events.RequestReceived) -> None:
-        stream_id, ended = event.stream_id, event.stream_ended is not None
+    def _request_received(self, event: FieldsReceived) -> None:
+        stream_id = event.stream_id
         if self._draining or len(self._streams) >= self._limits.max_streams:
             telemetry.count("protocols.refused_stream", draining=self._draining)
             self._reset_peer(stream_id, ErrorCodes.REFUSED_STREAM)
             return
         self._last_stream = stream_id
         try:
-            self._begin_stream(self._judge(stream_id, event.headers or [], ended))
+            self._begin_stream(self._judge(stream_id, event.fields, event.ended))
         except MalformedMessage as error:
             telemetry.count("protocols.refused_request", status=error.status, reason=error.reason)
-            self._refuse(stream_id, error.status, ended)
+            self._refuse(stream_id, error.status, event.ended)
         except MalformedRequest as error:
             telemetry.count("protocols.malformed_request", reason=error.reason)
             self._reset_peer(stream_id, ErrorCodes.PROTOCOL_ERROR)
@@ -246,25 +251,31 @@ class HTTP2Connection(StreamWriter):
             raise MalformedMessage(431, f"the fields have more than {limits.max_header_bytes} bytes")
         return judge_request(stream_id, fields, ended, limits.max_target)
 
-    def _data_received(self, event: h2_events.DataReceived) -> None:
-        data, size = event.data or b"", event.flow_controlled_length or 0
-        stream = self._streams[event.stream_id]  # the engine gives back itself what comes behind a reset
+    def _data_received(self, event: DataReceived) -> None:
+        stream_id, data = event.stream_id, event.data
+        stream = self._streams[stream_id]  # the engine gives back itself what comes behind a reset
         stream.unacknowledged += len(data)
-        if size > len(data):  # padding
-            self._engine.acknowledge_received_data(size - len(data), event.stream_id)
+        if event.size > len(data):  # padding
+            self._engine.acknowledge(stream_id, event.size - len(data))
         if data:
-            stream.unread += 1
-            self._events.append(BodyReceived(event.stream_id, data))
-            if stream.unread > _MAX_UNREAD:
-                telemetry.count("protocols.tiny_frames")
-                self._give_up(event.stream_id, ErrorCodes.ENHANCE_YOUR_CALM)
-        elif size and event.stream_ended is None:
+            self._body_received(stream_id, stream, data)
+        elif event.size and not event.ended:
             self._guard.empty_frame()
+        if event.ended and stream_id in self._streams:
+            self._events.append(BodyEnded(stream_id))
+            self._end_request(stream_id, stream)
 
-    def _trailers_received(self, event: h2_events.TrailersReceived) -> None:
+    def _body_received(self, stream_id: int, stream: Stream, data: bytes) -> None:
+        stream.unread += 1
+        self._events.append(BodyReceived(stream_id, data))
+        if stream.unread > _MAX_UNREAD:
+            telemetry.count("protocols.tiny_frames")
+            self._give_up(stream_id, ErrorCodes.ENHANCE_YOUR_CALM)
+
+    def _trailers_received(self, event: TrailersReceived) -> None:
         stream = self._streams[event.stream_id]
         try:
-            trailers = judge_trailing_fields(list(event.headers or []))
+            trailers = judge_trailing_fields(event.fields)
         except MalformedRequest as error:
             telemetry.count("protocols.malformed_request", reason=error.reason)
             self._close(event.stream_id)
@@ -274,26 +285,19 @@ class HTTP2Connection(StreamWriter):
             self._events.append(BodyEnded(event.stream_id, trailers))
             self._end_request(event.stream_id, stream)
 
-    def _stream_ended(self, event: h2_events.StreamEnded) -> None:
-        stream = self._streams.get(event.stream_id)
-        if stream is None or stream.request_ended:
-            return
-        self._events.append(BodyEnded(event.stream_id))
-        self._end_request(event.stream_id, stream)
-
-    def _stream_reset(self, event: h2_events.StreamReset) -> None:
+    def _stream_reset(self, event: StreamReset) -> None:
         if event.stream_id in self._streams:
             self._close(event.stream_id)
             self._events.append(StreamClosed(event.stream_id))
-        if not event.remote_reset:  # for something the peer did
+        if not event.by_peer:  # for something the peer did
             self._guard.stream_reset()
 
-    def _window_opened(self, event: object) -> None:
+    def _window_opened(self, event: WindowOpened) -> None:
         if self._blocked:
             self._flush_blocked()
 
-    def _ping_answered(self, event: h2_events.PingAckReceived) -> None:
-        if self._announced and event.ping_data == _FAREWELL:
+    def _ping_answered(self, event: PingAnswered) -> None:
+        if self._announced and event.data == _FAREWELL:
             self.shutdown()
 
     def _reset_peer(self, stream_id: int, code: ErrorCodes) -> None:
@@ -302,30 +306,21 @@ class HTTP2Connection(StreamWriter):
 
     def _refuse(self, stream_id: int, status: int, ended: bool) -> None:
         """Answer a request that nobody else will see."""
-        self._engine.send_headers(stream_id, [(b":status", b"%d" % status)], end_stream=True)
+        self._engine.send_headers(stream_id, [(b":status", b"%d" % status)], end=True)
         if not ended:
             self._reset_peer(stream_id, ErrorCodes.NO_ERROR)
 
 
-_ACTIONS: dict[type, Callable[[HTTP2Connection, Any], None]] = {
-    h2_events.RequestReceived: HTTP2Connection._request_received,
-    h2_events.DataReceived: HTTP2Connection._data_received,
-    h2_events.TrailersReceived: HTTP2Connection._trailers_received,
-    h2_events.StreamEnded: HTTP2Connection._stream_ended,
-    h2_events.StreamReset: HTTP2Connection._stream_reset,
-    h2_events.PingAckReceived: HTTP2Connection._ping_answered,
-    h2_events.WindowUpdated: HTTP2Connection._window_opened,
-    h2_events.RemoteSettingsChanged: HTTP2Connection._window_opened,
+_ACTIONS: dict[type[EngineEvent], Callable[[HTTP2Connection, Any], None]] = {
+    FieldsReceived: HTTP2Connection._request_received,
+    DataReceived: HTTP2Connection._data_received,
+    TrailersReceived: HTTP2Connection._trailers_received,
+    StreamReset: HTTP2Connection._stream_reset,
+    PingAnswered: HTTP2Connection._ping_answered,
+    WindowOpened: HTTP2Connection._window_opened,
 }
 # They speak of the HTTP/1.1 connection that is no more.
 _UPGRADE_FIELDS = frozenset({b"connection", b"upgrade", b"http2-settings"})
-
-
-def _fault_of(error: ProtocolError) -> ConnectionFault:
-    code: int = error.error_code
-    if type(error) is ProtocolError and isinstance(error.__cause__, HPACKError):
-        code = ErrorCodes.COMPRESSION_ERROR  # RFC 9113 4.3; the engine says PROTOCOL_ERROR
-    return ConnectionFault(code, f"a frame breaks the rules of HTTP/2: {type(error).__name__}")
 
 
 def _as_http2(request: RequestReceived) -> RequestReceived:
@@ -333,7 +328,9 @@ def _as_http2(request: RequestReceived) -> RequestReceived:
     return replace(request, stream_id=1, http_version="2", upgrade=b"", scheme=b"http", headers=headers)
 
 
-def upgrade_to_http2(request: RequestReceived, limits: HTTP2Limits = _DEFAULTS) -> HTTP2Connection | None:
+def upgrade_to_http2(
+    request: RequestReceived, limits: HTTP2Limits = _DEFAULTS, engine: str | None = None
+) -> HTTP2Connection | None:
     """Go on with HTTP/2 after an HTTP/1.1 request that asks for it in clear text.
 
     Answer it with 101, ``Connection: Upgrade`` and ``Upgrade: h2c``, then put ``data_to_send()`` of the new
@@ -343,6 +340,7 @@ def upgrade_to_http2(request: RequestReceived, limits: HTTP2Limits = _DEFAULTS) 
     Args:
         request: as :mod:`channels.protocols.http1` told of it, without a body.
         limits: what the peer may make us hold.
+        engine: who reads the frames; see :class:`HTTP2Connection`.
 
     Returns:
         The connection, or None if the request does not ask for HTTP/2 in a way that may be granted: it is
@@ -357,6 +355,6 @@ def upgrade_to_http2(request: RequestReceived, limits: HTTP2Limits = _DEFAULTS) 
     if len(settings) != 1 or b"http2-settings" not in options:
         return None
     try:
-        return HTTP2Connection(limits, upgraded=request)
+        return HTTP2Connection(limits, upgraded=request, engine=engine)
     except ValueError:
         return None

@@ -1,22 +1,26 @@
-"""How the ``h2`` engine is set up: what we announce to a peer, and what we take from it."""
+"""What an HTTP/2 engine does for us: frames become facts about streams, and what we say becomes frames.
+
+The connection (:mod:`channels.protocols.http2`) cuts the bytes into frames, counts floods, judges fields and
+keeps what waits for a window. What is left to an engine is HPACK, the states of streams, and the windows.
+"""
 
 from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeAlias
 
-from h2.config import H2Configuration
-from h2.connection import H2Connection
-from h2.exceptions import ProtocolError
-from h2.settings import SettingCodes, Settings
+from h2.settings import SettingCodes
 
-from channels.protocols.http2_encoder import FieldEncoder
+from channels.protocols.events import Headers
+from channels.protocols.http2_frames import RawFrame
 
-_DEFAULT_WINDOW = 65_535
-_MAX_WINDOW = 2**31 - 1
-# Up to this many times the limit a header list is still decoded, to be answered 431.
-_DECODED = 4
+DEFAULT_WINDOW = 65_535
+MAX_WINDOW = 2**31 - 1
+#: Up to this many times the limit a header list is still decoded, to be answered 431.
+DECODED = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,66 +55,132 @@ class HTTP2Limits:
     max_control_frames: int = 1000
 
     def __post_init__(self) -> None:
-        if not 0 <= self.stream_window <= _MAX_WINDOW:
+        if not 0 <= self.stream_window <= MAX_WINDOW:
             raise ValueError(f"stream_window is 0 to 2**31 - 1, not {self.stream_window!r}.")
-        if not _DEFAULT_WINDOW <= self.connection_window <= _MAX_WINDOW:
+        if not DEFAULT_WINDOW <= self.connection_window <= MAX_WINDOW:
             raise ValueError(f"connection_window is 65535 to 2**31 - 1, not {self.connection_window!r}.")
 
 
-def new_engine(limits: HTTP2Limits, upgrade_settings: bytes | None = None) -> H2Connection:
-    """Make an engine that has announced what it takes.
+def announced_settings(limits: HTTP2Limits) -> dict[SettingCodes, int]:
+    """Returns what a peer is told first (RFC 9113 6.5.2, RFC 8441)."""
+    return {
+        SettingCodes.MAX_CONCURRENT_STREAMS: limits.max_streams,
+        SettingCodes.INITIAL_WINDOW_SIZE: limits.stream_window,
+        SettingCodes.MAX_HEADER_LIST_SIZE: limits.max_header_bytes,
+        SettingCodes.ENABLE_CONNECT_PROTOCOL: 1,
+    }
 
-    Args:
-        limits: what a peer may make us hold.
-        upgrade_settings: the value of HTTP2-Settings, if the connection was upgraded from HTTP/1.1.
+
+def decoded_settings(value: bytes) -> bytes:
+    """Decode HTTP2-Settings, the field of an upgrade, to the payload of a SETTINGS frame (RFC 7540 3.2.1).
 
     Raises:
-        ValueError: these are no settings.
+        ValueError: it is none.
     """
-    engine = H2Connection(_configuration)
-    engine.local_settings = _settings(limits, limits.max_streams)
-    engine.encoder = FieldEncoder()
-    engine.decoder.max_header_list_size = _DECODED * limits.max_header_bytes
-    if upgrade_settings is None:
-        engine.initiate_connection()
-    else:
-        _upgrade(engine, upgrade_settings)
-    # Where there are too many streams the engine would end the connection. A peer may not have read yet
-    # how many we take: the connection refuses single ones, and the engine never sees its own limit.
-    engine.local_settings = _settings(limits, 2 * limits.max_streams)
-    if limits.connection_window > _DEFAULT_WINDOW:
-        engine.increment_flow_control_window(limits.connection_window - _DEFAULT_WINDOW)
-    return engine
+    try:
+        payload = base64.b64decode(value + b"=" * (-len(value) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ValueError(f"HTTP2-Settings of an upgrade cannot be used: {error}") from None
+    if len(payload) % 6:
+        raise ValueError("HTTP2-Settings of an upgrade cannot be used: not a list of settings")
+    return payload
 
 
-# Fields are judged in http2_headers.
-_configuration = H2Configuration(
-    client_side=False,
-    header_encoding=None,
-    validate_inbound_headers=False,
-    normalize_inbound_headers=False,
-    validate_outbound_headers=False,
-    normalize_outbound_headers=False,
+# What an engine tells of a frame
+
+
+@dataclass(slots=True)
+class FieldsReceived:
+    """A request has begun; its fields are decoded and not judged. The list is not ours to change."""
+
+    stream_id: int
+    fields: Headers
+    ended: bool
+
+
+@dataclass(slots=True)
+class TrailersReceived:
+    """A request has ended with these fields behind its body."""
+
+    stream_id: int
+    fields: Headers
+
+
+@dataclass(slots=True)
+class DataReceived:
+    """A part of a body; with its padding it took ``size`` bytes of the windows."""
+
+    stream_id: int
+    data: bytes
+    size: int
+    ended: bool
+
+
+@dataclass(slots=True)
+class StreamReset:
+    """A stream is over: the peer said so, or the engine, because of what the peer did."""
+
+    stream_id: int
+    by_peer: bool
+
+
+@dataclass(slots=True)
+class WindowOpened:
+    """More may be sent on some stream."""
+
+
+@dataclass(slots=True)
+class PingAnswered:
+    """The answer to a ping of ours."""
+
+    data: bytes
+
+
+EngineEvent: TypeAlias = (
+    FieldsReceived | TrailersReceived | DataReceived | StreamReset | WindowOpened | PingAnswered
 )
 
 
-def _settings(limits: HTTP2Limits, max_streams: int) -> Settings:
-    return Settings(
-        client=False,
-        initial_values={
-            SettingCodes.MAX_CONCURRENT_STREAMS: max_streams,
-            SettingCodes.INITIAL_WINDOW_SIZE: limits.stream_window,
-            SettingCodes.MAX_HEADER_LIST_SIZE: limits.max_header_bytes,
-            SettingCodes.ENABLE_CONNECT_PROTOCOL: 1,
-        },
-    )
+class Engine(Protocol):
+    """One connection's engine; it has announced what it takes when it is made."""
 
+    @property
+    def max_frame_size(self) -> int:
+        """The largest payload that the peer takes, in bytes."""
+        ...
 
-def _upgrade(engine: H2Connection, settings: bytes) -> None:
-    try:
-        decoded = base64.b64decode(settings + b"=" * (-len(settings) % 4), altchars=b"-_", validate=True)
-        if len(decoded) % 6:
-            raise ValueError("not a list of settings")
-        engine.initiate_upgrade_connection(base64.urlsafe_b64encode(decoded))
-    except (ProtocolError, binascii.Error, ValueError) as error:
-        raise ValueError(f"HTTP2-Settings of an upgrade cannot be used: {error}") from None
+    def receive_frame(self, frame: RawFrame) -> Sequence[EngineEvent]:
+        """Take a frame of the peer.
+
+        Raises:
+            ConnectionFault: it breaks the rules of the connection.
+        """
+        ...
+
+    def data_to_send(self) -> bytes:
+        """Return and clear what is to be written to the peer."""
+        ...
+
+    def window(self, stream_id: int) -> int:
+        """How many bytes of a body the peer takes, as the connection's window and the stream's say."""
+        ...
+
+    def acknowledge(self, stream_id: int, amount: int) -> None:
+        """Open the windows again by ``amount`` bytes that were read; a stream that is over has none."""
+        ...
+
+    def send_headers(self, stream_id: int, fields: Headers, *, end: bool) -> None:
+        """Write fields: of an interim response, a response, or trailers."""
+        ...
+
+    def send_data(self, stream_id: int, data: bytes, *, end: bool) -> None:
+        """Write a frame of a body, no longer than window and frame size allow."""
+        ...
+
+    def reset_stream(self, stream_id: int, code: int) -> None:
+        """Break a stream off."""
+        ...
+
+    def ping(self, data: bytes) -> None:
+        """Ask the peer to answer with the same eight bytes."""
+        ...

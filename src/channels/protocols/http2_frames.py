@@ -7,19 +7,21 @@ frames before a bad one, and floods are noticed before they have cost anything.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from struct import Struct
 
 from h2.errors import ErrorCodes
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS = 0x0, 0x1, 0x2, 0x3, 0x4
-PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = 0x6, 0x7, 0x8, 0x9
+PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = 0x5, 0x6, 0x7, 0x8, 0x9
 GOAWAY_SIZE = 17  # without anything for people to read
 
 END_STREAM = 0x1
 _ACK = 0x1
 _MAX_FRAME_SIZE = 16_384  # what we advertise: the smallest that is allowed
 _HEAD_SIZE = 9
+_head_of = Struct(">IBI").unpack_from  # length and type in one number
 # What carries no request and no body: needed now and then, a flood if there is nothing else.
 _USEFUL = frozenset({DATA, HEADERS, CONTINUATION, RST_STREAM})
 
@@ -40,12 +42,21 @@ class ConnectionFault(Exception):
 
 @dataclass(slots=True)
 class RawFrame:
-    """A whole frame, not understood yet: its type, flags and stream, and all its bytes."""
+    """A whole frame, not understood yet.
+
+    Attributes:
+        kind: its type.
+        flags: its flags.
+        stream_id: its stream.
+        data: all its bytes.
+        payload: those behind its head.
+    """
 
     kind: int
     flags: int
     stream_id: int
     data: bytes
+    payload: bytes
 
 
 class FrameCutter:
@@ -89,15 +100,16 @@ class FrameCutter:
             raise ConnectionFault(ErrorCodes.PROTOCOL_ERROR, "the connection does not begin as HTTP/2 does")
         if len(buffer) < start + _HEAD_SIZE:
             return None
-        size = int.from_bytes(buffer[start : start + 3])
-        kind, flags = buffer[start + 3], buffer[start + 4]
-        self._judge(kind, flags, size)
+        size, flags, stream_id = _head_of(buffer, start)
+        size, kind = size >> 8, size & 0xFF
+        if size > _MAX_FRAME_SIZE or self._expects_settings:
+            self._judge(kind, flags, size)
         end = start + _HEAD_SIZE + size
         if len(buffer) < end:
             return None
-        stream_id = int.from_bytes(buffer[start + 5 : start + 9]) & 0x7FFF_FFFF
-        frame = RawFrame(kind, flags, stream_id, bytes(buffer[:end]))
+        data = bytes(buffer[:end])
         del buffer[:end]
+        frame = RawFrame(kind, flags, stream_id & 0x7FFF_FFFF, data, data[start + _HEAD_SIZE :])
         self._expects_preface = self._expects_settings = False
         self._count_block(kind, size)
         return frame

@@ -151,8 +151,8 @@ def _judge_fields(headers: Headers, authority: bytes | None, ended: bool) -> Hea
         _check_repeated(headers)
     if fields.get(b"te", b"trailers").lower() != b"trailers":
         raise MalformedRequest("TE may only be trailers")
-    if ended and fields.get(b"content-length", b"0").strip(b"0"):
-        raise MalformedRequest("a Content-Length without a body")
+    if b"content-length" in fields:
+        _check_length(fields[b"content-length"], ended)
     host = fields.get(b"host")
     if authority is None:
         authority = host
@@ -162,6 +162,13 @@ def _judge_fields(headers: Headers, authority: bytes | None, ended: bool) -> Hea
         raise MalformedMessage(400, "the host is missing or no host name")
     headers = [(b"host", authority), *((name, value) for name, value in headers if name != b"host")]
     return _join_cookies(headers) if b"cookie" in fields else headers
+
+
+def _check_length(length: bytes, ended: bool) -> None:
+    if not length.isdigit() or len(length) > 18:
+        raise MalformedRequest("a Content-Length that is no number")
+    if ended and length.strip(b"0"):
+        raise MalformedRequest("a Content-Length without a body")
 
 
 def _check_repeated(headers: Headers) -> None:

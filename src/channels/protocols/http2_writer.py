@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 
-from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 
 from channels import telemetry
 from channels.protocols.events import Event, Headers, RequestReceived, StreamClosed, StreamWritable
+from channels.protocols.http2_engine import Engine
 from channels.protocols.http2_frames import FloodGuard
 from channels.protocols.http2_headers import outgoing_fields
 from channels.protocols.http2_stream import Phase, Stream
@@ -32,7 +32,7 @@ class StreamWriter:
         "_streams",
     )
 
-    def __init__(self, engine: H2Connection, guard: FloodGuard, max_pending: int) -> None:
+    def __init__(self, engine: Engine, guard: FloodGuard, max_pending: int) -> None:
         self._engine = engine
         self._guard = guard
         self._events: deque[Event] = deque()
@@ -192,7 +192,7 @@ class StreamWriter:
         stream = self._streams.pop(stream_id)
         self._blocked.pop(stream_id, None)
         if stream.unacknowledged:
-            self._engine.acknowledge_received_data(stream.unacknowledged, stream_id)
+            self._engine.acknowledge(stream_id, stream.unacknowledged)
 
     def _end_request(self, stream_id: int, stream: Stream) -> None:
         stream.request_ended = True
@@ -200,10 +200,10 @@ class StreamWriter:
             self._close(stream_id)
 
     def _window(self, stream_id: int) -> int:
-        return self._engine.local_flow_control_window(stream_id)
+        return self._engine.window(stream_id)
 
     def _send_headers(self, stream_id: int, status: int, fields: Headers, *, end: bool) -> None:
-        self._engine.send_headers(stream_id, [(b":status", b"%d" % status), *fields], end_stream=end)
+        self._engine.send_headers(stream_id, [(b":status", b"%d" % status), *fields], end=end)
 
     def _end(self, stream_id: int, stream: Stream, trailers: Headers) -> None:
         if trailers and stream.bodyless:
@@ -256,17 +256,17 @@ class StreamWriter:
 
     def _send_end(self, stream_id: int, stream: Stream) -> None:
         if stream.trailers:
-            self._engine.send_headers(stream_id, stream.trailers, end_stream=True)
+            self._engine.send_headers(stream_id, stream.trailers, end=True)
         else:
-            self._engine.end_stream(stream_id)
+            self._engine.send_data(stream_id, b"", end=True)
 
     def _send_part(self, stream_id: int, stream: Stream) -> bool:
         """Send one frame of what waits; False if the peer takes none."""
-        size = min(self._window(stream_id), self._engine.max_outbound_frame_size)
+        size = min(self._window(stream_id), self._engine.max_frame_size)
         if size <= 0:
             return False
         last = size >= stream.pending and stream.phase is Phase.ENDED and not stream.trailers
-        self._engine.send_data(stream_id, stream.take(size), end_stream=last)
+        self._engine.send_data(stream_id, stream.take(size), end=last)
         stream.finished = last
         self._guard.data_sent()
         return True

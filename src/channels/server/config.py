@@ -143,6 +143,9 @@ class Config:
     http2: bool = option(
         True, "Speak HTTP/2: over TLS by ALPN, in clear text with prior knowledge or by upgrade.", kind=bool
     )
+    http2_engine: str = option(
+        "auto", "Who reads HTTP/2: auto takes the native engine.", choices=("auto", "native", "h2")
+    )
     http2_max_streams: int = option(
         100, "How many requests one HTTP/2 connection may have at the same time.", kind=int, least=1
     )

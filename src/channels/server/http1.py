@@ -149,7 +149,7 @@ class HTTP1Handler:
         """Grant an upgrade to HTTP/2 in clear text (RFC 7540 section 3.2)."""
         if not self._runtime.config.http2 or self.tls is not None:
             return False
-        engine = upgrade_to_http2(request, self._runtime.http2_limits)
+        engine = upgrade_to_http2(request, self._runtime.http2_limits, self._runtime.http2_engine)
         if engine is None:
             return False
         self._engine.send_response(101, [(b"connection", b"Upgrade"), (b"upgrade", b"h2c")])

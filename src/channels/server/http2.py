@@ -108,7 +108,7 @@ class HTTP2Handler:
     def __init__(self, connection: Connection, engine: HTTP2Connection | None = None) -> None:
         self.connection = connection
         self.runtime = connection.runtime
-        self.engine = engine or HTTP2Connection(self.runtime.http2_limits)
+        self.engine = engine or HTTP2Connection(self.runtime.http2_limits, engine=self.runtime.http2_engine)
         self.slot: int | None = None
         self._exchanges: dict[int, HTTP2Exchange] = {}
         self._advancing = False

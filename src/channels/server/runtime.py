@@ -85,6 +85,7 @@ class Runtime:
             a TLS handshake; one that fails is never made, so they are held weakly.
         streams: every running application.
         stopping: no new work is taken.
+        http2_engine: who reads HTTP/2, by name; None for the default.
         time_limits: seconds by the name of their setting, :data:`NEVER` where there is none, as for "".
         proxies: whose headers are believed; None for everybody's.
     """
@@ -129,6 +130,7 @@ class Runtime:
             max_control_frames=config.http2_max_control_frames,
         )
         self._http1_engine = None if config.http1_engine == "auto" else config.http1_engine
+        self.http2_engine = None if config.http2_engine == "auto" else config.http2_engine
         self._dirty: list[Flushable] = []
         self._date = b""
         self._date_until = 0.0
