@@ -4,11 +4,12 @@ PORT ?= 8000
 dev = @sh scripts/environment.sh dev .venv
 python = .venv/bin/python
 
-.PHONY: help demo test lint types format bench bench-quick docs dist clean
+.PHONY: help demo test chaos lint types format bench bench-quick docs dist clean
 
 help:
 	@echo "make demo     serve the chat example on http://127.0.0.1:$(PORT)"
 	@echo "make test     install what the tests need, then lint, types, layering and every test"
+	@echo "make chaos    the channel layers' tests in numbers at full size, with their figures (minutes)"
 	@echo "make lint     ruff and the import contracts"
 	@echo "make types    mypy --strict"
 	@echo "make format   let ruff rewrite what it can"
@@ -26,6 +27,11 @@ demo:
 
 test:
 	@sh scripts/test.sh
+
+chaos:
+	$(dev)
+	@LAYER_TESTS=full $(python) -m pytest -q -rP --timeout 1200 tests/layers/host/test_chaos.py tests/layers/redis/test_chaos.py \
+		tests/layers/test_connects.py
 
 lint:
 	$(dev)

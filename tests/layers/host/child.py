@@ -111,7 +111,9 @@ class Child:
             await asyncio.sleep(0.002)
         return times
 
-    async def come_and_go(self, groups: list[str], visitors: int, moves: int, seed: int) -> None:
+    async def come_and_go(
+        self, groups: list[str], visitors: int, moves: int, seed: int, pause: float
+    ) -> None:
         """Let visitors join groups and leave them, in the background."""
         choose = random.Random(seed)
         self.visitors = [Visitor(self.layer, await self.layer.new_channel()) for _ in range(visitors)]
@@ -119,6 +121,7 @@ class Child:
         async def run() -> None:
             for _ in range(moves):
                 await choose.choice(self.visitors).move(choose.choice(groups))
+                await asyncio.sleep(pause)
 
         self.sending.append(asyncio.ensure_future(run()))
 

@@ -7,6 +7,7 @@ import time
 from collections import defaultdict
 
 from tests.layers.host.processes import Process, until
+from tests.layers.size import FULL, report, size
 
 GROUPS = [f"group-{n}" for n in range(10)]
 
@@ -37,24 +38,26 @@ async def test_every_member_gets_every_message_in_order_once(start):
     for process in processes:
         for group in GROUPS:
             await process("members_of", [group], 5)
+    amount = size(50, 500)
     for n, process in enumerate(processes):
-        await process("publish", GROUPS, f"sender-{n}", 50, 0)
+        await process("publish", GROUPS, f"sender-{n}", amount, 0.001)
 
     async def complete():
         got = [member for process in processes for member in (await process("got")).values()]
-        return got if sum(map(len, got)) >= 200 * 4 * 50 else None
+        return got if sum(map(len, got)) >= 200 * 4 * amount else None
 
     for member in await until(complete):
-        assert by_sender(member) == {f"sender-{n}": list(range(50)) for n in range(4)}
+        assert by_sender(member) == {f"sender-{n}": list(range(amount)) for n in range(4)}
     for process in processes:
         assert (await process("statistics"))["dropped"] == {}
+    report(messages=40 * amount, members=200, deliveries=200 * 4 * amount, missed=0)
 
 
-async def check_coming_and_going(start, visitors, moves, amount):
+async def check_coming_and_going(start, visitors, moves, amount, pause):
     """Messages flow while members join and leave; returns how many were got."""
     processes = await asyncio.gather(*(start(capacity=100_000) for _ in range(4)))
     for seed, process in enumerate(processes):
-        await process("come_and_go", GROUPS, visitors, moves, seed)
+        await process("come_and_go", GROUPS, visitors, moves, seed, pause)
     sent = {}
     shares = [GROUPS[n::4] for n in range(4)]
     publishing = [
@@ -88,7 +91,11 @@ async def check_coming_and_going(start, visitors, moves, amount):
 
 
 async def test_members_get_all_that_is_sent_while_they_are_in_the_group(start):
-    assert await check_coming_and_going(start, visitors=50, moves=500, amount=100) > 10_000
+    amount = size(100, 2000)
+    pause = 0.002 if FULL else 0.0
+    got = await check_coming_and_going(start, visitors=50, moves=size(500, 1500), amount=amount, pause=pause)
+    assert got > 100 * amount
+    report(messages=10 * amount, members=200, deliveries=got, missed=0)
 
 
 async def test_killing_the_hub_again_and_again_loses_nothing_of_the_living(start):
@@ -123,3 +130,84 @@ async def test_killing_the_hub_again_and_again_loses_nothing_of_the_living(start
             assert numbers == (thrice if sender in living else thrice[: len(numbers)])
     for process in processes:
         assert (await process("statistics"))["dropped"] == {}
+
+
+class Population:
+    """Four processes with members and senders, of which one is killed every second and replaced."""
+
+    def __init__(self, start, amount):
+        self.start = start
+        self.amount = amount
+        self.started = 0
+        self.living: dict[Process, str] = {}
+        self.first: set[Process] = set()
+
+    async def add(self):
+        process = await self.start(capacity=100_000)
+        sender = f"sender-{self.started}"
+        self.started += 1
+        for group in GROUPS:
+            await process("members_of", [group], 5)
+        self.living[process] = sender
+        return process
+
+    async def begin(self):
+        self.first = set(await asyncio.gather(*(self.add() for _ in range(4))))
+        for process in self.first:
+            await self.send(process)
+
+    async def send(self, process):
+        await process("publish", GROUPS, self.living[process], self.amount, 0.02)
+
+    async def replace(self, victim):
+        del self.living[victim]
+        self.first.discard(victim)
+        await victim.kill()
+        await self.send(await self.add())
+
+    def age(self, process):
+        """The higher, the longer it is there."""
+        return -int(self.living[process].removeprefix("sender-"))
+
+    def has_all(self, process, member):
+        """Whether the last message of each living sender is there; who came late may have heard none."""
+        numbers = by_sender(member)
+        for other, sender in self.living.items():
+            came_late = process not in self.first and self.age(process) <= self.age(other)
+            if numbers[sender][-1:] != [self.amount - 1] and (numbers[sender] or not came_late):
+                return False
+        return True
+
+    def check(self, process, member):
+        """No gap, nothing twice; of the living all to the end, of the first ones from the beginning."""
+        for sender, numbers in by_sender(member).items():
+            assert numbers == list(range(numbers[0], numbers[-1] + 1)), (sender, numbers)
+            assert sender not in self.living.values() or numbers[-1] == self.amount - 1
+            assert process not in self.first or numbers[0] == 0
+
+
+async def test_one_process_is_killed_every_second(start):
+    """Whoever lives gets all that the living send, and of a killed sender everything up to some message."""
+    population = Population(start, amount=size(120, 500))
+    await population.begin()
+    for n in range(size(2, 10)):
+        await asyncio.sleep(1)
+        living = list(population.living)
+        await population.replace(await carrier(living) if n % 2 == 0 else living[n % len(living)])
+    for process in population.living:
+        await process("sent")
+
+    async def complete():
+        got = {process: list((await process("got")).values()) for process in population.living}
+        whole = all(population.has_all(process, member) for process, each in got.items() for member in each)
+        return got if whole else None
+
+    got = await until(complete)
+    for process, members in got.items():
+        assert len(members) == 50
+        for member in members:
+            population.check(process, member)
+    dropped = [(await process("statistics"))["dropped"] for process in population.living]
+    assert dropped == [{}] * 4
+    deliveries = sum(len(member) for members in got.values() for member in members)
+    report(senders=population.started, deliveries_to_the_living=deliveries, counted_by_process=dropped)

@@ -67,6 +67,13 @@ async def send(layer, sender, groups, amount, rest, chooser, sent):
         await asyncio.sleep(rest)
 
 
+async def whole(layer):
+    """Return when everything that is wanted is subscribed."""
+    process = layer.process
+    while not all(process.connections.confirmed(topic) for topic in process.wanted_topics()):
+        await asyncio.sleep(0.05)
+
+
 async def main(hosts, sender, plan):
     layer = RedisChannelLayer(hosts=hosts, prefix="chaos", capacity=100_000)
     chooser = random.Random(sender)
@@ -86,7 +93,10 @@ async def main(hosts, sender, plan):
         tasks += [asyncio.create_task(wander(member, groups, until, chooser)) for member in members]
     await asyncio.gather(*tasks)
     print("sent", flush=True)
-    await asyncio.to_thread(sys.stdin.readline)  # all have sent; what is on its way arrives
+    await asyncio.to_thread(sys.stdin.readline)  # all have sent
+    await whole(layer)
+    print("whole", flush=True)
+    await asyncio.to_thread(sys.stdin.readline)  # what is on its way arrives
     memberships = {group: list(layer.local.groups.get(group, ())) for group in groups}
     for number, member in enumerate(members):
         if stay:

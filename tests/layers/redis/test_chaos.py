@@ -7,10 +7,12 @@ import json
 import sys
 from collections import defaultdict
 
+from tests.layers.size import report, size
 from tests.redis_servers import RedisServer, Sentinels
 
 PROCESSES = 4
-PATIENCE = 50.0
+MEMBERS = size(20, 50)  # of each process
+PATIENCE = float(size(50, 300))
 
 
 class Processes:
@@ -45,7 +47,9 @@ class Processes:
 
     async def reports(self):
         await self.hear("sent")
-        await asyncio.sleep(0.5)
+        self.tell()
+        await self.hear("whole")  # all are connected again, and ask each other what they have missed
+        await asyncio.sleep(1)
         self.tell()
         lines = [await asyncio.wait_for(process.stdout.readline(), PATIENCE) for process in self.processes]
         await asyncio.gather(*(process.wait() for process in self.processes))
@@ -55,8 +59,8 @@ class Processes:
 def messages_of(reports):
     """By group: sender, number, when sending began and ended, and whether it failed."""
     messages = defaultdict(list)
-    for sender, report in enumerate(reports):
-        for group, number, began, ended, failed in report["sent"]:
+    for sender, each in enumerate(reports):
+        for group, number, began, ended, failed in each["sent"]:
             messages[group].append((sender, number, began, ended, failed))
     return messages
 
@@ -79,6 +83,14 @@ def missed(got, stays, messages):
     ]
 
 
+def plan_of(messages, *, rest, members=MEMBERS, seconds=0, stay=True):
+    """What each process does: its messages and members, seconds between messages and of wandering."""
+    return {
+        **{"groups": 10, "members": members, "messages": messages},
+        **{"rest": rest, "seconds": seconds, "stay": stay},
+    }
+
+
 async def run(hosts, plan, disturb=None):
     processes = Processes(hosts, plan)
     await processes.start()
@@ -88,33 +100,38 @@ async def run(hosts, plan, disturb=None):
     messages = messages_of(reports)
     assert sum(len(each) for each in messages.values()) == PROCESSES * plan["messages"]
     total = 0
-    for report in reports:
+    for each in reports:
         lost = 0
-        for got, stays in report["members"].values():
+        for got, stays in each["members"].values():
             assert_in_order_and_once(got)
             lost += len(missed(got, stays, messages))
-        counted = sum(report["statistics"]["dropped"].values())
-        assert lost <= counted, (lost, report["statistics"])
+        counted = sum(each["statistics"]["dropped"].values())
+        assert lost <= counted, (lost, each["statistics"])
         total += lost
-    delivered = sum(report["statistics"]["delivered"] for report in reports)
+    delivered = sum(each["statistics"]["delivered"] for each in reports)
     assert delivered > plan["messages"]
+    counted = [each["statistics"]["dropped"] for each in reports]
+    sent = PROCESSES * plan["messages"]
+    members = PROCESSES * plan["members"]
+    report(messages=sent, members=members, deliveries=delivered, missed=total, counted_by_process=counted)
     return total, reports
 
 
 async def test_every_member_gets_every_message_of_its_stay_in_order_and_once():
-    plan = {"groups": 10, "members": 50, "messages": 1000, "rest": 0.001, "seconds": 3, "stay": False}
+    seconds = size(3, 15)
+    plan = plan_of(size(1000, 5000), members=50, rest=0.001, seconds=seconds, stay=False)
     with RedisServer() as server:
         lost, reports = await run([server.address], plan)
         assert lost == 0
-        assert all(report["statistics"]["dropped"] == {} for report in reports)
+        assert all(each["statistics"]["dropped"] == {} for each in reports)
 
 
 async def test_with_redis_killed_and_restarted_every_loss_is_counted():
-    plan = {"groups": 10, "members": 20, "messages": 700, "rest": 0.002, "seconds": 0, "stay": True}
+    plan = plan_of(size(700, 5000), rest=0.002)
     with RedisServer() as server:
 
         async def disturb():
-            for _ in range(3):
+            for _ in range(size(3, 10)):
                 await asyncio.sleep(0.5)
                 await asyncio.to_thread(server.kill)
                 await asyncio.to_thread(server.start)
@@ -123,11 +140,11 @@ async def test_with_redis_killed_and_restarted_every_loss_is_counted():
 
 
 async def test_with_connections_cut_every_loss_is_counted():
-    plan = {"groups": 10, "members": 20, "messages": 700, "rest": 0.001, "seconds": 0, "stay": True}
+    plan = plan_of(size(700, 5000), rest=0.001)
     with RedisServer() as server:
 
         async def disturb():
-            for _ in range(8):
+            for _ in range(size(8, 40)):
                 await asyncio.sleep(0.1)
                 await asyncio.to_thread(server.cut)
 
@@ -135,7 +152,7 @@ async def test_with_connections_cut_every_loss_is_counted():
 
 
 async def test_with_a_failover_every_loss_is_counted():
-    plan = {"groups": 10, "members": 20, "messages": 700, "rest": 0.003, "seconds": 0, "stay": True}
+    plan = plan_of(size(700, 5000), rest=0.003)
     with Sentinels() as servers:
 
         async def disturb():

@@ -119,6 +119,31 @@ async def test_capacity_and_expiry(own_server):
         await until(lambda: own_server.all_keys() == [])
 
 
+async def test_what_nobody_ever_takes_is_counted_when_it_expires(own_server):
+    """By the process that sent it, from async and sync code, and for a group; then nothing is left."""
+    layer = RedisChannelLayer(hosts=[own_server.address], expiry=1, worker_timeout=0.3)
+    async with closing(layer):
+        await layer.send("nobody", {"type": "m"})
+        await asyncio.to_thread(layer.sync.send, "nobody-either", {"type": "m"})
+        await layer.group_add("g", "nobody-named")
+        await layer.group_send("g", {"type": "m"})
+        await until(lambda: dropped(layer, "expired") == 3)
+        assert [key for key in own_server.all_keys() if b":seen" not in key] == []
+        await until(lambda: not layer.process.queues._sweeper._timers)
+        layer.sync.close()
+
+
+async def test_what_a_dead_worker_had_is_counted_if_nobody_takes_it_again(own_server):
+    layer = RedisChannelLayer(hosts=[own_server.address], expiry=1, worker_timeout=0.3)
+    worker = RedisChannelLayer(hosts=[own_server.address], worker_timeout=0.3)
+    async with closing(layer):
+        await layer.send("jobs", {"type": "m"})
+        await take(worker)
+        await worker.aclose()  # as if it were dead: nobody prolongs the lease
+        await until(lambda: dropped(layer, "expired") == 1)
+        assert own_server.all_keys() == []
+
+
 async def test_what_nobody_can_read_is_counted_and_skipped(layer, own_server):
     stranger = RedisChannelLayer(hosts=[own_server.address], symmetric_encryption_keys=["other"])
     async with closing(stranger):

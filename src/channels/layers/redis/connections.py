@@ -162,6 +162,13 @@ class Connections:
                 loop.call_soon_threadsafe(self._present_subscriber)
                 return
 
+    def call_in_a_loop(self, function: Callable[..., object], *args: Any) -> None:
+        """Call a function in one of the loops that have connections, if one runs; from any thread."""
+        for loop in self.loops:
+            if loop.is_running():
+                loop.call_soon_threadsafe(function, *args)
+                return
+
     def in_each_loop(self, function: Callable[[Commands], Coroutine[Any, Any, None]]) -> None:
         """Run ``function(commands)`` as a task of each loop that has connections."""
         for loop, commands in self.loops.items():

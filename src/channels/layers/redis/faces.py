@@ -109,6 +109,7 @@ class RedisSyncFace:
                 return client.redis.execute_command(*SEND.by_text(keys, *arguments, verb, topic))
 
         added, expired = self._run(channel, add)
+        layer.process.connections.call_in_a_loop(layer.process.queues.watch, channel)
         require_added(layer.local.drops, channel, capacity, added, expired)
 
     def _run(self, name: str, call: Callable[[_Client], Any]) -> Any:

@@ -22,13 +22,16 @@ from channels.layers.drops import DropCounter
 from channels.layers.redis.commands import Commands, backoff
 from channels.layers.redis.envelope import Envelope
 from channels.layers.redis.errors import RedisUnavailable
-from channels.layers.redis.scripts import ACKNOWLEDGE, FORWARD, GIVE_BACK, RENEW, SEND, TAKE, Script
+from channels.layers.redis.scripts import ACKNOWLEDGE, FORWARD, GIVE_BACK, RENEW, SEND, SWEEP, TAKE, Script
+from channels.layers.redis.sweeper import Sweeper
 from channels.layers.redis.topics import Names, Topic
 
 Acknowledge = Callable[[], Awaitable[None]]
 
 #: Seconds after which a receiver looks again though no news came (they may have been lost).
 LOOK_AGAIN: Final = 5.0
+#: Seconds after which what is in a queue has surely expired, besides the expiry.
+SWEEP_AFTER: Final = 0.1
 #: Seconds for which the news of a channel are listened to after the last receive.
 LISTEN_ON: Final = 10.0
 
@@ -76,6 +79,11 @@ class Queues:
         self._keeper: asyncio.Task[None] | None = None
         self._background: set[asyncio.Task[Any]] = set()
         self._worked = False
+        self._sweeper = Sweeper(expiry + SWEEP_AFTER, self._sweep, self._start)
+
+    @property
+    def _lease_time(self) -> int:
+        return max(1, int(self._lease * 1000))
 
     @property
     def unacknowledged(self) -> int:
@@ -105,6 +113,7 @@ class Queues:
         """Add a message; raises ChannelFull or RedisUnavailable."""
         arguments = (os.urandom(16), body, capacity, self._expiry)
         added, expired = await self._script(channel, SEND, *arguments, tries=1, tells=True)
+        self._sweeper.watch(channel)
         require_added(self._drops, channel, capacity, added, expired)
 
     async def forward(self, channel: str, capacity: int, envelope: Envelope) -> None:
@@ -113,8 +122,19 @@ class Queues:
         ident = hashlib.blake2b(source, digest_size=16).digest()
         arguments = (ident, envelope.body, capacity, self._expiry)
         added, expired = await self._script(channel, FORWARD, *arguments, tries=3, tells=True)
+        self._sweeper.watch(channel)
         with contextlib.suppress(ChannelFull):
             require_added(self._drops, channel, capacity, added, expired)
+
+    def watch(self, channel: str) -> None:
+        """Count what expires in ``channel`` because nobody takes it; called in a loop."""
+        self._sweeper.watch(channel)
+
+    async def _sweep(self, channel: str) -> int:
+        expired, left = await self._script(channel, SWEEP, self._lease_time, self._expiry, tries=2)
+        if expired:
+            self._drops.add("expired", expired)
+        return int(left)
 
     async def take(self, channel: str) -> tuple[bytes, Acknowledge]:
         """Wait for a message; returns it with the coroutine function that acknowledges it.
@@ -192,8 +212,7 @@ class Queues:
         await self._news.subscribe(self._names.topic("news", channel))
 
     async def _take_now(self, channel: str) -> tuple[bytes, bytes] | None:
-        lease = max(1, int(self._lease * 1000))
-        taking = self._start(self._script(channel, TAKE, lease, tries=1))
+        taking = self._start(self._script(channel, TAKE, self._lease_time, tries=1))
         try:
             reply = await asyncio.shield(taking)
         except asyncio.CancelledError:
@@ -241,7 +260,7 @@ class Queues:
                     if acknowledged:
                         await self._acknowledge(channel, ident)
                     elif (channel, ident) in self._taken:
-                        await self._script(channel, RENEW, int(self._lease * 1000), ident, tries=2)
+                        await self._script(channel, RENEW, self._lease_time, ident, tries=2)
                 except RedisUnavailable:
                     break  # the next round tries again
 
@@ -261,6 +280,7 @@ class Queues:
 
     async def aclose(self) -> None:
         """End what runs in this loop; unacknowledged messages go to others when their leases end."""
+        self._sweeper.close()
         here = asyncio.get_running_loop()
         tasks = [task for task in self._background if task.get_loop() is here]
         if self._keeper is not None and self._keeper.get_loop() is here:

@@ -22,6 +22,27 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local ready, taken, leases = KEYS[1], KEYS[2], KEYS[3]
 local function expires(entry) return tonumber(string.sub(entry, 1, 14)) end
 local function entry_of(deadline, id, body) return string.format('%014d', deadline) .. id .. body end
+local function drop_expired()
+  local dropped = 0
+  while true do
+    local head = redis.call('LINDEX', ready, 0)
+    if not head or expires(head) > now then return dropped end
+    redis.call('LPOP', ready)
+    dropped = dropped + 1
+  end
+end
+local function return_late(lease)
+  local late = redis.call('ZRANGEBYSCORE', leases, '-inf', now, 'LIMIT', 0, 100)
+  for i = #late, 1, -1 do
+    local entry = redis.call('HGET', taken, late[i])
+    if entry then
+      local deadline = math.max(expires(entry), now + lease)
+      redis.call('LPUSH', ready, entry_of(deadline, late[i], string.sub(entry, 31)))
+    end
+    redis.call('HDEL', taken, late[i])
+    redis.call('ZREM', leases, late[i])
+  end
+end
 """
 
 
@@ -48,13 +69,7 @@ class Script:
 #: ARGV: id, message, capacity, expiry (ms), PUBLISH or SPUBLISH, topic.
 #: Returns 1 if it was added, 0 if the queue is full; and how many expired.
 _ADD: Final = """
-local expired = 0
-while true do
-  local head = redis.call('LINDEX', ready, 0)
-  if not head or expires(head) > now then break end
-  redis.call('LPOP', ready)
-  expired = expired + 1
-end
+local expired = drop_expired()
 if redis.call('LLEN', ready) >= tonumber(ARGV[3]) then return {0, expired} end
 redis.call('RPUSH', ready, entry_of(now + ARGV[4], ARGV[1], ARGV[2]))
 redis.call('PEXPIRE', ready, 2 * ARGV[4])
@@ -79,16 +94,7 @@ redis.call('PEXPIRE', seen, 60000)
 #: Returns how many expired, and unless the queue is empty the id and the message.
 TAKE: Final = Script("""
 local lease = tonumber(ARGV[1])
-local late = redis.call('ZRANGEBYSCORE', leases, '-inf', now, 'LIMIT', 0, 100)
-for i = #late, 1, -1 do
-  local entry = redis.call('HGET', taken, late[i])
-  if entry then
-    local deadline = math.max(expires(entry), now + lease)
-    redis.call('LPUSH', ready, entry_of(deadline, late[i], string.sub(entry, 31)))
-  end
-  redis.call('HDEL', taken, late[i])
-  redis.call('ZREM', leases, late[i])
-end
+return_late(lease)
 local expired = 0
 while true do
   local entry = redis.call('LPOP', ready)
@@ -104,6 +110,15 @@ while true do
   end
   expired = expired + 1
 end
+""")
+
+#: ARGV: lease, expiry (ms). Drops what has expired though nobody takes or sends any more.
+#: Returns how many expired, and how many are left, those that somebody is working on included.
+SWEEP: Final = Script("""
+return_late(tonumber(ARGV[1]))
+local expired = drop_expired()
+if redis.call('EXISTS', ready) == 1 then redis.call('PEXPIRE', ready, 2 * ARGV[2]) end
+return {expired, redis.call('LLEN', ready) + redis.call('HLEN', taken)}
 """)
 
 #: ARGV: ids. Returns how many were there.

@@ -1,0 +1,112 @@
+"""Consumers come and go: nothing is left of them, in this process or anywhere else."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import resource
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from channels.layers.channel import LocalChannel
+from channels.layers.host import HostChannelLayer
+from channels.layers.memory import InMemoryChannelLayer
+from channels.layers.redis.layer import RedisChannelLayer
+from tests.layers.size import report, size
+from tests.redis_servers import RedisServer
+
+CONNECTS = size(600, 50_000)
+#: Connections that are there at the same time, and how much memory all that come may leave.
+TOGETHER = 100
+LEFT_BEHIND = 4 * 1024 * 1024
+
+
+async def connect(layer, number):
+    """What a consumer makes of a layer from its connection to its end; it is told something first."""
+    name = await layer.new_channel()
+    source, arrived = layer.attach(name), asyncio.Event()
+    source.set_wakeup(arrived.set)
+    for group in ("everybody", f"room-{number % 500}", f"user-{number}"):
+        await layer.group_add(group, name)
+    await layer.group_send(f"user-{number}", {"type": "hello"})
+    while source.receive_nowait() is None:
+        await asyncio.wait_for(arrived.wait(), 60)
+        arrived.clear()
+    if number % 2:
+        await layer.group_discard("everybody", name)
+    layer.detach(name)
+
+
+async def all_connect(layer, amount):
+    for start in range(0, amount, TOGETHER):
+        await asyncio.gather(*(connect(layer, start + n) for n in range(TOGETHER)))
+
+
+def resident():
+    """Bytes of memory this process has now."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+def left():
+    """What could be left: descriptors, tasks, channels."""
+    gc.collect()
+    channels = sum(isinstance(each, LocalChannel) for each in gc.get_objects())
+    return len(os.listdir("/proc/self/fd")), len(asyncio.all_tasks()), channels
+
+
+async def check(layer):
+    await all_connect(layer, 3 * TOGETHER)
+    before, memory = left(), resident()
+    await all_connect(layer, CONNECTS)
+    if hasattr(layer, "process") and not isinstance(layer.process, str):
+        await topics_end(layer)
+    assert left() == before
+    grown = resident() - memory
+    assert grown < LEFT_BEHIND
+    facts = layer.statistics()
+    counts = {name: facts[name] for name in ("channels", "groups", "memberships", "unread")}
+    assert set(counts.values()) == {0}
+    report(connects=CONNECTS, memory_grown=f"{grown / 1024:.0f} kB", left=counts, dropped=facts["dropped"])
+
+
+async def topics_end(layer):
+    """Subscriptions end a moment after their last member."""
+    async with asyncio.timeout(60):
+        while layer.statistics()["redis"]["topics"] > 2:  # of the process itself
+            await asyncio.sleep(0.01)
+
+
+async def test_in_memory():
+    await check(InMemoryChannelLayer())
+
+
+@pytest.fixture
+def place():
+    parent = Path(tempfile.mkdtemp(prefix="fw"))
+    yield parent / "hub"
+    shutil.rmtree(parent)
+
+
+async def test_on_one_host(place):
+    layer, other = HostChannelLayer(path=place), HostChannelLayer(path=place)
+    await other.new_channel()  # carries the hub, or is served by it
+    await check(layer)
+    hub = layer.statistics()["hub"] or other.statistics()["hub"]
+    assert (hub["groups"], hub["backlog"]) == (0, 0)
+    for each in (layer, other):
+        await each.aclose()
+
+
+async def test_on_redis():
+    with RedisServer() as server:
+        layer = RedisChannelLayer(hosts=[server.address])
+        await check(layer)
+        assert server.all_keys() == []
+        assert [topic for topic in server.ask("PUBSUB", "CHANNELS") if b":process:" not in topic] == [
+            b"asgi:roll-call:"
+        ]
+        await layer.aclose()
