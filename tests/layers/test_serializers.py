@@ -177,3 +177,11 @@ def test_decimals_keep_their_digits():
     serializer = MsgPackSerializer()
     back = serializer.deserialize(serializer.serialize({"d": decimal.Decimal("1.500")}))
     assert str(back["d"]) == "1.500"
+
+
+@pytest.mark.parametrize("serializer", FORMATS)
+def test_what_contains_itself_is_named(serializer):
+    endless: dict[str, object] = {}
+    endless["again"] = endless
+    with pytest.raises(TypeError, match="message\\['ring'\\] contains itself"):
+        serializer().serialize({"type": "a", "fine": [1], "ring": endless})

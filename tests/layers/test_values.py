@@ -60,3 +60,14 @@ def test_buffers_arrive_as_bytes(value):
 def test_what_cannot_travel_is_named(value, path):
     with pytest.raises(TypeError, match=path):
         copy_message({"type": "x", "value": value})
+
+
+def test_frozen_sets_stay_frozen():
+    assert type(copy_message({"type": "a", "frozen": frozenset({1})})["frozen"]) is frozenset
+
+
+def test_what_contains_itself_is_named():
+    endless: list[object] = []
+    endless.append(endless)
+    with pytest.raises(TypeError, match="message\\['ring'\\] contains itself"):
+        copy_message({"type": "a", "fine": [1], "ring": endless})

@@ -21,6 +21,8 @@ from uuid import UUID
 import msgspec
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
+from channels.layers.values import nested_too_deeply
+
 #: What msgpack and JSON carry as it is, by exact type.
 _PLAIN: Final[frozenset[type]] = frozenset({str, float, bool, type(None)})
 _INT_RANGE: Final = range(-(2**63), 2**64)
@@ -230,13 +232,15 @@ _decoder: Final = msgspec.msgpack.Decoder(ext_hook=_restore_extension)
 _for_msgpack: Final = _Describer(_extension, _PLAIN | {bytes}, _PLAIN | {bytes, int})
 
 
-def _no_unicode(message: dict[str, Any], error: UnicodeEncodeError) -> TypeError:
-    """Return the error for text with half a character, naming the key it is at."""
+def _named(message: dict[str, Any], error: Exception) -> TypeError:
+    """Return the error, with its key, for what shows only in encoding: half a character, endless nesting."""
     for key, value in message.items():
         try:
             _encoder.encode(_for_msgpack.value(value, str(key)))
         except UnicodeEncodeError:
             return TypeError(f"The text at message[{key!r}] cannot be sent: {error}.")
+        except RecursionError:
+            return nested_too_deeply(key)
     return TypeError(f"A key of the message cannot be sent: {error}.")
 
 
@@ -247,8 +251,8 @@ class MsgPackSerializer(BaseMessageSerializer):
         """See :meth:`BaseMessageSerializer.as_bytes`."""
         try:
             return _encoder.encode(_for_msgpack.message(message))
-        except UnicodeEncodeError as error:
-            raise _no_unicode(message, error) from error
+        except (UnicodeEncodeError, RecursionError) as error:
+            raise _named(message, error) from error
 
     def from_bytes(self, message: bytes, *args: Any, **kwargs: Any) -> Any:
         """See :meth:`BaseMessageSerializer.from_bytes`."""
@@ -278,7 +282,10 @@ class JSONSerializer(BaseMessageSerializer):
 
     def as_bytes(self, message: Any, *args: Any, **kwargs: Any) -> bytes:
         """See :meth:`BaseMessageSerializer.as_bytes`."""
-        return json.dumps(_for_json.message(message), *args, **kwargs).encode()
+        try:
+            return json.dumps(_for_json.message(message), *args, **kwargs).encode()
+        except RecursionError as error:
+            raise _named(message, error) from error
 
     def from_bytes(self, message: bytes, *args: Any, **kwargs: Any) -> Any:
         """See :meth:`BaseMessageSerializer.from_bytes`."""

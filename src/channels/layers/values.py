@@ -27,8 +27,20 @@ def copy_message(message: Message) -> Message:
     """
     for value in message.values():
         if type(value) not in IMMUTABLE:
-            return {key: _copy(item, str(key)) for key, item in message.items()}
+            return {key: _copy_item(key, item) for key, item in message.items()}
     return dict(message)
+
+
+def _copy_item(key: object, value: Any) -> Any:
+    try:
+        return _copy(value, str(key))
+    except RecursionError as error:
+        raise nested_too_deeply(key) from error
+
+
+def nested_too_deeply(key: object) -> TypeError:
+    """Return the error for a value that contains itself, or as good as that."""
+    return TypeError(f"The value at message[{key!r}] contains itself, or is nested too deeply to be sent.")
 
 
 def copier(message: Message) -> Callable[[Message], Message]:
@@ -50,7 +62,8 @@ def _copy(value: Any, path: str) -> Any:
         copied = [_copy(item, f"{path}[{index}]") for index, item in enumerate(value)]
         return copied if isinstance(value, list) else tuple(copied)
     if isinstance(value, set | frozenset):
-        return {_copy(item, f"{path}{{}}") for item in value}
+        members = {_copy(item, f"{path}{{}}") for item in value}
+        return members if isinstance(value, set) else frozenset(members)
     if isinstance(value, bytearray | memoryview):
         return bytes(value)
     raise TypeError(
