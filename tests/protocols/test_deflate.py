@@ -139,8 +139,18 @@ def test_a_message_is_compressed_once_for_all():
     assert compress(MESSAGE, Compression(9)) is not compress(MESSAGE, compression)
 
 
-def test_a_large_message_is_not_kept():
-    data = MESSAGE * 200
+def test_of_large_messages_two_are_kept():
+    data = b"x" * 65_537
+    compressed = compress(data, Compression(12))
+    assert compress(data, Compression(11)) is compress(data, Compression(11))
+    assert compress(data, Compression(12)) is compressed
+    compress(data, Compression(10))
+    compress(data, Compression(9))
+    assert compress(data, Compression(12)) is not compressed
+
+
+def test_a_huge_message_is_not_kept():
+    data = bytes(1_048_577)
     assert compress(data, Compression()) == compress(data, Compression())
     assert compress(data, Compression()) is not compress(data, Compression())
 

@@ -27,7 +27,8 @@ _MIN_BITS = 8
 _MIN_OWN_BITS = 9
 _MEMORY_LEVEL = 5  # messages are small: zlib's own 8 would cost time and memory for nothing
 _MAX_OFFERS = 16
-_MAX_SHARED_SIZE = 65_536  # bytes; larger messages are not kept for the next WebSocket
+# Bytes of a message that is kept for the next WebSocket: several small ones, one that is large.
+_MAX_SMALL_SIZE, _MAX_SHARED_SIZE = 65_536, 1_048_576
 
 
 class InvalidDeflate(Exception):
@@ -213,14 +214,19 @@ def compress(data: bytes, compression: Compression) -> bytes:
         raise ValueError(
             "With context takeover each WebSocket compresses for itself: use its send_message()."
         )
+    if len(data) <= _MAX_SMALL_SIZE:
+        return _compress_small(data, compression)
     if len(data) <= _MAX_SHARED_SIZE:
-        return _compress_shared(data, compression)
+        return _compress_large(data, compression)
+    return _compress(data, compression)
+
+
+def _compress(data: bytes, compression: Compression) -> bytes:
     return _flush(compression.compressor(), data)
 
 
-@lru_cache(maxsize=16)
-def _compress_shared(data: bytes, compression: Compression) -> bytes:
-    return _flush(compression.compressor(), data)
+_compress_small = lru_cache(maxsize=16)(_compress)
+_compress_large = lru_cache(maxsize=2)(_compress)  # for two kinds of clients at the same time
 
 
 def _flush(compressor: zlib._Compress, data: bytes) -> bytes:

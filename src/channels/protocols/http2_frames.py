@@ -120,9 +120,7 @@ class FrameCutter:
                 ErrorCodes.FRAME_SIZE_ERROR, f"a frame is larger than {_MAX_FRAME_SIZE} bytes"
             )
         if kind == SETTINGS and flags & _ACK and size:
-            raise ConnectionFault(
-                ErrorCodes.FRAME_SIZE_ERROR, "an acknowledgement with settings"
-            )
+            raise ConnectionFault(ErrorCodes.FRAME_SIZE_ERROR, "an acknowledgement with settings")
         if self._expects_settings and (kind != SETTINGS or flags & _ACK):
             raise ConnectionFault(ErrorCodes.PROTOCOL_ERROR, "the first frame is not SETTINGS")
 
