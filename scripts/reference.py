@@ -32,6 +32,8 @@ MODULES = {
         "channels.auth",
         "channels.security.websocket",
         "channels.db",
+        "channels.http",
+        "channels.conf",
         "channels.checks",
     ],
     "Channel layers": [

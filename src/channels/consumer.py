@@ -6,12 +6,11 @@ import functools
 from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar, cast
 
-from asgiref.sync import async_to_sync
 from django.utils.functional import empty
 
 from channels import DEFAULT_CHANNEL_LAYER, telemetry
 from channels.broadcast import BROADCAST_TYPE
-from channels.db import aclose_old_connections, connections_due, database_sync_to_async
+from channels.db import DatabaseSyncToAsync, aclose_old_connections, connections_due
 from channels.dispatch import (
     Mailbox,
     Pump,
@@ -24,6 +23,8 @@ from channels.dispatch import (
 from channels.exceptions import StopConsumer
 from channels.layers.manager import get_channel_layer
 from channels.lazy import peek
+from channels.threads.lanes import serving
+from channels.threads.sending import SyncSend
 from channels.typing import ConsumerApp, Message, Receive, Scope, Send
 
 __all__ = ["AsyncConsumer", "SyncConsumer", "get_handler_name"]
@@ -54,22 +55,23 @@ class AsyncConsumer:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection, from its first message to StopConsumer."""
-        self.scope = scope
-        self.channel_layer = get_channel_layer(self.channel_layer_alias)
-        mailbox = self._mailbox = Mailbox()
-        pumps: list[Pump] = []
-        try:
-            send = self._listen_to_server(mailbox, pumps, receive, send)
-            self.base_send = async_to_sync(send) if self._sync else send
-            await self._listen_to_layer(mailbox, pumps)
-            await mailbox.deliver(self._dispatch(), self._describe)
-        except StopConsumer:
-            return
-        finally:
-            mailbox.close()
-            self._leave_layer()
-            for pump in pumps:
-                await pump.aclose()
+        with serving(scope):
+            self.scope = scope
+            self.channel_layer = get_channel_layer(self.channel_layer_alias)
+            mailbox = self._mailbox = Mailbox()
+            pumps: list[Pump] = []
+            try:
+                own_send = self._listen_to_server(mailbox, pumps, receive, send)
+                self.base_send = SyncSend(own_send, scope) if self._sync else own_send
+                await self._listen_to_layer(mailbox, pumps)
+                await mailbox.deliver(self._dispatch(), self._describe)
+            except StopConsumer:
+                return
+            finally:
+                mailbox.close()
+                self._leave_layer()
+                for pump in pumps:
+                    await pump.aclose()
 
     @functools.cached_property
     def channel_receive(self) -> Callable[[], Awaitable[Message]]:
@@ -170,16 +172,31 @@ class AsyncConsumer:
         return application
 
 
+class _Dispatch(DatabaseSyncToAsync[..., None]):
+    """A handler that is a visit to a thread as a whole."""
+
+    whole = True
+
+    def describe(self, *args: Any, **kwargs: Any) -> str:
+        consumer, message = args
+        return str(consumer._describe(message))
+
+
 class SyncConsumer(AsyncConsumer):
     """An AsyncConsumer whose handlers are plain functions, run in a thread.
 
-    ``send`` waits, in that thread, until the server has taken the message.
+    Handlers of one connection run one at a time and in order, each in one thread; of many
+    connections at most as many at once as setting ``CHANNELS_THREADS`` says. One that holds
+    its thread longer than ``CHANNELS_SLOW_HANDLER`` seconds is logged, with its stack.
+
+    ``send`` raises what sending raised; it may return before a frame of an open WebSocket
+    has left.
     """
 
     _sync = True
 
-    @database_sync_to_async
-    def dispatch(self, message: Message) -> None:  # type: ignore[override]  # async once decorated
+    @_Dispatch
+    def dispatch(self, message: Message) -> None:
         """Call the handler of ``message`` in a thread; raises ValueError if there is none."""
         find_handler(self, message)(message)
 

@@ -10,11 +10,13 @@ of a connection may be read from any thread. Only a connection that is due is vi
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import time
 import weakref
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
+from functools import partial
 from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 from asgiref.current_thread_executor import CurrentThreadExecutor
@@ -23,6 +25,9 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
+from channels.threads.lanes import current_lane, door, pool
+from channels.threads.visit import Visit
+
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 _Reference: TypeAlias = "weakref.ReferenceType[BaseDatabaseWrapper]"
@@ -30,6 +35,7 @@ _Reference: TypeAlias = "weakref.ReferenceType[BaseDatabaseWrapper]"
 # By thread, not by its ident: that is used again as soon as the thread has ended.
 _opened: dict[threading.Thread, tuple[_Reference, ...]] = {}
 _lock = threading.Lock()
+_BREATH = 0.1
 
 
 def close_old_connections(**kwargs: Any) -> None:
@@ -50,10 +56,49 @@ class DatabaseSyncToAsync(SyncToAsync[_P, _R]):
 
     Use it for functions that touch the database; the connection they leave behind
     follows ``CONN_MAX_AGE`` and ``CONN_HEALTH_CHECKS`` as after a Django request.
+
+    For a connection that a server serves, the call is made in one of ``CHANNELS_THREADS``
+    threads: in order among the calls of this connection, in the same thread while one
+    handler lasts, and not behind what other connections wait for.
+
+    Attributes:
+        whole: the call is a whole handler, after which its thread is free for others.
     """
 
+    whole = False
+
+    async def __call__(self, *args: _P.args, **kwargs: _P.kwargs) -> _R:
+        """Make the call in a thread; returns or raises what it does."""
+        lane = current_lane()
+        if lane is None or not self._is_plain():
+            return await super().__call__(*args, **kwargs)
+        visit = Visit(door(), partial(self._call, *args, **kwargs), partial(self.describe, *args, **kwargs))
+        result: _R = await visit.outcome(lane, self.whole)
+        return result
+
+    def _is_plain(self) -> bool:
+        """Whether there is no more to the call than what we do ourselves."""
+        return (
+            type(self).thread_handler is DatabaseSyncToAsync.thread_handler
+            and self._thread_sensitive
+            and getattr(self, "context", None) is None
+            and sys.exception() is None
+        )
+
+    def _call(self, *args: _P.args, **kwargs: _P.kwargs) -> _R:
+        _close_what_this_thread_opened()
+        try:
+            return self.func(*args, **kwargs)
+        finally:
+            _close_what_this_thread_opened()
+
+    def describe(self, *args: _P.args, **kwargs: _P.kwargs) -> str:
+        """Say what is called, for whoever logs that it takes long."""
+        name = getattr(self.func, "__qualname__", repr(self.func))
+        return f"In {getattr(self.func, '__module__', '?')}.{name}, through database_sync_to_async."
+
     def thread_handler(self, loop: asyncio.AbstractEventLoop, *args: Any, **kwargs: Any) -> Any:
-        """Run the call in its thread, between two looks at that thread's connections."""
+        """Run the call in asgiref's thread, between two looks at that thread's connections."""
         close_old_connections()
         try:
             # asgiref ships types, but none for this method.
@@ -156,6 +201,37 @@ def _is_due(connection: Any, now: float) -> bool:  # Any: django-stubs lack the 
     return due and not (connection.vendor == "sqlite" and connection.is_in_memory_db())
 
 
+def _close_what_this_thread_opened() -> None:
+    if threading.current_thread() in _opened:
+        close_old_connections()
+
+
+def _tidy() -> float | None:
+    """Close what is due in this thread of the pool; returns in how many seconds something else is."""
+    thread = threading.current_thread()
+    if thread not in _opened:
+        return None
+    close_old_connections()
+    times = [
+        connection.close_at
+        for connection in opened_by(thread)
+        if connection.connection is not None and connection.close_at is not None
+    ]
+    # Not at once again, if one is due but in a transaction.
+    return max(_BREATH, min(times) - time.monotonic()) if times else None
+
+
+def _is_untidy(thread: threading.Thread) -> bool:
+    now = time.monotonic()
+    return any(_is_due(connection, now) for connection in opened_by(thread))
+
+
+def _close_all() -> None:
+    """This thread of the pool ends, and its connections with it."""
+    for connection in opened_by(threading.current_thread()):
+        connection.close()
+
+
 def _remember(connection: BaseDatabaseWrapper, **_: Any) -> None:
     thread = threading.current_thread()
     with _lock:
@@ -173,3 +249,4 @@ def _forget_the_ended() -> None:
 
 
 connection_created.connect(_remember, dispatch_uid="channels.db", weak=False)
+pool.tidy, pool.is_untidy, pool.farewell = _tidy, _is_untidy, _close_all

@@ -11,7 +11,6 @@ from typing import Any, TypeAlias
 
 from asgiref.compatibility import guarantee_single_callable
 from django.conf import settings
-from django.core.asgi import get_asgi_application
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import URLPattern, URLResolver, get_script_prefix
 from django.urls import reverse as django_reverse
@@ -20,8 +19,10 @@ from django.urls.resolvers import RoutePattern
 
 from channels.consumer import AsyncConsumer
 from channels.exceptions import RouteNotFound
+from channels.http import get_asgi_application
 from channels.middleware import Passage, Way, is_passage, walk
 from channels.refusal import refuse
+from channels.threads.lanes import serving
 from channels.typing import ASGIApp, Receive, Scope, Send
 
 logger = logging.getLogger("channels.routing")
@@ -83,15 +84,16 @@ class ProtocolTypeRouter:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
         """Call the application for the scope's type; raises ValueError if there is none."""
         application = self._application(scope["type"])
-        try:
-            if is_passage(application):
-                application, scope, receive, send = await walk(application, scope, receive, send)
-            return await application(scope, receive, send)
-        except RouteNotFound as error:
-            if "asgi" not in scope:
-                raise
-            logger.warning("%s answered with 404. %s", scope["type"], error)
-            return await refuse(scope, receive, send, 404, "Not Found")
+        with serving(scope):
+            try:
+                if is_passage(application):
+                    application, scope, receive, send = await walk(application, scope, receive, send)
+                return await application(scope, receive, send)
+            except RouteNotFound as error:
+                if "asgi" not in scope:
+                    raise
+                logger.warning("%s answered with 404. %s", scope["type"], error)
+                return await refuse(scope, receive, send, 404, "Not Found")
 
 
 class URLRouter(Passage):

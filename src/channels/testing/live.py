@@ -17,6 +17,7 @@ from django.test.utils import modify_settings
 
 from channels.routing import get_default_application
 from channels.testing.database import lent
+from channels.threads.lanes import pool
 from channels.typing import ASGIApp
 
 
@@ -95,4 +96,5 @@ def _closed_connections() -> Iterator[None]:
     try:
         yield
     finally:
+        pool.stop(timeout=30)
         SyncToAsync.single_thread_executor.submit(connections.close_all).result(timeout=30)

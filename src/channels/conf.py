@@ -1,0 +1,57 @@
+"""Our Django settings, read in one place and late: tests change them."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Final
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+#: Seconds after which a handler that still holds its thread is logged.
+SLOW_HANDLER: Final = 10.0
+
+
+def threads() -> int:
+    """Return how many threads sync code gets at most (setting ``CHANNELS_THREADS``).
+
+    Each has its own database connections, so this bounds their number, too. By default it
+    is four more than there are processors, 32 at most.
+
+    Raises:
+        ImproperlyConfigured: the setting is no whole number above zero.
+    """
+    number = _get("CHANNELS_THREADS", None)
+    if number is None:
+        return min(32, (os.cpu_count() or 1) + 4)
+    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+        raise ImproperlyConfigured(
+            f"CHANNELS_THREADS is {number!r}. Set it to a whole number above zero, or leave it out."
+        )
+    return number
+
+
+def slow_handler() -> float | None:
+    """Return after how many seconds in a thread a handler is logged (setting ``CHANNELS_SLOW_HANDLER``).
+
+    10 by default; None or 0: never.
+
+    Raises:
+        ImproperlyConfigured: the setting is no number of seconds.
+    """
+    seconds = _get("CHANNELS_SLOW_HANDLER", SLOW_HANDLER)
+    if seconds is None:
+        return None
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds < 0:
+        raise ImproperlyConfigured(
+            f"CHANNELS_SLOW_HANDLER is {seconds!r}. Set it to a number of seconds, or to None for no log."
+        )
+    return float(seconds) or None
+
+
+def _get(name: str, default: Any) -> Any:
+    """Read a setting; without any settings, as in an application that only borrows us, the default holds."""
+    try:
+        return getattr(settings, name, default)
+    except ImproperlyConfigured:
+        return default

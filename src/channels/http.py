@@ -1,0 +1,293 @@
+"""Django's pages over ASGI, at the price they have under WSGI.
+
+Django's own handler takes a sync view to a thread and back several times for each request,
+and to the same thread for all requests. Here a request whose view is sync is handled whole in
+one visit to a thread, as under WSGI: its middleware, its view, its signals, its database
+connection. A request whose view is async runs in the event loop, as in Django's handler.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import functools
+import io
+from collections.abc import Callable, Iterator
+from contextlib import aclosing
+from typing import Any, Final
+
+import django
+from asgiref.sync import iscoroutinefunction
+from django.conf import settings
+from django.core import signals
+from django.core.exceptions import RequestAborted
+from django.core.handlers.asgi import ASGIHandler as DjangoHandler
+from django.core.handlers.asgi import get_script_prefix
+from django.http import FileResponse
+from django.urls import URLPattern, URLResolver, get_resolver, set_script_prefix
+from django.utils.module_loading import import_string
+
+from channels.threads.lanes import current_lane, door, leave_thread, serving
+from channels.threads.visit import Visit, current_visit
+from channels.typing import Message, Receive, Scope, Send
+
+__all__ = ["ASGIHandler", "get_asgi_application"]
+
+#: Bytes of a streamed response that are made in one visit to the thread, if they come at once.
+SLICE: Final = 2**18
+
+
+def get_asgi_application() -> ASGIHandler:
+    """Set Django up and return its ASGI application: a drop-in for ``django.core.asgi``'s.
+
+    Sync views and their middleware run in one of ``CHANNELS_THREADS`` threads, one visit per
+    request; async views in the event loop.
+    """
+    django.setup(set_prefix=False)
+    return ASGIHandler()
+
+
+class ASGIHandler(DjangoHandler):
+    """Django's handler for ASGI requests, which runs sync pages as WSGI does.
+
+    A request is handled in a thread if its view is sync and no middleware insists on being
+    async. What can be overridden in Django's handler can be overridden here as well. The
+    middleware is instantiated once, and a second time when the first async view is called.
+    """
+
+    _is_async = False
+    _routes: _Routes | None = None
+
+    def __init__(self) -> None:
+        self._sync_capable = all(map(_can_be_sync, settings.MIDDLEWARE))
+        super().__init__()
+
+    def load_middleware(self, is_async: bool = False) -> None:
+        """Build the chain of middleware: a sync one if possible, as most pages need that."""
+        self._is_async = is_async and not self._sync_capable
+        super().load_middleware(is_async=self._is_async)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one HTTP request; raises ValueError for a scope of another type."""
+        with serving(scope):
+            await super().__call__(scope, receive, send)
+
+    async def handle(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve a request in the event loop or in a thread, as its view demands."""
+        if self._is_async or self._leads_to_async_view(scope):
+            await super().handle(scope, receive, send)
+            return
+        try:
+            body_file = await self.read_body(receive)
+        except RequestAborted:
+            return
+        page = _Page(self, scope, body_file, send)
+        try:
+            if await page.visit(page.make):
+                await self._stream(page, receive)
+        finally:
+            body_file.close()
+            leave_thread()
+
+    async def _stream(self, page: _Page, receive: Receive) -> None:
+        """Send a response whose content is an iterator, until its end or the client's."""
+        listener = asyncio.ensure_future(self.listen_for_disconnect(receive))
+        sender = asyncio.ensure_future(page.stream())
+        try:
+            await asyncio.wait((listener, sender), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (sender, listener):
+                task.cancel()
+            await asyncio.wait((listener, sender))
+            # Whatever becomes of us, the response is closed.
+            await asyncio.shield(page.visit(page.close))
+        if not sender.cancelled():
+            sender.result()
+
+    async def get_response_async(self, request: Any) -> Any:
+        """Return the response to a request whose view runs in the event loop."""
+        if self._is_async:
+            return await super().get_response_async(request)
+        return await self._async_twin.get_response_async(request)
+
+    @functools.cached_property
+    def _async_twin(self) -> ASGIHandler:
+        """This handler with the async chain of middleware."""
+        twin = copy.copy(self)
+        twin._sync_capable = False
+        twin.load_middleware(is_async=True)
+        return twin
+
+    async def read_body(self, receive: Any) -> Any:
+        """Read the whole body, so that no thread waits for a slow client.
+
+        What is larger than ``FILE_UPLOAD_MAX_MEMORY_SIZE`` goes to a file on disk.
+
+        Raises:
+            RequestAborted: the client left meanwhile.
+        """
+        message = await receive()
+        if message["type"] == "http.request" and not message.get("more_body", False):
+            return io.BytesIO(message.get("body", b""))
+        return await super().read_body(_again(message, receive))
+
+    def _leads_to_async_view(self, scope: Scope) -> bool:
+        """Whether the view is async, as far as the path tells.
+
+        A wrong guess costs time, no more: either chain of middleware runs views of both kinds.
+        """
+        resolver = get_resolver(None)
+        routes = self._routes
+        if routes is None or routes.resolver is not resolver:
+            routes = self._routes = _Routes(resolver)
+        return routes.some_are_async and routes.is_async(scope)
+
+
+class _Routes:
+    """What is known of a URLconf: whether any of its views is async, and which."""
+
+    def __init__(self, resolver: URLResolver) -> None:
+        self.resolver = resolver
+        self.some_are_async = any(iscoroutinefunction(view) for view in _views(resolver))
+
+    def is_async(self, scope: Scope) -> bool:
+        path = scope["path"]
+        prefix = get_script_prefix(scope)
+        try:
+            match = self.resolver.resolve(path.removeprefix(prefix) if prefix else path)
+        except Exception:  # Resolver404, or whatever a converter of paths does in the wrong place
+            return False
+        return iscoroutinefunction(match.func)
+
+
+def _views(resolver: URLResolver) -> Iterator[Any]:
+    for route in resolver.url_patterns:
+        if isinstance(route, URLPattern):
+            yield route.callback
+        else:
+            yield from _views(route)
+
+
+class _Page:
+    """One request that is handled in a thread, and its response.
+
+    Args:
+        handler: has the sync chain of middleware.
+        scope: of the request.
+        body_file: its body, complete.
+        send: ASGI's.
+    """
+
+    __slots__ = ("_body_file", "_handler", "_parts", "_response", "_scope", "_send")
+
+    def __init__(self, handler: ASGIHandler, scope: Scope, body_file: Any, send: Send) -> None:
+        self._handler = handler
+        self._scope = scope
+        self._body_file = body_file
+        self._send = send
+        self._parts: Iterator[Any] | None = None
+        self._response: Any = None
+
+    async def visit(self, call: Callable[[], Any]) -> Any:
+        """Have ``call`` made in the thread of this request; returns what it does."""
+        return await Visit(door(), call, self._describe).outcome(current_lane())
+
+    def _describe(self) -> str:
+        return f"In the page {self._scope['method']} {self._scope['path']}."
+
+    # In the thread
+
+    def make(self) -> bool:
+        """Handle the request and send the response; returns True if what it streams is not sent yet."""
+        response = self._response = self._respond()
+        try:
+            self._post(
+                {
+                    "type": "http.response.start",
+                    "status": response.status_code,
+                    "headers": _headers(response),
+                }
+            )
+            if not response.streaming:
+                self._post({"type": "http.response.body", "body": response.content})
+        except BaseException:
+            response.close()
+            raise
+        if not response.streaming:
+            response.close()
+        return bool(response.streaming)
+
+    def _respond(self) -> Any:
+        handler, scope = self._handler, self._scope
+        set_script_prefix(get_script_prefix(scope))
+        signals.request_started.send(sender=handler.__class__, scope=scope)
+        request, refusal = handler.create_request(scope, self._body_file)
+        response: Any = refusal
+        if request is not None:
+            response = handler.get_response(request)
+            response._handler_class = handler.__class__
+        if isinstance(response, FileResponse):
+            response.block_size = handler.chunk_size
+        return response
+
+    def _post(self, message: Message) -> None:
+        visit = current_visit()
+        assert visit is not None
+        visit.send(self._gently, message, wait=False)
+
+    async def _gently(self, message: Message) -> None:
+        """Send; that the client has gone is no error."""
+        try:
+            await self._send(message)
+        except OSError:
+            return
+
+    def _slice(self) -> bool:
+        """Send what the response's iterator has, up to :data:`SLICE` bytes; False when it has ended."""
+        if self._parts is None:
+            self._parts = iter(self._response)
+        size = 0
+        for part in self._parts:
+            self._post({"type": "http.response.body", "body": part, "more_body": True})
+            size += len(part)
+            if size >= SLICE:
+                return True
+        return False
+
+    def close(self) -> None:
+        """Let go of the response and of what it holds; tells ``request_finished``."""
+        self._response.close()
+
+    # In the loop
+
+    async def stream(self) -> None:
+        """Send the parts of the response."""
+        if self._response.is_async:
+            async with aclosing(aiter(self._response)) as parts:
+                async for part in parts:
+                    await self._gently({"type": "http.response.body", "body": part, "more_body": True})
+        else:
+            while await self.visit(self._slice):
+                pass
+        await self._gently({"type": "http.response.body"})
+
+
+def _headers(response: Any) -> list[tuple[bytes, bytes]]:
+    headers = [(name.encode("ascii"), value.encode("latin1")) for name, value in response.items()]
+    for cookie in response.cookies.values():
+        headers.append((b"Set-Cookie", cookie.output(header="").encode("ascii").strip()))
+    return headers
+
+
+def _again(message: Message, receive: Receive) -> Receive:
+    """Return ``receive`` as it was before ``message`` was taken from it."""
+    waiting = [message]
+
+    async def receive_again() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return receive_again
+
+
+def _can_be_sync(middleware: str) -> bool:
+    return getattr(import_string(middleware), "sync_capable", True)

@@ -1,0 +1,124 @@
+"""The door between the pool and one event loop: what threads hand over, and who looks at the clock."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from channels import telemetry
+from channels.threads.pool import STALL, Pool, Worker
+
+logger = logging.getLogger("channels.threads")
+_here = threading.local()
+
+
+class Visitor(Protocol):
+    """Whoever waits in the loop for news from a thread."""
+
+    def wake(self) -> None:
+        """There is news; called in the loop's thread."""
+
+
+class Door:
+    """What threads have for one event loop, collected, so that many at once cost one wake-up.
+
+    Args:
+        loop: the loop.
+        pool: the pool whose queue and handlers are watched from here.
+        slow: called for the number of seconds after which a handler is logged; None: never.
+    """
+
+    __slots__ = ("_news", "_patience", "_pool", "_relief", "_rung", "_slow", "_watch", "loop")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, pool: Pool, slow: Callable[[], float | None]) -> None:
+        self.loop = loop
+        self._pool = pool
+        self._slow = slow
+        self._news: deque[Visitor] = deque()
+        self._rung = False
+        self._relief: asyncio.TimerHandle | None = None
+        self._watch: asyncio.TimerHandle | None = None
+        self._patience: float | None = None
+
+    def announce(self, visitor: Visitor) -> bool:
+        """Have ``visitor.wake()`` called in the loop; from any thread.
+
+        Returns:
+            False if the loop is closed, and nobody is left to hear of it.
+        """
+        self._news.append(visitor)
+        if not self._rung:
+            self._rung = True
+            try:
+                self.loop.call_soon_threadsafe(self._open)
+            except RuntimeError:
+                self._rung = False
+                self._news.clear()
+                return False
+        return True
+
+    def _open(self) -> None:
+        # First this: what comes from now on rings again.
+        self._rung = False
+        while self._news:
+            self._news.popleft().wake()
+
+    def look_after(self) -> None:
+        """See to it that what was just put into the pool does not wait for a blocked thread, or unseen."""
+        if self._pool.waiting:
+            self._pool.relieve()
+            if self._relief is None:
+                self._relief = self.loop.call_later(STALL, self._relieve)
+        if self._watch is None:
+            self._patience = self._slow()
+            self._watch = self.loop.call_later(self._patience or 60.0, self._look)
+
+    def _relieve(self) -> None:
+        self._relief = None
+        self._pool.relieve()
+        if self._pool.waiting:
+            self._relief = self.loop.call_later(STALL, self._relieve)
+
+    def _look(self) -> None:
+        """Log the handlers that take too long; look again when the next may."""
+        self._watch = None
+        self._patience = self._slow()
+        begun = [worker.since for worker in self._pool.workers if worker.doing is not None]
+        if self._patience is None or not begun:
+            return
+        now = time.monotonic()
+        for worker in self._pool.workers:
+            if worker.doing is not None and not worker.reported and now - worker.since >= self._patience:
+                worker.reported = True
+                report(worker, now - worker.since)
+        wait = self._patience - (now - max(begun))
+        self._watch = self.loop.call_later(wait if wait > 0 else self._patience, self._look)
+
+
+def report(worker: Worker, seconds: float) -> None:
+    """Log which handler holds a thread, for how long, and where it is at the moment."""
+    label = getattr(worker.doing, "label", None)
+    frame = sys._current_frames().get(worker.thread.ident or 0)
+    telemetry.count("threads.slow_handler", thread=worker.thread.name, seconds=seconds)
+    logger.warning(
+        "A handler has held the thread %s for %.1f s (CHANNELS_SLOW_HANDLER). %s It is here:\n%s",
+        worker.thread.name,
+        seconds,
+        label() if label is not None else "It was called through sync_to_async.",
+        "".join(traceback.format_stack(frame)) if frame is not None else "(it has just ended)",
+    )
+
+
+def door_of(loop: asyncio.AbstractEventLoop, pool: Pool, slow: Callable[[], float | None]) -> Door:
+    """Return the door of the loop that runs in this thread; a new loop gets a new one."""
+    door: Any = getattr(_here, "door", None)
+    if door is None or door.loop is not loop or door._pool is not pool:
+        door = _here.door = Door(loop, pool, slow)
+    return door  # type: ignore[no-any-return]

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.test import override_settings
+
+from channels import conf
+
+
+def test_defaults() -> None:
+    assert 5 <= conf.threads() <= 32
+    assert conf.slow_handler() == conf.SLOW_HANDLER
+
+
+def test_as_set() -> None:
+    with override_settings(CHANNELS_THREADS=3, CHANNELS_SLOW_HANDLER=2):
+        assert conf.threads() == 3
+        assert conf.slow_handler() == 2.0
+
+
+@pytest.mark.parametrize("off", [None, 0])
+def test_slow_handlers_need_not_be_logged(off: object) -> None:
+    with override_settings(CHANNELS_SLOW_HANDLER=off):
+        assert conf.slow_handler() is None
+
+
+@pytest.mark.parametrize("wrong", [0, -1, "4", 2.5, True])
+def test_threads_are_a_number(wrong: object) -> None:
+    with (
+        override_settings(CHANNELS_THREADS=wrong),
+        pytest.raises(ImproperlyConfigured, match="CHANNELS_THREADS is"),
+    ):
+        conf.threads()
+
+
+@pytest.mark.parametrize("wrong", [-1, "10", True])
+def test_seconds_are_a_number(wrong: object) -> None:
+    with (
+        override_settings(CHANNELS_SLOW_HANDLER=wrong),
+        pytest.raises(ImproperlyConfigured, match="CHANNELS_SLOW_HANDLER is"),
+    ):
+        conf.slow_handler()
+
+
+def test_without_settings_the_defaults_hold() -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
+    code = "from channels import conf; assert conf.threads() >= 5 and conf.slow_handler() == 10"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60, env=environment)
