@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.auth.models import User
-from django.db import connection, connections
+from django.db import connections
 from django.test import override_settings
 from websockets.sync.client import ClientConnection, connect
 
@@ -27,6 +27,7 @@ from channels.server.thread import ServerThread
 from channels.threads.lanes import pool, serving
 
 PATIENCE = 30
+DISK = "disk"
 MEMORY = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 released = threading.Event()
 
@@ -69,7 +70,7 @@ class Async(AsyncWebsocketConsumer):
                 await self.send(await database_sync_to_async(query)())
             case "orm":
                 threads = [await database_sync_to_async(threading.get_ident)()]
-                async for _ in User.objects.aiterator(chunk_size=1):
+                async for _ in User.objects.using(DISK).aiterator(chunk_size=1):
                     threads.append(await database_sync_to_async(threading.get_ident)())
                 await self.send(json.dumps(len(set(threads))))
             case _:
@@ -77,7 +78,7 @@ class Async(AsyncWebsocketConsumer):
 
 
 def query() -> str:
-    with connection.cursor() as cursor:
+    with connections[DISK].cursor() as cursor:
         cursor.execute("select 'row'")
         return str(cursor.fetchone()[0])
 
@@ -87,9 +88,11 @@ def serve(tmp_path: Path, django_db_blocker: Any) -> Iterator[Callable[..., Any]
     """Serve with ``CHANNELS_THREADS`` as given, and a database on disk."""
     released.clear()
     pool.stop(PATIENCE)
-    database = connections.settings["default"]
-    kept = dict(database)
-    database.update(NAME=str(tmp_path / "db.sqlite3"), CONN_MAX_AGE=None)
+    connections.settings[DISK] = {
+        **connections.settings["default"],
+        "NAME": str(tmp_path / "db.sqlite3"),
+        "CONN_MAX_AGE": None,
+    }
     application = ProtocolTypeRouter({"websocket": AuthMiddlewareStack(route)})
 
     with django_db_blocker.unblock(), ExitStack() as stack:
@@ -110,7 +113,11 @@ def serve(tmp_path: Path, django_db_blocker: Any) -> Iterator[Callable[..., Any]
 
         yield start
         released.set()
-    database.update(kept)
+    for opened in connections.all(initialized_only=True):
+        if opened.alias == DISK:
+            opened.close()
+            del connections[DISK]
+    del connections.settings[DISK]
 
 
 async def route(scope: Any, receive: Any, send: Any) -> None:
@@ -178,7 +185,7 @@ def test_the_pool_bounds_the_database_connections(serve: Any) -> None:
 
 
 def test_idle_threads_close_what_has_become_old(serve: Any) -> None:
-    connections.settings["default"]["CONN_MAX_AGE"] = 1
+    connections.settings[DISK]["CONN_MAX_AGE"] = 1
     client = serve(threads=1)("/sync/")
     assert ask(client, "query") == "row"
     (worker,) = pool.workers
@@ -191,11 +198,9 @@ def test_idle_threads_close_what_has_become_old(serve: Any) -> None:
 
 def test_one_async_handler_stays_in_one_thread(serve: Any, tmp_path: Path) -> None:
     call = serve(threads=3)
-    with connection.schema_editor() as editor:
+    with connections[DISK].schema_editor() as editor:
         editor.create_model(User)
-    connection.close()
-    User.objects.bulk_create(User(username=str(n)) for n in range(5))
-    connection.close()
+    User.objects.using(DISK).bulk_create(User(username=str(n)) for n in range(5))
     clients = [call("/async/") for _ in range(6)]
     for client in clients:
         client.send("orm")

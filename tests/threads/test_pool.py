@@ -108,7 +108,7 @@ def test_no_more_threads_than_allowed(make: Callable[[int], Pool]) -> None:
 def test_work_that_goes_quickly_wakes_nobody_else(make: Callable[[int], Pool]) -> None:
     pool, notes = make(8), [Note() for _ in range(50)]
     for note in notes:
-        Lane(pool).put(note)
+        Lane(pool).put(note, whole=True)
     assert len({note.wait() for note in notes}) == 1
 
 

@@ -168,7 +168,8 @@ class Pool:
                 if lane.works:
                     self._moved_at = time.monotonic()
                     return lane, lane.works.pop(0)
-                self._put_back(worker, lane)  # its work was withdrawn
+                lane.leaving = True  # its work was withdrawn
+                self._put_back(worker, lane)
             if not worker.stopping:
                 worker.idle = True
                 self._idle.append(worker)
@@ -197,7 +198,7 @@ class Pool:
             worker.own.append(lane)
 
     def stop(self, timeout: float | None = None) -> bool:
-        """End the threads, after what they do now; later work starts new ones.
+        """End the threads, after what is waiting now; later work starts new ones.
 
         Args:
             timeout: seconds to wait for them; None without end.
@@ -226,7 +227,7 @@ class Worker:
         doing: the work it does at the moment.
         since: when it began that.
         idle: it waits for work.
-        stopping: it takes no new lanes, and ends.
+        stopping: it ends when there is nothing to do.
         reported: whether the log has been told how long it takes.
     """
 
@@ -277,8 +278,8 @@ class Worker:
         self._own_turn = not self._own_turn
         if self.own and (self._own_turn or not ready):
             return self.own.popleft()
-        if not ready or self.stopping:
-            return self.own.popleft() if self.own else None
+        if not ready:
+            return None
         lane = ready.popleft()
         self._pool.pin(lane, self)
         return lane
