@@ -19,6 +19,7 @@ from typing import Any, Final, TypeVar
 
 from channels.broadcast import BROADCAST_TYPE, Broadcast, DirectWrite
 from channels.exceptions import ConsumerSignal
+from channels.threads.lanes import leave_thread, pool
 from channels.typing import PUSH_EXTENSION, EventSource, Message, Receive, Scope, Send, Wakeup
 
 #: Messages handled in a row before other tasks of the loop get their turn.
@@ -131,6 +132,8 @@ class Mailbox:
                 except Exception as error:
                     error.add_note(describe(message))
                     raise
+                if pool.pinned:
+                    leave_thread()
             await asyncio.sleep(0)
 
     def close(self) -> None:

@@ -90,15 +90,15 @@ class Door:
         """Log the handlers that take too long; look again when the next may."""
         self._watch = None
         self._patience = self._slow()
-        begun = [worker.since for worker in self._pool.workers if worker.doing is not None]
-        if self._patience is None or not begun:
+        busy = [worker for worker in self._pool.workers if not worker.idle]
+        if self._patience is None or not busy:
             return
         now = time.monotonic()
-        for worker in self._pool.workers:
+        for worker in busy:
             if worker.doing is not None and not worker.reported and now - worker.since >= self._patience:
                 worker.reported = True
                 report(worker, now - worker.since)
-        wait = self._patience - (now - max(begun))
+        wait = self._patience - (now - max(worker.since for worker in busy))
         self._watch = self.loop.call_later(wait if wait > 0 else self._patience, self._look)
 
 
