@@ -1,11 +1,13 @@
 """BaseMiddleware: a shallow copy of the scope goes inside, the result comes out; passages leave no frame."""
 
 import asyncio
+import functools
 from typing import Any
 
 import pytest
 
-from channels.middleware import BaseMiddleware, Passage, Way, is_passage
+from channels.consumer import AsyncConsumer
+from channels.middleware import BaseMiddleware, Passage, Way, is_passage, made
 from channels.typing import ASGIApp, Receive, Scope, Send
 
 
@@ -110,3 +112,28 @@ async def test_an_overridden_call_is_called_wherever_it_stands() -> None:
 async def test_a_passage_has_to_say_who_goes_on() -> None:
     with pytest.raises(NotImplementedError, match="define _enter"):
         await Passage()({}, _receive, _send)
+
+
+async def test_a_function_that_only_makes_is_left_out_but_not_what_wraps_it() -> None:
+    calls: list[str] = []
+
+    class Consumer(AsyncConsumer):
+        def __init__(self, word: str = "") -> None:
+            calls.append(f"made {word}")
+
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            calls.append("called")
+
+    app = Consumer.as_asgi(word="x")
+
+    @functools.wraps(app)
+    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+        calls.append("wrapped")
+        await app(scope, receive, send)
+
+    assert isinstance(made(app), Consumer)
+    assert made(wrapped) is wrapped
+    calls.clear()
+    await BaseMiddleware(app)({}, _receive, _send)
+    await BaseMiddleware(wrapped)({}, _receive, _send)
+    assert calls == ["made x", "called", "wrapped", "made x", "called"]

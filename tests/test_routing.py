@@ -155,7 +155,7 @@ async def test_a_connection_routed_to_a_consumer_keeps_neither_router_nor_middle
     while hasattr(here, "cr_await"):
         names.append(here.__qualname__.rpartition("<locals>.")[2])
         here = here.cr_await
-    assert names[:-1] == ["ProtocolTypeRouter.__call__", "Waits", "Waits.__call__"]
+    assert names[:-1] == ["ProtocolTypeRouter.__call__", "Waits.__call__"]
     done.set()
     await task
 

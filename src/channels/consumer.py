@@ -23,6 +23,7 @@ from channels.dispatch import (
 from channels.exceptions import StopConsumer
 from channels.layers.manager import get_channel_layer
 from channels.lazy import peek
+from channels.middleware import Maker
 from channels.threads.lanes import serving
 from channels.threads.sending import SyncSend
 from channels.typing import ConsumerApp, Message, Receive, Scope, Send
@@ -169,6 +170,7 @@ class AsyncConsumer:
         application = cast("ConsumerApp", functools.update_wrapper(app, cls, updated=()))
         application.consumer_class = cls
         application.consumer_initkwargs = initkwargs
+        application.maker = Maker(app, functools.partial(cls, **initkwargs))
         return application
 
 

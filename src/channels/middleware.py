@@ -8,6 +8,7 @@ and the outermost one walks the whole row and awaits what lies behind it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TypeGuard
 
 from channels.typing import ASGIApp, Receive, Scope, Send
@@ -62,9 +63,30 @@ class Passage:
 _CALL = Passage.__call__
 
 
+class Maker:
+    """Makes the application of one connection, for a function that would only make and call it.
+
+    Args:
+        function: the function. What somebody has wrapped around it may carry its attributes, and is not it.
+        make: returns a new application.
+    """
+
+    __slots__ = ("function", "make")
+
+    def __init__(self, function: Any, make: Callable[[], ASGIApp]) -> None:
+        self.function = function
+        self.make = make
+
+
 def is_passage(application: Any) -> TypeGuard[Passage]:
     """Tell whether an application only prepares: it is one of ours, and nobody has overridden it."""
     return isinstance(application, Passage) and type(application).__call__ is _CALL
+
+
+def made(application: ASGIApp) -> ASGIApp:
+    """Return what ``application`` would make for a connection; itself if it makes nothing."""
+    maker: Maker | None = getattr(application, "maker", None)
+    return maker.make() if maker is not None and maker.function is application else application
 
 
 async def walk(
@@ -75,7 +97,7 @@ async def walk(
     application = await passage._enter(way)
     while is_passage(application):
         application = await application._enter(way)
-    return application, way.scope, way.receive, way.send
+    return made(application), way.scope, way.receive, way.send
 
 
 class BaseMiddleware(Passage):

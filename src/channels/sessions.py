@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -23,6 +24,8 @@ from channels.middleware import Passage, Way
 from channels.typing import ASGIApp, Message, Scope, Send
 
 _R = TypeVar("_R")
+# A lazy object's own would look at what it holds.
+_get = object.__getattribute__
 
 
 class CookieMiddleware(Passage):
@@ -151,13 +154,8 @@ class SessionLazyObject(LateObject):
         object.__setattr__(self, "_key", key)
 
     def _make(self) -> SessionBase:
-        store: type[SessionBase] = self._store
-        return store(self._key)
-
-    def _is_blank(self) -> bool:
-        """Whether it is a new one that nobody has touched."""
-        # A store of somebody else's may know more than its key tells.
-        return self._key is None and peek(self) is empty and self._store.__module__.startswith("django.")
+        store: type[SessionBase] = _get(self, "_store")
+        return store(_get(self, "_key"))
 
 
 class InstanceSessionWrapper:
@@ -183,7 +181,10 @@ class InstanceSessionWrapper:
 
     def __init__(self, scope: Scope, send: Send) -> None:
         self.cookie_name: str = settings.SESSION_COOKIE_NAME
-        self.session_store: type[SessionBase] = import_module(settings.SESSION_ENGINE).SessionStore
+        engine = settings.SESSION_ENGINE
+        self.session_store: type[SessionBase] = (
+            sys.modules.get(engine) or import_module(engine)
+        ).SessionStore
         self.scope: Scope = dict(scope)
         self.real_send = send
         self.activated = "session" not in self.scope
@@ -304,7 +305,11 @@ def SessionMiddlewareStack(inner: ASGIApp) -> CookieMiddleware:
 
 def is_blank(session: Any) -> bool:
     """Tell, without making it, whether ``session`` is a new one that nobody has touched."""
-    return type(session) is SessionLazyObject and session._is_blank()
+    if type(session) is not SessionLazyObject or peek(session) is not empty:
+        return False
+    # A store of somebody else's may know more than its key tells.
+    store: type = _get(session, "_store")
+    return _get(session, "_key") is None and store.__module__.startswith("django.")
 
 
 def is_at_hand(session: Any) -> bool:

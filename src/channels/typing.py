@@ -23,10 +23,12 @@ class ConsumerApp(Protocol):
     Attributes:
         consumer_class: the class of which every scope gets an instance.
         consumer_initkwargs: what the instances are made with.
+        maker: makes an instance without calling it, for :mod:`channels.middleware`.
     """
 
     consumer_class: Any
     consumer_initkwargs: dict[str, Any]
+    maker: Any
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
         """Serve one connection."""

@@ -6,6 +6,7 @@ the Origin header is the only sign of where the page came from.
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Iterable
 from typing import Any
@@ -71,18 +72,18 @@ class OriginValidator(Passage):
 
     def match_allowed_origin(self, parsed_origin: ParseResult | None, pattern: str) -> bool:
         """Tell whether an Origin matches one pattern other than ``"*"``."""
-        if parsed_origin is None or parsed_origin.hostname is None:
+        origin_host = None if parsed_origin is None else parsed_origin.hostname
+        if parsed_origin is None or origin_host is None:
             return False
-        parsed_pattern = urlparse(pattern.lower())
+        parsed_pattern, host = _parse_pattern(pattern)
         if not parsed_pattern.scheme:
-            host = urlparse(f"//{pattern}").hostname or pattern
-            return is_same_domain(parsed_origin.hostname, host)
+            return is_same_domain(origin_host, host)
         port = self.get_origin_port(parsed_origin)
         return (
             parsed_pattern.scheme == parsed_origin.scheme
             and port is not None
             and port == self.get_origin_port(parsed_pattern)
-            and is_same_domain(parsed_origin.hostname, parsed_pattern.hostname or "")
+            and is_same_domain(origin_host, parsed_pattern.hostname or "")
         )
 
     def get_origin_port(self, origin: ParseResult) -> int | None:
@@ -158,6 +159,13 @@ def origin_of(scope: Scope) -> str | None:
     return None
 
 
+@functools.lru_cache(maxsize=256)
+def _parse_pattern(pattern: str) -> tuple[ParseResult, str]:
+    """Return a pattern's parts, and the host that it is if it names no scheme."""
+    return urlparse(pattern.lower()), urlparse(f"//{pattern}").hostname or pattern
+
+
+@functools.lru_cache(maxsize=1024)
 def _parse(origin: str | None) -> ParseResult | None:
     if origin is None:
         return None

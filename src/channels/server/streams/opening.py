@@ -19,18 +19,26 @@ class Opening:
 
     Attributes:
         exchange: see above.
-        response: the answer of an application that refuses, or of the server in its place.
         deflate: what an open WebSocket would compress its messages by; None for not at all.
     """
 
-    __slots__ = ("_handshake", "_runtime", "deflate", "exchange", "response")
+    __slots__ = ("_handshake", "_response", "_runtime", "deflate", "exchange")
 
     def __init__(self, handshake: Handshake, runtime: Runtime, exchange: Exchange) -> None:
         self._handshake = handshake
         self._runtime = runtime
         self.exchange = exchange
-        self.response = Response(runtime, exchange, "websocket.http.response", head_only=False)
+        self._response: Response | None = None
         self.deflate = runtime.agree_on_deflate(handshake)
+
+    @property
+    def response(self) -> Response:
+        """The answer of an application that refuses, or of the server in its place."""
+        if self._response is None:
+            self._response = Response(
+                self._runtime, self.exchange, "websocket.http.response", head_only=False
+            )
+        return self._response
 
     def accept_headers(self, message: Message) -> Headers:
         """Returns the headers of the answer that an application's accept asks for.
@@ -41,8 +49,11 @@ class Opening:
         """
         headers = checked_headers(message.get("headers") or ())
         answer = self._handshake.accept_headers(message.get("subprotocol"), headers, self.deflate)
+        ours = self._runtime.own_headers()
+        if not headers:
+            return [*answer, *ours]
         names = {name.lower() for name, _ in headers}
-        return [*answer, *(pair for pair in self._runtime.own_headers() if pair[0] not in names)]
+        return [*answer, *(pair for pair in ours if pair[0] not in names)]
 
     def refuse(self, status: int, text: str) -> None:
         """Answer in the application's place; what it has begun to answer is broken off."""
