@@ -1,7 +1,7 @@
 """HTTP/2 on the wire, case by case: what RFC 9113, RFC 8441 and RFC 7541 say, and the answer to each.
 
 A fault of one stream must concern nobody else: behind it the connection still answers. A fault of the
-connection ends it, with a GOAWAY that says why.
+connection ends it, with a GOAWAY that says why. Both engines.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from channels.protocols.engines import HTTP2_ENGINES
 from channels.server.thread import ServerThread
 from tests.conformance.http2_cases import (
     BEGINNINGS,
-    COARSE_IN_H2,
+    COARSE,
     CONNECTION_ERRORS,
     HALF_CLOSED,
     OPEN,
@@ -57,9 +58,9 @@ from tests.server.helpers import LONG
 LAST = 2**31 - 3  # higher than any stream of the cases
 
 
-@pytest.fixture(scope="module")
-def serving() -> Iterator[tuple[ServerThread, Holding]]:
-    with holding() as pair:
+@pytest.fixture(scope="module", params=HTTP2_ENGINES)
+def serving(request: pytest.FixtureRequest) -> Iterator[tuple[ServerThread, Holding]]:
+    with holding(http2_engine=request.param) as pair:
         yield pair
 
 
@@ -95,12 +96,14 @@ def test_the_connection_ends(wire: HTTP2Wire, case: str) -> None:
 
 
 @pytest.mark.parametrize("case", STREAM_ERRORS)
-def test_one_stream_ends(wire: HTTP2Wire, case: str) -> None:
+def test_one_stream_ends(serving: tuple[ServerThread, Holding], wire: HTTP2Wire, case: str) -> None:
     codes, frames = STREAM_ERRORS[case]
+    engine = serving[0].config.http2_engine
     wire.send(frames)
     wire.settle()
-    if wire.closed:
-        assert wire.goaway() == COARSE_IN_H2[case]
+    if case in COARSE[engine]:
+        assert wire.closed
+        assert wire.goaway() in codes
         return
     assert wire.goaway() is None
     assert wire.resets().get(1) in codes
@@ -127,6 +130,13 @@ def test_settings_and_pings_are_acknowledged(wire: HTTP2Wire) -> None:
     assert wire.until(PING, 0, ACK).payload == b"12345678"
     wire.settle()
     assert [found.payload for found in wire.frames if found.kind == PING].count(b"not aske") == 0
+
+
+def test_a_lower_stream_than_before(wire: HTTP2Wire) -> None:
+    """5.1.1: such a stream is closed, and was never meant; either is a reason to end the connection."""
+    wire.send(request(5, HOLD) + request(3))
+    wire.settle()
+    assert wire.goaway() in {PROTOCOL, STREAM_CLOSED}
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = 0x5, 0x6, 0x7, 0x8, 0x
 GOAWAY_SIZE = 17  # without anything for people to read
 
 END_STREAM = 0x1
-_ACK = 0x1
+ACK = 0x1
 _MAX_FRAME_SIZE = 16_384  # what we advertise: the smallest that is allowed
 _HEAD_SIZE = 9
 _head_of = Struct(">IBI").unpack_from  # length and type in one number
@@ -119,9 +119,7 @@ class FrameCutter:
             raise ConnectionFault(
                 ErrorCodes.FRAME_SIZE_ERROR, f"a frame is larger than {_MAX_FRAME_SIZE} bytes"
             )
-        if kind == SETTINGS and flags & _ACK and size:
-            raise ConnectionFault(ErrorCodes.FRAME_SIZE_ERROR, "an acknowledgement with settings")
-        if self._expects_settings and (kind != SETTINGS or flags & _ACK):
+        if self._expects_settings and (kind != SETTINGS or flags & ACK):
             raise ConnectionFault(ErrorCodes.PROTOCOL_ERROR, "the first frame is not SETTINGS")
 
     def _count_block(self, kind: int, size: int) -> None:

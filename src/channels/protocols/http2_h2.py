@@ -30,7 +30,7 @@ from channels.protocols.http2_engine import (
     announced_settings,
     decoded_settings,
 )
-from channels.protocols.http2_frames import GOAWAY_SIZE, ConnectionFault, RawFrame
+from channels.protocols.http2_frames import ACK, GOAWAY_SIZE, SETTINGS, ConnectionFault, RawFrame
 
 # Fields are judged in http2_headers.
 _configuration = H2Configuration(
@@ -84,7 +84,7 @@ class H2Engine:
         except ProtocolError as error:
             # h2 has written a GOAWAY; we say it ourselves, with the code that the standard asks for.
             self._output += self._h2.data_to_send()[:-GOAWAY_SIZE]
-            raise _fault_of(error) from None
+            raise _fault_of(error, frame) from None
         return [_EVENTS[type(event)](event) for event in events if type(event) in _EVENTS]
 
     def data_to_send(self) -> bytes:
@@ -130,10 +130,12 @@ def _upgrade(engine: H2Connection, settings: bytes) -> None:
         raise ValueError(f"HTTP2-Settings of an upgrade cannot be used: {error}") from None
 
 
-def _fault_of(error: ProtocolError) -> ConnectionFault:
+def _fault_of(error: ProtocolError, frame: RawFrame) -> ConnectionFault:
     code: int = error.error_code
     if type(error) is ProtocolError and isinstance(error.__cause__, HPACKError):
         code = ErrorCodes.COMPRESSION_ERROR  # RFC 9113 4.3; h2 says PROTOCOL_ERROR
+    elif frame.kind == SETTINGS and frame.flags & ACK and frame.payload:
+        code = ErrorCodes.FRAME_SIZE_ERROR  # 6.5; likewise
     return ConnectionFault(code, f"a frame breaks the rules of HTTP/2: {type(error).__name__}")
 
 
