@@ -17,6 +17,8 @@ UPGRADE = (
 _LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 #: How many connections are opened at the same time.
 _OPENING = 100
+#: How many connections carry requests; what is due beyond that waits, and its wait counts.
+_KEPT = 100
 
 
 def masked(opcode: int, payload: bytes, *, compressed: bool = False) -> bytes:
@@ -121,6 +123,7 @@ class _Kept(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
+        self._load.freed(self)
 
     def ask(self, request: bytes, due: float) -> None:
         self._asked_at = due
@@ -137,23 +140,19 @@ class _Kept(asyncio.Protocol):
         if b"connection: close" in head.lower():
             self.transport.close()
         else:
-            self._load.free.append(self)
+            self._load.freed(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._asked_at is not None:
-            self._load.failures[f"connection lost: {exc}"] += 1
-        elif self in self._load.free:
-            self._load.free.remove(self)
+        self._load.lost(self, "" if self._asked_at is None else f"connection lost: {exc}")
 
 
 class Requests:
     """Requests at a steady rate, whatever the answers take: a late one is late from when it was due.
 
     Attributes:
-        sent: how many.
+        sent: how many were due.
         latencies: of each answer, in seconds.
         failures: what else became of them.
-        free: connections that wait for their next request.
     """
 
     def __init__(
@@ -162,7 +161,9 @@ class Requests:
         self.sent = 0
         self.latencies: list[float] = []
         self.failures: Counter[str] = Counter()
-        self.free: collections.deque[_Kept] = collections.deque()
+        self._free: collections.deque[_Kept] = collections.deque()
+        self._waiting: collections.deque[float] = collections.deque()
+        self._connections = 0
         self._port = port
         self._rate = rate
         self._request = request
@@ -173,34 +174,50 @@ class Requests:
         begin = time.monotonic()
         while (elapsed := time.monotonic() - begin) < seconds:
             while self.sent < elapsed * self._rate:
-                self._ask(begin + self.sent / self._rate)
+                self._waiting.append(begin + self.sent / self._rate)
+                self.sent += 1
+                self._ask()
             await asyncio.sleep(0.005)
-        for _ in range(200):
+        for _ in range(600):
             if len(self.latencies) + self.failures.total() >= self.sent:
                 break
             await asyncio.sleep(0.05)
-        for kept in list(self.free):
+        for kept in list(self._free):
             kept.transport.close()
 
-    def _ask(self, due: float) -> None:
-        self.sent += 1
-        if self.free:
-            self.free.popleft().ask(self._request, due)
-            return
-        task = asyncio.get_running_loop().create_task(self._ask_anew(due))
-        self._opening.add(task)
-        task.add_done_callback(self._opening.discard)
+    def _ask(self) -> None:
+        """Send what is due on a free connection, or open one, up to a number."""
+        while self._waiting and self._free:
+            self._free.popleft().ask(self._request, self._waiting.popleft())
+        if len(self._opening) < len(self._waiting) and self._connections < _KEPT:
+            self._connections += 1
+            task = asyncio.get_running_loop().create_task(self._open())
+            self._opening.add(task)
+            task.add_done_callback(self._opening.discard)
 
-    async def _ask_anew(self, due: float) -> None:
-        loop = asyncio.get_running_loop()
+    async def _open(self) -> None:
+        connect = asyncio.get_running_loop().create_connection(lambda: _Kept(self), "127.0.0.1", self._port)
         try:
-            _, kept = await asyncio.wait_for(
-                loop.create_connection(lambda: _Kept(self), "127.0.0.1", self._port), 30
-            )
+            await asyncio.wait_for(connect, 30)
         except OSError as error:
+            self._connections -= 1
             self.failures[f"no connection: {error}"] += 1
-        else:
-            kept.ask(self._request, due)
+            if self._waiting:
+                self._waiting.popleft()
+
+    def freed(self, kept: _Kept) -> None:
+        """A connection may carry the next request."""
+        self._free.append(kept)
+        self._ask()
+
+    def lost(self, kept: _Kept, error: str) -> None:
+        """A connection has ended; ``error`` if a request was on it."""
+        self._connections -= 1
+        if kept in self._free:
+            self._free.remove(kept)
+        if error:
+            self.failures[error] += 1
+        self._ask()
 
     def answered(self, head: bytes, latency: float) -> None:
         """Count an answer."""
