@@ -1,11 +1,12 @@
 import base64
+from dataclasses import replace
 
 import pytest
 from h2 import events as h2
 from h2.errors import ErrorCodes
 
 from channels import telemetry
-from channels.protocols import engines
+from channels.protocols import engines, http2
 from channels.protocols.events import (
     BodyEnded,
     BodyReceived,
@@ -175,6 +176,31 @@ def test_priorities_are_accepted_and_ignored():
     priority = frame(PRIORITY, 0, 1, b"\0\0\0\3\x10")
     with_priority = frame(HEADERS, 0x25, 1, b"\0\0\0\0\x10" + headers(1, GET)[9:])
     assert events_of(connection, update + priority + with_priority) == [REQUEST]
+
+
+def test_a_request_that_comes_again_is_judged_once_and_owns_its_headers(monkeypatch):
+    calls = []
+    judge = http2.judge_request
+    monkeypatch.setattr(http2, "judge_request", lambda *args: calls.append(args) or judge(*args))
+    connection = HTTP2Connection(engine="native")
+    first, again = events_of(connection, HELLO + headers(1, GET) + headers(3, GET))
+    assert again == replace(first, stream_id=3)
+    again.headers.append((b"a", b"b"))
+    last, other, body = events_of(
+        connection, headers(5, GET) + headers(7, POST) + headers(9, POST, END_HEADERS)
+    )
+    assert last == replace(first, stream_id=5)
+    assert (other.method, other.ended, body.ended) == ("POST", True, False)
+    assert len(calls) == 3
+
+
+def test_the_verdicts_kept_are_bounded():
+    connection = HTTP2Connection(engine="native", limits=HTTP2Limits(max_streams=1000))
+    paths = [[*GET[:2], (b":path", b"/%d" % number), GET[3]] for number in range(100)]
+    pieces = [headers(2 * number + 1, fields) for number, fields in enumerate(paths)]
+    events = events_of(connection, HELLO, *pieces)
+    assert [event.target for event in events] == [b"/%d" % number for number in range(100)]
+    assert len(connection._verdicts) <= 16
 
 
 # Refusals

@@ -77,3 +77,28 @@ def test_out_of_turn():
     for late in (lambda: subject.put(b"x"), lambda: subject.end([])):
         with pytest.raises(RuntimeError, match="the response is complete"):
             late()
+
+
+@pytest.mark.parametrize(
+    ("headers", "parts", "size", "whole"),
+    [
+        ([], [], 3, True),
+        ([(b"content-length", b"3")], [], 3, True),
+        ([(b"content-length", b"3")], [], 2, False),
+        ([], [b"before"], 3, False),
+    ],
+)
+def test_a_body_that_need_not_wait(headers, parts, size, whole):
+    subject = stream()
+    assert subject.ends_with(size) is False, "no response has begun"
+    subject.begin(200, headers)
+    for part in parts:
+        subject.put(part)
+    assert subject.ends_with(size) is whole
+    assert (subject.phase is Phase.ENDED) is whole
+
+
+def test_a_response_without_a_body_ends_without_one():
+    subject = stream("HEAD")
+    subject.begin(200, [])
+    assert subject.ends_with(3) is False

@@ -6,9 +6,14 @@ import asyncio
 from collections import Counter
 from typing import Any
 
+import pytest
+from h2.events import StreamEnded
+
 from channels.protocols.http1_known import KnownBlocks
 from channels.typing import Receive, Scope, Send
 from tests.server.helpers import GET, Client, Running, serve
+from tests.server.http2_client import GET as HTTP2_GET
+from tests.server.http2_client import H2Client
 
 _REQUESTS = 20
 
@@ -84,3 +89,34 @@ async def test_a_head_that_comes_again_is_not_read_again() -> None:
         engine._read_head = lambda head: calls.append(head) or read_head(head)
         await ask(client, _REQUESTS)
     assert len(calls) == 1
+
+
+async def ask_http2(client: Any, stream_ids: range) -> None:
+    """Ask for one page after the other, without a task of our own."""
+    for stream_id in stream_ids:
+        client.h2.send_headers(stream_id, HTTP2_GET, end_stream=True)
+        client.writer.write(client.h2.data_to_send())
+        ended = False
+        while not ended:
+            events = client.h2.receive_data(await client.reader.read(65536))
+            ended = any(isinstance(event, StreamEnded) for event in events)
+
+
+@pytest.mark.parametrize("engine", ["native", "h2"])
+async def test_a_request_over_http2_takes_one_task_one_write_and_no_timer(engine: str) -> None:
+    async with serve(hello, http2_engine=engine) as running:
+        reader, writer = await asyncio.open_connection(*running.server.addresses[0])
+        client = H2Client(reader, writer)
+        client.h2.initiate_connection()
+        await ask_http2(client, range(1, 3, 2))
+        counting = count_work(running)
+        await ask_http2(client, range(3, 3 + 2 * _REQUESTS, 2))
+        running.runtime.loop.set_task_factory(None)
+        counts = counting.copy()
+        (connection,) = running.runtime.connections
+        assert not connection.handler._exchanges  # type: ignore[attr-defined]
+        writer.close()
+    assert counts["write"] == _REQUESTS
+    assert counts["task"] == _REQUESTS
+    # Not of a request: one look at the time limits of the whole connection each second.
+    assert counts["schedule"] < _REQUESTS

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 from h2.errors import ErrorCodes
 
@@ -24,6 +24,7 @@ from channels.protocols.events import (
     BodyReceived,
     ConnectionClosed,
     Event,
+    Headers,
     ProtocolViolated,
     RequestReceived,
     StreamClosed,
@@ -63,6 +64,10 @@ _DEFAULTS = HTTP2Limits()
 # Frames with a body's bytes that may wait for the application: a window full of single bytes would take
 # many times its size. A window full of frames of a usual size is a few dozen.
 _MAX_UNREAD = 8192
+# As many as the decoder remembers.
+_MAX_VERDICTS = 16
+# On these fields: the method, target, headers, protocol and scheme of the request.
+_Verdict: TypeAlias = tuple[Headers, str, bytes, Headers, bytes, bytes]
 # In a GOAWAY: no stream is refused yet (RFC 9113 6.8).
 _ANY_STREAM = 2**31 - 1
 # Of the PING whose answer shows that the peer has read that GOAWAY.
@@ -86,7 +91,16 @@ class HTTP2Connection(StreamWriter):
         ValueError: the request of the upgrade carries settings that are none, or there is no such engine.
     """
 
-    __slots__ = ("_announced", "_cutter", "_eof_untold", "_last_stream", "_limits", "_over", "_peer_leaves")
+    __slots__ = (
+        "_announced",
+        "_cutter",
+        "_eof_untold",
+        "_last_stream",
+        "_limits",
+        "_over",
+        "_peer_leaves",
+        "_verdicts",
+    )
 
     def __init__(
         self,
@@ -98,6 +112,7 @@ class HTTP2Connection(StreamWriter):
         self._limits = limits
         self._cutter = FrameCutter(limits.max_header_bytes)
         self._last_stream = 0
+        self._verdicts: dict[int, _Verdict] = {}
         self._announced = self._eof_untold = self._over = self._peer_leaves = False
         settings = dict(upgraded.headers).get(b"http2-settings", b"") if upgraded is not None else None
         guard = FloodGuard(limits.max_control_frames, limits.max_resets)
@@ -243,7 +258,26 @@ class HTTP2Connection(StreamWriter):
             telemetry.count("protocols.malformed_request", reason=error.reason)
             self._reset_peer(stream_id, ErrorCodes.PROTOCOL_ERROR)
 
-    def _judge(self, stream_id: int, fields: Any, ended: bool) -> RequestReceived:
+    def _judge(self, stream_id: int, fields: Headers, ended: bool) -> RequestReceived:
+        # The same list again: the engine has looked it up, and it means what it meant.
+        known = self._verdicts.get(id(fields)) if ended else None
+        if known is None:
+            request = self._judge_unknown(stream_id, fields, ended)
+            if ended:
+                self._remember(fields, request)
+            return request
+        _, method, target, headers, upgrade, scheme = known
+        # A copy, as an application owns the headers of its scope.
+        return RequestReceived(stream_id, method, target, headers.copy(), "2", True, False, upgrade, scheme)
+
+    def _remember(self, fields: Headers, request: RequestReceived) -> None:
+        """Keep a verdict, and with it the list that it is about, so that no other can have its place."""
+        if len(self._verdicts) >= _MAX_VERDICTS:
+            self._verdicts.clear()
+        verdict = request.method, request.target, request.headers.copy(), request.upgrade, request.scheme
+        self._verdicts[id(fields)] = fields, *verdict
+
+    def _judge_unknown(self, stream_id: int, fields: Headers, ended: bool) -> RequestReceived:
         limits = self._limits
         if len(fields) > limits.max_headers + 5:  # the pseudo-header fields beside them
             raise MalformedMessage(431, f"the request has more than {limits.max_headers} fields")

@@ -73,7 +73,10 @@ class FieldDecoder:
         at, end, left, lasting = 0, len(block), self._max_size, True
         while at < end:
             first = block[at]
-            if first >= _INDEXED:
+            if first > _INDEXED and first <= _INDEXED + _LAST_STATIC:
+                field = _STATIC[first - _INDEXED - 1]
+                at += 1
+            elif first >= _INDEXED:
                 index, at = _integer(block, at, 0x7F)
                 field = self._field(index)
             elif first >= _INDEXING:

@@ -18,7 +18,7 @@ _MAX_METHOD = 32
 _MAX_KNOWN = 64  # bytes of a name that is worth remembering
 _FIELD_OVERHEAD = 32  # RFC 9113 6.5.2: how the size of a header list is counted
 _PSEUDO = frozenset({b":method", b":scheme", b":authority", b":path", b":protocol"})
-_REQUIRED = (b":method", b":scheme", b":path")
+_REQUIRED = frozenset({b":method", b":scheme", b":path"})
 _SINGLE = frozenset({b"host", b"content-length"})
 #: RFC 9113 8.2.2: they speak of one connection, and HTTP/2 says these things in frames.
 _CONNECTION_SPECIFIC = frozenset(
@@ -44,7 +44,7 @@ class MalformedRequest(Exception):
 
 def header_list_size(fields: Iterable[tuple[bytes, bytes]]) -> int:
     """Count the bytes of fields as RFC 9113 6.5.2 does."""
-    return sum(len(name) + len(value) + _FIELD_OVERHEAD for name, value in fields)
+    return sum([len(name) + len(value) + _FIELD_OVERHEAD for name, value in fields])
 
 
 def judge_request(stream_id: int, fields: Headers, ended: bool, max_target: int) -> RequestReceived:
@@ -69,7 +69,7 @@ def judge_request(stream_id: int, fields: Headers, ended: bool, max_target: int)
         raise MalformedRequest(":protocol without CONNECT")
     if len(method) > _MAX_METHOD or (method == b"CONNECT" and protocol != b"websocket"):
         raise MalformedMessage(501, "method not implemented")
-    if any(name not in pseudo for name in _REQUIRED):
+    if not pseudo.keys() >= _REQUIRED:
         raise MalformedRequest("a pseudo-header field is missing")
     target = _judge_target(pseudo[b":path"], method, max_target)
     if pseudo[b":scheme"] not in (b"http", b"https"):

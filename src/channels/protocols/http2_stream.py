@@ -136,6 +136,15 @@ class Stream:
         self.trailers = trailers
         return self._remaining or 0
 
+    def ends_with(self, size: int) -> bool:
+        """Complete the body with ``size`` bytes that need not wait here; False if they would have to."""
+        if self.phase is not Phase.BODY or self.bodyless or self.pending:
+            return False
+        if self._remaining is not None and self._remaining != size:
+            return False
+        self.phase = Phase.ENDED
+        return True
+
     def take(self, size: int) -> bytes:
         """Take at most ``size`` of the bytes that wait, from as few parts as need be."""
         taken: list[memoryview] = []

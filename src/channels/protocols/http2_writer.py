@@ -132,11 +132,25 @@ class StreamWriter:
             telemetry.count("protocols.slow_reader", pending=stream.pending)
             self._give_up(stream_id, ErrorCodes.CANCEL)
             return
+        if end and self._send_whole(stream_id, stream, data):
+            return
         stream.put(data)
         if end:
             self._end(stream_id, stream, [])
         else:
             self._flush(stream_id, stream)
+
+    def _send_whole(self, stream_id: int, stream: Stream, data: bytes) -> bool:
+        """Send all that is left of a response in one frame, if that is all there is to it: it mostly is."""
+        size = len(data)
+        if not 0 < size <= self._window(stream_id) or size > self._engine.max_frame_size:
+            return False
+        if not stream.ends_with(size):
+            return False
+        self._engine.send_data(stream_id, data, end=True)
+        self._guard.data_sent()
+        self._complete(stream_id, stream)
+        return True
 
     def end_stream(self, stream_id: int, trailers: Headers | None = None) -> None:
         """Complete a response.

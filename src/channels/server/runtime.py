@@ -132,7 +132,7 @@ class Runtime:
         self._http1_engine = None if config.http1_engine == "auto" else config.http1_engine
         self.http2_engine = None if config.http2_engine == "auto" else config.http2_engine
         self._dirty: list[Flushable] = []
-        self._date = b""
+        self._own_headers: Headers = []
         self._date_until = 0.0
         self._server = config.server_name.encode("latin-1")
         self._idle_waiters: list[asyncio.Future[None]] = []
@@ -204,14 +204,13 @@ class Runtime:
             logger.warning(text, *arguments)
 
     def own_headers(self) -> Headers:
-        """Returns the headers that the server adds: Date (RFC 9110 6.6.1) and Server."""
+        """Returns the headers that the server adds: Date (RFC 9110 6.6.1) and Server; the list is shared."""
         now = self.timers.now
         if now >= self._date_until:
-            self._date = formatdate(time.time(), usegmt=True).encode("ascii")
+            date = formatdate(time.time(), usegmt=True).encode("ascii")
             self._date_until = now + 1.0
-        if self._server:
-            return [(b"date", self._date), (b"server", self._server)]
-        return [(b"date", self._date)]
+            self._own_headers = [(b"date", date)] + ([(b"server", self._server)] if self._server else [])
+        return self._own_headers
 
     def log(self, protocol: str, action: str, details: Callable[[], dict[str, Any]]) -> None:
         """Write a line of the access log, if there is one."""

@@ -16,6 +16,9 @@ from channels.typing import Headers, Message
 
 #: Statuses whose responses have no body, hence no length (RFC 9110 section 8.6).
 _BODYLESS = frozenset({204, 304})
+_LENGTHS = frozenset({b"content-length", b"transfer-encoding"})
+#: What the server says for itself where the application does not.
+_OWN = frozenset({b"date", b"server"})
 #: Fields that have to be known before the body, or that only a head may say (RFC 9110 section 6.5.1).
 _NO_TRAILERS = frozenset(
     b"authorization cache-control connection content-encoding content-length content-range content-type "
@@ -241,9 +244,10 @@ class Response:
         headers = self._headers
         names = {name.lower() for name, _ in headers}
         sized = size is not None and self.status not in _BODYLESS and (of_file or not self._head_only)
-        if sized and names.isdisjoint((b"content-length", b"transfer-encoding")):
-            headers = [*headers, (b"content-length", str(size).encode("ascii"))]
-        headers = [*headers, *(pair for pair in self._runtime.own_headers() if pair[0] not in names)]
+        if sized and names.isdisjoint(_LENGTHS):
+            headers.append((b"content-length", str(size).encode("ascii")))
+        own = self._runtime.own_headers()
+        headers += own if names.isdisjoint(_OWN) else [field for field in own if field[0] not in names]
         if self._runtime.stopping and b"connection" not in names:
             headers.append((b"connection", b"close"))
         self._exchange.send_response(self.status, headers)
