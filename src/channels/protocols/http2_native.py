@@ -7,6 +7,7 @@ windows (5.2) four numbers, and a frame costs one look at a table.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from struct import Struct
 
@@ -53,6 +54,8 @@ _MIN_FRAME_SIZE, _MAX_FRAME_SIZE = 16_384, 2**24 - 1
 _MAX_CONTINUATIONS = 64
 #: Streams that we broke off, whose peers may still send what was on its way. More than a flood guard lets by.
 _MAX_FORSAKEN = 1024
+#: Gaps in the numbers of streams that are remembered. To use one later is another error than to use one twice.
+_MAX_SKIPPED = 32
 
 _frame_head = Struct(">IBI").pack  # length and type in one number
 _NOTHING: tuple[EngineEvent, ...] = ()
@@ -139,6 +142,7 @@ class NativeEngine:
         "_peer_window",
         "_receive",
         "_send_window",
+        "_skipped",
         "_stream_window",
         "_streams",
         "max_frame_size",
@@ -150,7 +154,8 @@ class NativeEngine:
         self._encoder = FieldEncoder()
         self._streams: dict[int, _Stream] = {}
         self._forsaken: dict[int, None] = {}
-        self._last_stream = 0
+        self._last_stream = -1
+        self._skipped: deque[range] = deque(maxlen=_MAX_SKIPPED)
         self._block: tuple[RawFrame, list[bytes]] | None = None
         self._send_window = self._peer_window = DEFAULT_WINDOW
         self._stream_window = limits.stream_window
@@ -212,6 +217,8 @@ class NativeEngine:
         fields = self._decoder.decode(block)
         stream_id, ended = frame.stream_id, frame.flags & END_STREAM != 0
         if stream_id > self._last_stream:
+            if stream_id - self._last_stream > 2:
+                self._skipped.append(range(self._last_stream + 2, stream_id, 2))
             self._last_stream = stream_id
             stream = self._streams[stream_id] = _Stream(self._peer_window, self._stream_window, ended=ended)
             if not ended:
@@ -219,6 +226,8 @@ class NativeEngine:
             return (FieldsReceived(stream_id, fields, ended),)
         known = self._streams.get(stream_id)
         if known is None:
+            if any(stream_id in skipped for skipped in self._skipped):
+                raise _violation("streams are opened in their order")
             return self._receive_late(stream_id, ended)
         if known.peer_ended:
             return self._break(stream_id, ErrorCodes.STREAM_CLOSED)
