@@ -20,6 +20,7 @@ from channels.server.cli import (
     build_supervisor,
     config_options,
     import_application,
+    judge_application,
 )
 from channels.server.config import ConfigError
 from channels.server.descriptors import raise_descriptor_limit
@@ -117,9 +118,10 @@ class CommandLineInterface:
 
     def load_asgi_app(self, asgi_app_path: str) -> ASGIApp:
         """Import the application, one of ASGI 2 as well as of ASGI 3."""
-        application: ASGIApp = guarantee_single_callable(  # type: ignore[no-untyped-call]
-            import_application(asgi_app_path)
-        )
+        found = import_application(asgi_app_path)
+        if issubclass(self.server_class, Server):  # a stand-in, as tests have, need not be able to call it
+            judge_application(asgi_app_path, found)
+        application: ASGIApp = guarantee_single_callable(found)  # type: ignore[no-untyped-call]
         return application
 
     def _server_keywords(self, options: Namespace) -> dict[str, Any]:

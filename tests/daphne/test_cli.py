@@ -188,7 +188,7 @@ def test_a_server_that_could_not_start_is_exit_code_1() -> None:
     ("args", "text"),
     [
         (["nowhere_at_all:app"], "no module 'nowhere_at_all'"),
-        (["-e", "carrier-pigeon:1", "daphne:__version__"], "begins with tcp:"),
+        (["-e", "carrier-pigeon:1", "daphne.server:Server"], "begins with tcp:"),
         (["--max-headers", "0", "daphne.server:Server"], "max_headers must be at least 1"),
     ],
 )

@@ -14,6 +14,7 @@ from channels.server.cli import (
     build_supervisor,
     config_options,
     import_application,
+    judge_application,
     worker_command,
 )
 from channels.server.config import Config
@@ -188,3 +189,40 @@ def test_the_usage_is_one_line_and_numbers_say_what_they_count(monkeypatch: pyte
     assert build_parser(None, "").prog == "python -m daphne"
     monkeypatch.setattr("sys.argv", ["/usr/bin/daphne"])
     assert build_parser(None, "").prog == "daphne"
+
+
+CANDIDATES = """
+from channels.generic.websocket import AsyncWebsocketConsumer
+
+class Consumer(AsyncWebsocketConsumer): pass
+class Empty: pass
+class Second:
+    def __init__(self, scope): pass
+    async def __call__(self, receive, send): pass
+def wsgi(environ, start_response): pass
+async def third(scope, receive, send): pass
+number = 1
+unknown = type
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("number", "a value of type int: name the callable"),
+        ("Consumer", r"name what Consumer.as_asgi\(\) returns"),
+        ("Empty", r"it takes \(\), not \(scope, receive, send\)\.$"),
+        ("Consumer.as_asgi", r"it takes \(\*\*initkwargs"),
+        ("wsgi", "This is a WSGI application: name the one in asgi.py"),
+    ],
+)
+def test_what_is_no_application(
+    name: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "candidates.py").write_text(CANDIDATES)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ApplicationError, match=text) as caught:
+        judge_application("candidates", import_application(f"candidates:{name}"))
+    assert "\n" not in str(caught.value)
+    for good in ("Second", "third", "unknown"):
+        judge_application("candidates", import_application(f"candidates:{good}"))

@@ -10,6 +10,7 @@ import argparse
 import dataclasses
 import difflib
 import importlib
+import inspect
 import os
 import re
 import sys
@@ -278,6 +279,42 @@ def import_application(path: str) -> Any:
                 f"{path!r}: {module_name} has no attribute {attribute!r}. Look for a misspelt name."
             ) from None
     return found
+
+
+def judge_application(path: str, app: Any) -> None:
+    """Refuse what no request could call.
+
+    Args:
+        path: how the command line named it.
+        app: what :func:`import_application` found there.
+
+    Raises:
+        ApplicationError: it takes neither (scope, receive, send) nor, as in ASGI 2, (scope).
+    """
+    if not callable(app):
+        raise ApplicationError(
+            f"{path!r} is no application but a value of type {type(app).__name__}: name the callable, "
+            "such as get_asgi_application() returns."
+        )
+    if inspect.isclass(app) and hasattr(app, "as_asgi"):
+        raise ApplicationError(f"{path!r} is a class: name what {app.__name__}.as_asgi() returns.")
+    try:
+        signature = inspect.signature(app)
+    except (TypeError, ValueError):
+        return  # of what is not written in Python it may not be known
+    if not _takes(signature, 3) and not _takes(signature, 1):
+        hint = " This is a WSGI application: name the one in asgi.py." if _takes(signature, 2) else ""
+        raise ApplicationError(
+            f"{path!r} is no ASGI application: it takes {signature}, not (scope, receive, send).{hint}"
+        )
+
+
+def _takes(signature: inspect.Signature, count: int) -> bool:
+    try:
+        signature.bind(*range(count))
+    except TypeError:
+        return False
+    return True
 
 
 def _import_module(name: str, path: str) -> Any:
