@@ -24,6 +24,7 @@ from typing import Any
 from asgiref.sync import async_to_sync
 
 from channels.exceptions import ChannelFull
+from channels.layers.names import channel_name, group_name
 from channels.typing import EventSource, Message
 
 PATIENCE = 20.0  # seconds until a message that should come counts as lost
@@ -214,6 +215,15 @@ class ChannelLayerContract:
         except kind as error:
             return error
         raise AssertionError(f"{kind.__name__} should have been raised.")
+
+    async def test_any_text_has_a_name_that_works(self) -> None:
+        """500 characters of any script name a group and a channel, through ``channels.layers.names``."""
+        text = "Küche 7/блог ✓ 🎉" * 30
+        group, channel = group_name(text[:500]), channel_name(text[:499])
+        await self.layer.group_add(group, channel)
+        await self.layer.group_send(group, numbered(1))
+        await self.layer.send(channel, numbered(2))
+        assert {(await self.receive(channel))["n"] for _ in range(2)} == {1, 2}
 
     async def test_new_names_are_new(self) -> None:
         """Names from new_channel never repeat, and belong to this process."""

@@ -360,3 +360,14 @@ async def test_two_threads_that_are_first_share_one_link(make):
     for thread in threads:
         await asyncio.to_thread(thread.join)
     assert len(set(links)) == 1
+
+
+async def test_what_has_arrived_is_delivered_before_a_membership_changes(directory):
+    layer = HostChannelLayer(path=directory)
+    name = await layer.new_channel()
+    source = layer.attach(name)
+    await layer.group_add("g", name)
+    layer._arrivals.add(lambda: layer.local.group_send("g", {"type": "read.before"}))
+    await layer.group_discard("g", name)
+    assert source.receive_nowait() == {"type": "read.before"}
+    await layer.aclose()

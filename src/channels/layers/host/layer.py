@@ -268,6 +268,7 @@ class HostChannelLayer(BaseChannelLayer):
         self.require_valid_group_name(group)
         self.require_valid_channel_name(channel)
         link = await self._connected()
+        self._arrivals.deliver()  # what is here already was sent before
         owner = OWNER.search(channel)
         process = owner[1] if owner else ""
         waits_for: Future[Any] | None = None
