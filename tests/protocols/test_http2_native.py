@@ -7,7 +7,7 @@ from channels.protocols import http2_native
 from channels.protocols.events import BodyEnded, BodyReceived, ProtocolViolated, RequestReceived, StreamClosed
 from channels.protocols.http2 import HTTP2Connection, HTTP2Limits
 from channels.protocols.http2_frames import RawFrame
-from channels.protocols.http2_native import NativeEngine, ReceiveWindow
+from channels.protocols.http2_native import NativeEngine
 from tests.protocols.http2_peer import (
     CONTINUATION,
     DATA,
@@ -202,12 +202,6 @@ def test_a_smaller_table_of_the_peer_is_acknowledged_in_the_next_block():
     connection.send_response(1, 204, [], end=True)
     block = frames_of(connection.data_to_send())[-1][3]
     assert block[0] == 0x20
-
-
-def test_a_window_that_is_read_slowly_opens_by_half():
-    window = ReceiveWindow(100)
-    window.take(100)
-    assert [window.give_back(25) for _ in range(4)] == [0, 50, 0, 50]
 
 
 def test_nothing_is_kept_of_streams_that_are_over():

@@ -15,6 +15,15 @@ from h2.errors import ErrorCodes
 from h2.settings import SettingCodes
 
 from channels.protocols.events import Headers
+from channels.protocols.http2_checks import (
+    check_connection,
+    check_priority,
+    check_size,
+    content_length,
+    unpadded,
+    violation,
+    window_fault,
+)
 from channels.protocols.http2_decoder import FieldDecoder
 from channels.protocols.http2_encoder import FieldEncoder
 from channels.protocols.http2_engine import (
@@ -47,6 +56,7 @@ from channels.protocols.http2_frames import (
     ConnectionFault,
     RawFrame,
 )
+from channels.protocols.http2_states import ReceiveWindow, StreamState
 
 _ACK, _END_HEADERS, _PADDED, _PRIORITY = 0x1, 0x4, 0x8, 0x20
 _MIN_FRAME_SIZE, _MAX_FRAME_SIZE = 16_384, 2**24 - 1
@@ -54,71 +64,12 @@ _MIN_FRAME_SIZE, _MAX_FRAME_SIZE = 16_384, 2**24 - 1
 _MAX_CONTINUATIONS = 64
 #: Streams that we broke off, whose peers may still send what was on its way. More than a flood guard lets by.
 _MAX_FORSAKEN = 1024
-#: Gaps in the numbers of streams that are remembered. To use one later is another error than to use one twice.
+#: Gaps in the numbers of streams kept: to use one later is another error than to use one twice.
 _MAX_SKIPPED = 32
 
 _frame_head = Struct(">IBI").pack  # length and type in one number
 _NOTHING: tuple[EngineEvent, ...] = ()
 _WINDOW_OPENED = (WindowOpened(),)
-
-
-class _Stream:
-    """A stream that is open or half-closed.
-
-    Attributes:
-        send_window: bytes that the peer takes on it; below zero after its settings have changed.
-        receive: what we take.
-        body_left: bytes that the request's Content-Length still promises; None without one.
-        peer_ended: the peer has sent all that it will: "half-closed (remote)".
-        we_ended: we have: "half-closed (local)".
-    """
-
-    __slots__ = ("body_left", "peer_ended", "receive", "send_window", "we_ended")
-
-    def __init__(self, send_window: int, receive_window: int, *, ended: bool) -> None:
-        self.send_window = send_window
-        self.receive = ReceiveWindow(receive_window) if not ended else None
-        self.body_left: int | None = None
-        self.peer_ended = ended
-        self.we_ended = False
-
-    def promised(self, size: int, ended: bool) -> bool:
-        """Count a part of the body; returns whether it is what Content-Length said (RFC 9113 8.1.1)."""
-        self.body_left = (self.body_left or 0) - size
-        return not self.body_left if ended else self.body_left >= 0
-
-
-class ReceiveWindow:
-    """What the peer may send until it is told more.
-
-    Args:
-        size: bytes.
-    """
-
-    __slots__ = ("_given_back", "_left", "_size")
-
-    def __init__(self, size: int) -> None:
-        self._size = self._left = size
-        self._given_back = 0
-
-    def take(self, size: int) -> None:
-        """The peer has sent so much.
-
-        Raises:
-            ConnectionFault: that was more than it may.
-        """
-        self._left -= size
-        if self._left < 0:
-            raise ConnectionFault(ErrorCodes.FLOW_CONTROL_ERROR, "more data than the window takes")
-
-    def give_back(self, size: int) -> int:
-        """So much was read; returns what to tell the peer, nothing until it is half of the window."""
-        self._given_back += size
-        if self._given_back * 2 < self._size:
-            return 0
-        increment, self._given_back = self._given_back, 0
-        self._left += increment
-        return increment
 
 
 class NativeEngine:
@@ -152,7 +103,7 @@ class NativeEngine:
         self.max_frame_size = _MIN_FRAME_SIZE
         self._decoder = FieldDecoder(DECODED * limits.max_header_bytes)
         self._encoder = FieldEncoder()
-        self._streams: dict[int, _Stream] = {}
+        self._streams: dict[int, StreamState] = {}
         self._forsaken: dict[int, None] = {}
         self._last_stream = -1
         self._skipped: deque[range] = deque(maxlen=_MAX_SKIPPED)
@@ -175,25 +126,24 @@ class NativeEngine:
         except ConnectionFault as fault:
             raise ValueError(f"HTTP2-Settings of an upgrade cannot be used: {fault.reason}") from None
         self._last_stream = 1
-        self._streams[1] = _Stream(self._peer_window, self._stream_window, ended=True)
+        self._streams[1] = StreamState(self._peer_window, self._stream_window, ended=True)
 
     # From the peer
 
     def receive_frame(self, frame: RawFrame) -> Sequence[EngineEvent]:
         """Take a frame of the peer."""
         if self._block is not None and frame.kind != CONTINUATION:
-            raise _violation("a frame in the middle of a header block")
-        read = _READERS.get(frame.kind)
-        return _NOTHING if read is None else read(self, frame)
+            raise violation("a frame in the middle of a header block")
+        return read(self, frame) if (read := _READERS.get(frame.kind)) else _NOTHING
 
     def _read_headers(self, frame: RawFrame) -> Sequence[EngineEvent]:
         if not frame.stream_id & 1:
-            raise _violation("headers on a stream that is not the client's")
+            raise violation("headers on a stream that is not the client's")
         block = frame.payload
         if frame.flags & (_PADDED | _PRIORITY):
-            block = _unpadded(frame, block)
+            block = unpadded(frame, block)
             if frame.flags & _PRIORITY:
-                _check_priority(frame.stream_id, block)
+                check_priority(frame.stream_id, block)
                 block = block[5:]
         if not frame.flags & _END_HEADERS:
             self._block = frame, [block]
@@ -202,10 +152,10 @@ class NativeEngine:
 
     def _read_continuation(self, frame: RawFrame) -> Sequence[EngineEvent]:
         if self._block is None or self._block[0].stream_id != frame.stream_id:
-            raise _violation("a continuation of nothing")
+            raise violation("a continuation of nothing")
         first, parts = self._block
         if len(parts) > _MAX_CONTINUATIONS:
-            raise _violation("a header block in too many frames")
+            raise violation("a header block in too many frames")
         parts.append(frame.payload)
         if not frame.flags & _END_HEADERS:
             return _NOTHING
@@ -220,14 +170,16 @@ class NativeEngine:
             if stream_id - self._last_stream > 2:
                 self._skipped.append(range(self._last_stream + 2, stream_id, 2))
             self._last_stream = stream_id
-            stream = self._streams[stream_id] = _Stream(self._peer_window, self._stream_window, ended=ended)
+            stream = self._streams[stream_id] = StreamState(
+                self._peer_window, self._stream_window, ended=ended
+            )
             if not ended:
-                stream.body_left = _content_length(fields)
+                stream.body_left = content_length(fields)
             return (FieldsReceived(stream_id, fields, ended),)
         known = self._streams.get(stream_id)
         if known is None:
             if any(stream_id in skipped for skipped in self._skipped):
-                raise _violation("streams are opened in their order")
+                raise violation("streams are opened in their order")
             return self._receive_late(stream_id, ended)
         if known.peer_ended:
             return self._break(stream_id, ErrorCodes.STREAM_CLOSED)
@@ -249,7 +201,7 @@ class NativeEngine:
             self.acknowledge(0, size)
             return self._break(stream_id, ErrorCodes.STREAM_CLOSED)
         stream.receive.take(size)
-        data = _unpadded(frame, payload) if frame.flags & _PADDED else payload
+        data = unpadded(frame, payload) if frame.flags & _PADDED else payload
         if stream.body_left is not None and not stream.promised(len(data), ended):
             self.acknowledge(0, size)
             return self._break(stream_id, ErrorCodes.PROTOCOL_ERROR)
@@ -266,14 +218,14 @@ class NativeEngine:
         return _NOTHING
 
     def _read_priority(self, frame: RawFrame) -> Sequence[EngineEvent]:
-        _check_size(frame, 5)
+        check_size(frame, 5)
         if not frame.stream_id:
-            raise _violation("a priority of the connection")
-        _check_priority(frame.stream_id, frame.payload)
+            raise violation("a priority of the connection")
+        check_priority(frame.stream_id, frame.payload)
         return _NOTHING
 
     def _read_reset(self, frame: RawFrame) -> Sequence[EngineEvent]:
-        _check_size(frame, 4)
+        check_size(frame, 4)
         self._check_begun(frame.stream_id)
         self._forsaken.pop(frame.stream_id, None)
         if self._streams.pop(frame.stream_id, None) is None:
@@ -281,9 +233,9 @@ class NativeEngine:
         return (StreamReset(frame.stream_id, by_peer=True),)
 
     def _read_settings(self, frame: RawFrame) -> Sequence[EngineEvent]:
-        _check_connection(frame)
+        check_connection(frame)
         if frame.flags & _ACK:
-            _check_size(frame, 0)
+            check_size(frame, 0)
             return _NOTHING
         payload = frame.payload
         if len(payload) % 6:
@@ -298,12 +250,12 @@ class NativeEngine:
                 self._move_windows(value)
             elif code == SettingCodes.MAX_FRAME_SIZE:
                 if not _MIN_FRAME_SIZE <= value <= _MAX_FRAME_SIZE:
-                    raise _violation("an impossible size of frames")
+                    raise violation("an impossible size of frames")
                 self.max_frame_size = value
             elif code == SettingCodes.HEADER_TABLE_SIZE:
                 self._encoder.header_table_size = value
             elif code in (SettingCodes.ENABLE_PUSH, SettingCodes.ENABLE_CONNECT_PROTOCOL) and value > 1:
-                raise _violation("a switch that is neither on nor off")
+                raise violation("a switch that is neither on nor off")
 
     def _move_windows(self, size: int) -> None:
         """A new initial window moves those of all streams (RFC 9113 6.9.2)."""
@@ -316,8 +268,8 @@ class NativeEngine:
                 raise ConnectionFault(ErrorCodes.FLOW_CONTROL_ERROR, "a window that is too large")
 
     def _read_ping(self, frame: RawFrame) -> Sequence[EngineEvent]:
-        _check_connection(frame)
-        _check_size(frame, 8)
+        check_connection(frame)
+        check_size(frame, 8)
         if frame.flags & _ACK:
             return (PingAnswered(frame.payload),)
         self._write(PING, _ACK, 0, frame.payload)
@@ -325,16 +277,16 @@ class NativeEngine:
 
     def _read_goaway(self, frame: RawFrame) -> Sequence[EngineEvent]:
         """One that is whole never comes here; see :mod:`channels.protocols.http2`."""
-        _check_connection(frame)
+        check_connection(frame)
         raise ConnectionFault(ErrorCodes.FRAME_SIZE_ERROR, "a goodbye that is too short")
 
     def _read_window_update(self, frame: RawFrame) -> Sequence[EngineEvent]:
-        _check_size(frame, 4)
+        check_size(frame, 4)
         stream_id, increment = frame.stream_id, int.from_bytes(frame.payload, "big") & MAX_WINDOW
         if not stream_id:
             self._send_window += increment
             if not increment or self._send_window > MAX_WINDOW:
-                raise _window_fault(increment)
+                raise window_fault(increment)
             return _WINDOW_OPENED
         self._check_begun(stream_id)
         stream = self._streams.get(stream_id)
@@ -342,22 +294,22 @@ class NativeEngine:
             return _NOTHING
         stream.send_window += increment
         if not increment or stream.send_window > MAX_WINDOW:
-            return self._break(stream_id, _window_fault(increment).code)
+            return self._break(stream_id, window_fault(increment).code)
         return _WINDOW_OPENED
 
     def _read_push(self, frame: RawFrame) -> Sequence[EngineEvent]:
-        raise _violation("a client cannot push")
+        raise violation("a client cannot push")
 
     def _check_begun(self, stream_id: int) -> None:
         if stream_id > self._last_stream or not stream_id & 1:
-            raise _violation("a frame on a stream that nobody has opened")
+            raise violation("a frame on a stream that nobody has opened")
 
     def _break(self, stream_id: int, code: int) -> Sequence[EngineEvent]:
         """The peer broke the rules of one stream."""
         self.reset_stream(stream_id, code)
         return (StreamReset(stream_id, by_peer=False),)
 
-    def _end_request(self, stream_id: int, stream: _Stream) -> None:
+    def _end_request(self, stream_id: int, stream: StreamState) -> None:
         stream.peer_ended = True
         stream.receive = None
         if stream.we_ended:
@@ -380,13 +332,11 @@ class NativeEngine:
 
     def acknowledge(self, stream_id: int, amount: int) -> None:
         """Open the windows again."""
-        increment = self._receive.give_back(amount)
-        if increment:
+        if increment := self._receive.give_back(amount):
             self._write_window(0, increment)
         stream = self._streams.get(stream_id)
         if stream is not None and stream.receive is not None:
-            increment = stream.receive.give_back(amount)
-            if increment:
+            if increment := stream.receive.give_back(amount):
                 self._write_window(stream_id, increment)
 
     def send_headers(self, stream_id: int, fields: Headers, *, end: bool) -> None:
@@ -398,8 +348,8 @@ class NativeEngine:
         else:
             self._write(HEADERS, flags, stream_id, block[:size])
             for start in range(size, len(block), size):
-                last = start + size >= len(block)
-                self._write(CONTINUATION, _END_HEADERS * last, stream_id, block[start : start + size])
+                flags = _END_HEADERS if start + size >= len(block) else 0
+                self._write(CONTINUATION, flags, stream_id, block[start : start + size])
         if end:
             self._end_response(stream_id)
 
@@ -450,49 +400,3 @@ _READERS: dict[int, Callable[[NativeEngine, RawFrame], Sequence[EngineEvent]]] =
     WINDOW_UPDATE: NativeEngine._read_window_update,
     CONTINUATION: NativeEngine._read_continuation,
 }
-
-
-def _unpadded(frame: RawFrame, payload: bytes) -> bytes:
-    """Take the padding off (RFC 9113 6.1); the fields of a priority stay."""
-    if not frame.flags & _PADDED:
-        return payload
-    if not payload:
-        raise ConnectionFault(ErrorCodes.FRAME_SIZE_ERROR, "a padded frame without its length")
-    if payload[0] >= len(payload):
-        raise _violation("more padding than there is frame")
-    return payload[1 : len(payload) - payload[0]]
-
-
-def _check_priority(stream_id: int, payload: bytes) -> None:
-    """Nobody here makes use of priorities, but what is none must not be taken for one."""
-    if len(payload) < 5:
-        raise ConnectionFault(ErrorCodes.FRAME_SIZE_ERROR, "a priority that is too short")
-    if int.from_bytes(payload[:4], "big") & MAX_WINDOW == stream_id:
-        raise _violation("a stream that depends on itself")
-
-
-def _check_size(frame: RawFrame, size: int) -> None:
-    if len(frame.payload) != size:
-        raise ConnectionFault(ErrorCodes.FRAME_SIZE_ERROR, f"a frame that should have {size} bytes")
-
-
-def _check_connection(frame: RawFrame) -> None:
-    if frame.stream_id:
-        raise _violation("a frame of the connection on a stream")
-
-
-def _content_length(fields: Headers) -> int | None:
-    for name, value in fields:
-        if name == b"content-length" and value.isdigit():
-            return int(value[:19])
-    return None
-
-
-def _window_fault(increment: int) -> ConnectionFault:
-    if increment:
-        return ConnectionFault(ErrorCodes.FLOW_CONTROL_ERROR, "a window that is too large")
-    return _violation("a window that opens by nothing")
-
-
-def _violation(reason: str) -> ConnectionFault:
-    return ConnectionFault(ErrorCodes.PROTOCOL_ERROR, reason)
