@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from asgiref.sync import async_to_sync
+from asgiref.sync import async_to_sync, sync_to_async
 from django.contrib.auth.models import User
 from django.db import connections
 from django.test import override_settings
@@ -68,6 +68,8 @@ class Async(AsyncWebsocketConsumer):
         match text_data:
             case "bridge":
                 await self.send(await database_sync_to_async(query)())
+            case "own":
+                await self.send(await sync_to_async(query)())
             case "orm":
                 threads = [await database_sync_to_async(threading.get_ident)()]
                 async for _ in User.objects.using(DISK).aiterator(chunk_size=1):
@@ -136,6 +138,7 @@ def test_a_blocked_handler_delays_neither_sync_nor_async_connections(serve: Any)
     blocked, other, third = call("/sync/"), call("/sync/"), call("/async/")
     assert ask(blocked, "block") == "blocking"
     assert ask(other, "query") == "row"
+    assert ask(third, "own") == "row"
     assert ask(third, "bridge") == "row"
     assert ask(third, "hello") == "answer"
     blocked.send("query")

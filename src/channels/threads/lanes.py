@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import atexit
 import os
+from collections.abc import Callable
+from concurrent.futures import Future
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, ParamSpec, TypeVar
 
 from asgiref.sync import AsyncToSync, SyncToAsync, ThreadSensitiveContext
 
@@ -15,6 +17,8 @@ from channels.threads.door import Door, door_of
 from channels.threads.pool import Lane, Pool
 from channels.typing import PUSH_EXTENSION, Scope
 
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 #: Seconds that handlers have to end when the process ends.
 FAREWELL: Final = 5.0
 
@@ -26,6 +30,18 @@ atexit.register(pool.stop, FAREWELL)
 _suspended = 0
 
 
+class WatchedLane(Lane):
+    """A lane that is looked after when work comes through ``sync_to_async``, too."""
+
+    __slots__ = ()
+
+    def submit(self, fn: Callable[_P, _R], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_R]:
+        """Have ``fn(*args, **kwargs)`` called in a thread; called in an event loop."""
+        future = super().submit(fn, *args, **kwargs)
+        door().look_after()
+        return future
+
+
 class Connection(ThreadSensitiveContext):
     """What asgiref knows one connection by: calls through ``sync_to_async`` go to its lane, too."""
 
@@ -34,7 +50,7 @@ class Connection(ThreadSensitiveContext):
     _exited = False
 
     def __init__(self) -> None:
-        self.lane = Lane(pool)
+        self.lane = WatchedLane(pool)
 
 
 class serving:

@@ -1,0 +1,254 @@
+"""A Django site with views of every kind, for tests of the handler."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+from asgiref.sync import async_to_sync
+from django.core.exceptions import PermissionDenied, SynchronousOnlyOperation
+from django.db import connection
+from django.http import (
+    FileResponse,
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    JsonResponse,
+    StreamingHttpResponse,
+)
+from django.template import engines
+from django.template.response import TemplateResponse
+from django.urls import get_urlconf, path
+from django.utils import translation
+from django.utils.decorators import async_only_middleware, sync_and_async_middleware
+from django.views import View
+
+#: What happened, for the test to look at; and when it may go on.
+seen: list[Any] = []
+begun, go_on = threading.Event(), threading.Event()
+
+
+def in_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def where(request: HttpRequest) -> JsonResponse:
+    return JsonResponse(
+        {"loop": in_loop(), "thread": threading.current_thread().name, "kind": type(request).__name__}
+    )
+
+
+async def awhere(request: HttpRequest) -> JsonResponse:
+    return where(request)
+
+
+class AsyncWhere(View):
+    async def get(self, request: HttpRequest) -> JsonResponse:
+        return where(request)
+
+
+def echo(request: HttpRequest) -> HttpResponse:
+    spooled = getattr(request._stream, "_rolled", False)  # type: ignore[attr-defined]
+    response = HttpResponse(request.body, headers={"X-Spooled": str(spooled)})
+    response.set_cookie("first", "1")
+    response.set_cookie("second", "2")
+    return response
+
+
+def upload(request: HttpRequest) -> JsonResponse:
+    files = {name: [file.size, type(file).__name__] for name, file in request.FILES.items()}
+    return JsonResponse({"post": request.POST.dict(), "files": files})
+
+
+def stream(request: HttpRequest) -> StreamingHttpResponse:
+    def parts() -> Iterator[str]:
+        try:
+            for n in range(5):
+                seen.append(threading.current_thread())
+                yield f"{n} {in_loop()} " + "x" * 100_000
+        finally:
+            seen.append("ended")
+
+    return StreamingHttpResponse(parts())
+
+
+def endless(request: HttpRequest) -> StreamingHttpResponse:
+    def parts() -> Iterator[bytes]:
+        try:
+            while True:
+                yield b"x" * 100_000
+        finally:
+            seen.append("ended")
+
+    return StreamingHttpResponse(parts())
+
+
+def astream(request: HttpRequest) -> StreamingHttpResponse:
+    async def parts() -> AsyncIterator[str]:
+        for n in range(3):
+            await asyncio.sleep(0)
+            yield f"{n} {in_loop()} "
+
+    return StreamingHttpResponse(parts())
+
+
+def breaks(request: HttpRequest) -> StreamingHttpResponse:
+    def parts() -> Iterator[bytes]:
+        yield b"begun"
+        raise RuntimeError("in the middle")
+
+    return StreamingHttpResponse(parts())
+
+
+def file(request: HttpRequest) -> FileResponse:
+    return FileResponse(open(__file__, "rb"))
+
+
+def template(request: HttpRequest) -> TemplateResponse:
+    return TemplateResponse(request, engines["django"].from_string("Hello {{ name }}"), {"name": "Ada"})
+
+
+def error(request: HttpRequest, kind: str) -> HttpResponse:
+    match kind:
+        case "404":
+            raise Http404("nothing")
+        case "403":
+            raise PermissionDenied
+        case "none":
+            return None  # type: ignore[return-value]
+    raise ValueError("a bug")
+
+
+def inside(request: HttpRequest) -> JsonResponse:
+    """Async code from a sync view: it runs in the server's loop, its sync code in this thread."""
+
+    async def ask() -> tuple[bool, bool]:
+        from asgiref.sync import sync_to_async
+
+        ident = await sync_to_async(threading.get_ident)()
+        return in_loop(), ident == outer
+
+    outer = threading.get_ident()
+    return JsonResponse(async_to_sync(ask)(), safe=False)
+
+
+def language(request: HttpRequest, code: str) -> JsonResponse:
+    before = translation.get_language(), get_urlconf()
+    translation.activate(code)
+    return JsonResponse([*before, translation.get_language()], safe=False)
+
+
+def atomic(request: HttpRequest) -> JsonResponse:
+    return JsonResponse(connection.in_atomic_block, safe=False)
+
+
+async def forbidden(request: HttpRequest) -> HttpResponse:
+    try:
+        connection.ensure_connection()
+    except SynchronousOnlyOperation as problem:
+        return HttpResponse(type(problem).__name__)
+    return HttpResponse("no error")
+
+
+async def patient(request: HttpRequest) -> HttpResponse:
+    begun.set()
+    try:
+        await asyncio.Event().wait()
+    finally:
+        seen.append("cancelled")
+    return HttpResponse()
+
+
+def blocking(request: HttpRequest) -> HttpResponse:
+    begun.set()
+    assert go_on.wait(30)
+    seen.append("to its end")
+    response = HttpResponse("late")
+    response.close = lambda: seen.append("closed")  # type: ignore[method-assign]
+    return response
+
+
+def closes(request: HttpRequest) -> HttpResponse:
+    class Closing(HttpResponse):
+        def close(self) -> None:
+            super().close()
+            begun.set()
+            assert go_on.wait(30)
+            seen.append("closed")
+
+    return Closing("sent before it is closed")
+
+
+urlpatterns = [
+    path("where/", where),
+    path("awhere/", awhere),
+    path("async-class/", AsyncWhere.as_view()),
+    path("echo/", echo),
+    path("upload/", upload),
+    path("stream/", stream),
+    path("endless/", endless),
+    path("astream/", astream),
+    path("breaks/", breaks),
+    path("file/", file),
+    path("template/", template),
+    path("error/<kind>/", error),
+    path("inside/", inside),
+    path("language/<code>/", language),
+    path("atomic/", atomic),
+    path("forbidden/", forbidden),
+    path("patient/", patient),
+    path("blocking/", blocking),
+    path("closes/", closes),
+]
+
+Response = Callable[[HttpRequest], Any]
+
+
+class SyncOnly:
+    """Middleware as most are: sync, and with every hook."""
+
+    instances = 0
+
+    def __init__(self, get_response: Response) -> None:
+        type(self).instances += 1
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response: HttpResponseBase = self.get_response(request)
+        response["X-Middleware"] = json.dumps({"loop": in_loop()})
+        return response
+
+    def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> None:
+        seen.append("process_view")
+
+    def process_template_response(self, request: HttpRequest, response: Any) -> Any:
+        response.context_data["name"] = "middleware"
+        return response
+
+    def process_exception(self, request: HttpRequest, problem: Exception) -> HttpResponse | None:
+        return HttpResponse("caught", status=418) if isinstance(problem, ValueError) else None
+
+
+@sync_and_async_middleware
+def both(get_response: Response) -> Response:
+    return get_response
+
+
+@async_only_middleware
+def async_only(get_response: Response) -> Response:
+    async def middleware(request: HttpRequest) -> Any:
+        response = await get_response(request)
+        with contextlib.suppress(AttributeError):
+            response["X-Async"] = "yes"
+        return response
+
+    return middleware
