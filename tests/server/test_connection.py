@@ -9,7 +9,7 @@ import pytest
 
 from channels import telemetry
 from channels.server.connection import address_pair
-from tests.server.helpers import GET, UPGRADE, Recorder, close_frame, eventually, frame, serve
+from tests.server.helpers import GET, UPGRADE, Recorder, close_frame, echo, eventually, frame, serve
 
 
 @pytest.mark.parametrize(
@@ -102,3 +102,39 @@ async def test_without_a_write_limit_nothing_is_timed() -> None:
         assert len(await client.rest()) > 10_000_000
         await sending
         run.end()
+
+
+async def test_many_that_say_nothing_are_let_go_and_others_are_served() -> None:
+    before = telemetry.counters["server.idle_closed"]
+    async with serve(echo, keep_alive_timeout=1.0) as running:
+        silent = [await running.connect() for _ in range(300)]
+        talking = await running.connect()
+        for _ in range(20):
+            await talking.send(GET)
+            assert (await talking.response())[0] == 200
+        assert {await client.rest() for client in silent} == {b""}
+        assert await talking.rest() == b""
+        assert telemetry.counters["server.idle_closed"] == before + 301
+        assert running.server.statistics()["timers"] == 0
+
+
+async def test_a_flood_of_messages_waits_where_it_came_from_and_others_are_served() -> None:
+    app = Recorder()
+    async with serve(app, websocket_queue_size=10) as running:
+        flooding = await running.connect()
+        await flooding.send(UPGRADE)
+        deaf = await app.next()
+        await deaf.accept()
+        await flooding.until(b"\r\n\r\n")
+        flooding.write(frame(b"x") * 1_000_000)
+        await eventually(lambda: [stream for stream in running.server.streams if stream.held])
+        # The rest is the peer's to keep: what we took is a queue, and one read of bytes behind it.
+        (stream,) = running.server.streams
+        assert len(stream._inbox) <= 11
+        other = await running.connect()
+        await other.send(GET)
+        await (run := await app.next()).respond(b"served")
+        assert (await other.response())[2] == b"served"
+        run.end()
+        deaf.end()
+        flooding.reset()

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from channels import telemetry
 from channels.server.lifespan import Lifespan, LifespanFailed
 from tests.server.helpers import LONG
 
@@ -94,10 +95,12 @@ async def test_a_shutdown_that_takes_too_long(caplog: pytest.LogCaptureFixture) 
         await send(COMPLETE)
         await asyncio.sleep(LONG)
 
+    before = telemetry.counters["server.lifespan_timeout"]
     lifespan = Lifespan(app, "auto", 0.05)
     await lifespan.startup()
     await lifespan.shutdown()
     assert "--lifespan-timeout" in caplog.text
+    assert telemetry.counters["server.lifespan_timeout"] == before + 1
 
 
 async def test_a_failed_shutdown_is_logged(caplog: pytest.LogCaptureFixture) -> None:
