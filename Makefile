@@ -4,12 +4,13 @@ PORT ?= 8000
 dev = @sh scripts/environment.sh dev .venv
 python = .venv/bin/python
 
-.PHONY: help demo test chaos lint types format bench bench-quick docs dist clean
+.PHONY: help demo test chaos conformance lint types format bench bench-quick docs dist clean
 
 help:
 	@echo "make demo     serve the chat example on http://127.0.0.1:$(PORT)"
 	@echo "make test     install what the tests need, then lint, types, layering and every test"
 	@echo "make chaos    the channel layers' tests in numbers at full size, with their figures (minutes)"
+	@echo "make conformance   the protocols case by case, then Autobahn's suite (PYTHON27=...; an hour)"
 	@echo "make lint     ruff and the import contracts"
 	@echo "make types    mypy --strict"
 	@echo "make format   let ruff rewrite what it can"
@@ -32,6 +33,11 @@ chaos:
 	$(dev)
 	@LAYER_TESTS=full $(python) -m pytest -q -rP --timeout 1200 tests/layers/host/test_chaos.py tests/layers/redis/test_chaos.py \
 		tests/layers/test_connects.py
+
+conformance:
+	$(dev)
+	@$(python) -m pytest -q tests/conformance
+	@sh scripts/autobahn.sh
 
 lint:
 	$(dev)

@@ -8,6 +8,7 @@ need chromium chromium
 need chromedriver chromium-driver
 need redis-server redis-server
 need curl curl
+need h2load nghttp2-client
 [ -n "$missing" ] || exit 0
 
 if ! command -v apt-get >/dev/null 2>&1; then

@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-PACKAGES = {"chromedriver": "chromium-driver"}
+PACKAGES = {"chromedriver": "chromium-driver", "h2load": "nghttp2-client", "nghttp": "nghttp2-client"}
 
 
 def require(program: str) -> str:

@@ -6,7 +6,6 @@ connection ends it, with a GOAWAY that says why. Both engines.
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections.abc import Iterator
 
@@ -53,6 +52,7 @@ from tests.conformance.http2_wire import (
     request,
     setting,
 )
+from tests.programs import require
 from tests.server.helpers import LONG
 
 LAST = 2**31 - 3  # higher than any stream of the cases
@@ -272,7 +272,6 @@ def test_a_peer_that_vanishes_harms_nobody(serving: tuple[ServerThread, Holding]
 
 def test_h2load(serving: tuple[ServerThread, Holding]) -> None:
     """nghttp2's load tool, as strict a client as there is: 1,000 requests, 100 streams on each connection."""
-    assert shutil.which("h2load"), "h2load is needed: apt-get install nghttp2-client"
-    command = ["h2load", "-n1000", "-c4", "-m100", f"{serving[0].url}/"]
+    command = [require("h2load"), "-n1000", "-c4", "-m100", f"{serving[0].url}/"]
     done = subprocess.run(command, capture_output=True, timeout=LONG, check=True, text=True)
     assert "1000 succeeded, 0 failed, 0 errored, 0 timeout" in done.stdout

@@ -459,6 +459,11 @@ def test_the_peer_goes_away_and_still_wants_its_answers():
     assert connection.data_to_send() == b""
 
 
+def test_who_leaves_and_waits_for_nothing_is_gone_whatever_follows():
+    connection = started()
+    assert events_of(connection, frame(GOAWAY, 0, 0, bytes(8)) + headers(1, GET)) == [ConnectionClosed()]
+
+
 # WebSocket
 
 

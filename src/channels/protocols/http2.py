@@ -145,7 +145,8 @@ class HTTP2Connection(StreamWriter):
         """
         try:
             while not self._events and not self._over:
-                frame = self._cutter.next_frame()
+                # Who has said goodbye and waits for nothing is gone, whatever else came in the same read.
+                frame = None if self._peer_leaves and not self._streams else self._cutter.next_frame()
                 if frame is None:
                     break
                 self._guard.frame_received(frame)
