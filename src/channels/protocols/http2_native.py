@@ -289,8 +289,7 @@ class NativeEngine:
                 raise window_fault(increment)
             return _WINDOW_OPENED
         self._check_begun(stream_id)
-        stream = self._streams.get(stream_id)
-        if stream is None:
+        if (stream := self._streams.get(stream_id)) is None:
             return _NOTHING
         stream.send_window += increment
         if not increment or stream.send_window > MAX_WINDOW:
@@ -335,9 +334,8 @@ class NativeEngine:
         if increment := self._receive.give_back(amount):
             self._write_window(0, increment)
         stream = self._streams.get(stream_id)
-        if stream is not None and stream.receive is not None:
-            if increment := stream.receive.give_back(amount):
-                self._write_window(stream_id, increment)
+        if stream and stream.receive and (increment := stream.receive.give_back(amount)):
+            self._write_window(stream_id, increment)
 
     def send_headers(self, stream_id: int, fields: Headers, *, end: bool) -> None:
         """Write fields; a block that is larger than a frame goes in several."""
