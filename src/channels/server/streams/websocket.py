@@ -140,16 +140,11 @@ class WebSocketStream(Stream):
     def _advance(self) -> None:
         """Take what the protocol has understood, as much of it as may wait here."""
         next_event = self._protocol.next_event
-        while not self._inbox.full:
-            event = next_event()
-            if event is None:
-                break
+        while not self.held and (event := next_event()) is not None:
             if isinstance(event, MessageReceived):
                 self._message_received(event.data)
             elif isinstance(event, CloseReceived):
                 self._close_received(event)
-        else:
-            self._hold()
         self._write()
 
     def _message_received(self, data: str | bytes) -> None:
@@ -158,6 +153,8 @@ class WebSocketStream(Stream):
                 self._too_fast()
                 return
             self._inbox.put(data)
+            if self._inbox.full:
+                self._hold()
             self.announce()
 
     def _too_fast(self) -> None:
