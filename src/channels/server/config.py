@@ -293,6 +293,9 @@ class Config:
     max_headers: int = option(
         100, "How many header lines a request may have (431).", kind=int, least=1, group="size limits"
     )
+    max_body_size: int = size(
+        0, "The largest body of a request (413); 0 for no limit, where the application has its own.", least=0
+    )
     request_buffer_size: int = size(
         65536, "The largest part of a body in one http.request; twice as much may wait unread."
     )

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from channels import telemetry
 from channels.typing import PUSH_EXTENSION
-from tests.server.helpers import GET, LONG, Recorder, eventually, records, serve
+from tests.server.helpers import GET, LONG, Recorder, echo, eventually, records, serve
+from tests.server.http2_client import POST, h2_client
 
 
 async def test_the_push_source_of_a_request() -> None:
@@ -275,3 +277,64 @@ async def test_the_access_log_line() -> None:
     assert details.pop("client").startswith("127.0.0.1:")
     told = {"http_version": "1.1", "referer": None, "user_agent": None}
     assert details == {"path": "/path?query", "method": "GET", "status": 201, "size": 5, **told}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"Content-Length: 11\r\n\r\n" + b"x" * 11,
+        b"Transfer-Encoding: chunked\r\n\r\n" + b"5\r\nxxxxx\r\n" * 3,
+    ],
+)
+async def test_a_body_that_is_too_large_is_413(body: bytes) -> None:
+    app = Recorder()
+    before = telemetry.counters["server.bad_request"]
+    async with serve(app, max_body_size=10) as running:
+        client = await running.connect()
+        await client.send(b"POST / HTTP/1.1\r\nHost: test\r\n" + body)
+        run = await app.next()
+        status, headers, text = await client.response()
+        assert (status, headers["connection"], b"may have 10 bytes" in text) == (413, "close", True)
+        assert await run.receive() == {"type": "http.disconnect"}
+        run.end()
+    assert telemetry.counters["server.bad_request"] == before + 1
+
+
+async def test_a_body_that_is_too_large_over_http2() -> None:
+    app = Recorder()
+    async with serve(app, max_body_size=10) as running, h2_client(running) as client:
+        stream_id = await client.request(POST, end=False)
+        run = await app.next()
+        await client.send(stream_id, b"x" * 10)
+        assert (await run.receive())["body"] == b"x" * 10
+        await client.send(stream_id, b"x")
+        assert (await client.head(stream_id))[":status"] == "413"
+        assert await run.receive() == {"type": "http.disconnect"}
+        run.end()
+
+
+async def test_a_body_of_the_largest_size() -> None:
+    async with serve(echo, max_body_size=10) as running:
+        client = await running.connect()
+        await client.send(b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 10\r\n\r\n0123456789")
+        assert (await client.response())[2] == b"0123456789"
+
+
+@pytest.mark.parametrize("begun", [True, False])
+async def test_who_returns_because_its_client_left_made_no_mistake(
+    begun: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = Recorder()
+    async with serve(app) as running:
+        client = await running.connect()
+        await client.send(GET)
+        run = await app.next()
+        await run.receive()
+        if begun:
+            await run.send({"type": "http.response.start", "status": 200})
+            await run.send({"type": "http.response.body", "body": b"x", "more_body": True})
+        client.writer.write_eof()
+        assert await run.receive() == {"type": "http.disconnect"}
+        run.end()
+        assert not (await client.rest()).endswith(b"0\r\n\r\n")
+    assert records(caplog) == []

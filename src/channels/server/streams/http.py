@@ -37,6 +37,7 @@ class HTTPStream(Stream):
     """
 
     __slots__ = (
+        "_arrived",
         "_body_ended",
         "_body_told",
         "_chunks",
@@ -45,6 +46,7 @@ class HTTPStream(Stream):
         "_exchange",
         "_gone",
         "_held",
+        "_most",
         "_request",
         "_response",
         "_started_at",
@@ -61,6 +63,8 @@ class HTTPStream(Stream):
         self._exchange = exchange
         self._chunks: deque[bytes] = deque()
         self._waiting = 0
+        self._arrived = 0
+        self._most = runtime.config.max_body_size
         self._held = False
         self._gone = False
         self._told_to_leave = False
@@ -83,12 +87,21 @@ class HTTPStream(Stream):
     def body_received(self, data: bytes) -> None:
         """A part of the body arrived."""
         self._continue_owed = False
+        self._arrived += len(data)
+        if self._arrived > self._most > 0:
+            self._too_large()
+            return
         self._chunks.append(data)
         self._waiting += len(data)
         if self._waiting >= 2 * self.runtime.config.request_buffer_size:
             self._held = True
             self._exchange.hold_body()
         self.announce()
+
+    def _too_large(self) -> None:
+        if not self._told_to_leave:
+            telemetry.count("server.bad_request", status=413, reason="body size")
+            self.fail(413, f"The body of a request may have {self._most} bytes.")
 
     def body_ended(self) -> None:
         """The body is complete."""
@@ -214,8 +227,9 @@ class HTTPStream(Stream):
         """It returned: without a whole response that is a mistake of its own."""
         if self._gone or self._response.complete:
             return
-        begun = "in the middle of its response" if self._response.on_wire else "without a response"
-        logger.error("The application returned %s: %s", begun, self.label)
+        if not self._told_to_leave:  # else it did what the disconnect asked it to
+            begun = "in the middle of its response" if self._response.on_wire else "without a response"
+            logger.error("The application returned %s: %s", begun, self.label)
         self.application_failed()
 
     def _log(self) -> None:
