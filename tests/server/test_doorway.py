@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import resource
+import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from channels import telemetry
+from channels.server import doorway as module
 from tests.server.certificates import Pair, make_pair
-from tests.server.helpers import GET, LONG, Client, echo, eventually, serve
+from tests.server.helpers import GET, LONG, Client, echo, eventually, records, serve
 
 
 @pytest.fixture
@@ -68,28 +71,15 @@ async def test_handshakes_under_way_end_with_the_server(pair: Pair) -> None:
         await eventually(lambda: not running.runtime.arriving)
 
 
-#: A server that may open 100 files. Its application can open all that are left, and close them.
+#: A server that may open 100 files. Its application tells its counters.
 PROGRAM = """
 import asyncio, json, resource, sys
 from channels import telemetry
-from channels.server import doorway
 from channels.server.config import Config
 from channels.server.worker import Server, new_event_loop
 
-doorway.PAUSE = 0.1
-hoard = []
-
 async def app(scope, receive, send):
-    if scope["path"] == "/hoard":
-        try:
-            while True:
-                hoard.append(open("/dev/null"))
-        except OSError:
-            pass
-    if scope["path"] == "/free":
-        for file in hoard:
-            file.close()
-    body = json.dumps([sorted(telemetry.counters.items()), len(hoard)]).encode()
+    body = json.dumps(telemetry.counters).encode()
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": body})
 
@@ -120,10 +110,9 @@ class Poor:
         self.clients.append(client)
         return client
 
-    async def counters(self, client: Client, path: str = "/") -> dict[str, int]:
-        await client.send(f"GET {path} HTTP/1.1\r\nHost: test\r\n\r\n".encode())
-        body = (await client.response())[2]
-        return dict(json.loads(body)[0])
+    async def counters(self, client: Client) -> dict[str, int]:
+        await client.send(GET)
+        return dict(json.loads((await client.response())[2]))
 
 
 @contextlib.asynccontextmanager
@@ -171,16 +160,51 @@ async def eventually_served(server: Poor) -> None:
                 return
 
 
-async def test_without_a_descriptor_it_waits_and_does_not_spin() -> None:
-    async with poor("asyncio") as server:
-        first = await server.connect()
-        await server.counters(first, "/hoard")
-        waiting = await server.connect()
-        await waiting.send(GET)
-        answers = [await server.counters(first)]
-        while answers[-1].get("server.accept_failed", 0) < 3:
-            answers.append(await server.counters(first))
-        # One failure for each pause: whoever polls meanwhile is answered many times.
-        assert len(answers) > 3
-        await server.counters(first, "/free")
-        assert (await waiting.response())[0] == 200
+@contextlib.contextmanager
+def no_descriptor_left() -> Iterator[None]:
+    """Nothing can be opened in this process; what is open stays."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with open("/dev/null") as lowest:
+        free = lowest.fileno()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def failed() -> int:
+    return telemetry.counters["server.accept_failed"]
+
+
+async def test_without_a_descriptor_it_waits_and_does_not_spin(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "PAUSE", 0.05)
+    before, loop = failed(), asyncio.get_running_loop()
+    async with serve(echo) as running:
+        talking = await running.connect()
+        with socket.socket() as waiting:
+            waiting.setblocking(False)
+            with no_descriptor_left():
+                await loop.sock_connect(waiting, running.server.addresses[0])
+                while failed() < before + 3:
+                    await talking.send(GET)
+                    assert (await talking.response())[0] == 200
+            # One failure for each pause, not one for each turn of the loop.
+            assert failed() < before + 10
+            await loop.sock_sendall(waiting, GET)
+            assert (await asyncio.wait_for(loop.sock_recv(waiting, 100), LONG)).startswith(b"HTTP/1.1 200")
+    (line,) = [line for line in records(caplog) if "cannot be accepted" in line]
+    assert "ulimit -n" in line
+
+
+async def test_a_server_may_stop_while_it_waits_for_a_descriptor() -> None:
+    before = failed()
+    async with serve(echo) as running:
+        with socket.socket() as waiting:
+            waiting.setblocking(False)
+            with no_descriptor_left():
+                await asyncio.get_running_loop().sock_connect(waiting, running.server.addresses[0])
+                await eventually(lambda: failed() == before + 1)
+                await asyncio.wait_for(running.server.stop(), LONG)

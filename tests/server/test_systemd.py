@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -134,6 +135,17 @@ async def test_one_process_tells_when_it_serves_and_when_it_stops(
 
 
 async def _nothing() -> None: ...
+
+
+async def test_a_reload_has_a_beginning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    manager = Manager(str(tmp_path / "notify"))
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+    systemd.notify_reloading()
+    told = await manager.told()
+    assert told["RELOADING"] == "1"
+    # By the clock that systemd compares it with.
+    assert 0 < int(told["MONOTONIC_USEC"]) <= time.monotonic() * 1e6
+    manager.close()
 
 
 def test_a_manager_that_is_gone_is_no_failure(

@@ -157,7 +157,8 @@ class Connection(asyncio.Protocol):
 
     def _ask_for_admission(self) -> None:
         host = None if self.client is None else self.client[0]
-        refusal = self.runtime.refusal_of(host, self._transport.get_extra_info("socket").fileno())
+        sock = self._transport.get_extra_info("socket")  # None if it has closed already
+        refusal = self.runtime.refusal_of(host, -1 if sock is None else sock.fileno())
         self._admitted = refusal is None
         if refusal == "descriptors":
             self.abort()  # there is none left to linger with
