@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 import pytest
 
@@ -12,6 +13,17 @@ from channels.layers.redis.layer import RedisChannelLayer
 from tests.redis_servers import RedisServer, free_port
 
 PASSWORD = "s3cret"
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)
+
+
+@pytest.fixture(autouse=True)
+def _no_remains():
+    """redis-py leaves the sockets of a cluster that it cannot use to the collector: not in another test."""
+    yield
+    gc.collect()
 
 
 async def what_users_see(host, **config):
