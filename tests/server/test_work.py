@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections import Counter
 from typing import Any
 
@@ -120,3 +121,20 @@ async def test_a_request_over_http2_takes_one_task_one_write_and_no_timer(engine
     assert counts["task"] == _REQUESTS
     # Not of a request: one look at the time limits of the whole connection each second.
     assert counts["schedule"] < _REQUESTS
+
+
+async def test_a_request_leaves_nothing_to_the_garbage_collector() -> None:
+    async with serve(hello) as running:
+        client = await running.connect()
+        await ask(client, 1)
+        gc.collect()
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        try:
+            await ask(client, _REQUESTS)
+            await asyncio.sleep(0)
+            gc.collect()
+            ours = [thing for thing in gc.garbage if type(thing).__module__.startswith("channels.")]
+        finally:
+            gc.set_debug(0)
+            gc.garbage.clear()
+    assert ours == []
