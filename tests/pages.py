@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import json
+import tempfile
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
@@ -113,6 +115,23 @@ def file(request: HttpRequest) -> FileResponse:
     return FileResponse(open(__file__, "rb"))
 
 
+def part_of_a_file(request: HttpRequest) -> FileResponse:
+    opened = open(__file__, "rb")  # noqa: SIM115
+    opened.seek(100)
+    return FileResponse(opened)
+
+
+def temporary_file(request: HttpRequest) -> FileResponse:
+    temporary = tempfile.NamedTemporaryFile()  # noqa: SIM115
+    temporary.write(b"gone when it is closed")
+    temporary.seek(0)
+    return FileResponse(temporary)
+
+
+def file_in_memory(request: HttpRequest) -> FileResponse:
+    return FileResponse(io.BytesIO(b"in memory"))
+
+
 def template(request: HttpRequest) -> TemplateResponse:
     return TemplateResponse(request, engines["django"].from_string("Hello {{ name }}"), {"name": "Ada"})
 
@@ -199,6 +218,9 @@ urlpatterns = [
     path("astream/", astream),
     path("breaks/", breaks),
     path("file/", file),
+    path("part-of-a-file/", part_of_a_file),
+    path("temporary-file/", temporary_file),
+    path("file-in-memory/", file_in_memory),
     path("template/", template),
     path("error/<kind>/", error),
     path("inside/", inside),

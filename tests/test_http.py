@@ -289,10 +289,37 @@ def test_a_stream_ends_when_its_client_leaves(serve: Any) -> None:
     until("ended")
 
 
-def test_files(serve: Any) -> None:
-    response, body = serve().request("/file/")
-    assert body == Path(pages.__file__).read_bytes()
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        ("/file/", Path(pages.__file__).read_bytes()),
+        ("/part-of-a-file/", Path(pages.__file__).read_bytes()[100:]),
+        ("/temporary-file/", b"gone when it is closed"),
+        ("/file-in-memory/", b"in memory"),
+    ],
+)
+def test_files(path: str, content: bytes, serve: Any) -> None:
+    response, body = serve().request(path)
+    assert body == content
     assert int(response.headers["Content-Length"]) == len(body)
+
+
+@pytest.mark.parametrize(("path", "by_path"), [("/file/", True), ("/part-of-a-file/", False)])
+async def test_a_server_that_reads_files_is_told_which(path: str, by_path: bool) -> None:
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "http.request"} if not sent else await asyncio.Event().wait()
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    with override_settings(**SITE):
+        communicator = HttpCommunicator(get_asgi_application(), "GET", path)
+        scope = {**communicator.scope, "asgi": {}, "extensions": {"http.response.pathsend": {}}}
+        await communicator.application(scope, receive, send)
+    named = {"type": "http.response.pathsend", "path": pages.__file__}
+    assert (sent[1:] == [named]) is by_path
 
 
 def test_static_files_on_top(serve: Any) -> None:

@@ -12,6 +12,7 @@ import asyncio
 import copy
 import functools
 import io
+import os
 from collections.abc import Callable, Iterator
 from contextlib import aclosing
 from typing import Any, Final
@@ -261,7 +262,11 @@ class _Page:
     # In the loop
 
     async def stream(self) -> None:
-        """Send the parts of the response."""
+        """Send the parts of the response, or the name of its file to a server that reads files itself."""
+        path = self._path()
+        if path is not None:
+            await self._gently({"type": "http.response.pathsend", "path": path})
+            return
         if self._response.is_async:
             async with aclosing(aiter(self._response)) as parts:
                 async for part in parts:
@@ -270,6 +275,22 @@ class _Page:
             while await self.visit(self._slice):
                 pass
         await self._gently({"type": "http.response.body"})
+
+    def _path(self) -> str | None:
+        """Return the path of a FileResponse's file, if it is whole and on disk and the server reads files."""
+        if "http.response.pathsend" not in (self._scope.get("extensions") or {}):
+            return None
+        file = getattr(self._response, "file_to_stream", None)
+        name = getattr(file, "name", None)
+        return name if isinstance(name, str) and os.path.isabs(name) and _is_whole(file) else None
+
+
+def _is_whole(file: Any) -> bool:
+    """Whether ``file`` is open on disk under its name, and would be read from its beginning."""
+    try:
+        return file.tell() == 0 and os.path.samestat(os.fstat(file.fileno()), os.stat(file.name))
+    except (AttributeError, OSError, ValueError):
+        return False
 
 
 def _headers(response: Any) -> list[tuple[bytes, bytes]]:
