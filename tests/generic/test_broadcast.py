@@ -99,7 +99,7 @@ def encodings(monkeypatch):
         made.append(data)
         return encode(data, deflate)
 
-    monkeypatch.setattr("channels.server.streams.websocket.encode_message", counting)
+    monkeypatch.setattr("channels.server.streams.outgoing.encode_message", counting)
     monkeypatch.setattr("channels.protocols.websocket.encode_message", counting)
     return made
 

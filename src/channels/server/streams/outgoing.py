@@ -1,9 +1,12 @@
-"""What an application may say in a ``websocket.send``."""
+"""What an application may say in a ``websocket.send``, and its frames where many sockets get them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+from channels.broadcast import Broadcast
+from channels.protocols.deflate import Compression
+from channels.protocols.websocket_frame import encode_message
 from channels.typing import Message
 
 
@@ -24,3 +27,23 @@ def payloads(message: Message) -> Iterable[str | bytes]:
     if not isinstance(data, (bytes, bytearray, memoryview)):
         raise TypeError(f"'bytes' of websocket.send must be bytes, got {type(data).__name__}.")
     return (bytes(data),) if text is None else (bytes(data), text)
+
+
+def frames_of(broadcast: Broadcast, compression: Compression | None) -> bytes | None:
+    """Returns all frames of a broadcast, which are made once for all sockets that compress alike.
+
+    None: a message is not valid; the consumers are to say so.
+    """
+    try:
+        return broadcast.encoded[compression]
+    except KeyError:
+        frames = broadcast.encoded[compression] = _encode(broadcast, compression)
+        return frames
+
+
+def _encode(broadcast: Broadcast, compression: Compression | None) -> bytes | None:
+    messages = broadcast.messages
+    try:
+        return b"".join(encode_message(data, compression) for one in messages for data in payloads(one))
+    except (TypeError, ValueError):
+        return None

@@ -8,9 +8,8 @@ from typing import Any, Final
 
 from channels import telemetry
 from channels.broadcast import Broadcast
-from channels.protocols.deflate import Compression
 from channels.protocols.events import CloseReceived, MessageReceived, RequestReceived
-from channels.protocols.websocket import Handshake, WebSocketConnection, encode_message
+from channels.protocols.websocket import Handshake, WebSocketConnection
 from channels.server.runtime import Runtime
 from channels.server.streams.advice import handshake_refused, handshake_timed_out, is_violation
 from channels.server.streams.base import ClientDisconnected, Stream, logger, named
@@ -18,7 +17,7 @@ from channels.server.streams.exchange import Exchange, Link
 from channels.server.streams.inbox import Inbox
 from channels.server.streams.keepalive import Keepalive, Verdict
 from channels.server.streams.opening import Opening
-from channels.server.streams.outgoing import payloads
+from channels.server.streams.outgoing import frames_of, payloads
 from channels.server.streams.pace import Pace
 from channels.server.streams.scope import named_request, websocket_scope
 from channels.server.streams.states import FAILED, LOST, NORMAL, POLICY, RESTARTING, State
@@ -125,12 +124,7 @@ class WebSocketStream(Stream):
         self._over(LOST)
 
     def fail(self, status: int, text: str) -> None:
-        """Refuse the handshake in the application's place; then it is over.
-
-        Args:
-            status: the HTTP status.
-            text: one sentence for the peer.
-        """
+        """Refuse the handshake with ``status`` and a sentence, in the application's place; it is over."""
         if self._opening is not None:
             self._opening.refuse(status, text)
             self._over(LOST)
@@ -210,15 +204,10 @@ class WebSocketStream(Stream):
         """Write messages that go to many sockets at once; see :data:`channels.broadcast.DirectWrite`."""
         if self._state is not _OPEN or self._link.congested:
             return False
-        compression = self._protocol.compression
-        try:
-            frames = broadcast.encoded[compression]
-        except KeyError:
-            frames = broadcast.encoded[compression] = _frames(broadcast, compression)
-        if frames is None:
-            return False
-        self._link.write_now(frames)
-        return True
+        frames = frames_of(broadcast, self._protocol.compression)
+        if frames is not None:
+            self._link.write_now(frames)
+        return frames is not None
 
     def _out_of_turn(self, kind: str) -> str:
         allowed = ", ".join(sorted(_SEND[self._state]))
@@ -350,12 +339,9 @@ class WebSocketStream(Stream):
             self._link.cut("close")
             self._over(LOST)
         else:
-            self._handshake_timed_out()
+            handshake_timed_out(self.label, self.runtime.config.websocket_connect_timeout)
+            self.fail(503, "The application did not answer in time.")
         return self._leave_by
-
-    def _handshake_timed_out(self) -> None:
-        handshake_timed_out(self.label, self.runtime.config.websocket_connect_timeout)
-        self.fail(503, "The application did not answer in time.")
 
     def _on_keepalive_due(self, now: float) -> float:
         if self.held:
@@ -376,8 +362,6 @@ class WebSocketStream(Stream):
             return self._due
         return self._keepalive.next_due
 
-    # The log
-
     def _log(self, action: str) -> None:
         if self._request is not None:
             self.runtime.log("websocket", action, functools.partial(self._details, self._request))
@@ -385,18 +369,6 @@ class WebSocketStream(Stream):
     def _details(self, request: RequestReceived) -> dict[str, Any]:
         path = self.label.removeprefix("WebSocket ")
         return {"client": named(self._client), "path": path, **named_request(request)}
-
-
-def _frames(broadcast: Broadcast, compression: Compression | None) -> bytes | None:
-    """Returns all frames of a broadcast; None if a message is not valid: its consumer is to say so."""
-    try:
-        return b"".join(
-            encode_message(payload, compression)
-            for message in broadcast.messages
-            for payload in payloads(message)
-        )
-    except (TypeError, ValueError):
-        return None
 
 
 _Action = Callable[[WebSocketStream, Message], None]
@@ -417,10 +389,7 @@ _SEND: dict[int, dict[str, _Action]] = {
         "websocket.send": WebSocketStream._send,
         "websocket.close": WebSocketStream._close_by_application,
     },
-    State.CLOSING: {
-        "websocket.send": WebSocketStream._too_late,
-        "websocket.close": WebSocketStream.late,
-    },
+    State.CLOSING: {"websocket.send": WebSocketStream._too_late, "websocket.close": WebSocketStream.late},
     State.OVER: {
         "websocket.accept": WebSocketStream._too_late,
         "websocket.send": WebSocketStream._too_late,
