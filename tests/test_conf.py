@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from django.conf import LazySettings
 from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 
@@ -50,3 +51,9 @@ def test_without_settings_the_defaults_hold() -> None:
     environment = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
     code = "from channels import conf; assert conf.threads() >= 5 and conf.slow_handler() == 10"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60, env=environment)
+
+
+def test_an_application_without_django_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DJANGO_SETTINGS_MODULE")
+    monkeypatch.setattr(conf, "settings", LazySettings())
+    assert conf.threads() >= 5
