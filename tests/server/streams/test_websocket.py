@@ -679,3 +679,17 @@ async def test_a_stream_is_freed_without_the_garbage_collector() -> None:
             await eventually(lambda: stream() is None)
         finally:
             gc.enable()
+
+
+@pytest.mark.parametrize("header", [(b"x", b"a\r\nb: c"), (b"content-length", b"x")])
+async def test_an_accept_that_cannot_be_sent_leaves_the_handshake_open(header: tuple[bytes, bytes]) -> None:
+    app = Recorder()
+    async with serve(app) as running:
+        client = await running.connect()
+        await client.send(UPGRADE)
+        run = await app.next()
+        await run.receive()
+        with pytest.raises(ValueError, match=r"header|Content-Length") as caught:
+            await run.send({"type": "websocket.accept", "headers": [header]})
+        run.fail(caught.value)
+        assert (await client.response())[0] == 500

@@ -222,7 +222,12 @@ class WebSocketStream(Stream):
         self._protocol = WebSocketConnection(self.runtime.websocket_limits, opening.deflate)
         self._keepalive = Keepalive(self.runtime.config, self.runtime.timers.now)
         self._log("connected")
-        opening.exchange.upgrade(self, answer)
+        try:
+            opening.exchange.upgrade(self, answer)
+        except (ValueError, TypeError):
+            # A header cannot be sent, so nothing was.
+            self._opening, self._state = opening, State.CONNECTING
+            raise
         self.runtime.timers.schedule(self, self._keepalive.next_due)
 
     def _unanswered(self) -> Opening:
