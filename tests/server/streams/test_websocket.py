@@ -693,3 +693,14 @@ async def test_an_accept_that_cannot_be_sent_leaves_the_handshake_open(header: t
             await run.send({"type": "websocket.accept", "headers": [header]})
         run.fail(caught.value)
         assert (await client.response())[0] == 500
+
+
+async def test_a_reason_that_is_no_text() -> None:
+    app = Recorder()
+    async with serve(app) as running:
+        client, run = await opened(running, app)
+        with pytest.raises(TypeError, match="must be a str, got bytes"):
+            await run.send({"type": "websocket.close", "reason": b"enough"})
+        await run.send({"type": "websocket.close"})
+        assert await client.message() == (8, b"\x03\xe8")
+        run.end()

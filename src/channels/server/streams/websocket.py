@@ -255,7 +255,10 @@ class WebSocketStream(Stream):
 
     def _close_by_application(self, message: Message) -> None:
         code = message.get("code")
-        self._close(NORMAL if code is None else code, message.get("reason") or "")
+        reason = message.get("reason") or ""
+        if not isinstance(reason, str):
+            raise TypeError(f"'reason' of websocket.close must be a str, got {type(reason).__name__}.")
+        self._close(NORMAL if code is None else code, reason)
 
     def _close(self, code: int, reason: str) -> None:
         self._protocol.close(code, reason)
