@@ -29,7 +29,6 @@ WAITING = {
     "request_buffer_size",
     "write_buffer_size",
     "websocket_queue_size",
-    "websocket_queue_bytes",
 }
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from channels import telemetry
 from channels.server.config import Config
 from channels.server.streams.pace import BodyPace, Pace
 from channels.server.timers import NEVER
-from tests.server.helpers import UPGRADE, echo, frame, serve
+from tests.server.helpers import UPGRADE, Client, Recorder, Run, Running, close_frame, echo, frame, serve
 
 
 def test_ten_seconds_worth_may_come_at_once() -> None:
@@ -32,6 +36,70 @@ async def test_a_socket_that_says_too_much_is_closed() -> None:
             received.append(await client.message())
         assert received[-1] == (8, (1008).to_bytes(2, "big") + b"At most 2 messages a second")
     assert telemetry.counters["server.too_many_messages"] == before + 1
+
+
+async def opened(running: Running, app: Recorder) -> tuple[Client, Run]:
+    client = await running.connect()
+    await client.send(UPGRADE)
+    run = await app.next()
+    await run.accept()
+    await client.until(b"\r\n\r\n")
+    return client, run
+
+
+async def last_of(run: Run) -> Any:
+    while (message := await run.receive())["type"] == "websocket.receive":
+        pass
+    return message
+
+
+async def test_behind_the_close_a_flood_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    app, seen, allows = Recorder(), 0, Pace.allows
+
+    def counting(pace: Pace, now: float) -> bool:
+        nonlocal seen
+        seen += 1
+        return allows(pace, now)
+
+    monkeypatch.setattr(Pace, "allows", counting)
+    before = telemetry.counters["server.too_many_messages"]
+    async with serve(app, websocket_max_rate=2, websocket_queue_size=1000) as running:
+        client, run = await opened(running, app)
+        for _ in range(50):
+            client.write(frame(b"more") * 1000)
+        opcode, payload = await client.message()
+        assert (opcode, payload[:2]) == (8, (1008).to_bytes(2, "big"))
+        assert await client.rest() == b""
+        assert (await last_of(run))["code"] == 1008
+        # One was too many; the other 49,979 were never taken apart.
+        assert seen == 21
+        run.end()
+    assert telemetry.counters["server.too_many_messages"] == before + 1
+
+
+async def test_who_floods_on_behind_the_applications_close_is_not_waited_for() -> None:
+    app = Recorder()
+    before = telemetry.counters["server.too_many_messages"]
+    async with serve(app, websocket_close_timeout=None, websocket_queue_bytes=5000) as running:
+        client, run = await opened(running, app)
+        await run.send({"type": "websocket.close", "code": 4000})
+        assert (await client.message())[1] == (4000).to_bytes(2, "big")
+        await client.send(frame(b"x" * 94) * 40)  # was on its way
+        await client.send(frame(b"x" * 94) * 40)
+        assert await client.rest() == b""
+        assert (await last_of(run))["code"] == 1006
+        run.end()
+    assert telemetry.counters["server.too_many_messages"] == before + 1
+
+
+async def test_what_was_on_its_way_behind_a_close_is_waited_for() -> None:
+    app = Recorder()
+    async with serve(app, websocket_queue_bytes=5000) as running:
+        client, run = await opened(running, app)
+        await run.send({"type": "websocket.close", "code": 4000})
+        await client.send(frame(b"x" * 94) * 40 + close_frame(4000))
+        assert (await last_of(run))["code"] == 4000
+        run.end()
 
 
 def test_a_body_is_late_when_nothing_comes_and_when_too_little_comes() -> None:

@@ -24,7 +24,9 @@ from channels.server.streams.states import FAILED, LOST, NORMAL, POLICY, RESTART
 from channels.server.timers import NEVER
 from channels.typing import Message
 
-_OPEN: Final = State.OPEN  # members of an enum are slow to come by
+# Members of an enum are slow to come by.
+_OPEN: Final = State.OPEN
+_CLOSING: Final = State.CLOSING
 
 
 class WebSocketStream(Stream):
@@ -45,6 +47,7 @@ class WebSocketStream(Stream):
     """
 
     __slots__ = (
+        "_behind_close",
         "_client",
         "_due",
         "_inbox",
@@ -71,6 +74,7 @@ class WebSocketStream(Stream):
         self._due = NEVER
         rate = runtime.config.websocket_max_rate
         self._pace = Pace(rate, runtime.timers.now) if rate else None
+        self._behind_close = 0
         self.held = False
         runtime.websockets += 1
         scope = websocket_scope(request, runtime, exchange, handshake.subprotocols, self)
@@ -86,6 +90,8 @@ class WebSocketStream(Stream):
     def data_received(self, data: bytes) -> None:
         """The peer sent something: a sign of life, and perhaps messages."""
         self._keepalive.alive_at = self.runtime.timers.now
+        if self._state is _CLOSING and self._floods(len(data)):
+            return
         self._protocol.receive_data(data)
         self._advance()
 
@@ -152,8 +158,25 @@ class WebSocketStream(Stream):
             self.announce()
 
     def _too_fast(self) -> None:
+        """Close, and look at nothing more: what comes behind our close costs as much as what came before."""
         telemetry.count("server.too_many_messages", label=self.label)
-        self._close(POLICY, f"At most {self.runtime.config.websocket_max_rate} messages a second")
+        reason = f"At most {self.runtime.config.websocket_max_rate} messages a second"
+        self._protocol.close(POLICY, reason)
+        self._state = State.CLOSING
+        self._hold()
+        self._write()
+        self._over(POLICY, reason)
+        self._link.close(linger=True)
+
+    def _floods(self, size: int) -> bool:
+        """Whether more comes behind our close than could have been on its way: then it is not waited for."""
+        self._behind_close += size
+        if self._behind_close <= self.runtime.config.websocket_queue_bytes:
+            return False
+        telemetry.count("server.too_many_messages", label=self.label)
+        self._over(LOST)
+        self._link.close(linger=True)
+        return True
 
     def _close_received(self, event: CloseReceived) -> None:
         """It is over, by somebody's wish or because the peer broke the protocol."""
@@ -171,7 +194,8 @@ class WebSocketStream(Stream):
         self.held = False
         # It was we who did not listen: the peer's silence starts now.
         self._keepalive.alive_at = self.runtime.timers.now
-        self._advance()
+        if self._state < State.OVER:
+            self._advance()
         if not self.held:
             self._link.resume_reading()
 
