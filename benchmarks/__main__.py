@@ -8,13 +8,14 @@ python -m benchmarks chat --also before=../other-checkout     two checkouts of o
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from . import environment, tables
+from . import environment, report, tables
 from .load import Settings
 from .machine import machine
 from .results import Run
@@ -69,23 +70,51 @@ def _narrowed(row: Row, options: argparse.Namespace) -> Row:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Install, measure, print."""
+    """Install, measure, print, write."""
     options = parse(arguments)
+    if options.render:
+        found = report.read("latest") or sys.exit(
+            "There is no benchmarks/results/latest.json: run make bench."
+        )
+        report.publish(found)
+        return
     rows = chosen(options)
     if any(entry.contender.runs_on in ("peers", "node") for row in rows for entry in row.entries):
-        print("Installing the peers into .venv-bench (once) ...", flush=True)
-        for name in environment.install():
-            print(f"  {name} could not be installed; its rows will say so")
+        _install()
+    found = measured(rows, options)
+    print("\n" + tables.summary(found))
+    if options.publish:
+        _write(found, quick=options.quick)
+
+
+def _install() -> None:
+    print("Installing the peers into .venv-bench (once) ...", flush=True)
+    for name in environment.install():
+        print(f"  {name} could not be installed; its rows will say so")
+
+
+def measured(rows: Sequence[Row], options: argparse.Namespace) -> Run:
+    """The rows, measured. Stopped by hand (Ctrl-C), it returns the rows that are whole."""
     installed = environment.versions()
     rounds, seconds = (1, 1.0) if options.quick else (options.rounds, options.seconds)
-    method = f"Median of {rounds} interleaved rounds of {seconds:g} s; server on one core, load on the other."
+    method = f"Median of {rounds} interleaved rounds of {seconds:g} s; server on one core, load on another."
     run = Run(machine(installed, method))
     with tempfile.TemporaryDirectory() as folder:
         site = Site.prepared(Path(folder))
         wsload = environment.compile_c(environment.HERE / "wsload.c")
         settings = Settings(seconds, wsload, site.cookie, 0.2 if options.quick else 1.0)
-        Runner(rows, settings, rounds, site, installed).run(run)
-    print("\n" + tables.summary(run))
+        with contextlib.suppress(KeyboardInterrupt):
+            Runner(rows, settings, rounds, site, installed).run(run)
+    return run
+
+
+def _write(run: Run, *, quick: bool) -> None:
+    if quick:
+        report.write(run, "quick")
+    else:
+        before = report.read("latest")
+        report.publish(report.merged(before, run) if before else run)
+    print(f"\nWritten: benchmarks/results/{'quick' if quick else 'latest'}.md, .json and .svg")
 
 
 if __name__ == "__main__":

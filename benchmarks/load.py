@@ -6,8 +6,8 @@ import json
 import re
 import shutil
 import subprocess
+import threading
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -51,32 +51,42 @@ class Load(Protocol):
         """
 
 
-def phases(lines: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """wsload's lines by phase; what is not one of its lines is skipped."""
-    found: dict[str, dict[str, Any]] = {}
-    for line in lines:
-        if line.startswith("{"):
-            record = json.loads(line)
-            found[record["phase"]] = record
-    return found
+class Wsload:
+    """The client under way; it is killed at the end of the block, and when its time is over."""
 
+    def __init__(self, settings: Settings, mode: str, server: Server, path: str, *options: str):
+        ports = ",".join(map(str, server.ports))
+        timing = ("-t", str(settings.seconds))
+        command = on_core(LOAD_CORE, [str(settings.wsload), mode, ports, path, *options, *timing])
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+        self._deadline = threading.Timer(settings.seconds + PATIENCE, self._process.kill)
 
-def _wsload(settings: Settings, mode: str, server: Server, path: str, *options: str) -> subprocess.Popen[str]:
-    ports = ",".join(map(str, server.ports))
-    command = on_core(LOAD_CORE, [str(settings.wsload), mode, ports, path, *options])
-    pipe = subprocess.PIPE
-    return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+    def __enter__(self) -> Wsload:
+        self._deadline.start()
+        return self
 
+    def __exit__(self, *error: object) -> None:
+        self._deadline.cancel()
+        self._process.kill()
+        self._process.communicate()
 
-def _until(client: subprocess.Popen[str], name: str) -> dict[str, Any]:
-    """The record of a phase, as soon as the client prints it."""
-    assert client.stdout is not None
-    for line in client.stdout:
-        record: dict[str, Any] = json.loads(line)
-        if record["phase"] == name:
-            return record
-    assert client.stderr is not None
-    raise LoadFailed(client.stderr.read().strip()[:200] or f"the client ended without {name!r}")
+    def until(self, name: str) -> dict[str, Any]:
+        """The record of a phase, as soon as the client prints it.
+
+        Raises:
+            LoadFailed: it ended without, with what it said instead.
+        """
+        assert self._process.stdout is not None
+        assert self._process.stderr is not None
+        for line in self._process.stdout:
+            record: dict[str, Any] = json.loads(line)
+            if record["phase"] == name:
+                return record
+        said = self._process.stderr.read().strip().replace("\n", "; ")
+        raise LoadFailed(
+            said[:200] or f"the client ended, or was ended after {PATIENCE:g} s, without {name!r}"
+        )
 
 
 @dataclass(frozen=True)
@@ -101,14 +111,11 @@ class Throughput:
         options = ["-c", str(self.connections), "-w", str(self.window), "-b", str(self.size)]
         if self.signed_in:
             options += ["-H", f"Cookie: {settings.cookie}"]
-        with _wsload(settings, self.mode, server, path, *options, "-t", str(settings.seconds)) as client:
-            try:
-                _until(client, "measuring")
-                before, begun = server.cpu_seconds(), time.monotonic()
-                done = _until(client, "done")
-                used, took = server.cpu_seconds() - before, time.monotonic() - begun
-            finally:
-                client.kill()
+        with Wsload(settings, self.mode, server, path, *options) as client:
+            client.until("measuring")
+            before, begun = server.cpu_seconds(), time.monotonic()
+            done = client.until("done")
+            used, took = server.cpu_seconds() - before, time.monotonic() - begun
         if not done["n"]:
             raise LoadFailed("nothing came back")
         note = f"{done['dead']} connections lost" if done["dead"] else ""
@@ -129,16 +136,10 @@ class Idle:
 
     def _hold(self, server: Server, path: str, settings: Settings, connections: int) -> tuple[int, int]:
         cookie = ("-H", f"Cookie: {settings.cookie}")
-        with _wsload(settings, "idle", server, path, "-c", str(connections), *cookie) as client:
-            try:
-                opened = _until(client, "open")["conns"]
-                time.sleep(SETTLE)
-                memory = server.memory()
-                if client.stdin is not None:
-                    client.stdin.close()
-                client.wait(PATIENCE)
-            finally:
-                client.kill()
+        with Wsload(settings, "idle", server, path, "-c", str(connections), *cookie) as client:
+            opened = client.until("open")["conns"]
+            time.sleep(SETTLE)
+            memory = server.memory()
         time.sleep(SETTLE)
         if not opened:
             raise LoadFailed("no connection opened")
@@ -151,16 +152,11 @@ class Burst:
 
     connections: int
     echo_path: str
-    measures: str = "last_us"
 
     def measure(self, server: Server, path: str, settings: Settings) -> Reading:
         members = str(int(self.connections * settings.scale))
-        options = ("-c", members, "-e", self.echo_path, "-t", str(settings.seconds))
-        with _wsload(settings, "burst", server, path, *options) as client:
-            try:
-                done = _until(client, "done")
-            finally:
-                client.kill()
+        with Wsload(settings, "burst", server, path, "-c", members, "-e", self.echo_path) as client:
+            done = client.until("done")
         if not done["last_us"]["max"]:
             raise LoadFailed("the message did not reach the whole room")
         echo = done["us"]
@@ -226,7 +222,7 @@ class Beside:
             other.send("first")
             other.recv(PATIENCE)
             sleeper.send(str(self.sleep))
-            time.sleep(0.2)
+            time.sleep(0.1)  # until it is in its handler
             begun = time.monotonic()
             other.send("second")
             other.recv(PATIENCE)

@@ -40,11 +40,16 @@ def machine(installed: dict[str, str], method: str) -> Machine:
         memory_gib=round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         system=f"{platform.system()} {platform.release().partition('-')[0]}",
         python=platform.python_version(),
-        date=datetime.datetime.now(tz=datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        date=now(),
         revision=_revision(),
         versions={"fairway": environment.our_version(environment.ROOT), **ours, **theirs},
         method=method,
     )
+
+
+def now() -> str:
+    """Date and time as they go into the record."""
+    return datetime.datetime.now(tz=datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def _cpu() -> str:

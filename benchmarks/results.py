@@ -77,13 +77,14 @@ class Cell:
 
 @dataclass
 class Table:
-    """One row of the summary with all its contenders."""
+    """One row of the summary with all its contenders; ``measured`` is when, and which revision of ours."""
 
     id: str
     title: str
     unit: str
     better: Literal["higher", "lower"]
     cells: list[Cell] = field(default_factory=list)
+    measured: str = ""
 
     def best(self, family: Family) -> Cell | None:
         """The contender of this family that did best; None if none has a value."""
@@ -106,6 +107,7 @@ class Table:
             "title": self.title,
             "unit": self.unit,
             "better": self.better,
+            "measured": self.measured,
             "ratio_to_best_original": self.ratio("original"),
             "ratio_to_best_other": self.ratio("other"),
             "contenders": [cell.as_dict() for cell in self.cells],
@@ -151,7 +153,8 @@ def run_from_dict(data: dict[str, Any]) -> Run:
 
 
 def _table(row: dict[str, Any]) -> Table:
-    return Table(row["id"], row["title"], row["unit"], row["better"], list(_cells(row["contenders"])))
+    cells = list(_cells(row["contenders"]))
+    return Table(row["id"], row["title"], row["unit"], row["better"], cells, row["measured"])
 
 
 def _cells(contenders: Iterable[dict[str, Any]]) -> Iterable[Cell]:

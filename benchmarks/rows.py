@@ -76,7 +76,6 @@ def _between(path: str, contender: Contender, layer: Layer, name: str, quick: bo
 
 
 def _broadcast(window: int) -> Row:
-    chat = "the guide's handler on"
     return Row(
         f"broadcast-{window}",
         f"A room of 200 by `websocket.send`, {window} in flight",
@@ -85,7 +84,7 @@ def _broadcast(window: int) -> Row:
         (
             Entry(fairway(), BROADCAST),
             *(
-                replace(entry, name=f"{chat} {entry.contender.needs}")
+                replace(entry, name=f"guide's handler, {entry.contender.needs}")
                 for entry in _originals(CHAT, "daphne", "uvicorn", "granian", quick=["granian"])
             ),
             *_others("/ws/room/", bare("uvicorn"), NODE_WS, PICOWS, SOCKETIFY, C_LOOP),
@@ -262,6 +261,10 @@ ROWS: tuple[Row, ...] = (
         "lower",
     ),
 )
+
+
+#: What the plot on the first page shows.
+OVERVIEW = ("chat", "broadcast-4", "broadcast-16", "redis", "echo", "memory", "connects", "page")
 
 
 def with_checkouts(rows: Iterable[Row], checkouts: dict[str, Path]) -> tuple[Row, ...]:

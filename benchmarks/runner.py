@@ -14,6 +14,7 @@ from pathlib import Path
 from . import environment
 from .contenders import APPS
 from .load import LoadFailed, Settings
+from .machine import now
 from .results import Cell, Reading, Run, Table
 from .rows import Entry, Row
 from .servers import SERVER_CORE, Server, ServerFailed, answers, free_port, on_core, serving
@@ -112,7 +113,9 @@ class Runner:
         """Measure every row and add its table to ``into`` as soon as it is whole."""
         self._begun = time.monotonic()
         for row in self.rows:
-            into.tables.append(self._row(row, into.commands))
+            table = self._row(row, into.commands)
+            table.measured = f"{now()}, revision {into.machine.revision}"
+            into.tables.append(table)
 
     def _row(self, row: Row, commands: dict[str, str]) -> Table:
         print(f"\n{row.title} ({row.unit})", flush=True)

@@ -53,6 +53,8 @@ def details(table: Table) -> str:
     lines = [
         f"### {table.title}",
         "",
+        f"Measured {table.measured}.",
+        "",
         f"| | {table.unit} | ours is | p50 | p99 | server CPU per unit | |",
         "|---|---:|---:|---:|---:|---:|---|",
     ]
@@ -100,9 +102,10 @@ def about(machine: Machine) -> str:
     )
 
 
-def report(run: Run) -> str:
-    """The whole of ``latest.md``."""
-    parts = ["# Benchmarks", "", about(run.machine), "", summary(run), "", "## In detail", ""]
+def report(run: Run, plot: str) -> str:
+    """The whole of ``latest.md``; ``plot`` is the name of the picture beside it."""
+    parts = ["# Benchmarks", "", about(run.machine), "", summary(run), ""]
+    parts += [f"![Bars of everybody in every row]({plot})", "", "## In detail", ""]
     parts += [details(table) for table in run.tables]
     parts += ["## Commands", "", *_listed(run.commands), "", "## Versions", ""]
     parts += [", ".join(f"{name} {version}" for name, version in run.machine.versions.items()), ""]
