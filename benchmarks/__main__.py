@@ -3,6 +3,8 @@
 python -m benchmarks                                  everything; prints, writes nothing
 python -m benchmarks chat echo --contenders Fairway,uvicorn --seconds 2
 python -m benchmarks chat --also before=../other-checkout     two checkouts of ours in one run
+python -m benchmarks --publish                        everything, and writes results/latest.* and the pages
+python -m benchmarks echo --publish                   this row measured again, the others kept
 """
 
 from __future__ import annotations
@@ -40,7 +42,16 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--also", action="append", default=[], metavar="NAME=CHECKOUT", help="a checkout of ours beside this"
     )
-    return parser.parse_args(arguments)
+    parser.add_argument(
+        "--publish", action="store_true", help="write benchmarks/results/ and the pages that show it"
+    )
+    parser.add_argument(
+        "--render", action="store_true", help="write the pages again from latest.json; measures nothing"
+    )
+    options = parser.parse_args(arguments)
+    if options.publish and (options.contenders or options.also):
+        parser.error("--publish writes whole rows: leave --contenders and --also out")
+    return options
 
 
 def chosen(options: argparse.Namespace) -> list[Row]:

@@ -46,11 +46,12 @@ def plot(run: Run, title: str = "") -> str:
     for table in run.tables:
         panel, y = _panel(table, y)
         parts += panel
+    size = f'width="{WIDTH}" height="{y + 6}"'
     head = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {y + 6}" width="{WIDTH}" height="{y + 6}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {y + 6}" {size} '
         f'role="img" aria-label="{escape(title or TITLE)}">'
     )
-    paper = f'<rect class="paper" width="{WIDTH}" height="{y + 6}" rx="10"/>'
+    paper = f'<rect class="paper" {size} rx="10"/>'
     return "\n".join([head, f"<style>{_STYLE}</style>", paper, *_header(run, title), *parts, "</svg>", ""])
 
 
