@@ -91,14 +91,3 @@ def test_the_tutorial_builds_what_it_promises(tmp_path: Path) -> None:
 def test_a_pages_examples_run(page: Path, tmp_path: Path) -> None:
     for block in blocks(page):
         perform(block, tmp_path)
-
-
-LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
-
-
-@pytest.mark.parametrize("page", [*DOCS.rglob("*.md"), *ROOT.glob("*.md")], ids=lambda page: page.name)
-def test_links_lead_somewhere(page: Path) -> None:
-    for target in LINK.findall(page.read_text()):
-        assert (page.parent / target).exists(), (
-            f"{page.relative_to(ROOT)} links to {target}, which is not there"
-        )

@@ -88,7 +88,6 @@ class Connection(asyncio.Protocol):
         "_admitted",
         "_close_by",
         "_credentials",
-        "_lingering",
         "_out",
         "_out_size",
         "_paused",
@@ -123,7 +122,6 @@ class Connection(asyncio.Protocol):
         self._out: list[bytes] = []
         self._out_size = 0
         self._paused = False
-        self._lingering = False
         self._close_by = NEVER
         self._stalled_at = NEVER
         self._progress = 0

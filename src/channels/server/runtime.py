@@ -72,6 +72,36 @@ def deflate_settings(config: Config) -> DeflateSettings | None:
     )
 
 
+def http1_limits(config: Config) -> HTTP1Limits:
+    """Returns what a head of HTTP/1.1 may have."""
+    return HTTP1Limits(
+        max_target=config.max_target_size,
+        max_header_bytes=config.max_head_size,
+        max_headers=config.max_headers,
+    )
+
+
+def http2_limits(config: Config) -> HTTP2Limits:
+    """Returns what a peer that speaks HTTP/2 may make us hold."""
+    return HTTP2Limits(
+        max_target=config.max_target_size,
+        max_header_bytes=config.max_head_size,
+        max_headers=config.max_headers,
+        max_streams=config.http2_max_streams,
+        max_pending=config.write_limit,
+        max_resets=config.http2_max_resets,
+        max_control_frames=config.http2_max_control_frames,
+    )
+
+
+def websocket_limits(config: Config) -> WebSocketLimits:
+    """Returns what a message may have; a size of 0 is no limit."""
+    return WebSocketLimits(
+        max_message_size=config.websocket_max_message_size or None,
+        max_frame_size=config.websocket_max_frame_size or None,
+    )
+
+
 class Runtime:
     """The shared part of one server process.
 
@@ -104,31 +134,15 @@ class Runtime:
         self.streams: set[Stream] = set()
         self.arriving: weakref.WeakSet[Connection] = weakref.WeakSet()
         self.stopping = False
-        self.proxies = None if config.trusted_proxies is None else TrustedProxies(config.trusted_proxies)
         self.time_limits = {name: _seconds(getattr(config, name)) for name in _TIME_LIMITS} | {"": NEVER}
 
         self.accepted = 0
         self.requests = 0
         self.websockets = 0
-        self.websocket_limits = WebSocketLimits(
-            max_message_size=config.websocket_max_message_size or None,
-            max_frame_size=config.websocket_max_frame_size or None,
-        )
+        self.websocket_limits = websocket_limits(config)
         self._deflate = deflate_settings(config)
-        self._http1_limits = HTTP1Limits(
-            max_target=config.max_target_size,
-            max_header_bytes=config.max_head_size,
-            max_headers=config.max_headers,
-        )
-        self.http2_limits = HTTP2Limits(
-            max_target=config.max_target_size,
-            max_header_bytes=config.max_head_size,
-            max_headers=config.max_headers,
-            max_streams=config.http2_max_streams,
-            max_pending=config.write_limit,
-            max_resets=config.http2_max_resets,
-            max_control_frames=config.http2_max_control_frames,
-        )
+        self._http1_limits = http1_limits(config)
+        self.http2_limits = http2_limits(config)
         self._http1_engine = None if config.http1_engine == "auto" else config.http1_engine
         self.http2_engine = None if config.http2_engine == "auto" else config.http2_engine
         self._dirty: list[Flushable] = []

@@ -1,0 +1,70 @@
+"""The pages hang together: every link leads somewhere, every page is found from the first one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+#: In benchmarks/ others may have installed what has pages of its own.
+PAGES = sorted(
+    page
+    for folder in (ROOT, DOCS, ROOT / "changes", ROOT / "examples", ROOT / "benchmarks")
+    for page in (folder.glob("*.md") if folder == ROOT else folder.rglob("*.md"))
+    if "node_modules" not in page.parts
+)
+LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#\s]*)(?:#([^)\s]+))?\)")
+KINDS = {"tutorial", "howto", "reference", "explanation"}
+
+
+class Link(NamedTuple):
+    page: Path
+    heading: str
+
+
+def links(page: Path) -> Iterator[Link]:
+    for target, heading in LINK.findall(page.read_text()):
+        yield Link((page.parent / target).resolve() if target else page, heading)
+
+
+def headings(page: Path) -> set[str]:
+    """The names under which a page's headings can be linked to."""
+    found = re.findall(r"^#+ (.+)$", page.read_text(), re.M)
+    return {re.sub(r"[^\w -]", "", heading.lower()).strip().replace(" ", "-") for heading in found}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in links(page):
+        assert link.page.exists(), f"{link.page.relative_to(ROOT)} is not there"
+        if link.heading:
+            assert link.heading in headings(link.page), f"{link.page.name} has no such heading"
+
+
+def test_every_page_is_listed() -> None:
+    listed = {
+        link.page for index in (DOCS / "index.md", DOCS / "reference" / "index.md") for link in links(index)
+    }
+    assert {page for page in DOCS.rglob("*.md")} - listed == {DOCS / "index.md"}
+
+
+def test_every_page_is_of_one_of_the_four_kinds() -> None:
+    assert {page.relative_to(DOCS).parts[0] for page in DOCS.rglob("*.md")} == {*KINDS, "index.md"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_page_has_one_title(page: Path) -> None:
+    text = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.M | re.S)
+    titles = len(re.findall(r"^# ", text, re.M))
+    is_fragment = page.parent.name == "changes" and page.name != "README.md"
+    assert titles == (0 if is_fragment else 1)
+
+
+def test_a_fragment_is_of_a_known_kind() -> None:
+    kinds = {page.name.split(".")[1] for page in (ROOT / "changes").glob("*.*.md")}
+    assert kinds <= {"added", "changed", "deprecated", "removed", "fixed", "security"}
