@@ -118,9 +118,13 @@ class Fanout:
             return
         self._scheduled = True
         if self.thread == get_ident():
-            self._loop.call_soon(self._turn)
+            self._loop.call_soon(self._look_once_more)
         else:
             call_in_loop(self._loop, self._turn)
+
+    def _look_once_more(self) -> None:
+        """Let the loop look at its sockets first: what has come meanwhile goes into the same write."""
+        self._loop.call_soon(self._turn)
 
     def _turn(self) -> None:
         self._scheduled = False
@@ -131,9 +135,10 @@ class Fanout:
         budget = SLICE
         while budget > 0 and (run := self._run or self._next_run()) is not None:
             budget -= self._serve(run, budget)
-        if self.busy:
-            self._schedule()
-        else:
+        if self.busy and not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._turn)
+        elif not self.busy:
             self._counts.settled(self)
 
     def _next_run(self) -> _Run | None:
