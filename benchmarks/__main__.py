@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from . import environment, report, tables
+from . import children, environment, report, tables
 from .load import Settings
 from .machine import machine
 from .results import Run
@@ -35,7 +35,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--contenders", default="", help="parts of names, with commas; default everybody")
     parser.add_argument("--rounds", type=int, default=3, help="turns per contender (default 3)")
-    parser.add_argument("--seconds", type=float, default=3.0, help="of one measurement (default 3)")
+    parser.add_argument("--seconds", type=float, default=1.5, help="of one measurement (default 1.5)")
     parser.add_argument(
         "--quick", action="store_true", help="one short round, fewer contenders, smaller rooms"
     )
@@ -89,6 +89,8 @@ def main(arguments: Sequence[str]) -> None:
         )
         report.publish(found)
         return
+    children.raise_file_limit()
+    children.end_on_terminate()
     rows = chosen(options)
     if any(entry.contender.runs_on in ("peers", "node") for row in rows for entry in row.entries):
         _install()

@@ -12,10 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from .children import Child
 from .results import Reading
-from .servers import LOAD_CORE, Server, on_core
+from .servers import LOAD_CORE, Server
 
-PATIENCE = 240.0  # seconds beyond the measurement itself: opening tens of thousands of sockets takes its time
+PATIENCE = (
+    20.0  # seconds beyond the measurement itself: a contender that has given nothing by then gives nothing
+)
+IDLE_PATIENCE = 40.0  # for thousands of sockets
+ROOM_PATIENCE = 50.0  # for tens of thousands
 SETTLE = 1.0
 
 
@@ -54,13 +59,23 @@ class Load(Protocol):
 class Wsload:
     """The client under way; it is killed at the end of the block, and when its time is over."""
 
-    def __init__(self, settings: Settings, mode: str, server: Server, path: str, *options: str):
+    def __init__(
+        self,
+        settings: Settings,
+        mode: str,
+        server: Server,
+        path: str,
+        *options: str,
+        patience: float = PATIENCE,
+    ):
         ports = ",".join(map(str, server.ports))
         timing = ("-t", str(settings.seconds))
-        command = on_core(LOAD_CORE, [str(settings.wsload), mode, ports, path, *options, *timing])
+        command = [str(settings.wsload), mode, ports, path, *options, *timing]
         pipe = subprocess.PIPE
-        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
-        self._deadline = threading.Timer(settings.seconds + PATIENCE, self._process.kill)
+        self._child = Child(LOAD_CORE, command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+        self._process = self._child.process
+        self._patience = settings.seconds + patience
+        self._deadline = threading.Timer(self._patience, self._child.kill)
 
     def __enter__(self) -> Wsload:
         self._deadline.start()
@@ -68,7 +83,7 @@ class Wsload:
 
     def __exit__(self, *error: object) -> None:
         self._deadline.cancel()
-        self._process.kill()
+        self._child.stop(within=0)
         self._process.communicate()
 
     def until(self, name: str) -> dict[str, Any]:
@@ -84,9 +99,7 @@ class Wsload:
             if record["phase"] == name:
                 return record
         said = self._process.stderr.read().strip().replace("\n", "; ")
-        raise LoadFailed(
-            said[:200] or f"the client ended, or was ended after {PATIENCE:g} s, without {name!r}"
-        )
+        raise LoadFailed(said[:200] or f"nothing within {self._patience:g} s")
 
 
 @dataclass(frozen=True)
@@ -136,7 +149,8 @@ class Idle:
 
     def _hold(self, server: Server, path: str, settings: Settings, connections: int) -> tuple[int, int]:
         cookie = ("-H", f"Cookie: {settings.cookie}")
-        with Wsload(settings, "idle", server, path, "-c", str(connections), *cookie) as client:
+        count = ("-c", str(connections))
+        with Wsload(settings, "idle", server, path, *count, *cookie, patience=IDLE_PATIENCE) as client:
             opened = client.until("open")["conns"]
             time.sleep(SETTLE)
             memory = server.memory()
@@ -155,7 +169,9 @@ class Burst:
 
     def measure(self, server: Server, path: str, settings: Settings) -> Reading:
         members = str(int(self.connections * settings.scale))
-        with Wsload(settings, "burst", server, path, "-c", members, "-e", self.echo_path) as client:
+        with Wsload(
+            settings, "burst", server, path, "-c", members, "-e", self.echo_path, patience=ROOM_PATIENCE
+        ) as client:
             done = client.until("done")
         if not done["last_us"]["max"]:
             raise LoadFailed("the message did not reach the whole room")
@@ -182,6 +198,21 @@ def read_h2load(text: str) -> float:
     return float(rate[1])
 
 
+def _output(command: list[str], seconds: float) -> str:
+    """What a program of the load prints.
+
+    Raises:
+        LoadFailed: it did not end in time.
+    """
+    child = Child(LOAD_CORE, command, stdout=subprocess.PIPE, text=True)
+    try:
+        return str(child.process.communicate(timeout=seconds)[0])
+    except subprocess.TimeoutExpired as error:
+        raise LoadFailed(f"nothing within {seconds:g} s") from error
+    finally:
+        child.stop(within=0)
+
+
 @dataclass(frozen=True)
 class Http2:
     """Requests per second over HTTP/2 in the clear (h2load)."""
@@ -196,13 +227,8 @@ class Http2:
         numbers = ("-c", str(self.connections), "-m", str(self.streams), "-D", f"{settings.seconds:g}")
         url = f"http://127.0.0.1:{server.ports[0]}{path}"
         before, begun = server.cpu_seconds(), time.monotonic()
-        done = subprocess.run(
-            on_core(LOAD_CORE, [program, *numbers, "--warm-up-time=1", url]),
-            capture_output=True,
-            text=True,
-            timeout=settings.seconds + PATIENCE,
-        )
-        rate = read_h2load(done.stdout)
+        text = _output([program, *numbers, "--warm-up-time=1", url], settings.seconds + PATIENCE)
+        rate = read_h2load(text)
         cpu = (server.cpu_seconds() - before) / (time.monotonic() - begun)
         return Reading(rate, cpu_us=cpu / rate * 1e6)
 

@@ -11,13 +11,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from websockets.exceptions import WebSocketException
+
 from . import environment
+from .children import Child
 from .contenders import APPS
 from .load import LoadFailed, Settings
 from .machine import now
 from .results import Cell, Reading, Run, Table
 from .rows import Entry, Row
-from .servers import SERVER_CORE, Server, ServerFailed, answers, free_port, on_core, serving
+from .servers import SERVER_CORE, Server, ServerFailed, answers, free_port, serving
 
 
 @dataclass(frozen=True)
@@ -51,20 +54,19 @@ def redis_server(folder: Path) -> Iterator[str]:
     """
     port = free_port()
     options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
-    process = subprocess.Popen(
-        on_core(SERVER_CORE, ["redis-server", *options]), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    child = Child(
+        SERVER_CORE, ["redis-server", *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
         for _ in range(100):
-            if process.poll() is not None:
+            if child.ended:
                 raise ServerFailed("redis-server does not run here (apt-get install redis-server)")
             if answers(port):
                 break
             time.sleep(0.05)
         yield f"redis://127.0.0.1:{port}"
     finally:
-        process.kill()
-        process.wait()
+        child.stop()
 
 
 @contextlib.contextmanager
@@ -105,7 +107,7 @@ class Runner:
         self.rounds = rounds
         self.site = site
         self.installed = installed
-        self._turns = rounds * sum(len(row.entries) for row in rows)
+        self._turns = sum(self._rounds_of(row) * len(row.entries) for row in rows)
         self._done = 0
         self._begun = time.monotonic()
 
@@ -117,14 +119,19 @@ class Runner:
             table.measured = f"{now()}, revision {into.machine.revision}"
             into.tables.append(table)
 
+    def _rounds_of(self, row: Row) -> int:
+        return min(self.rounds, row.most_rounds)
+
     def _row(self, row: Row, commands: dict[str, str]) -> Table:
         print(f"\n{row.title} ({row.unit})", flush=True)
         table = Table(row.id, row.title, row.unit, row.better)
         table.cells = [Cell(entry.title, entry.contender.family) for entry in row.entries]
-        for _ in range(self.rounds):
+        for _ in range(self._rounds_of(row)):
             for entry, cell in zip(row.entries, table.cells, strict=True):
                 commands[entry.title] = _shown(entry)
-                reading = self._turn(row, entry)
+                # Who had nothing to show in one round does not hold up the next.
+                failed = cell.readings and cell.readings[-1].value is None
+                reading = cell.readings[-1] if failed else self._turn(row, entry)
                 cell.readings.append(reading)
                 self._report(entry, reading)
         return table
@@ -137,8 +144,8 @@ class Runner:
         try:
             with served(entry, self.site) as server:
                 return row.load.measure(server, entry.path, self.settings)
-        except (ServerFailed, LoadFailed, OSError, subprocess.SubprocessError) as error:
-            return Reading(None, note=str(error))
+        except (ServerFailed, LoadFailed, OSError, subprocess.SubprocessError, WebSocketException) as error:
+            return Reading(None, note=str(error) or type(error).__name__)
 
     def _report(self, entry: Entry, reading: Reading) -> None:
         self._done += 1

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-STARTS_WITHIN = 30.0
-STOPS_WITHIN = 5.0
+from .children import Child
+
+STARTS_WITHIN = 15.0
 _TICKS = os.sysconf("SC_CLK_TCK")
 _CORES = sorted(os.sched_getaffinity(0))
 #: The server and all that belongs to it (several processes, Redis) share a core; the load has another.
@@ -27,11 +27,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def on_core(core: int, command: Sequence[str]) -> list[str]:
-    """The command, held to one core, and so are its children."""
-    return ["taskset", "-c", str(core), *command]
 
 
 def answers(port: int) -> bool:
@@ -50,8 +45,8 @@ def answers(port: int) -> bool:
 class Server:
     """One or more processes of a contender under way."""
 
-    def __init__(self, processes: list[subprocess.Popen[bytes]], ports: list[int], log: Path):
-        self.processes = processes
+    def __init__(self, children: list[Child], ports: list[int], log: Path):
+        self.children = children
         self.ports = ports
         self.log = log
 
@@ -62,9 +57,9 @@ class Server:
             ServerFailed: a process ended, or was not there in time.
         """
         end = time.monotonic() + STARTS_WITHIN
-        for process, port in zip(self.processes, self.ports, strict=True):
+        for child, port in zip(self.children, self.ports, strict=True):
             while not answers(port):
-                if process.poll() is not None or time.monotonic() > end:
+                if child.ended or time.monotonic() > end:
                     raise ServerFailed(self.last_words() or f"nobody answers on port {port}")
                 time.sleep(0.05)
 
@@ -75,7 +70,7 @@ class Server:
 
     def family(self) -> list[int]:
         """The processes and all their descendants."""
-        found = [process.pid for process in self.processes]
+        found = [child.pid for child in self.children]
         for pid in found:
             for task in _tasks(pid):
                 with contextlib.suppress(OSError):
@@ -92,18 +87,8 @@ class Server:
 
     def stop(self) -> None:
         """End the processes; those that do not go are killed with their descendants."""
-        family = self.family()
-        for process in self.processes:
-            process.terminate()
-        for process in self.processes:
-            try:
-                process.wait(STOPS_WITHIN)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-        for pid in family:
-            with contextlib.suppress(OSError):
-                os.kill(pid, 9)
+        for child in self.children:
+            child.stop()
 
 
 def _tasks(pid: int) -> list[Path]:
@@ -141,13 +126,11 @@ def serving(
         ServerFailed: they did not start.
     """
     with log.open("wb") as output:
-        processes = [
-            subprocess.Popen(
-                on_core(SERVER_CORE, command), cwd=folder, env=dict(env), stdout=output, stderr=output
-            )
+        children = [
+            Child(SERVER_CORE, command, cwd=folder, env=dict(env), stdout=output, stderr=output)
             for command in commands
         ]
-    server = Server(processes, ports, log)
+    server = Server(children, ports, log)
     try:
         server.wait_until_served()
         yield server
