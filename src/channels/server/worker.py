@@ -18,6 +18,7 @@ from channels.server.connection import Connection
 from channels.server.doorway import Doorway
 from channels.server.drain import Drain
 from channels.server.health import DRAINING, STARTING, probe_config
+from channels.server.heap import settled
 from channels.server.lifespan import Lifespan
 from channels.server.runtime import Runtime
 from channels.server.seat import Seat
@@ -165,10 +166,11 @@ class Server:
         with self._commanded() if signals else contextlib.nullcontext():
             await self.start()
             try:
-                self._tell_ready()
-                if ready is not None:
-                    ready()
-                await self._stop_asked.wait()
+                with settled():
+                    self._tell_ready()
+                    if ready is not None:
+                        ready()
+                    await self._stop_asked.wait()
             finally:
                 if self._seat is None:
                     systemd.notify(STOPPING="1", STATUS="Draining.")
