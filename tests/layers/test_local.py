@@ -228,3 +228,35 @@ def test_a_channel_that_another_thread_detaches_during_a_fan_out_is_not_brought_
     assert local.group_send("g", {"type": "test"}) == 0
     assert local.statistics()["channels"] == 0
     assert local._unattached == {}
+
+
+async def test_who_waits_for_a_message_of_an_attached_channel_gets_it(local):
+    """A handler that waits for an answer comes before its consumer, which gets what comes after."""
+    channel = local.attach("c!1")
+    told = []
+    channel.set_wakeup(lambda: told.append("consumer"))
+    local.join("g", "c!1")
+    for send in (local.send, local.group_send):
+        target = "c!1" if send == local.send else "g"
+        waiting = asyncio.ensure_future(local.receive("c!1"))
+        await asyncio.sleep(0)
+        send(target, {"type": "m", "n": 1})
+        assert told == []
+        assert (await waiting)["n"] == 1
+        send(target, {"type": "m", "n": 2})
+        assert told.pop() == "consumer"
+        assert taken(channel) == [2]
+
+
+async def test_who_waits_no_more_leaves_the_message_to_the_consumer(local):
+    channel = local.attach("c!1")
+    told = []
+    channel.set_wakeup(lambda: told.append("consumer"))
+    waiting = asyncio.ensure_future(local.receive("c!1"))
+    await asyncio.sleep(0)
+    local.send("c!1", {"type": "m", "n": 1})
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    assert told == ["consumer"]
+    assert taken(channel) == [1]
+    assert not channel._wake_waiter(channel._waiters)

@@ -111,7 +111,10 @@ class LocalChannel:
         return unread.popleft()[1] if unread else None
 
     async def receive(self) -> Message:
-        """Wait for the oldest message; a cancelled wait passes its turn on to the next."""
+        """Wait for the oldest message; a cancelled wait passes its turn on to the next.
+
+        A handler may wait for a message of its own consumer's channel: that one goes to the handler.
+        """
         while (message := self.receive_nowait()) is None:
             waiter = asyncio.get_running_loop().create_future()
             entry = (get_ident(), waiter)
@@ -152,19 +155,31 @@ class LocalChannel:
         return dropped
 
     def announce(self) -> None:
-        """Tell whoever receives that something is there, in the receiver's own thread."""
+        """Tell whoever receives that something is there, in the receiver's own thread.
+
+        Who waits in ``receive`` comes first: a handler that does so keeps its consumer from looking.
+        """
+        if self._waiters and self._wake_waiter(self._waiters):
+            return
         wakeup = self._wakeup
-        if wakeup is not None:
-            if self.thread == get_ident() or self.loop is None:
-                wakeup()
-            else:
-                call_in_loop(self.loop, wakeup)
-        elif self._waiters:
-            thread, waiter = self._waiters.popleft()
-            if thread == get_ident():
-                resolve(waiter)
-            else:
-                call_in_loop(waiter.get_loop(), resolve, waiter)
+        if wakeup is None:
+            return
+        if self.thread == get_ident() or self.loop is None:
+            wakeup()
+        else:
+            call_in_loop(self.loop, wakeup)
+
+    def _wake_waiter(self, waiters: deque[tuple[int, asyncio.Future[None]]]) -> bool:
+        """Wake who has waited for longest; False if another thread has woken the last one just now."""
+        try:
+            thread, waiter = waiters.popleft()
+        except IndexError:
+            return False
+        if thread == get_ident():
+            resolve(waiter)
+        else:
+            call_in_loop(waiter.get_loop(), resolve, waiter)
+        return True
 
 
 def resolve(waiter: asyncio.Future[None]) -> None:
@@ -184,7 +199,7 @@ def announce_all(channels: Iterable[LocalChannel]) -> None:
     here = get_ident()
     elsewhere: dict[asyncio.AbstractEventLoop, list[LocalChannel]] = {}
     for channel in channels:
-        if channel.thread == here and channel._wakeup is not None:
+        if channel.thread == here and channel._wakeup is not None and not channel._waiters:
             channel._wakeup()
         elif channel.loop is None or channel.thread == here:
             channel.announce()
