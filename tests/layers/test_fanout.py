@@ -151,6 +151,21 @@ async def test_members_are_those_at_the_time_of_sending(local):
     assert joins.writes == [["2"]]
 
 
+async def test_who_joins_is_found_without_a_look_at_all_others(local, monkeypatch):
+    members = [Member(local, f"c!{n}", "room") for n in range(3)]
+    local.group_send("room", text(1))
+    await turns()
+    looks = []
+    find = local._find_members
+    monkeypatch.setattr(local, "_find_members", lambda *args: (looks.append(1), find(*args)))
+    members.append(Member(local, "c!9", "room"))
+    local.group_send("room", text(2))
+    await turns()
+    assert looks == []
+    assert [member.writes[-1] for member in members] == [["2"]] * 4
+    assert members[-1].writes == [["2"]]
+
+
 async def test_a_channel_that_is_attached_later_is_found(local):
     local.join("room", "c!1")
     local.group_send("room", text(1))

@@ -69,7 +69,7 @@ class Fanout:
         counts: told what became of messages.
 
     Attributes:
-        members: their channels; replaced, never changed, when somebody joins or leaves.
+        members: their channels; not changed while messages are on their way to them.
     """
 
     __slots__ = ("_capacity", "_counts", "_loop", "_run", "_scheduled", "_waiting", "members", "thread")
@@ -88,6 +88,13 @@ class Fanout:
     def busy(self) -> bool:
         """Whether messages are on their way: later ones must not overtake them."""
         return bool(self._waiting) or self._run is not None
+
+    def joined(self, channel: LocalChannel) -> bool:
+        """Add a member; False while messages are on their way that were sent before it joined."""
+        if self.busy:
+            return False
+        self.members.append(channel)
+        return True
 
     def send(self, message: Message, expires: float) -> int:
         """Bring ``message`` to every member; from any thread.

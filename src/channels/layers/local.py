@@ -182,7 +182,7 @@ class LocalDelivery:
         members = self.groups.setdefault(group, {})
         first = not members
         if name not in members:
-            self._reroute(group)
+            self._route_to(group, name)
         members[name] = self.clock()
         self._joined.add(name, group)
         channel = self.channels.get(name)
@@ -247,6 +247,16 @@ class LocalDelivery:
         self.drops.add("expired", amount)
         if not channel.attached:
             self.leave_all(channel.name)
+
+    def _route_to(self, group: str, name: str) -> None:
+        """Have a new member reached too, without a look at all the others if that is possible."""
+        route, channel = self._routes.get(group), self.channels.get(name)
+        if route is None or route.stale:
+            return
+        loop = channel.loop if channel is not None else None
+        fanout = route.fanouts.get(loop) if loop is not None else None
+        if channel is None or fanout is None or not fanout.joined(channel):
+            route.stale = True
 
     def _reroute(self, group: str) -> None:
         route = self._routes.get(group)
