@@ -436,9 +436,12 @@ def deflated(data):
 BOTH = DeflateSettings(15, server_context_takeover=True, client_context_takeover=True, min_size=5)
 
 
+@pytest.mark.parametrize(
+    "limits", [WebSocketLimits(), WebSocketLimits(None, None), WebSocketLimits(None, 600)]
+)
 @pytest.mark.parametrize("settings", [DeflateSettings(min_size=5), BOTH])
-def test_compressed_against_the_client_of_websockets(settings):
-    server = compressed(settings)
+def test_compressed_against_the_client_of_websockets(settings, limits):
+    server = compressed(settings, limits=limits)
     assert server.compression.min_size == 5
     takeover = settings.client_context_takeover
     extension = PerMessageDeflate(not takeover, not takeover, settings.window_bits, settings.window_bits)

@@ -7,6 +7,7 @@ takeover was agreed: a WebSocket without traffic holds none.
 
 from __future__ import annotations
 
+import sys
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -309,7 +310,7 @@ class Inflater(Extension):
             data += _TAIL
         try:
             # One byte more than may come out tells whether more would; 0 means no limit to zlib.
-            inflated = inflater.decompress(data, 0 if max_size is None else max_size + 1)
+            inflated = inflater.decompress(data, 0 if max_size is None else min(max_size + 1, sys.maxsize))
         except zlib.error:
             raise InvalidDeflate("a compressed message cannot be inflated") from None
         if max_size is not None and len(inflated) > max_size:

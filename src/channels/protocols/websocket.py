@@ -308,7 +308,7 @@ class WebSocketConnection:
             room = min(room, self._limits.max_frame_size)
         if self._inflater is not None:
             room += room // 256 + 16  # what cannot be compressed becomes a little larger
-        return max(room, MAX_CONTROL_SIZE)
+        return min(max(room, MAX_CONTROL_SIZE), _MAX_LENGTH)
 
     def _too_big(self) -> _Violation:
         message, frame = self._limits.max_message_size, self._limits.max_frame_size
