@@ -433,6 +433,7 @@ def deflated(data):
     return (compressor.compress(data) + compressor.flush(zlib.Z_SYNC_FLUSH)).removesuffix(b"\0\0\xff\xff")
 
 
+NO_LIMITS = WebSocketLimits(None, None)
 BOTH = DeflateSettings(15, server_context_takeover=True, client_context_takeover=True, min_size=5)
 
 
