@@ -4,7 +4,7 @@ PORT ?= 8000
 dev = @sh scripts/environment.sh dev .venv
 python = .venv/bin/python
 
-.PHONY: help demo test chaos conformance lint types format bench bench-quick docs dist clean
+.PHONY: help demo test chaos conformance lint types format bench bench-quick bench-render docs dist clean
 
 help:
 	@echo "make demo     serve the chat example on http://127.0.0.1:$(PORT)"
@@ -14,8 +14,9 @@ help:
 	@echo "make lint     ruff and the import contracts"
 	@echo "make types    mypy --strict"
 	@echo "make format   let ruff rewrite what it can"
-	@echo "make bench    the same work against the originals, other servers and us (half an hour)"
-	@echo "make bench-quick   the same with fewer contenders, in three minutes"
+	@echo "make bench    the same work against the originals, other servers and us; into the pages (25 minutes)"
+	@echo "make bench-quick   the same with fewer contenders, into benchmarks/results/quick.md (three minutes)"
+	@echo "make bench-render  write the pages again from the last results"
 	@echo "make docs     write docs/reference/ from the docstrings"
 	@echo "make dist     build fairway and the three empty distributions into dist/"
 	@echo "make clean    remove what the other words made"
@@ -56,11 +57,15 @@ format:
 
 bench:
 	$(dev)
-	@$(python) -m benchmarks
+	@$(python) -m benchmarks --publish
 
 bench-quick:
 	$(dev)
-	@$(python) -m benchmarks --quick
+	@$(python) -m benchmarks --quick --publish
+
+bench-render:
+	$(dev)
+	@$(python) -m benchmarks --render
 
 docs:
 	$(dev)

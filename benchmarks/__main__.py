@@ -89,8 +89,6 @@ def main(arguments: Sequence[str]) -> None:
         )
         report.publish(found)
         return
-    children.raise_file_limit()
-    children.end_on_terminate()
     rows = chosen(options)
     if any(entry.contender.runs_on in ("peers", "node") for row in rows for entry in row.entries):
         _install()
@@ -101,7 +99,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _install() -> None:
-    print("Installing the peers into .venv-bench (once) ...", flush=True)
+    print("Looking for the peers in .venv-bench; what is missing is installed ...", flush=True)
     for name in environment.install():
         print(f"  {name} could not be installed; its rows will say so")
 
@@ -131,4 +129,6 @@ def _write(run: Run, *, quick: bool) -> None:
 
 
 if __name__ == "__main__":
+    children.raise_file_limit()
+    children.end_on_terminate()
     main(sys.argv[1:])

@@ -69,7 +69,7 @@ class Wsload:
         patience: float = PATIENCE,
     ):
         ports = ",".join(map(str, server.ports))
-        timing = ("-t", str(settings.seconds))
+        timing = ("-t", str(settings.seconds), "-u", str(min(1.0, settings.seconds)))
         command = [str(settings.wsload), mode, ports, path, *options, *timing]
         pipe = subprocess.PIPE
         self._child = Child(LOAD_CORE, command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)

@@ -24,8 +24,9 @@ class NoSection(Exception):
     """A page has no place for the summary."""
 
 
-def write(run: Run, name: str, folder: Path = RESULTS) -> None:
+def write(run: Run, name: str, folder: Path | None = None) -> None:
     """Write ``NAME.json``, ``NAME.md``, ``NAME.svg`` (the overview) and ``NAME-all.svg``."""
+    folder = folder or RESULTS
     folder.mkdir(exist_ok=True)
     (folder / f"{name}.json").write_text(json.dumps(run.as_dict(), indent=1, ensure_ascii=False) + "\n")
     (folder / f"{name}.md").write_text(tables.report(run, f"{name}-all.svg"))
@@ -33,9 +34,9 @@ def write(run: Run, name: str, folder: Path = RESULTS) -> None:
     (folder / f"{name}-all.svg").write_text(plots.plot(run))
 
 
-def read(name: str, folder: Path = RESULTS) -> Run | None:
+def read(name: str, folder: Path | None = None) -> Run | None:
     """The run written before; None if there is none."""
-    path = folder / f"{name}.json"
+    path = (folder or RESULTS) / f"{name}.json"
     return run_from_dict(json.loads(path.read_text())) if path.exists() else None
 
 

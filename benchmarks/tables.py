@@ -14,8 +14,8 @@ def number(value: float | None) -> str:
     """Three significant digits, with thousands separated: what such a measurement can bear."""
     if value is None:
         return NOTHING
-    if value >= 1000:
-        magnitude = 10 ** (len(str(int(value))) - 3)
+    if value >= 999.5:
+        magnitude = 10 ** (len(str(round(value))) - 3)
         return f"{round(value / magnitude) * magnitude:,}"
     return f"{value:.3g}"
 
