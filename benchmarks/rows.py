@@ -106,25 +106,25 @@ def _redis_row() -> Row:
         (
             _between(CHAT, fairway(), "redis", "Fairway, core layer"),
             _between(CHAT, fairway(), "pubsub", "Fairway, pubsub layer", quick=False),
-            _between(CHAT, uvicorn, "redis", "channels on uvicorn, core layer", quick=False),
-            _between(CHAT, uvicorn, "pubsub", "channels on uvicorn, pubsub layer"),
-            _between(CHAT, granian, "pubsub", "channels on granian, pubsub layer", quick=False),
+            _between(CHAT, uvicorn, "redis", "channels on uvicorn, core", quick=False),
+            _between(CHAT, uvicorn, "pubsub", "channels on uvicorn, pubsub"),
+            _between(CHAT, granian, "pubsub", "channels on granian, pubsub", quick=False),
         ),
     )
 
 
 def _processes_row() -> Row:
-    originals = (_between(CHAT, original("uvicorn"), "pubsub", "channels on uvicorn, Redis pubsub"),)
+    originals = (_between(CHAT, original("uvicorn"), "pubsub", "channels on uvicorn, pubsub"),)
     return Row(
         "processes",
-        "A room by `websocket.send` between two processes, 4 in flight",
+        "The `websocket.send` room between two processes",
         "deliveries/s",
         Throughput("fanout", window=4),
         (
             _between(BROADCAST, fairway(), "host", "Fairway, host layer"),
             _between(BROADCAST, fairway(), "redis", "Fairway, Redis core layer"),
             _between(BROADCAST, fairway(), "pubsub", "Fairway, Redis pubsub layer", quick=False),
-            _between(CHAT, fairway(), "host", "Fairway, host layer, the guide's handler", quick=False),
+            _between(CHAT, fairway(), "host", "Fairway, host, guide's chat", quick=False),
             *originals,
         ),
     )
@@ -211,9 +211,9 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         "connects",
-        "Connects through AuthMiddlewareStack",
+        "Connects of visitors through AuthMiddlewareStack",
         "connects/s",
-        Throughput("storm", window=64, signed_in=True),
+        Throughput("storm", window=64),
         (
             Entry(fairway(), CHAT),
             *_originals(CHAT, "daphne", "uvicorn", "granian", quick=["uvicorn"]),
@@ -222,7 +222,7 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         "connects-user",
-        "Connects of a consumer that looks at the user",
+        "Connects of signed-in users, looked up",
         "connects/s",
         Throughput("storm", window=64, signed_in=True),
         (
@@ -247,7 +247,7 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         "beside",
-        "An echo while somebody else's sync consumer sleeps 2 s",
+        "An echo while a sync consumer sleeps 2 s",
         "ms",
         Beside("/ws/sleep/"),
         (Entry(fairway(), "/ws/echo/"), *_originals("/ws/echo/", "daphne", "uvicorn", quick=["uvicorn"])),

@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 import pytest
 
 from benchmarks import plots
+from benchmarks.rows import OVERVIEW, ROWS
 
 from .sample import cell, run
 
@@ -69,3 +70,10 @@ def test_the_overview_has_the_best_of_each_family() -> None:
     assert [table.id for table in short.tables] == ["chat"]
     others = [shown.name for shown in short.tables[0].cells if shown.family == "other"]
     assert others == ["A server with a name that is far too long", "other 4", "other 3"]
+
+
+def test_our_rows_have_names_that_the_plot_has_room_for() -> None:
+    assert [row.title for row in ROWS if len(row.title.replace("`", "")) > 50] == []
+    names = [entry.title for row in ROWS for entry in row.entries]
+    assert [name for name in names if len(name) > plots.LETTERS] == []
+    assert set(OVERVIEW) < {row.id for row in ROWS}
