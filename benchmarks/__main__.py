@@ -108,7 +108,12 @@ def measured(rows: Sequence[Row], options: argparse.Namespace) -> Run:
     """The rows, measured. Stopped by hand (Ctrl-C), it returns the rows that are whole."""
     installed = environment.versions()
     rounds, seconds = (1, 1.0) if options.quick else (options.rounds, options.seconds)
-    method = f"Median of {rounds} interleaved rounds of {seconds:g} s; server on one core, load on another."
+    turns = (
+        f"One round of {seconds:g} s"
+        if rounds == 1
+        else f"Median of {rounds} rounds of {seconds:g} s, in turn"
+    )
+    method = f"{turns}; the server on one core, the load on another."
     run = Run(machine(installed, method))
     with tempfile.TemporaryDirectory() as folder:
         site = Site.prepared(Path(folder))
