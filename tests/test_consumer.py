@@ -346,6 +346,23 @@ async def test_a_late_send_is_counted_and_no_error(consumer, message, error):
     assert telemetry.counters["consumer.late_send"] == before + 1
 
 
+class Tireless(Recorder):
+    async def test_message(self, message):
+        while True:
+            await self.send({"type": "websocket.send", "text": "more"})
+
+
+async def test_sending_on_and_on_to_nobody_leaves_others_their_turns():
+    connection = Connection(send_error=ConnectionResetError("peer has gone"))
+    connection.put({"type": "test.message"})
+    task = connection.run(Tireless)
+    for _ in range(5):
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled()
+
+
 @pytest.mark.parametrize("consumer", [Recorder, SyncRecorder])
 async def test_an_error_in_time_is_an_error(consumer):
     connection = Connection(send_error=RuntimeError("bad message"))

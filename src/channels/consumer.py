@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar, cast
@@ -158,6 +159,8 @@ class AsyncConsumer:
         except Exception as error:
             if not is_late(self, error):
                 raise
+            # Who sends in a loop and waits for nothing else must not hold up everybody.
+            await asyncio.sleep(0)
 
     @classmethod
     def as_asgi(cls, **initkwargs: Any) -> ConsumerApp:
