@@ -10,6 +10,7 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -310,6 +311,30 @@ class Acknowledging(InMemoryChannelLayer):
             self.diary.note(f"acknowledged {message['n']}")
 
         return message, acknowledge
+
+
+class TestReplacedReceive:
+    async def test_is_asked(self, diary: Diary) -> None:
+        class Marking(Acknowledging):
+            async def receive(self, channel: str) -> Message:
+                return {**await super().receive(channel), "n": "marked"}
+
+        layer = Marking(diary)
+        async with working(Worker(recorder(diary), ["a"], layer)):
+            await layer.send("a", {"type": "work"})
+            await diary.wait_for(("a", "marked"))
+        assert diary.entries == [("start", "a"), ("a", "marked")]
+
+    async def test_a_mock_of_a_layer_will_do(self, diary: Diary) -> None:
+        waiting = [{"type": "work", "n": 1}]
+
+        async def receive(channel: str) -> Message:
+            return waiting.pop() if waiting else await asyncio.Future()
+
+        layer = AsyncMock()
+        layer.receive = receive
+        async with working(Worker(recorder(diary), ["a"], layer)):
+            await diary.wait_for(("a", 1))
 
 
 class TestAcknowledgement:

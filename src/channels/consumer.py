@@ -7,6 +7,7 @@ import functools
 from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar, cast
 
+from asgiref.sync import iscoroutinefunction
 from django.utils.functional import empty
 
 from channels import DEFAULT_CHANNEL_LAYER, telemetry
@@ -110,12 +111,14 @@ class AsyncConsumer:
         """Whether nobody here wants to see the messages that a group sends to its sockets."""
         handler = getattr(self, get_handler_name({"type": BROADCAST_TYPE}), None)
         dispatches = next(cls for cls in type(self).__mro__ if "dispatch" in cls.__dict__)
-        return dispatches in (AsyncConsumer, SyncConsumer) and getattr(handler, "passes_on", False)
+        return dispatches in (AsyncConsumer, SyncConsumer) and getattr(handler, "passes_on", None) is True
 
     def _leave_layer(self) -> None:
         """End the channel, so that nothing of this connection is left in the layer."""
-        if "channel_name" in self.__dict__ and hasattr(self.channel_layer, "detach"):
-            self.channel_layer.detach(self.channel_name)
+        detach = getattr(self.channel_layer, "detach", None)
+        # A test's AsyncMock of a layer has anything, as a coroutine function that nobody would await.
+        if "channel_name" in self.__dict__ and detach is not None and not iscoroutinefunction(detach):
+            detach(self.channel_name)
 
     def _describe(self, message: Message) -> str:
         """Say where an error happened, for whoever logs it: consumer, handler, path and user."""

@@ -15,6 +15,7 @@ from asgiref.compatibility import guarantee_single_callable
 from asgiref.server import StatelessServer
 
 from channels import telemetry
+from channels.dispatch import pushes
 from channels.typing import PUSH_EXTENSION, ASGIApp, Message, Scope, Wakeup
 
 logger = logging.getLogger("django.channels.worker")
@@ -171,7 +172,8 @@ class Worker(StatelessServer):
 
     async def _take(self, channel: str) -> Message:
         """Receive; where the layer can wait for it, acknowledge only what has been handled."""
-        take = getattr(self.channel_layer, "take", None)
+        # Whoever has replaced ``receive`` wants to be asked.
+        take = getattr(self.channel_layer, "take", None) if pushes(self.channel_layer) else None
         if take is None:
             message: Message = await self.channel_layer.receive(channel)
             return message

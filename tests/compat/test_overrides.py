@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import gc
 import json
 from typing import Any
+from unittest import mock
+from unittest.mock import AsyncMock
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
@@ -563,6 +566,22 @@ async def test_receive_replaced_on_the_instance_of_a_layer() -> None:
         assert await said(Told.as_asgi()) == "replaced"
     finally:
         channel_layers.set("default", before)
+
+
+@pytest.mark.parametrize("base", [Echo, SyncEcho])
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+async def test_a_mock_in_place_of_the_layer(base: Any) -> None:
+    async def never(channel: str) -> None:
+        await asyncio.Future()
+
+    layer = AsyncMock(receive=never)
+    layer.new_channel.return_value = "specific.name"
+    with mock.patch("channels.consumer.get_channel_layer", return_value=layer):
+        socket = await connected(type("Told", (base,), {"groups": ["g"]}).as_asgi())  # type: ignore[attr-defined]
+        await socket.disconnect(timeout=TIMEOUT)
+    assert [call[0] for call in layer.mock_calls] == ["new_channel", "group_add", "group_discard"]
+    del socket, layer
+    gc.collect()  # a coroutine that nobody awaited would be told of here
 
 
 async def test_the_grammar_of_names_and_the_capacity_can_be_overridden() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket as sockets
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 import websockets
@@ -166,6 +167,15 @@ async def test_the_senders_own_answer_keeps_its_place():
         await sender.send("hello")
         assert await received(sender, 2) == ["sent", "hello"]
         assert await received(other, 1) == ["hello"]
+
+
+async def test_a_mock_in_place_of_the_handler_is_called(monkeypatch):
+    handler = AsyncMock()
+    monkeypatch.setattr(Room, "websocket_send", handler)
+    async with serve(Room.as_asgi()) as running, Clients(running, 1):
+        await group_send("hello")
+        await eventually(lambda: handler.await_count == 1)
+    handler.assert_awaited_once_with({"type": "websocket.send", "text": "hello"})
 
 
 @pytest.mark.parametrize(("consumer", "expected"), [(Own, "HELLO"), (Watching, "hello")])
