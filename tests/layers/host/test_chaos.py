@@ -132,6 +132,9 @@ async def test_killing_the_hub_again_and_again_loses_nothing_of_the_living(start
         assert (await process("statistics"))["dropped"] == {}
 
 
+MEMBERS_OF_A_GROUP = size(1, 5)  # in each process
+
+
 class Population:
     """Four processes with members and senders, of which one is killed every second and replaced."""
 
@@ -147,7 +150,7 @@ class Population:
         sender = f"sender-{self.started}"
         self.started += 1
         for group in GROUPS:
-            await process("members_of", [group], 5)
+            await process("members_of", [group], MEMBERS_OF_A_GROUP)
         self.living[process] = sender
         return process
 
@@ -188,10 +191,10 @@ class Population:
 
 async def test_one_process_is_killed_every_second(start):
     """Whoever lives gets all that the living send, and of a killed sender everything up to some message."""
-    population = Population(start, amount=size(120, 500))
+    population = Population(start, amount=size(60, 500))
     await population.begin()
     for n in range(size(2, 10)):
-        await asyncio.sleep(1)
+        await asyncio.sleep(1 if FULL else 0.3)
         living = list(population.living)
         await population.replace(await carrier(living) if n % 2 == 0 else living[n % len(living)])
     for process in population.living:
@@ -204,7 +207,7 @@ async def test_one_process_is_killed_every_second(start):
 
     got = await until(complete)
     for process, members in got.items():
-        assert len(members) == 50
+        assert len(members) == len(GROUPS) * MEMBERS_OF_A_GROUP
         for member in members:
             population.check(process, member)
     dropped = [(await process("statistics"))["dropped"] for process in population.living]

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import os
 import threading
+import warnings
 
 import pytest
 from asgiref.sync import async_to_sync
@@ -61,7 +62,16 @@ async def own_member(layer, group="g"):
     return name
 
 
+@pytest.fixture
+def _no_remains_of_others():
+    """What other tests left to the collector is no fault of the test that collects."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        gc.collect()
+
+
 @pytest.mark.filterwarnings("error")
+@pytest.mark.usefixtures("_no_remains_of_others")
 def test_every_call_from_sync_code_may_have_a_loop_of_its_own(own_server):
     layer = RedisChannelLayer(hosts=[own_server.address])
     for n in range(5):

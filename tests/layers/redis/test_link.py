@@ -182,3 +182,10 @@ async def test_catching_up_ends_with_the_link(server):
     given_up.cancel()
     server.writers[-1].close()
     await done(waiting)
+
+
+async def test_a_link_that_is_closed_before_it_began_to_read_closes_its_connection(server):
+    connection = await server.connection()
+    link = Link(connection, PATIENCE)
+    await link.aclose()
+    await until(lambda: not connection.is_connected)

@@ -47,6 +47,7 @@ class Link:
         self._pending: deque[tuple[float, asyncio.Future[Any]]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._writer: asyncio.Task[None] | None = None
+        self._closing: asyncio.Task[None] | None = None
         self._reader = self._loop.create_task(self._read())
         self._reader.add_done_callback(self._read_no_more)
 
@@ -92,6 +93,8 @@ class Link:
     def _read_no_more(self, reader: asyncio.Task[None]) -> None:
         """End the link if its reader ended otherwise than it should, so that nobody waits for it."""
         self.lose(asyncio.CancelledError() if reader.cancelled() else reader.exception() or EOFError())
+        if self._connection.is_connected:  # it was cancelled before it began to read
+            self._closing = self._loop.create_task(self._connection.disconnect(nowait=True))
 
     async def _reply(self) -> Any:
         try:
