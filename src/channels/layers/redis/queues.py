@@ -132,8 +132,7 @@ class Queues:
 
     async def _sweep(self, channel: str) -> int:
         expired, left = await self._script(channel, SWEEP, self._lease_time, self._expiry, tries=2)
-        if expired:
-            self._drops.add("expired", expired)
+        self._count_expired(expired)
         return int(left)
 
     async def take(self, channel: str) -> tuple[bytes, Acknowledge]:
@@ -219,8 +218,7 @@ class Queues:
             taking.add_done_callback(lambda task: self._return_taken(channel, task))
             raise
         self._worked = True
-        if reply[0]:
-            self._drops.add("expired", reply[0])
+        self._count_expired(reply[0])
         return (reply[1], reply[2]) if len(reply) > 1 else None
 
     def _return_taken(self, channel: str, taking: asyncio.Task[Any]) -> None:
@@ -232,7 +230,12 @@ class Queues:
 
     async def _give_back(self, channel: str, ident: bytes, body: bytes) -> None:
         self._taken.pop((channel, ident), None)
-        await self._script(channel, GIVE_BACK, ident, body, self._expiry, tries=3, tells=True)
+        reply = await self._script(channel, GIVE_BACK, ident, body, self._expiry, tries=3, tells=True)
+        self._count_expired(reply[0])
+
+    def _count_expired(self, amount: int) -> None:
+        if amount:
+            self._drops.add("expired", amount)
 
     async def _acknowledge(self, channel: str, ident: bytes) -> None:
         """Tell Redis that a message is done; what fails now is tried again by the keeper."""
@@ -240,9 +243,10 @@ class Queues:
             return
         self._taken[channel, ident] = True
         try:
-            await self._script(channel, ACKNOWLEDGE, ident, tries=3)
+            reply = await self._script(channel, ACKNOWLEDGE, ident, tries=3)
         except RedisUnavailable:
             return
+        self._count_expired(reply[0])
         self._taken.pop((channel, ident), None)
 
     def _hold(self, channel: str, ident: bytes) -> None:

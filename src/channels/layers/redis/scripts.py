@@ -1,8 +1,10 @@
 """What happens in Redis in one step, for the queues of named channels.
 
-A queue is four keys: ``ready``, a list of entries; ``taken``, a hash of the entries that
-somebody is working on; ``leases``, a sorted set of until when; ``seen``, the ids of group
-messages forwarded lately. Lists and a hash rather than
+A queue is five keys: ``ready``, a list of entries; ``taken``, a hash of the entries that
+somebody is working on; ``leases``, a sorted set of until when; ``held``, how many entries there
+are; ``seen``, the ids of group messages forwarded lately. Redis drops ``ready`` and ``taken`` with
+all that is in them when nobody has come for long; ``held`` outlives them, so that whoever comes
+next knows how many messages that were. Lists and a hash rather than
 streams with consumer groups: capacity and expiry are those of unread messages, an
 acknowledged entry is gone at once, a worker needs no name, and Redis 6.0 has all of it.
 
@@ -19,7 +21,16 @@ from typing import Any, Final
 _NOW: Final = """
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local ready, taken, leases = KEYS[1], KEYS[2], KEYS[3]
+local ready, taken, leases, held = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local function entries() return redis.call('LLEN', ready) + redis.call('HLEN', taken) end
+local vanished = math.max(0, (tonumber(redis.call('GET', held) or 0)) - entries())
+local function note(lifetime)
+  local left = entries()
+  if left == 0 then redis.call('DEL', held)
+  elseif lifetime then redis.call('SET', held, left, 'PX', math.max(3600000, 4 * lifetime))
+  else redis.call('SET', held, left, 'XX', 'KEEPTTL') end
+  return left
+end
 local function expires(entry) return tonumber(string.sub(entry, 1, 14)) end
 local function entry_of(deadline, id, body) return string.format('%014d', deadline) .. id .. body end
 local function drop_expired()
@@ -69,20 +80,24 @@ class Script:
 #: ARGV: id, message, capacity, expiry (ms), PUBLISH or SPUBLISH, topic.
 #: Returns 1 if it was added, 0 if the queue is full; and how many expired.
 _ADD: Final = """
-local expired = drop_expired()
-if redis.call('LLEN', ready) >= tonumber(ARGV[3]) then return {0, expired} end
+local expired = vanished + drop_expired()
+if redis.call('LLEN', ready) >= tonumber(ARGV[3]) then
+  note(ARGV[4])
+  return {0, expired}
+end
 redis.call('RPUSH', ready, entry_of(now + ARGV[4], ARGV[1], ARGV[2]))
 redis.call('PEXPIRE', ready, 2 * ARGV[4])
+note(ARGV[4])
 redis.call(ARGV[5], ARGV[6], '1')
 return {1, expired}
 """
 SEND: Final = Script(_ADD)
 
 #: The same for a group's message, whose id is the same whoever forwards it: added once. A set of
-#: the ids seen lately is kept in a fourth key.
+#: the ids seen lately is kept in a fifth key.
 FORWARD: Final = Script(
     """
-local seen = KEYS[4]
+local seen = KEYS[5]
 redis.call('ZREMRANGEBYSCORE', seen, '-inf', now - 60000)
 if redis.call('ZADD', seen, 'NX', now, ARGV[1]) == 0 then return {1, 0} end
 redis.call('PEXPIRE', seen, 60000)
@@ -95,10 +110,13 @@ redis.call('PEXPIRE', seen, 60000)
 TAKE: Final = Script("""
 local lease = tonumber(ARGV[1])
 return_late(lease)
-local expired = 0
+local expired = vanished
 while true do
   local entry = redis.call('LPOP', ready)
-  if not entry then return {expired} end
+  if not entry then
+    note()
+    return {expired}
+  end
   if expires(entry) > now then
     local id = string.sub(entry, 15, 30)
     redis.call('HSET', taken, id, entry)
@@ -106,6 +124,7 @@ while true do
     redis.call('PEXPIRE', taken, 10 * lease)
     redis.call('PEXPIRE', leases, 10 * lease)
     if redis.call('PTTL', ready) == -1 then redis.call('PEXPIRE', ready, 10 * lease) end
+    note()
     return {expired, id, string.sub(entry, 31)}
   end
   expired = expired + 1
@@ -116,15 +135,17 @@ end
 #: Returns how many expired, and how many are left, those that somebody is working on included.
 SWEEP: Final = Script("""
 return_late(tonumber(ARGV[1]))
-local expired = drop_expired()
+local expired = vanished + drop_expired()
 if redis.call('EXISTS', ready) == 1 then redis.call('PEXPIRE', ready, 2 * ARGV[2]) end
-return {expired, redis.call('LLEN', ready) + redis.call('HLEN', taken)}
+return {expired, note(ARGV[2])}
 """)
 
-#: ARGV: ids. Returns how many were there.
+#: ARGV: ids. Returns how many expired, and how many of the ids were there.
 ACKNOWLEDGE: Final = Script("""
 redis.call('ZREM', leases, unpack(ARGV))
-return redis.call('HDEL', taken, unpack(ARGV))
+local done = redis.call('HDEL', taken, unpack(ARGV))
+note()
+return {vanished, done}
 """)
 
 #: ARGV: lease (ms), ids. Prolongs the leases of those still taken.
@@ -135,10 +156,13 @@ return redis.call('PEXPIRE', leases, 10 * ARGV[1])
 """)
 
 #: ARGV: id, message, expiry (ms), PUBLISH or SPUBLISH, topic. Puts it back in front.
+#: Returns how many expired.
 GIVE_BACK: Final = Script("""
 redis.call('ZREM', leases, ARGV[1])
 redis.call('HDEL', taken, ARGV[1])
 redis.call('LPUSH', ready, entry_of(now + ARGV[3], ARGV[1], ARGV[2]))
 redis.call('PEXPIRE', ready, 2 * ARGV[3])
-return redis.call(ARGV[4], ARGV[5], '1')
+note(ARGV[3])
+redis.call(ARGV[4], ARGV[5], '1')
+return {vanished}
 """)

@@ -30,6 +30,7 @@ class Keys(NamedTuple):
     ready: str
     taken: str
     leases: str
+    held: str
     seen: str
 
 
@@ -52,4 +53,4 @@ class Names:
     def queue(self, channel: str) -> Keys:
         """Return the keys of the queue of a named channel."""
         base = f"{self.prefix}:queue:{{{channel}}}"
-        return Keys(f"{base}:ready", f"{base}:taken", f"{base}:leases", f"{base}:seen")
+        return Keys(f"{base}:ready", f"{base}:taken", f"{base}:leases", f"{base}:held", f"{base}:seen")
