@@ -9,6 +9,7 @@ import pytest
 
 from channels import telemetry
 from channels.server.connection import address_pair
+from tests.server.conftest import Clock
 from tests.server.helpers import GET, UPGRADE, Recorder, close_frame, echo, eventually, frame, serve
 
 
@@ -27,20 +28,25 @@ def test_addresses(name: Any, expected: Any) -> None:
     assert address_pair(name) == expected
 
 
-async def test_a_download_that_goes_on_is_not_cut() -> None:
+@pytest.mark.parametrize("then", ["keep-alive", "close"])
+async def test_a_download_that_goes_on_is_not_cut(then: str, clock: Clock) -> None:
+    """However long it takes: what comes behind the response has no limit before it is read."""
     app = Recorder()
-    size = 30_000_000  # more than the kernel takes at once
+    size = 60_000_000  # much more than the kernel takes at once
     before = telemetry.counters["server.slow_reader"]
-    async with serve(app, write_buffer_size=10_000, write_timeout=0.3) as running:
+    async with serve(app, write_buffer_size=10_000, write_timeout=10, keep_alive_timeout=10) as running:
         client = await running.connect()
-        await client.send(GET)
+        await client.send(b"GET / HTTP/1.1\r\nHost: test\r\nConnection: " + then.encode() + b"\r\n\r\n")
         run = await app.next()
-        await run.send({"type": "http.response.start", "status": 200, "headers": []})
-        sending = asyncio.ensure_future(run.send({"type": "http.response.body", "body": b"x" * size}))
+        sending = asyncio.ensure_future(run.respond(b"x" * size))
         await client.until(b"\r\n\r\n")
-        for _ in range(10):  # three times the time limit, and something is read in each third of it
+        (connection,) = running.runtime.connections
+        transport = connection._transport
+        for _ in range(10):  # many times the limits, and something is read within each of them
+            unread = transport.get_write_buffer_size()
             await client.read(size // 10)
-            await asyncio.sleep(0.1)
+            await eventually(lambda: transport.get_write_buffer_size() < max(unread - 10_000, 1))  # noqa: B023
+            clock.advance(9)
         await sending
         run.end()
     assert telemetry.counters["server.slow_reader"] == before
@@ -104,15 +110,18 @@ async def test_without_a_write_limit_nothing_is_timed() -> None:
         run.end()
 
 
-async def test_many_that_say_nothing_are_let_go_and_others_are_served() -> None:
+async def test_many_that_say_nothing_are_let_go_and_others_are_served(clock: Clock) -> None:
     before = telemetry.counters["server.idle_closed"]
-    async with serve(echo, keep_alive_timeout=1.0) as running:
+    async with serve(echo, keep_alive_timeout=10) as running:
         silent = [await running.connect() for _ in range(300)]
         talking = await running.connect()
+        await eventually(lambda: len(running.runtime.connections) == 301)
         for _ in range(20):
             await talking.send(GET)
             assert (await talking.response())[0] == 200
+            clock.advance(5)
         assert {await client.rest() for client in silent} == {b""}
+        clock.advance(10)
         assert await talking.rest() == b""
         assert telemetry.counters["server.idle_closed"] == before + 301
         assert running.server.statistics()["timers"] == 0

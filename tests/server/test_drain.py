@@ -110,7 +110,10 @@ async def test_a_handshake_without_end_is_refused() -> None:
         await asyncio.wait_for(stopping, LONG)
 
 
-async def test_at_the_hard_end_applications_hear_of_it_before_they_are_cancelled() -> None:
+async def test_at_the_hard_end_applications_hear_of_it_before_they_are_cancelled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "LAST_MOMENT", LONG)
     app = Recorder()
     cut = telemetry.counters["server.drain_cut"]
     killed = telemetry.counters["server.application_killed"]

@@ -13,6 +13,7 @@ import pytest
 
 from channels import telemetry
 from channels.server.thread import ServerThread
+from tests.server.conftest import Clock
 from tests.server.helpers import GET, LONG, UPGRADE, Recorder, echo, eventually, records, serve
 
 
@@ -328,11 +329,12 @@ async def test_a_body_that_drips_is_cut_off() -> None:
     assert telemetry.counters["server.slow_sender"] == before + 1
 
 
-async def test_an_idle_connection_is_closed() -> None:
-    async with serve(echo, keep_alive_timeout=0.2) as running:
+async def test_an_idle_connection_is_closed(clock: Clock) -> None:
+    async with serve(echo, keep_alive_timeout=10) as running:
         client = await running.connect()
         await client.send(GET)
         assert (await client.response())[0] == 200
+        clock.advance(10)
         assert await client.rest() == b""
 
 

@@ -19,6 +19,7 @@ from channels.protocols.http2_native import NativeEngine
 from channels.server.http2 import HTTP2Handler
 from channels.server.streams.base import ClientDisconnected
 from tests.server.certificates import make_pair
+from tests.server.conftest import Clock
 from tests.server.helpers import GET as GET_1
 from tests.server.helpers import LONG, Recorder, Running, close_frame, echo, eventually, frame, serve
 from tests.server.http2_client import CONNECT, GET, POST, h2_client
@@ -303,14 +304,17 @@ async def test_what_applications_do_wrong() -> None:
         run.end()
 
 
-async def test_time_limits() -> None:
+async def test_time_limits(clock: Clock) -> None:
     app = Recorder()
-    async with serve(app, body_timeout=0.1, http_timeout=0.1, keep_alive_timeout=0.1) as running:
+    async with serve(app, body_timeout=10, http_timeout=10, keep_alive_timeout=10) as running:
         async with h2_client(running) as client:
             body = await client.request(POST, end=False)
             answer = await client.request()
+            await eventually(lambda: len(app.runs) == 2)
+            clock.advance(10)
             assert (await client.response(body))[0] == 408
             assert (await client.response(answer))[0] == 503
+            clock.advance(10)
             await client.event(h2.events.ConnectionTerminated)
             await client.closed()
         for run in app.runs:
@@ -445,9 +449,9 @@ async def test_a_websocket() -> None:
         assert client.bodies[stream][8:] == b"\x88\x02" + (3000).to_bytes(2, "big")
 
 
-async def test_a_websocket_that_the_application_closes_and_one_that_is_refused() -> None:
+async def test_a_websocket_that_the_application_closes_and_one_that_is_refused(clock: Clock) -> None:
     app = Recorder()
-    async with serve(app, websocket_close_timeout=0.1) as running, h2_client(running) as client:
+    async with serve(app, websocket_close_timeout=10) as running, h2_client(running) as client:
         stream = await client.request(CONNECT, end=False)
         run = await app.next()
         await run.accept()
@@ -455,6 +459,7 @@ async def test_a_websocket_that_the_application_closes_and_one_that_is_refused()
         assert await client.body(stream, 4) == b"\x88\x02" + (4000).to_bytes(2, "big")
         await client.send(stream, close_frame(4000))
         await client.event(ENDED, stream)
+        clock.advance(10)
         await client.event(RESET, stream)  # the client's half was never ended
         run.end()
         stream = await client.request(CONNECT, end=False)

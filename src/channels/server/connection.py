@@ -114,16 +114,14 @@ class Connection(asyncio.Protocol):
         self._admitted = credentials is not None  # with TLS, whoever accepted it has judged it
         self.client: Address | None = None
         self.server: Address | None = None
-        self.congested = False
-        self.closing = False
+        self.congested = self.closing = False
         self.slot: int | None = None
         self.handler: Handler
         self._transport: asyncio.Transport
         self._out: list[bytes] = []
         self._out_size = 0
         self._paused = False
-        self._close_by = NEVER
-        self._stalled_at = NEVER
+        self._close_by = self._stalled_at = NEVER
         self._progress = 0
         self._waiters: list[asyncio.Future[None]] | None = None
 
@@ -336,6 +334,7 @@ class Connection(asyncio.Protocol):
             return
         self.flush()
         self.closing = True
+        self._stalled_at, self._progress = NEVER, 0
         limit = self.runtime.config.write_timeout
         if linger and self._transport.can_write_eof():
             try:
@@ -345,6 +344,7 @@ class Connection(asyncio.Protocol):
             self.resume_reading()
             limit = LINGER if limit is None else min(LINGER, limit)
         else:
+            self._progress = self._transport.get_write_buffer_size()
             self._transport.close()
         if limit is not None:
             self._close_by = self.runtime.timers.now + limit
@@ -365,12 +365,20 @@ class Connection(asyncio.Protocol):
     def on_due(self, now: float) -> float:
         """Cut a peer that does not close, or does not read."""
         if now >= self._close_by:
-            self.abort()
-            return NEVER
+            return self._close_is_due(now)
         if now >= self._stalled_at and not self._has_read():
             self.cut("timeout")
             return NEVER
         return min(self._close_by, self._stalled_at)
+
+    def _close_is_due(self, now: float) -> float:
+        """Whoever still reads what was sent before the close gets all of it, however long that takes."""
+        limit, unread = self.runtime.config.write_timeout, self._transport.get_write_buffer_size()
+        if limit is None or self._progress - unread < self.runtime.config.write_buffer_size // 4:
+            self.abort()
+            return NEVER
+        self._progress, self._close_by = unread, now + limit
+        return self._close_by
 
     def cut(self, reason: str) -> None:
         """End the connection of a peer that reads too slowly."""

@@ -351,6 +351,10 @@ class HTTP1Handler:
             self._asked_at = self._deadline
             return self._deadline
         self._deadline = self._asked_at = NEVER
+        if self._waiting == _Waiting.IDLE and self._connection.congested:
+            # Not idle: the last response is still on its way. Who does not read it is cut by the connection.
+            self._deadline = self._asked_at = now + self._limits[self._waiting]
+            return self._deadline
         if self._waiting == _Waiting.IDLE:
             telemetry.count("server.idle_closed", reason="timeout")
             self._connection.close()

@@ -9,6 +9,7 @@ import pytest
 
 from channels import telemetry
 from channels.typing import PUSH_EXTENSION
+from tests.server.conftest import Clock
 from tests.server.helpers import GET, LONG, Recorder, echo, eventually, records, serve
 from tests.server.http2_client import POST, h2_client
 
@@ -207,16 +208,20 @@ async def test_returning_without_a_whole_response_is_a_mistake(
     assert ("in the middle" if begun else "without a response") in line
 
 
-async def test_work_after_the_response_is_not_disturbed(caplog: pytest.LogCaptureFixture) -> None:
+async def test_work_after_the_response_is_not_disturbed(
+    clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
     app = Recorder()
-    async with serve(app, application_close_timeout=0.2) as running:
+    async with serve(app, application_close_timeout=10) as running:
         client = await running.connect()
         await client.send(GET)
         run = await app.next()
         await run.respond(b"done")
         assert (await client.response())[2] == b"done"
         await client.close()
-        await asyncio.sleep(0.8)
+        await eventually(lambda: not running.runtime.connections)
+        clock.advance(20)
+        await asyncio.sleep(0)
         assert not run.finished.is_set()
         run.end()
     assert records(caplog) == []

@@ -14,6 +14,7 @@ import websockets
 from channels import telemetry
 from channels.server.streams.websocket import WebSocketStream
 from channels.typing import PUSH_EXTENSION
+from tests.server.conftest import Clock
 from tests.server.helpers import (
     LONG,
     UPGRADE,
@@ -415,14 +416,14 @@ async def test_mistakes_are_told_and_harm_nobody(message: Any, error: type[Excep
 # Backpressure
 
 
-async def test_a_consumer_that_is_behind_stops_the_reading() -> None:
+async def test_a_consumer_that_is_behind_stops_the_reading(clock: Clock) -> None:
     app = Recorder()
-    async with serve(app, websocket_queue_size=10, ping_interval=0.2, ping_timeout=0.2) as running:
+    async with serve(app, websocket_queue_size=10, ping_interval=20, ping_timeout=20) as running:
         client, run = await opened(running, app)
         client.write(frame(b"x" * 10_000) * 1000)
         stream = stream_of(running)
         await eventually(lambda: stream.held)
-        await asyncio.sleep(0.8)  # two pings' time: who is not read cannot answer, and is not dead
+        clock.advance(100)  # two pings' time: who is not read cannot answer, and is not dead
         assert len(stream._inbox) <= 10
         for _ in range(1000):
             assert len((await run.receive())["text"]) == 10_000
@@ -550,13 +551,16 @@ async def test_a_sender_that_does_not_wait_is_bounded_in_bytes() -> None:
 # Time
 
 
-async def test_a_silent_peer_is_pinged_and_its_pong_is_life() -> None:
+async def test_a_silent_peer_is_pinged_and_its_pong_is_life(clock: Clock) -> None:
     app = Recorder()
-    async with serve(app, ping_interval=0.3, ping_timeout=0.6) as running:
+    async with serve(app, ping_interval=20, ping_timeout=20) as running:
         client, run = await opened(running, app)
+        keepalive = stream_of(running)._keepalive
         for _ in range(3):
+            clock.advance(20)
             assert await client.message() == (9, b"")
             await client.send(frame(b"", 10))
+            await eventually(lambda: keepalive.alive_at == running.runtime.timers.now)
         await client.send(frame(b"alive"))
         assert (await run.receive())["text"] == "alive"
         run.end()
@@ -591,11 +595,11 @@ async def test_the_lifetime_ends() -> None:
         run.end()
 
 
-async def test_the_http_timeouts_do_not_touch_websockets() -> None:
+async def test_the_http_timeouts_do_not_touch_websockets(clock: Clock) -> None:
     app = Recorder()
-    async with serve(app, http_timeout=0.2, keep_alive_timeout=0.2, head_timeout=0.2) as running:
+    async with serve(app, http_timeout=2, keep_alive_timeout=2, head_timeout=2) as running:
         client, run = await opened(running, app)
-        await asyncio.sleep(1)
+        clock.advance(10)
         await client.send(frame(b"still here"))
         assert (await run.receive())["text"] == "still here"
         run.end()
