@@ -125,6 +125,8 @@ def measured(rows: Sequence[Row], options: argparse.Namespace) -> Run:
 
 
 def _write(run: Run, *, quick: bool) -> None:
+    if not run.tables:
+        sys.exit("Stopped before a row was whole: nothing is written.")
     if quick:
         report.write(run, "quick")
     else:

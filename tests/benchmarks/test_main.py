@@ -105,6 +105,17 @@ def test_a_quick_run_leaves_the_pages_alone(pages: Path, monkeypatch: pytest.Mon
     assert "A room" not in pages.read_text()
 
 
+def test_a_run_that_is_stopped_publishes_what_is_whole(pages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "ROWS", TINY[:1])
+    monkeypatch.setattr("benchmarks.runner.Runner._turn", stopped)
+    with pytest.raises(SystemExit, match="nothing is written"):
+        command.main(["--publish"])
+    assert not (pages.parent / "latest.md").exists()
+
+
 def test_the_pages_are_written_again_from_the_results(pages: Path) -> None:
     with pytest.raises(SystemExit, match="run make bench"):
         command.main(["--render"])
