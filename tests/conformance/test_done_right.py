@@ -23,6 +23,7 @@ from tests.server.helpers import (
     Recorder,
     Run,
     Running,
+    asked,
     close_frame,
     echo,
     frame,
@@ -238,11 +239,7 @@ async def promise(run: Run, **more: Any) -> None:
 
 @engines
 async def test_what_is_beyond_content_length_never_reaches_the_wire(engine: str) -> None:
-    app = Recorder()
-    async with serve(app, http1_engine=engine) as running:
-        client = await running.connect()
-        await client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-        run = await app.next()
+    async with asked(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", http1_engine=engine) as (run, client, _):
         await promise(run, body=b"0123HTTP/1.1 200 OK\r\nset-cookie: a=b\r\n\r\n")
         assert b"set-cookie" not in await client.rest()
 

@@ -10,7 +10,7 @@ import pytest
 from channels import telemetry
 from channels.server.connection import address_pair
 from tests.server.conftest import Clock
-from tests.server.helpers import GET, UPGRADE, Recorder, close_frame, echo, eventually, frame, serve
+from tests.server.helpers import GET, UPGRADE, Recorder, asked, close_frame, echo, eventually, frame, serve
 
 
 @pytest.mark.parametrize(
@@ -31,13 +31,14 @@ def test_addresses(name: Any, expected: Any) -> None:
 @pytest.mark.parametrize("then", ["keep-alive", "close"])
 async def test_a_download_that_goes_on_is_not_cut(then: str, clock: Clock) -> None:
     """However long it takes: what comes behind the response has no limit before it is read."""
-    app = Recorder()
     size = 60_000_000  # much more than the kernel takes at once
     before = telemetry.counters["server.slow_reader"]
-    async with serve(app, write_buffer_size=10_000, write_timeout=10, keep_alive_timeout=10) as running:
-        client = await running.connect()
-        await client.send(b"GET / HTTP/1.1\r\nHost: test\r\nConnection: " + then.encode() + b"\r\n\r\n")
-        run = await app.next()
+    async with asked(
+        b"GET / HTTP/1.1\r\nHost: test\r\nConnection: " + then.encode() + b"\r\n\r\n",
+        write_buffer_size=10_000,
+        write_timeout=10,
+        keep_alive_timeout=10,
+    ) as (run, client, running):
         sending = asyncio.ensure_future(run.respond(b"x" * size))
         await client.until(b"\r\n\r\n")
         (connection,) = running.runtime.connections
@@ -48,17 +49,12 @@ async def test_a_download_that_goes_on_is_not_cut(then: str, clock: Clock) -> No
             await eventually(lambda: transport.get_write_buffer_size() < max(unread - 10_000, 1))  # noqa: B023
             clock.advance(9)
         await sending
-        run.end()
     assert telemetry.counters["server.slow_reader"] == before
 
 
 async def test_a_stalled_download_is_cut() -> None:
-    app = Recorder()
     before = telemetry.counters["server.slow_reader"]
-    async with serve(app, write_buffer_size=10_000, write_timeout=0.3) as running:
-        client = await running.connect()
-        await client.send(GET)
-        run = await app.next()
+    async with asked(write_buffer_size=10_000, write_timeout=0.3) as (run, _, running):
         await run.send({"type": "http.response.start", "status": 200})
         await run.send({"type": "http.response.body", "body": b"x" * 30_000_000, "more_body": True})
         assert telemetry.counters["server.slow_reader"] == before + 1
@@ -68,11 +64,11 @@ async def test_a_stalled_download_is_cut() -> None:
 
 
 async def test_a_closed_connection_that_is_never_read_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    app = Recorder()
-    async with serve(app, write_timeout=0.3, write_buffer_size=100_000_000) as running:
-        client = await running.connect()
-        await client.send(b"GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
-        run = await app.next()
+    async with asked(
+        b"GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n",
+        write_timeout=0.3,
+        write_buffer_size=100_000_000,
+    ) as (run, _, running):
         await run.respond(b"x" * 30_000_000)
         run.end()
         await eventually(lambda: not running.runtime.connections)
@@ -80,11 +76,7 @@ async def test_a_closed_connection_that_is_never_read_ends(monkeypatch: pytest.M
 
 async def test_a_violation_lingers_until_the_peer_has_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("channels.server.connection.LINGER", 0.3)
-    app = Recorder()
-    async with serve(app, websocket_max_message_size=100) as running:
-        client = await running.connect()
-        await client.send(UPGRADE)
-        run = await app.next()
+    async with asked(UPGRADE, websocket_max_message_size=100) as (run, client, running):
         await run.accept()
         await client.until(b"\r\n\r\n")
         await client.send(frame(b"x" * 50_000))
@@ -98,16 +90,11 @@ async def test_a_violation_lingers_until_the_peer_has_closed(monkeypatch: pytest
 
 
 async def test_without_a_write_limit_nothing_is_timed() -> None:
-    app = Recorder()
-    async with serve(app, write_timeout=None, write_buffer_size=10_000) as running:
-        client = await running.connect()
-        await client.send(GET)
-        run = await app.next()
+    async with asked(write_timeout=None, write_buffer_size=10_000) as (run, client, _):
         await run.send({"type": "http.response.start", "status": 200, "headers": [(b"connection", b"close")]})
         sending = asyncio.ensure_future(run.send({"type": "http.response.body", "body": b"x" * 10_000_000}))
         assert len(await client.rest()) > 10_000_000
         await sending
-        run.end()
 
 
 async def test_many_that_say_nothing_are_let_go_and_others_are_served(clock: Clock) -> None:

@@ -9,7 +9,18 @@ import pytest
 
 from channels import telemetry
 from channels.server import drain as module
-from tests.server.helpers import GET, LONG, UPGRADE, Client, Recorder, Running, close_frame, echo, serve
+from tests.server.helpers import (
+    GET,
+    LONG,
+    UPGRADE,
+    Client,
+    Recorder,
+    Running,
+    asked,
+    close_frame,
+    echo,
+    serve,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -82,11 +93,7 @@ async def test_an_idle_connection_is_closed_when_its_time_is_up(idle_limit: floa
 
 
 async def test_a_handshake_under_way_is_answered_and_then_closed() -> None:
-    app = Recorder()
-    async with serve(app, drain_timeout=8.0, drain_idle_timeout=0.0) as running:
-        client = await running.connect()
-        await client.send(UPGRADE)
-        run = await app.next()
+    async with asked(UPGRADE, drain_timeout=8.0, drain_idle_timeout=0.0) as (run, client, running):
         stopping = asyncio.ensure_future(running.server.stop())
         await asyncio.sleep(0.3)
         await run.accept()
@@ -99,11 +106,7 @@ async def test_a_handshake_under_way_is_answered_and_then_closed() -> None:
 
 
 async def test_a_handshake_without_end_is_refused() -> None:
-    app = Recorder()
-    async with serve(app, drain_timeout=1.0, websocket_connect_timeout=None) as running:
-        client = await running.connect()
-        await client.send(UPGRADE)
-        run = await app.next()
+    async with asked(UPGRADE, drain_timeout=1.0, websocket_connect_timeout=None) as (run, client, running):
         stopping = asyncio.ensure_future(running.server.stop())
         assert (await client.response())[0] == 503
         run.end()
@@ -138,11 +141,7 @@ async def test_at_the_hard_end_applications_hear_of_it_before_they_are_cancelled
 
 
 async def test_without_a_limit_it_waits_for_the_last() -> None:
-    app = Recorder()
-    async with serve(app, drain_timeout=None) as running:
-        client = await running.connect()
-        await client.send(GET)
-        run = await app.next()
+    async with asked(drain_timeout=None) as (run, client, running):
         stopping = asyncio.ensure_future(running.server.stop())
         await asyncio.sleep(0.3)
         assert not stopping.done()

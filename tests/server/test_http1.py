@@ -14,7 +14,7 @@ import pytest
 from channels import telemetry
 from channels.server.thread import ServerThread
 from tests.server.conftest import Clock
-from tests.server.helpers import GET, LONG, UPGRADE, Recorder, echo, eventually, records, serve
+from tests.server.helpers import GET, LONG, UPGRADE, Recorder, asked, echo, eventually, records, serve
 
 
 async def test_get_is_answered_and_the_connection_kept() -> None:
@@ -69,11 +69,11 @@ async def test_pipelined_requests_wait_unread_while_one_runs() -> None:
 
 
 async def test_chunks_both_ways() -> None:
-    app = Recorder()
-    async with serve(app) as running:
-        client = await running.connect()
-        await client.send(b"POST / HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
-        run = await app.next()
+    async with asked(b"POST / HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n") as (
+        run,
+        client,
+        _,
+    ):
         assert await run.receive() == {"type": "http.request", "body": b"abc", "more_body": True}
         await client.send(b"2\r\nde\r\n0\r\n\r\n")
         assert (await run.receive())["body"] == b"de"
@@ -152,11 +152,11 @@ async def test_a_body_that_nobody_read_does_not_spoil_the_next_request() -> None
 
 
 async def test_the_rest_of_an_unwanted_body_is_not_waited_for() -> None:
-    app = Recorder()
-    async with serve(app) as running:
-        client = await running.connect()
-        await client.send(b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 900000\r\n\r\nabc")
-        run = await app.next()
+    async with asked(b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 900000\r\n\r\nabc") as (
+        run,
+        client,
+        _,
+    ):
         await run.respond(b"enough", status=403)
         run.end()
         assert (await client.response())[0] == 403
@@ -187,26 +187,17 @@ async def test_a_large_body_is_read_only_as_fast_as_the_application_takes_it() -
 
 
 async def test_a_peer_that_leaves_is_noticed() -> None:
-    app = Recorder()
-    async with serve(app) as running:
-        client = await running.connect()
-        await client.send(GET)
-        run = await app.next()
+    async with asked() as (run, client, _):
         assert (await run.receive())["type"] == "http.request"
         client.reset()
         assert await run.receive() == {"type": "http.disconnect"}
         before = telemetry.counters["server.late_send"]
         await run.respond(b"too late")
         assert telemetry.counters["server.late_send"] == before + 2
-        run.end()
 
 
 async def test_a_peer_that_leaves_within_its_body_is_noticed() -> None:
-    app = Recorder()
-    async with serve(app) as running:
-        client = await running.connect()
-        await client.send(b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 9\r\n\r\nabc")
-        run = await app.next()
+    async with asked(b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 9\r\n\r\nabc") as (run, client, _):
         assert (await run.receive())["body"] == b"abc"
         client.writer.write_eof()
         assert await run.receive() == {"type": "http.disconnect"}
@@ -272,15 +263,10 @@ async def test_malformed_requests_are_refused_without_a_traceback(
 
 
 async def test_malformed_chunks_end_the_request(caplog: pytest.LogCaptureFixture) -> None:
-    app = Recorder()
-    async with serve(app) as running:
-        client = await running.connect()
-        await client.send(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
-        run = await app.next()
+    async with asked(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n") as (run, client, _):
         await client.send(b"nonsense\r\n")
         assert (await client.response())[0] == 400
         assert (await run.receive())["type"] == "http.disconnect"
-        run.end()
     assert records(caplog) == []
 
 
@@ -300,15 +286,14 @@ async def test_a_head_that_drips_is_cut_off() -> None:
 
 
 async def test_a_body_that_stops_is_cut_off() -> None:
-    app = Recorder()
-    async with serve(app, body_timeout=0.3) as running:
-        client = await running.connect()
-        await client.send(b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 9\r\n\r\nabc")
-        run = await app.next()
+    async with asked(b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 9\r\n\r\nabc", body_timeout=0.3) as (
+        run,
+        client,
+        _,
+    ):
         assert (await run.receive())["body"] == b"abc"
         assert (await client.response())[0] == 408
         assert (await run.receive())["type"] == "http.disconnect"
-        run.end()
 
 
 async def test_a_body_that_drips_is_cut_off() -> None:
@@ -341,31 +326,21 @@ async def test_an_idle_connection_is_closed(clock: Clock) -> None:
 async def test_an_application_that_does_not_answer_in_time_is_answered_for(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    app = Recorder()
-    async with serve(app, http_timeout=0.3) as running:
-        client = await running.connect()
-        await client.send(b"GET /slow?q HTTP/1.1\r\nHost: test\r\n\r\n")
-        run = await app.next()
+    async with asked(b"GET /slow?q HTTP/1.1\r\nHost: test\r\n\r\n", http_timeout=0.3) as (run, client, _):
         assert (await client.response())[0] == 503
         assert (await run.receive())["type"] == "http.request"
         assert (await run.receive())["type"] == "http.disconnect"
-        run.end()
     (line,) = records(caplog)
     assert "GET /slow?q" in line
     assert "--http-timeout" in line
 
 
 async def test_a_response_that_stops_half_way_is_visibly_broken() -> None:
-    app = Recorder()
-    async with serve(app, http_timeout=0.3) as running:
-        client = await running.connect()
-        await client.send(GET)
-        run = await app.next()
+    async with asked(http_timeout=0.3) as (run, client, _):
         await run.send({"type": "http.response.start", "status": 200})
         await run.send({"type": "http.response.body", "body": b"half", "more_body": True})
         answer = await client.rest()
         assert answer.endswith(b"4\r\nhalf\r\n")
-        run.end()
 
 
 async def test_a_handshake_that_is_none_is_refused_and_says_why(caplog: pytest.LogCaptureFixture) -> None:

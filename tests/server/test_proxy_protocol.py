@@ -9,7 +9,7 @@ import pytest
 
 from channels import telemetry
 from channels.server.proxy_protocol import NoProxyHeader, parse_proxy_header
-from tests.server.helpers import GET, Recorder, echo, eventually, serve
+from tests.server.helpers import GET, Recorder, asked, echo, eventually, serve
 
 LINE = b"PROXY TCP4 1.2.3.4 5.6.7.8 1111 80\r\n"
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
@@ -78,13 +78,8 @@ async def test_the_client_is_who_the_proxy_says(header: bytes) -> None:
 
 
 async def test_a_proxy_that_speaks_for_itself() -> None:
-    app = Recorder()
-    async with serve(app, proxy_protocol=True) as running:
-        client = await running.connect()
-        await client.send(b"PROXY UNKNOWN\r\n" + GET)
-        run = await app.next()
+    async with asked(b"PROXY UNKNOWN\r\n" + GET, proxy_protocol=True) as (run, _, _):
         assert run.scope["client"][0] == "127.0.0.1"
-        run.end()
 
 
 @pytest.mark.parametrize(

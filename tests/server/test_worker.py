@@ -15,7 +15,18 @@ from channels.server.config import Config, ConfigError
 from channels.server.lifespan import LifespanFailed
 from channels.server.sockets import ListenError
 from channels.server.worker import Server, new_event_loop
-from tests.server.helpers import GET, LONG, UPGRADE, Recorder, close_frame, echo, eventually, records, serve
+from tests.server.helpers import (
+    GET,
+    LONG,
+    UPGRADE,
+    Recorder,
+    asked,
+    close_frame,
+    echo,
+    eventually,
+    records,
+    serve,
+)
 
 
 def server(app: Any = echo, **options: Any) -> Server:
@@ -148,11 +159,7 @@ async def test_stopping_closes_websockets_with_1012_and_tells_their_consumers() 
 
 
 async def test_what_does_not_end_in_time_is_cancelled_and_named(caplog: pytest.LogCaptureFixture) -> None:
-    app = Recorder()
-    async with serve(app, drain_timeout=0.2) as running:
-        client = await running.connect()
-        await client.send(b"GET /stuck HTTP/1.1\r\nHost: test\r\n\r\n")
-        run = await app.next()
+    async with asked(b"GET /stuck HTTP/1.1\r\nHost: test\r\n\r\n", drain_timeout=0.2) as (run, _, running):
         await running.server.stop()
         assert run.finished.is_set()
         assert running.server.statistics()["applications"] == 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from channels.server.streams.base import suspended_at
-from tests.server.helpers import GET, LONG, Recorder, serve
+from tests.server.helpers import LONG, asked
 
 
 async def test_suspended_at_finds_the_innermost_coroutine() -> None:
@@ -24,11 +24,11 @@ async def test_suspended_at_finds_the_innermost_coroutine() -> None:
 
 
 async def test_two_receivers_share_what_comes() -> None:
-    app = Recorder()
-    async with serve(app) as running:
-        client = await running.connect()
-        await client.send(b"POST / HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n")
-        run = await app.next()
+    async with asked(b"POST / HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n") as (
+        run,
+        client,
+        _,
+    ):
         waiting = {asyncio.ensure_future(run.receive()) for _ in range(2)}
         await asyncio.sleep(0)
         await client.send(b"1\r\na\r\n")
@@ -37,15 +37,10 @@ async def test_two_receivers_share_what_comes() -> None:
         await client.send(b"1\r\nb\r\n")
         done, waiting = await asyncio.wait(waiting, timeout=LONG)
         assert [task.result()["body"] for task in done] == [b"b"]
-        run.end()
 
 
 async def test_killing_what_has_ended_does_nothing() -> None:
-    app = Recorder()
-    async with serve(app) as running:
-        client = await running.connect()
-        await client.send(GET)
-        run = await app.next()
+    async with asked() as (run, client, running):
         (stream,) = running.runtime.streams
         await run.respond()
         run.end()

@@ -10,16 +10,12 @@ import pytest
 from channels import telemetry
 from channels.typing import PUSH_EXTENSION
 from tests.server.conftest import Clock
-from tests.server.helpers import GET, LONG, Recorder, echo, eventually, records, serve
+from tests.server.helpers import LONG, Recorder, asked, echo, eventually, records, serve
 from tests.server.http2_client import POST, h2_client
 
 
 async def test_the_push_source_of_a_request() -> None:
-    app = Recorder()
-    async with serve(app) as running:
-        client = await running.connect()
-        await client.send(b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 6\r\n\r\n")
-        run = await app.next()
+    async with asked(b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 6\r\n\r\n") as (run, client, _):
         source = run.scope["extensions"][PUSH_EXTENSION]
         assert source.receive == run._receive
         assert source.receive_nowait() is None
@@ -31,20 +27,16 @@ async def test_the_push_source_of_a_request() -> None:
         assert source.receive_nowait() is None
         await run.respond()
         assert source.receive_nowait() == {"type": "http.disconnect"}
-        run.end()
 
 
 async def test_the_body_comes_in_parts_of_the_wanted_size() -> None:
-    app = Recorder()
-    async with serve(app, request_buffer_size=4) as running:
-        client = await running.connect()
-        await client.send(b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 11\r\n\r\nabcdefghijk")
-        run = await app.next()
+    async with asked(
+        b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 11\r\n\r\nabcdefghijk", request_buffer_size=4
+    ) as (run, _, _):
         parts = [await run.receive() for _ in range(3)]
         assert [part["body"] for part in parts] == [b"abcd", b"efgh", b"ijk"]
         assert [part["more_body"] for part in parts] == [True, True, False]
         await run.respond()
-        run.end()
 
 
 async def test_small_chunks_are_joined() -> None:
@@ -65,17 +57,16 @@ async def test_small_chunks_are_joined() -> None:
 
 
 async def test_a_body_that_ends_after_its_last_part_was_taken() -> None:
-    app = Recorder()
-    async with serve(app) as running:
-        client = await running.connect()
-        await client.send(b"POST / HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n")
-        run = await app.next()
+    async with asked(b"POST / HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n") as (
+        run,
+        client,
+        _,
+    ):
         assert (await run.receive())["more_body"] is True
         await client.send(b"0\r\n\r\n")
         assert await run.receive() == {"type": "http.request", "body": b"", "more_body": False}
         await run.respond()
         assert await run.receive() == {"type": "http.disconnect"}
-        run.end()
 
 
 MISTAKES: list[tuple[list[dict[str, Any]], type[Exception], str]] = [
@@ -108,11 +99,7 @@ MISTAKES: list[tuple[list[dict[str, Any]], type[Exception], str]] = [
 async def test_mistakes_of_the_application_are_told_to_it_and_answered_with_500(
     messages: list[dict[str, Any]], error: type[Exception], text: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    app = Recorder()
-    async with serve(app) as running:
-        client = await running.connect()
-        await client.send(GET)
-        run = await app.next()
+    async with asked() as (run, client, _):
         for message in messages[:-1]:
             await run.send(message)
         with pytest.raises(error, match=text) as caught:
@@ -125,11 +112,7 @@ async def test_mistakes_of_the_application_are_told_to_it_and_answered_with_500(
 
 
 async def test_a_body_after_the_end_is_a_mistake() -> None:
-    app = Recorder()
-    async with serve(app) as running:
-        client = await running.connect()
-        await client.send(GET)
-        run = await app.next()
+    async with asked() as (run, client, _):
         await run.respond(b"whole")
         with pytest.raises(ValueError, match="complete"):
             await run.send({"type": "http.response.body", "body": b"more"})
@@ -138,11 +121,7 @@ async def test_a_body_after_the_end_is_a_mistake() -> None:
 
 
 async def test_a_body_beyond_its_length_never_reaches_the_wire(caplog: pytest.LogCaptureFixture) -> None:
-    app = Recorder()
-    async with serve(app) as running:
-        client = await running.connect()
-        await client.send(GET)
-        run = await app.next()
+    async with asked() as (run, client, _):
         with pytest.raises(ValueError, match="longer than its Content-Length") as caught:
             await run.respond(b"too long", headers=[(b"content-length", b"3")])
         run.fail(caught.value)
@@ -151,11 +130,7 @@ async def test_a_body_beyond_its_length_never_reaches_the_wire(caplog: pytest.Lo
 
 
 async def test_a_body_short_of_its_length_closes_the_connection(caplog: pytest.LogCaptureFixture) -> None:
-    app = Recorder()
-    async with serve(app) as running:
-        client = await running.connect()
-        await client.send(GET)
-        run = await app.next()
+    async with asked() as (run, client, _):
         with pytest.raises(ValueError, match="short of its Content-Length") as caught:
             await run.respond(b"half", headers=[(b"content-length", b"8")])
         run.fail(caught.value)
@@ -177,11 +152,7 @@ async def test_an_exception_is_logged_once_with_its_notes(caplog: pytest.LogCapt
 
 
 async def test_an_exception_in_the_middle_breaks_the_response_off(caplog: pytest.LogCaptureFixture) -> None:
-    app = Recorder()
-    async with serve(app) as running:
-        client = await running.connect()
-        await client.send(GET)
-        run = await app.next()
+    async with asked() as (run, client, _):
         await run.send({"type": "http.response.start", "status": 200})
         await run.send({"type": "http.response.body", "body": b"half", "more_body": True})
         run.fail(RuntimeError("broken view"))
@@ -193,11 +164,7 @@ async def test_an_exception_in_the_middle_breaks_the_response_off(caplog: pytest
 async def test_returning_without_a_whole_response_is_a_mistake(
     begun: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    app = Recorder()
-    async with serve(app) as running:
-        client = await running.connect()
-        await client.send(GET)
-        run = await app.next()
+    async with asked() as (run, client, _):
         await run.send({"type": "http.response.start", "status": 200})
         if begun:
             await run.send({"type": "http.response.body", "body": b"half", "more_body": True})
@@ -211,11 +178,7 @@ async def test_returning_without_a_whole_response_is_a_mistake(
 async def test_work_after_the_response_is_not_disturbed(
     clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    app = Recorder()
-    async with serve(app, application_close_timeout=10) as running:
-        client = await running.connect()
-        await client.send(GET)
-        run = await app.next()
+    async with asked(application_close_timeout=10) as (run, client, running):
         await run.respond(b"done")
         assert (await client.response())[2] == b"done"
         await client.close()
@@ -223,16 +186,11 @@ async def test_work_after_the_response_is_not_disturbed(
         clock.advance(20)
         await asyncio.sleep(0)
         assert not run.finished.is_set()
-        run.end()
     assert records(caplog) == []
 
 
 async def test_an_application_that_goes_on_for_nobody_is_cancelled(caplog: pytest.LogCaptureFixture) -> None:
-    app = Recorder()
-    async with serve(app, application_close_timeout=0.2) as running:
-        client = await running.connect()
-        await client.send(GET)
-        run = await app.next()
+    async with asked(application_close_timeout=0.2) as (run, client, running):
         client.reset()
         await asyncio.wait_for(run.finished.wait(), LONG)
         await eventually(lambda: not running.runtime.streams)
@@ -242,11 +200,7 @@ async def test_an_application_that_goes_on_for_nobody_is_cancelled(caplog: pytes
 
 
 async def test_send_waits_while_the_peer_does_not_read() -> None:
-    app = Recorder()
-    async with serve(app, write_buffer_size=10_000) as running:
-        client = await running.connect()
-        await client.send(GET)
-        run = await app.next()
+    async with asked(write_buffer_size=10_000) as (run, client, running):
         await run.send({"type": "http.response.start", "status": 200})
         sent = 0
 
@@ -263,16 +217,13 @@ async def test_send_waits_while_the_peer_does_not_read() -> None:
         _, _, body = await client.response()
         assert len(body) == 30_000_000
         await flooding
-        run.end()
 
 
 async def test_the_access_log_line() -> None:
     lines: list[tuple[str, str, dict[str, Any]]] = []
-    app = Recorder()
-    async with serve(app, action_logger=lambda *line: lines.append(line)) as running:
-        client = await running.connect()
-        await client.send(b"GET /path?query HTTP/1.1\r\nHost: test\r\n\r\n")
-        run = await app.next()
+    async with asked(
+        b"GET /path?query HTTP/1.1\r\nHost: test\r\n\r\n", action_logger=lambda *line: lines.append(line)
+    ) as (run, client, _):
         await run.respond(b"12345", status=201)
         run.end()
         await client.response()
@@ -292,16 +243,11 @@ async def test_the_access_log_line() -> None:
     ],
 )
 async def test_a_body_that_is_too_large_is_413(body: bytes) -> None:
-    app = Recorder()
     before = telemetry.counters["server.bad_request"]
-    async with serve(app, max_body_size=10) as running:
-        client = await running.connect()
-        await client.send(b"POST / HTTP/1.1\r\nHost: test\r\n" + body)
-        run = await app.next()
+    async with asked(b"POST / HTTP/1.1\r\nHost: test\r\n" + body, max_body_size=10) as (run, client, _):
         status, headers, text = await client.response()
         assert (status, headers["connection"], b"may have 10 bytes" in text) == (413, "close", True)
         assert await run.receive() == {"type": "http.disconnect"}
-        run.end()
     assert telemetry.counters["server.bad_request"] == before + 1
 
 
@@ -329,11 +275,7 @@ async def test_a_body_of_the_largest_size() -> None:
 async def test_who_returns_because_its_client_left_made_no_mistake(
     begun: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    app = Recorder()
-    async with serve(app) as running:
-        client = await running.connect()
-        await client.send(GET)
-        run = await app.next()
+    async with asked() as (run, client, _):
         await run.receive()
         if begun:
             await run.send({"type": "http.response.start", "status": 200})

@@ -8,7 +8,7 @@ from typing import Any
 from channels.server.http1 import HTTP1Handler
 from channels.server.streams.opening import Opening
 from channels.server.streams.websocket import WebSocketStream
-from tests.server.helpers import UPGRADE, Recorder, frame, serve
+from tests.server.helpers import UPGRADE, asked, frame
 
 
 def kept(kind: type) -> int:
@@ -16,11 +16,7 @@ def kept(kind: type) -> int:
 
 
 async def test_an_open_websocket_lets_its_handshake_and_its_http1_go() -> None:
-    app = Recorder()
-    async with serve(app) as running:
-        client = await running.connect()
-        await client.send(UPGRADE)
-        run = await app.next()
+    async with asked(UPGRADE) as (run, client, running):
         (connection,) = running.runtime.connections
         stream: Any = next(iter(running.runtime.streams))
         assert isinstance(stream._opening, Opening)
@@ -33,19 +29,13 @@ async def test_an_open_websocket_lets_its_handshake_and_its_http1_go() -> None:
         assert (kept(Opening), kept(HTTP1Handler)) == (0, 0)
         await client.send(frame(b"hello"))
         assert await run.receive() == {"type": "websocket.receive", "text": "hello"}
-        run.end()
 
 
 async def test_a_refused_one_too() -> None:
-    app = Recorder()
-    async with serve(app) as running:
-        client = await running.connect()
-        await client.send(UPGRADE)
-        run = await app.next()
+    async with asked(UPGRADE) as (run, client, running):
         stream = next(iter(running.runtime.streams))
         assert isinstance(stream, WebSocketStream)
         await run.receive()
         await run.send({"type": "websocket.close"})
         assert stream._opening is None
         assert (await client.response())[0] == 403
-        run.end()

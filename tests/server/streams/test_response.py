@@ -18,11 +18,7 @@ HINT = {"type": "http.response.early_hint", "links": [b"</a.css>; rel=preload", 
 
 
 async def answer(headers: Any, body: bytes = b"x", status: int = 200, **options: Any) -> dict[str, str]:
-    app = Recorder()
-    async with serve(app, **options) as running:
-        client = await running.connect()
-        await client.send(GET)
-        run = await app.next()
+    async with asked(**options) as (run, client, _):
         await run.respond(body, status=status, headers=headers)
         run.end()
         head = (await client.until(b"\r\n\r\n")).decode()

@@ -11,15 +11,11 @@ import pytest
 from channels.server.files import FILES
 from channels.server.streams.scope import _Fields, decoded_path
 from channels.typing import PUSH_EXTENSION
-from tests.server.helpers import UPGRADE, Recorder, serve
+from tests.server.helpers import UPGRADE, Recorder, asked, serve
 
 
 async def scope_of(request: bytes, **options: Any) -> dict[str, Any]:
-    app = Recorder()
-    async with serve(app, **options) as running:
-        client = await running.connect()
-        await client.send(request)
-        run = await app.next()
+    async with asked(request, **options) as (run, _, _):
         run.end()
         return dict(run.scope)
 

@@ -22,6 +22,7 @@ from tests.server.helpers import (
     Recorder,
     Run,
     Running,
+    asked,
     close_frame,
     echo,
     eventually,
@@ -239,11 +240,7 @@ async def test_sizes_without_limit() -> None:
 
 
 async def test_closing_before_accepting_is_403(caplog: pytest.LogCaptureFixture) -> None:
-    app = Recorder()
-    async with serve(app) as running:
-        client = await running.connect()
-        await client.send(UPGRADE)
-        run = await app.next()
+    async with asked(UPGRADE) as (run, client, _):
         assert await run.receive() == {"type": "websocket.connect"}
         await run.send({"type": "websocket.close", "code": 4000})
         assert (await client.response())[0] == 403
@@ -256,11 +253,7 @@ async def test_closing_before_accepting_is_403(caplog: pytest.LogCaptureFixture)
 
 
 async def test_a_denial_response() -> None:
-    app = Recorder()
-    async with serve(app) as running:
-        client = await running.connect()
-        await client.send(UPGRADE)
-        run = await app.next()
+    async with asked(UPGRADE) as (run, client, _):
         assert run.scope["extensions"]["websocket.http.response"] == {}
         await run.receive()
         start = {"type": "websocket.http.response.start", "status": 404, "headers": [(b"x-why", b"no route")]}
@@ -272,15 +265,10 @@ async def test_a_denial_response() -> None:
         status, headers, body = await client.response()
         assert (status, headers["x-why"], body) == (404, "no route", b"not here")
         assert (await run.receive())["type"] == "websocket.disconnect"
-        run.end()
 
 
 async def test_a_denial_that_stops_half_way_is_visibly_broken(caplog: pytest.LogCaptureFixture) -> None:
-    app = Recorder()
-    async with serve(app) as running:
-        client = await running.connect()
-        await client.send(UPGRADE)
-        run = await app.next()
+    async with asked(UPGRADE) as (run, client, _):
         await run.send({"type": "websocket.http.response.start", "status": 404})
         await run.send({"type": "websocket.http.response.body", "body": b"half", "more_body": True})
         run.end()
@@ -346,11 +334,7 @@ async def test_an_application_that_returns_early(caplog: pytest.LogCaptureFixtur
 async def test_an_application_that_never_answers_the_handshake_is_503(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    app = Recorder()
-    async with serve(app, websocket_connect_timeout=0.3) as running:
-        client = await running.connect()
-        await client.send(UPGRADE)
-        run = await app.next()
+    async with asked(UPGRADE, websocket_connect_timeout=0.3) as (run, client, _):
         assert (await client.response())[0] == 503
         await run.receive()
         assert (await run.receive())["type"] == "websocket.disconnect"
@@ -363,24 +347,15 @@ async def test_an_application_that_never_answers_the_handshake_is_503(
 
 
 async def test_frames_sent_ahead_of_the_accept_are_not_lost() -> None:
-    app = Recorder()
-    async with serve(app) as running:
-        client = await running.connect()
-        await client.send(UPGRADE + frame(b"early") * 3)
-        run = await app.next()
+    async with asked(UPGRADE + frame(b"early") * 3) as (run, client, _):
         await client.send(frame(b"later" * 20_000))
         await run.accept()
         assert [(await run.receive())["text"] for _ in range(3)] == ["early"] * 3
         assert (await run.receive())["text"] == "later" * 20_000
-        run.end()
 
 
 async def test_a_peer_that_leaves_during_the_handshake() -> None:
-    app = Recorder()
-    async with serve(app) as running:
-        client = await running.connect()
-        await client.send(UPGRADE)
-        run = await app.next()
+    async with asked(UPGRADE) as (run, client, _):
         await run.receive()
         client.writer.write_eof()
         assert (await run.receive())["code"] == 1006
@@ -488,15 +463,10 @@ async def test_an_application_that_returns_with_a_full_inbox_still_sees_the_peer
 
 
 async def test_more_frames_ahead_of_the_accept_than_may_wait() -> None:
-    app = Recorder()
-    async with serve(app, websocket_queue_size=2) as running:
-        client = await running.connect()
-        await client.send(UPGRADE + frame(b"early") * 10)
-        run = await app.next()
+    async with asked(UPGRADE + frame(b"early") * 10, websocket_queue_size=2) as (run, _, running):
         await run.accept()
         assert stream_of(running).held
         assert [(await run.receive())["text"] for _ in range(10)] == ["early"] * 10
-        run.end()
 
 
 async def test_send_waits_for_a_slow_reader() -> None:
@@ -687,11 +657,7 @@ async def test_a_stream_is_freed_without_the_garbage_collector() -> None:
 
 @pytest.mark.parametrize("header", [(b"x", b"a\r\nb: c"), (b"content-length", b"x")])
 async def test_an_accept_that_cannot_be_sent_leaves_the_handshake_open(header: tuple[bytes, bytes]) -> None:
-    app = Recorder()
-    async with serve(app) as running:
-        client = await running.connect()
-        await client.send(UPGRADE)
-        run = await app.next()
+    async with asked(UPGRADE) as (run, client, _):
         await run.receive()
         with pytest.raises(ValueError, match=r"header|Content-Length") as caught:
             await run.send({"type": "websocket.accept", "headers": [header]})
