@@ -95,6 +95,7 @@ class HTTP2Handler:
 
     __slots__ = (
         "_advancing",
+        "_due",
         "_exchanges",
         "_final_by",
         "_idle_by",
@@ -111,7 +112,7 @@ class HTTP2Handler:
         self.engine = engine or HTTP2Connection(self.runtime.http2_limits, engine=self.runtime.http2_engine)
         self.slot: int | None = None
         self._exchanges: dict[int, HTTP2Exchange] = {}
-        self._advancing = False
+        self._advancing = self._due = False
         self._final_by = NEVER
         self._stalls: dict[int, tuple[float, float]] = {}
         self._idle_by = NEVER
@@ -175,7 +176,16 @@ class HTTP2Handler:
         self._rest()
         if self.runtime.stopping:
             self._leave()
-        self.advance()
+        if not self._due:
+            self._due = True
+            self.runtime.flush_soon(self)
+
+    def flush(self) -> None:
+        """Send what is left of all streams that ended in this turn of the loop."""
+        self._due = False
+        if not self.connection.closing:
+            self.advance()
+            self.connection.flush()
 
     def _request_received(self, request: RequestReceived) -> None:
         exchange = self._exchanges[request.stream_id] = HTTP2Exchange(self, request.stream_id)
