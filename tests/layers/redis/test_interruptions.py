@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import pytest
+from asgiref.sync import async_to_sync
 
 from channels import telemetry
 from channels.layers.redis.errors import RedisUnavailable
@@ -144,6 +146,33 @@ async def test_what_is_lost_while_a_receiver_is_cut_off_is_counted(own_server):
         subscriber._connecting = lock
         await until(lambda: dropped(receiver, "lost") == 15)  # five messages, three members
         assert receiver.statistics()["unread"] == 0
+
+
+async def test_what_threads_and_ended_loops_sent_meanwhile_is_counted_too(own_server):
+    """Nobody can ask them; their process answers for them."""
+    sender, receiver = (RedisChannelLayer(hosts=[own_server.address]) for _ in range(2))
+
+    def send_without_this_loop():
+        sender.sync.group_send("g", {"type": "m"})
+        async_to_sync(sender.group_send)("g", {"type": "m"})
+
+    async with closing(sender, receiver):
+        await member(receiver, "g")
+        await sender.new_channel()
+        subscriber = receiver.process.connections._subscriber
+        held = asyncio.Lock()
+        async with held:
+            subscriber._connecting, lock = held, subscriber._connecting  # it cannot connect for now
+            own_server.ask("CLIENT", "KILL", "TYPE", "pubsub")
+            await until(lambda: interruptions(receiver) == 1)
+            await until(lambda: sender.process.connections.confirmed(sender.process._roll_call))
+            for _ in range(3):
+                thread = threading.Thread(target=send_without_this_loop)
+                thread.start()
+                await asyncio.to_thread(thread.join)
+        subscriber._connecting = lock
+        await until(lambda: dropped(receiver, "lost") == 6)
+        sender.sync.close()
 
 
 async def test_a_retried_message_is_taken_once(own_server):

@@ -125,12 +125,12 @@ class Commands:
 
         return int(await self._run(self.shard(topic.name), topic.key, command, tries=1))
 
-    async def mark(self, topic: Topic) -> None:
-        """Publish the number reached on ``topic``, if this loop ever sent on it."""
-        if self.numbers.settled(topic.key):
+    async def mark(self, topic: Topic, numbers: Numbers) -> None:
+        """Publish the number a sender of this process has reached on ``topic``, if it ever sent on it."""
+        if numbers.settled(topic.key):
 
             def command(sharded: bool) -> tuple[str, bytes, bytes]:
-                return ("SPUBLISH" if sharded else "PUBLISH", topic.key, self.numbers.mark(topic.key))
+                return ("SPUBLISH" if sharded else "PUBLISH", topic.key, numbers.mark(topic.key))
 
             await self._run(self.shard(topic.name), topic.key, command, tries=2)
 

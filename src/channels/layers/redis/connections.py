@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 from channels import telemetry
 from channels.layers.redis.commands import Commands, Policy
+from channels.layers.redis.envelope import Numbers
 from channels.layers.redis.inbox import Inbox
 from channels.layers.redis.servers import Servers
 from channels.layers.redis.subscriber import Subscriber
@@ -40,6 +41,9 @@ class Needs(Protocol):
 
     def restored(self, topics: list[Topic], seconds: float) -> None:
         """Note that the subscriptions are whole again."""
+
+    def loop_ended(self, numbers: Numbers) -> None:
+        """Note that a loop sends no more, and what it has sent."""
 
 
 class Connections:
@@ -81,7 +85,10 @@ class Connections:
 
     def _forget(self, loop: asyncio.AbstractEventLoop) -> None:
         with self._lock:
+            commands = self._loops.get(loop)
             self._loops = {known: its for known, its in self.loops.items() if known is not loop}
+        if commands is not None:
+            self._needs.loop_ended(commands.numbers)
 
     def confirmed(self, topic: Topic) -> bool:
         """Whether ``topic`` is subscribed now."""

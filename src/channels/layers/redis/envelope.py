@@ -15,7 +15,7 @@ import os
 import struct
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final, NamedTuple
 
 #: Version and kind, sender, number, length of the channel name that follows.
@@ -78,6 +78,14 @@ class Numbers:
         self._latest: dict[bytes, int] = {}
         self._began: dict[bytes, float] = {}
         self._on_their_way: dict[bytes, set[int]] = {}
+
+    def __len__(self) -> int:
+        """Count the topics."""
+        return len(self._latest)
+
+    def among(self, topics: Collection[bytes]) -> list[bytes]:
+        """Return those of ``topics`` that have been sent on; from any thread."""
+        return [topic for topic in tuple(self._latest) if topic in topics]
 
     def next(self, topic: bytes) -> int:
         """Return the number of the next message on ``topic``, from 1; call ``settle`` afterwards."""

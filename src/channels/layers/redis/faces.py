@@ -82,7 +82,6 @@ class RedisSyncFace:
         numbers = self._numbers()
         number = numbers.next(topic.key)
         sealed = seal(MESSAGE, numbers.sender, number, channel, body)
-        numbers.settle(topic.key, number)  # nobody asks this thread
 
         def publish(client: _Client) -> int:
             try:
@@ -90,7 +89,10 @@ class RedisSyncFace:
             except UNREACHABLE:  # once more with the same number: nobody takes it twice
                 return client.publish(topic.key, sealed)
 
-        receivers: int = self._run(topic.name, publish)
+        try:
+            receivers: int = self._run(topic.name, publish)
+        finally:
+            numbers.settle(topic.key, number)
         return receivers
 
     def _add(self, channel: str, body: bytes) -> None:
@@ -134,6 +136,7 @@ class RedisSyncFace:
         known = getattr(self._thread, "numbers", None)
         if known is None or self._thread.pid != os.getpid():
             known = self._thread.numbers = Numbers()
+            self._layer.process.senders.add_thread(known)
             self._thread.pid = os.getpid()
         return known
 

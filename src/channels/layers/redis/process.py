@@ -15,10 +15,11 @@ from channels import telemetry
 from channels.layers.names import is_process_local
 from channels.layers.redis.commands import Commands, backoff
 from channels.layers.redis.connections import Connections
-from channels.layers.redis.envelope import Envelope
+from channels.layers.redis.envelope import Envelope, Numbers
 from channels.layers.redis.errors import RedisUnavailable
 from channels.layers.redis.inbox import Inbox
 from channels.layers.redis.queues import Queues
+from channels.layers.redis.senders import Senders
 from channels.layers.redis.servers import servers_at
 from channels.layers.redis.topics import Names, Topic
 
@@ -51,6 +52,7 @@ class Process:
         self._orders: dict[str, Future[None]] = {}
         self._background: set[asyncio.Task[None]] = set()
         self._interruptions = 0
+        self.senders = Senders()
         self.inbox = Inbox(layer.local, layer.deserialize, self)
         self.connections = Connections(
             lambda: [servers_at(address) for address in layer.addresses], layer.policy, self.inbox, self
@@ -268,9 +270,19 @@ class Process:
 
         async def answer(commands: Commands) -> None:
             for topic in topics:
-                await _until_done(functools.partial(commands.mark, topic))
+                await _until_done(functools.partial(commands.mark, topic, commands.numbers))
 
         self.connections.in_each_loop(answer)
+        self._start(self._answer_for_others(topics))
+
+    async def _answer_for_others(self, topics: list[Topic]) -> None:
+        """Tell the numbers of threads and ended loops of this process."""
+        for topic, numbers in list(self.senders.on(topics)):
+            await _until_done(functools.partial(self.commands().mark, topic, numbers))
+
+    def loop_ended(self, numbers: Numbers) -> None:
+        """See :class:`~channels.layers.redis.connections.Needs`."""
+        self.senders.add_ended_loop(numbers)
 
     # Interruptions
 
