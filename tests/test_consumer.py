@@ -1,3 +1,8 @@
+"""Consumers by themselves, sync and async: handlers, groups, errors, the end.
+
+Longer than other files: it is the test of one module, and its cases share their consumers.
+"""
+
 from __future__ import annotations
 
 import asyncio

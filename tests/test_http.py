@@ -1,4 +1,7 @@
-"""The drop-in for Django's ASGI handler: sync pages in one visit to a thread, all else as documented."""
+"""The drop-in for Django's ASGI handler: sync pages in one visit to a thread, all else as documented.
+
+Longer than other files: it is the test of one module, over one site of pages.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The worker: instances per channel, failures that are seen, a stop that loses nothing."""
+"""The worker: instances per channel, failures that are seen, a stop that loses nothing.
+
+Longer than other files: it is the test of one module, and its cases share their workers.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """What the documentation of Channels says of consumers, tried on code as its readers write it.
 
-These tests pass with the originals as well.
+These tests pass with the originals as well. They follow one page of that documentation, which makes a
+long file.
 """
 
 from __future__ import annotations

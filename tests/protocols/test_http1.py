@@ -1,4 +1,7 @@
-"""Both engines pass the very same tables."""
+"""Both engines pass the very same tables.
+
+Longer than other files: the tables are one for each rule of RFC 9112, and belong together.
+"""
 
 import pytest
 

@@ -1,3 +1,8 @@
+"""The HTTP/2 room with both engines: requests, responses, windows, faults.
+
+Longer than other files: it is the test of one module, and each engine has to pass all of it.
+"""
+
 import base64
 from dataclasses import replace
 

@@ -1,3 +1,8 @@
+"""The WebSocket room, table by table: what comes in, what goes out, what is refused.
+
+Longer than other files: it is the test of one module, and its tables share their frames.
+"""
+
 import random
 import struct
 import zlib

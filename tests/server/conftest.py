@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
+from channels.protocols import engines
 from channels.server import runtime
 from channels.server.timers import RESOLUTION, Timers
 
@@ -45,3 +46,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
     monkeypatch.setattr(runtime, "Timers", lambda loop: Timers(made))  # type: ignore[arg-type]
     return made
+
+
+@pytest.fixture(params=["native", "h2"])
+def both_engines(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each engine passes the same tests; its own are in tests/protocols."""
+    monkeypatch.setattr(engines, "DEFAULT_HTTP2_ENGINE", request.param)

@@ -216,6 +216,21 @@ async def asked(request: bytes = GET, **options: Any) -> AsyncIterator[tuple[Run
         run.end()
 
 
+async def opened(running: Running, app: Recorder) -> tuple[Client, Run]:
+    """An accepted WebSocket: the client's side and the application's."""
+    client = await running.connect()
+    await client.send(UPGRADE)
+    run = await app.next()
+    await run.accept()
+    assert (await client.until(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
+    return client, run
+
+
+def stream_of(running: Running) -> Any:
+    (stream,) = running.runtime.streams
+    return stream
+
+
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
     """Answers a request with its body and a WebSocket with its messages."""
     if scope["type"] == "http":

@@ -10,7 +10,18 @@ import pytest
 from channels import telemetry
 from channels.server.connection import address_pair
 from tests.server.conftest import Clock
-from tests.server.helpers import GET, UPGRADE, Recorder, asked, close_frame, echo, eventually, frame, serve
+from tests.server.helpers import (
+    GET,
+    UPGRADE,
+    Recorder,
+    asked,
+    close_frame,
+    echo,
+    eventually,
+    frame,
+    opened,
+    serve,
+)
 
 
 @pytest.mark.parametrize(
@@ -117,11 +128,7 @@ async def test_many_that_say_nothing_are_let_go_and_others_are_served(clock: Clo
 async def test_a_flood_of_messages_waits_where_it_came_from_and_others_are_served() -> None:
     app = Recorder()
     async with serve(app, websocket_queue_size=10) as running:
-        flooding = await running.connect()
-        await flooding.send(UPGRADE)
-        deaf = await app.next()
-        await deaf.accept()
-        await flooding.until(b"\r\n\r\n")
+        flooding, deaf = await opened(running, app)
         flooding.write(frame(b"x") * 1_000_000)
         await eventually(lambda: [stream for stream in running.server.streams if stream.held])
         # The rest is the peer's to keep: what we took is a queue, and one read of bytes behind it.

@@ -19,6 +19,7 @@ from tests.server.helpers import (
     asked,
     close_frame,
     echo,
+    opened,
     serve,
 )
 
@@ -121,11 +122,7 @@ async def test_at_the_hard_end_applications_hear_of_it_before_they_are_cancelled
     cut = telemetry.counters["server.drain_cut"]
     killed = telemetry.counters["server.application_killed"]
     async with serve(app, drain_timeout=0.4) as running:
-        deaf = await running.connect()
-        await deaf.send(UPGRADE)
-        websocket = await app.next()
-        await websocket.accept()
-        await deaf.until(b"\r\n\r\n")
+        _, websocket = await opened(running, app)
         waiting = await running.connect()
         await waiting.send(GET)
         request = await app.next()

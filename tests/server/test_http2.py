@@ -1,110 +1,28 @@
-"""HTTP/2 on a running server: by hand, and with the clients that everybody has."""
+"""HTTP/2 on a running server, frame by frame. With other people's clients: test_http2_clients.py."""
 
 from __future__ import annotations
 
 import asyncio
-import shutil
 from pathlib import Path
-from typing import Any
 
 import h2.events
 import h2.settings
-import httpx
 import pytest
 
 from channels import telemetry
-from channels.protocols import engines
 from channels.protocols.http2_h2 import H2Engine
 from channels.protocols.http2_native import NativeEngine
 from channels.server.http2 import HTTP2Handler
-from channels.server.streams.base import ClientDisconnected
 from tests.server.certificates import make_pair
 from tests.server.conftest import Clock
 from tests.server.helpers import GET as GET_1
-from tests.server.helpers import LONG, Recorder, Running, close_frame, echo, eventually, frame, serve
-from tests.server.http2_client import CONNECT, GET, POST, h2_client
+from tests.server.helpers import LONG, Recorder, echo, eventually, serve
+from tests.server.http2_client import GET, POST, h2_client
 
 RESET, ENDED = h2.events.StreamReset, h2.events.StreamEnded
 
 #: In a GOAWAY: every stream is still taken (RFC 9113 section 6.8).
 ANY_STREAM = 2**31 - 1
-
-
-@pytest.fixture(params=["native", "h2"])
-def both_engines(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each engine passes the same tests; its own are in tests/protocols."""
-    monkeypatch.setattr(engines, "DEFAULT_HTTP2_ENGINE", request.param)
-
-
-async def run_client(*command: str) -> str:
-    process = await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-    )
-    output, _ = await asyncio.wait_for(process.communicate(), LONG)
-    assert process.returncode == 0, output
-    return output.decode()
-
-
-def url(running: Running, scheme: str = "http") -> str:
-    host, port = running.server.addresses[0]
-    return f"{scheme}://{host}:{port}/path"
-
-
-# The clients that everybody has
-
-needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
-
-
-@needs_curl
-@pytest.mark.parametrize("flag", ["--http2", "--http2-prior-knowledge"])
-async def test_curl_in_clear_text(flag: str) -> None:
-    async with serve(echo) as running:
-        assert (
-            "hello2"
-            in await run_client(
-                "curl", "-sS", flag, "-w", "%{http_version}", "-X", "POST", "-d", "hello", url(running)
-            )
-            or flag == "--http2"
-        )
-        assert (
-            await run_client("curl", "-sS", flag, "-o", "/dev/null", "-w", "%{http_version}", url(running))
-            == "2"
-        )
-
-
-@needs_curl
-@pytest.mark.usefixtures("both_engines")
-async def test_curl_over_tls(tmp_path: Path) -> None:
-    pair = make_pair(tmp_path)
-    command = ["curl", "-sS", "--cacert", str(pair.certificate), "-w", "%{http_version}", "--data-binary"]
-    payload = tmp_path / "payload"
-    payload.write_bytes(b"x" * 3_000_000)
-    async with serve(echo, endpoints=(pair.endpoint,)) as running:
-        output = await run_client(*command, f"@{payload}", "--http2", url(running, "https"))
-        assert output == "x" * 3_000_000 + "2"
-        assert (await run_client(*command, "a", "--http1.1", url(running, "https"))) == "a1.1"
-
-
-@pytest.mark.skipif(shutil.which("nghttp") is None, reason="nghttp is not installed")
-async def test_nghttp() -> None:
-    async with serve(echo) as running:
-        for more in ([], ["--upgrade"]):
-            output = await run_client("nghttp", "-nv", *more, url(running))
-            assert ":status: 200" in output
-            assert "x-path: /path" in output
-
-
-async def test_httpx(tmp_path: Path) -> None:
-    pair = make_pair(tmp_path)
-    async with (
-        serve(echo, endpoints=(pair.endpoint,)) as running,
-        httpx.AsyncClient(http2=True, verify=pair.client()) as client,
-    ):
-        answers = await asyncio.gather(
-            *(client.post(url(running, "https"), content=b"%d" % number) for number in range(50))
-        )
-        assert {answer.http_version for answer in answers} == {"HTTP/2"}
-        assert [answer.content for answer in answers] == [b"%d" % number for number in range(50)]
 
 
 # Requests
@@ -413,141 +331,6 @@ async def test_a_response_while_the_server_is_about_to_stop_says_goodbye() -> No
         await client.closed()
         assert client.goodbyes() == [ANY_STREAM, 1]
         running.runtime.stopping = False
-
-
-# WebSockets
-
-
-@pytest.mark.usefixtures("both_engines")
-async def test_a_websocket() -> None:
-    app = Recorder()
-    async with serve(app) as running, h2_client(running) as client:
-        assert await client.until(lambda event: isinstance(event, h2.events.RemoteSettingsChanged))
-        assert client.h2.remote_settings.get(h2.settings.SettingCodes.ENABLE_CONNECT_PROTOCOL) == 1
-        stream = await client.request([*CONNECT, ("sec-websocket-protocol", "chat")], end=False)
-        await client.send(stream, frame(b"early"))
-        run = await app.next()
-        assert (run.scope["type"], run.scope["http_version"], run.scope["scheme"]) == ("websocket", "2", "ws")
-        assert run.scope["subprotocols"] == ["chat"]
-        await run.accept(subprotocol="chat", headers=[(b"x-one", b"1")])
-        headers = await client.head(stream)
-        assert (headers[":status"], headers["sec-websocket-protocol"], headers["x-one"]) == (
-            "200",
-            "chat",
-            "1",
-        )
-        assert "upgrade" not in headers
-        assert (await run.receive())["text"] == "early"
-        await client.send(stream, frame(b"hello"))
-        assert (await run.receive())["text"] == "hello"
-        await run.send({"type": "websocket.send", "text": "answer"})
-        assert await client.body(stream, 8) == b"\x81\x06answer"
-        await client.send(stream, close_frame(3000), end=True)
-        assert await run.receive() == {"type": "websocket.disconnect", "code": 3000, "reason": ""}
-        run.end()
-        await client.event(ENDED, stream)
-        assert client.bodies[stream][8:] == b"\x88\x02" + (3000).to_bytes(2, "big")
-
-
-async def test_a_websocket_that_the_application_closes_and_one_that_is_refused(clock: Clock) -> None:
-    app = Recorder()
-    async with serve(app, websocket_close_timeout=10) as running, h2_client(running) as client:
-        stream = await client.request(CONNECT, end=False)
-        run = await app.next()
-        await run.accept()
-        await run.send({"type": "websocket.close", "code": 4000})
-        assert await client.body(stream, 4) == b"\x88\x02" + (4000).to_bytes(2, "big")
-        await client.send(stream, close_frame(4000))
-        await client.event(ENDED, stream)
-        clock.advance(10)
-        await client.event(RESET, stream)  # the client's half was never ended
-        run.end()
-        stream = await client.request(CONNECT, end=False)
-        run = await app.next()
-        await run.receive()
-        await run.send({"type": "websocket.close"})
-        assert (await client.response(stream))[0] == 403
-        run.end()
-        stream = await client.request(CONNECT[:-1], end=False)
-        assert (await client.response(stream))[0] == 426
-        stream = await client.request(CONNECT, end=False)
-        run = await app.next()
-        await client.send(stream, b"", end=True)  # gone before it was accepted
-        assert (await run.receive())["type"] == "websocket.connect"
-        assert (await run.receive())["type"] == "websocket.disconnect"
-        run.end()
-
-
-@pytest.mark.parametrize("how", ["end", "reset", "abort"])
-async def test_a_websocket_whose_peer_is_gone(how: str) -> None:
-    app = Recorder()
-    async with serve(app) as running, h2_client(running) as client:
-        stream = await client.request(CONNECT, end=False)
-        run = await app.next()
-        await run.accept()
-        await client.head(stream)
-        if how == "end":
-            await client.send(stream, b"", end=True)
-        elif how == "reset":
-            client.h2.reset_stream(stream, 8)
-            await client.flush()
-        else:
-            client.writer.transport.abort()
-        assert (await run.receive())["code"] == 1006
-        with pytest.raises(OSError, match="reaches nobody"):
-            await run.send({"type": "websocket.send", "text": "late"})
-        run.end()
-
-
-@pytest.mark.usefixtures("both_engines")
-async def test_a_websocket_waits_for_its_consumer_and_for_its_peer() -> None:
-    app = Recorder()
-    options: dict[str, Any] = {"websocket_queue_size": 2, "write_buffer_size": 1000, "write_limit": 100_000}
-    async with serve(app, **options) as running, h2_client(running) as client:
-        stream = await client.request(CONNECT, end=False)
-        run = await app.next()
-        await run.accept()
-        await client.head(stream)
-        message = frame(b"x" * 1000)
-        count = 0
-        while client.h2.local_flow_control_window(stream) > len(message):
-            await client.send(stream, message)
-            count += 1
-        for _ in range(count):
-            assert len((await run.receive())["text"]) == 1000
-        await client.until(lambda event: client.h2.local_flow_control_window(stream) > len(message))
-        client.acknowledging = False
-        await run.send({"type": "websocket.send", "text": "x" * 64_000})
-        waiting = asyncio.ensure_future(run.send({"type": "websocket.send", "text": "x" * 64_000}))
-        await client.body(stream, 65_535)
-        assert not waiting.done()
-        before = telemetry.counters["server.slow_reader"]
-        cut = [
-            asyncio.ensure_future(run.send({"type": "websocket.send", "text": "x" * 64_000}))
-            for _ in range(3)
-        ]
-        await client.event(RESET, stream)
-        ends = await asyncio.wait_for(asyncio.gather(waiting, *cut, return_exceptions=True), LONG)
-        assert {type(end) for end in ends} == {type(None), ClientDisconnected}
-        assert telemetry.counters["server.slow_reader"] == before + 1
-        assert (await run.receive())["code"] == 1006
-        run.end()
-
-
-async def test_stop_closes_websockets_with_1012() -> None:
-    app = Recorder()
-    async with serve(app) as running, h2_client(running) as client:
-        stream = await client.request(CONNECT, end=False)
-        run = await app.next()
-        await run.accept()
-        await client.head(stream)
-        stopping = asyncio.ensure_future(running.server.stop())
-        frame_bytes = await client.body(stream, 4)
-        assert frame_bytes[2:] == (1012).to_bytes(2, "big")
-        await client.send(stream, close_frame(1012), end=True)
-        assert (await run.receive())["type"] == "websocket.disconnect"
-        run.end()
-        await asyncio.wait_for(stopping, LONG)
 
 
 @pytest.mark.parametrize(

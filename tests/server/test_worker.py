@@ -24,6 +24,7 @@ from tests.server.helpers import (
     close_frame,
     echo,
     eventually,
+    opened,
     records,
     serve,
 )
@@ -138,11 +139,7 @@ async def test_stopping_lets_a_request_finish_and_closes_idle_connections() -> N
 async def test_stopping_closes_websockets_with_1012_and_tells_their_consumers() -> None:
     app = Recorder()
     async with serve(app) as running:
-        client = await running.connect()
-        await client.send(UPGRADE)
-        run = await app.next()
-        await run.accept()
-        await client.until(b"\r\n\r\n")
+        client, run = await opened(running, app)
         connecting = await running.connect()
         await connecting.send(UPGRADE)
         undecided = await app.next()

@@ -1,3 +1,8 @@
+"""The hub by its wire: what it passes on, keeps, and gives back when somebody ends.
+
+Longer than other files: it is the test of one module, and each case needs the same site.
+"""
+
 from __future__ import annotations
 
 import os

@@ -1,3 +1,8 @@
+"""The link of a process to the hub: it finds one, carries one, and survives its end.
+
+Longer than other files: it is the test of one module, and each case needs the same hubs.
+"""
+
 from __future__ import annotations
 
 import contextlib

@@ -10,7 +10,16 @@ from channels import telemetry
 from channels.server.config import Config
 from channels.server.streams.pace import BodyPace, Pace
 from channels.server.timers import NEVER
-from tests.server.helpers import UPGRADE, Client, Recorder, Run, Running, close_frame, echo, frame, serve
+from tests.server.helpers import (
+    UPGRADE,
+    Recorder,
+    Run,
+    close_frame,
+    echo,
+    frame,
+    opened,
+    serve,
+)
 
 
 def test_ten_seconds_worth_may_come_at_once() -> None:
@@ -36,15 +45,6 @@ async def test_a_socket_that_says_too_much_is_closed() -> None:
             received.append(await client.message())
         assert received[-1] == (8, (1008).to_bytes(2, "big") + b"At most 2 messages a second")
     assert telemetry.counters["server.too_many_messages"] == before + 1
-
-
-async def opened(running: Running, app: Recorder) -> tuple[Client, Run]:
-    client = await running.connect()
-    await client.send(UPGRADE)
-    run = await app.next()
-    await run.accept()
-    await client.until(b"\r\n\r\n")
-    return client, run
 
 
 async def last_of(run: Run) -> Any:

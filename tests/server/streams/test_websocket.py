@@ -20,31 +20,15 @@ from tests.server.helpers import (
     UPGRADE,
     Client,
     Recorder,
-    Run,
-    Running,
-    asked,
     close_frame,
     echo,
     eventually,
     frame,
+    opened,
     records,
     serve,
+    stream_of,
 )
-
-
-async def opened(running: Running, app: Recorder) -> tuple[Client, Run]:
-    """An accepted WebSocket: the client's side and the application's."""
-    client = await running.connect()
-    await client.send(UPGRADE)
-    run = await app.next()
-    await run.accept()
-    assert (await client.until(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
-    return client, run
-
-
-def stream_of(running: Running) -> Any:
-    (stream,) = running.runtime.streams
-    return stream
 
 
 async def test_echo_with_an_independent_client() -> None:
@@ -236,133 +220,6 @@ async def test_sizes_without_limit() -> None:
         assert (await client.message()) == (2, b"x" * 3_000_000)
 
 
-# The handshake
-
-
-async def test_closing_before_accepting_is_403(caplog: pytest.LogCaptureFixture) -> None:
-    async with asked(UPGRADE) as (run, client, _):
-        assert await run.receive() == {"type": "websocket.connect"}
-        await run.send({"type": "websocket.close", "code": 4000})
-        assert (await client.response())[0] == 403
-        assert await run.receive() == {"type": "websocket.disconnect", "code": 1006, "reason": ""}
-        run.end()
-        assert await client.rest() == b""
-    (line,) = records(caplog)
-    assert "/ws/" in line
-    assert "403" in line
-
-
-async def test_a_denial_response() -> None:
-    async with asked(UPGRADE) as (run, client, _):
-        assert run.scope["extensions"]["websocket.http.response"] == {}
-        await run.receive()
-        start = {"type": "websocket.http.response.start", "status": 404, "headers": [(b"x-why", b"no route")]}
-        await run.send(start)
-        with pytest.raises(ValueError, match="already"):
-            await run.send(start)
-        await run.send({"type": "websocket.http.response.body", "body": b"not ", "more_body": True})
-        await run.send({"type": "websocket.http.response.body", "body": b"here"})
-        status, headers, body = await client.response()
-        assert (status, headers["x-why"], body) == (404, "no route", b"not here")
-        assert (await run.receive())["type"] == "websocket.disconnect"
-
-
-async def test_a_denial_that_stops_half_way_is_visibly_broken(caplog: pytest.LogCaptureFixture) -> None:
-    async with asked(UPGRADE) as (run, client, _):
-        await run.send({"type": "websocket.http.response.start", "status": 404})
-        await run.send({"type": "websocket.http.response.body", "body": b"half", "more_body": True})
-        run.end()
-        assert (await client.rest()).endswith(b"4\r\nhalf\r\n")
-    assert len(records(caplog)) == 1
-
-
-async def test_an_application_that_raises_before_accepting_is_500(caplog: pytest.LogCaptureFixture) -> None:
-    app = Recorder()
-    async with serve(app) as running:
-        client = await running.connect()
-        await client.send(UPGRADE)
-        error = RuntimeError("broken consumer")
-        error.add_note("consumer: ChatConsumer")
-        (await app.next()).fail(error)
-        assert (await client.response())[0] == 500
-    assert len(records(caplog)) == 1
-    assert "consumer: ChatConsumer" in caplog.text
-    assert "/ws/" in caplog.text
-
-
-async def test_an_application_that_raises_closes_with_1011(caplog: pytest.LogCaptureFixture) -> None:
-    app = Recorder()
-    async with serve(app) as running:
-        client, run = await opened(running, app)
-        run.fail(RuntimeError("broken consumer"))
-        opcode, payload = await client.message()
-        assert (opcode, payload[:2]) == (8, b"\x03\xf3")
-        await client.send(close_frame(1011))
-        assert await client.rest() == b""
-    assert len(records(caplog)) == 1
-
-
-async def test_an_application_that_cancels_itself_leaves_no_connection(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    app = Recorder()
-    async with serve(app) as running:
-        client, run = await opened(running, app)
-        run.fail(asyncio.CancelledError())
-        assert (await client.message())[1][:2] == b"\x03\xf3"
-        await client.send(close_frame(1011))
-        assert await client.rest() == b""
-        await eventually(lambda: not running.runtime.connections and not running.runtime.streams)
-    (line,) = records(caplog)
-    assert "CancelledError" in line
-
-
-async def test_an_application_that_returns_early(caplog: pytest.LogCaptureFixture) -> None:
-    app = Recorder()
-    async with serve(app) as running:
-        client, run = await opened(running, app)
-        run.end()
-        assert await client.message() == (8, b"\x03\xe8")
-        assert records(caplog) == []
-        client = await running.connect()
-        await client.send(UPGRADE)
-        (await app.next()).end()
-        assert (await client.response())[0] == 500
-    assert len(records(caplog)) == 1
-
-
-async def test_an_application_that_never_answers_the_handshake_is_503(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    async with asked(UPGRADE, websocket_connect_timeout=0.3) as (run, client, _):
-        assert (await client.response())[0] == 503
-        await run.receive()
-        assert (await run.receive())["type"] == "websocket.disconnect"
-        with pytest.raises(OSError, match="websocket.accept reaches nobody") as caught:
-            await run.send({"type": "websocket.accept"})
-        run.fail(ExceptionGroup("of tasks", [caught.value]))
-    (line,) = records(caplog)
-    assert "/ws/" in line
-    assert "--websocket_connect_timeout" in line
-
-
-async def test_frames_sent_ahead_of_the_accept_are_not_lost() -> None:
-    async with asked(UPGRADE + frame(b"early") * 3) as (run, client, _):
-        await client.send(frame(b"later" * 20_000))
-        await run.accept()
-        assert [(await run.receive())["text"] for _ in range(3)] == ["early"] * 3
-        assert (await run.receive())["text"] == "later" * 20_000
-
-
-async def test_a_peer_that_leaves_during_the_handshake() -> None:
-    async with asked(UPGRADE) as (run, client, _):
-        await run.receive()
-        client.writer.write_eof()
-        assert (await run.receive())["code"] == 1006
-        run.end()
-        assert await client.rest() == b""
-
-
 # Mistakes of the application
 
 
@@ -388,133 +245,14 @@ async def test_mistakes_are_told_and_harm_nobody(message: Any, error: type[Excep
         run.end()
 
 
-# Backpressure
-
-
-async def test_a_consumer_that_is_behind_stops_the_reading(clock: Clock) -> None:
+async def test_a_reason_that_is_no_text() -> None:
     app = Recorder()
-    async with serve(app, websocket_queue_size=10, ping_interval=20, ping_timeout=20) as running:
+    async with serve(app) as running:
         client, run = await opened(running, app)
-        client.write(frame(b"x" * 10_000) * 1000)
-        stream = stream_of(running)
-        await eventually(lambda: stream.held)
-        clock.advance(100)  # two pings' time: who is not read cannot answer, and is not dead
-        assert len(stream._inbox) <= 10
-        for _ in range(1000):
-            assert len((await run.receive())["text"]) == 10_000
-        assert not stream.held
-        run.end()
-
-
-async def test_the_queue_is_bounded_in_bytes_too() -> None:
-    app = Recorder()
-    async with serve(app, websocket_queue_bytes=50_000) as running:
-        client, run = await opened(running, app)
-        client.write(frame(b"x" * 20_000) * 50)
-        stream = stream_of(running)
-        await eventually(lambda: stream.held)
-        assert stream._inbox._size <= 70_000
-        for _ in range(50):
-            await run.receive()
-        run.end()
-
-
-async def test_what_arrived_before_the_loss_is_delivered_before_it() -> None:
-    app = Recorder()
-    async with serve(app, websocket_queue_size=2) as running:
-        client, run = await opened(running, app)
-        await client.send(b"".join(frame(b"%d" % number) for number in range(10)))
-        await eventually(lambda: stream_of(running).held)
-        client.reset()
-        connection = next(iter(running.runtime.connections))
-        connection.resume_reading()  # else the reset itself would wait, unread
-        texts = []
-        while (event := await run.receive())["type"] == "websocket.receive":
-            texts.append(event["text"])
-        assert texts == [str(number) for number in range(10)]
-        assert event["code"] == 1006
-        run.end()
-
-
-async def test_a_close_behind_a_full_inbox_keeps_its_code() -> None:
-    app = Recorder()
-    async with serve(app, websocket_queue_size=2) as running:
-        client, run = await opened(running, app)
-        await client.send(frame(b"x") * 5 + close_frame(4001, b"bye"))
-        await eventually(lambda: stream_of(running).held)
-        client.reset()
-        next(iter(running.runtime.connections)).resume_reading()
-        await eventually(lambda: not running.runtime.connections)
-        assert [(await run.receive())["text"] for _ in range(5)] == ["x"] * 5
-        assert await run.receive() == {"type": "websocket.disconnect", "code": 4001, "reason": "bye"}
-        run.end()
-
-
-async def test_an_application_that_returns_with_a_full_inbox_still_sees_the_peer_off() -> None:
-    app = Recorder()
-    async with serve(app, websocket_queue_size=2) as running:
-        client, run = await opened(running, app)
-        await client.send(frame(b"x") * 50 + close_frame(1000))
-        await eventually(lambda: stream_of(running).held)
-        run.end()
+        with pytest.raises(TypeError, match="must be a str, got bytes"):
+            await run.send({"type": "websocket.close", "reason": b"enough"})
+        await run.send({"type": "websocket.close"})
         assert await client.message() == (8, b"\x03\xe8")
-        assert await client.rest() == b""
-        await eventually(lambda: not running.runtime.connections)
-
-
-async def test_more_frames_ahead_of_the_accept_than_may_wait() -> None:
-    async with asked(UPGRADE + frame(b"early") * 10, websocket_queue_size=2) as (run, _, running):
-        await run.accept()
-        assert stream_of(running).held
-        assert [(await run.receive())["text"] for _ in range(10)] == ["early"] * 10
-
-
-async def test_send_waits_for_a_slow_reader() -> None:
-    app = Recorder()
-    async with serve(app, write_buffer_size=10_000) as running:
-        client, run = await opened(running, app)
-        sent = 0
-
-        async def flood() -> None:
-            nonlocal sent
-            while sent < 200:
-                await run.send({"type": "websocket.send", "bytes": b"x" * 100_000})
-                sent += 1
-
-        flooding = asyncio.ensure_future(flood())
-        await eventually(lambda: next(iter(running.runtime.connections)).congested)
-        assert sent < 200
-        for _ in range(200):
-            assert len((await client.message())[1]) == 100_000
-        await asyncio.wait_for(flooding, LONG)
-        run.end()
-
-
-async def test_a_reader_that_never_reads_is_cut_and_counted() -> None:
-    app = Recorder()
-    before = telemetry.counters["server.slow_reader"]
-    async with serve(app, write_buffer_size=10_000, write_timeout=0.3) as running:
-        _, run = await opened(running, app)
-        while telemetry.counters["server.slow_reader"] == before:
-            await run.send({"type": "websocket.send", "bytes": b"x" * 100_000})
-        while (event := await run.receive())["type"] != "websocket.disconnect":
-            pass
-        assert event["code"] == 1006
-        run.end()
-
-
-async def test_a_sender_that_does_not_wait_is_bounded_in_bytes() -> None:
-    app = Recorder()
-    before = telemetry.counters["server.slow_reader"]
-    async with serve(app, write_buffer_size=10_000, write_limit=2_000_000) as running:
-        _, run = await opened(running, app)
-        flood = [
-            asyncio.ensure_future(run.send({"type": "websocket.send", "bytes": b"x" * 100_000}))
-            for _ in range(200)
-        ]
-        await asyncio.wait_for(asyncio.gather(*flood), LONG)
-        assert telemetry.counters["server.slow_reader"] == before + 1
-        assert (await run.receive())["code"] == 1006
         run.end()
 
 
@@ -653,24 +391,3 @@ async def test_a_stream_is_freed_without_the_garbage_collector() -> None:
             await eventually(lambda: stream() is None)
         finally:
             gc.enable()
-
-
-@pytest.mark.parametrize("header", [(b"x", b"a\r\nb: c"), (b"content-length", b"x")])
-async def test_an_accept_that_cannot_be_sent_leaves_the_handshake_open(header: tuple[bytes, bytes]) -> None:
-    async with asked(UPGRADE) as (run, client, _):
-        await run.receive()
-        with pytest.raises(ValueError, match=r"header|Content-Length") as caught:
-            await run.send({"type": "websocket.accept", "headers": [header]})
-        run.fail(caught.value)
-        assert (await client.response())[0] == 500
-
-
-async def test_a_reason_that_is_no_text() -> None:
-    app = Recorder()
-    async with serve(app) as running:
-        client, run = await opened(running, app)
-        with pytest.raises(TypeError, match="must be a str, got bytes"):
-            await run.send({"type": "websocket.close", "reason": b"enough"})
-        await run.send({"type": "websocket.close"})
-        assert await client.message() == (8, b"\x03\xe8")
-        run.end()

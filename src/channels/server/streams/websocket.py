@@ -1,4 +1,8 @@
-"""One WebSocket: from the opening request over its messages to its end."""
+"""One WebSocket: from the opening request over its messages to its end.
+
+Longer than other files, because it is one machine of five states: each method is a step from one of them to
+another, and whoever changes a step has to see the others. What has no state is in modules of its own.
+"""
 
 from __future__ import annotations
 
