@@ -114,6 +114,7 @@ def measured(rows: Sequence[Row], options: argparse.Namespace) -> Run:
         else f"Median of {rounds} rounds of {seconds:g} s, in turn"
     )
     method = f"{turns}; the server on one core, the load on another."
+    method += " Memory and the big room with a fifth of their sockets." if options.quick else ""
     run = Run(machine(installed, method))
     with tempfile.TemporaryDirectory() as folder:
         site = Site.prepared(Path(folder))
