@@ -317,9 +317,15 @@ def test_lines_are_written_once():
 
 
 @pytest.mark.parametrize(
-    "field", [(b"x-long", b"x" * 129), (b"Set-Cookie", b"a=b"), (b"authorization", b"a")]
+    "field",
+    [
+        (b"x-long", b"x" * 129),
+        (b"Set-Cookie", b"a=b"),
+        (b"authorization", b"a"),
+        (b"Sec-WebSocket-Accept", b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
+    ],
 )
-def test_long_and_secret_values_are_not_kept(field):
+def test_long_secret_and_single_values_are_not_kept(field):
     lines = _Lines()
     assert lines[field] == b"%b: %b\r\n" % field
     assert not lines

@@ -16,12 +16,15 @@ from channels.protocols.http1_head import tokens
 _TOKEN = bytes(c for c in range(128) if chr(c).isalnum() or c in b"!#$%&'*+-.^_`|~")
 _UNSENDABLE = frozenset(b"\r\n\0")
 _SETTLED_HERE = frozenset({b"transfer-encoding", b"connection"})
+_FRAMING = frozenset({b"transfer-encoding", b"content-length"})
 _BODYLESS = frozenset({101, 204, 304})
 _MAX_NAMES = 1024
-#: Lines that are kept, and how long a value may be for it; what is secret is not kept at all.
+#: Lines that are kept, and how long a value may be for it. What is secret, or never comes again, is not kept.
 _MAX_LINES = 1024
 _MAX_KNOWN = 128
-_SECRET = frozenset({b"set-cookie", b"authorization", b"proxy-authenticate", b"www-authenticate"})
+_UNKEPT = frozenset(
+    {b"set-cookie", b"authorization", b"proxy-authenticate", b"www-authenticate", b"sec-websocket-accept"}
+)
 
 
 def _status_line(status: int) -> bytes:
@@ -135,7 +138,9 @@ class ResponseWriter:
         if not 200 <= status <= 999 and status != 101:
             raise ValueError(f"A response status is 101 or 200 to 999, not {status!r}.")
         block, fields = _serialize(headers)
-        if len(fields) != len(headers) or not _SETTLED_HERE.isdisjoint(fields) or status in _BODYLESS:
+        if status == 101 and _FRAMING.isdisjoint(fields):
+            self._persistent = False  # nothing else of it is settled here
+        elif len(fields) != len(headers) or not _SETTLED_HERE.isdisjoint(fields) or status in _BODYLESS:
             block = self._settle(status, headers, fields)
         self._choose_framing(status, fields.get(b"content-length"))
         if self._framing is _CHUNKED:
@@ -283,7 +288,7 @@ class _Lines(dict[tuple[bytes, bytes], bytes]):
                 f"The value {value!r} of header {name!r} cannot be sent: it contains CR, LF or NUL."
             )
         line = b"%b: %b\r\n" % (name, value)
-        if len(value) <= _MAX_KNOWN and lowered not in _SECRET:
+        if len(value) <= _MAX_KNOWN and lowered not in _UNKEPT:
             if len(self) >= _MAX_LINES:
                 self.clear()
             self[field] = line
