@@ -55,34 +55,27 @@ async def slow_reader(port: int) -> str:
             socket.transport.abort()
 
 
-async def slow_sender(port: int) -> str:
-    """Sends a body byte by byte."""
-
-    async def body() -> None:
+async def _drip(port: int, beginning: bytes) -> str:
+    async def one() -> None:
         _, writer = await _raw(port)
         with contextlib.closing(writer):
-            writer.write(b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 1000000\r\n\r\n")
+            writer.write(beginning)
             while True:
                 writer.write(b"x")
                 await writer.drain()
                 await asyncio.sleep(0.2)
 
-    return await _many(500, body)
+    return await _many(500, one)
+
+
+async def slow_sender(port: int) -> str:
+    """Sends a body byte by byte."""
+    return await _drip(port, b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 1000000\r\n\r\n")
 
 
 async def header_drip(port: int) -> str:
     """Sends a head byte by byte."""
-
-    async def head() -> None:
-        _, writer = await _raw(port)
-        with contextlib.closing(writer):
-            writer.write(b"GET / HTTP/1.1\r\nHost: test\r\nX: ")
-            while True:
-                writer.write(b"x")
-                await writer.drain()
-                await asyncio.sleep(0.2)
-
-    return await _many(500, head)
+    return await _drip(port, b"GET / HTTP/1.1\r\nHost: test\r\nX: ")
 
 
 def _bomb() -> bytes:

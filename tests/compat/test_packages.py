@@ -162,9 +162,8 @@ def signals_kept() -> Iterator[None]:
         signal.sender_receivers_cache.clear()
 
 
-@override_settings(CHANNEL_LAYERS=IN_MEMORY)
-@pytest.mark.usefixtures("signals_kept")
-async def test_djangochannelsrestframework() -> None:
+def users_consumer() -> Any:
+    """The model of users over a socket, as that package's documentation writes it."""
     package("djangochannelsrestframework")
     package("rest_framework")
     from djangochannelsrestframework.decorators import action
@@ -187,7 +186,13 @@ async def test_djangochannelsrestframework() -> None:
         def shout(self, text: str, **kwargs: Any) -> Any:
             return {"shout": text.upper()}, 200
 
-    socket = WebsocketCommunicator(Users.as_asgi(), "/")
+    return Users
+
+
+@override_settings(CHANNEL_LAYERS=IN_MEMORY)
+@pytest.mark.usefixtures("signals_kept")
+async def test_djangochannelsrestframework() -> None:
+    socket = WebsocketCommunicator(users_consumer().as_asgi(), "/")
     assert (await socket.connect(timeout=TIMEOUT))[0]
     answer = await exchange(socket, {"action": "create", "request_id": 1, "data": {"username": "ada"}})
     assert (answer["response_status"], answer["data"]["username"]) == (201, "ada")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import tempfile
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,30 @@ socket.binaryType = "arraybuffer";
 socket.onopen = () => socket.send("hello ".repeat(1000));
 socket.onmessage = event => fetch("/report?" + event.data.length + "," + socket.extensions.length);
 </script>"""
+
+
+@contextlib.asynccontextmanager
+async def browsing(url: str) -> AsyncIterator[None]:
+    """A browser that opens a page, whoever signed its certificate."""
+    # Not under tmp_path: a browser that is being ended still writes there.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        process = await asyncio.create_subprocess_exec(
+            "chromium",
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--ignore-certificate-errors",
+            "--remote-debugging-port=0",
+            f"--user-data-dir={profile}",
+            url,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        try:
+            yield
+        finally:
+            process.terminate()
+            await process.wait()
 
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is not installed")
@@ -43,25 +69,8 @@ async def test_page_and_websocket(tmp_path: Path) -> None:
 
     async with serve(app, endpoints=(pair.endpoint,), websocket_deflate=True) as running:
         host, port = running.server.addresses[0]
-        # Not under tmp_path: a browser that is being ended still writes there.
-        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-            process = await asyncio.create_subprocess_exec(
-                "chromium",
-                "--headless",
-                "--no-sandbox",
-                "--disable-gpu",
-                "--ignore-certificate-errors",
-                "--remote-debugging-port=0",
-                f"--user-data-dir={profile}",
-                f"https://{host}:{port}/",
-                stdout=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.DEVNULL,
-            )
-            try:
-                size, extensions = (await asyncio.wait_for(reported, 60)).split(",")
-            finally:
-                process.terminate()
-                await process.wait()
+        async with browsing(f"https://{host}:{port}/"):
+            size, extensions = (await asyncio.wait_for(reported, 60)).split(",")
     assert (int(size), int(extensions) > 0) == (6000, True)
     assert {scope["http_version"] for scope in scopes} == {"2"}
     websockets = [scope for scope in scopes if scope["type"] == "websocket"]

@@ -4,7 +4,7 @@ import asyncio
 import contextvars
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 import pytest
@@ -170,6 +170,15 @@ async def test_cancelled_later_it_runs_on_and_is_dropped(pool: Pool) -> None:
     assert await visit(pool, lambda: "next").outcome(lane) == "next"
 
 
+async def cancelled(outcome: Coroutine[Any, Any, Any], begun: asyncio.Event) -> None:
+    """Cancel who waits for a call, once it has begun."""
+    task = asyncio.ensure_future(outcome)
+    await begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
 async def test_cancelling_reaches_async_code_inside(pool: Pool) -> None:
     begun, ended = asyncio.Event(), threading.Event()
 
@@ -183,11 +192,7 @@ async def test_cancelling_reaches_async_code_inside(pool: Pool) -> None:
         finally:
             ended.set()
 
-    task = asyncio.ensure_future(visit(pool, handler).outcome(Lane(pool)))
-    await begun.wait()
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
+    await cancelled(visit(pool, handler).outcome(Lane(pool)), begun)
     while not ended.is_set():
         await asyncio.sleep(0.001)
 
@@ -214,11 +219,7 @@ async def test_cancelling_reaches_who_sends(moment: str, pool: Pool) -> None:
         finally:
             ended.set()
 
-    task = asyncio.ensure_future(visit(pool, handler).outcome(Lane(pool)))
-    await begun.wait()
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
+    await cancelled(visit(pool, handler).outcome(Lane(pool)), begun)
     go_on.set()
     while not ended.is_set():
         await asyncio.sleep(0.001)
