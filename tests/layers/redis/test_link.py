@@ -80,14 +80,18 @@ async def test_no_reply_in_time_ends_the_link(server):
 
 
 async def test_replies_in_time_keep_the_link(server):
-    link = Link(await server.connection(), 0.1)
+    """The time of the oldest command is over; what waits now was written later."""
+    link = Link(await server.connection(), PATIENCE)
     for _ in range(4):
         reply = link.execute("GET", "a")
-        await asyncio.sleep(0.04)
+        link._timer.cancel()
+        link._check()
+        assert link._timer.when() > asyncio.get_running_loop().time()
         server.say(b"+ok\r\n")
         assert await done(reply) == b"ok"
-    await asyncio.sleep(0.15)
-    assert link.lost is None
+    link._timer.cancel()
+    link._check()
+    assert (link.lost, link._timer) == (None, None)
     await link.aclose()
 
 
