@@ -192,6 +192,23 @@ def test_the_pages_fit_a_phone_and_a_desk(chat: Chat, ada: Chrome, tmp_path: Pat
     picture_each_size(ada, tmp_path / "lost")
 
 
+def test_the_last_line_stays_in_sight(chat: Chat, ada: Chrome) -> None:
+    """Also when a phone's keyboard takes half of the page; who reads what was before is left alone."""
+    below = "const l = document.querySelector('#log'); return l.scrollHeight - l.scrollTop - l.clientHeight"
+    resize(ada, PHONE)
+    join(ada, chat, "ada")
+    enter(ada, chat)
+    for number in range(20):
+        say(ada, f"line {number}")
+    wait_for_line(ada, "adaline 19")
+    resize(ada, (PHONE[0], PHONE[1] // 2))
+    WebDriverWait(ada, PATIENCE).until(lambda window: window.execute_script(below) < 2)
+    ada.execute_script("document.querySelector('#log').scrollTop = 0")
+    WebDriverWait(ada, PATIENCE).until(lambda window: window.execute_script(below) > 60)
+    resize(ada, PHONE)
+    assert ada.execute_script("return document.querySelector('#log').scrollTop") == 0
+
+
 def picture_each_size(window: Chrome, path: Path) -> None:
     for name, size, night in (("desk", DESKTOP, False), ("phone", PHONE, False), ("night", PHONE, True)):
         resize(window, size)

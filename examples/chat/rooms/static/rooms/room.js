@@ -18,6 +18,7 @@ let socket = null;
 let attempts = 0;
 let timer = 0;
 let wasOpen = false;
+let atEnd = true;
 
 function showStatus(state, text, link) {
   status.dataset.state = state;
@@ -32,7 +33,6 @@ function showStatus(state, text, link) {
 }
 
 function show(kind, name, text) {
-  const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 60;
   const line = document.createElement("li");
   line.className = kind;
   if (kind === "message") {
@@ -45,6 +45,10 @@ function show(kind, name, text) {
   }
   log.append(line);
   while (log.children.length > KEPT) log.firstElementChild.remove();
+  stayAtEnd();
+}
+
+function stayAtEnd() {
   if (atEnd) log.scrollTop = log.scrollHeight;
 }
 
@@ -93,6 +97,9 @@ form.addEventListener("submit", (event) => {
   input.value = "";
   input.focus();
 });
+log.addEventListener("scroll", () => { atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 60; });
+// A phone's keyboard takes half of the page: the last line stays in sight.
+new ResizeObserver(stayAtEnd).observe(log);
 addEventListener("online", retryNow);
 // A page that is left may be kept for the way back, its socket with it: leave the room all the same.
 addEventListener("pagehide", () => {
