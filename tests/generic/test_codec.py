@@ -8,6 +8,7 @@ import math
 import uuid
 
 import pytest
+from django.http import QueryDict
 from django.utils.functional import lazystr
 from django.utils.safestring import mark_safe
 
@@ -98,3 +99,10 @@ def test_whatever_json_reads(text):
 def test_no_json(text):
     with pytest.raises(json.JSONDecodeError):
         decode(text)
+
+
+def test_a_query_dict_is_written_as_json_writes_it() -> None:
+    query = QueryDict("a=1&a=2&b=3")
+    assert encode(query) == '{"a":"2","b":"3"}'
+    assert encode({"deep": [({"query": query},)]}) == '{"deep":[[{"query":{"a":"2","b":"3"}}]]}'
+    assert encode({"plain": [[1, "x"]]}) == '{"plain":[[1,"x"]]}'

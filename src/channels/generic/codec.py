@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 from django.core.serializers.json import DjangoJSONEncoder
+from django.utils.datastructures import MultiValueDict
 from django.utils.functional import Promise
 
 MAX_PATH: Final = 32  # levels an error message walks down
@@ -39,11 +40,23 @@ def encode(content: Any) -> str:
     """
     try:
         text = _encoder.encode(content)
+        # msgspec would write all values of a QueryDict, where json writes the last ones.
+        if b'":[' in text and _holds_multiple_values(content):
+            return _encode_slowly(content)
     except (TypeError, ValueError, NotImplementedError, RecursionError):
         return _encode_slowly(content)
     if b"null" in text and _holds_nonfinite(content):  # msgspec would turn NaN into null
         return _encode_slowly(content)
     return text.decode()
+
+
+def _holds_multiple_values(value: Any) -> bool:
+    kind = type(value)
+    if kind is dict:
+        return any(map(_holds_multiple_values, value.values()))
+    if kind is list or kind is tuple:
+        return any(map(_holds_multiple_values, value))
+    return isinstance(value, MultiValueDict)
 
 
 def _holds_nonfinite(value: Any) -> bool:
