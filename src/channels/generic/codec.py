@@ -27,6 +27,7 @@ def _plain(value: Any) -> Any:
 
 _encoder: Final = msgspec.json.Encoder(enc_hook=_plain)
 _decoder: Final = msgspec.json.Decoder()
+_SCALARS: Final = frozenset({str, int, float, bool, type(None)})
 
 
 def encode(content: Any) -> str:
@@ -53,10 +54,13 @@ def encode(content: Any) -> str:
 def _holds_multiple_values(value: Any) -> bool:
     kind = type(value)
     if kind is dict:
-        return any(map(_holds_multiple_values, value.values()))
-    if kind is list or kind is tuple:
-        return any(map(_holds_multiple_values, value))
-    return isinstance(value, MultiValueDict)
+        value = value.values()
+    elif kind is not list and kind is not tuple:
+        return isinstance(value, MultiValueDict)
+    for child in value:
+        if type(child) not in _SCALARS and _holds_multiple_values(child):
+            return True
+    return False
 
 
 def _holds_nonfinite(value: Any) -> bool:
