@@ -57,10 +57,7 @@ def _holds_multiple_values(value: Any) -> bool:
         value = value.values()
     elif kind is not list and kind is not tuple:
         return isinstance(value, MultiValueDict)
-    for child in value:
-        if type(child) not in _SCALARS and _holds_multiple_values(child):
-            return True
-    return False
+    return any(type(child) not in _SCALARS and _holds_multiple_values(child) for child in value)
 
 
 def _holds_nonfinite(value: Any) -> bool:
