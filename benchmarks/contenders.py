@@ -67,7 +67,9 @@ class Contender:
         return environment.variables(**extra)
 
 
-_FAIRWAY = ("-m", "daphne", "-v", "0", "-b", "127.0.0.1", "-p", "{port}", "{app}")
+# One socket sends for the whole room here, more than a browser may.
+_RATE = ("--websocket-max-rate", "0")
+_FAIRWAY = ("-m", "daphne", "-v", "0", *_RATE, "-b", "127.0.0.1", "-p", "{port}", "{app}")
 _QUIET = ("--log-level", "warning")
 #: The servers with the options that are their best: no access log, uvloop where it is theirs, one process.
 _SERVERS = {
