@@ -9,7 +9,7 @@ A large group is served in slices, so that one message to everybody does not hol
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
+from collections import deque
 from threading import get_ident
 from typing import Final, NamedTuple, Protocol
 
@@ -181,20 +181,23 @@ class Fanout:
         return max(1, len(part))
 
     def _append(self, members: list[LocalChannel], message: Message, expires: float) -> int:
-        """Put a copy on each channel; returns how many were full."""
-        reached, missed, copy = [], Counter[str](), copier(message)
-        for channel in members:
-            if channel.loop is None:
-                missed["closed"] += 1
-            elif channel.append(copy(message), expires):
-                reached.append(channel)
-            else:
-                missed["capacity"] += 1
-        for reason, amount in missed.items():
-            self._counts.dropped(reason, amount)
-        self._counts.delivered += len(reached)
-        announce_all(reached)
-        return missed["capacity"]
+        """Put a copy on each channel whose consumer has not ended; returns how many were full."""
+        present = [channel for channel in members if channel.loop is not None]
+        if len(present) < len(members):
+            self._counts.dropped("closed", len(members) - len(present))
+        return append_all(present, message, expires, self._counts)
+
+
+def append_all(members: list[LocalChannel], message: Message, expires: float, counts: Counts) -> int:
+    """Put a copy of ``message`` on each channel and tell whoever receives; returns how many were full."""
+    copy = copier(message)
+    reached = [channel for channel in members if channel.append(copy(message), expires)]
+    full = len(members) - len(reached)
+    if full:
+        counts.dropped("capacity", full)
+    counts.delivered += len(reached)
+    announce_all(reached)
+    return full
 
 
 def _write(broadcast: Broadcast, members: list[LocalChannel]) -> list[LocalChannel]:

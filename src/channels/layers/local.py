@@ -19,7 +19,7 @@ from typing import Any
 from channels.exceptions import ChannelFull
 from channels.layers.channel import LocalChannel, announce_all
 from channels.layers.drops import DropCounter
-from channels.layers.fanout import Fanout
+from channels.layers.fanout import Fanout, append_all
 from channels.layers.joined import Joined
 from channels.layers.values import copy_message
 from channels.typing import Message
@@ -139,16 +139,7 @@ class LocalDelivery:
             if fanout.busy and fanout.thread == get_ident():
                 self._latest = fanout
         if route.names:
-            full += self._append_all(self._members(route.names), message, expires)
-        return full
-
-    def _append_all(self, members: list[LocalChannel], message: Message, expires: float) -> int:
-        reached = [channel for channel in members if channel.append(copy_message(message), expires)]
-        full = len(members) - len(reached)
-        if full:
-            self.dropped("capacity", full)
-        self.delivered += len(reached)
-        announce_all(reached)
+            full += append_all(self._members(route.names), message, expires, self)
         return full
 
     def _settle(self, current: Fanout | None = None) -> None:

@@ -44,11 +44,7 @@ def nested_too_deeply(key: object) -> TypeError:
 
 
 def copier(message: Message) -> Callable[[Message], Message]:
-    """Return what makes copies of ``message`` like :func:`copy_message`, for many receivers of the same.
-
-    Raises:
-        TypeError: a value cannot travel through a layer.
-    """
+    """Return what makes copies of ``message`` like :func:`copy_message`, for many receivers of the same."""
     flat = all(type(value) in IMMUTABLE for value in message.values())
     return dict if flat else copy_message
 
