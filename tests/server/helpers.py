@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import socket
+import ssl
 import struct
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -112,10 +113,11 @@ class Running:
         self.server = server
         self._clients: list[Client] = []
 
-    async def connect(self) -> Client:
+    async def connect(self, context: ssl.SSLContext | None = None) -> Client:
+        """A client; with a context for TLS."""
         address = self.server.addresses[0]
         if isinstance(address, tuple):
-            pair = await asyncio.open_connection(*address, limit=2**16)
+            pair = await asyncio.open_connection(*address, limit=2**16, ssl=context)
         else:
             pair = await asyncio.open_unix_connection(address)
         self._clients.append(Client(*pair))

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from channels import telemetry
-from channels.server.connection import address_pair
+from channels.server.connection import LINGER, Connection
+from channels.server.progress import Progress
+from tests.server.certificates import make_pair
 from tests.server.conftest import Clock
 from tests.server.helpers import (
     GET,
+    LONG,
     UPGRADE,
     Recorder,
     asked,
@@ -23,43 +27,111 @@ from tests.server.helpers import (
     serve,
 )
 
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        (("127.0.0.1", 80), ["127.0.0.1", 80]),
-        (("::1", 80, 0, 0), ["::1", 80]),
-        ("/run/s", ["/run/s", None]),
-        (b"\0abstract", ["\0abstract", None]),
-        ("", None),
-        (None, None),
-    ],
-)
-def test_addresses(name: Any, expected: Any) -> None:
-    assert address_pair(name) == expected
+#: What comes behind a response: the next request, a close, or a body that nobody wants.
+ENDINGS = {
+    "keep-alive": GET,
+    "close": b"GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n",
+    "body": b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 10\r\n\r\n",
+    "stop": GET,
+}
 
 
-@pytest.mark.parametrize("then", ["keep-alive", "close"])
-async def test_a_download_that_goes_on_is_not_cut(then: str, clock: Clock) -> None:
+@pytest.mark.parametrize("encrypted", [False, True], ids=["clear", "tls"])
+@pytest.mark.parametrize("then", ENDINGS)
+async def test_a_download_that_goes_on_is_not_cut(
+    then: str, encrypted: bool, clock: Clock, tmp_path: Path
+) -> None:
     """However long it takes: what comes behind the response has no limit before it is read."""
     size = 60_000_000  # much more than the kernel takes at once
     before = telemetry.counters["server.slow_reader"]
-    async with asked(
-        b"GET / HTTP/1.1\r\nHost: test\r\nConnection: " + then.encode() + b"\r\n\r\n",
-        write_buffer_size=10_000,
-        write_timeout=10,
-        keep_alive_timeout=10,
-    ) as (run, client, running):
-        sending = asyncio.ensure_future(run.respond(b"x" * size))
+    app, pair = Recorder(), make_pair(tmp_path)
+    limits: dict[str, Any] = {
+        "write_buffer_size": 10_000,
+        "write_timeout": 10,
+        "keep_alive_timeout": 10,
+        "drain_idle_timeout": 0,
+    }
+    if encrypted:
+        limits["endpoints"] = (pair.endpoint,)
+    async with serve(app, drain_timeout=LONG, **limits) as running:
+        client = await running.connect(pair.client("http/1.1") if encrypted else None)
+        await client.send(ENDINGS[then])
+        run = await app.next()
+        sending = asyncio.ensure_future(run.respond(b"x" * size, headers=[(b"content-length", b"%d" % size)]))
         await client.until(b"\r\n\r\n")
+        stopping = asyncio.ensure_future(running.server.stop()) if then == "stop" else None
         (connection,) = running.runtime.connections
-        transport = connection._transport
         for _ in range(10):  # many times the limits, and something is read within each of them
-            unread = transport.get_write_buffer_size()
+            look = connection._look()
             await client.read(size // 10)
-            await eventually(lambda: transport.get_write_buffer_size() < max(unread - 10_000, 1))  # noqa: B023
+            await eventually(lambda: _has_moved(connection, look))  # noqa: B023
             clock.advance(9)
         await sending
+        run.end()
+        await client.close()
+        if stopping is not None:
+            await stopping
+    assert telemetry.counters["server.slow_reader"] == before
+
+
+def _has_moved(connection: Connection, earlier: Progress) -> bool:
+    look = connection._look()
+    return look.since(earlier) >= 10_000 or not look.left
+
+
+async def test_the_loops_own_limit_of_a_close_does_not_count(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A loop gives up a peer over TLS so many seconds after the close, whether it reads or not."""
+    monkeypatch.setattr("asyncio.constants.SSL_SHUTDOWN_TIMEOUT", 0.2)
+    size, pair = 60_000_000, make_pair(tmp_path)
+    async with serve(Recorder(), endpoints=(pair.endpoint,)) as running:
+        app: Recorder = running.server.config.app  # type: ignore[assignment]
+        client = await running.connect(pair.client("http/1.1"))
+        await client.send(ENDINGS["close"])
+        run = await app.next()
+        await run.respond(b"x" * size)
+        run.end()
+        await client.read(size // 2)
+        await asyncio.sleep(0.4)  # longer than that limit: nothing tells that it was kept
+        assert len(await client.rest()) > size // 2
+
+
+@pytest.mark.parametrize("encrypted", [False, True], ids=["clear", "tls"])
+async def test_who_does_not_read_what_came_before_a_close_is_cut(
+    encrypted: bool, clock: Clock, tmp_path: Path
+) -> None:
+    before, pair = telemetry.counters["server.slow_reader"], make_pair(tmp_path)
+    app, options = Recorder(), {"endpoints": (pair.endpoint,)} if encrypted else {}
+    async with serve(app, write_timeout=10, write_buffer_size=100_000_000, **options) as running:
+        client = await running.connect(pair.client("http/1.1") if encrypted else None)
+        await client.send(ENDINGS["close"])
+        run = await app.next()
+        await run.respond(b"x" * 30_000_000)
+        run.end()
+        (connection,) = running.runtime.connections
+        clock.advance(9)
+        assert connection in running.runtime.connections
+        # What the kernel takes on the way counts as read, once.
+        for _ in range(5):
+            clock.advance(10)
+            await asyncio.sleep(0)
+        await eventually(lambda: not running.runtime.connections)
+    assert telemetry.counters["server.slow_reader"] == before + 1
+
+
+async def test_who_never_says_goodbye_is_not_waited_for(clock: Clock, tmp_path: Path) -> None:
+    before, pair = telemetry.counters["server.slow_reader"], make_pair(tmp_path)
+    async with serve(echo, endpoints=(pair.endpoint,), write_timeout=10) as running:
+        client = await running.connect(pair.client("http/1.1"))
+        client.writer.transport.pause_reading()
+        await client.send(ENDINGS["close"])
+        (connection,) = running.runtime.connections
+        await eventually(lambda: connection.closing and not connection._look().left)
+        clock.advance(10)
+        clock.advance(LINGER)
+        await eventually(lambda: not running.runtime.connections)
+        client.writer.transport.abort()
     assert telemetry.counters["server.slow_reader"] == before
 
 

@@ -17,6 +17,7 @@ from channels.server.sockets import (
     EndpointError,
     ListenError,
     address_of,
+    address_pair,
     endpoint_strings,
     open_sockets,
     parse_endpoint,
@@ -201,3 +202,18 @@ def test_an_inherited_socket() -> None:
 def test_a_descriptor_that_is_not_open() -> None:
     with pytest.raises(ListenError, match="file descriptor 987: it is not open"):
         open_sockets(Endpoint("fd", fileno=987), 5)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        (("127.0.0.1", 80), ["127.0.0.1", 80]),
+        (("::1", 80, 0, 0), ["::1", 80]),
+        ("/run/s", ["/run/s", None]),
+        (b"\0abstract", ["\0abstract", None]),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_addresses(name: Any, expected: Any) -> None:
+    assert address_pair(name) == expected

@@ -15,8 +15,10 @@ from channels import telemetry
 from channels.server.files import FilePart
 from channels.server.http1 import HTTP1Handler
 from channels.server.http2 import HTTP2Handler, Opening
+from channels.server.progress import Progress
 from channels.server.proxy_protocol import Pair, ProxyGreeting
 from channels.server.runtime import Runtime
+from channels.server.sockets import Address, address_pair
 from channels.server.timers import NEVER
 from channels.server.tls import Credentials
 
@@ -49,18 +51,6 @@ class Handler(Protocol):
     def stop(self) -> None:
         """The server stops: finish what runs, take nothing new."""
         ...
-
-
-Address = list[Any]
-
-
-def address_pair(name: Any) -> Address | None:
-    """Turn a socket's name into ASGI's pair: [host, port], or [path, None] for a Unix socket."""
-    if isinstance(name, tuple):
-        return [name[0], name[1]]
-    if isinstance(name, bytes):
-        name = name.decode("utf-8", "surrogateescape")
-    return [name, None] if name else None
 
 
 def _wake(waiter: asyncio.Future[None]) -> None:
@@ -122,7 +112,7 @@ class Connection(asyncio.Protocol):
         self._out_size = 0
         self._paused = False
         self._close_by = self._stalled_at = NEVER
-        self._progress = 0
+        self._progress: Progress
         self._waiters: list[asyncio.Future[None]] | None = None
 
     # What asyncio tells us
@@ -334,21 +324,16 @@ class Connection(asyncio.Protocol):
             return
         self.flush()
         self.closing = True
-        self._stalled_at, self._progress = NEVER, 0
-        limit = self.runtime.config.write_timeout
+        self._stalled_at = NEVER
         if linger and self._transport.can_write_eof():
             try:
                 self._transport.write_eof()
             except OSError:
                 self._transport.abort()  # the peer is gone, and the loop has not noticed yet
             self.resume_reading()
-            limit = LINGER if limit is None else min(LINGER, limit)
         else:
-            self._progress = self._transport.get_write_buffer_size()
             self._transport.close()
-        if limit is not None:
-            self._close_by = self.runtime.timers.now + limit
-            self.runtime.timers.schedule(self, self._close_by)
+        self._watch_close()
 
     def abort(self) -> None:
         """Close at once; what waits to be written is lost."""
@@ -365,19 +350,34 @@ class Connection(asyncio.Protocol):
     def on_due(self, now: float) -> float:
         """Cut a peer that does not close, or does not read."""
         if now >= self._close_by:
-            return self._close_is_due(now)
-        if now >= self._stalled_at and not self._has_read():
-            self.cut("timeout")
-            return NEVER
+            return self._close_is_due()
+        if now >= self._stalled_at:
+            if self._is_stalled():
+                self.cut("timeout")
+                return NEVER
+            self._watch_progress()
         return min(self._close_by, self._stalled_at)
 
-    def _close_is_due(self, now: float) -> float:
+    def _watch_close(self) -> None:
+        """Look again when the peer has had time to read more, or, with nothing left to read, to close."""
+        limit = self.runtime.config.write_timeout
+        self._progress = self._look()
+        if not self._progress.left or limit is None:
+            limit = LINGER if limit is None else min(LINGER, limit)
+        self._close_by = self.runtime.timers.now + limit
+        self.runtime.timers.schedule(self, self._close_by)
+
+    def _close_is_due(self) -> float:
         """Whoever still reads what was sent before the close gets all of it, however long that takes."""
-        limit, unread = self.runtime.config.write_timeout, self._transport.get_write_buffer_size()
-        if limit is None or self._progress - unread < self.runtime.config.write_buffer_size // 4:
+        unlimited = self.runtime.config.write_timeout is None
+        if self._look().left:
+            if not unlimited and self._is_stalled():
+                self.cut("timeout")
+                return NEVER
+        elif not self._look().since(self._progress):
             self.abort()
             return NEVER
-        self._progress, self._close_by = unread, now + limit
+        self._watch_close()
         return self._close_by
 
     def cut(self, reason: str) -> None:
@@ -385,16 +385,16 @@ class Connection(asyncio.Protocol):
         telemetry.count("server.slow_reader", reason=reason, client=self.client)
         self.abort()
 
-    def _has_read(self) -> bool:
+    def _look(self) -> Progress:
+        return Progress(self._transport, tls=self._credentials is not None)
+
+    def _is_stalled(self) -> bool:
         """Judge progress since the last look; a trickle of single bytes is none."""
-        if self._progress - self.unsent < self.runtime.config.write_buffer_size // 4:
-            return False
-        self._watch_progress()
-        return True
+        return self._look().since(self._progress) < self.runtime.config.write_buffer_size // 4
 
     def _watch_progress(self) -> None:
         limit = self.runtime.config.write_timeout
         if limit is not None:
-            self._progress = self.unsent
+            self._progress = self._look()
             self._stalled_at = self.runtime.timers.now + limit
             self.runtime.timers.schedule(self, self._stalled_at)

@@ -15,15 +15,19 @@ import socket
 from typing import Any
 
 from channels import telemetry
-from channels.server.connection import Connection, address_pair
+from channels.server.connection import Connection
 from channels.server.proxied_tls import read_proxy_header
 from channels.server.runtime import Runtime
+from channels.server.sockets import address_pair
 from channels.server.tls import Credentials
 
 logger = logging.getLogger("channels.server")
 
 #: How many connections are accepted before others have their turn.
 _AT_ONCE = 64
+#: Seconds that the loop lets a peer take to read what was sent before a close, and to say goodbye. The
+#: loop counts from the close whether the peer reads or not; :class:`Connection` judges by what it reads.
+_SHUTDOWN = 86_400.0
 #: Seconds without accepting after the process could not open another file.
 PAUSE = 1.0
 
@@ -119,7 +123,11 @@ class Doorway:
         more: dict[str, Any] = {}
         if self._credentials is not None:
             limit = runtime.config.tls_timeout
-            more = {"ssl": self._credentials.context, "ssl_handshake_timeout": limit}
+            more = {
+                "ssl": self._credentials.context,
+                "ssl_handshake_timeout": limit,
+                "ssl_shutdown_timeout": _SHUTDOWN,
+            }
         try:
             await runtime.loop.connect_accepted_socket(lambda: connection, sock, **more)
         except OSError as error:  # TLS's errors, timeouts and resets all are

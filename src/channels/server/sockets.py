@@ -351,6 +351,15 @@ def address_of(sock: socket.socket) -> tuple[str, int] | str:
     return (name[0], name[1]) if isinstance(name, tuple) else os.fsdecode(name)
 
 
+def address_pair(name: Any) -> Address | None:
+    """Turn a socket's name into ASGI's pair: [host, port], or [path, None] for a Unix socket."""
+    if isinstance(name, tuple):
+        return [name[0], name[1]]
+    if isinstance(name, bytes):
+        name = name.decode("utf-8", "surrogateescape")
+    return [name, None] if name else None
+
+
 def remove_unix_socket(sock: socket.socket) -> None:
     """Remove the file of a Unix socket of ours; harmless for any other."""
     if sock.family == socket.AF_UNIX:
