@@ -39,6 +39,15 @@ class Clock:
                 callback()
         self._now = end
 
+    def stand_still(self, seconds: float) -> None:
+        """Let so much time pass in which the process does nothing; what was due then is due at once."""
+        self._now += seconds
+        due = [call for call in self._calls if call[0] <= self._now]
+        self._calls = [call for call in self._calls if call not in due]
+        for _, callback, handle in due:
+            if not handle.cancelled():
+                callback()
+
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:

@@ -197,6 +197,27 @@ async def test_many_that_say_nothing_are_let_go_and_others_are_served(clock: Clo
         assert running.server.statistics()["timers"] == 0
 
 
+async def test_what_came_while_the_process_stood_still_came_in_time(clock: Clock) -> None:
+    limits = {"keep_alive_timeout": 30, "head_timeout": 30, "ping_interval": 10, "ping_timeout": 30}
+    async with serve(echo, **limits) as running:
+        idle, slow, talking = [await running.connect() for _ in range(3)]
+        await idle.send(GET)
+        assert (await idle.response())[0] == 200
+        await slow.send(GET[:-2])
+        await talking.upgrade()
+        clock.advance(10)
+        assert await talking.message() == (9, b"")
+        # These wait in the kernel when time goes on.
+        idle.write(GET)
+        slow.write(GET[-2:])
+        talking.write(frame(b"", 10))
+        clock.stand_still(100)
+        assert (await idle.response())[0] == 200
+        assert (await slow.response())[0] == 200
+        await talking.send(frame(b"hello"))
+        assert await talking.message() == (1, b"hello")
+
+
 async def test_a_flood_of_messages_waits_where_it_came_from_and_others_are_served() -> None:
     app = Recorder()
     async with serve(app, websocket_queue_size=10) as running:

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from channels.server.timers import NEVER, RESOLUTION, Timers
+from tests.server.conftest import Clock
 from tests.server.helpers import LONG, eventually
 
 
@@ -85,6 +86,18 @@ async def test_one_that_raises_harms_no_other(timers: Timers, caplog: pytest.Log
     timers.schedule(sound, timers.now + 2 * RESOLUTION)
     await eventually(lambda: sound.asked)
     assert "broken" in caplog.text
+
+
+async def test_after_standing_still_others_are_heard_before_anybody_is_asked() -> None:
+    clock, item = Clock(), Item()
+    timers = Timers(clock)  # type: ignore[arg-type]
+    timers.schedule(item, timers.now + 10)
+    clock.stand_still(1000)
+    assert timers.now == clock.time()
+    assert not item.asked
+    clock.stand_still(1000)  # but not for ever: whoever stands still all the time asks, too
+    assert item.asked == [timers.now]
+    timers.close()
 
 
 async def test_after_close_nothing_waits(timers: Timers) -> None:

@@ -16,6 +16,8 @@ logger = logging.getLogger("channels.server")
 NEVER = float("inf")
 #: Length of a slot in seconds: a limit is noticed at most two slots late.
 RESOLUTION = 0.25
+#: A tick that comes so many seconds after the last one is no tick as others: the process stood still.
+_STILL = 4 * RESOLUTION
 
 
 class Timed(Protocol):
@@ -40,6 +42,7 @@ class Timers:
         self.now = loop.time()
         self._slots: dict[int, set[Timed]] = {}
         self._done = self._slot_of(self.now)
+        self._deferred = False
         self._handle: asyncio.TimerHandle | None = loop.call_later(RESOLUTION, self._tick)
 
     def __len__(self) -> int:
@@ -85,8 +88,18 @@ class Timers:
         return int(when / RESOLUTION)
 
     def _tick(self) -> None:
+        """Ask those whose slot has come.
+
+        If the process stood still (stopped, frozen with its machine, or busy), what peers sent meanwhile
+        waits in the kernel. Nobody is called late before that was read: the next tick asks.
+        """
         self._handle = self._loop.call_later(RESOLUTION, self._tick)
-        self.now = self._loop.time()
+        before, self.now = self.now, self._loop.time()
+        self._deferred = self.now - before >= _STILL and not self._deferred
+        if not self._deferred:
+            self._ask_due()
+
+    def _ask_due(self) -> None:
         current = self._slot_of(self.now)
         due, self._done = range(self._done + 1, current + 1), max(self._done, current)
         for slot in due:
