@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
+from importlib import import_module
 from typing import Any
 
 from django.conf import settings
@@ -23,6 +25,7 @@ from channels.middleware import BaseMiddleware, Way
 from channels.sessions import CookieMiddleware, SessionMiddleware, is_at_hand, is_blank
 from channels.typing import ASGIApp, Scope
 
+_MODELS = "django.contrib.auth.models"
 _NO_SESSION_TO_LEAVE = (
     "Login cannot find session in scope. You should wrap your consumer in SessionMiddleware."
 )
@@ -84,10 +87,10 @@ def _session_of(scope: Scope, complaint: str) -> Any:
 
 
 def _anonymous() -> Any:
-    # Its module has models, which cannot be imported before the applications are set up.
-    from django.contrib.auth.models import AnonymousUser
-
-    return AnonymousUser()
+    # Its module has models, which cannot be imported before the applications are set up; and an import
+    # statement costs more than all the rest, for each visitor.
+    models = sys.modules.get(_MODELS) or import_module(_MODELS)
+    return models.AnonymousUser()
 
 
 def _load_user(session: Any, may_cycle: bool) -> Any:

@@ -110,14 +110,21 @@ class AsyncConsumer:
     def _passes_broadcasts_on(self) -> bool:
         """Whether nobody here wants to see the messages that a group sends to its sockets."""
         handler = getattr(self, get_handler_name({"type": BROADCAST_TYPE}), None)
-        dispatches = next(cls for cls in type(self).__mro__ if "dispatch" in cls.__dict__)
-        return dispatches in (AsyncConsumer, SyncConsumer) and getattr(handler, "passes_on", None) is True
+        if getattr(handler, "passes_on", None) is not True:
+            return False
+        for cls in type(self).__mro__:
+            if "dispatch" in cls.__dict__:
+                return cls in (AsyncConsumer, SyncConsumer)
+        return False
 
     def _leave_layer(self) -> None:
         """End the channel, so that nothing of this connection is left in the layer."""
-        detach = getattr(self.channel_layer, "detach", None)
+        layer = self.channel_layer
+        detach = getattr(layer, "detach", None)
+        if "channel_name" not in self.__dict__ or detach is None:
+            return
         # A test's AsyncMock of a layer has anything, as a coroutine function that nobody would await.
-        if "channel_name" in self.__dict__ and detach is not None and not iscoroutinefunction(detach):
+        if hasattr(type(layer), "detach") or not iscoroutinefunction(detach):
             detach(self.channel_name)
 
     def _describe(self, message: Message) -> str:

@@ -91,12 +91,13 @@ class Mailbox:
 
     def get_nowait(self) -> Message | None:
         """Take the next message, or None if all sources are empty."""
-        sources = self._sources  # two at most times; the next in turn first
-        for place, source in enumerate(sources, 1):
+        sources = self._sources  # two at most times; whose turn is next first
+        for source in sources:
             message = source.receive_nowait()
             if message is not None:
-                if place < len(sources):
-                    sources[:] = sources[place:] + sources[:place]
+                if source is not sources[-1]:
+                    sources.remove(source)
+                    sources.append(source)
                 return message
         return None
 

@@ -133,12 +133,11 @@ class URLRouter(Passage):
 
     async def _enter(self, way: Way) -> ASGIApp:
         path = routed_path(way.scope)
-        fitting = self._fitting(path)
-        first = next(fitting, None)
-        if first is None:
+        fitting = list(self._fitting(path))
+        if not fitting:
             raise self._not_found(way.scope, path)
-        route, match = first
-        if not route.final or next(fitting, None) is not None:
+        route, match = fitting[0]
+        if not route.final or len(fitting) > 1:
             # The application may decline, and the next one is asked: somebody has to stay and see.
             return self._try_each
         way.own_scope().update(_found(way.scope, match))
@@ -156,7 +155,8 @@ class URLRouter(Passage):
 
     def _fitting(self, path: str) -> Iterator[tuple[_Route, Match]]:
         for route in self._table:
-            match = route.match(path)
+            # Of most routes the first letters say that they do not fit.
+            match = route.match(path) if path.startswith(route.begins) else None
             if match is not None:
                 yield route, match
 
@@ -189,7 +189,7 @@ class URLRouter(Passage):
 class _Route:
     """One line of a router's table: the patterns from the outside in, and where they lead."""
 
-    __slots__ = ("application", "default_args", "final", "patterns", "router")
+    __slots__ = ("application", "begins", "default_args", "final", "patterns", "router")
 
     def __init__(self, chain: tuple[Any, ...]) -> None:
         *outer, last = chain
@@ -203,6 +203,8 @@ class _Route:
         self.final = any(hasattr(inside, "consumer_class") for inside in insides(last.callback))
         pattern = last.pattern if self.router is None else open_ended(last.pattern)
         self.patterns = [part.pattern for part in outer] + [pattern]
+        #: What every path that fits begins with.
+        self.begins = beginning(self.patterns[0])
         self.default_args: dict[str, Any] = {}
         for part in outer:
             self.default_args.update(part.default_kwargs)
@@ -256,6 +258,12 @@ def open_ended(pattern: Any) -> Any:
     if isinstance(pattern, RoutePattern):
         return RoutePattern(pattern._route, name=pattern.name, is_endpoint=False)  # type: ignore[attr-defined]
     return pattern
+
+
+def beginning(pattern: Any) -> str:
+    """Return the text that a path must begin with to fit a pattern of ``path()``; "" for any other."""
+    route = getattr(pattern, "_route", "") if type(pattern) is RoutePattern else ""
+    return route.partition("<")[0] if isinstance(route, str) else ""  # one to be translated is no str yet
 
 
 def reversible(route: URLPattern | URLResolver) -> URLPattern | URLResolver:

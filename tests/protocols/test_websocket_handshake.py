@@ -151,7 +151,7 @@ def test_a_subprotocol_is_a_token(subprotocol):
 def test_what_is_offered_and_agreed_about_compression():
     offers = [(b"sec-websocket-extensions", b"x"), (b"sec-websocket-extensions", b"permessage-deflate")]
     handshake = accept_handshake(request(*offers))
-    assert handshake.extensions == (b"x", b"permessage-deflate")
+    assert handshake.extensions == (b"x, permessage-deflate",)
     agreed = negotiate(handshake.extensions)
     assert agreed is not None
     assert handshake.accept_headers(None, [], agreed)[-1] == (b"sec-websocket-extensions", agreed.header)

@@ -159,7 +159,7 @@ async def test_who_is_at_the_door_is_waited_for() -> None:
         stopping = asyncio.ensure_future(running.server.stop())
         await asyncio.sleep(0.3)
         assert not stopping.done()
-        del arriving
+        running.runtime.arriving.discard(arriving)
         await asyncio.wait_for(stopping, LONG)
 
 

@@ -38,12 +38,13 @@ class Joined:
         """Note that ``name`` has left ``group``."""
         with self._lock:
             groups = self._groups.get(name, ())
-            if isinstance(groups, set):
+            if len(groups) <= 1:
+                if group in groups:
+                    del self._groups[name]
+            elif isinstance(groups, set):
                 groups.discard(group)
             else:
-                self._groups[name] = groups = tuple(other for other in groups if other != group)
-            if not groups:
-                self._groups.pop(name, None)
+                self._groups[name] = tuple(other for other in groups if other != group)
 
     def clear(self) -> None:
         """Forget all."""

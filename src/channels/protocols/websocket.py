@@ -7,6 +7,7 @@ of the connection, bounds what a peer can make us hold, and closes with the code
 from __future__ import annotations
 
 import codecs
+import functools
 from collections.abc import Generator
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ from websockets.frames import Close, Frame, Opcode, apply_mask  # type: ignore[a
 from channels import telemetry
 from channels.protocols.deflate import Compression, DeflateParameters, Deflater, Inflater, InvalidDeflate
 from channels.protocols.events import CloseReceived, MessageReceived, PongReceived
-from channels.protocols.websocket_frame import MAX_CONTROL_SIZE, encode_message
+from channels.protocols.websocket_frame import MAX_CONTROL_SIZE, control_frame, encode_message
 from channels.protocols.websocket_handshake import Handshake, HandshakeRejected, accept_handshake
 
 __all__ = [
@@ -31,12 +32,12 @@ __all__ = [
 _MAX_REASON_BYTES = MAX_CONTROL_SIZE - 2
 _MAX_LENGTH = 2**63 - 1  # RFC 6455 5.2: the highest bit of a length must be 0
 _MAX_UNSENT_PONGS = 16
-_TEXT = 0x81
-_MESSAGES = (_TEXT, 0x82)  # first byte of a message in one frame, not compressed
+_TEXT, _CLOSE = 0x81, 0x88
+_SMALL = (_TEXT, 0x82, _CLOSE)  # first byte of what is in one frame, not compressed
 _MASKED = 0x80
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class WebSocketLimits:
     """What one WebSocket may make us hold.
 
@@ -47,6 +48,15 @@ class WebSocketLimits:
 
     max_message_size: int | None = 1024 * 1024
     max_frame_size: int | None = None
+
+    @functools.cached_property
+    def small(self) -> int:
+        """How large a payload may be to be within every limit, that of a control frame included."""
+        return min(
+            size
+            for size in (MAX_CONTROL_SIZE, self.max_message_size, self.max_frame_size)
+            if size is not None
+        )
 
 
 class _Violation(Exception):
@@ -68,6 +78,9 @@ class WebSocketConnection:
     Args:
         limits: what the peer may make us hold.
         deflate: what was agreed about compression in the handshake; None: there is none.
+
+    Attributes:
+        output: what waits to be written; to be looked at, and taken with ``data_to_send()``.
     """
 
     __slots__ = (
@@ -82,11 +95,11 @@ class WebSocketConnection:
         "_inflater",
         "_limits",
         "_offset",
-        "_output",
         "_over",
         "_pong_at",
         "_small",
         "_unsent_pongs",
+        "output",
     )
 
     def __init__(
@@ -95,14 +108,13 @@ class WebSocketConnection:
         self._limits = limits
         self._deflater = Deflater(deflate.outgoing) if deflate is not None else None
         self._inflater = [Inflater(deflate)] if deflate is not None else None
-        sizes = [size for size in (limits.max_message_size, limits.max_frame_size) if size is not None]
-        self._small = min([MAX_CONTROL_SIZE, *sizes])
+        self._small = limits.small
         self._buffer: bytes | bytearray = b""
         self._offset = 0
         self._frame: Generator[None, None, Frame] | None = None
         self._fragments: bytearray | None = None
         self._decoder: codecs.IncrementalDecoder | None = None
-        self._output: list[bytes] = []
+        self.output: list[bytes] = []
         self._unsent_pongs = 0
         self._pong_at = 0
         self._close_sent = self._close_received = self._eof = self._over = False
@@ -171,11 +183,11 @@ class WebSocketConnection:
             encode_message(data)  # what is wrong with it is wrong all the same
             telemetry.count("protocols.late_frame")
         else:
-            self._output.append(encode_message(data, self._deflater))
+            self.output.append(encode_message(data, self._deflater))
 
     def message_to_send(self, data: str | bytes) -> bytes:
         """Write a message and return all that is to be written to the peer; see :meth:`send_message`."""
-        if self._output or self._close_sent or self._close_received:
+        if self.output or self._close_sent or self._close_received:
             self.send_message(data)
             return self.data_to_send()
         return encode_message(data, self._deflater)
@@ -188,7 +200,7 @@ class WebSocketConnection:
         if self._close_sent or self._close_received:
             telemetry.count("protocols.late_frame")
         else:
-            self._output.append(frame)
+            self.output.append(frame)
 
     def ping(self, payload: bytes = b"") -> None:
         """Ask the peer for a sign of life; the answer is a PongReceived with the same payload.
@@ -201,7 +213,7 @@ class WebSocketConnection:
         """
         if len(payload) > MAX_CONTROL_SIZE:
             raise ValueError(f"The payload of a ping has at most 125 bytes, not {len(payload)}.")
-        self.send_frame(_control(Opcode.PING, payload))
+        self.send_frame(control_frame(Opcode.PING, payload))
 
     def close(self, code: int | None = 1000, reason: str = "") -> None:
         """Begin to close the WebSocket; if that was done before, do nothing.
@@ -226,10 +238,10 @@ class WebSocketConnection:
 
     def data_to_send(self) -> bytes:
         """Return and clear what is to be written to the peer."""
-        output = self._output
+        output = self.output
         if not output:
             return b""
-        self._output = []
+        self.output = []
         self._unsent_pongs = 0
         return output[0] if len(output) == 1 else b"".join(output)
 
@@ -240,7 +252,7 @@ class WebSocketConnection:
         if code is not None:
             cut = reason.encode(errors="replace")[:_MAX_REASON_BYTES].decode(errors="ignore")
             payload = Close(code, cut).serialize()
-        self._output.append(_control(Opcode.CLOSE, payload))
+        self.output.append(control_frame(Opcode.CLOSE, payload))
         self._close_sent = True
 
     def _end(self, code: int, reason: str = "") -> CloseReceived:
@@ -250,21 +262,24 @@ class WebSocketConnection:
         self._frame = self._fragments = self._decoder = self._deflater = self._inflater = None
         return CloseReceived(code, reason)
 
-    def _read_small(self) -> MessageReceived | None:
-        """Read what nearly every frame is: a short message in one frame, all there.
+    def _read_small(self) -> MessageReceived | CloseReceived | None:
+        """Read what nearly every frame is: a short message in one frame, or a close, all there.
 
         It takes a quarter of the time that the library needs; whatever is special is left to it.
         """
-        buffer, start = self._buffer, self._offset + 6
+        buffer, offset = self._buffer, self._offset
+        start = offset + 6
         if len(buffer) < start or self._frame is not None or self._fragments is not None or self._close_sent:
             return None
-        first, size = buffer[start - 6], buffer[start - 5] - _MASKED
+        first, size = buffer[offset], buffer[offset + 1] - _MASKED
         end = start + size
-        if first not in _MESSAGES or not 0 <= size <= self._small or len(buffer) < end:
+        if first not in _SMALL or not 0 <= size <= self._small or len(buffer) < end:
             return None
-        data = apply_mask(buffer[start:end], buffer[start - 4 : start])
+        data = apply_mask(buffer[start:end], buffer[offset + 2 : start])
         self._offset = end
-        return MessageReceived(_text(data) if first == _TEXT else data)
+        if first == _TEXT:
+            return MessageReceived(_text(data))
+        return self._handle_close(data) if first == _CLOSE else MessageReceived(data)
 
     def _read_frame(self) -> Frame | None:
         """Go on with the library's parser; it is suspended only in the middle of a frame."""
@@ -341,14 +356,14 @@ class WebSocketConnection:
 
     def _pong(self, payload: bytes) -> None:
         """Answer a ping. RFC 6455 5.5.3: of several that wait, answering the last one is enough."""
-        pong = _control(Opcode.PONG, payload)
+        pong = control_frame(Opcode.PONG, payload)
         if self._unsent_pongs >= _MAX_UNSENT_PONGS:
-            self._output[self._pong_at] = pong
+            self.output[self._pong_at] = pong
             telemetry.count("protocols.pongs_skipped")
             return
         self._unsent_pongs += 1
-        self._pong_at = len(self._output)
-        self._output.append(pong)
+        self._pong_at = len(self.output)
+        self.output.append(pong)
 
     def _collect(self, opcode: Opcode, data: bytes, final: bool) -> MessageReceived | None:
         """Put a message together."""
@@ -389,7 +404,3 @@ def _text(data: bytes) -> str:
         return data.decode()
     except UnicodeDecodeError:
         raise _Violation(1007, "a text message is not UTF-8") from None
-
-
-def _control(opcode: Opcode, payload: bytes) -> bytes:
-    return Frame(opcode, payload).serialize(mask=False)

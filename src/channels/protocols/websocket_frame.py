@@ -10,6 +10,7 @@ from channels.protocols.deflate import Compression, Deflater
 MAX_CONTROL_SIZE = 125
 
 _TEXT, _BINARY = 0x81, 0x82  # first byte of a message in one frame
+_FINAL = 0x80
 _COMPRESSED = 0x40
 _MAX_KEPT_SIZE = 65536
 
@@ -40,6 +41,16 @@ def encode_message(data: str | bytes, deflate: Compression | Deflater | None = N
     if deflate is not None and deflate.compresses(data):
         first, data = first | _COMPRESSED, deflate.deflate(data)
     return _frame(first, data)
+
+
+def control_frame(opcode: int, payload: bytes) -> bytes:
+    """Make a close, ping or pong frame; see RFC 6455 5.5.
+
+    Args:
+        opcode: 8, 9 or 10.
+        payload: at most :data:`MAX_CONTROL_SIZE` bytes.
+    """
+    return b"%c%c%b" % (_FINAL | opcode, len(payload), payload)
 
 
 #: The last text that was sent, and its frame: in a room the next one is the same.

@@ -106,52 +106,58 @@ def accept_handshake(request: RequestReceived) -> Handshake:
 
     See RFC 6455 4.2.1, and RFC 8441 section 5 for an extended CONNECT over HTTP/2.
     """
-    fields: dict[bytes, list[bytes]] = {}
-    for name, value in request.headers:
-        fields.setdefault(name, []).append(value)
+    fields = dict(request.headers)
+    if len(fields) != len(request.headers):
+        fields = _joined(request.headers)
     modern = request.http_version == "2"
     if not modern:
         _check_upgrade(request, fields)
     elif request.method != "CONNECT" or request.upgrade != b"websocket":
         raise HandshakeRejected(400, "over HTTP/2 a WebSocket is opened with an extended CONNECT")
-    if fields.get(b"sec-websocket-version") != [b"13"]:
+    if fields.get(b"sec-websocket-version") != b"13":
         raise HandshakeRejected(
             426, "only WebSocket version 13 is spoken", [(b"sec-websocket-version", b"13")]
         )
-    extensions = tuple(fields.get(b"sec-websocket-extensions", ()))
+    offered = fields.get(b"sec-websocket-extensions")
+    extensions = () if offered is None else (offered,)
     return Handshake(_subprotocols(fields), b"" if modern else _key(fields), extensions)
 
 
-def _check_upgrade(request: RequestReceived, fields: dict[bytes, list[bytes]]) -> None:
+def _joined(headers: Headers) -> dict[bytes, bytes]:
+    """Join repeated fields to lists (RFC 9110 5.2); where none may be, the comma is what is wrong."""
+    fields: dict[bytes, bytes] = {}
+    for name, value in headers:
+        fields[name] = fields[name] + b", " + value if name in fields else value
+    return fields
+
+
+def _check_upgrade(request: RequestReceived, fields: dict[bytes, bytes]) -> None:
     if request.method != "GET":
         raise HandshakeRejected(405, "a WebSocket is opened with GET", [(b"allow", b"GET")])
     if request.http_version != "1.1":
         raise HandshakeRejected(400, "a WebSocket is opened with HTTP/1.1")
-    if len(fields.get(b"host", ())) != 1:
+    if b"," in fields.get(b"host", b","):
         raise HandshakeRejected(400, "Host is missing or repeated")
-    if b"upgrade" not in _options(fields, b"connection") or b"websocket" not in _options(fields, b"upgrade"):
+    connection, upgrade = fields.get(b"connection", b""), fields.get(b"upgrade", b"")
+    if b"upgrade" not in tokens(connection) or b"websocket" not in tokens(upgrade):
         raise HandshakeRejected(400, "Connection: Upgrade and Upgrade: websocket are missing")
 
 
-def _options(fields: dict[bytes, list[bytes]], name: bytes) -> frozenset[bytes]:
-    return tokens(b",".join(fields.get(name, ())))
-
-
-def _key(fields: dict[bytes, list[bytes]]) -> bytes:
-    keys = fields.get(b"sec-websocket-key", [])
+def _key(fields: dict[bytes, bytes]) -> bytes:
+    key = fields.get(b"sec-websocket-key", b"")
     try:
-        if len(keys) == 1 and len(base64.b64decode(keys[0], validate=True)) == 16:
-            return keys[0]
+        if len(base64.b64decode(key, validate=True)) == 16:
+            return key
     except binascii.Error:
         pass  # as wrong as a key of another size
     raise HandshakeRejected(400, "Sec-WebSocket-Key must be one base64 text of 16 bytes")
 
 
-def _subprotocols(fields: dict[bytes, list[bytes]]) -> list[str]:
-    values = fields.get(b"sec-websocket-protocol")
-    if not values:
+def _subprotocols(fields: dict[bytes, bytes]) -> list[str]:
+    value = fields.get(b"sec-websocket-protocol")
+    if value is None:
         return []
-    offered = [part.strip(" \t") for part in b",".join(values).decode("latin-1").split(",")]
+    offered = [part.strip(" \t") for part in value.decode("latin-1").split(",")]
     if not all(map(_is_token, offered)) or len(set(offered)) != len(offered):
         raise HandshakeRejected(400, "Sec-WebSocket-Protocol must be a list of different tokens")
     return offered

@@ -12,6 +12,7 @@ import asyncio
 import errno
 import logging
 import socket
+from functools import partial
 from typing import Any
 
 from channels import telemetry
@@ -101,7 +102,11 @@ class Doorway:
         sock.setblocking(False)
         task = runtime.loop.create_task(self._greet(connection, sock, host))
         self._greetings.add(task)
-        task.add_done_callback(self._greetings.discard)
+        task.add_done_callback(partial(self._greeted, connection))
+
+    def _greeted(self, connection: Connection, task: asyncio.Task[None]) -> None:
+        self._greetings.discard(task)
+        self._runtime.arriving.discard(connection)
 
     def _is_refused(self, sock: socket.socket, host: str | None) -> bool:
         if self._credentials is None or self._proxied:
@@ -115,7 +120,6 @@ class Doorway:
             try:
                 host = await self._hear_proxy(connection, sock)
             except BaseException as error:
-                runtime.arriving.discard(connection)
                 sock.close()
                 if isinstance(error, OSError):
                     return  # the peer has gone, or was refused
@@ -137,7 +141,6 @@ class Doorway:
         finally:
             if more and connection in runtime.arriving:
                 runtime.admission.leave(host)  # it was never made, so it does not leave by itself
-            runtime.arriving.discard(connection)
 
     async def _hear_proxy(self, connection: Connection, sock: socket.socket) -> str | None:
         """Learn for whom a proxy speaks; returns the address of who is counted.

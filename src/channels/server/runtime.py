@@ -6,7 +6,6 @@ import asyncio
 import logging
 import math
 import time
-import weakref
 from collections.abc import Callable
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any, Protocol
@@ -111,8 +110,8 @@ class Runtime:
         timers: the time limits of all connections and streams.
         state: what lifespan startup left for the requests; None without lifespan.
         connections: every open connection.
-        arriving: those that the kernel has accepted and that have not been made yet, as during
-            a TLS handshake; one that fails is never made, so they are held weakly.
+        arriving: those that a doorway has accepted and that have not been made yet, as during a
+            TLS handshake.
         streams: every running application.
         stopping: no new work is taken.
         http2_engine: who reads HTTP/2, by name; None for the default.
@@ -132,7 +131,7 @@ class Runtime:
         self.state: dict[str, Any] | None = None
         self.connections: set[Connection] = set()
         self.streams: set[Stream] = set()
-        self.arriving: weakref.WeakSet[Connection] = weakref.WeakSet()
+        self.arriving: set[Connection] = set()
         self.stopping = False
         self.time_limits = {name: _seconds(getattr(config, name)) for name in _TIME_LIMITS} | {"": NEVER}
 

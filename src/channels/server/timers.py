@@ -56,13 +56,18 @@ class Timers:
         """
         if when == NEVER:
             return
-        slot = max(self._slot_of(when), self._done) + 1
+        slot = int(when / RESOLUTION)
+        slot = slot + 1 if slot > self._done else self._done + 1
         if item.slot is not None:
             if item.slot <= slot:
                 return
             self.cancel(item)
         item.slot = slot
-        self._slots.setdefault(slot, set()).add(item)
+        waiting = self._slots.get(slot)
+        if waiting is None:
+            self._slots[slot] = {item}
+        else:
+            waiting.add(item)
 
     def cancel(self, item: Timed) -> None:
         """Forget ``item``; harmless if it does not wait."""

@@ -143,9 +143,7 @@ class Server:
             return door
 
         def connect() -> Connection:
-            connection = Connection(runtime)
-            runtime.arriving.add(connection)
-            return connection
+            return Connection(runtime)
 
         more: dict[str, Any] = {"sock": sock, "backlog": self.config.backlog}
         if sock.family == socket.AF_UNIX:

@@ -32,7 +32,9 @@ class Inbox:
     @property
     def full(self) -> bool:
         """Whether no more should be put in."""
-        return len(self) >= self._max_messages or self._size >= self._max_bytes
+        # Not len(self): that would be a call more for each message.
+        waiting = (self._next is not None) + (0 if self._rest is None else len(self._rest))
+        return waiting >= self._max_messages or self._size >= self._max_bytes
 
     @property
     def roomy(self) -> bool:

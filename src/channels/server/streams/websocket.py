@@ -149,7 +149,8 @@ class WebSocketStream(Stream):
                 self._message_received(event.data)
             elif isinstance(event, CloseReceived):
                 self._close_received(event)
-        self._write()
+        if self._protocol.output:
+            self._write()
 
     def _message_received(self, data: str | bytes) -> None:
         if self._state is _OPEN:
