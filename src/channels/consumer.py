@@ -26,7 +26,7 @@ from channels.exceptions import StopConsumer
 from channels.layers.manager import get_channel_layer
 from channels.lazy import peek
 from channels.middleware import Maker
-from channels.threads.lanes import serving
+from channels.threads.lanes import begin, end
 from channels.threads.sending import SyncSend
 from channels.typing import ConsumerApp, Message, Receive, Scope, Send
 
@@ -58,30 +58,30 @@ class AsyncConsumer:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection, from its first message to StopConsumer."""
-        with serving(scope):
-            self.scope = scope
-            self.channel_layer = get_channel_layer(self.channel_layer_alias)
-            mailbox = self._mailbox = Mailbox()
-            pumps: list[Pump] = []
-            try:
-                own_send = self._listen_to_server(mailbox, pumps, receive, send)
-                self.base_send = SyncSend(own_send, scope) if self._sync else own_send
-                await self._listen_to_layer(mailbox, pumps)
-                await mailbox.deliver(self._dispatch(), self._describe)
-            except StopConsumer:
-                return
-            finally:
-                mailbox.close()
-                self._leave_layer()
-                for pump in pumps:
-                    await pump.aclose()
+        self.scope = scope
+        self.channel_layer = get_channel_layer(self.channel_layer_alias)
+        connection = begin(scope)
+        mailbox = self._mailbox = Mailbox()
+        try:
+            own_send = self._listen_to_server(mailbox, receive, send)
+            self.base_send = SyncSend(own_send, scope) if self._sync else own_send
+            await self._listen_to_layer(mailbox)
+            await mailbox.deliver(self._dispatch(), self._describe)
+        except StopConsumer:
+            return
+        finally:
+            pumps = mailbox.close()
+            end(connection)
+            self._leave_layer()
+            for pump in pumps:
+                await pump.aclose()
 
     @functools.cached_property
     def channel_receive(self) -> Callable[[], Awaitable[Message]]:
         """The coroutine function that waits for a message of the consumer's channel."""
         return functools.partial(self.channel_layer.receive, self.channel_name)
 
-    def _listen_to_server(self, mailbox: Mailbox, pumps: list[Pump], receive: Receive, send: Send) -> Send:
+    def _listen_to_server(self, mailbox: Mailbox, receive: Receive, send: Send) -> Send:
         """Read from the server; returns the ``send`` that goes with how it is read."""
         source = pushing_receive(self.scope, receive)
         if source is not None:
@@ -89,11 +89,10 @@ class AsyncConsumer:
             mailbox.direct = direct_write(source, send)
             return send
         pump = Pump(receive)
-        pumps.append(pump)
         mailbox.add(pump)
         return pausing(pump, send)
 
-    async def _listen_to_layer(self, mailbox: Mailbox, pumps: list[Pump]) -> None:
+    async def _listen_to_layer(self, mailbox: Mailbox) -> None:
         if self.channel_layer is None:
             return
         self.channel_name = await self.channel_layer.new_channel()
@@ -104,8 +103,7 @@ class AsyncConsumer:
                 source.direct = mailbox.write_idle
             mailbox.add(source)
         else:
-            pumps.append(Pump(self.channel_receive))
-            mailbox.add(pumps[-1])
+            mailbox.add(Pump(self.channel_receive))
 
     def _passes_broadcasts_on(self) -> bool:
         """Whether nobody here wants to see the messages that a group sends to its sockets."""

@@ -137,12 +137,17 @@ class Mailbox:
                     leave_thread()
             await asyncio.sleep(0)
 
-    def close(self) -> None:
-        """Let go of the sources; what they hold stays with them."""
-        for source in self._sources:
+    def close(self) -> list[Pump]:
+        """Let go of the sources; what they hold stays with them.
+
+        Returns:
+            The pumps among them, whose tasks are to be ended.
+        """
+        sources, self._sources = self._sources, []
+        for source in sources:
             source.set_wakeup(None)
-        self._sources.clear()
         self.direct = self._waiter = None
+        return [source for source in sources if isinstance(source, Pump)]
 
 
 class Pump:

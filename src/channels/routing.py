@@ -22,7 +22,7 @@ from channels.exceptions import RouteNotFound
 from channels.http import get_asgi_application
 from channels.middleware import Passage, Way, is_passage, walk
 from channels.refusal import refuse
-from channels.threads.lanes import serving
+from channels.threads.lanes import begin, end
 from channels.typing import ASGIApp, Receive, Scope, Send
 
 logger = logging.getLogger("channels.routing")
@@ -84,16 +84,18 @@ class ProtocolTypeRouter:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
         """Call the application for the scope's type; raises ValueError if there is none."""
         application = self._application(scope["type"])
-        with serving(scope):
-            try:
-                if is_passage(application):
-                    application, scope, receive, send = await walk(application, scope, receive, send)
-                return await application(scope, receive, send)
-            except RouteNotFound as error:
-                if "asgi" not in scope:
-                    raise
-                logger.warning("%s answered with 404. %s", scope["type"], error)
-                return await refuse(scope, receive, send, 404, "Not Found")
+        connection = begin(scope)
+        try:
+            if is_passage(application):
+                application, scope, receive, send = await walk(application, scope, receive, send)
+            return await application(scope, receive, send)
+        except RouteNotFound as error:
+            if "asgi" not in scope:
+                raise
+            logger.warning("%s answered with 404. %s", scope["type"], error)
+            return await refuse(scope, receive, send, 404, "Not Found")
+        finally:
+            end(connection)
 
 
 class URLRouter(Passage):

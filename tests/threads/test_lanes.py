@@ -105,6 +105,32 @@ async def test_nothing_is_left_of_a_connection() -> None:
     assert len(SyncToAsync.context_to_thread_executor) <= before
 
 
+async def test_a_connection_that_visits_no_thread_has_no_lane() -> None:
+    before = len(SyncToAsync.context_to_thread_executor)
+    with serving(SERVED):
+        leave_thread()
+        assert not [each for each in gc.get_objects() if type(each) is Lane and not each.ended]
+        assert len(SyncToAsync.context_to_thread_executor) == before
+
+
+async def test_two_connections_have_lanes_of_their_own() -> None:
+    async def served() -> Any:
+        with serving(SERVED):
+            await sync_to_async(int)()
+            return current_lane()
+
+    first, second = await asyncio.gather(served(), served())
+    assert first is not second
+
+
+async def test_a_lane_that_is_made_late_keeps_no_thread() -> None:
+    with serving(SERVED):
+        connection: Any = SyncToAsync.thread_sensitive_context.get()
+        assert connection == Connection()
+        assert connection != object()
+    assert connection.lane.ended
+
+
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork.*:DeprecationWarning")
 async def test_a_forked_process_has_threads_of_its_own() -> None:
     with serving(SERVED):

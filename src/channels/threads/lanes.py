@@ -6,11 +6,11 @@ import asyncio
 import atexit
 import os
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Executor, Future
 from types import TracebackType
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar, cast
 
-from asgiref.sync import AsyncToSync, SyncToAsync, ThreadSensitiveContext
+from asgiref.sync import AsyncToSync, SyncToAsync
 
 from channels import conf
 from channels.threads.door import Door, door_of
@@ -30,31 +30,77 @@ atexit.register(pool.stop, FAREWELL)
 _suspended = 0
 
 
-class WatchedLane(Lane):
-    """A lane that is looked after when work comes through ``sync_to_async``, too."""
+class Connection:
+    """What asgiref knows one connection by: calls through ``sync_to_async`` go to its lane, too.
 
-    __slots__ = ()
+    asgiref looks its executor up by this, in a dict of weak references. There all of ours are one and
+    the same key, so that a connection that never visits a thread costs no entry, and no lane either.
 
-    def submit(self, fn: Callable[_P, _R], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_R]:
-        """Have ``fn(*args, **kwargs)`` called in a thread; called in an event loop."""
-        future = super().submit(fn, *args, **kwargs)
-        door().look_after()
-        return future
+    Attributes:
+        ended: the connection is over.
+    """
 
-
-class Connection(ThreadSensitiveContext):
-    """What asgiref knows one connection by: calls through ``sync_to_async`` go to its lane, too."""
+    __slots__ = ("__weakref__", "_lane", "_token", "ended")
 
     #: asgiref looks at these; unlike its own contexts ours is never entered, and never over.
     token = None
     _exited = False
 
     def __init__(self) -> None:
-        self.lane = WatchedLane(pool)
+        self.ended = False
+        self._lane: Lane | None = None
+        self._token: Any = None
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is Connection
+
+    def __hash__(self) -> int:
+        return hash(Connection)
+
+    @property
+    def lane(self) -> Lane:
+        """Its lane; made when it is asked for."""
+        if self._lane is None:
+            self._lane = Lane(pool)
+            self._lane.ended = self.ended
+        return self._lane
+
+    def enter(self) -> None:
+        """Have sync code of this context go to the lane."""
+        self._token = SyncToAsync.thread_sensitive_context.set(cast(Any, self))
+
+    def end(self) -> None:
+        """Undo :meth:`enter`, in the same context; the connection is over."""
+        self.ended = True
+        if self._lane is not None:
+            self._lane.ended = True
+            self._lane.leave()
+        SyncToAsync.thread_sensitive_context.reset(self._token)
+
+    def leave_thread(self) -> None:
+        """A handler is over: the thread it was in is free for others."""
+        if self._lane is not None:
+            self._lane.leave()
 
 
-class serving:
-    """Gives the connection of ``scope`` a lane of its own in the pool, for a ``with`` block.
+class _Lanes(Executor):
+    """Where asgiref sends the calls of all connections: each goes to the lane of its own."""
+
+    def submit(self, fn: Callable[_P, _R], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_R]:
+        """Have ``fn(*args, **kwargs)`` called in a thread; called in an event loop."""
+        connection: Any = SyncToAsync.thread_sensitive_context.get()
+        future: Future[_R] = connection.lane.submit(fn, *args, **kwargs)
+        door().look_after()
+        return future
+
+
+#: The one that asgiref knows.
+_ANY: Final = Connection()
+SyncToAsync.context_to_thread_executor[cast(Any, _ANY)] = _Lanes()
+
+
+def begin(scope: Scope) -> Connection | None:
+    """Give the connection of ``scope`` a place of its own among the lanes, until :func:`end`.
 
     It does so for scopes that a server or a worker made (they have an ``asgi`` key, or push),
     unless the sync code of this context has a place already: a block further out, or asgiref's
@@ -63,29 +109,42 @@ class serving:
 
     Args:
         scope: of the connection.
+
+    Returns:
+        What ``end`` is to be called with.
+    """
+    served = "asgi" in scope or PUSH_EXTENSION in scope.get("extensions", ())
+    if not served or _suspended or SyncToAsync.thread_sensitive_context.get(None) is not None:
+        return None
+    connection = Connection()
+    connection.enter()
+    return connection
+
+
+def end(connection: Connection | None) -> None:
+    """Undo :func:`begin`."""
+    if connection is not None:
+        connection.end()
+
+
+class serving:
+    """:func:`begin` and :func:`end` around a ``with`` block.
+
+    What waits for days does without: the block's two objects are kept as long as it runs.
     """
 
-    __slots__ = ("_connection", "_token")
+    __slots__ = ("_connection", "_scope")
 
     def __init__(self, scope: Scope) -> None:
-        # The scope itself is not kept: it is much, for as long as the connection lives.
-        served = "asgi" in scope or PUSH_EXTENSION in scope.get("extensions", ())
-        outer = SyncToAsync.thread_sensitive_context.get(None)
-        self._connection = Connection() if served and outer is None and not _suspended else None
+        self._scope = scope
 
     def __enter__(self) -> None:
-        connection = self._connection
-        if connection is not None:
-            SyncToAsync.context_to_thread_executor[connection] = connection.lane
-            self._token = SyncToAsync.thread_sensitive_context.set(connection)
+        self._connection = begin(self._scope)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._connection is not None:
-            self._connection.lane.ended = True
-            self._connection.lane.leave()
-            SyncToAsync.thread_sensitive_context.reset(self._token)
+        end(self._connection)
 
 
 def current_lane() -> Lane | None:
@@ -104,7 +163,7 @@ def leave_thread() -> None:
     """A handler of this connection is over: the thread it was in is free for others."""
     connection: Any = SyncToAsync.thread_sensitive_context.get(None)
     if type(connection) is Connection:
-        connection.lane.leave()
+        connection.leave_thread()
 
 
 def door() -> Door:
