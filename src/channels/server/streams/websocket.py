@@ -277,8 +277,12 @@ class WebSocketStream(Stream):
         self._due = NEVER
 
     def _send(self, message: Message) -> None:
-        for payload in payloads(message):
-            self._link.write(self._protocol.message_to_send(payload))
+        text = message.get("text")
+        if type(text) is str and message.get("bytes") is None:  # what nearly every message is
+            self._link.write(self._protocol.message_to_send(text))
+        else:
+            for payload in payloads(message):
+                self._link.write(self._protocol.message_to_send(payload))
         if self._link.congested and self._link.unsent > self.runtime.config.write_limit:
             self._link.cut("bytes")
 
