@@ -11,7 +11,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -23,19 +22,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from tests.ports import free_port
 from tests.programs import require
 
 PATIENCE = 30.0
-
-
-def free_port(below: int = 65536) -> int:
-    """A port nobody listens on; a cluster's bus needs the one 10,000 above as well."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        if port < below:
-            return port
 
 
 def wait_until(condition, what: str) -> None:

@@ -16,13 +16,6 @@ STOPS_WITHIN = 20.0
 BIN = Path(sys.executable).parent
 
 
-def free_port() -> int:
-    """A port that nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def environment(**extra: str) -> dict[str, str]:
     """Ours, without what pytest-django set for the tests' own project."""
     kept = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.served import environment, free_port, served
+from tests.ports import free_port
+from tests.served import environment, served
 
 APPLICATION = """
 import json

@@ -23,8 +23,9 @@ from selenium.webdriver.support.wait import WebDriverWait
 from websockets.asyncio.client import connect
 
 from tests.browser import chromium
+from tests.ports import free_port
 from tests.programs import require
-from tests.served import environment, free_port, served
+from tests.served import environment, served
 
 BLOCKS = Path(__file__).parent / "guide"
 GUIDE = Path(__file__).parents[3] / "shared" / "guide.txt"

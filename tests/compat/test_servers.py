@@ -15,7 +15,8 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from tests.served import environment, free_port, served
+from tests.ports import free_port
+from tests.served import environment, served
 
 APPLICATION = "tests.compat.serverapp:application"
 COMMANDS = {

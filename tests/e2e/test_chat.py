@@ -16,7 +16,8 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.browser import DESKTOP, PHONE, chromium, dark, resize
-from tests.served import environment, free_port, served
+from tests.ports import free_port
+from tests.served import environment, served
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 

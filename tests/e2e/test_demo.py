@@ -7,8 +7,9 @@ import subprocess
 import urllib.request
 from pathlib import Path
 
+from tests.ports import free_port
 from tests.programs import require
-from tests.served import BIN, environment, free_port, served
+from tests.served import BIN, environment, served
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "chat"

@@ -10,7 +10,8 @@ import pytest
 from channels.exceptions import ChannelLayerUnavailable
 from channels.layers.redis.errors import RedisUnavailable, unavailable
 from channels.layers.redis.layer import RedisChannelLayer
-from tests.redis_servers import RedisServer, free_port
+from tests.ports import free_port
+from tests.redis_servers import RedisServer
 
 PASSWORD = "s3cret"
 

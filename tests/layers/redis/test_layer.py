@@ -11,7 +11,8 @@ from channels.layers.redis import process
 from channels.layers.redis.errors import RedisUnavailable
 from channels.layers.redis.layer import RedisChannelLayer
 from tests.layers.redis.tools import PATIENCE, closing, dropped, receive, until
-from tests.redis_servers import Cluster, RedisServer, free_port, server_version
+from tests.ports import free_port
+from tests.redis_servers import Cluster, RedisServer, server_version
 
 
 async def round_trip(layer):

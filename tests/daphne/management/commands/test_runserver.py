@@ -20,6 +20,7 @@ from django.test import override_settings
 
 from daphne.management.commands.runserver import Command
 from daphne.server import Server
+from tests.ports import free_port
 from tests.server.helpers import LONG, echo
 
 application = echo
@@ -198,14 +199,6 @@ def test_the_command_serves_a_project(tmp_path: Path, reload: list[str]) -> None
             os.killpg(process.pid, signal.SIGTERM)
             process.communicate(timeout=LONG)
     assert answers == [b"Hello", b"body {}"]
-
-
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    import socket
-
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        return int(sock.getsockname()[1])
 
 
 def test_the_server_is_ours() -> None:
