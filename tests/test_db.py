@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from asgiref.sync import SyncToAsync, ThreadSensitiveContext, async_to_sync, sync_to_async
@@ -18,6 +18,7 @@ from django.db import DatabaseError, connections, transaction
 from channels import db
 from channels.db import (
     DatabaseSyncToAsync,
+    Lookup,
     aclose_old_connections,
     connections_due,
     database_sync_to_async,
@@ -26,7 +27,11 @@ from channels.db import (
     sync_executor,
     sync_threads,
 )
+from channels.threads.lanes import serving
+from channels.threads.pool import Lane, Pool
+from channels.threads.together import Together
 from tests.hops import counted_hops
+from tests.threads.blocking import PATIENCE, Blocker
 
 DISK = "disk"
 
@@ -253,3 +258,98 @@ class TestDatabaseSyncToAsync:
                 return 2 * n
 
         assert await Thing().double(2) == 4
+
+
+class TestLookup:
+    """Those of connections that have not visited a thread are made together."""
+
+    SERVED: ClassVar[Any] = {"type": "websocket", "asgi": {"version": "3.0"}}
+
+    @pytest.fixture
+    def lookups(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[Together]:
+        pool = Pool(lambda: 1, name="lookups")
+        lookups = Together(pool, db._lookups.tidy, db._lookups.mend)
+        monkeypatch.setattr(db, "_lookups", lookups)
+        yield lookups
+        assert pool.stop(PATIENCE)
+
+    async def _at_once(self, lookups: Together, *calls: Callable[[], Any]) -> list[Any]:
+        """Make lookups that all wait before the first is made."""
+
+        async def look(call: Callable[[], Any]) -> Any:
+            with serving(self.SERVED):
+                return await Lookup(call)()
+
+        blocker = Blocker()
+        Lane(lookups.pool).put(blocker)
+        looks = [asyncio.ensure_future(look(call)) for call in calls]
+        while len(lookups.waiting) < len(calls):
+            await asyncio.sleep(0)
+        blocker.release()
+        return await asyncio.gather(*looks, return_exceptions=True)
+
+    async def test_share_what_the_visit_opens(self, disk: Any, lookups: Together) -> None:
+        opened: list[Any] = []
+
+        def look() -> Any:
+            connection = use()
+            opened.append(connection.connection)
+            return connection
+
+        first, second, third = await self._at_once(lookups, look, look, look)
+        assert first is second is third
+        assert opened[0] is opened[1] is opened[2]
+        lookups.pool.stop(PATIENCE)
+        assert first.connection is None
+
+    async def test_do_not_share_what_is_broken(self, disk: Any, lookups: Together) -> None:
+        opened: list[Any] = []
+
+        def breaks() -> None:
+            connection = use()
+            opened.append(connection.connection)
+            connection.set_autocommit(False)
+            raise DatabaseError("broken")
+
+        def look() -> None:
+            opened.append(use().connection)
+
+        error, nothing = await self._at_once(lookups, breaks, look)
+        assert isinstance(error, DatabaseError)
+        assert nothing is None
+        assert opened[0] is not opened[1]
+
+    async def test_context_variables_are_each_ones_own(self, lookups: Together) -> None:
+        variable: contextvars.ContextVar[int] = contextvars.ContextVar("variable", default=0)
+
+        def look() -> int:
+            variable.set(variable.get() + 1)
+            return variable.get()
+
+        assert await self._at_once(lookups, look, look) == [1, 1]
+
+    async def test_of_a_connection_with_a_thread_is_made_there(self, lookups: Together) -> None:
+        with serving(self.SERVED):
+            thread = await database_sync_to_async(threading.current_thread)()
+            assert await Lookup(threading.current_thread)() is thread
+        assert not lookups.pool.workers
+
+    async def test_without_a_server_it_is_an_ordinary_call(self, lookups: Together) -> None:
+        async with ThreadSensitiveContext():
+            assert await Lookup(len)("three") == 5
+        assert not lookups.pool.workers
+
+    async def test_one_that_nobody_waits_for_any_more_is_not_made(self, lookups: Together) -> None:
+        made: list[int] = []
+        blocker = Blocker()
+        Lane(lookups.pool).put(blocker)
+        with serving(self.SERVED):
+            look = asyncio.ensure_future(Lookup(made.append)(1))
+            while not lookups.waiting:
+                await asyncio.sleep(0)
+            look.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await look
+        blocker.release()
+        lookups.pool.stop(PATIENCE)
+        assert made == []

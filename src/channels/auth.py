@@ -19,7 +19,7 @@ from django.contrib.auth import (
 )
 from django.utils.crypto import constant_time_compare
 
-from channels.db import database_sync_to_async
+from channels.db import Lookup, database_sync_to_async
 from channels.lazy import LateObject
 from channels.middleware import BaseMiddleware, Way
 from channels.sessions import CookieMiddleware, SessionMiddleware, is_at_hand, is_blank
@@ -46,7 +46,7 @@ async def get_user(scope: Scope) -> Any:
     session = _session_of(scope, _NO_SESSION)
     if is_blank(session) or (is_at_hand(session) and SESSION_KEY not in session):
         return _anonymous()
-    return await database_sync_to_async(_load_user)(session, scope.get("type") != "websocket")
+    return await Lookup(_load_user)(session, scope.get("type") != "websocket")
 
 
 async def login(scope: Scope, user: Any, backend: str | None = None) -> None:

@@ -10,6 +10,7 @@ of a connection may be read from any thread. Only a connection that is due is vi
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import threading
 import time
@@ -25,7 +26,8 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
-from channels.threads.lanes import current_lane, door, pool
+from channels.threads.lanes import current_lane, door, is_new_here, pool
+from channels.threads.together import Together
 from channels.threads.visit import Visit
 
 _P = ParamSpec("_P")
@@ -105,6 +107,25 @@ class DatabaseSyncToAsync(SyncToAsync[_P, _R]):
             return super().thread_handler(loop, *args, **kwargs)  # type: ignore[no-untyped-call]
         finally:
             close_old_connections()
+
+
+class Lookup(DatabaseSyncToAsync[_P, _R]):
+    """A short call that reads: those of several connections may be made in one visit to a thread.
+
+    They share the database connections that the visit opens, and that are closed after it as after
+    any other. That is so for connections that have not visited a thread yet, as while they are
+    opened; for others it is an ordinary call in their own thread.
+    """
+
+    async def __call__(self, *args: _P.args, **kwargs: _P.kwargs) -> _R:
+        """Make the call in a thread; returns or raises what it does."""
+        if not is_new_here() or not self._is_plain():
+            return await super().__call__(*args, **kwargs)
+        call = partial(self.func, *args, **kwargs)
+        result: _R = await Visit(door(), call, partial(self.describe, *args, **kwargs)).outcome(
+            _lookups.place(), whole=True
+        )
+        return result
 
 
 #: ``await database_sync_to_async(function)(*args)``, or a decorator: the name to use in code.
@@ -191,9 +212,8 @@ def _is_due(connection: Any, now: float) -> bool:  # Any: django-stubs lack the 
     if connection.connection is None or connection.in_atomic_block:
         return False
     due = (
-        connection.errors_occurred
+        _is_broken(connection)
         or (connection.close_at is not None and now >= connection.close_at)
-        or connection.autocommit != connection.settings_dict["AUTOCOMMIT"]
         # Not to be closed, but to be asked for its health before its next use.
         or (connection.health_check_enabled and connection.health_check_done)
     )
@@ -201,9 +221,22 @@ def _is_due(connection: Any, now: float) -> bool:  # Any: django-stubs lack the 
     return due and not (connection.vendor == "sqlite" and connection.is_in_memory_db())
 
 
+def _is_broken(connection: Any) -> bool:
+    """Whether it saw an error, or was left in a state that is not its settings'."""
+    unlike: bool = connection.autocommit != connection.settings_dict["AUTOCOMMIT"]
+    return unlike or bool(connection.errors_occurred)
+
+
 def _close_what_this_thread_opened() -> None:
     if threading.current_thread() in _opened:
         close_old_connections()
+
+
+def _close_what_is_broken() -> None:
+    """Close what cannot be used any more, and nothing else, whatever its age."""
+    for connection in opened_by(threading.current_thread()):
+        if connection.connection is not None and _is_broken(connection):
+            connection.close_if_unusable_or_obsolete()
 
 
 def _tidy() -> float | None:
@@ -248,5 +281,7 @@ def _forget_the_ended() -> None:
         del _opened[thread]
 
 
+_lookups = Together(pool, _close_what_this_thread_opened, _close_what_is_broken)
+os.register_at_fork(after_in_child=_lookups.reset)
 connection_created.connect(_remember, dispatch_uid="channels.db", weak=False)
 pool.tidy, pool.is_untidy, pool.farewell = _tidy, _is_untidy, _close_all

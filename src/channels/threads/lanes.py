@@ -58,6 +58,11 @@ class Connection:
         return hash(Connection)
 
     @property
+    def has_lane(self) -> bool:
+        """Whether anybody has asked for its lane."""
+        return self._lane is not None
+
+    @property
     def lane(self) -> Lane:
         """Its lane; made when it is asked for."""
         if self._lane is None:
@@ -152,11 +157,21 @@ def current_lane() -> Lane | None:
 
     It is in code under ``async_to_sync``, which belongs into the thread that waits for it.
     """
+    connection = _current()
+    return None if connection is None else connection.lane
+
+
+def is_new_here() -> bool:
+    """Whether this code serves a connection that has not visited a thread yet, so that any will do."""
+    connection = _current()
+    return connection is not None and not connection.has_lane
+
+
+def _current() -> Connection | None:
     connection: Any = SyncToAsync.thread_sensitive_context.get(None)
     if type(connection) is not Connection or getattr(AsyncToSync.executors, "current", None) is not None:
         return None
-    lane: Lane = connection.lane
-    return lane
+    return connection
 
 
 def leave_thread() -> None:

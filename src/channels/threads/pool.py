@@ -103,7 +103,7 @@ class Pool:
             self._add_worker()
 
     def withdraw(self, lane: Lane, work: Work) -> bool:
-        """Take ``work`` back; returns False if it has begun."""
+        """See :meth:`Lane.withdraw`."""
         with self.lock:
             try:
                 lane.works.remove(work)
@@ -117,6 +117,10 @@ class Pool:
             if self._ready and time.monotonic() - self._moved_at >= STALL:
                 self._moved_at = time.monotonic()
                 self._add_worker()
+
+    def moves(self) -> None:
+        """Note that a piece of work gets on, one small call after the other: nobody is needed for relief."""
+        self._moved_at = time.monotonic()
 
     def _add_worker(self) -> None:
         """Wake an idle worker, preferably one that serves no handler, or start one; none if all work."""
@@ -333,6 +337,10 @@ class Lane(Executor):
             whole: it is a whole handler: after it the lane has no thread any more.
         """
         self.pool.put(self, work, whole)
+
+    def withdraw(self, work: Work) -> bool:
+        """Take ``work`` back; returns False if it has begun."""
+        return self.pool.withdraw(self, work)
 
     def submit(self, fn: Callable[_P, _R], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_R]:
         """Have ``fn(*args, **kwargs)`` called in a thread; see concurrent.futures."""

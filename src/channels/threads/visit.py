@@ -214,7 +214,7 @@ class Visit:
         """Nobody waits any more: let the call end as soon as it can."""
         self._abandoned = True
         if lane is not None:
-            lane.pool.withdraw(lane, self)
+            lane.withdraw(self)
         for task in tuple(self._tasks):
             task.cancel()
         while self._outbox:
