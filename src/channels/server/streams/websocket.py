@@ -206,7 +206,10 @@ class WebSocketStream(Stream):
 
     def receive_nowait(self) -> Message | None:
         """Take the oldest event; None if there is none, and for ever after the disconnect."""
-        message = self._inbox.take()
+        inbox = self._inbox
+        if inbox.next is None and inbox.disconnect is None:
+            return None  # asked beside each message of a group, so without a call
+        message = inbox.take()
         if self.held and self._inbox.roomy:
             self._release()
         return message
