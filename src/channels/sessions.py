@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from http.cookies import SimpleCookie
 from importlib import import_module
 from typing import Any, ClassVar, TypeVar
 
+from asgiref.sync import markcoroutinefunction
 from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase, UpdateError
 from django.contrib.sessions.backends.signed_cookies import SessionStore as SignedCookies
@@ -201,7 +202,8 @@ class InstanceSessionWrapper:
             session_key = self.scope["cookies"].get(self.cookie_name)
             self.scope["session"] = SessionLazyObject(self.session_store, session_key)
 
-    async def send(self, message: Message) -> Any:
+    @markcoroutinefunction  # it returns what is to be awaited: that saves a coroutine for each message
+    def send(self, message: Message) -> Awaitable[Any]:
         """Pass ``message`` on; before the answer to a request, save the session if that is due.
 
         It is due if it was modified or with setting ``SESSION_SAVE_EVERY_REQUEST``, unless it
@@ -213,7 +215,11 @@ class InstanceSessionWrapper:
         if self.activated and message["type"] in self.save_message_types:
             session = self._to_save()
             if settings.SESSION_SAVE_EVERY_REQUEST or (peek(session) is not empty and session.modified):
-                await self._answer(session, message)
+                return self._save_and_send(session, message)
+        return self.real_send(message)
+
+    async def _save_and_send(self, session: SessionBase, message: Message) -> Any:
+        await self._answer(session, message)
         return await self.real_send(message)
 
     def passes(self, message_type: str) -> Send | None:
