@@ -23,7 +23,7 @@ from channels.server.cli import (
     judge_application,
 )
 from channels.server.config import ConfigError
-from channels.server.descriptors import raise_descriptor_limit
+from channels.server.descriptors import occupy_standard_streams, raise_descriptor_limit
 from channels.server.seat import Seat
 from channels.server.sockets import EndpointError, ListenError, endpoint_strings
 from channels.typing import ASGIApp
@@ -92,6 +92,7 @@ class CommandLineInterface:
             ListenError: an address that workers are to share cannot be listened on.
             SystemExit: an unknown flag (2), or the server could not start (1).
         """
+        occupy_standard_streams()
         raise_descriptor_limit()
         seat = Seat.take()
         options = self.parser.parse_args(args)
@@ -154,14 +155,21 @@ class CommandLineInterface:
         return sorted([*options.socket_strings, *told])
 
     def _action_logger(self, options: Namespace) -> AccessLogGenerator | None:
-        if options.access_log:
-            stream: TextIO = sys.stdout
-            if options.access_log != "-":
-                stream = open(options.access_log, "a", buffering=1)  # noqa: SIM115  # open as long as the process
-            return AccessLogGenerator(stream, options.access_log_format)
-        if options.verbosity >= 1:
-            return AccessLogGenerator(sys.stdout, options.access_log_format)
-        return None
+        stream: TextIO | None = sys.stdout  # None in a process that was started without one
+        if options.access_log not in (None, "", "-"):
+            stream = self._open_access_log(options.access_log)
+        elif not options.access_log and options.verbosity < 1:
+            stream = None
+        return None if stream is None else AccessLogGenerator(stream, options.access_log_format)
+
+    def _open_access_log(self, path: str) -> TextIO:
+        try:
+            return open(path, "a", buffering=1)
+        except OSError as error:
+            raise ConfigError(
+                f"--access-log: {path} cannot be written: {error.strerror}. Name a file "
+                "in a folder that exists and that this user may write to."
+            ) from error
 
     def _set_up_logging(self, options: Namespace) -> None:
         levels = {0: logging.WARNING, 1: logging.INFO}

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.request
 from argparse import ArgumentError
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,8 @@ import pytest
 from daphne.access import AccessLogGenerator
 from daphne.cli import CommandLineInterface
 from daphne.server import Server
+from tests.ports import free_port
+from tests.served import wait_until_listening
 from tests.server.helpers import LONG
 
 APPLICATION = """
@@ -158,6 +161,12 @@ def test_the_access_log_goes_where_it_is_told(tmp_path: Path) -> None:
     assert '"WSCONNECT /"' in path.read_text()
 
 
+def test_without_stdout_there_is_no_access_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    assert keywords()["action_logger"] is None
+    assert keywords("--access-log", "-")["action_logger"] is None
+
+
 def test_asgi_2_applications_are_taken() -> None:
     interface = Interface()
     interface.run(["tests.daphne.test_cli:DoubleCallable"])
@@ -190,6 +199,7 @@ def test_a_server_that_could_not_start_is_exit_code_1() -> None:
         (["nowhere_at_all:app"], "no module 'nowhere_at_all'"),
         (["-e", "carrier-pigeon:1", "daphne.server:Server"], "begins with tcp:"),
         (["--max-headers", "0", "daphne.server:Server"], "max_headers must be at least 1"),
+        (["--access-log", "/", "daphne.server:Server"], "--access-log: / cannot be written: Is a directory"),
     ],
 )
 def test_errors_are_one_line_and_exit_code_1(
@@ -247,6 +257,22 @@ def test_the_program_serves_a_project_from_its_folder(tmp_path: Path) -> None:
     assert '"GET /x" 200 5' in out
     assert process.returncode == 0
     assert not path.exists()
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "<&- >&- 2>&-"])
+def test_a_program_that_was_started_without_standard_streams_serves_and_stops(
+    closed: str, tmp_path: Path
+) -> None:
+    """Sockets with their numbers are what libuv ends a process for."""
+    (tmp_path / "project_asgi.py").write_text(APPLICATION)
+    port = free_port()
+    command = f"exec {sys.executable} -m daphne -p {port} project_asgi:application {closed}"
+    with subprocess.Popen(["/bin/sh", "-c", command], cwd=tmp_path) as process:
+        wait_until_listening(process, port, tmp_path / "project_asgi.py")
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=LONG) as response:
+            assert response.read() == b"Hello"
+        process.terminate()
+        assert process.wait(LONG) == 0
 
 
 def test_a_port_in_use_is_one_clear_line(tmp_path: Path) -> None:

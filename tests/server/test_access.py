@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from channels import telemetry
 from channels.server.access import AccessLog
-from tests.server.helpers import GET, UPGRADE, close_frame, echo, serve
+from tests.server.helpers import GET, UPGRADE, close_frame, echo, frame, records, serve
 
 HTTP = {"client": "1.2.3.4:5", "path": "/a?b", "method": "GET", "status": 200, "size": 12, "time_taken": 0.5}
 WEBSOCKET = {"client": "1.2.3.4:5", "path": "/ws"}
@@ -93,3 +94,36 @@ async def test_the_server_says_what_the_formats_need() -> None:
     for entry in (request, connecting, connected, disconnected):
         assert (entry["referer"], entry["user_agent"]) == ("http://x/", "test")
     assert disconnected["action"] == "disconnected"
+
+
+class _Broken(io.StringIO):
+    """A file that cannot be written to."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+    def write(self, text: str) -> int:
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "traced"), [(OSError(28, "No space left on device"), False), (KeyError("user"), True)]
+)
+async def test_lines_that_cannot_be_written_are_counted_and_cost_no_request(
+    error: Exception, traced: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = telemetry.counters["server.access_log_failed"]
+    async with serve(echo, action_logger=AccessLog(_Broken(error))) as running:
+        client = await running.connect()
+        await client.send(GET)
+        assert (await client.response())[0] == 200
+        await client.upgrade()
+        await client.send(frame(b"hello"))
+        assert await client.message() == (1, b"hello")
+        await client.send(close_frame())
+        await client.rest()
+    assert telemetry.counters["server.access_log_failed"] == before + 4
+    (text,) = records(caplog)
+    assert "Lines of the access log are lost" in text
+    assert ("Traceback" in caplog.text) == traced

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import resource
+import subprocess
+import sys
 
 import pytest
 
@@ -27,3 +29,15 @@ def test_a_server_may_open_as_many_files_as_its_user() -> None:
             assert resource.getrlimit(resource.RLIMIT_NOFILE) == (before[1], before[1])
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_what_a_process_was_started_without_is_the_null_device() -> None:
+    program = (
+        "import os\n"
+        "from channels.server.descriptors import occupy_standard_streams\n"
+        "occupy_standard_streams()\n"
+        "kinds = {os.path.samestat(os.fstat(number), os.stat(os.devnull)) for number in (0, 1)}\n"
+        "assert kinds == {True} and os.get_inheritable(0) and os.dup(0) > 2\n"
+    )
+    command = f"exec {sys.executable} -c '{program}' <&- >&-"
+    assert subprocess.run(["/bin/sh", "-c", command], check=False).returncode == 0

@@ -1,8 +1,12 @@
-"""How many files this process may open: each connection is one (RLIMIT_NOFILE, getrlimit(2))."""
+"""Descriptors: how many files this process may open (RLIMIT_NOFILE, getrlimit(2)), and the first three.
+
+Each connection is one.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import resource
 
 #: Descriptors that connections never take: the last ones, so that accept() itself always finds one.
@@ -28,6 +32,20 @@ def raise_descriptor_limit() -> None:
         # macOS says "unlimited" and does not mean it.
         with contextlib.suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def occupy_standard_streams() -> None:
+    """Open the null device as whichever of stdin, stdout and stderr this process was started without.
+
+    The next socket would get the number instead: what anybody prints would go to a client, and libuv
+    ends a process that closes such a socket.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            opened = os.open(os.devnull, os.O_RDWR)  # this number, being the lowest one that is free
+            os.set_inheritable(opened, True)
 
 
 def room_for_connections(limit: int | None) -> int:

@@ -210,11 +210,11 @@ class Runtime:
         telemetry.count("server.connection_refused", reason=reason, client=host)
         self.warn_rarely(reason, _REFUSED[reason], host)
 
-    def warn_rarely(self, subject: str, text: str, *arguments: object) -> None:
-        """Log a warning, at most once a minute for each subject."""
+    def warn_rarely(self, subject: str, text: str, *arguments: object, exc_info: bool = False) -> None:
+        """Log a warning, at most once a minute for each subject; ``exc_info``: with the traceback."""
         if self.timers.now >= self._warned.get(subject, 0.0):
             self._warned[subject] = self.timers.now + _WARN_INTERVAL
-            logger.warning(text, *arguments)
+            logger.warning(text, *arguments, exc_info=exc_info)
 
     def own_headers(self) -> Headers:
         """Returns the headers that the server adds: Date (RFC 9110 6.6.1) and Server; the list is shared."""
@@ -226,9 +226,20 @@ class Runtime:
         return self._own_headers
 
     def log(self, protocol: str, action: str, details: Callable[[], dict[str, Any]]) -> None:
-        """Write a line of the access log, if there is one."""
-        if self.config.action_logger is not None:
+        """Write a line of the access log, if there is one; a disk that is full stops no request."""
+        if self.config.action_logger is None:
+            return
+        try:
             self.config.action_logger(protocol, action, details())
+        except Exception as error:
+            telemetry.count("server.access_log_failed", reason=type(error).__name__)
+            self.warn_rarely(
+                "access log",
+                "Lines of the access log are lost: %s: %s. Look for a full disk or a pipe that nobody reads.",
+                type(error).__name__,
+                error,
+                exc_info=not isinstance(error, OSError),
+            )
 
     def left(self) -> None:
         """A connection or an application has ended: tell those who wait for the last one."""
