@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -24,6 +25,7 @@ from channels.sessions import (
     SessionMiddlewareInstance,
     SessionMiddlewareStack,
     is_blank,
+    share_words,
 )
 from channels.testing import HttpCommunicator, WebsocketCommunicator
 from channels.typing import Message, Receive, Scope, Send
@@ -334,3 +336,32 @@ class TestSessions:
 
     def test_the_older_name_is_the_same(self) -> None:
         assert SessionMiddlewareInstance is InstanceSessionWrapper
+
+
+class TestWords:
+    """A loaded session stays as long as its WebSocket."""
+
+    def loaded(self) -> SignedCookies:
+        session = SignedCookies()
+        session._session_cache = json.loads('{"_auth_user_backend": "a.backend", "cart": ["tea"]}')
+        share_words(session)
+        return session
+
+    def test_what_is_the_same_in_all_sessions_is_kept_once(self) -> None:
+        first, second = self.loaded(), self.loaded()
+        assert dict(first.items()) == {"_auth_user_backend": "a.backend", "cart": ["tea"]}
+        assert all(name is other for name, other in zip(first.keys(), second.keys(), strict=True))
+        assert first["_auth_user_backend"] is second["_auth_user_backend"]
+        assert not first.modified
+
+    @pytest.mark.parametrize("data", [{}, {1: "one"}, {"_auth_user_backend": None}])
+    def test_it_may_hold_anything(self, data: Any) -> None:
+        session = SignedCookies()
+        session._session_cache = dict(data)  # type: ignore[attr-defined]
+        share_words(session)
+        assert dict(session.items()) == data
+
+    def test_what_is_not_loaded_or_no_session_is_left_alone(self) -> None:
+        share_words(session := SignedCookies())
+        assert not hasattr(session, "_session_cache")
+        share_words(object())

@@ -22,7 +22,7 @@ from django.utils.crypto import constant_time_compare
 from channels.db import Lookup, database_sync_to_async
 from channels.lazy import LateObject
 from channels.middleware import BaseMiddleware, Way
-from channels.sessions import CookieMiddleware, SessionMiddleware, is_at_hand, is_blank
+from channels.sessions import CookieMiddleware, SessionMiddleware, is_at_hand, is_blank, share_words
 from channels.typing import ASGIApp, Scope
 
 _MODELS = "django.contrib.auth.models"
@@ -105,6 +105,7 @@ def _load_user(session: Any, may_cycle: bool) -> Any:
     if user is not None and hasattr(user, "get_session_auth_hash") and not _verify(session, user, may_cycle):
         session.flush()
         user = None
+    share_words(session)
     return user or _anonymous()
 
 

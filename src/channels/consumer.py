@@ -66,9 +66,13 @@ class AsyncConsumer:
             own_send = self._listen_to_server(mailbox, receive, send)
             self.base_send = SyncSend(own_send, scope) if self._sync else own_send
             await self._listen_to_layer(mailbox)
-            await mailbox.deliver(self._dispatch(), self._describe)
+            await mailbox.deliver(self._dispatch())
         except StopConsumer:
             return
+        except Exception as error:
+            if mailbox.failed is not None:
+                error.add_note(self._describe(mailbox.failed))
+            raise
         finally:
             pumps = mailbox.close()
             end(connection)

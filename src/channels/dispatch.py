@@ -62,20 +62,24 @@ class Mailbox:
     Attributes:
         peer_gone: whether the message that says so has been taken.
         direct: writes to the consumer's socket, past the consumer; None if that is not possible.
+        failed: the message whose handler raised.
     """
 
-    __slots__ = ("_sources", "_waiter", "direct", "peer_gone")
+    __slots__ = ("_sources", "_waiter", "_wakeup", "direct", "failed", "peer_gone")
 
     def __init__(self) -> None:
         self.direct: DirectWrite | None = None
-        self._sources: list[EventSource] = []
+        self._sources: tuple[EventSource, ...] = ()
         self._waiter: asyncio.Future[None] | None = None
+        self._wakeup: Wakeup | None = None
+        self.failed: Message | None = None
         self.peer_gone = False
 
     def add(self, source: EventSource) -> None:
         """Take messages from ``source`` too."""
-        self._sources.append(source)
-        source.set_wakeup(self.wake)
+        self._sources = (*self._sources, source)
+        self._wakeup = self._wakeup or self.wake  # one for all sources, until close
+        source.set_wakeup(self._wakeup)
 
     def wake(self) -> None:
         """Note that a source has something; called in the loop's thread."""
@@ -96,8 +100,7 @@ class Mailbox:
             message = source.receive_nowait()
             if message is not None:
                 if source is not sources[-1]:
-                    sources.remove(source)
-                    sources.append(source)
+                    self._sources = (*(other for other in sources if other is not source), source)
                 return message
         return None
 
@@ -112,16 +115,15 @@ class Mailbox:
         self._waiter = waiter = asyncio.get_running_loop().create_future()
         return waiter
 
-    async def deliver(
-        self, handle: Callable[[Message], Awaitable[None]], describe: Callable[[Message], str]
-    ) -> None:
-        """Give each message to ``handle``, until it raises.
+    async def deliver(self, handle: Callable[[Message], Awaitable[None]]) -> None:
+        """Give each message to ``handle``, until it raises; ``failed`` is what it raised at.
 
         Every :data:`BATCH` messages other tasks get a turn, also if this mailbox never runs dry.
-        An error gets a note, made by ``describe``, that says what was being handled.
         """
         while True:
-            for _ in range(BATCH):
+            turns = BATCH
+            while turns:
+                turns -= 1
                 while (message := self.get_nowait()) is None:
                     await self._wait()
                 if message.get("type") in LAST_MESSAGES:
@@ -130,8 +132,8 @@ class Mailbox:
                     await handle(message)
                 except ConsumerSignal:
                     raise
-                except Exception as error:
-                    error.add_note(describe(message))
+                except Exception:
+                    self.failed = message
                     raise
                 if pool.pinned:
                     leave_thread()
@@ -143,10 +145,10 @@ class Mailbox:
         Returns:
             The pumps among them, whose tasks are to be ended.
         """
-        sources, self._sources = self._sources, []
+        sources, self._sources = self._sources, ()
         for source in sources:
             source.set_wakeup(None)
-        self.direct = self._waiter = None
+        self.direct = self._waiter = self._wakeup = None
         return [source for source in sources if isinstance(source, Pump)]
 
 

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, TypeVar
 
 from asgiref.sync import markcoroutinefunction
 from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY
 from django.contrib.sessions.backends.base import SessionBase, UpdateError
 from django.contrib.sessions.backends.signed_cookies import SessionStore as SignedCookies
 from django.core.exceptions import SuspiciousOperation
@@ -52,7 +53,9 @@ class CookieMiddleware(Passage):
             )
         # HTTP/2 may split the cookies over several headers (RFC 9113, section 8.2.3).
         pairs = [value for name, value in scope["headers"] if name == b"cookie"]
-        way.own_scope()["cookies"] = parse_cookie(b"; ".join(pairs).decode("latin1")) if pairs else {}
+        cookies = parse_cookie(b"; ".join(pairs).decode("latin1")) if pairs else {}
+        # Everybody's cookies have the same names, and a WebSocket keeps them for days.
+        way.own_scope()["cookies"] = {sys.intern(name): value for name, value in cookies.items()}
         return self.inner
 
     @classmethod
@@ -327,6 +330,24 @@ def is_at_hand(session: Any) -> bool:
         or session.session_key is None
         or hasattr(session, "_session_cache")
     )
+
+
+def share_words(session: Any) -> None:
+    """Have ``session``, which is loaded, keep once what is the same in everybody's.
+
+    What a WebSocket has loaded it keeps for days: the names of what is stored, and which
+    backend has found the user.
+    """
+    loaded = getattr(session, "_session_cache", None)
+    if type(loaded) is dict:
+        words = {_shared(name): value for name, value in loaded.items()}
+        if BACKEND_SESSION_KEY in words:
+            words[BACKEND_SESSION_KEY] = _shared(words[BACKEND_SESSION_KEY])
+        session._session_cache = words
+
+
+def _shared(word: Any) -> Any:
+    return sys.intern(word) if type(word) is str else word
 
 
 async def run_on_session(session: Any, function: Callable[[], _R]) -> _R:

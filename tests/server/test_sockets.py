@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import socket
 import stat
@@ -217,3 +218,8 @@ def test_a_descriptor_that_is_not_open() -> None:
 )
 def test_addresses(name: Any, expected: Any) -> None:
     assert address_pair(name) == expected
+
+
+def test_an_address_that_was_seen_before_is_the_same_object() -> None:
+    first, again = (tuple(json.loads('["::1", 65000]')) for _ in range(2))
+    assert sockets.known(first) is sockets.known(again)

@@ -34,6 +34,14 @@ async def timers():
     made.close()
 
 
+async def test_items_of_one_slot_share_its_number(timers: Timers) -> None:
+    items = [Item(), Item()]
+    for item in items:
+        timers.schedule(item, timers.now + 1_000_000 * RESOLUTION)
+    assert items[0].slot is items[1].slot
+    assert items[0].slot is not None
+
+
 async def test_an_item_is_asked_at_its_time_and_not_before(timers: Timers) -> None:
     when = timers.now + 2.5 * RESOLUTION
     item = Item()

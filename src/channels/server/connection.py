@@ -18,7 +18,7 @@ from channels.server.http2 import HTTP2Handler, Opening
 from channels.server.progress import Progress
 from channels.server.proxy_protocol import Pair, ProxyGreeting
 from channels.server.runtime import Runtime
-from channels.server.sockets import Address, address_pair
+from channels.server.sockets import Address, address_pair, known
 from channels.server.timers import NEVER
 from channels.server.tls import Credentials
 
@@ -122,7 +122,7 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=self.runtime.config.write_buffer_size)
         self.client = address_pair(transport.get_extra_info("peername"))
-        self.server = address_pair(transport.get_extra_info("sockname"))
+        self.server = address_pair(known(transport.get_extra_info("sockname")))
         self.runtime.arriving.discard(self)
         self.runtime.connections.add(self)
         self.runtime.accepted += 1

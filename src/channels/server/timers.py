@@ -41,6 +41,7 @@ class Timers:
         self._loop = loop
         self.now = loop.time()
         self._slots: dict[int, set[Timed]] = {}
+        self._latest = 0
         self._done = self._slot_of(self.now)
         self._deferred = False
         self._handle: asyncio.TimerHandle | None = loop.call_later(RESOLUTION, self._tick)
@@ -58,6 +59,8 @@ class Timers:
             return
         slot = int(when / RESOLUTION)
         slot = slot + 1 if slot > self._done else self._done + 1
+        # Of large numbers each is an object of its own, and many items wait for the same.
+        self._latest = slot = self._latest if slot == self._latest else slot
         if item.slot is not None:
             if item.slot <= slot:
                 return

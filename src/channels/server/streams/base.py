@@ -118,7 +118,7 @@ class Stream(ABC):
     def start(self, scope: Scope) -> None:
         """Run the application for ``scope``."""
         self.runtime.streams.add(self)
-        self.task = self.runtime.loop.create_task(self._run(scope))
+        self.task = self.runtime.loop.create_task(self._run(scope), name=self.label)
 
     async def _run(self, scope: Scope) -> None:
         try:

@@ -260,6 +260,7 @@ class WebSocketStream(Stream):
             # A header cannot be sent, so nothing was.
             self._opening, self._state = opening, State.CONNECTING
             raise
+        self._due = NEVER
         self.runtime.timers.schedule(self, self._keepalive.next_due)
 
     def _unanswered(self) -> Opening:
