@@ -1,5 +1,7 @@
 """A head whose lines are known means what the engine says it means."""
 
+import dataclasses
+
 import pytest
 
 from channels.protocols import http1_known
@@ -139,3 +141,45 @@ def test_what_was_refused_is_not_known(engine):
         assert first_event(LINE + b"\r\nHost: a b\r\n\r\n", engine).status == 400
     with pytest.raises(MalformedMessage):
         read(engine, LINE + b"\r\nHost: a b\r\n\r\n")
+
+
+def test_a_known_request_is_taken_at_once(engine):
+    connection = HTTP1Connection(engine=engine)
+    connection._known = knowing(engine)
+    for stream_id in (1, 2):
+        request = connection.receive_known(LINE + BLOCK)
+        assert request == dataclasses.replace(read(engine, LINE + BLOCK)[0], stream_id=stream_id)
+        assert connection.request_ended
+        assert connection.next_event() is None
+        connection.send_response(204, [])
+        connection.end_message()
+        connection.start_next_cycle()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        LINE + BLOCK + b"G",
+        (LINE + BLOCK) * 2,
+        LINE + BLOCK[:-1],
+        b"\r\n" + LINE + BLOCK,
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\na",
+        b"GET /" + b"a" * 8192 + b" HTTP/1.1" + BLOCK,
+    ],
+)
+def test_what_is_not_one_known_request_is_left(engine, data):
+    connection = HTTP1Connection(engine=engine)
+    connection._known = knowing(engine)
+    assert connection.receive_known(data) is None
+    assert not connection.has_more
+    assert connection._stream_id == 0
+
+
+def test_a_known_request_is_left_while_something_else_is_read(engine):
+    connection = HTTP1Connection(engine=engine)
+    connection._known = knowing(engine)
+    connection.receive_data(b"GET /")
+    assert connection.receive_known(LINE + BLOCK) is None
+    connection.receive_data(LINE[4:] + BLOCK)
+    assert connection.next_event() is not None
+    assert connection.receive_known(LINE + BLOCK) is None  # it waits for its response

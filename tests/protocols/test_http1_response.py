@@ -2,7 +2,8 @@ import pytest
 
 from channels import telemetry
 from channels.protocols.http1 import HTTP1Connection
-from channels.protocols.http1_response import _MAX_LINES, _MAX_NAMES, ResponseWriter, _Lines, _Names
+from channels.protocols.http1_fields import PlainFields
+from channels.protocols.http1_response import ResponseWriter
 
 LENGTH_3 = [(b"content-length", b"3")]
 
@@ -192,13 +193,6 @@ def test_headers_are_bytes(header):
         asked().send_response(200, [header])
 
 
-def test_few_names_are_remembered():
-    names = _Names()
-    for number in range(_MAX_NAMES + 10):
-        assert names[b"X-%d" % number] == b"x-%d" % number
-    assert len(names) == _MAX_NAMES
-
-
 # Interim responses
 
 
@@ -310,34 +304,6 @@ def test_a_second_head():
         connection.send_response(200, [])
 
 
-def test_lines_are_written_once():
-    lines = _Lines()
-    assert lines[(b"x-a", b"b")] is lines[(b"x-a", b"b")]
-    assert lines[(b"X-A", b"b")] == b"X-A: b\r\n"
-
-
-@pytest.mark.parametrize(
-    "field",
-    [
-        (b"x-long", b"x" * 129),
-        (b"Set-Cookie", b"a=b"),
-        (b"authorization", b"a"),
-        (b"Sec-WebSocket-Accept", b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
-    ],
-)
-def test_long_secret_and_single_values_are_not_kept(field):
-    lines = _Lines()
-    assert lines[field] == b"%b: %b\r\n" % field
-    assert not lines
-
-
-def test_the_lines_kept_are_bounded():
-    lines = _Lines()
-    for number in range(_MAX_LINES + 5):
-        assert lines[(b"content-length", b"%d" % number)] == b"content-length: %d\r\n" % number
-        assert len(lines) <= _MAX_LINES
-
-
 @pytest.mark.parametrize(
     ("version", "headers", "before", "behind"),
     [
@@ -368,3 +334,55 @@ def test_what_somebody_else_writes_keeps_to_the_length():
     connection.send_response(200, LENGTH_3)
     with pytest.raises(ValueError, match="longer than its Content-Length"):
         connection.begin_data(4)
+
+
+# Whole responses
+
+OWN = PlainFields(b"server: x\r\n")
+TEXT = PlainFields(b"content-type: text/plain\r\n")
+SIZED = PlainFields(b"content-length: 3\r\n", length=3)
+
+
+def test_a_whole_response_is_written_as_in_steps():
+    steps, whole = asked(), asked()
+    headers = [(b"content-type", b"text/plain"), *LENGTH_3, (b"server", b"x")]
+    assert whole.send_whole(200, TEXT, OWN, b"abc") == respond(steps, 200, headers, b"abc")
+    assert whole.response_ended
+    whole.start_next_cycle()
+
+
+def test_a_length_that_was_given_is_kept():
+    written = asked().send_whole(404, SIZED, OWN, b"abc")
+    assert written == b"HTTP/1.1 404 Not Found\r\ncontent-length: 3\r\nserver: x\r\n\r\nabc"
+
+
+@pytest.mark.parametrize(
+    ("connection", "status", "fields"),
+    [
+        (asked(b"HEAD"), 200, TEXT),
+        (asked(b"GET", b"1.0"), 200, TEXT),
+        (asked(b"GET", b"1.1", b"Connection: close"), 200, TEXT),
+        (asked(), 204, TEXT),
+        (asked(), 304, TEXT),
+        (asked(), 299, TEXT),
+        (asked(), 200, PlainFields(b"content-length: 4\r\n", length=4)),
+        (ResponseWriter(), 200, TEXT),
+    ],
+)
+def test_what_has_to_be_settled_is_not_written_at_once(connection, status, fields):
+    assert connection.send_whole(status, fields, OWN, b"abc") is None
+    assert connection.data_to_send() == b""
+    assert not connection.response_ended
+    connection.send_response(status, [])
+
+
+def test_a_whole_response_waits_for_what_was_written_before():
+    connection = asked()
+    connection.send_informational(103, [])
+    assert connection.send_whole(200, TEXT, OWN, b"") is None
+
+
+def test_a_second_whole_response():
+    connection = asked()
+    connection.send_whole(200, TEXT, OWN, b"")
+    assert connection.send_whole(200, TEXT, OWN, b"") is None

@@ -11,6 +11,8 @@ import pytest
 from h2.events import StreamEnded
 
 from channels.protocols.http1_known import KnownBlocks
+from channels.protocols.http1_response import ResponseWriter
+from channels.server.streams import response
 from channels.typing import Receive, Scope, Send
 from tests.server.helpers import GET, Client, Running, serve
 from tests.server.http2_client import GET as HTTP2_GET
@@ -90,6 +92,29 @@ async def test_a_head_that_comes_again_is_not_read_again() -> None:
         engine._read_head = lambda head: calls.append(head) or read_head(head)
         await ask(client, _REQUESTS)
     assert len(calls) == 1
+
+
+async def test_a_response_that_says_the_same_again_is_not_checked_again(monkeypatch: Any) -> None:
+    calls: list[Any] = []
+    for name in ("send_response", "send_data", "end_message"):
+        monkeypatch.setattr(ResponseWriter, name, recording(getattr(ResponseWriter, name), calls))
+    monkeypatch.setattr(response, "checked_headers", recording(response.checked_headers, calls))
+    async with serve(hello) as running:
+        client = await running.connect()
+        await ask(client, 1)
+        calls.clear()
+        await ask(client, _REQUESTS)
+    assert calls == []
+
+
+def recording(function: Any, calls: list[Any]) -> Any:
+    """The same function, but it says when it is called."""
+
+    def called(*arguments: Any) -> Any:
+        calls.append(function)
+        return function(*arguments)
+
+    return called
 
 
 async def ask_http2(client: Any, stream_ids: range) -> None:

@@ -154,6 +154,19 @@ class HTTP1Connection(ResponseWriter):
                 self._buffer = bytearray(self._buffer)  # grows without being copied for each drip
             self._buffer += data
 
+    def receive_known(self, data: bytes) -> RequestReceived | None:
+        """Take what the peer sent, if it is one whole request whose header lines are known.
+
+        Returns:
+            The request. None: nothing was taken, as this side has to read ``data`` (:meth:`receive_data`).
+        """
+        if self._reading is not _HEAD or self._buffer or len(data) > self._limits.max_target:
+            return None
+        event = self._find(data)
+        if event is not None:
+            self._stream_id = event.stream_id
+        return event
+
     def next_event(self) -> Event | None:
         """Return what the peer said next.
 
@@ -259,15 +272,22 @@ class HTTP1Connection(ResponseWriter):
         self._scanned = len(self._buffer)
         return None
 
+    def _find(self, head: bytes) -> RequestReceived | None:
+        """Begin a request whose header lines are known."""
+        found = self._known.find(head, self._stream_id + 1)
+        if found is None or not self._is_within_limits(found[0]):
+            return None
+        event, persistent = found
+        self._begin_response(event.method, "1.1", persistent=persistent)
+        self._reading = _NEXT
+        return event
+
     def _begin_request(self, head: bytes) -> Event:
+        known = self._find(head)
         self._stream_id += 1
+        if known is not None:
+            return known
         limits = self._limits
-        found = self._known.find(head, self._stream_id)
-        if found is not None and self._is_within_limits(found[0]):
-            event, persistent = found
-            self._begin_response(event.method, "1.1", persistent=persistent)
-            self._reading = _NEXT
-            return event
         # Both engines insist on Host. Where it is not required they are shown one, which is taken out again.
         host_added = not self._require_host and b"\r\nhost:" not in head.lower()
         max_headers = limits.max_headers + host_added

@@ -11,20 +11,12 @@ from http import HTTPStatus
 
 from channels import telemetry
 from channels.protocols.events import Headers
+from channels.protocols.http1_fields import PlainFields, lowercase, serialize
 from channels.protocols.http1_head import tokens
 
-_TOKEN = bytes(c for c in range(128) if chr(c).isalnum() or c in b"!#$%&'*+-.^_`|~")
-_UNSENDABLE = frozenset(b"\r\n\0")
 _SETTLED_HERE = frozenset({b"transfer-encoding", b"connection"})
 _FRAMING = frozenset({b"transfer-encoding", b"content-length"})
 _BODYLESS = frozenset({101, 204, 304})
-_MAX_NAMES = 1024
-#: Lines that are kept, and how long a value may be for it. What is secret, or never comes again, is not kept.
-_MAX_LINES = 1024
-_MAX_KNOWN = 128
-_UNKEPT = frozenset(
-    {b"set-cookie", b"authorization", b"proxy-authenticate", b"www-authenticate", b"sec-websocket-accept"}
-)
 
 
 def _status_line(status: int) -> bytes:
@@ -112,7 +104,7 @@ class ResponseWriter:
             raise self._out_of_turn("an informational response")
         if not 100 <= status <= 199 or status == 101:
             raise ValueError(f"An informational status is 100 or 102 to 199, not {status!r}.")
-        block, _ = _serialize(headers or [])
+        block, _ = serialize(headers or [])
         if self._modern:
             self._output.append(b"%b%b\r\n" % (_STATUS_LINES.get(status) or _status_line(status), block))
 
@@ -137,7 +129,7 @@ class ResponseWriter:
             raise self._out_of_turn("a response")
         if not 200 <= status <= 999 and status != 101:
             raise ValueError(f"A response status is 101 or 200 to 999, not {status!r}.")
-        block, fields = _serialize(headers)
+        block, fields = serialize(headers)
         if status == 101 and _FRAMING.isdisjoint(fields):
             self._persistent = False  # nothing else of it is settled here
         elif len(fields) != len(headers) or not _SETTLED_HERE.isdisjoint(fields) or status in _BODYLESS:
@@ -150,6 +142,37 @@ class ResponseWriter:
             block += b"connection: keep-alive\r\n" if self._persistent else b"connection: close\r\n"
         self._output.append(b"%b%b\r\n" % (_STATUS_LINES.get(status) or _status_line(status), block))
         self._phase = _BODY
+
+    def send_whole(self, status: int, fields: PlainFields, own: PlainFields, data: bytes) -> bytes | None:
+        """Write a response at once, if nothing about it has to be settled first.
+
+        Args:
+            status: 200 to 999.
+            fields: what the application says.
+            own: what the server adds.
+            data: the whole body.
+
+        Returns:
+            What is to be written to the peer. None: nothing has been done, as the peer, the status or the
+            length asks for a closer look; go the way of :meth:`send_response`.
+        """
+        line = _STATUS_LINES.get(status)
+        if not self._is_plain or self._phase is not _HEAD or line is None or status in _BODYLESS:
+            return None
+        size = len(data)
+        if fields.length is None:
+            head = b"%b%bcontent-length: %d\r\n%b\r\n%b" % (line, fields.lines, size, own.lines, data)
+        elif fields.length == size:
+            head = b"%b%b%b\r\n%b" % (line, fields.lines, own.lines, data)
+        else:
+            return None
+        self._phase = _ENDED
+        return head
+
+    @property
+    def _is_plain(self) -> bool:
+        """Whether a response of known length says nothing about the connection, and goes out first."""
+        return self._persistent and self._modern and not self._head_only and not self._output
 
     def send_data(self, data: bytes) -> None:
         """Write a part of the body. Where the response has no body (HEAD, 204, 304) it goes nowhere.
@@ -208,7 +231,7 @@ class ResponseWriter:
         """
         if self._phase is not _BODY:
             raise self._out_of_turn("the end of a response")
-        block = _serialize(trailers)[0] if trailers else b""
+        block = serialize(trailers)[0] if trailers else b""
         self._phase = _ENDED
         if self._framing is _CHUNKED:
             self._output.append(b"0\r\n%b\r\n" % block)
@@ -255,62 +278,7 @@ class ResponseWriter:
             unwanted.add(b"connection")  # send_response() says what holds
             if b"close" in tokens(fields.get(b"connection", b"")):
                 self._persistent = False
-        return _serialize(_without(headers, unwanted))[0]
-
-
-class _Names(dict[bytes, bytes]):
-    """Header names that were found sendable, with their lowercase forms: few names make up most headers."""
-
-    def __missing__(self, name: bytes) -> bytes:
-        if not isinstance(name, bytes):
-            raise TypeError(name)
-        if not name or name.translate(None, _TOKEN):
-            raise ValueError(f"{name!r} is no header name: use letters, digits and !#$%&'*+-.^_`|~ only.")
-        lowered = name.lower()
-        if len(self) < _MAX_NAMES:
-            self[name] = lowered
-        return lowered
-
-
-_names = _Names()
-
-
-class _Lines(dict[tuple[bytes, bytes], bytes]):
-    """Fields that were found sendable, as lines: most answers say the same as the one before."""
-
-    def __missing__(self, field: tuple[bytes, bytes]) -> bytes:
-        name, value = field
-        lowered = _names[name]
-        if not isinstance(value, bytes):
-            raise TypeError(value)
-        if not _UNSENDABLE.isdisjoint(value):
-            raise ValueError(
-                f"The value {value!r} of header {name!r} cannot be sent: it contains CR, LF or NUL."
-            )
-        line = b"%b: %b\r\n" % (name, value)
-        if len(value) <= _MAX_KNOWN and lowered not in _UNKEPT:
-            if len(self) >= _MAX_LINES:
-                self.clear()
-            self[field] = line
-        return line
-
-
-_lines = _Lines()
-
-
-def _serialize(headers: Headers) -> tuple[bytes, dict[bytes, bytes]]:
-    """Write fields as lines; return them also by lowercased name, the last of each.
-
-    Raises:
-        ValueError: a name or value cannot be sent; response splitting is impossible.
-        TypeError: a header is not a pair of bytes.
-    """
-    try:
-        block = b"".join([_lines[field] for field in headers])
-        fields = {_names[name]: value for name, value in headers}
-    except TypeError:
-        raise TypeError(f"Headers are (name, value) pairs of bytes, not {headers!r}.") from None
-    return block, fields
+        return serialize(_without(headers, unwanted))[0]
 
 
 def _check_framing_fields(headers: Headers, fields: dict[bytes, bytes]) -> None:
@@ -320,7 +288,7 @@ def _check_framing_fields(headers: Headers, fields: dict[bytes, bytes]) -> None:
             f"Transfer-Encoding {coding!r} cannot be sent: the server decides the transfer coding; "
             "name a coding of the content in Content-Encoding."
         )
-    lengths = {value for name, value in headers if _names[name] == b"content-length"}
+    lengths = {value for name, value in headers if lowercase[name] == b"content-length"}
     if len(lengths) > 1:
         raise ValueError(f"The response has several different Content-Length headers: {sorted(lengths)!r}.")
 
@@ -329,7 +297,7 @@ def _without(headers: Headers, unwanted: set[bytes]) -> Headers:
     """Leave out fields by lowercased name, and every Content-Length but the first."""
     kept: Headers = []
     for name, value in headers:
-        lowered = _names[name]
+        lowered = lowercase[name]
         if lowered not in unwanted:
             kept.append((name, value))
         if lowered == b"content-length":

@@ -18,6 +18,7 @@ from channels.protocols.events import (
     RequestReceived,
     StreamClosed,
 )
+from channels.protocols.http1_fields import PlainFields
 from channels.protocols.http2 import upgrade_to_http2
 from channels.protocols.websocket import HandshakeRejected, accept_handshake
 from channels.server.files import PIECE, FilePart, pump
@@ -92,6 +93,10 @@ class HTTP1Handler:
 
     def data_received(self, data: bytes) -> None:
         """Feed the engine and act on what it understood."""
+        request = self._engine.receive_known(data)
+        if request is not None:  # it has no body, and nothing is behind it
+            self._request_received(request)
+            return
         self._engine.receive_data(data)
         if self._waiting == _Waiting.BODY:
             self._deadline = self._body_pace.received(len(data), self._runtime.timers.now)
@@ -249,6 +254,15 @@ class HTTP1Handler:
         """Prepare the head; it goes out with what follows it."""
         self._engine.send_response(status, headers)
 
+    def respond(self, status: int, fields: PlainFields, own: PlainFields, data: bytes) -> bool:
+        """Send a whole response, if the engine can make it at once."""
+        whole = self._engine.send_whole(status, fields, own, data)
+        if whole is None:
+            return False
+        self._connection.write_now(whole)
+        self._response_ended()
+        return True
+
     def send_body(self, data: bytes) -> None:
         """Send a part of the body."""
         self._engine.send_data(data)
@@ -279,6 +293,10 @@ class HTTP1Handler:
             self.abort_response()
             raise
         self._connection.write_now(self._engine.data_to_send())
+        self._response_ended()
+
+    def _response_ended(self) -> None:
+        """Go on to the next request, or close."""
         self._stream = None
         self._held = False
         if not self._request_ended:

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from channels import telemetry
+from channels.protocols.http1_fields import PlainFields
 from channels.server.files import FilePart, pump
 from channels.server.streams.http import HTTPStream
 from channels.server.streams.pace import BodyPace
@@ -195,6 +196,10 @@ class HTTP2Exchange:
     def send_response(self, status: int, headers: Headers) -> None:
         """Prepare the head; it goes out with what follows it."""
         self._handler.engine.send_response(self.stream_id, status, headers)
+
+    def respond(self, status: int, fields: PlainFields, own: PlainFields, data: bytes) -> bool:
+        """HTTP/2 has no lines that could be kept; its engine knows fields by themselves."""
+        return False
 
     def send_body(self, data: bytes) -> None:
         """Send a part of the body."""

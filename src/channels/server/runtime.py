@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from channels import telemetry
 from channels.protocols.deflate import DeflateParameters, DeflateSettings, negotiate
 from channels.protocols.http1 import HTTP1Connection, HTTP1Limits
+from channels.protocols.http1_fields import PlainFields, serialize
 from channels.protocols.http2 import HTTP2Limits
 from channels.protocols.websocket import Handshake, WebSocketLimits
 from channels.server.admission import Admission, Guests
@@ -146,6 +147,7 @@ class Runtime:
         self.http2_engine = None if config.http2_engine == "auto" else config.http2_engine
         self._dirty: list[Flushable] = []
         self._own_headers: Headers = []
+        self._own_fields = PlainFields(b"")
         self._date_until = 0.0
         self._server = config.server_name.encode("latin-1")
         self._idle_waiters: list[asyncio.Future[None]] = []
@@ -218,12 +220,21 @@ class Runtime:
 
     def own_headers(self) -> Headers:
         """Returns the headers that the server adds: Date (RFC 9110 6.6.1) and Server; the list is shared."""
-        now = self.timers.now
-        if now >= self._date_until:
-            date = formatdate(time.time(), usegmt=True).encode("ascii")
-            self._date_until = now + 1.0
-            self._own_headers = [(b"date", date)] + ([(b"server", self._server)] if self._server else [])
+        if self.timers.now >= self._date_until:
+            self._tell_time()
         return self._own_headers
+
+    def own_fields(self) -> PlainFields:
+        """Returns :meth:`own_headers` as they are written over HTTP/1.1."""
+        if self.timers.now >= self._date_until:
+            self._tell_time()
+        return self._own_fields
+
+    def _tell_time(self) -> None:
+        date = formatdate(time.time(), usegmt=True).encode("ascii")
+        self._date_until = self.timers.now + 1.0
+        self._own_headers = [(b"date", date)] + ([(b"server", self._server)] if self._server else [])
+        self._own_fields = PlainFields(serialize(self._own_headers)[0])
 
     def log(self, protocol: str, action: str, details: Callable[[], dict[str, Any]]) -> None:
         """Write a line of the access log, if there is one; a disk that is full stops no request."""

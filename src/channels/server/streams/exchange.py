@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from channels.protocols.http1_fields import PlainFields
 from channels.server.files import FilePart
 from channels.typing import Headers
 
@@ -52,6 +53,14 @@ class Exchange(Protocol):
 
     def send_response(self, status: int, headers: Headers) -> None:
         """Send the head, together with the first part of the body."""
+        ...
+
+    def respond(self, status: int, fields: PlainFields, own: PlainFields, data: bytes) -> bool:
+        """Send a whole response at once.
+
+        Returns:
+            False if it did nothing, as it cannot, or has to look at the fields one by one.
+        """
         ...
 
     def send_body(self, data: bytes) -> None:

@@ -21,6 +21,8 @@ _BODY: dict[str, Callable[[Response, Message], bool]] = {
     "http.response.body": Response.body,
     "http.response.trailers": Response.trailers,
 }
+#: What most requests have, once for all of them: nothing is ever put into it.
+_NO_BODY: deque[bytes] = deque(maxlen=0)
 _KINDS = frozenset({"http.response.start", "http.response.early_hint", *_BODY, *FILES})
 
 
@@ -61,7 +63,7 @@ class HTTPStream(Stream):
         self.target = request.target.decode("ascii", "replace")
         super().__init__(runtime, f"{self.method} {self.target}")
         self._exchange = exchange
-        self._chunks: deque[bytes] = deque()
+        self._chunks = _NO_BODY if request.ended else deque()
         self._waiting = 0
         self._arrived = 0
         self._most = runtime.config.max_body_size

@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import Any
 
 from channels import telemetry
+from channels.protocols.http1_fields import PlainFields, plain_fields
 from channels.server.runtime import Runtime
 from channels.server.streams.exchange import Exchange
 from channels.typing import Headers, Message
@@ -57,6 +58,7 @@ class Response:
         "_head_only",
         "_headers",
         "_no_body",
+        "_plain",
         "_prefix",
         "_runtime",
         "_trailers",
@@ -76,6 +78,7 @@ class Response:
         self._prefix = prefix
         self._head_only = head_only
         self._headers: Headers = []
+        self._plain: PlainFields | None = None
         self._no_body = _NOT_STARTED
         self._trailers: Headers = []
         self._trailers_due = False
@@ -99,7 +102,9 @@ class Response:
             raise ValueError(f"{self._prefix}.start needs a status code, such as 'status': 200; it has none.")
         if not isinstance(status, int) or not 200 <= status <= 999:
             raise ValueError(f"{self._prefix}.start needs a status from 200 to 999, got {status!r}.")
-        self._headers = checked_headers(message.get("headers") or ())
+        given = tuple(message.get("headers") or ())
+        self._plain = plain = plain_fields.find(given)
+        self._headers = checked_headers(given) if plain is None else list(plain.headers)
         # A refused handshake has no message that could bring them.
         self._trailers_due = bool(message.get("trailers")) and self._prefix == "http.response"
         self.status = int(status)
@@ -138,6 +143,8 @@ class Response:
             data = _as_bytes(data)
         more = bool(message.get("more_body", False))
         if not self.on_wire:
+            if self._plain is not None and not more and self._respond(self._plain, data):
+                return True
             self._send_head(None if more or self._trailers_due else len(data))
         self.size += len(data)
         if more:
@@ -145,6 +152,18 @@ class Response:
         else:
             self._end(data)
         return self.complete
+
+    def _respond(self, fields: PlainFields, data: bytes) -> bool:
+        """Send everything at once, if nothing speaks against it; returns whether it did."""
+        runtime = self._runtime
+        if self._trailers_due or runtime.stopping:
+            return False
+        if not self._exchange.respond(self.status, fields, runtime.own_fields(), data):
+            return False
+        self._no_body = _COMPLETE
+        self.size = len(data)
+        self.on_wire = self.complete = True
+        return True
 
     def begin_file(self, kind: str, size: int, *, last: bool) -> int:
         """Prepare for a file as a part of the body; until :meth:`end_file` nothing else may come.
@@ -230,6 +249,7 @@ class Response:
 
     def answer(self, status: int, text: str, headers: Headers | None = None) -> None:
         """Answer in the application's place; only before anything is on the wire."""
+        self._plain = None
         self._headers = [(b"content-type", b"text/plain; charset=utf-8"), *(headers or ())]
         self._trailers_due = False
         self._no_body = ""
