@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import tarfile
 import venv
 import zipfile
 from email.message import Message
@@ -37,8 +39,10 @@ print(version("fairway"), version("channels"), version("channels-redis"), versio
 
 
 def run(*command: str | Path, cwd: Path) -> str:
+    # Where the tests run on a checkout by PYTHONPATH, what is installed here must not be hidden by it.
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(
-        [str(word) for word in command], cwd=cwd, capture_output=True, text=True, check=False
+        [str(word) for word in command], cwd=cwd, env=env, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -88,6 +92,17 @@ def test_the_old_names_are_empty_and_depend_on_fairway(dist: Path) -> None:
 
 def test_every_distribution_comes_as_source_too(dist: Path) -> None:
     assert len(list(dist.glob("*.tar.gz"))) == len(list(dist.glob("*.whl"))) == 4
+
+
+def test_the_source_distribution_holds_the_whole_repository(dist: Path) -> None:
+    (archive,) = dist.glob("fairway-*.tar.gz")
+    with tarfile.open(archive) as source:
+        found = {name.partition("/")[2] for name in source.getnames()}
+    for folder in ("src", "tests", "docs", "examples", "changes", "scripts", "benchmarks"):
+        here = {str(path.relative_to(ROOT)) for path in (ROOT / folder).rglob("*.[mp][dy]")}
+        ours = {name for name in here if "node_modules" not in name}
+        assert ours <= found, sorted(ours - found)
+    assert {"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile"} <= found
 
 
 def test_packages_that_depend_on_the_old_names_install_beside_it(dist: Path, tmp_path: Path) -> None:

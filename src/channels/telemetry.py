@@ -5,7 +5,7 @@ running total). Logs, metrics and traces are subscribers that were put in place 
 :func:`attach`. When nobody listens, a fact costs one check of an attribute::
 
     if telemetry.listeners:
-        telemetry.emit("consumer.accepted", path=path)
+        telemetry.emit("layer.redis_connected", address=address)
 """
 
 from __future__ import annotations

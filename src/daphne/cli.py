@@ -177,7 +177,12 @@ class CommandLineInterface:
         if options.workers and layout == self.parser.get_default("log_fmt"):
             # Lines of several processes in one stream: say whose they are.
             layout = "%(asctime)-15s %(levelname)-8s [%(process)d] %(message)s"
-        logging.basicConfig(level=levels.get(options.verbosity, logging.DEBUG), format=layout)
+        try:
+            logging.basicConfig(level=levels.get(options.verbosity, logging.DEBUG), format=layout)
+        except ValueError as error:
+            raise ConfigError(
+                f"--log-fmt: {layout!r} is no format of logging.Formatter, such as '%(levelname)s %(message)s'."
+            ) from error
 
     def _check_proxy_headers_passed(self, argument: str, options: Namespace) -> None:
         if not options.proxy_headers:

@@ -214,6 +214,18 @@ def test_errors_are_one_line_and_exit_code_1(
     assert text in line
 
 
+def test_a_format_of_log_lines_that_is_none_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logging.getLogger().handlers.clear()  # basicConfig() looks at a format only where it is the first
+    monkeypatch.setattr(sys, "argv", ["daphne", "--log-fmt", "%(message", "daphne:__version__"])
+    with pytest.raises(SystemExit) as caught:
+        Interface.entrypoint()
+    assert caught.value.code == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("daphne: --log-fmt: '%(message' is no format of logging.Formatter")
+
+
 def test_with_v_2_an_application_that_breaks_shows_its_traceback(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import socket
 import subprocess
+import urllib.error
 import urllib.request
 from pathlib import Path
+
+import pytest
 
 from tests.ports import free_port
 from tests.programs import require
@@ -30,6 +33,9 @@ def test_the_demos_command_serves_the_page(tmp_path: Path) -> None:
             assert b"<h1>Log in</h1>" in page.read()
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/static/rooms/room.js", timeout=20) as script:
             assert "javascript" in script.headers["content-type"]
+        with pytest.raises(urllib.error.HTTPError, match="404") as missing:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/nothing/", timeout=20)
+        assert b"<h1>There is no such page</h1>" in missing.value.read()
 
 
 def test_a_port_that_is_taken_is_one_clear_line() -> None:

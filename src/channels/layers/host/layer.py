@@ -81,8 +81,9 @@ class HostChannelLayer(BaseChannelLayer):
         require_numbers(1, max_backlog=max_backlog)
         super().__init__(expiry=expiry, capacity=capacity, channel_capacity=channel_capacity)
         if not 0 < max_message_size <= wire.MAX_FRAME // 2:
-            raise ValueError(
-                f"max_message_size must be 1 to {wire.MAX_FRAME // 2} bytes, got {max_message_size}."
+            raise InvalidChannelLayerError(
+                "`max_message_size` (CHANNEL_LAYERS, CONFIG) must be a number of bytes from 1 to "
+                f"{wire.MAX_FRAME // 2}, got {max_message_size!r}."
             )
         self.group_expiry = group_expiry
         self.path = path
