@@ -1,13 +1,15 @@
-"""Write docs/reference/ from the docstrings: one page per public module.
+"""Write docs/reference/ from the docstrings: one page per public module, and one of daphne's flags.
 
     python scripts/reference.py            write the pages
     python scripts/reference.py --check    say which pages are not up to date; exit 1 if any
 
-The source is read, not imported: the pages are the same on every machine and every Python.
+The source is read, not imported: the pages are the same on every machine and every Python. Only
+the flags are asked of their parser.
 """
 
 from __future__ import annotations
 
+import argparse
 import ast
 import re
 import sys
@@ -296,10 +298,44 @@ def all_modules() -> list[str]:
     return [module for modules in MODULES.values() for module in modules if is_ours(module)]
 
 
+def command_line() -> str:
+    """The page of every flag of ``daphne``, in the groups of its ``--help``."""
+    from channels.server.cli import build_parser
+
+    parts = [
+        "# The command line of `daphne`",
+        "    daphne [options] package.module:application",
+        "The same as `daphne --help`; defaults stand in brackets. A flag with an underscore is spelled as "
+        "Daphne spelled it. Signals, health checks and examples: [deploy](../howto/deploy.md). What happens at "
+        "a limit: [limits](limits.md).",
+    ]
+    for group in build_parser("daphne", "")._action_groups[2:]:
+        rows = [f"| {flags(action)} | {described_flag(action)} |" for action in group._group_actions]
+        title = str(group.title)
+        parts.append(f"## {title[0].upper()}{title[1:]}")
+        parts.append("\n".join(("| Flag | What it does |", "|---|---|", *rows)))
+    return "\n\n".join(parts) + "\n"
+
+
+def flags(action: argparse.Action) -> str:
+    """The spellings of a flag, with what stands behind it."""
+    value = ""
+    if action.nargs != 0:
+        choices = "{" + ",".join(action.choices) + "}" if action.choices else action.dest.upper()
+        value = f" {action.metavar or choices}"
+    return ", ".join(f"`{flag}{value}`" for flag in action.option_strings)
+
+
+def described_flag(action: argparse.Action) -> str:
+    """The help of a flag; some Pythons add the default of one that is on or off."""
+    text = re.sub(r" \(default: .*\)$", "", action.help or "")
+    return text.replace("%%", "%").replace("|", "\\|")
+
+
 def pages() -> dict[Path, str]:
     """Every page that is made, by its path."""
     made = {OUT / f"{module}.md": page(module) for module in all_modules()}
-    return {OUT / "index.md": index(), **made}
+    return {OUT / "command-line.md": command_line(), OUT / "index.md": index(), **made}
 
 
 def main(arguments: list[str]) -> int:

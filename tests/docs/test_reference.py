@@ -10,6 +10,8 @@ from types import ModuleType
 
 import pytest
 
+from channels.server.cli import build_parser
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -43,6 +45,18 @@ def test_every_page_of_the_old_names_is_there() -> None:
         "daphne.cli",
         "channels.routing",
     } <= names
+
+
+def test_every_flag_has_a_row_with_its_value() -> None:
+    page = reference.command_line()
+    for action in build_parser("daphne", "")._actions:
+        for flag in set(action.option_strings) - {"-h", "--help"}:
+            assert f"`{flag}" in page
+    assert "| `-p PORT`, `--port PORT` |" in page
+    assert "| `--loop {auto,uvloop,asyncio}` |" in page
+    assert "| `--http2`, `--no-http2` |" in page
+    assert "upgrade. [on] |" in page
+    assert "{}" not in page
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,8 @@ def _add_option(group: argparse._ArgumentGroup, name: str, spec: dataclasses.Fie
     text = f"{about['doc']}{unit} [{shown}]".replace("%", "%%")
     flags = about["flags"] or (f"--{name.replace('_', '-')}",)
     if about["kind"] is bool:
-        group.add_argument(*flags, dest=name, action=_OnOrOff, default=spec.default, help=about["doc"])
+        text = f"{about['doc']} [{'on' if spec.default else 'off'}]"
+        group.add_argument(*flags, dest=name, action=_OnOrOff, default=spec.default, help=text)
         return
     more = {"choices": about["choices"]} if about["choices"] else {"metavar": metavar}
     group.add_argument(*flags, dest=name, type=about["kind"], default=spec.default, help=text, **more)

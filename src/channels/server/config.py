@@ -262,7 +262,7 @@ class Config:
     lifespan_timeout: float | None = seconds(60.0, "How long lifespan startup or shutdown may take.")
     websocket_timeout: float | None = seconds(
         86400,
-        "Maximum time to allow a WebSocket to be connected; -1 for no limit.",
+        "How long a WebSocket may stay open; -1 for no limit.",
         flags=("--websocket_timeout",),
         kind=int,
         metavar="WEBSOCKET_TIMEOUT",

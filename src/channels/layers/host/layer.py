@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future
 from typing import Any, ClassVar, Final, TypeAlias
 
-from channels.exceptions import ChannelFull
+from channels.exceptions import ChannelFull, InvalidChannelLayerError
 from channels.layers.base import BaseChannelLayer
 from channels.layers.host import wire
 from channels.layers.host.arrivals import Arrivals

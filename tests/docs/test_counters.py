@@ -1,0 +1,34 @@
+"""The page of counters: everything that is counted or told is there, and nothing else."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from channels.layers.drops import REMEDIES
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs" / "reference" / "counters.md").read_text()
+EVENT = re.compile(r"(?:server|protocols|layer|worker|consumer|threads|security|utils)\.[a-z_0-9]+")
+#: The name of a file.
+NO_EVENT = {"server.pem"}
+
+
+def told() -> Iterator[str]:
+    """Every name of an event that stands in the source."""
+    for path in (ROOT / "src").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and EVENT.fullmatch(node.value):
+                yield node.value
+
+
+def test_the_page_lists_what_the_source_counts() -> None:
+    listed = set(EVENT.findall(" ".join(re.findall(r"`([a-z_.0-9]+)`", PAGE))))
+    assert listed == set(told()) - NO_EVENT
+
+
+def test_the_page_lists_the_reasons_for_which_layers_drop() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| .+ \| .+ \|$", PAGE, re.M)
+    assert set(rows) == set(REMEDIES)
