@@ -306,8 +306,8 @@ def command_line() -> str:
         "# The command line of `daphne`",
         "    daphne [options] package.module:application",
         "The same as `daphne --help`; defaults stand in brackets. A flag with an underscore is spelled as "
-        "Daphne spelled it. Signals, health checks and examples: [deploy](../howto/deploy.md). What happens at "
-        "a limit: [limits](limits.md).",
+        "Daphne spelled it. Signals, health checks and examples: [deploy](../howto/deploy.md). What happens "
+        "at a limit: [limits](limits.md).",
     ]
     for group in build_parser("daphne", "")._action_groups[2:]:
         rows = [f"| {flags(action)} | {described_flag(action)} |" for action in group._group_actions]

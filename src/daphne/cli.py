@@ -181,7 +181,8 @@ class CommandLineInterface:
             logging.basicConfig(level=levels.get(options.verbosity, logging.DEBUG), format=layout)
         except ValueError as error:
             raise ConfigError(
-                f"--log-fmt: {layout!r} is no format of logging.Formatter, such as '%(levelname)s %(message)s'."
+                f"--log-fmt: {layout!r} is no format of logging.Formatter. "
+                "Write one such as '%(levelname)s %(message)s'."
             ) from error
 
     def _check_proxy_headers_passed(self, argument: str, options: Namespace) -> None:
