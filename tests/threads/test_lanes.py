@@ -15,7 +15,7 @@ from channels.threads import lanes
 from channels.threads.lanes import Connection, current_lane, leave_thread, pool, serving
 from channels.threads.pool import Lane
 from channels.typing import PUSH_EXTENSION
-from tests.threads.blocking import PATIENCE
+from tests.threads.blocking import PATIENCE, Blocker
 
 SERVED = {"type": "websocket", "asgi": {"version": "3.0"}}
 
@@ -82,8 +82,24 @@ async def test_a_handler_that_ends_gives_its_thread_back() -> None:
         while lane.queued:
             await asyncio.sleep(0.001)
         assert lane.worker is not None
+        connection: Any = SyncToAsync.thread_sensitive_context.get()
+        assert connection.has_lane
         leave_thread()
         assert lane.worker is None
+        assert not connection.has_lane
+
+
+async def test_a_lane_with_work_is_kept() -> None:
+    blocker = Blocker()
+    with serving(SERVED):
+        first = asyncio.ensure_future(sync_to_async(blocker)())
+        lane = current_lane()
+        while not blocker.begun.is_set():
+            await asyncio.sleep(0)
+        leave_thread()
+        assert current_lane() is lane
+        blocker.release()
+        await first
 
 
 async def test_a_task_that_outlives_its_connection_still_has_the_pool() -> None:

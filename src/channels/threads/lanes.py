@@ -83,9 +83,12 @@ class Connection:
         SyncToAsync.thread_sensitive_context.reset(self._token)
 
     def leave_thread(self) -> None:
-        """A handler is over: the thread it was in is free for others."""
-        if self._lane is not None:
-            self._lane.leave()
+        """A handler is over: the thread it was in is free for others, and an empty lane is no use."""
+        lane = self._lane
+        if lane is not None:
+            lane.leave()
+            if not lane.queued:
+                self._lane = None
 
 
 class _Lanes(Executor):
