@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from asgiref.sync import async_to_sync
+from asgiref.sync import SyncToAsync, async_to_sync
 from django.contrib.auth import (
     BACKEND_SESSION_KEY,
     HASH_SESSION_KEY,
+    SESSION_KEY,
     user_logged_in,
     user_logged_out,
 )
@@ -26,6 +27,7 @@ from channels.auth import (
     logout,
 )
 from channels.testing import WebsocketCommunicator
+from channels.threads.lanes import serving
 from channels.typing import Receive, Scope, Send
 from tests.hops import counted_hops
 
@@ -310,3 +312,12 @@ class TestMiddleware:
 
         await ByToken(app)({"type": "x", "session": {}, "user": "eve"}, None, None)  # type: ignore[arg-type]
         assert seen == ["eve"]
+
+
+async def test_a_user_is_looked_up_together_with_others() -> None:
+    session = {SESSION_KEY: "1", BACKEND_SESSION_KEY: "of.another.site"}
+    with serving({"type": "websocket", "asgi": {}}):
+        connection: Any = SyncToAsync.thread_sensitive_context.get()
+        user = await get_user({"type": "websocket", "session": session})
+        assert user.is_anonymous
+        assert not connection.has_lane

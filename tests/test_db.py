@@ -273,8 +273,10 @@ class TestLookup:
         yield lookups
         assert pool.stop(PATIENCE)
 
-    async def _at_once(self, lookups: Together, *calls: Callable[[], Any]) -> list[Any]:
-        """Make lookups that all wait before the first is made."""
+    async def _at_once(
+        self, lookups: Together, *calls: Callable[[], Any], then: Callable[[], Any] = int
+    ) -> list[Any]:
+        """Make lookups that all wait before the first is made, ``then`` something else in the same thread."""
 
         async def look(call: Callable[[], Any]) -> Any:
             with serving(self.SERVED):
@@ -285,6 +287,7 @@ class TestLookup:
         looks = [asyncio.ensure_future(look(call)) for call in calls]
         while len(lookups.waiting) < len(calls):
             await asyncio.sleep(0)
+        Lane(lookups.pool).put(then)
         blocker.release()
         return await asyncio.gather(*looks, return_exceptions=True)
 
@@ -296,11 +299,15 @@ class TestLookup:
             opened.append(connection.connection)
             return connection
 
-        first, second, third = await self._at_once(lookups, look, look, look)
+        # The visit itself closes it, not the thread when it has nothing to do.
+        afterwards: list[Any] = []
+        first, second, third = await self._at_once(
+            lookups, look, look, look, then=lambda: afterwards.append(connections[DISK].connection)
+        )
         assert first is second is third
         assert opened[0] is opened[1] is opened[2]
         lookups.pool.stop(PATIENCE)
-        assert first.connection is None
+        assert afterwards == [None]
 
     async def test_do_not_share_what_is_broken(self, disk: Any, lookups: Together) -> None:
         opened: list[Any] = []
