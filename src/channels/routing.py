@@ -279,7 +279,8 @@ def reversible(route: URLPattern | URLResolver) -> URLPattern | URLResolver:
 def routed_path(scope: Scope) -> str:
     """Return the part of the scope's path that a router has to look at, without leading slash."""
     if "path_remaining" in scope:
-        return str(scope["path_remaining"])
+        # A route of the outer router may end before the slash: path("in", URLRouter([path("x/", ...)])).
+        return str(scope["path_remaining"]).lstrip("/")
     path = scope.get("path")
     if path is None:
         raise ValueError("No 'path' key in connection scope, cannot route URLs")

@@ -97,6 +97,13 @@ async def test_nested_routers() -> None:
     assert await told(router, "/other/8/") == "((), {'room': 8})"
 
 
+@pytest.mark.parametrize("outer", ["site", "site/"])
+@pytest.mark.parametrize("kind", [path, re_path])
+async def test_the_slash_between_two_routers_is_nobodys(kind: Any, outer: str) -> None:
+    inner = URLRouter([path("<int:room>/", Tells.as_asgi(tell=arguments))])
+    assert await told(URLRouter([kind(outer, inner)]), "/site/4/") == "((), {'room': 4})"
+
+
 async def test_default_arguments_of_a_route() -> None:
     router = URLRouter([path("room/", Tells.as_asgi(), {"room": "default"})])
     assert await told(router, "/room/") == "{'room': 'default'}"

@@ -92,6 +92,12 @@ class Echo(AsyncWebsocketConsumer):
             await self.send(text_data=text_data, bytes_data=bytes_data)
 
 
+class Closes(AsyncWebsocketConsumer):
+    async def connect(self) -> None:
+        await self.accept()
+        await self.close()
+
+
 async def test_the_calls_of_the_websocket_communicator() -> None:
     communicator = WebsocketCommunicator(Echo.as_asgi(), "/testws/", headers=[(b"a", b"b")])
     connected, subprotocol = await communicator.connect(timeout=TIMEOUT)
@@ -119,6 +125,13 @@ async def test_one_of_text_and_bytes() -> None:
     with pytest.raises(AssertionError):
         await communicator.receive_json_from(timeout=TIMEOUT)
     await communicator.disconnect()
+
+
+async def test_another_message_than_a_frame() -> None:
+    communicator = WebsocketCommunicator(Closes.as_asgi(), "/")
+    await communicator.connect(timeout=TIMEOUT)
+    with pytest.raises(AssertionError, match="Expected type 'websocket.send', but was 'websocket.close'"):
+        await communicator.receive_from(timeout=TIMEOUT)
 
 
 async def test_nothing_to_receive_is_a_timeout() -> None:

@@ -50,6 +50,12 @@ def test_received(message, arguments):
     assert messages.received(message) == arguments
 
 
+@pytest.mark.parametrize("message", [{}, {"text": None}])
+def test_a_frame_has_text_or_bytes(message):
+    with pytest.raises(KeyError, match="bytes"):
+        messages.received(message)
+
+
 @pytest.mark.parametrize("headers", [{b"a": b"b"}, [(b"a", b"b")], ((b"a", b"b"),), iter([(b"a", b"b")])])
 def test_headers_come_as_mapping_or_pairs(headers):
     assert messages.response_start(200, headers)["headers"] == [(b"a", b"b")]

@@ -53,6 +53,14 @@ async def test_capacity(layer):
     assert layer.statistics()["dropped"] == {"capacity": 2}
 
 
+async def test_tests_may_look_into_a_channel(layer):
+    await layer.send("chan", {"type": "test"})
+    channel = layer.channels["chan"]
+    assert (channel.qsize(), channel.empty()) == (1, False)
+    await layer.receive("chan")
+    assert (channel.qsize(), channel.empty()) == (0, True)
+
+
 async def test_groups(layer):
     names = [await layer.new_channel(prefix=f"test-{n}") for n in range(3)]
     for name in names:

@@ -135,6 +135,7 @@ async def test_stop_cancels() -> None:
         ("/t%C3%A9st/?foo=b%20r&x", ("/tést/", b"foo=b%20r&x")),
         ("/tést/", ("/tést/", b"")),
         ("ws://host:1/a?b=c", ("/a", b"b=c")),
+        ("/a?b=ü", ("/a", "b=ü".encode())),
     ],
 )
 def test_split_path(path: str, parts: tuple[str, bytes]) -> None:

@@ -78,7 +78,7 @@ async def test_something_else_than_a_response_is_named() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "websocket.accept"})
 
-    with pytest.raises(AssertionError, match=r"Expected .* 'http.response.start', got .*websocket.accept"):
+    with pytest.raises(AssertionError, match=r"Expected type .*start', but was .*websocket.accept"):
         await HttpCommunicator(app, "GET", "/").get_response(30)
 
 

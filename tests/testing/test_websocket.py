@@ -90,7 +90,7 @@ class TestConnect:
         communicator.stop()
 
     async def test_something_else_is_named(self) -> None:
-        with pytest.raises(AssertionError, match=r"websocket.accept.*got .*websocket.bogus"):
+        with pytest.raises(AssertionError, match=r"websocket.accept.*but was .*websocket.bogus"):
             await WebsocketCommunicator(answering({"type": "websocket.bogus"}), "/").connect(PATIENCE)
 
     async def test_no_answer_in_time(self) -> None:
@@ -128,7 +128,7 @@ class TestFrames:
     @pytest.mark.parametrize(
         ("message", "complaint"),
         [
-            ({"type": "websocket.close"}, "Expected .*'websocket.send', got .*websocket.close"),
+            ({"type": "websocket.close"}, "Expected .*'websocket.send', but was .*websocket.close"),
             ({"type": "websocket.send"}, "exactly one of 'text' or 'bytes'"),
             ({"type": "websocket.send", "text": "a", "bytes": b"b"}, "exactly one of 'text' or 'bytes'"),
             ({"type": "websocket.send", "text": 3}, "Text frame payload is not str.*'int'"),

@@ -46,7 +46,7 @@ class AsyncHttpConsumer(AsyncConsumer):
 
     async def handle(self, body: bytes) -> None:
         """Answer the request, whose whole body is given; override it."""
-        raise NotImplementedError(f"{type(self).__name__} must implement async def handle(self, body).")
+        raise NotImplementedError(messages.no_handle("AsyncHttpConsumer", type(self), "async def"))
 
     async def disconnect(self) -> None:
         """Do what is left to do when the request is over; override it."""
@@ -96,7 +96,7 @@ class HttpConsumer(SyncConsumer):
 
     def handle(self, body: bytes) -> None:
         """Answer the request, whose whole body is given; override it."""
-        raise NotImplementedError(f"{type(self).__name__} must implement handle(self, body).")
+        raise NotImplementedError(messages.no_handle("HttpConsumer", type(self), "def"))
 
     def disconnect(self) -> None:
         """Do what is left to do when the request is over; override it."""

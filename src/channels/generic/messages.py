@@ -44,10 +44,14 @@ def close(code: int | bool | None, reason: str | None) -> Message:
 
 
 def received(message: Message) -> dict[str, Any]:
-    """Return the keyword argument with which ``receive()`` is called for a frame."""
+    """Return the keyword argument with which ``receive()`` is called for a frame.
+
+    Raises:
+        KeyError: the message has neither text nor bytes, as no server may send it.
+    """
     if message.get("text") is not None:
         return {"text_data": message["text"]}
-    return {"bytes_data": message.get("bytes")}
+    return {"bytes_data": message["bytes"]}
 
 
 def json_text(text_data: str | None) -> str:
@@ -87,6 +91,14 @@ def header_pairs(headers: Mapping[Any, Any] | Iterable[Any] | None) -> list[Any]
     if isinstance(headers, Mapping):
         return list(headers.items())
     return list(headers or ())
+
+
+def no_handle(base: str, consumer: type, keyword: str) -> str:
+    """Say that a consumer of HTTP lacks its one method."""
+    return (
+        f"Subclasses of {base} must provide a handle() method: add "
+        f"{keyword} handle(self, body) to {consumer.__name__}."
+    )
 
 
 def response_start(status: int, headers: Mapping[Any, Any] | Iterable[Any] | None) -> Message:

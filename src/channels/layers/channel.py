@@ -70,6 +70,14 @@ class LocalChannel:
         """Count the unread messages, expired ones included until somebody looks."""
         return len(self.unread or ())
 
+    def qsize(self) -> int:
+        """Count the unread messages: what tests ask of a queue in ``layer.channels``."""
+        return len(self)
+
+    def empty(self) -> bool:
+        """Tell whether there is no unread message, as a queue would."""
+        return not self.unread
+
     @property
     def attached(self) -> bool:
         """Whether a consumer takes messages from it."""

@@ -109,7 +109,7 @@ class ApplicationCommunicator(BaseApplicationCommunicator):
         message = await self.receive_output(timeout)
         if message["type"] not in kinds:
             wanted = " or ".join(repr(kind) for kind in kinds)
-            raise AssertionError(f"Expected the application to send {wanted}, got {dict(message)!r}.")
+            raise AssertionError(f"Expected type {wanted}, but was {message['type']!r}: {dict(message)!r}.")
         return message
 
 
@@ -125,4 +125,4 @@ def split_path(path: str) -> tuple[str, bytes]:
     if not isinstance(path, str):
         raise TypeError(f"Expected str, got {type(path)}: the path of a communicator is text.")
     parts = urlsplit(path)
-    return unquote(parts.path), parts.query.encode("ascii")
+    return unquote(parts.path), parts.query.encode()
