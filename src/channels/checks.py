@@ -70,9 +70,9 @@ def check_distributions(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         Error(
             f"Installed beside Fairway: {', '.join(found)}. Files of theirs have overwritten ours.",
             hint=(
-                f"Run 'pip uninstall {' '.join(ORIGINALS)}', then 'pip install --force-reinstall fairway'. "
-                "For packages that require these names, install the empty distributions that come with "
-                f"Fairway; their versions have the suffix '{OUR_VERSIONS}'."
+                f"Run 'pip uninstall {' '.join(ORIGINALS)}', then install Fairway again from where you have "
+                "it (pip's --force-reinstall). For packages that require these names, install the empty "
+                f"distributions that come with it; their versions have the suffix '{OUR_VERSIONS}'."
             ),
             id="channels.E002",
         )
@@ -145,8 +145,9 @@ def check_channel_layers(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             f"The channel layer of {', '.join(map(repr, inside))} is in memory: what one process sends "
             "does not reach the consumers of another.",
             hint=(
-                "With more than one server or worker process, use a layer that spans them, as "
-                "'channels_redis.core.RedisChannelLayer', in the setting CHANNEL_LAYERS."
+                "With more than one server or worker process, use a layer that spans them in the setting "
+                "CHANNEL_LAYERS: 'channels.layers.host.HostChannelLayer' on one machine, "
+                "'channels_redis.core.RedisChannelLayer' on many."
             ),
             id="channels.W003",
         )

@@ -125,14 +125,22 @@ class TestAllowedHosts:
 
 class TestRefusal:
     @pytest.mark.parametrize(
-        ("origin", "who"),
+        ("origin", "who", "remedy"),
         [
-            (b"http://evil.example", "the origin 'http://evil.example'"),
-            (None, "a client without an Origin header"),
+            (
+                b"http://evil.example",
+                "the origin 'http://evil.example'",
+                "If pages from there are yours, add their host to it.",
+            ),
+            (
+                None,
+                "a client without an Origin header",
+                "Browsers send one; a program of yours has to send the header of an allowed site, too.",
+            ),
         ],
     )
     async def test_is_one_line_that_names_origin_and_remedy(
-        self, origin: bytes | None, who: str, caplog: pytest.LogCaptureFixture
+        self, origin: bytes | None, who: str, remedy: str, caplog: pytest.LogCaptureFixture
     ) -> None:
         before = telemetry.counters["security.origin_refused"]
         assert not await comes_in(OriginValidator(welcome, ["ex.com"]), origin)
@@ -140,7 +148,7 @@ class TestRefusal:
         assert record.levelno == logging.WARNING
         assert record.getMessage() == (
             f"WebSocket /room refused with 403: {who} is not allowed by the allowed_origins argument of "
-            "OriginValidator, which is ['ex.com']. If pages from there are yours, add their host to it."
+            f"OriginValidator, which is ['ex.com']. {remedy}"
         )
         assert telemetry.counters["security.origin_refused"] == before + 1
 

@@ -22,6 +22,9 @@ from channels.typing import ASGIApp, Receive, Scope, Send
 logger = logging.getLogger("channels.security")
 
 _DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
+#: What the log says to do.
+_ADD_IT = "If pages from there are yours, add their host to it."
+_NO_BROWSER = "Browsers send one; a program of yours has to send the header of an allowed site, too."
 
 
 class OriginValidator(Passage):
@@ -96,12 +99,12 @@ class OriginValidator(Passage):
     def _report(self, scope: Scope, origin: str | None) -> None:
         telemetry.count("security.origin_refused", path=scope.get("path"), origin=origin)
         logger.warning(
-            "WebSocket %s refused with 403: %s is not allowed by %s, which is %r. "
-            "If pages from there are yours, add their host to it.",
+            "WebSocket %s refused with 403: %s is not allowed by %s, which is %r. %s",
             scope.get("path", ""),
             "a client without an Origin header" if origin is None else f"the origin {origin!r}",
             self.remedy,
             list(self.allowed_origins),
+            _NO_BROWSER if origin is None else _ADD_IT,
         )
 
 
