@@ -20,6 +20,7 @@ from channels.server.admission import Admission, Guests
 from channels.server.config import Config
 from channels.server.descriptors import MARGIN, descriptor_limit
 from channels.server.health import Health
+from channels.server.rounds import Rounds
 from channels.server.timers import NEVER, Timers
 from channels.server.trust import TrustedProxies
 from channels.typing import ASGIApp, Headers
@@ -109,6 +110,7 @@ class Runtime:
         config: the settings.
         loop: the event loop; everything here is used from its thread only.
         timers: the time limits of all connections and streams.
+        rounds: when streams tell that a message has arrived.
         state: what lifespan startup left for the requests; None without lifespan.
         connections: every open connection.
         arriving: those that a doorway has accepted and that have not been made yet, as during a
@@ -145,6 +147,7 @@ class Runtime:
         self.http2_limits = http2_limits(config)
         self._http1_engine = None if config.http1_engine == "auto" else config.http1_engine
         self.http2_engine = None if config.http2_engine == "auto" else config.http2_engine
+        self.rounds = Rounds(loop)
         self._dirty: list[Flushable] = []
         self._own_headers: Headers = []
         self._own_fields = PlainFields(b"")

@@ -20,6 +20,7 @@ from tests.server.helpers import (
     UPGRADE,
     Client,
     Recorder,
+    Running,
     close_frame,
     echo,
     eventually,
@@ -77,28 +78,46 @@ async def test_messages_keep_kind_and_order() -> None:
         run.end()
 
 
+def written_by(running: Running) -> list[bytes]:
+    """What the one connection gives its transport from now on, call by call."""
+    (connection,) = running.runtime.connections
+    written: list[bytes] = []
+    original = connection._transport
+
+    class Spy:
+        def write(self, data: bytes) -> None:
+            written.append(data)
+            original.write(data)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(original, name)
+
+    connection._transport = Spy()
+    return written
+
+
 async def test_what_is_sent_in_one_turn_leaves_in_one_write() -> None:
     app = Recorder()
     async with serve(app) as running:
         client, run = await opened(running, app)
-        transport = next(iter(running.runtime.connections))
-        written: list[bytes] = []
-        original = transport._transport
-
-        class Spy:
-            def write(self, data: bytes) -> None:
-                written.append(data)
-                original.write(data)
-
-            def __getattr__(self, name: str) -> Any:
-                return getattr(original, name)
-
-        transport._transport = Spy()
+        written = written_by(running)
         for text in ("a", "b", "c"):
             await run.send({"type": "websocket.send", "text": text})
         assert [(await client.message())[1] for _ in range(3)] == [b"a", b"b", b"c"]
         assert len(written) == 1
         run.end()
+
+
+async def test_what_comes_while_others_are_answered_is_answered_in_one_write() -> None:
+    async with serve(echo) as running:
+        client = await running.connect()
+        await client.upgrade()
+        written, stream = written_by(running), stream_of(running)
+        for text in (b"a", b"b", b"c"):
+            stream.data_received(frame(text))
+            await asyncio.sleep(0)
+        assert [(await client.message())[1] for _ in range(3)] == [b"a", b"b", b"c"]
+        assert len(written) == 2
 
 
 async def test_the_peer_closes() -> None:

@@ -160,7 +160,7 @@ class WebSocketStream(Stream):
             self._inbox.put(data)
             if self._inbox.full:
                 self._hold()
-            self.announce()
+            self.runtime.rounds.announce(self)
 
     def _too_fast(self) -> None:
         """Close, and look at nothing more: what comes behind our close costs as much as what came before."""
