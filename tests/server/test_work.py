@@ -107,6 +107,18 @@ async def test_a_response_that_says_the_same_again_is_not_checked_again(monkeypa
     assert calls == []
 
 
+async def test_headers_that_come_again_are_not_checked_again_over_http2(monkeypatch: Any) -> None:
+    calls: list[Any] = []
+    monkeypatch.setattr(response, "checked_headers", recording(response.checked_headers, calls))
+    async with serve(hello) as running:
+        reader, writer = await asyncio.open_connection(*running.server.addresses[0])
+        client = H2Client(reader, writer)
+        client.h2.initiate_connection()
+        await ask_http2(client, range(1, 1 + 2 * _REQUESTS, 2))
+        writer.close()
+    assert calls == []
+
+
 def recording(function: Any, calls: list[Any]) -> Any:
     """The same function, but it says when it is called."""
 

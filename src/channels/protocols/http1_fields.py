@@ -100,16 +100,16 @@ class Plain(dict[tuple[Any, ...], PlainFields]):
         """Look at what an application gave as headers.
 
         Returns:
-            None if it has to be looked at closely: it is not known to be valid, or not plain.
+            None if it has to be looked at closely: it cannot be sent, is not kept, or is not plain.
         """
         try:
             return self.get(headers) or self._remember(headers)
-        except TypeError:  # lists, or something else that cannot be a key
+        except (TypeError, ValueError):  # lists, or something else that cannot be a key or be sent
             return None
 
     def _remember(self, headers: tuple[Any, ...]) -> PlainFields | None:
-        """Keep fields together that have been sent one by one before."""
-        if len(headers) > _MAX_TOGETHER or any(field not in lines for field in headers):
+        """Keep fields together if each of them is kept."""
+        if len(headers) > _MAX_TOGETHER or not all(lines[field] and field in lines for field in headers):
             return None
         block, fields = serialize(list(headers))
         if not all(isinstance(part, bytes) for field in headers for part in field):

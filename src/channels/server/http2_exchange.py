@@ -198,8 +198,16 @@ class HTTP2Exchange:
         self._handler.engine.send_response(self.stream_id, status, headers)
 
     def respond(self, status: int, fields: PlainFields, own: PlainFields, data: bytes) -> bool:
-        """HTTP/2 has no lines that could be kept; its engine knows fields by themselves."""
-        return False
+        """Send a whole response, unless its length is not what it says."""
+        if fields.length is None:
+            length = [(b"content-length", b"%d" % len(data))]
+        elif fields.length == len(data):
+            length = []
+        else:
+            return False
+        self.send_response(status, [*fields.headers, *length, *own.headers])
+        self.end_response(data, [])
+        return True
 
     def send_body(self, data: bytes) -> None:
         """Send a part of the body."""

@@ -237,7 +237,7 @@ class Runtime:
         date = formatdate(time.time(), usegmt=True).encode("ascii")
         self._date_until = self.timers.now + 1.0
         self._own_headers = [(b"date", date)] + ([(b"server", self._server)] if self._server else [])
-        self._own_fields = PlainFields(serialize(self._own_headers)[0])
+        self._own_fields = PlainFields(serialize(self._own_headers)[0], tuple(self._own_headers))
 
     def log(self, protocol: str, action: str, details: Callable[[], dict[str, Any]]) -> None:
         """Write a line of the access log, if there is one; a disk that is full stops no request."""

@@ -156,7 +156,7 @@ class Response:
     def _respond(self, fields: PlainFields, data: bytes) -> bool:
         """Send everything at once, if nothing speaks against it; returns whether it did."""
         runtime = self._runtime
-        if self._trailers_due or runtime.stopping:
+        if self._trailers_due or self._head_only or self.status in _BODYLESS or runtime.stopping:
             return False
         if not self._exchange.respond(self.status, fields, runtime.own_fields(), data):
             return False
