@@ -54,6 +54,23 @@ async def test_who_has_waited_begins_the_next_round() -> None:
     assert told == ["first", "second", "third"]
 
 
+async def test_one_that_raises_harms_no_other() -> None:
+    class Broken:
+        def announce(self) -> None:
+            raise RuntimeError("broken")
+
+    loop, raised = asyncio.get_running_loop(), list[object]()
+    loop.set_exception_handler(lambda loop, context: raised.append(context["exception"]))
+    rounds, told = Rounds(loop), list[str]()
+    rounds.announce(Listener("first", told))
+    await turns(1)
+    rounds.announce(Broken())
+    rounds.announce(Listener("behind it", told))
+    await turns(2 * TURNS)
+    assert told == ["first", "behind it"]
+    assert len(raised) == 1
+
+
 async def test_a_round_without_listeners_ends() -> None:
     rounds, told = Rounds(asyncio.get_running_loop()), list[str]()
     rounds.announce(Listener("first", told))

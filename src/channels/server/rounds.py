@@ -8,6 +8,7 @@ that has nothing else to do a round is over in microseconds.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import Final, Protocol
 
 #: Turns of the loop that a round takes: consumers handle what was read; those whom they have sent
@@ -36,7 +37,7 @@ class Rounds:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._begun = self._closed = False
-        self._waiting: list[Listener] = []
+        self._waiting: deque[Listener] = deque()
 
     def announce(self, listener: Listener) -> None:
         """Tell ``listener``: at once, with what else this turn of the loop has read, or after this round."""
@@ -54,6 +55,5 @@ class Rounds:
             self._loop.call_soon(self._turn, left - 1)
             return
         self._begun = False
-        waiting, self._waiting = self._waiting, []
-        for listener in waiting:
-            self.announce(listener)
+        while self._waiting:  # if one raises, the next round's end comes to those behind it
+            self.announce(self._waiting.popleft())
