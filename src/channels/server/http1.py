@@ -93,8 +93,7 @@ class HTTP1Handler:
 
     def data_received(self, data: bytes) -> None:
         """Feed the engine and act on what it understood."""
-        request = self._engine.receive_known(data)
-        if request is not None:  # it has no body, and nothing is behind it
+        if (request := self._engine.receive_known(data)) is not None:  # no body, and nothing behind it
             self._request_received(request)
             return
         self._engine.receive_data(data)
@@ -162,8 +161,7 @@ class HTTP1Handler:
         self._runtime.timers.cancel(self)
         self._held = True  # nothing more is HTTP/1.1
         self._connection.handler = handler = HTTP2Handler(self._connection, engine)
-        ahead = self._engine.trailing_data()
-        if ahead:
+        if ahead := self._engine.trailing_data():
             handler.data_received(ahead)
         self._connection.resume_reading()
         return True
@@ -327,8 +325,7 @@ class HTTP1Handler:
         self._runtime.timers.cancel(self)
         self._stream = None
         self._connection.handler = stream
-        ahead = self._engine.trailing_data()
-        if ahead:
+        if ahead := self._engine.trailing_data():
             stream.data_received(ahead)
         if not stream.held:
             self._connection.resume_reading()
