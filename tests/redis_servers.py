@@ -245,13 +245,20 @@ class Sentinels:
     def fail_over(self) -> None:
         """Kill the primary and wait until the replica has taken over."""
         self.primary.kill()
-        for sentinel in self.sentinels:  # their own look-out takes half a second; this does not wait for it
+        wait_until(self._fails_over, "a sentinel begins to fail over")
+        wait_until(lambda: self.replica.ask("ROLE")[0] == b"master", "the replica takes over")
+
+    def _fails_over(self) -> bool:
+        """Ask the sentinels: their own look-out takes long, so that they never judge a loaded machine."""
+        for sentinel in self.sentinels:
             try:
                 sentinel.ask("SENTINEL", "FAILOVER", self.master_name)
-                break
-            except redis.exceptions.ResponseError:
-                continue
-        wait_until(lambda: self.replica.ask("ROLE")[0] == b"master", "the replica takes over")
+            except redis.exceptions.ResponseError as error:
+                if "INPROG" in str(error):
+                    return True
+            else:
+                return True
+        return False
 
     def close(self) -> None:
         for process in (*self.sentinels, self.replica, self.primary):
@@ -276,7 +283,7 @@ class Sentinel(RedisServer):
             configuration.write_text(
                 f"port {self.port}\nbind 127.0.0.1\ndir {self.directory}\nlogfile log\n"
                 f"sentinel monitor {self.master_name} 127.0.0.1 {self.master_port} 2\n"
-                f"sentinel down-after-milliseconds {self.master_name} 500\n"
+                f"sentinel down-after-milliseconds {self.master_name} 20000\n"
                 f"sentinel failover-timeout {self.master_name} 5000\n"
             )
         return [self.program, str(configuration), "--sentinel"]

@@ -148,6 +148,42 @@ def test_responses_share_the_connection():
     assert len(of(h2.StreamEnded, peer.exchange()[1])) == 2
 
 
+def test_what_is_held_waits_and_is_released_in_turns():
+    """The windows are open, but who carries the bytes takes none."""
+    peer = answering()
+    for stream_id in (3, 5):
+        peer.request(stream_id, GET)
+    peer.server.hold()
+    for stream_id in (1, 3, 5):
+        peer.server.send_response(stream_id, 200, [])
+        peer.server.send_data(stream_id, b"x" * 20_000, end=True)
+    _, heard = peer.exchange()
+    assert of(h2.DataReceived, heard) == []
+    assert [peer.server.pending(stream_id) for stream_id in (1, 3, 5)] == [20_000] * 3
+    got = []
+    for whole in (False, False, True):
+        assert peer.server.release(20_000) == whole
+        _, heard = peer.exchange()
+        got += [event.stream_id for event in of(h2.DataReceived, heard)]
+    # A frame each, then the rest of each: nobody waits for the last of another.
+    assert got == [1, 3, 5, 1, 3, 5]
+    assert peer.server.blocked == []
+
+
+def test_a_window_that_opens_while_all_is_held_changes_nothing():
+    peer = answering()
+    peer.server.send_response(1, 200, [])
+    peer.server.hold()
+    peer.server.send_data(1, b"x" * 100_000)
+    peer.client.increment_flow_control_window(100_000)
+    peer.client.increment_flow_control_window(100_000, 1)
+    _, heard = peer.exchange()
+    assert of(h2.DataReceived, heard) == []
+    assert peer.server.release(200_000)
+    assert peer.server.next_event() == StreamWritable(1)
+    assert len(body_of(peer.exchange()[1])) == 100_000
+
+
 def test_a_window_that_the_settings_make():
     peer = answering()
     peer.server.send_response(1, 200, [])

@@ -126,6 +126,7 @@ async def test_who_never_says_goodbye_is_not_waited_for(clock: Clock, tmp_path: 
         client = await running.connect(pair.client("http/1.1"))
         client.writer.transport.pause_reading()
         await client.send(ENDINGS["close"])
+        await eventually(lambda: running.runtime.connections)
         (connection,) = running.runtime.connections
         await eventually(lambda: connection.closing and not connection._look().left)
         clock.advance(10)

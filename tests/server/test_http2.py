@@ -161,6 +161,29 @@ async def test_send_waits_for_a_peer_that_does_not_read() -> None:
         run.end()
 
 
+@pytest.mark.usefixtures("both_engines")
+async def test_open_windows_and_a_peer_that_does_not_read_fill_no_memory() -> None:
+    """Each of many streams would be let to write once: together that is anything."""
+    size, streams = 500_000, 60
+    app = Recorder()
+    async with serve(app) as running, h2_client(running) as client:
+        client.h2.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 2**31 - 1})
+        client.h2.increment_flow_control_window(2**30)
+        client.writer.transport.pause_reading()
+        numbers = [await client.request() for _ in range(streams)]
+        runs = [await app.next() for _ in numbers]
+        answering = [asyncio.ensure_future(run.respond(b"x" * size)) for run in runs]
+        (connection,) = running.runtime.connections
+        await asyncio.wait(answering, timeout=LONG)
+        assert connection.congested
+        assert connection.unsent < 3 * size
+        client.writer.transport.resume_reading()
+        for number in numbers:
+            assert len((await client.response(number))[2]) == size
+        for run in runs:
+            run.end()
+
+
 @pytest.mark.parametrize("more", [True, False])
 async def test_a_peer_that_never_reads_is_cut(more: bool) -> None:
     app = Recorder()

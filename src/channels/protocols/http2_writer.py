@@ -8,7 +8,7 @@ from h2.errors import ErrorCodes
 
 from channels import telemetry
 from channels.protocols.events import Event, Headers, RequestReceived, StreamClosed, StreamWritable
-from channels.protocols.http2_engine import Engine
+from channels.protocols.http2_engine import MAX_WINDOW, Engine
 from channels.protocols.http2_frames import FloodGuard
 from channels.protocols.http2_headers import outgoing_fields
 from channels.protocols.http2_stream import Phase, Stream
@@ -27,6 +27,7 @@ class StreamWriter:
         "_engine",
         "_events",
         "_guard",
+        "_held",
         "_max_pending",
         "_output",
         "_streams",
@@ -40,7 +41,7 @@ class StreamWriter:
         self._streams: dict[int, Stream] = {}
         self._blocked: dict[int, Stream] = {}
         self._output: list[bytes] = []
-        self._draining = False
+        self._draining = self._held = False
 
     def data_to_send(self) -> bytes:
         """Return and clear what is to be written to the peer."""
@@ -65,6 +66,30 @@ class StreamWriter:
     def blocked(self) -> list[int]:
         """The streams on which something waits for the peer."""
         return list(self._blocked)
+
+    def hold(self) -> None:
+        """Let bodies wait with their streams until :meth:`release`: who carries our bytes takes no more."""
+        self._held = True
+
+    def release(self, amount: int) -> bool:
+        """Write what waits, one frame of each stream in turn, until there are ``amount`` bytes of it.
+
+        Returns:
+            Whether nothing is left that the peer would take; bodies do not wait any more then.
+        """
+        self._held = False
+        turns = deque(self._blocked.items())
+        while turns and amount > 0:
+            stream_id, stream = turns.popleft()
+            before = stream.pending
+            if self._send_part(stream_id, stream) and stream.pending:
+                turns.append((stream_id, stream))
+            elif not stream.pending:
+                self._settle(stream_id, stream)
+            amount -= before - stream.pending
+        self._held = bool(turns)
+        self._blocked = {**dict(turns), **self._blocked}  # whose turn it is comes first the next time
+        return not self._held
 
     def send_informational(self, stream_id: int, status: int, headers: Headers | None = None) -> None:
         """Write an interim response, as 100 (Continue) or 103 (Early Hints).
@@ -214,7 +239,7 @@ class StreamWriter:
             self._close(stream_id)
 
     def _window(self, stream_id: int) -> int:
-        return self._engine.window(stream_id)
+        return 0 if self._held else self._engine.window(stream_id)
 
     def _send_headers(self, stream_id: int, status: int, fields: Headers, *, end: bool) -> None:
         self._engine.send_headers(stream_id, [(b":status", b"%d" % status), *fields], end=end)
@@ -248,13 +273,8 @@ class StreamWriter:
 
     def _flush_blocked(self) -> None:
         """Send what waits on all streams, in turns of one frame, and tell who may go on."""
-        turn = deque(self._blocked.items())
-        while turn:
-            stream_id, stream = turn.popleft()
-            if self._send_part(stream_id, stream) and stream.pending:
-                turn.append((stream_id, stream))
-            elif not stream.pending:
-                self._settle(stream_id, stream)
+        if not self._held:
+            self.release(MAX_WINDOW)
 
     def _settle(self, stream_id: int, stream: Stream) -> None:
         """Take note of whether something waits; write the end when nothing does."""

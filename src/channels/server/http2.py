@@ -6,6 +6,7 @@ HTTP/2's preface), or asked for by an HTTP/1.1 request (Upgrade: h2c).
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -98,6 +99,7 @@ class HTTP2Handler:
         "_due",
         "_exchanges",
         "_final_by",
+        "_holding",
         "_idle_by",
         "_stalls",
         "connection",
@@ -114,6 +116,7 @@ class HTTP2Handler:
         self._exchanges: dict[int, HTTP2Exchange] = {}
         self._advancing = self._due = False
         self._final_by = NEVER
+        self._holding: asyncio.Task[None] | None = None
         self._stalls: dict[int, tuple[float, float]] = {}
         self._idle_by = NEVER
         self._rest()
@@ -167,8 +170,32 @@ class HTTP2Handler:
         finally:
             self._advancing = False
         self.connection.write(self.engine.data_to_send())
+        if self.connection.congested and self._holding is None:
+            self._hold()
         if self.engine.draining and not self.engine.open_streams:
             self.connection.close(linger=True)
+
+    def _hold(self) -> None:
+        """The peer reads nothing at all: let bodies wait with their streams, where each is bounded.
+
+        Its windows may be open; a hundred streams that write into them at once would all wait in memory.
+        """
+        self.engine.hold()
+        self._holding = self.runtime.loop.create_task(self._release())
+
+    async def _release(self) -> None:
+        """Send what was held, as fast as the peer reads."""
+        released = False
+        while not released:
+            await self.connection.wait_writable()
+            if self.connection.closing:
+                return
+            released = self.engine.release(self.runtime.config.write_buffer_size)
+            if released:
+                self._holding = None
+            self.advance()
+            self.connection.flush()
+            await asyncio.sleep(0)  # others have their turn, also while the kernel takes everything
 
     def completed(self, exchange: HTTP2Exchange) -> None:
         """Forget a stream that is over for the application, and send what is left of it."""
@@ -274,7 +301,9 @@ class HTTP2Handler:
         """Reset the streams whose peers have left a full window unread for too long."""
         limit = self.runtime.config.write_timeout
         blocked = self.engine.blocked
-        if limit is None or not blocked:
+        if limit is None or not blocked or self._holding is not None:
+            # One that takes its turn on a slow connection is not to blame; who reads nothing is cut there.
+            self._stalls.clear()
             return
         stalls: dict[int, tuple[float, float]] = {}
         for stream_id in blocked:
