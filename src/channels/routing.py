@@ -243,7 +243,7 @@ def flatten(routes: Sequence[URLPattern | URLResolver], outer: tuple[Any, ...] =
 
 
 def insides(application: Any) -> Iterator[Any]:
-    """Yields ``application`` and, one by one, what the middleware around it wrap."""
+    """Yield ``application`` and, one by one, what the middleware around it wrap."""
     while application is not None:
         yield application
         inner = (vars(application).get(name) for name in INNER_ATTRIBUTES if hasattr(application, "__dict__"))

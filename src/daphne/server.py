@@ -111,7 +111,7 @@ class Server:
             logger.error("No endpoints. This server will not listen on anything.")
 
     def config(self) -> Config:
-        """Returns the settings as :mod:`channels.server` takes them."""
+        """Return the settings as :mod:`channels.server` takes them."""
         handshake = [limit(self.websocket_connect_timeout), limit(self.websocket_handshake_timeout)]
         return Config(
             app=self.application,
@@ -192,5 +192,5 @@ class Server:
 
 
 def limit(value: float | None) -> float | None:
-    """Returns a time limit as Config takes it: a negative number is no limit."""
+    """Return a time limit as Config takes it: a negative number is no limit."""
     return None if value is None or value < 0 else value

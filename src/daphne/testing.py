@@ -68,7 +68,7 @@ class BaseDaphneTestingInstance:
         self._thread: ServerThread | None = None
 
     def get_application(self) -> ASGIApp:
-        """Returns what is served."""
+        """Return what is served."""
         if self.application is None:
             raise ValueError("Give an application=, or override get_application().")
         return self.application
@@ -80,7 +80,7 @@ class BaseDaphneTestingInstance:
         """Called after the server has stopped."""
 
     def get_received(self) -> Any:
-        """Returns what the application received; only some instances know."""
+        """Return what the application received; only some instances know."""
         raise NotImplementedError(
             "This instance serves an application that does not record what it receives."
         )
@@ -137,7 +137,7 @@ class DaphneTestingInstance(BaseDaphneTestingInstance):
         TestApplication.save_setup(messages)
 
     def get_received(self) -> tuple[Scope, list[Message]]:
-        """Returns the last scope and the events that came for it.
+        """Return the last scope and the events that came for it.
 
         Raises:
             Exception: what the application was refused or failed with.
@@ -197,7 +197,7 @@ class TestApplication:
 
     @classmethod
     def load_setup(cls) -> list[Message]:
-        """Returns what is to be sent."""
+        """Return what is to be sent."""
         return list(TestApplication._setup)
 
     @classmethod
@@ -212,7 +212,7 @@ class TestApplication:
 
     @classmethod
     def load_result(cls) -> tuple[Scope, list[Message]]:
-        """Returns what was received.
+        """Return what was received.
 
         Raises:
             Exception: what went wrong.

@@ -20,7 +20,7 @@ def _pairs(headers: Any) -> Iterator[tuple[bytes, bytes]]:
 
 
 def header_value(headers: Any, header_name: str) -> str:
-    """Returns the first value of a header.
+    """Return the first value of a header.
 
     Args:
         headers: a mapping of names to values, or pairs; both of bytes.

@@ -59,7 +59,7 @@ def check_connection(frame: RawFrame) -> None:
 
 
 def content_length(fields: Headers) -> int | None:
-    """Returns what a request says of the size of its body; None if it says nothing that is a number."""
+    """Return what a request says of the size of its body; None if it says nothing that is a number."""
     for name, value in fields:
         if name == b"content-length" and value.isdigit():
             return int(value[:19])
@@ -67,12 +67,12 @@ def content_length(fields: Headers) -> int | None:
 
 
 def window_fault(increment: int) -> ConnectionFault:
-    """Returns what is wrong with an update that opens a window by too much, or by nothing."""
+    """Return what is wrong with an update that opens a window by too much, or by nothing."""
     if increment:
         return ConnectionFault(ErrorCodes.FLOW_CONTROL_ERROR, "a window that is too large")
     return violation("a window that opens by nothing")
 
 
 def violation(reason: str) -> ConnectionFault:
-    """Returns the error of a connection whose peer did what is not allowed."""
+    """Return the error of a connection whose peer did what is not allowed."""
     return ConnectionFault(ErrorCodes.PROTOCOL_ERROR, reason)

@@ -68,7 +68,7 @@ class FieldDecoder:
         return fields
 
     def _decode(self, block: bytes) -> tuple[Headers, bool]:
-        """Returns the fields, and whether the block leaves the table as it was."""
+        """Return the fields, and whether the block leaves the table as it was."""
         fields: Headers = []
         at, end, left, lasting = 0, len(block), self._max_size, True
         while at < end:

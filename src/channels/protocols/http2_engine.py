@@ -62,7 +62,7 @@ class HTTP2Limits:
 
 
 def announced_settings(limits: HTTP2Limits) -> dict[SettingCodes, int]:
-    """Returns what a peer is told first (RFC 9113 6.5.2, RFC 8441)."""
+    """Return what a peer is told first (RFC 9113 6.5.2, RFC 8441)."""
     return {
         SettingCodes.MAX_CONCURRENT_STREAMS: limits.max_streams,
         SettingCodes.INITIAL_WINDOW_SIZE: limits.stream_window,

@@ -34,7 +34,7 @@ class ApplicationError(ImportError):
 
 
 def config_options() -> dict[str, dataclasses.Field[Any]]:
-    """Returns the fields of Config that the command line can set, by name."""
+    """Return the fields of Config that the command line can set, by name."""
     return {spec.name: spec for spec in dataclasses.fields(Config) if spec.metadata.get("flags", ()) != ()}
 
 
@@ -204,7 +204,7 @@ def build_supervisor(
 
 
 def worker_command(args: Sequence[str]) -> list[str]:
-    """Returns the command that starts a worker: the one that started this process.
+    """Return the command that starts a worker: the one that started this process.
 
     Args:
         args: the command line after the program's name. Where this process was not started

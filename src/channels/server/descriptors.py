@@ -17,7 +17,7 @@ _SMALLEST_RESERVE, _LARGEST_RESERVE = 64, 1024
 
 
 def descriptor_limit() -> int | None:
-    """Returns how many files this process may open; None for no limit."""
+    """Return how many files this process may open; None for no limit."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return None if soft == resource.RLIM_INFINITY else soft
 
@@ -49,7 +49,7 @@ def occupy_standard_streams() -> None:
 
 
 def room_for_connections(limit: int | None) -> int:
-    """Returns how many connections fit beside the application.
+    """Return how many connections fit beside the application.
 
     Args:
         limit: of :func:`descriptor_limit`.

@@ -67,7 +67,7 @@ class Probe:
 
 
 def probe_config(bind: str, port: int, obstacle: Callable[[], str]) -> Config:
-    """Returns the settings of the server on the health port.
+    """Return the settings of the server on the health port.
 
     Args:
         bind: the address, as --health-bind.

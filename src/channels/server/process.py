@@ -110,7 +110,7 @@ class Worker:
         self._signal(signal.SIGKILL)
 
     async def wait(self) -> int:
-        """Returns the exit code once it has ended; minus the number of the signal that ended it."""
+        """Return the exit code once it has ended; minus the number of the signal that ended it."""
         code = await self._process.wait()
         self._line.close()
         return code
@@ -140,7 +140,7 @@ class Worker:
 
 
 def ending(code: int) -> str:
-    """Returns how a process ended, in words."""
+    """Return how a process ended, in words."""
     if code >= 0:
         return f"with exit code {code}"
     try:

@@ -45,7 +45,7 @@ class Progress:
             self._taken, self.left = -unsent, unsent > 0
 
     def since(self, earlier: Progress) -> int:
-        """Returns how many bytes were taken since an earlier look."""
+        """Return how many bytes were taken since an earlier look."""
         return self._taken - earlier._taken
 
 

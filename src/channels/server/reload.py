@@ -33,7 +33,7 @@ class Watcher:
         self._seen = dict(self._scan())
 
     def changes(self) -> list[str]:
-        """Returns the paths that changed since the last call, sorted."""
+        """Return the paths that changed since the last call, sorted."""
         seen = dict(self._scan())
         changed = _difference(self._seen, seen)
         self._seen = seen
@@ -55,7 +55,7 @@ def _is_watched(here: str, name: str) -> bool:
 
 
 def _state(path: str) -> tuple[int, int] | None:
-    """Returns what changes when the file does: its time and size; None if it is just gone."""
+    """Return what changes when the file does: its time and size; None if it is just gone."""
     try:
         found = os.stat(path)
     except OSError:
@@ -105,7 +105,7 @@ class Reloader(Supervisor):
         logger.warning("Waiting for a change of the code to start again.")
 
     async def _wait_change(self) -> str:
-        """Returns what changed, once nothing changes any more: editors and git write many files."""
+        """Return what changed, once nothing changes any more: editors and git write many files."""
         changed: list[str] = []
         while (more := self._watcher.changes()) or not (changed or self.renew_asked.is_set()):
             changed += more
@@ -115,6 +115,6 @@ class Reloader(Supervisor):
 
 
 def named(changed: Sequence[str]) -> str:
-    """Returns the first path, as seen from here, and how many more there are."""
+    """Return the first path, as seen from here, and how many more there are."""
     first = os.path.relpath(changed[0]) if changed else "Nothing"
     return first if len(changed) < 2 else f"{first} and {len(set(changed)) - 1} more"

@@ -63,7 +63,7 @@ class Flushable(Protocol):
 
 
 def deflate_settings(config: Config) -> DeflateSettings | None:
-    """Returns what WebSockets may agree on about compression; None where it is switched off."""
+    """Return what WebSockets may agree on about compression; None where it is switched off."""
     if not config.websocket_deflate:
         return None
     return DeflateSettings(
@@ -74,7 +74,7 @@ def deflate_settings(config: Config) -> DeflateSettings | None:
 
 
 def http1_limits(config: Config) -> HTTP1Limits:
-    """Returns what a head of HTTP/1.1 may have."""
+    """Return what a head of HTTP/1.1 may have."""
     return HTTP1Limits(
         max_target=config.max_target_size,
         max_header_bytes=config.max_head_size,
@@ -83,7 +83,7 @@ def http1_limits(config: Config) -> HTTP1Limits:
 
 
 def http2_limits(config: Config) -> HTTP2Limits:
-    """Returns what a peer that speaks HTTP/2 may make us hold."""
+    """Return what a peer that speaks HTTP/2 may make us hold."""
     return HTTP2Limits(
         max_target=config.max_target_size,
         max_header_bytes=config.max_head_size,
@@ -96,7 +96,7 @@ def http2_limits(config: Config) -> HTTP2Limits:
 
 
 def websocket_limits(config: Config) -> WebSocketLimits:
-    """Returns what a message may have; a size of 0 is no limit."""
+    """Return what a message may have; a size of 0 is no limit."""
     return WebSocketLimits(
         max_message_size=config.websocket_max_message_size or None,
         max_frame_size=config.websocket_max_frame_size or None,
@@ -164,13 +164,13 @@ class Runtime:
         return Health(app, config.health_path, self) if config.health_path else app
 
     def new_http1(self) -> HTTP1Connection:
-        """Returns the protocol engine of a new HTTP/1.1 connection."""
+        """Return the protocol engine of a new HTTP/1.1 connection."""
         return HTTP1Connection(
             self._http1_limits, require_host=self.config.require_host, engine=self._http1_engine
         )
 
     def agree_on_deflate(self, handshake: Handshake) -> DeflateParameters | None:
-        """Returns how messages of a new WebSocket are compressed; None for not at all."""
+        """Return how messages of a new WebSocket are compressed; None for not at all."""
         if self._deflate is None or not handshake.extensions:
             return None
         return negotiate(handshake.extensions, self._deflate)
@@ -222,13 +222,13 @@ class Runtime:
             logger.warning(text, *arguments, exc_info=exc_info)
 
     def own_headers(self) -> Headers:
-        """Returns the headers that the server adds: Date (RFC 9110 6.6.1) and Server; the list is shared."""
+        """Return the headers that the server adds: Date (RFC 9110 6.6.1) and Server; the list is shared."""
         if self.timers.now >= self._date_until:
             self._tell_time()
         return self._own_headers
 
     def own_fields(self) -> PlainFields:
-        """Returns :meth:`own_headers` as they are written over HTTP/1.1."""
+        """Return :meth:`own_headers` as they are written over HTTP/1.1."""
         if self.timers.now >= self._date_until:
             self._tell_time()
         return self._own_fields
@@ -273,7 +273,7 @@ class Runtime:
                 self._idle_waiters.remove(waiter)
 
     def statistics(self) -> dict[str, int]:
-        """Returns counts: what is alive now, and what was served since the start."""
+        """Return counts: what is alive now, and what was served since the start."""
         return {
             "connections": len(self.connections),
             "applications": len(self.streams),

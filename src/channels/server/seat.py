@@ -74,7 +74,7 @@ class Seat:
         return cls(seat["number"], socket.socket(fileno=seat["line"]), seat["sockets"])
 
     def sockets(self, endpoint: int) -> list[socket.socket]:
-        """Returns the listening sockets of the endpoint at this place in the configuration."""
+        """Return the listening sockets of the endpoint at this place in the configuration."""
         opened = [socket.socket(fileno=number) for number in self._sockets[endpoint]]
         for sock in opened:
             sock.setblocking(False)

@@ -100,7 +100,7 @@ def endpoint_strings(
     unix_socket: str | None = None,
     file_descriptor: int | None = None,
 ) -> list[str]:
-    """Returns the endpoint strings for what ``-b``, ``-p``, ``-u`` and ``--fd`` say.
+    """Return the endpoint strings for what ``-b``, ``-p``, ``-u`` and ``--fd`` say.
 
     Raises:
         ValueError: only one of host and port is given.
@@ -347,14 +347,14 @@ _OPENERS = {"tcp": _open_tcp, "unix": _open_unix, "fd": _open_fd, "systemd": _op
 
 
 def address_of(sock: socket.socket) -> tuple[str, int] | str:
-    """Returns where a socket listens: (host, port), or the path of a Unix socket."""
+    """Return where a socket listens: (host, port), or the path of a Unix socket."""
     name = sock.getsockname()
     return (name[0], name[1]) if isinstance(name, tuple) else os.fsdecode(name)
 
 
 @functools.lru_cache(maxsize=256)
 def known(name: Any) -> Any:
-    """Returns an address that is equal to ``name``: the same object for all connections that came to it."""
+    """Return an address that is equal to ``name``: the same object for all connections that came to it."""
     return name
 
 

@@ -296,7 +296,7 @@ class Supervisor:
         systemd.notify(READY="1", STATUS="Serving." if renewed else "Serving: the new code does not start.")
 
     async def _renew_each(self, places: Sequence[Place]) -> bool:
-        """Returns whether every worker is a new one."""
+        """Return whether every worker is a new one."""
         for place in places:
             if not await place.renew(self.drain_limit):
                 telemetry.count("server.renewal_failed")
@@ -327,7 +327,7 @@ class Supervisor:
 
 
 def starting_folder() -> str:
-    """Returns the working directory as the shell calls it.
+    """Return the working directory as the shell calls it.
 
     Through a symbolic link such as ``current``, so that it leads to the new release after
     the link was moved.

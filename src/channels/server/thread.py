@@ -103,7 +103,7 @@ class ServerThread:
             await asyncio.sleep(0)
 
     def statistics(self) -> dict[str, int]:
-        """Returns the counts of :meth:`channels.server.worker.Server.statistics`."""
+        """Return the counts of :meth:`channels.server.worker.Server.statistics`."""
         return {} if self._server is None else self._server.statistics()
 
     def __enter__(self) -> ServerThread:

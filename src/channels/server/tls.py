@@ -39,7 +39,7 @@ _REASONS = {
 
 
 def secured(endpoint: Endpoint, config: Config) -> Endpoint:
-    """Returns ``endpoint`` with what the settings say of TLS, if it is one to speak TLS on."""
+    """Return ``endpoint`` with what the settings say of TLS, if it is one to speak TLS on."""
     files = endpoint.tls
     if files is None and config.ssl_certfile is not None and endpoint.kind != "unix":
         files = CertificateFiles(config.ssl_certfile, config.ssl_keyfile or config.ssl_certfile)
@@ -104,7 +104,7 @@ class Credentials:
             logger.info("The renewed certificate %s is in use.", self._files.certificate)
 
     def extension(self, connection: ssl.SSLObject | ssl.SSLSocket | None) -> dict[str, Any]:
-        """Returns ASGI's ``tls`` extension for a connection (asgi.readthedocs.io, "TLS Extension")."""
+        """Return ASGI's ``tls`` extension for a connection (asgi.readthedocs.io, "TLS Extension")."""
         cipher = connection.cipher() if connection is not None else None
         version = connection.version() if connection is not None else None
         asked = connection is not None and self._files.client_ca
@@ -187,7 +187,7 @@ def _cannot_ask(path: str, why: str) -> ListenError:
 
 
 def _client_chain(connection: Any) -> list[bytes]:
-    """Returns the client's certificate and those that came with it (before Python 3.13: the first alone)."""
+    """Return the client's certificate and those that came with it (before Python 3.13: the first alone)."""
     leaf: bytes | None = connection.getpeercert(binary_form=True)
     if leaf is None:
         return []
@@ -195,7 +195,7 @@ def _client_chain(connection: Any) -> list[bytes]:
 
 
 def _subject(certificate: bytes) -> str:
-    """Returns whose certificate it is, as RFC 4514 writes it."""
+    """Return whose certificate it is, as RFC 4514 writes it."""
     return x509.load_der_x509_certificate(certificate).subject.rfc4514_string()
 
 
@@ -218,7 +218,7 @@ def _no_passphrase() -> str:
 
 
 def _first_certificate(path: str) -> str:
-    """Returns the certificate itself, without what stands before and after it in its file."""
+    """Return the certificate itself, without what stands before and after it in its file."""
     text = Path(path).read_text("ascii", "replace")
     begin, end = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
     return begin + text.partition(begin)[2].partition(end)[0] + end + "\n"

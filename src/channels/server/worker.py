@@ -248,5 +248,5 @@ class Server:
         return [] if self._runtime is None else list(self._runtime.streams)
 
     def statistics(self) -> dict[str, int]:
-        """Returns counts of what is alive and of what was served; empty before the start."""
+        """Return counts of what is alive and of what was served; empty before the start."""
         return {} if self._runtime is None else self._runtime.statistics()

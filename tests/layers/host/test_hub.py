@@ -102,7 +102,7 @@ class Site:
     def _crash(self):
         for peer in tuple(self.hub._connections):
             self.loop.forget(peer.sock)
-        self.loop.forget(self.hub._door._listener)
+        self.loop.forget(self.hub._doorway._listener)
         self.loop.at_end_of_turn.remove(self.hub._end_turn)
         self.hub.abandon()
 

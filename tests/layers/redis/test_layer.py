@@ -6,7 +6,7 @@ import logging
 import pytest
 from redis.crc import key_slot
 
-from channels.exceptions import ChannelLayerUnavailable, MessageTooLarge
+from channels.exceptions import ChannelLayerUnavailable, InvalidChannelLayerError, MessageTooLarge
 from channels.layers.redis import process
 from channels.layers.redis.errors import RedisUnavailable
 from channels.layers.redis.layer import RedisChannelLayer
@@ -263,7 +263,9 @@ async def test_large_messages_travel(server):
 def test_settings_that_are_none():
     with pytest.raises(TypeError, match="bogus"):
         RedisChannelLayer(bogus=1)
-    with pytest.raises(ValueError, match='`on_unavailable` must be "raise" or "wait", got \'never\''):
+    with pytest.raises(
+        InvalidChannelLayerError, match=r"on_unavailable.* must be .raise. or .wait., got 'never'"
+    ):
         RedisChannelLayer(on_unavailable="never")
 
 

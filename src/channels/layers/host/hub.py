@@ -20,7 +20,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
 from channels.layers.host import wire
-from channels.layers.host.door import Door
+from channels.layers.host.doorway import Doorway
 from channels.layers.host.journal import Journal, Waits
 from channels.layers.host.members import Members
 from channels.layers.host.named import NamedChannels
@@ -102,7 +102,7 @@ class Hub:
             self._window = Window()
             self._loop.call_later(WINDOW, self._end_window)
             self._loop.call_later(REMEMBER, self._forget_window)
-        self._door = Door(self._place, self._loop, self._welcome)
+        self._doorway = Doorway(self._place, self._loop, self._welcome)
         self._loop.at_end_of_turn.append(self._end_turn)
         self._loop.call_later(SWEEP, self._sweep)
 
@@ -378,7 +378,7 @@ class Hub:
         for peer in tuple(self._lagging):
             peer.write_all(max(0.0, deadline - time.monotonic()))
         self._loop.at_end_of_turn.remove(self._end_turn)
-        self._door.close()
+        self._doorway.close()
         alone = not self._connections
         for peer in tuple(self._connections):
             self._disconnect(peer)
@@ -396,5 +396,5 @@ class Hub:
             if peer.sock is not None:
                 peer.sock.close()
         self._named.abandon()
-        self._door.abandon()
+        self._doorway.abandon()
         os.close(self._lock)

@@ -18,6 +18,7 @@ from redis.exceptions import (
 )
 
 from channels import telemetry
+from channels.exceptions import InvalidChannelLayerError
 from channels.layers.redis.addresses import Place, shard_of
 from channels.layers.redis.envelope import MESSAGE, Numbers, seal
 from channels.layers.redis.errors import UNREACHABLE, RedisUnavailable, refused, unavailable
@@ -56,7 +57,10 @@ class Policy:
     def __post_init__(self) -> None:
         """Refuse what is neither."""
         if self.on_unavailable not in ("raise", "wait"):
-            raise ValueError(f'`on_unavailable` must be "raise" or "wait", got {self.on_unavailable!r}.')
+            raise InvalidChannelLayerError(
+                '`on_unavailable` (CHANNEL_LAYERS, CONFIG) must be "raise" or "wait", '
+                f"got {self.on_unavailable!r}."
+            )
 
 
 class _Sending:

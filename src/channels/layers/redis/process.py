@@ -297,9 +297,7 @@ class Process:
         for channel in self._channels:
             self._start(self._fetch_waiting(channel))
         self._layer.on_restored(seconds)
-        asked = [
-            [topic.kind, topic.name] for topic in topics if topic.kind in ("group", "process", "channel")
-        ]
+        asked = [[topic.kind, topic.name] for topic in topics if topic.kind in NUMBERED]
         for start in range(0, len(asked), ROLL_CALL_SIZE):
             self._start(self._ask(asked[start : start + ROLL_CALL_SIZE]))
 

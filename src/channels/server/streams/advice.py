@@ -29,7 +29,7 @@ def handshake_timed_out(label: str, limit: float | None) -> None:
 
 
 def is_violation(code: int, label: str) -> bool:
-    """Returns whether a WebSocket is over because its peer broke the rules or sent too much; counted."""
+    """Return whether a WebSocket is over because its peer broke the rules or sent too much; counted."""
     if code not in VIOLATIONS:
         return False
     telemetry.count("server.bad_websocket", code=code, label=label)

@@ -27,7 +27,7 @@ def _is_disconnect(error: Exception) -> bool:
 
 
 def suspended_at(task: asyncio.Task[Any]) -> str:
-    """Returns where ``task`` waits: the innermost of its coroutines that we can see into."""
+    """Return where ``task`` waits: the innermost of its coroutines that we can see into."""
     here, place = task.get_coro(), "an unknown place"
     while (frame := getattr(here, "cr_frame", None)) is not None:
         place = f"{here.__qualname__} ({frame.f_code.co_filename}:{frame.f_lineno})"  # type: ignore[union-attr]
@@ -36,7 +36,7 @@ def suspended_at(task: asyncio.Task[Any]) -> str:
 
 
 def named(client: list[Any] | None) -> str | None:
-    """Returns the peer as the access log writes it."""
+    """Return the peer as the access log writes it."""
     return None if client is None else f"{client[0]}:{client[1]}"
 
 

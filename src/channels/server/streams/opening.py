@@ -41,7 +41,7 @@ class Opening:
         return self._response
 
     def accept_headers(self, message: Message) -> Headers:
-        """Returns the headers of the answer that an application's accept asks for.
+        """Return the headers of the answer that an application's accept asks for.
 
         Raises:
             ValueError: the subprotocol is no token, or a header is one that the handshake sets.

@@ -11,7 +11,7 @@ from channels.typing import Message
 
 
 def payloads(message: Message) -> Iterable[str | bytes]:
-    """Returns the messages for the peer: bytes first, if there are both.
+    """Return the messages for the peer: bytes first, if there are both.
 
     Raises:
         ValueError: there is neither.
@@ -30,7 +30,7 @@ def payloads(message: Message) -> Iterable[str | bytes]:
 
 
 def frames_of(broadcast: Broadcast, compression: Compression | None) -> bytes | None:
-    """Returns all frames of a broadcast, which are made once for all sockets that compress alike.
+    """Return all frames of a broadcast, which are made once for all sockets that compress alike.
 
     None: a message is not valid; the consumers are to say so.
     """

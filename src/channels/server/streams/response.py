@@ -275,7 +275,7 @@ class Response:
 
 
 def checked_headers(headers: Any) -> Headers:
-    """Returns an application's headers as pairs.
+    """Return an application's headers as pairs.
 
     Raises:
         TypeError: they are not pairs of bytes; the text names the first that is not.
@@ -293,7 +293,7 @@ def checked_headers(headers: Any) -> Headers:
 
 
 def checked_trailers(headers: Any) -> Headers:
-    """Returns an application's trailers as pairs.
+    """Return an application's trailers as pairs.
 
     Raises:
         ValueError: a field means nothing, or harm, behind a body; the text names it.

@@ -46,7 +46,7 @@ _fields = _Fields()
 
 
 def http_scope(request: RequestReceived, runtime: Runtime, exchange: Exchange, push: object) -> Scope:
-    """Returns the scope of an HTTP request; ``push`` is offered as the push extension."""
+    """Return the scope of an HTTP request; ``push`` is offered as the push extension."""
     scope = _common_scope("http", "http", request, runtime, exchange)
     scope["method"] = request.method
     scope["extensions"] = extensions = {
@@ -72,7 +72,7 @@ def _wants_trailers(request: RequestReceived) -> bool:
 def websocket_scope(
     request: RequestReceived, runtime: Runtime, exchange: Exchange, subprotocols: list[str], push: object
 ) -> Scope:
-    """Returns the scope of a WebSocket handshake; ``push`` is offered as the push extension."""
+    """Return the scope of a WebSocket handshake; ``push`` is offered as the push extension."""
     # A WebSocket keeps its headers for as long as it lives: what others have said too is kept once.
     request.headers = [_fields[field] for field in request.headers]
     scope = _common_scope("websocket", "ws", request, runtime, exchange)
@@ -113,7 +113,7 @@ def _common_scope(
 
 
 def decoded_path(raw_path: bytes) -> str:
-    """Returns the path with its percent-escapes decoded; what is not UTF-8 becomes U+FFFD."""
+    """Return the path with its percent-escapes decoded; what is not UTF-8 becomes U+FFFD."""
     if b"%" not in raw_path:
         return raw_path.decode("ascii", "replace")
     return unquote_to_bytes(raw_path).decode("utf-8", "replace")
@@ -143,7 +143,7 @@ def _apply_proxy(scope: dict[str, Any], scheme: str, runtime: Runtime) -> None:
 
 
 def named_request(request: RequestReceived) -> dict[str, str | None]:
-    """Returns what of a request's head the access log can tell, apart from its line."""
+    """Return what of a request's head the access log can tell, apart from its line."""
     fields = dict(request.headers)
     return {
         "http_version": request.http_version,

@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from channels.layers.host import door as module
-from channels.layers.host.door import Door
+from channels.layers.host import doorway as module
+from channels.layers.host.doorway import Doorway
 from channels.layers.host.place import Place
 from channels.layers.host.turns import TurnLoop
 from tests.layers.host.processes import in_forked_child
@@ -17,10 +17,10 @@ class House:
     def __init__(self, directory):
         self.place = Place(directory)
         self.place.prepare()
-        self.loop = TurnLoop("test-door")
+        self.loop = TurnLoop("test-doorway")
         self.came_in = threading.Event()
         self.peers = []
-        self.door = Door(self.place, self.loop, self.welcome)
+        self.doorway = Doorway(self.place, self.loop, self.welcome)
         self.loop.start()
 
     def welcome(self, peer):
@@ -32,7 +32,7 @@ class House:
         assert self.loop.join(PATIENCE)
         for peer in self.peers:
             peer.close()
-        self.door.close()
+        self.doorway.close()
 
 
 @pytest.fixture
@@ -64,18 +64,18 @@ def test_another_users_process_is_refused(house, monkeypatch, caplog):
 
 
 def test_nobody_at_the_door_is_harmless(house):
-    house.door.accept(True)
+    house.doorway.accept(True)
     assert house.peers == []
 
 
-def test_a_closed_door(house):
+def test_a_closed_doorway(house):
     closed = threading.Event()
-    house.loop.call_soon(lambda: (house.door.close(), closed.set()))
+    house.loop.call_soon(lambda: (house.doorway.close(), closed.set()))
     assert closed.wait(PATIENCE)
     assert house.place.connect() is None
 
 
 def test_a_forked_child_closes_its_copy_only(house):
-    assert in_forked_child(house.door.abandon) == 0
+    assert in_forked_child(house.doorway.abandon) == 0
     with house.place.connect():
         assert house.came_in.wait(PATIENCE)

@@ -12,7 +12,7 @@ from channels.layers.host.turns import TurnLoop
 logger = logging.getLogger("channels.layers")
 
 
-class Door:
+class Doorway:
     """Accepts connections of this user's processes.
 
     Args:
