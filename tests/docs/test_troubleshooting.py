@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, TypeGuard
 
 import pytest
 
@@ -42,6 +43,28 @@ def everything_we_say() -> str:
 
 def test_the_page_has_messages() -> None:
     assert len(rows()) > 25
+
+
+def is_text(node: ast.expr) -> TypeGuard[ast.Constant]:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str) and len(node.value) > len("%s: %s")
+
+
+def logged() -> Iterator[tuple[str, Any]]:
+    """What our source logs from warnings on, with the file it stands in."""
+    levels = {"warning", "error", "critical", "exception"}
+    for path in sorted((ROOT / "src").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in levels:
+                yield from ((path.name, arg.value) for arg in node.args[:1] if is_text(arg))
+            elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "warn_rarely":
+                yield from ((path.name, arg.value) for arg in node.args[1:2] if is_text(arg))
+
+
+@pytest.mark.parametrize(("file", "message"), list(logged()))
+def test_what_is_logged_is_on_the_page(file: str, message: str) -> None:
+    page = squeeze(PAGE.read_text().replace("`", ""))
+    parts = [squeeze(part).strip(" .;:") for part in re.split(r"%(?:\.\d+)?[sdrf]", message)]
+    assert any(part[:30].rstrip() in page for part in parts if len(part) > 10), f"{file} logs {message!r}"
 
 
 @pytest.mark.parametrize("row", rows())
