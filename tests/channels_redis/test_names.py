@@ -89,6 +89,19 @@ async def test_errors_of_4_3(hosts, layer_class):
     await layer.flush()
 
 
+async def test_what_a_pubsub_layer_holds_can_be_looked_at(hosts):
+    layer = RedisPubSubChannelLayer(hosts=hosts)
+    name = await layer.new_channel()
+    await layer.group_add("room", name)
+    await layer.send(name, {"type": "test"})
+    assert (list(layer.groups), list(layer.groups["room"])) == (["room"], [name])
+    assert layer.channels[name].qsize() == 1
+    await layer.group_discard("room", name)
+    await layer.receive(name)
+    assert layer.groups == {}
+    await layer.flush()
+
+
 def test_the_serializers_are_registered():
     assert isinstance(registry.get_serializer("json"), JSONSerializer)
     assert isinstance(registry.get_serializer("msgpack"), MsgPackSerializer)

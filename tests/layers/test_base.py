@@ -60,6 +60,8 @@ def test_old_checks_warn(layer):
     with pytest.deprecated_call():
         assert layer.valid_channel_name("chat")
     with pytest.deprecated_call():
+        assert layer.valid_channel_name("chat!abc", receive=True), "what layers asked before 4.3"
+    with pytest.deprecated_call():
         assert layer.valid_group_name("chat")
 
 

@@ -104,9 +104,12 @@ class NameChecks:
         return non_local_name(name)
 
     def valid_channel_name(self, channel_name: object, receive: bool = False) -> bool:
-        """Call ``require_valid_channel_name`` instead (deprecated in 4.3, kept for its callers)."""
+        """Call ``require_valid_channel_name`` instead (deprecated in 4.3, kept for its callers).
+
+        Where a name ends is not looked at with ``receive``: callers from before 4.3 receive on whole names.
+        """
         _warn("valid_channel_name", "require_valid_channel_name")
-        return self.require_valid_channel_name(channel_name, receive=receive)
+        return self.require_valid_channel_name(channel_name)
 
     def valid_group_name(self, group_name: object) -> bool:
         """Call ``require_valid_group_name`` instead (deprecated in 4.3, kept for its callers)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from channels.layers.channel import LocalChannel
 from channels.layers.redis.layer import RedisChannelLayer, nothing
 from channels.layers.redis.queues import Acknowledge
 from channels.typing import Message
@@ -42,6 +43,16 @@ class RedisPubSubChannelLayer(RedisChannelLayer):
         self.on_disconnect = on_disconnect
         self.on_reconnect = on_reconnect
         super().__init__(hosts, prefix, random_prefix_length=random_prefix_length, **kwargs)
+
+    @property
+    def channels(self) -> dict[str, LocalChannel]:
+        """The channels of this process that hold messages or have a receiver, by name."""
+        return self.local.channels
+
+    @property
+    def groups(self) -> dict[str, dict[str, float]]:
+        """The members that each group has in this process, and when (monotonic seconds) each joined."""
+        return self.local.groups
 
     def waits_in_redis(self, channel: str) -> bool:
         """Nothing waits that somebody could be told of at once."""
