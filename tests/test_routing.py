@@ -237,7 +237,7 @@ def test_reverse_without_a_router():
     [
         (None, "Cannot find ASGI_APPLICATION setting"),
         ("nowhere.application", "Cannot import ASGI_APPLICATION module 'nowhere'"),
-        ("word", "Cannot import ASGI_APPLICATION module ''"),
+        ("word", "Cannot find ASGI_APPLICATION setting.*it is 'word'"),
         (f"{__name__}.nothing", f"Cannot find 'nothing' in ASGI_APPLICATION module {__name__}"),
     ],
 )

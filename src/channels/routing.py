@@ -41,9 +41,10 @@ def get_default_application() -> Any:
         ImproperlyConfigured: the setting is missing or names nothing importable.
     """
     dotted = getattr(settings, "ASGI_APPLICATION", None)
-    if not dotted:
+    if not dotted or "." not in str(dotted):
         raise ImproperlyConfigured(
-            "Cannot find ASGI_APPLICATION setting. Add it, for example 'myproject.asgi.application'."
+            "Cannot find ASGI_APPLICATION setting. Set it to module.attribute, for example "
+            f"'myproject.asgi.application'; it is {dotted!r}."
         )
     path, _, name = str(dotted).rpartition(".")
     try:

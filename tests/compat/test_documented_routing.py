@@ -126,6 +126,12 @@ async def test_an_unknown_protocol_and_an_unknown_channel() -> None:
 def test_the_default_application() -> None:
     with override_settings(ASGI_APPLICATION=f"{__name__}.AN_APPLICATION"):
         assert get_default_application() is AN_APPLICATION
+    for missing in (None, "asgi"):
+        with (
+            override_settings(ASGI_APPLICATION=missing),
+            pytest.raises(ImproperlyConfigured, match=r"^Cannot find ASGI_APPLICATION setting\."),
+        ):
+            get_default_application()
     for wrong in ("no.such.module", f"{__name__}.NOTHING"):
         with override_settings(ASGI_APPLICATION=wrong), pytest.raises(ImproperlyConfigured):
             get_default_application()
