@@ -74,9 +74,11 @@ class Client:
         headers = {name.lower(): value.strip() for name, value in (entry.split(":", 1) for entry in lines)}
         body = b""
         if headers.get("transfer-encoding") == "chunked":
+            chunks = []
             while size := int((await self.until(b"\r\n")).strip(), 16):
-                body += (await self.read(size + 2))[:-2]
+                chunks.append((await self.read(size + 2))[:-2])
             await self.until(b"\r\n")
+            body = b"".join(chunks)
         elif "content-length" in headers:
             body = await self.read(int(headers["content-length"]))
         return int(line.split(" ")[1]), headers, body

@@ -78,18 +78,11 @@ class StreamWriter:
             Whether nothing is left that the peer would take; bodies do not wait any more then.
         """
         self._held = False
-        turns = deque(self._blocked.items())
-        while turns and amount > 0:
-            stream_id, stream = turns.popleft()
-            before = stream.pending
-            if self._send_part(stream_id, stream) and stream.pending:
-                turns.append((stream_id, stream))
-            elif not stream.pending:
-                self._settle(stream_id, stream)
-            amount -= before - stream.pending
-        self._held = bool(turns)
-        self._blocked = {**dict(turns), **self._blocked}  # whose turn it is comes first the next time
-        return not self._held
+        left = self._take_turns(amount)
+        if left:
+            self._held = True
+            self._blocked = {**left, **self._blocked}  # whose turn it is comes first the next time
+        return not left
 
     def send_informational(self, stream_id: int, status: int, headers: Headers | None = None) -> None:
         """Write an interim response, as 100 (Continue) or 103 (Early Hints).
@@ -272,9 +265,22 @@ class StreamWriter:
         self._settle(stream_id, stream)
 
     def _flush_blocked(self) -> None:
-        """Send what waits on all streams, in turns of one frame, and tell who may go on."""
+        """Send what waits on all streams, as far as the peer takes it."""
         if not self._held:
-            self.release(MAX_WINDOW)
+            self._take_turns(MAX_WINDOW)
+
+    def _take_turns(self, amount: int) -> dict[int, Stream]:
+        """Send what waits, in turns of one frame, and tell who may go on; returns whose turn it is then."""
+        turns = deque(self._blocked.items())
+        while turns and amount > 0:
+            stream_id, stream = turns.popleft()
+            amount -= stream.pending
+            if self._send_part(stream_id, stream) and stream.pending:
+                turns.append((stream_id, stream))
+            elif not stream.pending:
+                self._settle(stream_id, stream)
+            amount += stream.pending
+        return dict(turns)
 
     def _settle(self, stream_id: int, stream: Stream) -> None:
         """Take note of whether something waits; write the end when nothing does."""

@@ -38,6 +38,9 @@ logger = logging.getLogger("channels.server")
 
 #: Seconds between two looks at the time limits and floods of a connection.
 _TICK = 1.0
+#: How much of all responses may wait in a connection before the rest waits with its streams, in bytes:
+#: more than the windows of most clients let through, so that these never do.
+_UNREAD = 1_048_576
 
 
 class Opening:
@@ -102,6 +105,7 @@ class HTTP2Handler:
         "_holding",
         "_idle_by",
         "_stalls",
+        "_unwritten",
         "connection",
         "engine",
         "runtime",
@@ -118,6 +122,7 @@ class HTTP2Handler:
         self._final_by = NEVER
         self._holding: asyncio.Task[None] | None = None
         self._stalls: dict[int, tuple[float, float]] = {}
+        self._unwritten = 0
         self._idle_by = NEVER
         self._rest()
         self.runtime.timers.schedule(self, self.runtime.timers.now + _TICK)
@@ -169,8 +174,9 @@ class HTTP2Handler:
                 _ACTIONS[type(event)](self, event)
         finally:
             self._advancing = False
+        self._unwritten = 0
         self.connection.write(self.engine.data_to_send())
-        if self.connection.congested and self._holding is None:
+        if self.connection.congested and self._holding is None and self.connection.unsent > _UNREAD:
             self._hold()
         if self.engine.draining and not self.engine.open_streams:
             self.connection.close(linger=True)
@@ -196,6 +202,12 @@ class HTTP2Handler:
             self.advance()
             self.connection.flush()
             await asyncio.sleep(0)  # others have their turn, also while the kernel takes everything
+
+    def wrote(self, size: int) -> None:
+        """Count what waits for the end of this turn of the loop; too much of it goes out at once."""
+        self._unwritten += size
+        if self._unwritten > _UNREAD:
+            self.advance()
 
     def completed(self, exchange: HTTP2Exchange) -> None:
         """Forget a stream that is over for the application, and send what is left of it."""

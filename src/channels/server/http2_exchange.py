@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
 #: Error codes of RFC 9113 section 7.
 _INTERNAL_ERROR, CANCEL = 0x2, 0x8
-#: The end of a response that is larger is written at once, in bytes: many of them in one turn of the loop
-#: must not pile up before anybody sees whether the peer reads.
-_LARGE = 16_384
 
 
 class HTTP2Exchange:
@@ -236,8 +233,7 @@ class HTTP2Exchange:
         except ValueError:
             self.abort_response()
             raise
-        if len(data) > _LARGE:
-            self._handler.advance()
+        self._handler.wrote(len(data))
         self._completed()
 
     def abort_response(self) -> None:
