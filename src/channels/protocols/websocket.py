@@ -7,9 +7,7 @@ of the connection, bounds what a peer can make us hold, and closes with the code
 from __future__ import annotations
 
 import codecs
-import functools
 from collections.abc import Generator
-from dataclasses import dataclass
 
 from websockets.exceptions import PayloadTooBig, ProtocolError
 from websockets.frames import Close, Frame, Opcode, apply_mask  # type: ignore[attr-defined]
@@ -19,6 +17,7 @@ from channels.protocols.deflate import Compression, DeflateParameters, Deflater,
 from channels.protocols.events import CloseReceived, MessageReceived, PongReceived
 from channels.protocols.websocket_frame import MAX_CONTROL_SIZE, control_frame, encode_message
 from channels.protocols.websocket_handshake import Handshake, HandshakeRejected, accept_handshake
+from channels.protocols.websocket_limits import WebSocketLimits
 
 __all__ = [
     "Handshake",
@@ -32,31 +31,10 @@ __all__ = [
 _MAX_REASON_BYTES = MAX_CONTROL_SIZE - 2
 _MAX_LENGTH = 2**63 - 1  # RFC 6455 5.2: the highest bit of a length must be 0
 _MAX_UNSENT_PONGS = 16
+_DEFAULT_LIMITS = WebSocketLimits()
 _TEXT, _CLOSE = 0x81, 0x88
 _SMALL = (_TEXT, 0x82, _CLOSE)  # first byte of what is in one frame, not compressed
 _MASKED = 0x80
-
-
-@dataclass(frozen=True)
-class WebSocketLimits:
-    """What one WebSocket may make us hold.
-
-    Attributes:
-        max_message_size: bytes of a message, all its fragments together; None for no limit.
-        max_frame_size: bytes of one frame; None for no limit.
-    """
-
-    max_message_size: int | None = 1024 * 1024
-    max_frame_size: int | None = None
-
-    @functools.cached_property
-    def small(self) -> int:
-        """How large a payload may be to be within every limit, that of a control frame included."""
-        return min(
-            size
-            for size in (MAX_CONTROL_SIZE, self.max_message_size, self.max_frame_size)
-            if size is not None
-        )
 
 
 class _Violation(Exception):
@@ -103,7 +81,7 @@ class WebSocketConnection:
     )
 
     def __init__(
-        self, limits: WebSocketLimits = WebSocketLimits(), deflate: DeflateParameters | None = None
+        self, limits: WebSocketLimits = _DEFAULT_LIMITS, deflate: DeflateParameters | None = None
     ) -> None:
         self._limits = limits
         self._deflater = Deflater(deflate.outgoing) if deflate is not None else None

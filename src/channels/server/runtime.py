@@ -15,7 +15,8 @@ from channels.protocols.deflate import DeflateParameters, DeflateSettings, negot
 from channels.protocols.http1 import HTTP1Connection, HTTP1Limits
 from channels.protocols.http1_fields import PlainFields, serialize
 from channels.protocols.http2 import HTTP2Limits
-from channels.protocols.websocket import Handshake, WebSocketLimits
+from channels.protocols.websocket_handshake import Handshake
+from channels.protocols.websocket_limits import WebSocketLimits
 from channels.server.admission import Admission, Guests
 from channels.server.config import Config
 from channels.server.descriptors import MARGIN, descriptor_limit
