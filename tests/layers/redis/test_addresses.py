@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import warnings
+
 import pytest
 from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection
 
 from channels.layers.redis.addresses import connection_to, parse_hosts, shard_of
+from channels.layers.redis.clients import blocking_client, close_blocking_client
 
 
 def parse(entry):
@@ -37,6 +40,15 @@ def test_one_server(entry, label, options):
     assert (address.kind, address.label) == ("single", label)
     assert options.items() <= dict(address.options).items()
     assert "password" not in repr(address) and "'p'" not in repr(address)
+
+
+def test_options_that_redis_py_deprecated_give_no_warning():
+    host = {"host": "h", "port": 1, "retry_on_timeout": True, "health_check_interval": 3}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        address = parse(host)
+        close_blocking_client(blocking_client(address))
+    assert dict(address.options) == {"host": "h", "port": 1, "health_check_interval": 3}
 
 
 def test_sentinels():

@@ -34,8 +34,15 @@ SENTINEL_PORT: Final = 26379
 REDIS_PORT: Final = 6379
 DEFAULT_TIMEOUT: Final = 5.0
 
-#: Options of redis-py's pools, which mean nothing to the few connections a layer holds.
-_POOL_OPTIONS: Final = ("max_connections", "timeout", "connection_class", "check_connection")
+#: Options that mean nothing here: those of redis-py's pools, because a layer holds few connections, and one
+#: that redis-py 6 deprecated with a warning, because it repeats after a timeout anyhow.
+_IDLE_OPTIONS: Final = (
+    "max_connections",
+    "timeout",
+    "connection_class",
+    "check_connection",
+    "retry_on_timeout",
+)
 
 Kind = Literal["single", "sentinel", "cluster"]
 Place = tuple[str, int]
@@ -225,7 +232,7 @@ def _clean(options: dict[str, Any], where: str) -> tuple[dict[str, Any], dict[st
     """Split off what is ours, and have redis-py judge the rest (no connection is made)."""
     if options.pop("ssl", False) or options.get("connection_class") is SSLConnection:
         options["tls"] = True
-    for name in _POOL_OPTIONS:
+    for name in _IDLE_OPTIONS:
         options.pop(name, None)
     connect_timeout = float(options.pop("socket_connect_timeout", None) or DEFAULT_TIMEOUT)
     timeout = float(options.pop("socket_timeout", None) or DEFAULT_TIMEOUT)
