@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import subprocess
 import sys
 import textwrap
@@ -12,6 +13,7 @@ import pytest
 from channels.exceptions import ChannelFull
 from channels.layers.redis import queues as queues_module
 from channels.layers.redis.layer import RedisChannelLayer
+from channels.layers.redis.servers import OneServer
 from tests.layers.redis.tools import PATIENCE, closing, dropped, receive, until
 
 
@@ -52,6 +54,7 @@ async def test_what_a_dead_worker_had_goes_to_another(layer, own_server, monkeyp
     code = f"""
         import asyncio, os
         from channels.layers.redis.layer import RedisChannelLayer
+from channels.layers.redis.servers import OneServer
 
         async def main():
             layer = RedisChannelLayer(hosts=[("127.0.0.1", {own_server.port})], worker_timeout=0.3)
@@ -244,3 +247,23 @@ async def test_own_channels_can_be_taken_too(layer):
     message, acknowledge = await layer.take(name)
     assert message == {"type": "m"}
     await acknowledge()
+
+
+async def test_a_receiver_can_be_cancelled_while_the_client_library_does_not_hear_of_it(layer, monkeypatch):
+    connecting, connect = asyncio.Event(), OneServer.connect
+
+    async def deaf(self, place):
+        """As ``asyncio.wait_for`` before Python 3.12, if what it waits for has just ended."""
+        connecting.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(0.1)
+        return await connect(self, place)
+
+    monkeypatch.setattr(OneServer, "connect", deaf)
+    receiving = asyncio.create_task(layer.receive("jobs"))
+    await asyncio.wait_for(connecting.wait(), PATIENCE)
+    receiving.cancel()
+    await asyncio.wait([receiving], timeout=PATIENCE)
+    assert receiving.cancelled()
+    await layer.send("jobs", {"type": "m"})
+    assert await receive(layer, "jobs") == {"type": "m"}

@@ -224,7 +224,8 @@ class Process:
         try:
             if await self._tell(self.topic_of(channel), order):
                 timeout = self._layer.addresses[0].timeout
-                await asyncio.wait_for(asyncio.wrap_future(done), timeout)
+                async with asyncio.timeout(timeout):
+                    await asyncio.wrap_future(done)
             else:
                 telemetry.count("layer.redis_no_such_process", channel=channel)
         except TimeoutError as error:

@@ -113,6 +113,7 @@ class Subscriber:
         self._released: list[Topic] = []
         self._interrupted_at = self.loop.time() if self._subscriptions else None
         self._repair: asyncio.Task[None] | None = None
+        self._beginning: set[asyncio.Task[None]] = set()
         if self._subscriptions:
             self._start_repair()
 
@@ -140,9 +141,9 @@ class Subscriber:
         subscription = self._subscriptions.get(topic.key)
         if subscription is None or subscription.state is State.LEAVING:
             subscription = self._subscriptions[topic.key] = Subscription(topic)
-            await self._begin(subscription)
+            await self._begun(subscription)
         elif subscription.state is State.LOST and self._policy.on_unavailable == "raise":
-            await self._begin(subscription)
+            await self._begun(subscription)
         label = self._servers(topic).address.label
         try:
             async with asyncio.timeout(self._patience(topic)):
@@ -164,6 +165,22 @@ class Subscriber:
         if self._policy.on_unavailable == "wait":
             return max(timeout, self._policy.unavailable_timeout)
         return timeout
+
+    def _begun(self, subscription: Subscription) -> asyncio.Future[None]:
+        """Return what is done when a topic has been asked for; in a task of its own.
+
+        redis-py writes under ``asyncio.wait_for``, which before Python 3.12 may swallow a cancellation:
+        the caller's would be lost, and it would wait for ever.
+        """
+        beginning = self.loop.create_task(self._begin(subscription))
+        self._beginning.add(beginning)
+        beginning.add_done_callback(self._has_begun)
+        return asyncio.shield(beginning)
+
+    def _has_begun(self, beginning: asyncio.Task[None]) -> None:
+        self._beginning.discard(beginning)
+        if not beginning.cancelled():
+            beginning.exception()  # whoever waited has it; perhaps nobody waits any more
 
     async def _begin(self, subscription: Subscription) -> None:
         try:
@@ -331,8 +348,8 @@ class Subscriber:
     async def aclose(self) -> None:
         """Close the connections and forget all topics."""
         self.retired = True
-        if self._repair is not None:
-            self._repair.cancel()
+        for task in (*self._beginning, *filter(None, [self._repair])):
+            task.cancel()
         links, self._links = self._links, {}
         for link in links.values():
             await link.aclose()
