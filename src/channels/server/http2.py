@@ -41,6 +41,8 @@ _TICK = 1.0
 #: How much of all responses may wait in a connection before the rest waits with its streams, in bytes:
 #: more than the windows of most clients let through, so that these never do.
 _UNREAD = 1_048_576
+#: How much of that goes out each time the peer has read.
+_AT_ONCE = _UNREAD // 2
 
 
 class Opening:
@@ -196,7 +198,7 @@ class HTTP2Handler:
             await self.connection.wait_writable()
             if self.connection.closing:
                 return
-            released = self.engine.release(self.runtime.config.write_buffer_size)
+            released = self.engine.release(_AT_ONCE)
             if released:
                 self._holding = None
             self.advance()
