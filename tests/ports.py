@@ -13,17 +13,29 @@ import socket
 _reserved: list[socket.socket] = []
 
 
-def free_port(below: int = 65536) -> int:
-    """A port of 127.0.0.1 that is this process's to give.
+def free_port() -> int:
+    """A port of 127.0.0.1 that is this process's to give."""
+    port = _reserve(0)
+    assert port
+    return port
 
-    Args:
-        below: the port is a smaller one; the bus of a Redis cluster needs the one 10,000 above as well.
-    """
+
+def free_cluster_port() -> int:
+    """A port for a server of a Redis cluster, whose bus has the port 10,000 above, reserved as well."""
     while True:
-        sock = socket.socket()
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind(("127.0.0.1", 0))
-        _reserved.append(sock)
-        port = int(sock.getsockname()[1])
-        if port < below:
+        port = free_port()
+        if port < 55_000 and _reserve(port + 10_000):
             return port
+
+
+def _reserve(port: int) -> int | None:
+    """Keep a port, any for 0; None if somebody else has it."""
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind(("127.0.0.1", port))
+    except OSError:
+        sock.close()
+        return None
+    _reserved.append(sock)
+    return int(sock.getsockname()[1])

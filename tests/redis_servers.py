@@ -22,7 +22,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tests.ports import free_port
+from tests.ports import free_cluster_port, free_port
 from tests.programs import require
 
 PATIENCE = 30.0
@@ -297,7 +297,7 @@ class Cluster:
             RedisServer(
                 *("--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf"),
                 *("--cluster-node-timeout", "2000", "--cluster-require-full-coverage", "no", *options),
-                port=free_port(below=55000),
+                port=free_cluster_port(),
             )
             for _ in range(3)
         ]

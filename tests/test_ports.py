@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from tests.ports import free_port
+from tests.ports import free_cluster_port, free_port
 
 
 def test_a_server_may_listen_there_and_again_and_nobody_else_is_given_the_port() -> None:
@@ -17,6 +17,13 @@ def test_a_server_may_listen_there_and_again_and_nobody_else_is_given_the_port()
 
 
 def test_each_call_gives_another() -> None:
-    ports = [free_port(below=50_000) for _ in range(20)]
-    assert len(set(ports)) == 20
-    assert max(ports) < 50_000
+    assert len({free_port() for _ in range(20)}) == 20
+
+
+def test_the_port_of_a_clusters_bus_is_reserved_as_well() -> None:
+    port = free_cluster_port()
+    for taken in (port, port + 10_000):
+        with socket.create_server(("127.0.0.1", taken)):
+            pass
+        with socket.socket() as client, pytest.raises(OSError, match="in use"):
+            client.bind(("127.0.0.1", taken))
