@@ -352,7 +352,7 @@ class Connection(asyncio.Protocol):
         if now >= self._close_by:
             return self._close_is_due()
         if now >= self._stalled_at:
-            if self._is_stalled():
+            if self._is_stalled(self._look()):
                 self.cut("timeout")
                 return NEVER
             self._watch_progress()
@@ -369,12 +369,12 @@ class Connection(asyncio.Protocol):
 
     def _close_is_due(self) -> float:
         """Whoever still reads what was sent before the close gets all of it, however long that takes."""
-        unlimited = self.runtime.config.write_timeout is None
-        if self._look().left:
-            if not unlimited and self._is_stalled():
+        unlimited, now = self.runtime.config.write_timeout is None, self._look()
+        if now.left:
+            if not unlimited and self._is_stalled(now):
                 self.cut("timeout")
                 return NEVER
-        elif not self._look().since(self._progress):
+        elif not now.since(self._progress):
             self.abort()
             return NEVER
         self._watch_close()
@@ -388,9 +388,9 @@ class Connection(asyncio.Protocol):
     def _look(self) -> Progress:
         return Progress(self._transport, tls=self._credentials is not None)
 
-    def _is_stalled(self) -> bool:
+    def _is_stalled(self, now: Progress) -> bool:
         """Judge progress since the last look; a trickle of single bytes is none."""
-        return self._look().since(self._progress) < self.runtime.config.write_buffer_size // 4
+        return now.since(self._progress) < self.runtime.config.write_buffer_size // 4
 
     def _watch_progress(self) -> None:
         limit = self.runtime.config.write_timeout
