@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import weakref
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -24,6 +25,7 @@ from channels.sessions import (
     SessionMiddleware,
     SessionMiddlewareInstance,
     SessionMiddlewareStack,
+    _once,
     is_blank,
     share_words,
 )
@@ -353,6 +355,17 @@ class TestWords:
         assert all(name is other for name, other in zip(first.keys(), second.keys(), strict=True))
         assert first["_auth_user_backend"] is second["_auth_user_backend"]
         assert not first.modified
+
+    def test_names_that_clients_make_up_are_not_kept_for_ever(self) -> None:
+        class Name(str):
+            """Text that can be watched."""
+
+        made = [Name(f"made-up-{number}") for number in range(1000)]
+        watched = [weakref.ref(name) for name in made]
+        for name in made:
+            assert _once(name) == name
+        del name, made
+        assert sum(reference() is not None for reference in watched) <= 256
 
     @pytest.mark.parametrize("data", [{}, {1: "one"}, {"_auth_user_backend": None}])
     def test_it_may_hold_anything(self, data: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -55,7 +56,7 @@ class CookieMiddleware(Passage):
         pairs = [value for name, value in scope["headers"] if name == b"cookie"]
         cookies = parse_cookie(b"; ".join(pairs).decode("latin1")) if pairs else {}
         # Everybody's cookies have the same names, and a WebSocket keeps them for days.
-        way.own_scope()["cookies"] = {sys.intern(name): value for name, value in cookies.items()}
+        way.own_scope()["cookies"] = {_once(name): value for name, value in cookies.items()}
         return self.inner
 
     @classmethod
@@ -347,7 +348,16 @@ def share_words(session: Any) -> None:
 
 
 def _shared(word: Any) -> Any:
-    return sys.intern(word) if type(word) is str else word
+    return _once(word) if type(word) is str else word
+
+
+@functools.lru_cache(maxsize=256)
+def _once(word: str) -> str:
+    """Return a word that is equal to this one, the same object for all.
+
+    Not sys.intern(): Python 3.12 keeps for ever what was interned, and clients choose the names of cookies.
+    """
+    return word
 
 
 async def run_on_session(session: Any, function: Callable[[], _R]) -> _R:

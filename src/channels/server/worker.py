@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import importlib
 import logging
 import signal
@@ -141,10 +142,7 @@ class Server:
             door = Doorway(runtime, sock, credentials)
             door.open()
             return door
-
-        def connect() -> Connection:
-            return Connection(runtime)
-
+        connect = functools.partial(Connection, runtime)
         more: dict[str, Any] = {"sock": sock, "backlog": self.config.backlog}
         if sock.family == socket.AF_UNIX:
             if sys.version_info >= (3, 13):
