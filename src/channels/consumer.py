@@ -32,6 +32,8 @@ from channels.typing import ConsumerApp, Message, Receive, Scope, Send
 
 __all__ = ["AsyncConsumer", "SyncConsumer", "get_handler_name"]
 
+_BROADCAST_HANDLER = get_handler_name({"type": BROADCAST_TYPE})
+
 
 class AsyncConsumer:
     """Calls the method named after each message's type: ``chat.message`` goes to ``chat_message``.
@@ -111,7 +113,7 @@ class AsyncConsumer:
 
     def _passes_broadcasts_on(self) -> bool:
         """Whether nobody here wants to see the messages that a group sends to its sockets."""
-        handler = getattr(self, get_handler_name({"type": BROADCAST_TYPE}), None)
+        handler = getattr(self, _BROADCAST_HANDLER, None)
         if getattr(handler, "passes_on", None) is not True:
             return False
         for cls in type(self).__mro__:

@@ -100,7 +100,8 @@ class Mailbox:
             message = source.receive_nowait()
             if message is not None:
                 if source is not sources[-1]:
-                    self._sources = (*(other for other in sources if other is not source), source)
+                    behind = sources.index(source) + 1
+                    self._sources = sources[behind:] + sources[:behind]
                 return message
         return None
 

@@ -136,7 +136,7 @@ class URLRouter(Passage):
 
     async def _enter(self, way: Way) -> ASGIApp:
         path = routed_path(way.scope)
-        fitting = list(self._fitting(path))
+        fitting = self._fitting(path)
         if not fitting:
             raise self._not_found(way.scope, path)
         route, match = fitting[0]
@@ -156,12 +156,13 @@ class URLRouter(Passage):
                 continue
         raise self._not_found(scope, path)
 
-    def _fitting(self, path: str) -> Iterator[tuple[_Route, Match]]:
-        for route in self._table:
-            # Of most routes the first letters say that they do not fit.
-            match = route.match(path) if path.startswith(route.begins) else None
-            if match is not None:
-                yield route, match
+    def _fitting(self, path: str) -> list[tuple[_Route, Match]]:
+        begins = path.startswith  # of most routes the first letters say that they do not fit
+        return [
+            (route, match)
+            for route in self._table
+            if begins(route.begins) and (match := route.match(path)) is not None
+        ]
 
     def _not_found(self, scope: Scope, path: str) -> Exception:
         if "path_remaining" in scope:
@@ -285,9 +286,10 @@ def routed_path(scope: Scope) -> str:
     path = scope.get("path")
     if path is None:
         raise ValueError("No 'path' key in connection scope, cannot route URLs")
-    root_path = str(scope.get("root_path") or "").rstrip("/")
-    if root_path and (path == root_path or path.startswith(root_path + "/")):
-        path = path[len(root_path) :]
+    if scope.get("root_path"):
+        root_path = str(scope["root_path"]).rstrip("/")
+        if root_path and (path == root_path or path.startswith(root_path + "/")):
+            path = path[len(root_path) :]
     return str(path).lstrip("/")
 
 

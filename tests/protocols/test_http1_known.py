@@ -11,6 +11,7 @@ from channels.protocols.http1 import HTTP1Connection, HTTP1Limits
 from channels.protocols.http1_head import judge
 from channels.protocols.http1_known import KnownBlocks
 from channels.protocols.http1_message import MalformedMessage
+from channels.protocols.websocket_handshake import accept_handshake
 
 BLOCK = b"\r\nHost: a\r\nAccept: */*\r\nX: 1\r\nX: 2\r\n\r\n"
 LINE = b"GET / HTTP/1.1"
@@ -183,3 +184,122 @@ def test_a_known_request_is_left_while_something_else_is_read(engine):
     connection.receive_data(LINE[4:] + BLOCK)
     assert connection.next_event() is not None
     assert connection.receive_known(LINE + BLOCK) is None  # it waits for its response
+
+
+KEY = b"dGhlIHNhbXBsZSBub25jZQ=="
+HANDSHAKE = (
+    b"\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nOrigin: http://a\r\nCookie: %b\r\n"
+    b"Sec-WebSocket-Key: %b\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: a, b\r\n"
+    b"Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
+)
+
+
+def found_handshake(blocks, head):
+    """What is found is what the engine finds, and the handshake what its judge finds."""
+    found = blocks.find(head, 1)
+    if found is None:
+        return None
+    event, persistent = found
+    handshake, event.handshake = event.handshake, None
+    return event, persistent, handshake
+
+
+def read_handshake(engine, head):
+    event, persistent = read(engine, head)
+    return event, persistent, accept_handshake(event)
+
+
+@pytest.mark.parametrize("cookie", [b"a=b", b"sessionid=x; c=d e", b"c"])
+@pytest.mark.parametrize("key", [KEY, b"AAAAAAAAAAAAAAAAAAAAAA==", b"+/+/+/+/+/+/+/+/+/+/+w=="])
+def test_a_handshake_is_known_whatever_its_key_and_cookies(engine, key, cookie):
+    blocks = knowing(engine, HANDSHAKE % (b"first=1", KEY))
+    head = b"GET /chat/%C3%A9?a=b HTTP/1.1" + HANDSHAKE % (cookie, key)
+    assert found_handshake(blocks, head) == read_handshake(engine, head)
+    assert blocks.find(head, 1)[0].handshake.key == key
+
+
+def test_a_handshake_without_cookies_is_not_one_with_them(engine):
+    plain = HANDSHAKE.replace(b"Cookie: %b\r\n", b"") % KEY
+    blocks = knowing(engine, plain)
+    assert found_handshake(blocks, LINE + plain) == read_handshake(engine, LINE + plain)
+    assert blocks.find(LINE + HANDSHAKE % (b"a=b", KEY), 1) is None
+
+
+def test_every_byte_of_a_key_and_of_cookies_is_judged_as_the_engine_judges_it(engine):
+    blocks = knowing(engine, HANDSHAKE % (b"a=b", KEY))
+    cookies = [b"a%cb" % byte for byte in range(256)] + [b"%ca" % byte for byte in range(256)]
+    cookies += [b"a%c" % byte for byte in range(256)] + [b"", b" ", b"a=b\r\nCookie: c=d"]
+    keys = [KEY[:-3] + b"%c==" % byte for byte in range(256)]
+    keys += [b"", KEY[:-1], KEY + b"=", KEY[:20] + b"====", KEY + b"\r\nSec-WebSocket-Key: " + KEY]
+    heads = [LINE + HANDSHAKE % (cookie, KEY) for cookie in cookies]
+    heads += [LINE + HANDSHAKE % (b"a=b", key) for key in keys]
+    answered = 0
+    for head in heads:
+        found = found_handshake(blocks, head)
+        if found is not None:
+            answered += 1
+            assert found == read_handshake(engine, head), head
+    assert answered > 300
+
+
+@pytest.mark.parametrize("line", [b"POST / HTTP/1.1", b"GET / HTTP/1.0", b"GET http://a/ HTTP/1.1", b"GET"])
+def test_a_known_handshake_behind_another_line_is_none(engine, line):
+    assert knowing(engine, HANDSHAKE % (b"a=b", KEY)).find(line + HANDSHAKE % (b"a=b", KEY), 1) is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"Version: 13", b"Version: 12"),
+        (KEY, b"short"),
+        (b"Upgrade: websocket", b"Upgrade: h2c"),
+        (b"Connection: Upgrade", b"Connection: Upgrade, close"),
+        (b"Sec-WebSocket-Key", b"sec-websocket-key"),
+        (b"Cookie: a=b", b"Cookie: a=b\r\nX: 1\r\nX: 2"),
+        (b"Cookie: a=b", b"cookie: a=b\r\nCookie: c=d"),
+        (b"a, b", b"a, a"),
+    ],
+)
+def test_a_handshake_that_may_mean_something_else_is_not_kept(engine, old, new):
+    block = (HANDSHAKE % (b"a=b", KEY)).replace(old, new)
+    assert len(knowing(engine, block)) == 0
+
+
+def test_secrets_of_a_handshake_are_not_kept(engine):
+    blocks = knowing(engine, HANDSHAKE % (b"sessionid=secret", KEY))
+    assert len(blocks) == 1
+    kept = repr(blocks._handshakes)
+    assert "secret" not in kept
+    assert KEY.decode() not in kept
+
+
+def test_an_application_may_change_what_its_handshake_offers(engine):
+    head = LINE + HANDSHAKE % (b"a=b", KEY)
+    blocks = knowing(engine, HANDSHAKE % (b"a=b", KEY))
+    event, _ = blocks.find(head, 1)
+    event.headers.clear()
+    event.handshake.subprotocols.clear()
+    assert found_handshake(blocks, head) == read_handshake(engine, head)
+
+
+def test_the_number_of_handshakes_is_bounded(engine, monkeypatch):
+    monkeypatch.setattr(http1_known, "_MAX_BLOCKS", 3)
+    blocks = KnownBlocks()
+    for number in range(7):
+        head = LINE + (HANDSHAKE % (b"a=b", KEY)).replace(b"Host: a", b"Host: a%d" % number)
+        blocks.remember(head, *read(engine, head))
+        assert 1 <= len(blocks) <= 3
+
+
+def test_a_known_handshake_is_taken_at_once_and_what_is_behind_it_is_left(engine):
+    block = HANDSHAKE % (b"a=b", KEY)
+    connection = HTTP1Connection(engine=engine)
+    connection._known = knowing(engine, block)
+    assert connection.receive_known(LINE + block + b"\x81") is None
+    connection.receive_data(LINE + block + b"\x81")
+    event = connection.next_event()
+    assert event.handshake.key == KEY
+    assert connection.trailing_data() == b"\x81"
+    other = HTTP1Connection(engine=engine)
+    other._known = connection._known
+    assert other.receive_known(LINE + block).handshake.subprotocols == ["a", "b"]

@@ -157,6 +157,30 @@ def test_switching_protocols():
     assert not connection.keep_alive
 
 
+OWN = PlainFields(b"server: x\r\n", ((b"server", b"x"),))
+
+
+def test_another_protocol_begins_with_what_the_server_says_too():
+    connection = asked(b"GET", b"1.1", b"Connection: Upgrade", b"Upgrade: websocket")
+    connection.switch_protocols([(b"connection", b"Upgrade"), (b"content-length", b"5")], OWN)
+    assert connection.data_to_send() == (
+        b"HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nserver: x\r\n\r\n"
+    )
+    assert not connection.keep_alive
+    with pytest.raises(RuntimeError, match="a response now"):
+        connection.switch_protocols([], OWN)
+
+
+@pytest.mark.parametrize("header", [(b"x", b"a\r\nb: c"), (b"x y", b"z"), (b"content-length", b"x")])
+def test_another_protocol_does_not_begin_with_what_cannot_be_sent(header):
+    connection = asked(b"GET", b"1.1", b"Connection: Upgrade", b"Upgrade: websocket")
+    with pytest.raises(ValueError, match="cannot be sent|no header name|number of bytes"):
+        connection.switch_protocols([header], OWN)
+    assert connection.data_to_send() == b""
+    connection.switch_protocols([], OWN)
+    assert connection.data_to_send().endswith(b"server: x\r\n\r\n")
+
+
 @pytest.mark.parametrize("status", [0, 99, 100, 103, 199, 1000, -200])
 def test_a_status_that_is_none(status):
     with pytest.raises(ValueError, match=rf"101 or 200 to 999, not {status}"):

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from channels.server.timers import NEVER, RESOLUTION, Timers
+from channels.server.timers import _MAX_NEAR, NEVER, RESOLUTION, Slot, Timers
 from tests.server.conftest import Clock
 from tests.server.helpers import LONG, eventually
 
@@ -15,7 +15,7 @@ class Item:
     """Answers with what it was told to, and keeps when it was asked."""
 
     def __init__(self, *answers: float | Exception) -> None:
-        self.slot: int | None = None
+        self.slot: Slot | None = None
         self.answers = list(answers)
         self.asked: list[float] = []
 
@@ -34,7 +34,7 @@ async def timers():
     made.close()
 
 
-async def test_items_of_one_slot_share_its_number(timers: Timers) -> None:
+async def test_items_of_one_time_share_their_slot(timers: Timers) -> None:
     items = [Item(), Item()]
     for item in items:
         timers.schedule(item, timers.now + 1_000_000 * RESOLUTION)
@@ -65,9 +65,9 @@ async def test_an_earlier_time_moves_an_item_and_a_later_one_does_not(timers: Ti
     timers.schedule(item, timers.now + LONG)
     far = item.slot
     timers.schedule(item, timers.now + 2 * LONG)
-    assert item.slot == far
+    assert item.slot is far
     timers.schedule(item, timers.now)
-    assert item.slot < far
+    assert item.slot.number < far.number
     assert len(timers) == 1
     await eventually(lambda: item.asked)
 
@@ -86,6 +86,33 @@ async def test_cancelled_items_are_not_asked(timers: Timers) -> None:
     timers.cancel(second)
     await eventually(lambda: first.asked and third.asked)
     assert not second.asked
+
+
+async def test_one_that_another_cancels_is_not_asked(timers: Timers) -> None:
+    class Rival(Item):
+        other: Rival
+
+        def on_due(self, now: float) -> float:
+            timers.cancel(self.other)
+            return super().on_due(now)
+
+    first, second = Rival(), Rival()
+    first.other, second.other = second, first
+    timers.schedule(first, timers.now)
+    timers.schedule(second, timers.now)
+    await eventually(lambda: first.asked or second.asked)
+    await asyncio.sleep(2 * RESOLUTION)
+    assert len(first.asked) + len(second.asked) == 1
+
+
+async def test_times_are_remembered_for_one_tick_and_up_to_a_bound(timers: Timers) -> None:
+    items = [Item() for _ in range(3 * _MAX_NEAR)]
+    for number, item in enumerate(items):
+        timers.schedule(item, timers.now + number / 10_000)
+        assert len(timers._near) <= _MAX_NEAR
+    await eventually(lambda: all(item.asked for item in items))
+    assert not timers._near
+    assert not timers._slots
 
 
 async def test_one_that_raises_harms_no_other(timers: Timers, caplog: pytest.LogCaptureFixture) -> None:

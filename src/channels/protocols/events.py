@@ -7,7 +7,10 @@ numbers of RFC 9113. A WebSocket speaks the second half, once it is open.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from channels.protocols.websocket_handshake import Handshake
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 
@@ -26,6 +29,8 @@ class RequestReceived:
         expects_continue: the peer waits for "100 Continue" before it sends the body.
         upgrade: the lowercased Upgrade token of a request that asks to upgrade, or b"".
         scheme: b"http" or b"https" where the protocol carries it (HTTP/2), else b"".
+        handshake: that of a WebSocket, where it is known to be one that may open it; None if it has
+            to be judged yet.
     """
 
     stream_id: int
@@ -37,6 +42,7 @@ class RequestReceived:
     expects_continue: bool = False
     upgrade: bytes = b""
     scheme: bytes = b""
+    handshake: Handshake | None = None
 
 
 @dataclass(slots=True)

@@ -92,6 +92,11 @@ class PlainFields:
     headers: tuple[tuple[bytes, bytes], ...] = ()
     length: int | None = None
 
+    def without(self, names: set[bytes]) -> PlainFields:
+        """Return these fields but for those of the given lowercased names."""
+        kept = [field for field in self.headers if lowercase[field[0]] not in names]
+        return PlainFields(serialize(kept)[0], tuple(kept), self.length)
+
 
 class Plain(dict[tuple[Any, ...], PlainFields]):
     """The fields of whole responses, by what the applications gave."""

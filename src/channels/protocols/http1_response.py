@@ -115,7 +115,7 @@ class ResponseWriter:
         HTTP/1.0, until the connection is closed. Transfer-Encoding is ours to say: "chunked" is a mere wish.
 
         Args:
-            status: 200 to 999, or 101, after which this connection speaks another protocol.
+            status: 200 to 999, or 101 (see also :meth:`switch_protocols`).
             headers: (name, value) pairs of bytes.
 
         Raises:
@@ -141,6 +141,26 @@ class ResponseWriter:
             # Say what the version alone does not say (RFC 9112 9.3).
             block += b"connection: keep-alive\r\n" if self._persistent else b"connection: close\r\n"
         self._output.append(b"%b%b\r\n" % (_STATUS_LINES.get(status) or _status_line(status), block))
+        self._phase = _BODY
+
+    def switch_protocols(self, headers: Headers, own: PlainFields) -> None:
+        """Write a 101, after which this connection speaks another protocol.
+
+        Args:
+            headers: the fields; those about a body are left out.
+            own: what the server adds.
+
+        Raises:
+            ValueError, TypeError, RuntimeError: as :meth:`send_response`.
+        """
+        if self._phase is not _HEAD:
+            raise self._out_of_turn("a response")
+        block, fields = serialize(headers)
+        if not _FRAMING.isdisjoint(fields):
+            block = self._settle(101, headers, fields)
+            self._choose_framing(101, fields.get(b"content-length"))
+        self._output.append(b"%b%b%b\r\n" % (_STATUS_LINES[101], block, own.lines))
+        self._persistent = False
         self._phase = _BODY
 
     def send_whole(self, status: int, fields: PlainFields, own: PlainFields, data: bytes) -> bytes | None:

@@ -35,6 +35,11 @@ _DEFAULT_LIMITS = WebSocketLimits()
 _TEXT, _CLOSE = 0x81, 0x88
 _SMALL = (_TEXT, 0x82, _CLOSE)  # first byte of what is in one frame, not compressed
 _MASKED = 0x80
+#: What nearly every close says, the code, and the frame that echoes it (RFC 6455 5.5.1).
+_PLAIN_CLOSES = {
+    payload: (code, control_frame(Opcode.CLOSE, payload))
+    for code, payload in ((1000, b"\x03\xe8"), (1001, b"\x03\xe9"), (1005, b""))
+}
 
 
 class _Violation(Exception):
@@ -323,13 +328,20 @@ class WebSocketConnection:
         return self._collect(frame.opcode, data, frame.fin)
 
     def _handle_close(self, payload: bytes) -> CloseReceived:
+        plain = _PLAIN_CLOSES.get(payload)
+        if plain is not None:
+            code, echo = plain
+            if not self._close_sent:
+                self.output.append(echo)
+                self._close_sent = True
+            return self._end(code)
         try:
             close = Close.parse(payload)
         except ProtocolError as error:
             raise _Violation(1002, str(error)) from None
         except UnicodeDecodeError:
             raise _Violation(1007, "the close reason is not UTF-8") from None
-        self._send_close(close.code if payload else None, "")  # RFC 6455 5.5.1: the code is echoed
+        self._send_close(close.code, "")  # RFC 6455 5.5.1: the code is echoed
         return self._end(close.code, close.reason)
 
     def _pong(self, payload: bytes) -> None:

@@ -41,7 +41,7 @@ class HandshakeRejected(Exception):
         self.headers: Headers = headers or []
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Handshake:
     """A request that may become a WebSocket.
 

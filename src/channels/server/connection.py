@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 from channels import telemetry
 from channels.server.files import FilePart
@@ -19,7 +19,7 @@ from channels.server.progress import Progress
 from channels.server.proxy_protocol import Pair, ProxyGreeting
 from channels.server.runtime import Runtime
 from channels.server.sockets import Address, address_pair, known
-from channels.server.timers import NEVER
+from channels.server.timers import NEVER, Slot
 from channels.server.tls import Credentials
 
 #: Seconds that a half-closed connection may take to be closed by the peer as well.
@@ -105,7 +105,7 @@ class Connection(asyncio.Protocol):
         self.client: Address | None = None
         self.server: Address | None = None
         self.congested = self.closing = False
-        self.slot: int | None = None
+        self.slot: Slot | None = None
         self.handler: Handler
         self._transport: asyncio.Transport
         self._out: list[bytes] = []
@@ -119,18 +119,19 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to speak HTTP/1.1."""
-        self._transport = cast(asyncio.Transport, transport)
-        self._transport.set_write_buffer_limits(high=self.runtime.config.write_buffer_size)
+        self._transport = transport  # type: ignore[assignment]  # it is one that reads and writes
+        runtime = self.runtime
+        self._transport.set_write_buffer_limits(high=runtime.config.write_buffer_size)
         self.client = address_pair(transport.get_extra_info("peername"))
         self.server = address_pair(known(transport.get_extra_info("sockname")))
-        self.runtime.arriving.discard(self)
-        self.runtime.connections.add(self)
-        self.runtime.accepted += 1
+        runtime.arriving.discard(self)
+        runtime.connections.add(self)
+        runtime.accepted += 1
         if self._credentials is not None:
             self.tls = self._credentials.extension(transport.get_extra_info("ssl_object"))
         if self.named is not None:
             self.client, self.server = self.named
-        if self.runtime.config.proxy_protocol and self._credentials is None:
+        if runtime.config.proxy_protocol and self._credentials is None:
             self.handler = ProxyGreeting(self)
         else:
             self._begin()
@@ -185,16 +186,17 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let go of everything, so that nothing outlives the socket."""
+        runtime = self.runtime
         self.closing = True
         if self._admitted and self.client is not None:
-            self.runtime.admission.leave(self.client[0])
+            runtime.admission.leave(self.client[0])
         self._out.clear()
-        self.runtime.timers.cancel(self)
-        self.runtime.connections.discard(self)
+        runtime.timers.cancel(self)
+        runtime.connections.discard(self)
         self.resume_writing()
         self.handler.connection_lost()
         del self.handler
-        self.runtime.left()
+        runtime.left()
 
     def pause_writing(self) -> None:
         """The write buffer is over its size: senders wait from now on, but not forever."""

@@ -27,7 +27,7 @@ from channels.server.streams.http import HTTPStream
 from channels.server.streams.pace import BodyPace
 from channels.server.streams.response import Response
 from channels.server.streams.websocket import WebSocketStream
-from channels.server.timers import NEVER
+from channels.server.timers import NEVER, Slot
 from channels.typing import Headers
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class HTTP1Handler:
         self.client = connection.client
         self.server = connection.server
         self.tls = connection.tls
-        self.slot: int | None = None
+        self.slot: Slot | None = None
         self._wait_for(_Waiting.IDLE)
 
     # From the connection
@@ -168,7 +168,7 @@ class HTTP1Handler:
 
     def _open_websocket(self, request: RequestReceived) -> None:
         try:
-            handshake = accept_handshake(request)
+            handshake = request.handshake or accept_handshake(request)
         except HandshakeRejected as error:
             logger.warning("WebSocket handshake refused: %r: %s", request.target, error.reason)
             telemetry.count("server.bad_handshake", status=error.status, reason=error.reason)
@@ -318,9 +318,9 @@ class HTTP1Handler:
         self._write()
         self._connection.close(linger=not self._request_ended)
 
-    def upgrade(self, stream: WebSocketStream, headers: Headers) -> None:
+    def upgrade(self, stream: WebSocketStream, headers: Headers, own: PlainFields) -> None:
         """Answer 101 and hand the connection over."""
-        self._engine.send_response(101, headers)
+        self._engine.switch_protocols(headers, own)
         self._write()
         self._runtime.timers.cancel(self)
         self._stream = None

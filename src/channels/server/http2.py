@@ -29,7 +29,7 @@ from channels.server.http2_exchange import CANCEL, HTTP2Exchange
 from channels.server.streams.http import HTTPStream
 from channels.server.streams.response import Response
 from channels.server.streams.websocket import WebSocketStream
-from channels.server.timers import NEVER
+from channels.server.timers import NEVER, Slot
 
 if TYPE_CHECKING:
     from channels.server.connection import Connection, Handler
@@ -118,7 +118,7 @@ class HTTP2Handler:
         self.connection = connection
         self.runtime = connection.runtime
         self.engine = engine or HTTP2Connection(self.runtime.http2_limits, engine=self.runtime.http2_engine)
-        self.slot: int | None = None
+        self.slot: Slot | None = None
         self._exchanges: dict[int, HTTP2Exchange] = {}
         self._advancing = self._due = False
         self._final_by = NEVER

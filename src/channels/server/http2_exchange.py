@@ -241,9 +241,9 @@ class HTTP2Exchange:
         self._handler.engine.reset(self.stream_id, _INTERNAL_ERROR)
         self._completed()
 
-    def upgrade(self, stream: WebSocketStream, headers: Headers) -> None:
+    def upgrade(self, stream: WebSocketStream, headers: Headers, own: PlainFields) -> None:
         """Answer 200; from now on the stream's data are the WebSocket's."""
-        self._handler.engine.send_response(self.stream_id, 200, headers)
+        self._handler.engine.send_response(self.stream_id, 200, [*headers, *own.headers])
         self._open = True
         early, self._early = b"".join(self._early), []
         if early:

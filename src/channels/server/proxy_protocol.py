@@ -10,7 +10,7 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 from channels import telemetry
-from channels.server.timers import NEVER
+from channels.server.timers import NEVER, Slot
 
 if TYPE_CHECKING:
     from channels.server.connection import Connection
@@ -122,7 +122,7 @@ class ProxyGreeting:
         self._connection = connection
         self._begun = b""
         self._deadline = NEVER
-        self.slot: int | None = None
+        self.slot: Slot | None = None
         limit = connection.runtime.config.head_timeout
         if limit is not None:
             timers = connection.runtime.timers

@@ -18,6 +18,8 @@ NEVER = float("inf")
 RESOLUTION = 0.25
 #: A tick that comes so many seconds after the last one is no tick as others: the process stood still.
 _STILL = 4 * RESOLUTION
+#: How many different times are remembered from one tick to the next.
+_MAX_NEAR = 256
 
 
 class Timed(Protocol):
@@ -27,11 +29,21 @@ class Timed(Protocol):
         slot: where it waits, kept by :class:`Timers`; None while it does not wait.
     """
 
-    slot: int | None
+    slot: Slot | None
 
     def on_due(self, now: float) -> float:
         """Its slot has come. Returns when to ask again, in loop time; :data:`NEVER` for not at all."""
         ...
+
+
+class Slot(set[Timed]):
+    """Those who are asked at the same tick; ``number`` says which."""
+
+    __slots__ = ("number",)
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
 
 
 class Timers:
@@ -40,14 +52,15 @@ class Timers:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self.now = loop.time()
-        self._slots: dict[int, set[Timed]] = {}
-        self._latest = 0
+        self._slots: dict[int, Slot] = {}
+        #: The slots of times that somebody has asked for since the last tick: most ask for the same few.
+        self._near: dict[float, Slot] = {}
         self._done = self._slot_of(self.now)
         self._deferred = False
         self._handle: asyncio.TimerHandle | None = loop.call_later(RESOLUTION, self._tick)
 
     def __len__(self) -> int:
-        return sum(len(items) for items in self._slots.values())
+        return sum(map(len, self._slots.values()))
 
     def schedule(self, item: Timed, when: float) -> None:
         """Ask ``item`` at ``when`` (loop time) or just after, and not before then.
@@ -55,40 +68,43 @@ class Timers:
         What waits for an earlier slot already keeps it: it will be asked early and
         answers with its later time.
         """
-        if when == NEVER:
-            return
-        slot = int(when / RESOLUTION)
-        slot = slot + 1 if slot > self._done else self._done + 1
-        # Of large numbers each is an object of its own, and many items wait for the same.
-        self._latest = slot = self._latest if slot == self._latest else slot
-        if item.slot is not None:
-            if item.slot <= slot:
+        slot = self._near.get(when)
+        if slot is None:
+            if when == NEVER:
                 return
-            self.cancel(item)
+            slot = self._find(when)
+        waiting = item.slot
+        if waiting is not None:
+            if waiting.number <= slot.number:
+                return
+            waiting.discard(item)
         item.slot = slot
-        waiting = self._slots.get(slot)
-        if waiting is None:
-            self._slots[slot] = {item}
-        else:
-            waiting.add(item)
+        slot.add(item)
+
+    def _find(self, when: float) -> Slot:
+        number = max(self._slot_of(when), self._done) + 1
+        slot = self._slots.get(number)
+        if slot is None:
+            slot = self._slots[number] = Slot(number)
+        if len(self._near) >= _MAX_NEAR:
+            self._near.clear()
+        self._near[when] = slot
+        return slot
 
     def cancel(self, item: Timed) -> None:
         """Forget ``item``; harmless if it does not wait."""
-        if item.slot is None:
-            return
-        waiting = self._slots[item.slot]
-        waiting.discard(item)
-        if not waiting:
-            del self._slots[item.slot]
-        item.slot = None
+        slot = item.slot
+        if slot is not None:
+            item.slot = None
+            slot.discard(item)
 
     def close(self) -> None:
         """Stop the ticker and forget everything."""
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
-        for items in list(self._slots.values()):
-            for item in list(items):
+        for slot in self._slots.values():
+            for item in list(slot):
                 self.cancel(item)
 
     @staticmethod
@@ -110,9 +126,12 @@ class Timers:
     def _ask_due(self) -> None:
         current = self._slot_of(self.now)
         due, self._done = range(self._done + 1, current + 1), max(self._done, current)
-        for slot in due:
-            for item in list(self._slots.get(slot, ())):
-                self._ask(item)
+        self._near.clear()
+        for number in due:
+            slot = self._slots.pop(number, None)
+            for item in list(slot or ()):
+                if item.slot is slot:  # nobody has cancelled it meanwhile
+                    self._ask(item)
 
     def _ask(self, item: Timed) -> None:
         self.cancel(item)

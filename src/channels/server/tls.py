@@ -21,7 +21,7 @@ from cryptography import x509
 from channels import telemetry
 from channels.server.config import Config
 from channels.server.sockets import CertificateFiles, Endpoint, ListenError
-from channels.server.timers import NEVER, Timers
+from channels.server.timers import NEVER, Slot, Timers
 
 logger = logging.getLogger("channels.server")
 
@@ -64,7 +64,7 @@ class Credentials:
     """
 
     def __init__(self, files: CertificateFiles, protocols: Sequence[str]) -> None:
-        self.slot: int | None = None
+        self.slot: Slot | None = None
         self._files = files
         self._stamp = self._look()
         self._timers: Timers | None = None

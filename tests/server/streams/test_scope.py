@@ -57,6 +57,7 @@ async def test_a_websocket_scope() -> None:
 
 async def test_websockets_keep_one_copy_of_what_they_all_say() -> None:
     request = UPGRADE.replace(b"\r\n\r\n", b"\r\nUser-Agent: Mosaic/1.0\r\nCookie: a=b\r\n\r\n")
+    await scope_of(request)  # so that its lines are known
     first, second = await scope_of(request), await scope_of(request)
     assert first["headers"] == second["headers"]
     assert first["headers"] is not second["headers"]
@@ -64,6 +65,13 @@ async def test_websockets_keep_one_copy_of_what_they_all_say() -> None:
         mine[0] for mine, other in zip(first["headers"], second["headers"], strict=True) if mine is other
     }
     assert shared == {b"host", b"upgrade", b"connection", b"sec-websocket-version", b"user-agent"}
+
+
+async def test_websockets_whose_lines_nobody_knows_share_theirs_too() -> None:
+    unusual = UPGRADE.replace(b"Sec-WebSocket-Key", b"sec-websocket-key")
+    first, second = await scope_of(unusual), await scope_of(unusual)
+    pairs = zip(first["headers"], second["headers"], strict=True)
+    assert [mine[0] for mine, other in pairs if mine is not other] == [b"sec-websocket-key"]
 
 
 def test_how_much_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

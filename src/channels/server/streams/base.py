@@ -9,7 +9,7 @@ from typing import Any
 
 from channels import telemetry
 from channels.server.runtime import Runtime
-from channels.server.timers import NEVER
+from channels.server.timers import NEVER, Slot
 from channels.typing import Message, Scope, Wakeup
 
 logger = logging.getLogger("channels.server")
@@ -66,7 +66,7 @@ class Stream(ABC):
     def __init__(self, runtime: Runtime, label: str) -> None:
         self.runtime = runtime
         self.label = label
-        self.slot: int | None = None
+        self.slot: Slot | None = None
         self.task: asyncio.Task[None] | None = None
         self._leave_by = NEVER
         self._killed = False

@@ -84,8 +84,8 @@ class Exchange(Protocol):
         """Break the response off, so that the peer can see that it is not complete."""
         ...
 
-    def upgrade(self, stream: WebSocketStream, headers: Headers) -> None:
-        """Say yes to a WebSocket; from now on its bytes go to ``stream``."""
+    def upgrade(self, stream: WebSocketStream, headers: Headers, own: PlainFields) -> None:
+        """Say yes to a WebSocket; from now on its bytes go to ``stream``. ``own`` is what the server adds."""
         ...
 
 

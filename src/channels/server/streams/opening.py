@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from channels.protocols.http1_fields import PlainFields
 from channels.protocols.websocket import Handshake
 from channels.server.runtime import Runtime
 from channels.server.streams.exchange import Exchange
@@ -40,20 +41,18 @@ class Opening:
             )
         return self._response
 
-    def accept_headers(self, message: Message) -> Headers:
-        """Return the headers of the answer that an application's accept asks for.
+    def accept_headers(self, message: Message) -> tuple[Headers, PlainFields]:
+        """Return the headers of the answer that an application's accept asks for, and the server's own.
 
         Raises:
             ValueError: the subprotocol is no token, or a header is one that the handshake sets.
             TypeError: headers are not pairs of bytes.
         """
-        headers = checked_headers(message.get("headers") or ())
+        given = message.get("headers")
+        headers = checked_headers(given) if given else []
         answer = self._handshake.accept_headers(message.get("subprotocol"), headers, self.deflate)
-        ours = self._runtime.own_headers()
-        if not headers:
-            return [*answer, *ours]
-        names = {name.lower() for name, _ in headers}
-        return [*answer, *(pair for pair in ours if pair[0] not in names)]
+        own = self._runtime.own_fields()
+        return answer, own.without({name.lower() for name, _ in headers}) if headers else own
 
     def refuse(self, status: int, text: str) -> None:
         """Answer in the application's place; what it has begun to answer is broken off."""

@@ -65,8 +65,9 @@ def http_scope(request: RequestReceived, runtime: Runtime, exchange: Exchange, p
 
 def _wants_trailers(request: RequestReceived) -> bool:
     """Whether the peer takes trailers and does not throw them away (RFC 9110 section 10.1.4)."""
-    said = [value for name, value in request.headers if name == b"te"]
-    return bool(said) and b"trailers" in tokens(b",".join(said))
+    if b"te" not in dict(request.headers):
+        return False
+    return b"trailers" in tokens(b",".join(value for name, value in request.headers if name == b"te"))
 
 
 def websocket_scope(
@@ -74,7 +75,8 @@ def websocket_scope(
 ) -> Scope:
     """Return the scope of a WebSocket handshake; ``push`` is offered as the push extension."""
     # A WebSocket keeps its headers for as long as it lives: what others have said too is kept once.
-    request.headers = [_fields[field] for field in request.headers]
+    if request.handshake is None:  # else it shares them already
+        request.headers = [_fields[field] for field in request.headers]
     scope = _common_scope("websocket", "ws", request, runtime, exchange)
     scope["subprotocols"] = subprotocols
     scope["extensions"] = {"websocket.http.response": {}, PUSH: push}
@@ -121,13 +123,11 @@ def decoded_path(raw_path: bytes) -> str:
 
 def _root_path(headers: Headers, configured: str, believed: bool) -> tuple[Headers, str]:
     """Where the application is mounted: as configured, else as a proxy says per request."""
-    if configured or not believed:
+    if configured or not believed or _ROOT_PATH_HEADER not in dict(headers):  # faster than to look at each
         return headers, configured
-    for name, value in headers:
-        if name == _ROOT_PATH_HEADER:
-            rest = [pair for pair in headers if pair[0] != _ROOT_PATH_HEADER]
-            return rest, unquote(value.decode("latin-1"))
-    return headers, ""
+    said = next(value for name, value in headers if name == _ROOT_PATH_HEADER)
+    rest = [pair for pair in headers if pair[0] != _ROOT_PATH_HEADER]
+    return rest, unquote(said.decode("latin-1"))
 
 
 def _apply_proxy(scope: dict[str, Any], scheme: str, runtime: Runtime) -> None:

@@ -29,8 +29,11 @@ from channels.server.timers import NEVER
 from channels.typing import Message
 
 # Members of an enum are slow to come by.
+_CONNECTING: Final = State.CONNECTING
+_DENYING: Final = State.DENYING
 _OPEN: Final = State.OPEN
 _CLOSING: Final = State.CLOSING
+_OVER: Final = State.OVER
 
 
 class WebSocketStream(Stream):
@@ -69,14 +72,15 @@ class WebSocketStream(Stream):
         self, request: RequestReceived, handshake: Handshake, runtime: Runtime, exchange: Exchange, link: Link
     ) -> None:
         super().__init__(runtime, f"WebSocket {request.target.decode('ascii', 'replace')}")
-        self._state = State.CONNECTING
+        self._state = _CONNECTING
         self._link = link
         self._opening: Opening | None = Opening(handshake, runtime, exchange)
         self._protocol: WebSocketConnection
         self._keepalive: Keepalive
-        self._inbox = Inbox(runtime.config.websocket_queue_size, runtime.config.websocket_queue_bytes)
+        config = runtime.config
+        self._inbox = Inbox(config.websocket_queue_size, config.websocket_queue_bytes)
         self._due = NEVER
-        rate = runtime.config.websocket_max_rate
+        rate = config.websocket_max_rate
         self._pace = Pace(rate, runtime.timers.now) if rate else None
         self._behind_close = 0
         self.held = False
@@ -84,9 +88,9 @@ class WebSocketStream(Stream):
         scope = websocket_scope(request, runtime, exchange, handshake.subprotocols, self)
         self._client = scope["client"]
         #: For the access log.
-        self._request = request if runtime.config.action_logger is not None else None
+        self._request = request if config.action_logger is not None else None
         self._log("connecting")
-        self._expect_within(runtime.config.websocket_connect_timeout)
+        self._expect_within(config.websocket_connect_timeout)
         self.start(scope)
 
     # From the connection, once it is open
@@ -113,13 +117,13 @@ class WebSocketStream(Stream):
     @property
     def is_open(self) -> bool:
         """Whether it was accepted and nobody has closed it yet."""
-        return self._state is State.OPEN
+        return self._state is _OPEN
 
     def stop(self) -> None:
         """The server stops: refuse, or close with 1012 (Service Restart)."""
-        if self._state is State.CONNECTING:
+        if self._state is _CONNECTING:
             self.fail(503, "The server is stopping.")
-        elif self._state is State.OPEN:
+        elif self._state is _OPEN:
             self._close(RESTARTING, "The server restarts")
 
     # From the protocol that carries the handshake
@@ -167,7 +171,7 @@ class WebSocketStream(Stream):
         telemetry.count("server.too_many_messages", label=self.label)
         reason = f"At most {self.runtime.config.websocket_max_rate} messages a second"
         self._protocol.close(POLICY, reason)
-        self._state = State.CLOSING
+        self._state = _CLOSING
         self._hold()
         self._write()
         self._over(POLICY, reason)
@@ -185,13 +189,14 @@ class WebSocketStream(Stream):
 
     def _close_received(self, event: CloseReceived) -> None:
         """It is over, by somebody's wish or because the peer broke the protocol."""
-        self._write()
+        if answer := self._protocol.data_to_send():
+            self._link.write_now(answer)
         self._over(event.code, event.reason)
         # After a violation the peer may still be sending, and should yet read why it was closed.
         self._link.close(linger=is_violation(event.code, self.label))
 
     def _hold(self) -> None:
-        if not self.held and self._state < State.OVER:
+        if not self.held and self._state < _OVER:
             self.held = True
             self._link.pause_reading()
 
@@ -199,7 +204,7 @@ class WebSocketStream(Stream):
         self.held = False
         # It was we who did not listen: the peer's silence starts now.
         self._keepalive.alive_at = self.runtime.timers.now
-        if self._state < State.OVER:
+        if self._state < _OVER:
             self._advance()
         if not self.held:
             self._link.resume_reading()
@@ -250,15 +255,15 @@ class WebSocketStream(Stream):
         opening = self._unanswered()
         answer = opening.accept_headers(message)
         self._opening = None
-        self._state = State.OPEN
+        self._state = _OPEN
         self._protocol = WebSocketConnection(self.runtime.websocket_limits, opening.deflate)
         self._keepalive = Keepalive(self.runtime.config, self.runtime.timers.now)
         self._log("connected")
         try:
-            opening.exchange.upgrade(self, answer)
+            opening.exchange.upgrade(self, *answer)
         except (ValueError, TypeError):
             # A header cannot be sent, so nothing was.
-            self._opening, self._state = opening, State.CONNECTING
+            self._opening, self._state = opening, _CONNECTING
             raise
         self._due = NEVER
         self.runtime.timers.schedule(self, self._keepalive.next_due)
@@ -273,7 +278,7 @@ class WebSocketStream(Stream):
 
     def _deny(self, message: Message) -> None:
         self._unanswered().response.start(message)
-        self._state = State.DENYING
+        self._state = _DENYING
 
     def _deny_body(self, message: Message) -> None:
         if self._unanswered().response.body(message):
@@ -299,7 +304,7 @@ class WebSocketStream(Stream):
 
     def _close(self, code: int, reason: str) -> None:
         self._protocol.close(code, reason)
-        self._state = State.CLOSING
+        self._state = _CLOSING
         self._write()
         self._expect_within(self.runtime.config.websocket_close_timeout)
 
@@ -316,13 +321,13 @@ class WebSocketStream(Stream):
 
     def _over(self, code: int, reason: str = "") -> None:
         """Tell the application, after all that it has not taken yet."""
-        was, self._state = self._state, State.OVER
-        if was is State.OVER:
+        was, self._state = self._state, _OVER
+        if was is _OVER:
             return
         self._opening = None
-        if was is State.OPEN and (closed := self._take_rest()) is not None:
+        if was is _OPEN and not self._protocol.closed and (closed := self._take_rest()) is not None:
             code, reason = closed.code, closed.reason
-        self._log("disconnected" if was in (State.OPEN, State.CLOSING) else "rejected")
+        self._log("disconnected" if was in (_OPEN, _CLOSING) else "rejected")
         self._inbox.finish(code, reason)
         if self.task is None:
             self.runtime.timers.cancel(self)
@@ -342,16 +347,16 @@ class WebSocketStream(Stream):
     def application_failed(self) -> None:
         """It raised: 500, or close with 1011 (Internal Error)."""
         self.fail(500, "The server could not answer this handshake.")
-        if self._state is State.OPEN:
+        if self._state is _OPEN:
             self._close(FAILED, "")
         self._nobody_listens()
 
     def application_returned(self) -> None:
         """It returned: an open WebSocket is closed, an unanswered handshake is a mistake."""
-        if self._state <= State.DENYING:
+        if self._state <= _DENYING:
             logger.error("The application returned without an answer to the handshake: %s", self.label)
             self.fail(500, "The server could not answer this handshake.")
-        elif self._state is State.OPEN:
+        elif self._state is _OPEN:
             self._close(NORMAL, "")
         self._nobody_listens()
 
@@ -363,7 +368,7 @@ class WebSocketStream(Stream):
 
     def _ended(self) -> None:
         super()._ended()
-        if self._state is State.CLOSING:
+        if self._state is _CLOSING:
             self.runtime.timers.schedule(self, self._due)
 
     # Time
@@ -374,13 +379,13 @@ class WebSocketStream(Stream):
 
     def on_due(self, now: float) -> float:
         """Carry out the time limit of the present state, if it is up."""
-        if self._state is State.OVER:
+        if self._state is _OVER:
             return super().on_due(now)
-        if self._state is State.OPEN:
+        if self._state is _OPEN:
             return self._on_keepalive_due(now)
         if now < self._due:
             return self._due
-        if self._state is State.CLOSING:
+        if self._state is _CLOSING:
             self._link.cut("close")
             self._over(LOST)
         else:
@@ -421,21 +426,21 @@ _Action = Callable[[WebSocketStream, Message], None]
 _send: _Action = WebSocketStream._send
 #: What an application may send in which state, and who takes it.
 _SEND: dict[int, dict[str, _Action]] = {
-    State.CONNECTING: {
+    _CONNECTING: {
         "websocket.accept": WebSocketStream._accept,
         "websocket.close": WebSocketStream._refuse,
         "websocket.http.response.start": WebSocketStream._deny,
     },
-    State.DENYING: {
+    _DENYING: {
         "websocket.http.response.start": WebSocketStream._deny,
         "websocket.http.response.body": WebSocketStream._deny_body,
     },
-    State.OPEN: {
+    _OPEN: {
         "websocket.send": WebSocketStream._send,
         "websocket.close": WebSocketStream._close_by_application,
     },
-    State.CLOSING: {"websocket.send": WebSocketStream._too_late, "websocket.close": WebSocketStream.late},
-    State.OVER: {
+    _CLOSING: {"websocket.send": WebSocketStream._too_late, "websocket.close": WebSocketStream.late},
+    _OVER: {
         "websocket.accept": WebSocketStream._too_late,
         "websocket.send": WebSocketStream._too_late,
         "websocket.close": WebSocketStream.late,
