@@ -116,6 +116,8 @@ class AsyncConsumer:
         handler = getattr(self, _BROADCAST_HANDLER, None)
         if getattr(handler, "passes_on", None) is not True:
             return False
+        if self._dispatches_itself():
+            return True
         for cls in type(self).__mro__:
             if "dispatch" in cls.__dict__:
                 return cls in (AsyncConsumer, SyncConsumer)
@@ -142,8 +144,10 @@ class AsyncConsumer:
 
     def _dispatch(self) -> Callable[[Message], Awaitable[None]]:
         """Return what handles each message: ``dispatch``, without a coroutine for it if it is ours."""
-        ours = getattr(self.dispatch, "__func__", None) is AsyncConsumer.dispatch
-        return self._call_handler if ours else self.dispatch
+        return self._call_handler if self._dispatches_itself() else self.dispatch
+
+    def _dispatches_itself(self) -> bool:
+        return getattr(self.dispatch, "__func__", None) is AsyncConsumer.dispatch
 
     def _call_handler(self, message: Message) -> Awaitable[None]:
         if connections_due():

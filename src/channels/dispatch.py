@@ -146,11 +146,14 @@ class Mailbox:
         Returns:
             The pumps among them, whose tasks are to be ended.
         """
-        sources, self._sources = self._sources, ()
-        for source in sources:
+        pumps = []
+        for source in self._sources:
             source.set_wakeup(None)
+            if type(source) is Pump:
+                pumps.append(source)
+        self._sources = ()
         self.direct = self._waiter = self._wakeup = None
-        return [source for source in sources if isinstance(source, Pump)]
+        return pumps
 
 
 class Pump:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from http.cookies import SimpleCookie
 from importlib import import_module
@@ -52,11 +52,8 @@ class CookieMiddleware(Passage):
                 "CookieMiddleware was passed a scope that did not have a headers key (make sure it is "
                 f"only passed HTTP or WebSocket connections); got a scope of type {scope.get('type')!r}."
             )
-        # HTTP/2 may split the cookies over several headers (RFC 9113, section 8.2.3).
-        pairs = [value for name, value in scope["headers"] if name == b"cookie"]
-        cookies = parse_cookie(b"; ".join(pairs).decode("latin1")) if pairs else {}
-        # Everybody's cookies have the same names, and a WebSocket keeps them for days.
-        way.own_scope()["cookies"] = {_once(name): value for name, value in cookies.items()}
+        headers = scope["headers"]
+        way.own_scope()["cookies"] = _cookies(headers) if b"cookie" in dict(headers) else {}
         return self.inner
 
     @classmethod
@@ -135,6 +132,13 @@ class CookieMiddleware(Passage):
             # Browsers ignore a header for a cookie of these names unless it is secure.
             secure=key.startswith(("__Secure-", "__Host-")),
         )
+
+
+def _cookies(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    # HTTP/2 may split the cookies over several headers (RFC 9113, section 8.2.3).
+    text = b"; ".join(value for name, value in headers if name == b"cookie").decode("latin1")
+    # Everybody's cookies have the same names, and a WebSocket keeps them for days.
+    return {_once(name): value for name, value in parse_cookie(text).items()}
 
 
 def _seconds_until(moment: datetime) -> int:

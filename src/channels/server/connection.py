@@ -193,7 +193,8 @@ class Connection(asyncio.Protocol):
         self._out.clear()
         runtime.timers.cancel(self)
         runtime.connections.discard(self)
-        self.resume_writing()
+        if self.congested or self._waiters:
+            self.resume_writing()
         self.handler.connection_lost()
         del self.handler
         runtime.left()
@@ -324,7 +325,8 @@ class Connection(asyncio.Protocol):
         """
         if self.closing:
             return
-        self.flush()
+        if self._out:
+            self.flush()
         self.closing = True
         self._stalled_at = NEVER
         if linger and self._transport.can_write_eof():

@@ -22,6 +22,7 @@ from channels.server.config import Config
 from channels.server.descriptors import MARGIN, descriptor_limit
 from channels.server.health import Health
 from channels.server.rounds import Rounds
+from channels.server.streams.keepalive import KeepaliveLimits
 from channels.server.timers import NEVER, Timers
 from channels.server.trust import TrustedProxies
 from channels.typing import ASGIApp, Headers
@@ -143,6 +144,7 @@ class Runtime:
         self.requests = 0
         self.websockets = 0
         self.websocket_limits = websocket_limits(config)
+        self.keepalive_limits = KeepaliveLimits(config)
         self._deflate = deflate_settings(config)
         self._http1_limits = http1_limits(config)
         self.http2_limits = http2_limits(config)

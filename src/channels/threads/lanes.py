@@ -72,7 +72,8 @@ class Connection:
 
     def enter(self) -> None:
         """Have sync code of this context go to the lane."""
-        self._token = SyncToAsync.thread_sensitive_context.set(cast(Any, self))
+        context: Any = self  # asgiref's type is narrower than what it asks for
+        self._token = SyncToAsync.thread_sensitive_context.set(context)
 
     def end(self) -> None:
         """Undo :meth:`enter`, in the same context; the connection is over."""

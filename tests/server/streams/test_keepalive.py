@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from channels.server.config import Config
-from channels.server.streams.keepalive import Keepalive, Verdict
+from channels.server.streams.keepalive import Keepalive, KeepaliveLimits, Verdict
 from channels.server.timers import NEVER
 
 
@@ -14,7 +14,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None: ...
 
 def keepalive(**options: Any) -> Keepalive:
     values: dict[str, Any] = {"ping_interval": 20, "ping_timeout": 30, "websocket_timeout": None, **options}
-    return Keepalive(Config(app=app, **values), 100.0)
+    return Keepalive(KeepaliveLimits(Config(app=app, **values)), 100.0)
 
 
 def test_silence_brings_a_ping_and_no_answer_the_end() -> None:

@@ -17,11 +17,27 @@ class Verdict(enum.Enum):
     EXPIRED = "it has lived as long as a WebSocket may"
 
 
+class KeepaliveLimits:
+    """The settings that all WebSockets share, in seconds; :data:`NEVER` where there is no limit.
+
+    Args:
+        config: gives ``ping_interval``, ``ping_timeout`` and ``websocket_timeout``.
+    """
+
+    __slots__ = ("first_look", "interval", "lifetime", "timeout")
+
+    def __init__(self, config: Config) -> None:
+        self.interval = config.ping_interval or NEVER
+        self.timeout = NEVER if config.ping_timeout is None else config.ping_timeout
+        self.lifetime = NEVER if config.websocket_timeout is None else config.websocket_timeout
+        self.first_look = min(self.interval, self.lifetime)
+
+
 class Keepalive:
     """The clock of one open WebSocket.
 
     Args:
-        config: gives ``ping_interval``, ``ping_timeout`` and ``websocket_timeout``, in seconds.
+        limits: what the settings say.
         now: when it was opened.
 
     Attributes:
@@ -29,15 +45,14 @@ class Keepalive:
         next_due: when to judge again; NEVER if there is no limit.
     """
 
-    __slots__ = ("_answer_by", "_expires", "_interval", "_pinged_at", "_timeout", "alive_at", "next_due")
+    __slots__ = ("_answer_by", "_expires", "_limits", "_pinged_at", "alive_at", "next_due")
 
-    def __init__(self, config: Config, now: float) -> None:
-        self._interval = config.ping_interval or NEVER
-        self._timeout = NEVER if config.ping_timeout is None else config.ping_timeout
-        self._expires = NEVER if config.websocket_timeout is None else now + config.websocket_timeout
+    def __init__(self, limits: KeepaliveLimits, now: float) -> None:
+        self._limits = limits
+        self._expires = now + limits.lifetime
         self._pinged_at = self._answer_by = NEVER
         self.alive_at = now
-        self.next_due = min(now + self._interval, self._expires)
+        self.next_due = now + limits.first_look
 
     def judge(self, now: float) -> Verdict:
         """Say what is to be done, and set ``next_due``."""
@@ -52,7 +67,7 @@ class Keepalive:
             self._pinged_at = self._answer_by = NEVER
         if self._pinged_at != NEVER:
             return (Verdict.DEAD if now >= self._answer_by else Verdict.WAIT), self._answer_by
-        if now < self.alive_at + self._interval:
-            return Verdict.WAIT, self.alive_at + self._interval
-        self._pinged_at, self._answer_by = now, now + self._timeout
+        if now < self.alive_at + self._limits.interval:
+            return Verdict.WAIT, self.alive_at + self._limits.interval
+        self._pinged_at, self._answer_by = now, now + self._limits.timeout
         return Verdict.PING, self._answer_by

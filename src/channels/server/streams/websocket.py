@@ -257,7 +257,7 @@ class WebSocketStream(Stream):
         self._opening = None
         self._state = _OPEN
         self._protocol = WebSocketConnection(self.runtime.websocket_limits, opening.deflate)
-        self._keepalive = Keepalive(self.runtime.config, self.runtime.timers.now)
+        self._keepalive = Keepalive(self.runtime.keepalive_limits, self.runtime.timers.now)
         self._log("connected")
         try:
             opening.exchange.upgrade(self, *answer)
