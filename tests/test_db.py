@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import gc
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
@@ -34,6 +35,7 @@ from tests.hops import counted_hops
 from tests.threads.blocking import PATIENCE, Blocker
 
 DISK = "disk"
+TENANT: contextvars.ContextVar[str] = contextvars.ContextVar("tenant")
 
 
 @pytest.fixture
@@ -268,7 +270,7 @@ class TestLookup:
     @pytest.fixture
     def lookups(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[Together]:
         pool = Pool(lambda: 1, name="lookups")
-        lookups = Together(pool, db._lookups.tidy, db._lookups.mend)
+        lookups = Together(pool, db._lookups.tidy, db._lookups.mend, db._lookups.watch, db._lookups.ahead)
         monkeypatch.setattr(db, "_lookups", lookups)
         yield lookups
         assert pool.stop(PATIENCE)
@@ -334,6 +336,51 @@ class TestLookup:
             return variable.get()
 
         assert await self._at_once(lookups, look, look) == [1, 1]
+
+    async def _ask_at_once(
+        self, lookups: Together, ahead: Callable[[list[Any]], object], *asked: Any
+    ) -> list[Any]:
+        """Have lookups that all wait at once answered; those of odd numbers have a tenant."""
+        look_up = Lookup(lambda each: each, ahead=ahead)
+        blocker = Blocker()
+
+        async def look(each: int) -> Any:
+            TENANT.set("odd" if each % 2 else "even")
+            with serving(self.SERVED):
+                return await look_up(each)
+
+        Lane(lookups.pool).put(blocker)
+        looks = [asyncio.ensure_future(look(each)) for each in asked]
+        while len(lookups.waiting) < len(asked):
+            await asyncio.sleep(0)
+        blocker.release()
+        return await asyncio.gather(*looks)
+
+    async def test_are_prepared_together_in_the_same_surroundings(self, lookups: Together) -> None:
+        prepared: list[tuple[Any, list[Any]]] = []
+
+        def ahead(asked: list[Any]) -> None:
+            prepared.append((TENANT.get(), asked))
+
+        assert await self._ask_at_once(lookups, ahead, 1, 2, 3, 4, 5) == [1, 2, 3, 4, 5]
+        assert prepared == [("odd", [1, 3, 5]), ("even", [2, 4])]
+
+    async def test_one_alone_is_not_prepared(self, lookups: Together) -> None:
+        prepared: list[Any] = []
+        assert await self._ask_at_once(lookups, prepared.append, 1, 2) == [1, 2]
+        assert await self._ask_at_once(lookups, prepared.append, 1) == [1]
+        assert prepared == []
+
+    async def test_what_cannot_be_prepared_is_made_all_the_same(
+        self, disk: Any, lookups: Together, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def ahead(asked: list[Any]) -> None:
+            use().set_autocommit(False)
+            raise DatabaseError("broken")
+
+        with caplog.at_level(logging.DEBUG, "channels.db"):
+            assert await self._ask_at_once(lookups, ahead, 1, 3) == [1, 3]
+        assert "each call is on its own" in caplog.text
 
     async def test_of_a_connection_with_a_thread_is_made_there(self, lookups: Together) -> None:
         with serving(self.SERVED):

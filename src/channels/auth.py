@@ -12,13 +12,14 @@ from django.contrib.auth import (
     BACKEND_SESSION_KEY,
     HASH_SESSION_KEY,
     SESSION_KEY,
-    get_user_model,
     load_backend,
     user_logged_in,
     user_logged_out,
 )
 from django.utils.crypto import constant_time_compare
 
+from channels.bulk import UNKNOWN, Ask, fetch
+from channels.bulk import get_user_session_key as _get_user_session_key
 from channels.db import Lookup, database_sync_to_async
 from channels.lazy import LateObject
 from channels.middleware import BaseMiddleware, Way
@@ -46,7 +47,7 @@ async def get_user(scope: Scope) -> Any:
     session = _session_of(scope, _NO_SESSION)
     if is_blank(session) or (is_at_hand(session) and SESSION_KEY not in session):
         return _anonymous()
-    return await Lookup(_load_user)(session, scope.get("type") != "websocket")
+    return await _look_up(Ask(session, may_cycle=scope.get("type") != "websocket"))
 
 
 async def login(scope: Scope, user: Any, backend: str | None = None) -> None:
@@ -93,7 +94,8 @@ def _anonymous() -> Any:
     return models.AnonymousUser()
 
 
-def _load_user(session: Any, may_cycle: bool) -> Any:
+def _load_user(ask: Ask) -> Any:
+    session = ask.session
     try:
         user_id = _get_user_session_key(session)
         backend_path = session[BACKEND_SESSION_KEY]
@@ -101,12 +103,15 @@ def _load_user(session: Any, may_cycle: bool) -> Any:
         return _anonymous()
     if backend_path not in settings.AUTHENTICATION_BACKENDS:
         return _anonymous()
-    user = load_backend(backend_path).get_user(user_id)
-    if user is not None and hasattr(user, "get_session_auth_hash") and not _verify(session, user, may_cycle):
+    user = load_backend(backend_path).get_user(user_id) if ask.user is UNKNOWN else ask.user
+    if hasattr(user, "get_session_auth_hash") and not _verify(session, user, ask.may_cycle):
         session.flush()
         user = None
     share_words(session)
     return user or _anonymous()
+
+
+_look_up = Lookup(_load_user, ahead=fetch)
 
 
 def _verify(session: Any, user: Any, may_cycle: bool) -> bool:
@@ -172,11 +177,6 @@ def _logout(scope: Scope) -> None:
     session.flush()
     if "user" in scope:
         scope["user"] = _anonymous()
-
-
-def _get_user_session_key(session: Any) -> Any:
-    """Return the primary key of the session's user, in its Python type; KeyError if there is none."""
-    return get_user_model()._meta.pk.to_python(session[SESSION_KEY])
 
 
 class UserLazyObject(LateObject):

@@ -10,12 +10,13 @@ of a connection may be read from any thread. Only a connection that is due is vi
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
 import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from typing import Any, ParamSpec, TypeAlias, TypeVar
@@ -27,8 +28,11 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
 from channels.threads.lanes import current_lane, door, is_new_here, pool
+from channels.threads.pool import Work
 from channels.threads.together import Together
 from channels.threads.visit import Visit
+
+logger = logging.getLogger("channels.db")
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -115,17 +119,70 @@ class Lookup(DatabaseSyncToAsync[_P, _R]):
     They share the database connections that the visit opens, and that are closed after it as after
     any other. That is so for connections that have not visited a thread yet, as while they are
     opened; for others it is an ordinary call in their own thread.
+
+    Args:
+        func: makes one call.
+        ahead: called before several of these calls, with the first argument of each: it may fetch at
+            once what they would fetch one by one. If it fails, each call is on its own.
     """
+
+    def __init__(self, func: Callable[_P, _R], ahead: Callable[[list[Any]], object] | None = None) -> None:
+        super().__init__(func)
+        self.ahead = ahead
 
     async def __call__(self, *args: _P.args, **kwargs: _P.kwargs) -> _R:
         """Make the call in a thread; returns or raises what it does."""
         if not is_new_here() or not self._is_plain():
             return await super().__call__(*args, **kwargs)
-        call = partial(self.func, *args, **kwargs)
-        result: _R = await Visit(door(), call, partial(self.describe, *args, **kwargs)).outcome(
-            _lookups.place(), whole=True
-        )
+        visit = _Lookup(door(), partial(self.func, *args, **kwargs), partial(self.describe, *args, **kwargs))
+        visit.ahead, visit.asked = self.ahead, args[0] if args else None
+        result: _R = await visit.outcome(_lookups.place(), whole=True)
         return result
+
+
+class _Lookup(Visit):
+    """One call of a :class:`Lookup`.
+
+    Attributes:
+        ahead: what to call before several of them.
+        asked: the first argument of the call.
+    """
+
+    __slots__ = ("ahead", "asked")
+
+    ahead: Callable[[list[Any]], object] | None
+    asked: Any
+
+    @property
+    def surroundings(self) -> frozenset[tuple[Any, int]]:
+        """What context variables say, but for the one that tells connections apart.
+
+        A project may route its queries by them: what differs here must not be fetched together.
+        """
+        own = SyncToAsync.thread_sensitive_context
+        return frozenset(
+            (variable, id(value)) for variable, value in self.context.items() if variable is not own
+        )
+
+
+def _look_ahead(works: Sequence[Work]) -> None:
+    """Have what several lookups of one kind, in the same surroundings, want fetched at once."""
+    alike: dict[Any, list[_Lookup]] = {}
+    for work in works:
+        if isinstance(work, _Lookup) and work.ahead is not None:
+            alike.setdefault((work.ahead, work.surroundings), []).append(work)
+    for (ahead, _), lookups in alike.items():
+        if len(lookups) > 1:
+            lookups[0].context.copy().run(_try, ahead, [lookup.asked for lookup in lookups])
+
+
+def _try(ahead: Callable[[list[Any]], object], asked: list[Any]) -> None:
+    try:
+        ahead(asked)
+    except Exception:
+        logger.debug("Nothing could be fetched together; each call is on its own.", exc_info=True)
+    finally:
+        _close_what_is_broken()
 
 
 #: ``await database_sync_to_async(function)(*args)``, or a decorator: the name to use in code.
@@ -281,7 +338,13 @@ def _forget_the_ended() -> None:
         del _opened[thread]
 
 
-_lookups = Together(pool, _close_what_this_thread_opened, _close_what_is_broken)
+_lookups = Together(
+    pool,
+    tidy=_close_what_this_thread_opened,
+    mend=_close_what_is_broken,
+    watch=lambda: door().look_after(),
+    ahead=_look_ahead,
+)
 os.register_at_fork(after_in_child=_lookups.reset)
 connection_created.connect(_remember, dispatch_uid="channels.db", weak=False)
 pool.tidy, pool.is_untidy, pool.farewell = _tidy, _is_untidy, _close_all

@@ -326,6 +326,11 @@ def is_blank(session: Any) -> bool:
     return _get(session, "_key") is None and store.__module__.startswith("django.")
 
 
+def store_of(session: Any) -> Any:
+    """Return the session itself, made if it was not yet, of what stands in a scope for it."""
+    return session._wrapped if isinstance(session, LateObject) else session
+
+
 def is_at_hand(session: Any) -> bool:
     """Tell whether reading ``session`` blocks nobody: it is new, loaded, or lives in its cookie."""
     if not isinstance(session, SessionBase):

@@ -11,6 +11,7 @@ import asyncio
 import socket
 import struct
 import sys
+from typing import Any
 
 #: Of Linux's ``struct tcp_info``: packets under way, bytes acknowledged, bytes not sent yet.
 _UNACKNOWLEDGED, _ACKNOWLEDGED, _UNSENT = (
@@ -36,7 +37,7 @@ class Progress:
     __slots__ = ("_taken", "left")
 
     def __init__(self, transport: asyncio.Transport, *, tls: bool) -> None:
-        info = _tcp_info(transport) if tls else b""
+        info = _tcp_info(transport.get_extra_info("socket")) if tls else b""
         if info:
             self._taken: int = _ACKNOWLEDGED.unpack_from(info)[0]
             self.left = any(field.unpack_from(info)[0] for field in (_UNACKNOWLEDGED, _UNSENT))
@@ -49,9 +50,17 @@ class Progress:
         return self._taken - earlier._taken
 
 
-def _tcp_info(transport: asyncio.Transport) -> bytes:
-    """What the kernel tells of a connection; empty where it tells nothing of the kind."""
-    sock = transport.get_extra_info("socket")
+def unacknowledged(sock: socket.socket) -> int:
+    """Return what the kernel counts as such: of a listening socket, the connections that wait to be accepted.
+
+    0 where it tells nothing of the kind.
+    """
+    info = _tcp_info(sock)
+    return int(_UNACKNOWLEDGED.unpack_from(info)[0]) if info else 0
+
+
+def _tcp_info(sock: Any) -> bytes:
+    """What the kernel tells of a socket; empty where it tells nothing of the kind."""
     if sys.platform != "linux" or sock is None:
         return b""
     try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Protocol
 
 logger = logging.getLogger("channels.server")
@@ -47,11 +48,17 @@ class Slot(set[Timed]):
 
 
 class Timers:
-    """The wheel. ``now`` is the loop's time at the last tick, good to :data:`RESOLUTION`."""
+    """The wheel.
+
+    Attributes:
+        now: the loop's time at the last tick, good to :data:`RESOLUTION`.
+        at_tick: called at each tick; they must not raise.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self.now = loop.time()
+        self.at_tick: list[Callable[[], object]] = []
         self._slots: dict[int, Slot] = {}
         #: The slots of times that somebody has asked for since the last tick: most ask for the same few.
         self._near: dict[float, Slot] = {}
@@ -120,6 +127,8 @@ class Timers:
         self._handle = self._loop.call_later(RESOLUTION, self._tick)
         before, self.now = self.now, self._loop.time()
         self._deferred = self.now - before >= _STILL and not self._deferred
+        for call in self.at_tick:
+            call()
         if not self._deferred:
             self._ask_due()
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from channels.server import systemd
+from channels.server.acceptors import Acceptors
 from channels.server.config import Config, ConfigError
 from channels.server.connection import Connection
 from channels.server.doorway import Doorway
@@ -83,7 +84,7 @@ class Server:
             self.probe = Server(probe_config(config.health_bind, config.health_port, self._obstacle))
         self._lifespan = Lifespan(config.app, config.lifespan, config.lifespan_timeout)
         self._protocols = ("h2", "http/1.1") if config.http2 else ("http/1.1",)
-        self._listeners: list[asyncio.AbstractServer | Doorway] = []
+        self._listeners: list[asyncio.AbstractServer | Acceptors | Doorway] = []
         self._sockets: list[socket.socket] = []
         self._own_files: list[socket.socket] = []
         self._runtime: Runtime | None = None
@@ -135,7 +136,7 @@ class Server:
 
     async def _accept_from(
         self, sock: socket.socket, runtime: Runtime, credentials: Credentials | None
-    ) -> asyncio.AbstractServer | Doorway:
+    ) -> asyncio.AbstractServer | Acceptors | Doorway:
         if credentials is not None:
             credentials.watch(runtime.timers)
         if credentials is not None or isinstance(runtime.loop, asyncio.BaseEventLoop):
@@ -143,13 +144,17 @@ class Server:
             door.open()
             return door
         connect = functools.partial(Connection, runtime)
-        more: dict[str, Any] = {"sock": sock, "backlog": self.config.backlog}
+        more: dict[str, Any] = {"backlog": self.config.backlog}
         if sock.family == socket.AF_UNIX:
             if sys.version_info >= (3, 13):
                 # The file belongs to whoever opened the socket, and outlives this process.
                 more["cleanup_socket"] = False
-            return await runtime.loop.create_unix_server(connect, **more)
-        return await runtime.loop.create_server(connect, **more)
+            return await runtime.loop.create_unix_server(connect, sock=sock, **more)
+        acceptors = Acceptors(
+            runtime, sock, lambda each: runtime.loop.create_server(connect, sock=each, **more)
+        )
+        await acceptors.open()
+        return acceptors
 
     async def serve(self, ready: Callable[[], Any] | None = None, *, signals: bool = True) -> None:
         """Start, serve until a signal or :meth:`ask_to_stop`, then stop.

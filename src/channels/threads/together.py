@@ -4,21 +4,30 @@ When a server has restarted everybody comes back at once, and for each the user 
 With ``CONN_MAX_AGE = 0`` each visit opens a database connection and closes it again, which
 takes longer than the query. So whoever gets a thread makes the calls of the others that wait
 as well: as many database connections as threads, and not as many as visitors.
+
+One visit at a time is enough, and what comes meanwhile is made in the next: the more there is
+to do, the more is done at once. Only a visit that is held up, by a slow database, gets company.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import threading
+import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from channels.threads.pool import Lane, Pool, Work
 
 logger = logging.getLogger("channels.threads")
 
-#: Calls made in one visit before others have their turn.
-AT_ONCE: Final = 16
+#: Calls made in one visit before others have their turn, and seconds after which they have it anyway.
+AT_ONCE: Final = 64
+LONGEST: Final = 0.01
+#: Seconds that calls wait for a visit under way before there is another one.
+PATIENCE: Final = 0.02
 
 
 class Together:
@@ -28,25 +37,101 @@ class Together:
         pool: whose threads make them.
         tidy: called in the thread before the first call of a visit and after the last.
         mend: called in the thread between two calls.
+        watch: called in the loop when a visit waits for a thread; see :meth:`Door.look_after`.
+        ahead: called in the thread with the calls that wait, if there are several: it may prepare
+            them together. It must not raise.
     """
 
-    def __init__(self, pool: Pool, tidy: Callable[[], object], mend: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        tidy: Callable[[], object],
+        mend: Callable[[], object],
+        watch: Callable[[], object],
+        ahead: Callable[[Sequence[Work]], object] = len,
+    ) -> None:
         self.pool = pool
         self.tidy = tidy
         self.mend = mend
+        self.watch = watch
+        self.ahead = ahead
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget what waits: in a forked process nobody waits for it."""
         self.waiting: deque[Work] = deque()
+        self._visits = 0
+        self._gathering: asyncio.AbstractEventLoop | None = None
+        self._lock = threading.Lock()
+        self._relief = threading.local()
 
     def place(self) -> Lane:
         """Return a lane for one call."""
         return _Place(self)
 
-    def reset(self) -> None:
-        """Forget what waits: in a forked process nobody waits for it."""
-        self.waiting = deque()
+    def put(self, work: Work) -> None:
+        """Have ``work`` done in this visit or the next; called in an event loop."""
+        loop = asyncio.get_running_loop()
+        with self._lock:
+            self.waiting.append(work)
+            alone = not self._visits and (self._gathering is None or self._gathering.is_closed())
+        if alone:
+            self._gathering = loop
+            loop.call_soon(self._gather, 1)
+        if getattr(self._relief, "loop", None) is not loop:
+            self._look_again()
+
+    def _look_again(self) -> None:
+        self._relief.loop = loop = asyncio.get_running_loop()
+        loop.call_later(PATIENCE, self._relieve)
+
+    def _gather(self, seen: int) -> None:
+        """Begin a visit, unless calls still come; called in the loop, once in each turn."""
+        count = len(self.waiting)
+        if seen < count < AT_ONCE:
+            asyncio.get_running_loop().call_soon(self._gather, count)
+            return
+        self._gathering = None
+        self._begin_visit()
+
+    def _begin_visit(self) -> None:
+        with self._lock:
+            self._visits += 1
+        self._visit()
+        self.watch()
+
+    def _relieve(self) -> None:
+        """See whether calls have waited for too long; called in the loop."""
+        self._relief.loop = None
+        if self.waiting:
+            self._begin_visit()
+            self._look_again()
+
+    def _visit(self) -> None:
+        Lane(self.pool).put(_Turn(self), whole=True)
+
+    def over(self) -> None:
+        """A visit is over: there is another one if calls wait. Called in the thread."""
+        with self._lock:
+            more = bool(self.waiting)
+            self._visits -= not more
+        if more:
+            self._visit()
+
+    def prepare(self) -> None:
+        """Prepare the calls of a visit, out of reach of other threads meanwhile."""
+        if len(self.waiting) < 2:
+            return
+        with self._lock:
+            calls = [self.waiting.popleft() for _ in range(min(AT_ONCE, len(self.waiting)))]
+        try:
+            self.ahead(calls)
+        finally:
+            self.waiting.extendleft(reversed(calls))
 
 
 class _Place(Lane):
-    """A place in the queue; the visit it brings about may as well serve others."""
+    """A place in the queue."""
 
     __slots__ = ("_together",)
 
@@ -55,8 +140,7 @@ class _Place(Lane):
         self._together = together
 
     def put(self, work: Work, whole: bool = False) -> None:
-        self._together.waiting.append(work)
-        super().put(_Turn(self._together), whole=True)
+        self._together.put(work)
 
     def withdraw(self, work: Work) -> bool:
         try:
@@ -76,10 +160,17 @@ class _Turn:
         self._doing: Work | None = None
 
     def __call__(self) -> None:
+        try:
+            if self._together.waiting:
+                self._make_calls()
+        finally:
+            self._together.over()
+
+    def _make_calls(self) -> None:
         together = self._together
-        if not together.waiting:
-            return
         self._safely(together.tidy)
+        together.prepare()
+        began = time.monotonic()
         for number in range(AT_ONCE):
             try:
                 self._doing = together.waiting.popleft()
@@ -89,6 +180,8 @@ class _Turn:
                 self._safely(together.mend)
             self._doing()
             together.pool.moves()
+            if time.monotonic() - began >= LONGEST:
+                break
         self._safely(together.tidy)
 
     def _safely(self, care: Callable[[], object]) -> None:

@@ -42,13 +42,15 @@ class Visit:
         door: of the loop that waits.
         call: the call, without arguments.
         label: says what is called, for the log.
+
+    Attributes:
+        context: the context variables of the call.
     """
 
     __slots__ = (
         "_abandoned",
         "_borrowed",
         "_call",
-        "_context",
         "_error",
         "_finished",
         "_outbox",
@@ -56,6 +58,7 @@ class Visit:
         "_send_error",
         "_tasks",
         "_waiter",
+        "context",
         "door",
         "label",
     )
@@ -64,7 +67,7 @@ class Visit:
         self.door = door
         self.label = label
         self._call = call
-        self._context = contextvars.copy_context()
+        self.context = contextvars.copy_context()
         self._outbox: list[Parcel] = []
         self._tasks: list[asyncio.Task[Any]] = []
         self._waiter: asyncio.Future[None] | None = None
@@ -84,7 +87,7 @@ class Visit:
         bridge.main_event_loop_pid = os.getpid()
         bridge.task_context = self._tasks
         try:
-            self._result = self._context.run(self._in_context)
+            self._result = self.context.run(self._in_context)
         except StopIteration as error:  # nothing may raise that out of a coroutine
             self._error = RuntimeError(f"A call in a thread raised StopIteration: {self.label()}")
             self._error.__cause__ = error
@@ -97,7 +100,7 @@ class Visit:
 
     def _in_context(self) -> Any:
         # Brings asgiref's Locals, which belong to one thread each, along.
-        _restore_context(self._context)
+        _restore_context(self.context)
         return self._call()
 
     def send(self, send: _Send, message: Any, wait: bool) -> None:
@@ -164,7 +167,7 @@ class Visit:
             self._abandon(lane)
             raise
         finally:
-            _restore_context(self._context)
+            _restore_context(self.context)
         try:
             if self._error is not None:
                 raise self._error
