@@ -107,6 +107,22 @@ async def test_a_visit_that_is_held_up_gets_company(pool: Pool, monkeypatch: pyt
     assert (await diary.until(8))[5:] == ["tidy", "b", "tidy"]
 
 
+async def test_a_visit_for_which_there_is_no_thread_is_asked_for_once(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PATIENCE", 0.001)
+    monkeypatch.setattr(pool, "_size", lambda: 1)
+    diary, blocker = Diary(), Blocker()
+    together = together_in(pool)
+    Lane(pool).put(blocker)
+    assert await asyncio.to_thread(blocker.begun.wait, PATIENCE)
+    together.place().put(diary.writer("a"))
+    await asyncio.sleep(0.05)
+    assert pool.waiting == 1
+    blocker.release()
+    assert await diary.until(1) == ["a"]
+
+
 @pytest.mark.parametrize("limit", ["count", "time"])
 async def test_others_have_their_turn_after_some(
     pool: Pool, monkeypatch: pytest.MonkeyPatch, limit: str

@@ -39,13 +39,17 @@ def _cut_out(block: bytes) -> tuple[bytes, bytes, bytes] | None:
     Returns:
         What is left, the key, and the cookies, b"" if there are none. None: an engine shall read them.
     """
-    start = block.find(_KEY_FIELD) + len(_KEY_FIELD)
-    key, rest = block[start : start + _KEY_SIZE], block[:start] + block[start + _KEY_SIZE :]
-    if start < len(_KEY_FIELD) or not _is_key(key):
+    found = block.find(_KEY_FIELD)
+    if found < 0:
         return None
-    start = rest.find(_COOKIE_FIELD) + len(_COOKIE_FIELD)
-    if start < len(_COOKIE_FIELD):
+    start = found + len(_KEY_FIELD)
+    key, rest = block[start : start + _KEY_SIZE], block[:start] + block[start + _KEY_SIZE :]
+    if not _is_key(key):
+        return None
+    found = rest.find(_COOKIE_FIELD)
+    if found < 0:
         return rest, key, b""
+    start = found + len(_COOKIE_FIELD)
     end = rest.find(b"\r\n", start)
     cookie = rest[start:end]
     return (rest[:start] + rest[end:], key, cookie) if _is_cookie(cookie) else None

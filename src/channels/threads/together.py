@@ -60,7 +60,8 @@ class Together:
     def reset(self) -> None:
         """Forget what waits: in a forked process nobody waits for it."""
         self.waiting: deque[Work] = deque()
-        self._visits = 0
+        self._visits = 0  # those that wait for a thread included
+        self._queued = 0  # those that wait for one
         self._gathering: asyncio.AbstractEventLoop | None = None
         self._lock = threading.Lock()
         self._relief = threading.local()
@@ -97,37 +98,61 @@ class Together:
     def _begin_visit(self) -> None:
         with self._lock:
             self._visits += 1
-        self._visit()
+            self._queued += 1
+        self._enqueue()
         self.watch()
 
     def _relieve(self) -> None:
         """See whether calls have waited for too long; called in the loop."""
         self._relief.loop = None
         if self.waiting:
-            self._begin_visit()
+            if not self._queued:
+                self._begin_visit()
             self._look_again()
 
-    def _visit(self) -> None:
+    def _enqueue(self) -> None:
         Lane(self.pool).put(_Turn(self), whole=True)
 
-    def over(self) -> None:
-        """A visit is over: there is another one if calls wait. Called in the thread."""
+    # In the thread
+
+    def begin(self) -> None:
+        """A visit has begun."""
+        with self._lock:
+            self._queued -= 1
+
+    def end(self) -> None:
+        """A visit is over: there is another one if calls wait."""
         with self._lock:
             more = bool(self.waiting)
             self._visits -= not more
+            self._queued += more
         if more:
-            self._visit()
+            self._enqueue()
+
+    def take(self, most: int) -> list[Work]:
+        """Take calls that wait, the first ones."""
+        with self._lock:
+            return [self.waiting.popleft() for _ in range(min(most, len(self.waiting)))]
+
+    def withdraw(self, work: Work) -> bool:
+        """Take a call back; returns False if it has begun, or is about to."""
+        with self._lock:
+            try:
+                self.waiting.remove(work)
+            except ValueError:
+                return False
+            return True
 
     def prepare(self) -> None:
         """Prepare the calls of a visit, out of reach of other threads meanwhile."""
         if len(self.waiting) < 2:
             return
-        with self._lock:
-            calls = [self.waiting.popleft() for _ in range(min(AT_ONCE, len(self.waiting)))]
+        calls = self.take(AT_ONCE)
         try:
             self.ahead(calls)
         finally:
-            self.waiting.extendleft(reversed(calls))
+            with self._lock:
+                self.waiting.extendleft(reversed(calls))
 
 
 class _Place(Lane):
@@ -143,11 +168,7 @@ class _Place(Lane):
         self._together.put(work)
 
     def withdraw(self, work: Work) -> bool:
-        try:
-            self._together.waiting.remove(work)
-        except ValueError:
-            return False
-        return True
+        return self._together.withdraw(work)
 
 
 class _Turn:
@@ -160,11 +181,12 @@ class _Turn:
         self._doing: Work | None = None
 
     def __call__(self) -> None:
+        self._together.begin()
         try:
             if self._together.waiting:
                 self._make_calls()
         finally:
-            self._together.over()
+            self._together.end()
 
     def _make_calls(self) -> None:
         together = self._together
@@ -172,15 +194,12 @@ class _Turn:
         together.prepare()
         began = time.monotonic()
         for number in range(AT_ONCE):
-            try:
-                self._doing = together.waiting.popleft()
-            except IndexError:
-                break
             if number:
                 self._safely(together.mend)
-            self._doing()
+            for self._doing in together.take(1):
+                self._doing()
             together.pool.moves()
-            if time.monotonic() - began >= LONGEST:
+            if not together.waiting or time.monotonic() - began >= LONGEST:
                 break
         self._safely(together.tidy)
 
