@@ -36,7 +36,7 @@ class Diary:
 
 @pytest.fixture
 def pool() -> Iterator[Pool]:
-    pool = Pool(lambda: 2, name="test")
+    pool = Pool(lambda: 1, name="test")
     yield pool
     assert pool.stop(PATIENCE)
 
@@ -95,6 +95,7 @@ async def test_what_comes_during_a_visit_is_made_in_the_next(pool: Pool) -> None
 
 async def test_a_visit_that_is_held_up_gets_company(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PATIENCE", 0.001)
+    monkeypatch.setattr(pool, "_size", lambda: 2)
     diary, blocker = Diary(), Blocker()
     together = together_in(pool, diary)
     together.place().put(blocker)
@@ -111,7 +112,6 @@ async def test_a_visit_for_which_there_is_no_thread_is_asked_for_once(
     pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "PATIENCE", 0.001)
-    monkeypatch.setattr(pool, "_size", lambda: 1)
     diary, blocker = Diary(), Blocker()
     together = together_in(pool)
     Lane(pool).put(blocker)
@@ -127,7 +127,6 @@ async def test_a_visit_for_which_there_is_no_thread_is_asked_for_once(
 async def test_others_have_their_turn_after_some(
     pool: Pool, monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:
-    monkeypatch.setattr(pool, "_size", lambda: 1)
     calls = AT_ONCE
     if limit == "time":
         monkeypatch.setattr(module, "LONGEST", 0)

@@ -78,7 +78,7 @@ class Together:
             alone = not self._visits and (self._gathering is None or self._gathering.is_closed())
         if alone:
             self._gathering = loop
-            loop.call_soon(self._gather, 1)
+            loop.call_soon(self._gather, 0)
         if getattr(self._relief, "loop", None) is not loop:
             self._look_again()
 
