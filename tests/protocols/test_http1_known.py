@@ -253,7 +253,6 @@ def test_a_known_handshake_behind_another_line_is_none(engine, line):
         (b"Version: 13", b"Version: 12"),
         (KEY, b"short"),
         (b"Upgrade: websocket", b"Upgrade: h2c"),
-        (b"Connection: Upgrade", b"Connection: Upgrade, close"),
         (b"Sec-WebSocket-Key", b"sec-websocket-key"),
         (b"Cookie: a=b", b"Cookie: a=b\r\nX: 1\r\nX: 2"),
         (b"Cookie: a=b", b"cookie: a=b\r\nCookie: c=d"),
@@ -268,9 +267,43 @@ def test_a_handshake_that_may_mean_something_else_is_not_kept(engine, old, new):
 def test_secrets_of_a_handshake_are_not_kept(engine):
     blocks = knowing(engine, HANDSHAKE % (b"sessionid=secret", KEY))
     assert len(blocks) == 1
-    kept = repr(blocks._handshakes)
+    kept = repr((blocks._blocks, blocks._cut))
     assert "secret" not in kept
     assert KEY.decode() not in kept
+
+
+PAGE = b"\r\nHost: a\r\nCookie: %b\r\nAccept: */*\r\n\r\n"
+TOKEN = b"\r\nHost: a\r\nAuthorization: Bearer %b\r\nCookie: c\r\nAccept: */*\r\n\r\n"
+
+
+@pytest.mark.parametrize("line", [b"GET /a?b HTTP/1.1", b"HEAD / HTTP/1.1", b"OPTIONS / HTTP/1.1"])
+@pytest.mark.parametrize("cookie", [b"a=b", b"sessionid=x; c=d e", b"c"])
+def test_a_page_is_known_whatever_its_cookies(engine, line, cookie):
+    blocks = knowing(engine, PAGE % b"first=1")
+    head = line + PAGE % cookie
+    assert blocks.find(head, 1) == read(engine, head)
+    assert "first=1" not in repr((blocks._blocks, blocks._cut))
+
+
+def test_a_page_is_known_whatever_its_token(engine):
+    blocks = knowing(engine, TOKEN % b"first")
+    head = LINE + TOKEN % b"abc.def"
+    assert blocks.find(head, 1) == read(engine, head)
+    assert "first" not in repr((blocks._blocks, blocks._cut))
+
+
+def test_a_page_without_cookies_is_not_one_with_them(engine):
+    plain = PAGE.replace(b"Cookie: %b\r\n", b"")
+    assert knowing(engine, plain).find(LINE + PAGE % b"a=b", 1) is None
+    assert knowing(engine, PAGE % b"a=b").find(LINE + plain, 1) is None
+
+
+@pytest.mark.parametrize("block", [HANDSHAKE % (b"a=b", KEY), PAGE % b"a=b"])
+def test_whether_the_connection_lives_on_is_known_beside_cookies_too(engine, block):
+    last = block.replace(b"Connection: Upgrade", b"Connection: Upgrade, close")
+    last = last if last != block else block.replace(b"Accept", b"Connection: close\r\nAccept")
+    assert knowing(engine, block).find(LINE + block, 1)[1] is True
+    assert knowing(engine, last).find(LINE + last, 1)[1] is False
 
 
 def test_an_application_may_change_what_its_handshake_offers(engine):

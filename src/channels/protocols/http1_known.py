@@ -4,7 +4,7 @@ To read and judge the lines of a head takes several times as long as to look the
 verdict on a block that an engine has read and :mod:`channels.protocols.http1_head` has judged, byte for byte;
 a request line is read each time.
 
-Handshakes of WebSockets differ in their key and their cookies even where all clients are alike. Those two
+Of clients that are alike each has its own cookies or token, and a handshake of a WebSocket its own key. These
 values are cut out of a block before it is looked up or kept, and read each time.
 """
 
@@ -25,68 +25,73 @@ _MAX_BLOCK = 2048
 _plain_line = re.compile(
     rb"(?!CONNECT )([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}) (/[\x21\x24-\x7e]*) HTTP/1\.1\r\n"
 ).match
-# As browsers and libraries write them. Narrower than what an engine takes, too.
-_KEY_FIELD, _KEY_SIZE = b"\r\nSec-WebSocket-Key: ", 24
-_COOKIE_FIELD = b"\r\nCookie: "
-_CUT = frozenset({b"sec-websocket-key", b"cookie"})
 _is_key = re.compile(rb"[0-9A-Za-z+/]{22}==").fullmatch
-_is_cookie = re.compile(rb"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?").fullmatch
+_is_secret = re.compile(rb"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?").fullmatch
+#: What is cut out: the field, how browsers and libraries write it, and what its value may be. Narrower than
+#: what an engine takes, too.
+_PERSONAL = (
+    (b"sec-websocket-key", b"\r\nSec-WebSocket-Key: ", _is_key),
+    (b"cookie", b"\r\nCookie: ", _is_secret),
+    (b"authorization", b"\r\nAuthorization: ", _is_secret),
+)
+_KEY = 0
+_NAMES = frozenset(name for name, _, _ in _PERSONAL)
 
 
-def _cut_out(block: bytes) -> tuple[bytes, bytes, bytes] | None:
-    """Cut key and cookies out of the lines of a handshake.
+def _cut_out(block: bytes) -> tuple[bytes, list[bytes]] | None:
+    """Cut what is personal out of the lines of a head.
 
     Returns:
-        What is left, the key, and the cookies, b"" if there are none. None: an engine shall read them.
+        What is left, and the values in the order of the table, b"" for what is not there. None: nothing is
+        there, or an engine shall read it.
     """
-    found = block.find(_KEY_FIELD)
-    if found < 0:
-        return None
-    start = found + len(_KEY_FIELD)
-    key, rest = block[start : start + _KEY_SIZE], block[:start] + block[start + _KEY_SIZE :]
-    if not _is_key(key):
-        return None
-    found = rest.find(_COOKIE_FIELD)
-    if found < 0:
-        return rest, key, b""
-    start = found + len(_COOKIE_FIELD)
-    end = rest.find(b"\r\n", start)
-    cookie = rest[start:end]
-    return (rest[:start] + rest[end:], key, cookie) if _is_cookie(cookie) else None
+    values = []
+    for _, field, is_plain in _PERSONAL:
+        value = b""
+        found = block.find(field)
+        if found >= 0:
+            start = found + len(field)
+            end = block.find(b"\r\n", start)
+            value, block = block[start:end], block[:start] + block[end:]
+            if not is_plain(value):
+                return None
+        values.append(value)
+    return (block, values) if any(values) else None
 
 
 @dataclass(frozen=True, slots=True)
-class _KnownHandshake:
-    """What the lines of a handshake mean, but for its key and its cookies.
+class _Known:
+    """What the lines of a head mean, but for what is personal.
 
     Attributes:
-        headers: the fields; key and cookies are empty.
-        key_at: where in them the key stands.
-        cookie_at: where the cookies; None if there are none.
-        handshake: what is asked for.
+        headers: the fields; the values of personal ones are empty.
+        persistent: whether the peer lets the connection live on.
+        places: of each personal field its name, and where it stands: in the headers, and in the table.
+        handshake: what is asked for, if it may open a WebSocket.
     """
 
     headers: Headers
-    key_at: int
-    cookie_at: int | None
-    handshake: Handshake
+    persistent: bool
+    places: tuple[tuple[bytes, int, int], ...]
+    handshake: Handshake | None
 
 
 class KnownBlocks:
     """The blocks that one engine has read on any connection.
 
     Only those of HTTP/1.1 requests without a body or an expectation are kept, and of upgrades only the
-    handshakes that may open a WebSocket: they mean the same behind every request line in origin form.
+    handshakes that may open a WebSocket: they mean the same behind every request line in origin form,
+    a handshake behind every GET.
     """
 
-    __slots__ = ("_blocks", "_handshakes")
+    __slots__ = ("_blocks", "_cut")
 
     def __init__(self) -> None:
         self._blocks: dict[bytes, tuple[Headers, bool]] = {}
-        self._handshakes: dict[bytes, _KnownHandshake] = {}
+        self._cut: dict[bytes, _Known] = {}
 
     def __len__(self) -> int:
-        return len(self._blocks) + len(self._handshakes)
+        return len(self._blocks) + len(self._cut)
 
     def find(self, head: bytes, stream_id: int) -> tuple[RequestReceived, bool] | None:
         """Read a head whose lines are known.
@@ -101,7 +106,7 @@ class KnownBlocks:
         block = head[head.find(b"\r\n") :]
         known = self._blocks.get(block)
         if known is None:
-            return self._find_handshake(head, block, stream_id) if self._handshakes else None
+            return self._find_cut(head, block, stream_id) if self._cut else None
         if (line := _plain_line(head)) is None:
             return None
         headers, persistent = known
@@ -111,54 +116,61 @@ class KnownBlocks:
             stream_id, method.decode("ascii"), target, headers.copy(), "1.1", True
         ), persistent
 
-    def _find_handshake(
-        self, head: bytes, block: bytes, stream_id: int
-    ) -> tuple[RequestReceived, bool] | None:
+    def _find_cut(self, head: bytes, block: bytes, stream_id: int) -> tuple[RequestReceived, bool] | None:
         cut = _cut_out(block)
-        known = None if cut is None else self._handshakes.get(cut[0])
-        if cut is None or known is None or (line := _plain_line(head)) is None or line[1] != b"GET":
+        known = None if cut is None else self._cut.get(cut[0])
+        if cut is None or known is None or (line := _plain_line(head)) is None:
             return None
-        headers, (_, key, cookie) = known.headers.copy(), cut
-        headers[known.key_at] = (b"sec-websocket-key", key)
-        if known.cookie_at is not None:
-            headers[known.cookie_at] = (b"cookie", cookie)
+        values, headers = cut[1], known.headers.copy()
+        for name, at, number in known.places:
+            headers[at] = (name, values[number])
+        method, target = line.groups()
+        event = RequestReceived(stream_id, method.decode("ascii"), target, headers, "1.1", True)
         asked = known.handshake
-        handshake = Handshake(asked.subprotocols.copy(), key, asked.extensions)
-        return RequestReceived(
-            stream_id, "GET", line[2], headers, "1.1", True, upgrade=b"websocket", handshake=handshake
-        ), True
+        if asked is not None:
+            if method != b"GET":
+                return None
+            event.upgrade = b"websocket"
+            event.handshake = Handshake(asked.subprotocols.copy(), values[_KEY], asked.extensions)
+        return event, known.persistent
 
     def remember(self, head: bytes, event: RequestReceived, persistent: bool) -> None:
         """Keep what was found out about a head, if it holds for others as well."""
         start = head.find(b"\r\n")
         if not event.ended or len(head) - start > _MAX_BLOCK or not _plain_line(head):
             return
-        if event.upgrade:
-            self._remember_handshake(head[start:], event, persistent)
-            return
-        _make_room(self._blocks)
-        self._blocks[head[start:]] = event.headers.copy(), persistent
-
-    def _remember_handshake(self, block: bytes, event: RequestReceived, persistent: bool) -> None:
         fields = dict(event.headers)
-        cut = _cut_out(block) if event.upgrade == b"websocket" and persistent else None
-        if cut is None or len(fields) != len(event.headers):
+        if event.upgrade or not _NAMES.isdisjoint(fields):
+            if len(fields) == len(event.headers):
+                self._remember_cut(head[start:], event, fields, persistent)
+        else:
+            _make_room(self._blocks)
+            self._blocks[head[start:]] = event.headers.copy(), persistent
+
+    def _remember_cut(
+        self, block: bytes, event: RequestReceived, fields: dict[bytes, bytes], persistent: bool
+    ) -> None:
+        cut, handshake = _cut_out(block), _handshake(event)
+        if cut is None or (handshake is None) != (not event.upgrade):
             return
-        rest, key, cookie = cut
-        try:
-            handshake = accept_handshake(event)
-        except HandshakeRejected:
+        rest, values = cut
+        if [fields.get(name, b"") for name, _, _ in _PERSONAL] != values:
             return
-        if handshake.key != key or fields.get(b"cookie", b"") != cookie:
-            return
-        names = [name for name, _ in event.headers]
-        cookie_at = names.index(b"cookie") if cookie else None
-        shared = [(field[0], b"") if field[0] in _CUT else field for field in event.headers]
-        handshake.key = b""
-        _make_room(self._handshakes)
-        self._handshakes[rest] = _KnownHandshake(
-            shared, names.index(b"sec-websocket-key"), cookie_at, handshake
-        )
+        at = {name: number for number, name in enumerate(fields)}
+        places = [(name, at[name], number) for number, (name, _, _) in enumerate(_PERSONAL) if name in at]
+        headers = [(field[0], b"") if field[0] in _NAMES else field for field in event.headers]
+        _make_room(self._cut)
+        self._cut[rest] = _Known(headers, persistent, tuple(places), handshake)
+
+
+def _handshake(event: RequestReceived) -> Handshake | None:
+    """What a handshake asks for, without its key; None if the request cannot open a WebSocket."""
+    try:
+        handshake = accept_handshake(event)
+    except HandshakeRejected:
+        return None
+    handshake.key = b""
+    return handshake
 
 
 def _make_room(blocks: dict[bytes, Any]) -> None:
