@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 from datetime import timedelta
 from typing import Any
 
+import django
 import pytest
 from django.contrib.auth import BACKEND_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.backends import ModelBackend
@@ -177,6 +179,17 @@ def test_a_query_set_with_ways_of_its_own_is_left_alone(people: Any, monkeypatch
 
     asks = asks_for(*(signed(user.pk) for user in people))
     monkeypatch.setattr(UserManager, "_queryset_class", Peculiar)
+    fetch(asks)
+    assert {ask.user for ask in asks} == {UNKNOWN}
+
+
+@pytest.mark.skipif(django.VERSION < (6, 1), reason="peers came with Django 6.1")
+def test_peers_would_fetch_for_each_other_so_each_asks(people: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    modes = importlib.import_module("django.db.models")
+    peers: Any = User.objects.all()
+    asks = asks_for(*(signed(user.pk) for user in people))
+    shown = peers.fetch_mode(modes.FETCH_PEERS)
+    monkeypatch.setattr(UserManager, "get_queryset", lambda manager: shown.all())
     fetch(asks)
     assert {ask.user for ask in asks} == {UNKNOWN}
 

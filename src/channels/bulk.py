@@ -113,7 +113,9 @@ def _rows(manager: Any, by_key: dict[Any, list[Any]], **wanted: Any) -> QuerySet
         return None
     rows: QuerySet[Any] = manager.filter(**wanted)
     kind = type(rows)
-    return rows if kind.get is QuerySet.get and kind.filter is QuerySet.filter else None
+    # Peers (Django 6.1) fetch more for each other, and these would be in different threads.
+    alone = not getattr(getattr(rows, "_fetch_mode", None), "track_peers", False)
+    return rows if alone and kind.get is QuerySet.get and kind.filter is QuerySet.filter else None
 
 
 def _again(user: Any, users: Any) -> Any:
@@ -123,4 +125,7 @@ def _again(user: Any, users: Any) -> Any:
         return UNKNOWN  # there is more, or less, to it than its fields
     names = [field.attname for field in user._meta.concrete_fields]
     values = [copy.deepcopy(user.__dict__[name]) for name in names]
-    return type(user).from_db(user._state.db, names, values)
+    own = type(user).from_db(user._state.db, names, values)
+    if hasattr(user._state, "fetch_mode"):
+        own._state.fetch_mode = user._state.fetch_mode
+    return own
