@@ -21,8 +21,11 @@ from . import children, environment, report, tables
 from .load import Settings
 from .machine import machine
 from .results import Run
-from .rows import ROWS, Row, with_checkouts
+from .rows import BIG_ROOM, ROWS, Row, with_checkouts
 from .runner import Runner, Site
+
+#: What a quick run does: seconds of one measurement, and the share of the sockets that big rows open.
+_QUICK_SECONDS, _QUICK_SCALE = 0.7, 0.2
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -77,7 +80,8 @@ def _narrowed(row: Row, options: argparse.Namespace) -> Row:
     parts = [part.lower() for part in options.contenders.split(",") if part]
     entries = (entry for entry in row.entries if entry.quick or not options.quick)
     named = (entry for entry in entries if not parts or any(part in entry.title.lower() for part in parts))
-    return replace(row, entries=tuple(named))
+    sockets = int(BIG_ROOM * (_QUICK_SCALE if options.quick else 1))
+    return replace(row, title=row.title.format(sockets=sockets), entries=tuple(named))
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -107,7 +111,7 @@ def _install() -> None:
 def measured(rows: Sequence[Row], options: argparse.Namespace) -> Run:
     """The rows, measured. Stopped by hand (Ctrl-C), it returns the rows that are whole."""
     installed = environment.versions()
-    rounds, seconds = (1, 1.0) if options.quick else (options.rounds, options.seconds)
+    rounds, seconds = (1, _QUICK_SECONDS) if options.quick else (options.rounds, options.seconds)
     turns = (
         f"One round of {seconds:g} s"
         if rounds == 1
@@ -119,7 +123,7 @@ def measured(rows: Sequence[Row], options: argparse.Namespace) -> Run:
     with tempfile.TemporaryDirectory() as folder:
         site = Site.prepared(Path(folder))
         wsload = environment.compile_c(environment.HERE / "wsload.c")
-        settings = Settings(seconds, wsload, site.cookie, 0.2 if options.quick else 1.0)
+        settings = Settings(seconds, wsload, site.cookie, _QUICK_SCALE if options.quick else 1.0)
         with contextlib.suppress(KeyboardInterrupt):
             Runner(rows, settings, rounds, site, installed).run(run)
     return run

@@ -56,7 +56,10 @@ class Entry:
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the summary: what is done to whom, and how often at most where one turn takes long."""
+    """A line of the summary: what is done to whom, and how often at most where one turn takes long.
+
+    A title may say ``{sockets}``: those of the big room in this run.
+    """
 
     id: str
     title: str
@@ -255,7 +258,7 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         "big-room",
-        f"One message to a room of {BIG_ROOM:,}",
+        "One message to a room of {sockets:,}",
         "ms to the last byte",
         Burst(BIG_ROOM, "/ws/echo/"),
         (
