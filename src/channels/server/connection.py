@@ -119,8 +119,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to speak HTTP/1.1."""
-        self._transport = transport  # type: ignore[assignment]  # it is one that reads and writes
-        runtime = self.runtime
+        runtime, self._transport = self.runtime, transport  # type: ignore[assignment]  # it can write, too
         self._transport.set_write_buffer_limits(high=runtime.config.write_buffer_size)
         self.client = address_pair(transport.get_extra_info("peername"))
         self.server = address_pair(known(transport.get_extra_info("sockname")))
@@ -186,15 +185,13 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let go of everything, so that nothing outlives the socket."""
-        runtime = self.runtime
-        self.closing = True
+        self.closing, runtime = True, self.runtime
         if self._admitted and self.client is not None:
             runtime.admission.leave(self.client[0])
         self._out.clear()
         runtime.timers.cancel(self)
         runtime.connections.discard(self)
-        if self.congested or self._waiters:
-            self.resume_writing()
+        self.resume_writing()
         self.handler.connection_lost()
         del self.handler
         runtime.left()
@@ -325,8 +322,7 @@ class Connection(asyncio.Protocol):
         """
         if self.closing:
             return
-        if self._out:
-            self.flush()
+        self.flush()
         self.closing = True
         self._stalled_at = NEVER
         if linger and self._transport.can_write_eof():

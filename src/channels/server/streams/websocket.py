@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 from channels import telemetry
 from channels.broadcast import Broadcast
@@ -29,11 +29,7 @@ from channels.server.timers import NEVER
 from channels.typing import Message
 
 # Members of an enum are slow to come by.
-_CONNECTING: Final = State.CONNECTING
-_DENYING: Final = State.DENYING
-_OPEN: Final = State.OPEN
-_CLOSING: Final = State.CLOSING
-_OVER: Final = State.OVER
+_CONNECTING, _DENYING, _OPEN, _CLOSING, _OVER = State
 
 
 class WebSocketStream(Stream):
