@@ -108,6 +108,42 @@ async def test_a_visit_that_is_held_up_gets_company(pool: Pool, monkeypatch: pyt
     assert (await diary.until(8))[5:] == ["tidy", "b", "tidy"]
 
 
+async def test_a_visit_that_follows_another_is_not_held_up_by_its_thread(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lane, begun, first, handler, last = Lane(pool), Note(), Blocker(), Blocker(), Note()
+    lane.put(begun)  # from now on this connection's handlers belong to the thread
+    begun.wait()
+    together = together_in(pool)
+    together.place().put(first)
+    assert await asyncio.to_thread(first.begun.wait, PATIENCE)
+    await asyncio.sleep(0.02)  # nobody watches over the first visit any more
+    lane.put(handler)
+    Lane(pool).put(Note())  # the thread takes turns: this one, the handler, and only then the next visit
+    monkeypatch.setattr(pool, "_size", lambda: 2)
+    monkeypatch.setattr(module, "PATIENCE", 0.05)
+    monkeypatch.setattr(module, "LONGEST", 0)
+    together._look_again()
+    together.place().put(last)
+    first.release()
+    assert await asyncio.to_thread(handler.begun.wait, PATIENCE)
+    assert await asyncio.to_thread(last.wait) is not handler.thread
+    handler.release()
+    lane.leave()
+
+
+async def test_care_that_fails_between_others_ends_no_thread(
+    pool: Pool, caplog: pytest.LogCaptureFixture
+) -> None:
+    diary, together = Diary(), together_in(pool, ahead=lambda calls: 1 / 0)
+    with caplog.at_level(logging.ERROR, "channels.threads"):
+        for call in "ab":
+            together.place().put(diary.writer(call))
+        assert await diary.until(2) == ["a", "b"]
+    assert pool.workers[0].thread.is_alive()
+    assert "the thread goes on" in caplog.text
+
+
 async def test_a_visit_for_which_there_is_no_thread_is_asked_for_once(
     pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

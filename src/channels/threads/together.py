@@ -39,7 +39,7 @@ class Together:
         mend: called in the thread between two calls.
         watch: called in the loop when a visit waits for a thread; see :meth:`Door.look_after`.
         ahead: called in the thread with the calls that wait, if there are several: it may prepare
-            them together. It must not raise.
+            them together.
     """
 
     def __init__(
@@ -94,13 +94,13 @@ class Together:
             return
         self._gathering = None
         self._begin_visit()
+        self.watch()
 
     def _begin_visit(self) -> None:
         with self._lock:
             self._visits += 1
             self._queued += 1
         self._enqueue()
-        self.watch()
 
     def _relieve(self) -> None:
         """See whether calls have waited for too long; called in the loop."""
@@ -108,6 +108,7 @@ class Together:
         if self.waiting:
             if not self._queued:
                 self._begin_visit()
+            self.watch()  # also over a visit that a thread has asked for: that thread may be busy since
             self._look_again()
 
     def _enqueue(self) -> None:
@@ -191,7 +192,7 @@ class _Turn:
     def _make_calls(self) -> None:
         together = self._together
         self._safely(together.tidy)
-        together.prepare()
+        self._safely(together.prepare)
         began = time.monotonic()
         for number in range(AT_ONCE):
             if number:
