@@ -20,7 +20,7 @@ from multiprocessing.connection import Connection
 
 from hpack import Encoder
 
-from .many import PATIENCE, server
+from .many import PATIENCE, masked, opening, server
 
 PER_CONNECTION = 100  # what servers allow: RFC 9113 6.5.2 recommends no less
 PAUSE = 0.3
@@ -29,15 +29,6 @@ ROOM = "/ws/broadcast/everybody/"
 _HEADERS, _DATA, _SETTINGS, _WINDOW = 1, 0, 4, 8
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _ROOMY = struct.pack("!I", 2**30)
-_ECHO = (
-    b"GET /ws/echo/ HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-)
-
-
-def masked(message: bytes) -> bytes:
-    """A text message as a client sends it, with a mask of zeros."""
-    return bytes([0x81, 0x80 | len(message)]) + b"\0\0\0\0" + message
 
 
 def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
@@ -130,7 +121,7 @@ class Room:
 def echo(line: Connection, port: int) -> None:
     """What another process does until it is told to end: it asks, and sends the longest wait in seconds."""
     with socket.create_connection(("127.0.0.1", port)) as client:
-        client.sendall(_ECHO)
+        client.sendall(opening("/ws/echo/"))
         client.recv(4096)
         worst = 0.0
         line.send(worst)

@@ -34,12 +34,21 @@ PATIENCE = 120.0
 MOMENT = 0.2
 PING, PONG = 0x89, b"\x8a\x80\0\0\0\0"
 PATH = "/ws/chat/everybody/"
-REQUEST = (
-    f"GET {PATH} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-).encode()
 MESSAGE = b'{"message":"everybody"}'
 HEARD = b"everybody"
+
+
+def opening(path: str) -> bytes:
+    """The request that opens a WebSocket at ``path``."""
+    return (
+        f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    ).encode()
+
+
+def masked(message: bytes) -> bytes:
+    """A short text message as a client sends it, with a mask of zeros."""
+    return bytes([0x81, 0x80 | len(message)]) + b"\0\0\0\0" + message
 
 
 class Holder:
@@ -75,7 +84,7 @@ class Holder:
         client.setsockopt(socket.IPPROTO_IP, 24, 1)  # IP_BIND_ADDRESS_NO_PORT: the port is chosen at connect
         client.bind((f"127.0.{1 + self._number}.{1 + place // 10_000}", 0))
         client.connect(("127.0.0.1", self._port))
-        client.sendall(REQUEST)
+        client.sendall(opening(PATH))
         client.setblocking(False)
         self._sockets[client.fileno()] = client
         self._epoll.register(client.fileno(), select.EPOLLIN)
@@ -106,8 +115,7 @@ class Holder:
 
     def speak(self) -> None:
         """Say something to the whole room."""
-        masked = bytes([0x81, 0x80 | len(MESSAGE)]) + b"\0\0\0\0" + MESSAGE
-        next(iter(self._sockets.values())).sendall(masked)
+        next(iter(self._sockets.values())).sendall(masked(MESSAGE))
 
     def hear(self) -> tuple[int, float]:
         """Wait for the message on all sockets; returns how many have it, and when the last one had."""

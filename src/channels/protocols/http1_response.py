@@ -17,6 +17,7 @@ from channels.protocols.http1_head import tokens
 _SETTLED_HERE = frozenset({b"transfer-encoding", b"connection"})
 _FRAMING = frozenset({b"transfer-encoding", b"content-length"})
 _BODYLESS = frozenset({101, 204, 304})
+_NOTHING = PlainFields(b"")
 
 
 def _status_line(status: int) -> bytes:
@@ -125,19 +126,20 @@ class ResponseWriter:
 
         See RFC 9112 section 6.
         """
+        if status == 101:
+            self.switch_protocols(headers, _NOTHING)
+            return
         if self._phase is not _HEAD:
             raise self._out_of_turn("a response")
-        if not 200 <= status <= 999 and status != 101:
+        if not 200 <= status <= 999:
             raise ValueError(f"A response status is 101 or 200 to 999, not {status!r}.")
         block, fields = serialize(headers)
-        if status == 101 and _FRAMING.isdisjoint(fields):
-            self._persistent = False  # nothing else of it is settled here
-        elif len(fields) != len(headers) or not _SETTLED_HERE.isdisjoint(fields) or status in _BODYLESS:
+        if len(fields) != len(headers) or not _SETTLED_HERE.isdisjoint(fields) or status in _BODYLESS:
             block = self._settle(status, headers, fields)
         self._choose_framing(status, fields.get(b"content-length"))
         if self._framing is _CHUNKED:
             block += b"transfer-encoding: chunked\r\n"
-        if status != 101 and not (self._persistent and self._modern):
+        if not (self._persistent and self._modern):
             # Say what the version alone does not say (RFC 9112 9.3).
             block += b"connection: keep-alive\r\n" if self._persistent else b"connection: close\r\n"
         self._output.append(b"%b%b\r\n" % (_STATUS_LINES.get(status) or _status_line(status), block))
