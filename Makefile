@@ -18,7 +18,7 @@ help:
 	@echo "make bench-quick   the same with fewer contenders, into benchmarks/results/quick.md (three minutes)"
 	@echo "make bench-render  write the pages again from the last results"
 	@echo "make docs     write docs/reference/ from the docstrings"
-	@echo "make dist     build fairway and the three empty distributions into dist/"
+	@echo "make dist     build django-fairway and the three empty distributions into dist/"
 	@echo "make clean    remove what the other words made"
 
 demo:

@@ -1,9 +1,9 @@
-"""Build what is published: fairway, and three empty distributions with the old names.
+"""Build what is published: django-fairway, and three empty distributions with the old names.
 
 Packages written for Channels depend on the distributions ``channels``, ``channels-redis`` and
 ``daphne`` by name. The empty ones satisfy them, so that pip and uv do not bring the originals
 back over our files. Nothing is in them; each depends on
-the fairway that was built with it.
+the django-fairway that was built with it.
 
     python scripts/dist.py dist
 
@@ -33,10 +33,10 @@ build-backend = "hatchling.build"
 [project]
 name = "{name}"
 version = "{version}"
-description = "Empty on purpose: the package {module} is part of fairway, which this depends on."
+description = "Empty on purpose: the package {module} is part of django-fairway, which this depends on."
 license = "BSD-3-Clause"
 requires-python = ">=3.11"
-dependencies = ["fairway=={ours}"]
+dependencies = ["django-fairway=={ours}"]
 
 [project.optional-dependencies]
 {extras}
@@ -58,7 +58,7 @@ def build(folder: Path, out: Path) -> None:
 
 
 def our_version() -> str:
-    """The version of fairway; the empty ones depend on just this, for its name is not ours alone."""
+    """The version of django-fairway; the empty ones depend on just this, as they were built with it."""
     return str(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"])
 
 

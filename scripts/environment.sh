@@ -48,6 +48,8 @@ python=$(find_python "$version")
 [ -x "$venv/bin/python" ] || { echo "Making $venv with $("$python" --version) ..."; "$python" -m venv "$venv"; }
 case $kind in dev) what='.[dev]' ;; *) what='.' ;; esac
 echo "Installing Fairway and what the $kind environment needs into $venv ..."
+# An environment from before the distribution had its name: two of them would share the same files.
+"$venv/bin/python" -m pip uninstall -qq --disable-pip-version-check --yes fairway 2>/dev/null
 "$venv/bin/python" -m pip install -qq --disable-pip-version-check -e "$what"
 # What tests/compat/test_packages.py runs. Their dependencies would bring the originals over our files.
 [ "$kind" = runtime ] ||

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -34,7 +35,7 @@ CHECK = """
 import channels, channels.consumer, daphne, django
 from importlib.metadata import version
 assert "site-packages" in channels.__file__, channels.__file__
-print(version("fairway"), version("channels"), version("channels-redis"), version("daphne"))
+print(version("django-fairway"), version("channels"), version("channels-redis"), version("daphne"))
 """
 
 
@@ -68,7 +69,7 @@ def metadata(wheel: Path) -> Message:
 
 
 def test_the_wheel_holds_the_packages_and_nothing_else(dist: Path) -> None:
-    (wheel,) = dist.glob("fairway-*.whl")
+    (wheel,) = dist.glob("django_fairway-*.whl")
     found = names(wheel)
     packages = {path.name for path in (ROOT / "src").iterdir() if (path / "__init__.py").exists()}
     assert {name.split("/")[0] for name in found} >= packages >= {"channels", "daphne"}
@@ -81,13 +82,21 @@ def test_the_wheel_holds_the_packages_and_nothing_else(dist: Path) -> None:
     ]
 
 
+def test_no_text_names_the_distribution_otherwise() -> None:
+    """`fairway` on the package index belongs to somebody else: nobody may be told to install it."""
+    requirement = re.compile(r"(?<![\w-])fairway *(==|>=|~=|\[)|pip install [^`\n]*(?<![\w+-])fairway\b")
+    texts = [*(ROOT / "docs").rglob("*.md"), *(ROOT / "src").rglob("*.py"), *(ROOT / "scripts").iterdir()]
+    wrong = [f"{path.name}: {found[0]}" for path in texts if (found := requirement.search(path.read_text()))]
+    assert wrong == []
+
+
 def test_the_old_names_are_empty_and_depend_on_fairway(dist: Path) -> None:
-    (fairway,) = dist.glob("fairway-*.whl")
+    (fairway,) = dist.glob("django_fairway-*.whl")
     ours = metadata(fairway)["Version"]
     for name, version in (("channels", "4.3.2"), ("channels_redis", "4.3.0"), ("daphne", "4.2.3")):
         (wheel,) = dist.glob(f"{name}-{version}+fairway-*.whl")
         assert names(wheel) == set()
-        assert metadata(wheel).get_all("Requires-Dist") == [f"fairway=={ours}"]
+        assert metadata(wheel).get_all("Requires-Dist") == [f"django-fairway=={ours}"]
 
 
 def test_every_distribution_comes_as_source_too(dist: Path) -> None:
@@ -95,7 +104,7 @@ def test_every_distribution_comes_as_source_too(dist: Path) -> None:
 
 
 def test_the_source_distribution_holds_the_whole_repository(dist: Path) -> None:
-    (archive,) = dist.glob("fairway-*.tar.gz")
+    (archive,) = dist.glob("django_fairway-*.tar.gz")
     with tarfile.open(archive) as source:
         found = {name.partition("/")[2] for name in source.getnames()}
     for folder in ("src", "tests", "docs", "examples", "changes", "scripts", "benchmarks"):
