@@ -11,6 +11,7 @@ from channels.checks import (
     check_distributions,
     check_origin_validation,
 )
+from channels.logs import enable_loggers
 
 
 class ChannelsConfig(AppConfig):
@@ -21,6 +22,7 @@ class ChannelsConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the checks; those about deployment run with ``check --deploy``."""
+        enable_loggers()
         checks.register(check_asgi_application, "channels")
         checks.register(check_distributions, "channels")
         checks.register(check_origin_validation, "channels", deploy=True)

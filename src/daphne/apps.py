@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.apps import AppConfig
 from django.core import checks
 
+from channels.logs import enable_loggers
 from daphne.checks import check_daphne_installed
 
 
@@ -16,4 +17,5 @@ class DaphneConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the check."""
+        enable_loggers()
         checks.register(check_daphne_installed, checks.Tags.staticfiles)

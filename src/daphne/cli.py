@@ -12,6 +12,7 @@ from typing import Any, NoReturn, TextIO
 
 from asgiref.compatibility import guarantee_single_callable
 
+from channels.logs import enable_loggers
 from channels.server.cli import (
     DEFAULT_HOST,
     DEFAULT_PORT,
@@ -120,6 +121,7 @@ class CommandLineInterface:
     def load_asgi_app(self, asgi_app_path: str) -> ASGIApp:
         """Import the application, one of ASGI 2 as well as of ASGI 3."""
         found = import_application(asgi_app_path)
+        enable_loggers()
         if issubclass(self.server_class, Server):  # a stand-in, as tests have, need not be able to call it
             judge_application(asgi_app_path, found)
         application: ASGIApp = guarantee_single_callable(found)  # type: ignore[no-untyped-call]

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from channels.logs import enable_loggers
 from channels.server import systemd
 from channels.server.acceptors import Acceptors
 from channels.server.config import Config, ConfigError
@@ -98,6 +99,7 @@ class Server:
             ListenError: an address cannot be listened on.
             LifespanFailed: the application could not start.
         """
+        enable_loggers()
         runtime = self._runtime = Runtime(self.config, asyncio.get_running_loop())
         try:
             listening = [pair for place in range(len(self._endpoints)) for pair in self._open(place)]

@@ -1,0 +1,37 @@
+"""Loggers of these packages, and how they survive a logging configuration that does not name them.
+
+``logging.config`` disables every logger that exists before it and is not part of it, unless the
+configuration says ``disable_existing_loggers: False``. Django's ``LOGGING`` is applied after a server
+has been imported, so without that line the traceback of a consumer would go nowhere.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+#: Loggers with these names, and those below them, are ours.
+OUR_LOGGERS: Final = ("channels", "channels_redis", "daphne", "django.channels")
+
+
+def enable_loggers() -> list[str]:
+    """Enable those of our loggers that a logging configuration has disabled.
+
+    Levels, handlers and propagation stay as they are configured: whoever wants to hear less of
+    ``channels.server`` names it in ``LOGGING`` and gives it a level.
+
+    Returns:
+        The names of the loggers that were disabled, sorted.
+    """
+    disabled = [
+        logger
+        for name, logger in list(logging.root.manager.loggerDict.items())
+        if isinstance(logger, logging.Logger) and logger.disabled and _is_ours(name)
+    ]
+    for logger in disabled:
+        logger.disabled = False
+    return sorted(logger.name for logger in disabled)
+
+
+def _is_ours(name: str) -> bool:
+    return any(name == ours or name.startswith(f"{ours}.") for ours in OUR_LOGGERS)
