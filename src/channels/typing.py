@@ -65,6 +65,9 @@ class PushReceive(EventSource, Protocol):
     A consumer may skip ``await receive()`` and take messages directly, but only where
     the ``receive`` it was given equals ``source.receive``: a middleware that wraps
     ``receive`` wants to see every message.
+
+    The source of a WebSocket may have a method ``refusal_logged()``: whoever is about to refuse the
+    handshake, and has logged why, calls it, so that the server logs nothing beside it.
     """
 
     async def receive(self) -> Message:

@@ -17,7 +17,7 @@ from django.utils.http import is_same_domain
 
 from channels import telemetry
 from channels.middleware import Passage, Way
-from channels.typing import ASGIApp, Receive, Scope, Send
+from channels.typing import PUSH_EXTENSION, ASGIApp, Receive, Scope, Send
 
 logger = logging.getLogger("channels.security")
 
@@ -58,6 +58,9 @@ class OriginValidator(Passage):
         if self.valid_origin(_parse(origin)):
             return self.application
         self._report(scope, origin)
+        source = scope.get("extensions", {}).get(PUSH_EXTENSION)
+        if (note := getattr(source, "refusal_logged", None)) is not None:
+            note()
         return deny
 
     def valid_origin(self, parsed_origin: ParseResult | None) -> bool:

@@ -35,7 +35,8 @@ class AccessLog:
         Args:
             protocol: "http" or "websocket".
             action: "complete" for HTTP; "connecting", "connected", "rejected" or "disconnected".
-            details: ``client`` and ``path``; for HTTP also ``method``, ``status`` and ``size`` (bytes).
+            details: ``client`` and ``path``; for HTTP also ``method``, ``status`` and ``size`` (bytes);
+                for a handshake that was refused ``status``, if the peer was still there to get it.
                 The other formats make use of ``http_version``, ``referer``, ``user_agent`` and
                 ``time_taken`` (seconds) as well.
         """

@@ -9,7 +9,7 @@ from tests.server.helpers import records
 
 
 def test_both_name_the_websocket_and_a_remedy(caplog: Any) -> None:
-    handshake_refused("WebSocket /a")
+    handshake_refused("WebSocket /a", log=True)
     handshake_timed_out("WebSocket /b", 5)
     refused, timed_out = records(caplog)
     assert refused.startswith("WebSocket /a was refused with 403")

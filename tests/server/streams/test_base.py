@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import traceback
+from typing import Any
 
+import pytest
+
+from channels.exceptions import ChannelLayerUnavailable
+from channels.middleware import BaseMiddleware
 from channels.server.streams.base import suspended_at
-from tests.server.helpers import LONG, asked
+from tests.server.helpers import GET, LONG, Recorder, asked, serve
 
 
 async def test_suspended_at_finds_the_innermost_coroutine() -> None:
@@ -48,3 +55,34 @@ async def test_killing_what_has_ended_does_nothing() -> None:
         await run.finished.wait()
         await asyncio.sleep(0)
         stream.kill("never")
+
+
+async def raising(scope: Any, receive: Any, send: Any) -> None:
+    raise RuntimeError("mine")
+
+
+@pytest.mark.parametrize("level", [logging.INFO, logging.DEBUG])
+async def test_the_log_shows_the_users_frames_and_ours_with_debug(
+    level: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(level, "channels.server")
+    async with serve(BaseMiddleware(raising)) as running:
+        client = await running.connect()
+        await client.send(GET)
+        assert (await client.response())[0] == 500
+    (record,) = [record for record in caplog.records if record.exc_info]
+    shown = [step.name for step in traceback.extract_tb(record.exc_info[2])]
+    assert shown[-1] == "raising"
+    assert ("_run" in shown) is (level == logging.DEBUG)
+
+
+async def test_the_log_says_above_the_traceback_that_the_layer_is_away(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    app = Recorder()
+    async with serve(app) as running:
+        client = await running.connect()
+        await client.send(GET)
+        (await app.next()).fail(ChannelLayerUnavailable("Redis at a:1 cannot be reached."))
+        assert (await client.response())[0] == 500
+    assert "The application failed: GET /. The channel layer is away: Redis at a:1 cannot" in caplog.text

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from typing import Any
 
 import pytest
 
+from channels import telemetry
+from channels.security.websocket import OriginValidator
 from tests.server.helpers import (
     UPGRADE,
     Recorder,
     asked,
     close_frame,
+    echo,
     eventually,
     frame,
     opened,
@@ -30,6 +35,48 @@ async def test_closing_before_accepting_is_403(caplog: pytest.LogCaptureFixture)
     (line,) = records(caplog)
     assert "/ws/" in line
     assert "403" in line
+
+
+async def test_a_refused_origin_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    lines: list[tuple[str, str, dict[str, Any]]] = []
+    app = OriginValidator(echo, ["http://good.example"])
+    before = telemetry.counters["server.handshake_refused"]
+    async with serve(app, action_logger=lambda *line: lines.append(line)) as running:
+        client = await running.connect()
+        await client.send(UPGRADE.replace(b"\r\n\r\n", b"\r\nOrigin: http://evil.example\r\n\r\n"))
+        assert (await client.response())[0] == 403
+    (line,) = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert "'http://evil.example' is not allowed by" in line
+    assert telemetry.counters["server.handshake_refused"] == before + 1
+    assert [action for _, action, _ in lines] == ["connecting", "rejected"]
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 503])
+async def test_the_access_log_has_the_status_that_was_sent(status: int) -> None:
+    lines: list[tuple[str, str, dict[str, Any]]] = []
+    async with asked(UPGRADE, action_logger=lambda *line: lines.append(line)) as (run, client, _):
+        await run.receive()
+        if status == 403:
+            await run.send({"type": "websocket.close"})
+        else:
+            await run.send({"type": "websocket.http.response.start", "status": status, "headers": []})
+            await run.send({"type": "websocket.http.response.body", "body": b"no"})
+        assert (await client.response())[0] == status
+        run.end()
+    assert [(action, details.get("status")) for _, action, details in lines] == [
+        ("connecting", None),
+        ("rejected", status),
+    ]
+
+
+async def test_the_access_log_has_no_status_for_a_client_that_left() -> None:
+    lines: list[tuple[str, str, dict[str, Any]]] = []
+    async with asked(UPGRADE, action_logger=lambda *line: lines.append(line)) as (run, client, _):
+        await run.receive()
+        await client.close()
+        await run.receive()
+        run.end()
+    assert "status" not in lines[-1][2]
 
 
 async def test_a_denial_response() -> None:

@@ -7,9 +7,11 @@ from channels.server.streams.base import logger
 from channels.server.streams.states import VIOLATIONS
 
 
-def handshake_refused(label: str) -> None:
-    """The application closed it instead of accepting it."""
+def handshake_refused(label: str, *, log: bool) -> None:
+    """The application closed it instead of accepting it; ``log``: nobody has said why yet."""
     telemetry.count("server.handshake_refused", label=label)
+    if not log:
+        return
     logger.warning(
         "%s was refused with 403: the application closed it before it accepted it. Look at what "
         "connect() of the consumer, or a check of origin or login before it, says about this path.",

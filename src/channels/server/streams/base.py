@@ -8,8 +8,10 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 from channels import telemetry
+from channels.exceptions import ChannelLayerUnavailable
 from channels.server.runtime import Runtime
 from channels.server.timers import NEVER, Slot
+from channels.tracebacks import exc_info_without_our_frames
 from channels.typing import Message, Scope, Wakeup
 
 logger = logging.getLogger("channels.server")
@@ -131,13 +133,22 @@ class Stream(ABC):
             if _is_disconnect(error):
                 self.application_returned()
                 return
-            logger.error("The application failed: %s", self.label, exc_info=error)
-            telemetry.count("server.application_failed", label=self.label)
+            self._report(error)
             self.application_failed()
         else:
             self.application_returned()
         finally:
             self._ended()
+
+    def _report(self, error: Exception) -> None:
+        """Log what the application raised: the user's frames, with level DEBUG ours too."""
+        telemetry.count("server.application_failed", label=self.label)
+        shown = error if logger.isEnabledFor(logging.DEBUG) else exc_info_without_our_frames(error)
+        if isinstance(error, ChannelLayerUnavailable):
+            text = "The application failed: %s. The channel layer is away: %s"
+            logger.error(text, self.label, error, exc_info=shown)
+        else:
+            logger.error("The application failed: %s", self.label, exc_info=shown)
 
     def _cancelled(self) -> None:
         """Its task was cancelled: by us, when it took too long, or by the application itself."""

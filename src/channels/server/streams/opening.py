@@ -20,16 +20,18 @@ class Opening:
 
     Attributes:
         exchange: see above.
+        refusal_logged: the application, or what guards it, has logged why it refuses.
         deflate: what an open WebSocket would compress its messages by; None for not at all.
     """
 
-    __slots__ = ("_handshake", "_response", "_runtime", "deflate", "exchange")
+    __slots__ = ("_handshake", "_response", "_runtime", "deflate", "exchange", "refusal_logged")
 
     def __init__(self, handshake: Handshake, runtime: Runtime, exchange: Exchange) -> None:
         self._handshake = handshake
         self._runtime = runtime
         self.exchange = exchange
         self._response: Response | None = None
+        self.refusal_logged = False
         self.deflate = runtime.agree_on_deflate(handshake)
 
     @property
@@ -40,6 +42,11 @@ class Opening:
                 self._runtime, self.exchange, "websocket.http.response", head_only=False
             )
         return self._response
+
+    @property
+    def status(self) -> int:
+        """The status that refused the handshake; 0 while nothing has."""
+        return 0 if self._response is None else self._response.status
 
     def accept_headers(self, message: Message) -> tuple[Headers, PlainFields]:
         """Return the headers of the answer that an application's accept asks for, and the server's own.

@@ -268,8 +268,13 @@ class WebSocketStream(Stream):
         assert self._opening is not None  # the states before OPEN have it
         return self._opening
 
+    def refusal_logged(self) -> None:
+        """Whoever is about to refuse the handshake has logged why; the server adds no line of its own."""
+        if self._opening is not None:
+            self._opening.refusal_logged = True
+
     def _refuse(self, message: Message) -> None:
-        handshake_refused(self.label)
+        handshake_refused(self.label, log=not self._unanswered().refusal_logged)
         self.fail(403, "Access denied.")
 
     def _deny(self, message: Message) -> None:
@@ -320,10 +325,13 @@ class WebSocketStream(Stream):
         was, self._state = self._state, _OVER
         if was is _OVER:
             return
-        self._opening = None
+        opening, self._opening = self._opening, None
         if was is _OPEN and not self._protocol.closed and (closed := self._take_rest()) is not None:
             code, reason = closed.code, closed.reason
-        self._log("disconnected" if was in (_OPEN, _CLOSING) else "rejected")
+        if was in (_OPEN, _CLOSING):
+            self._log("disconnected")
+        else:
+            self._log("rejected", 0 if opening is None else opening.status)
         self._inbox.finish(code, reason)
         if self.task is None:
             self.runtime.timers.cancel(self)
@@ -408,13 +416,14 @@ class WebSocketStream(Stream):
             return self._due
         return self._keepalive.next_due
 
-    def _log(self, action: str) -> None:
+    def _log(self, action: str, status: int = 0) -> None:
         if self._request is not None:
-            self.runtime.log("websocket", action, functools.partial(self._details, self._request))
+            self.runtime.log("websocket", action, functools.partial(self._details, self._request, status))
 
-    def _details(self, request: RequestReceived) -> dict[str, Any]:
+    def _details(self, request: RequestReceived, status: int) -> dict[str, Any]:
         path = self.label.removeprefix("WebSocket ")
-        return {"client": named(self._client), "path": path, **named_request(request)}
+        answered = {"status": status} if status else {}
+        return {"client": named(self._client), "path": path, **answered, **named_request(request)}
 
 
 _Action = Callable[[WebSocketStream, Message], None]

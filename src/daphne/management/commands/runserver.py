@@ -71,8 +71,9 @@ class Command(RunserverCommand):
             parser.add_argument(
                 f"--websocket-max-{what}-size",
                 type=int,
-                default=1048576,
-                help=f"Largest WebSocket {what} taken, in bytes; 0 for no limit (not recommended).",
+                default=getattr(settings, f"DAPHNE_WEBSOCKET_MAX_{what.upper()}_SIZE", 1048576),
+                help=f"Largest WebSocket {what} taken, in bytes; 0 for no limit (not recommended). "
+                f"The default is the setting DAPHNE_WEBSOCKET_MAX_{what.upper()}_SIZE, or 1048576.",
             )
         if apps.is_installed("django.contrib.staticfiles"):
             self._add_static_arguments(parser)

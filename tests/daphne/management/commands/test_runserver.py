@@ -74,6 +74,15 @@ def test_the_server_gets_what_the_flags_say(run: Any) -> None:
     assert "Starting ASGI/Daphne version 4.2.3 development server at http://127.0.0.1:8765/" in text
 
 
+def test_sizes_of_messages_come_from_the_settings(run: Any) -> None:
+    sizes = {"DAPHNE_WEBSOCKET_MAX_MESSAGE_SIZE": 7, "DAPHNE_WEBSOCKET_MAX_FRAME_SIZE": 8}
+    names = ("websocket_max_message_size", "websocket_max_frame_size")
+    keywords, _ = run(**sizes)
+    assert [keywords[name] for name in names] == [7, 8]
+    keywords, _ = run("--websocket-max-frame-size", "9", **sizes)
+    assert [keywords[name] for name in names] == [7, 9]
+
+
 def test_ipv6_is_shown_in_brackets(run: Any) -> None:
     keywords, text = run("-6")
     assert keywords["endpoints"] == ["tcp:port=8000:interface=\\:\\:1"]
@@ -132,6 +141,7 @@ def test_a_server_that_could_not_start_ends_the_process(run: Any, monkeypatch: p
         ("websocket", "connecting", None, "WebSocket HANDSHAKING /x [a:1]", logging.INFO),
         ("websocket", "connected", None, "WebSocket CONNECT /x [a:1]", logging.INFO),
         ("websocket", "rejected", None, "WebSocket REJECT /x [a:1]", logging.INFO),
+        ("websocket", "rejected", 403, "WebSocket REJECT /x [a:1]", logging.WARNING),
         ("websocket", "disconnected", None, "WebSocket DISCONNECT /x [a:1]", logging.INFO),
         ("websocket", "other", None, None, None),
     ],
