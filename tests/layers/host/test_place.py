@@ -53,6 +53,27 @@ def test_somebody_elses_directory_is_refused(directory, monkeypatch):
         Place(directory).prepare()
 
 
+def test_a_refusal_says_how_to_go_on(directory, monkeypatch):
+    directory.mkdir(mode=0o700)
+    runtime = directory.parent / "runtime"
+    runtime.mkdir(mode=0o700)
+    monkeypatch.setattr(os, "geteuid", lambda: directory.stat().st_uid + 1)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
+    with pytest.raises(InvalidChannelLayerError, match=r"CONFIG\['path'\].*XDG_RUNTIME_DIR") as caught:
+        Place(directory).prepare()
+    suggested = str(caught.value).rpartition("for example '")[2].partition("'")[0]
+    monkeypatch.undo()
+    Place(Path(suggested)).prepare()
+    assert Path(suggested).parent == runtime
+
+
+def test_without_a_runtime_directory_the_refusal_names_it_all_the_same(directory, monkeypatch):
+    directory.touch()
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    with pytest.raises(InvalidChannelLayerError, match=r"CONFIG\['path'\].*\$XDG_RUNTIME_DIR .*not set here"):
+        Place(directory).prepare()
+
+
 def test_the_directory_above_is_checked_as_well(directory):
     directory.mkdir(mode=0o777)
     directory.chmod(0o777)

@@ -129,7 +129,19 @@ def require_private(path: Path) -> None:
         return
     raise InvalidChannelLayerError(
         f"The runtime directory {str(path)!r} of the host layer {problem}. Messages would not be safe in "
-        "it; remove it, or set CONFIG['path'] to a directory of your own."
+        f"it. Remove it, or set CONFIG['path'] (CHANNEL_LAYERS) to a directory of your own, the same in all "
+        f"processes of the project: {_suggestion()}."
+    )
+
+
+def _suggestion() -> str:
+    """Return a directory to set, below one that the system makes for this user alone if there is one."""
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    if runtime:
+        return f"for example {os.path.join(runtime, 'channels')!r}, below this user's $XDG_RUNTIME_DIR"
+    return (
+        "for example one below $XDG_RUNTIME_DIR (of a user who is signed in; not set here), or below what "
+        "RuntimeDirectory= makes for a service"
     )
 
 

@@ -287,7 +287,9 @@ class RedisChannelLayer(BaseChannelLayer):
         return {**self.local.statistics(), "redis": self.process.statistics()}
 
     async def flush(self) -> None:
-        """Remove every key under the prefix, forget all memberships of this process, close connections.
+        """Remove the keys of this prefix, forget all memberships of this process, close connections.
+
+        A prefix that only begins with the same letters keeps its keys.
 
         Raises:
             RedisUnavailable: keys may be left.
@@ -301,8 +303,9 @@ class RedisChannelLayer(BaseChannelLayer):
     async def _remove_keys(self, address: Address) -> None:
         try:
             async with async_client(address) as client:
-                async for key in client.scan_iter(match=f"{_escaped(self.prefix)}*", count=1000):
-                    await client.unlink(key)
+                async for key in client.scan_iter(match=self.process.names.pattern, count=1000):
+                    if self.process.names.owns(key):
+                        await client.unlink(key)
         except (*UNREACHABLE, *ANSWERS) as error:
             raise unavailable(address.label, error) from error
 
@@ -330,11 +333,6 @@ class RedisChannelLayer(BaseChannelLayer):
 
 async def nothing() -> None:
     """Acknowledge a message that was in this process already."""
-
-
-def _escaped(prefix: str) -> str:
-    """Return ``prefix`` so that Redis' patterns take it literally."""
-    return "".join(f"\\{c}" if c in "*?[]^\\" else c for c in prefix)
 
 
 _layers: weakref.WeakSet[RedisChannelLayer] = weakref.WeakSet()

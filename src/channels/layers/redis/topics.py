@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 Kind = Literal["group", "process", "channel", "news", "roll-call"]
 
@@ -54,3 +55,22 @@ class Names:
         """Return the keys of the queue of a named channel."""
         base = f"{self.prefix}:queue:{{{channel}}}"
         return Keys(f"{base}:ready", f"{base}:taken", f"{base}:leases", f"{base}:held", f"{base}:seen")
+
+    @property
+    def pattern(self) -> str:
+        """A pattern of Redis that fits the keys of all queues, and perhaps keys of others."""
+        return f"{_escaped(self.prefix)}:queue:{{*}}:*"
+
+    def owns(self, key: str | bytes) -> bool:
+        """Whether ``key`` is one of a queue under this prefix, and not of a longer prefix."""
+        name = key.decode("utf-8", "replace") if isinstance(key, bytes) else key
+        return re.fullmatch(_QUEUE_KEY.format(prefix=re.escape(self.prefix)), name) is not None
+
+
+#: What a key of a queue looks like; a channel's name has no braces.
+_QUEUE_KEY: Final = r"{prefix}:queue:\{{[^{{}}]*\}}:(?:" + "|".join(Keys._fields) + ")"
+
+
+def _escaped(prefix: str) -> str:
+    """Return ``prefix`` so that Redis' patterns take it literally."""
+    return "".join(f"\\{c}" if c in "*?[]^\\" else c for c in prefix)
