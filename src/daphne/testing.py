@@ -19,6 +19,13 @@ from channels.typing import ASGIApp, Message, Receive, Scope, Send
 from daphne.endpoints import build_endpoint_description_strings
 from daphne.server import Server
 
+#: A test's client is its own proxy: it may say what the first of all proxies would, root path included.
+_BELIEVED: dict[str, Any] = {
+    "trusted_proxies": ("0.0.0.0/0", "::/0"),
+    "root_path_header": True,
+    "plain_root_path": False,
+}
+
 
 class BaseDaphneTestingInstance:
     """A server for an application, as a context manager.
@@ -99,7 +106,7 @@ class BaseDaphneTestingInstance:
             require_host=False,
             # A recorder would record the lifespan's scope and wait for messages that no test gave it.
             lifespan="off",
-            **self._keywords,
+            **{**_BELIEVED, **self._keywords},
         )
         return server.config()
 

@@ -59,10 +59,9 @@ def test_bind_and_port(folder: Path) -> None:
         assert (seen["path"], seen["root_path"], seen["scheme"]) == ("/a/b", "", "http")
         assert seen["server"] == ["127.0.0.1", port]
         assert seen["client"][0] == "127.0.0.1"
-        assert (
-            asked(http.client.HTTPConnection("127.0.0.1", port), Daphne_Root_Path="/sub")["root_path"]
-            == "/sub"
-        )
+        # Nor, unlike with the original, another root path.
+        seen = asked(http.client.HTTPConnection("127.0.0.1", port), Daphne_Root_Path="/sub")
+        assert seen["root_path"] == ""
         # Without --proxy-headers nobody can claim another address.
         seen = asked(http.client.HTTPConnection("127.0.0.1", port), X_Forwarded_For="10.1.2.3")
         assert seen["client"][0] == "127.0.0.1"
@@ -79,6 +78,14 @@ def test_root_path_and_proxy_headers(folder: Path) -> None:
             X_Forwarded_Proto="https",
         )
         assert (seen["root_path"], seen["client"], seen["scheme"]) == ("/told", ["10.1.2.3", 4321], "https")
+
+
+def test_the_root_path_of_a_trusted_proxy(folder: Path) -> None:
+    port = free_port()
+    flags = ["-p", str(port), "--root-path-header", "--trusted-proxies", "127.0.0.1"]
+    with run(folder, *flags, port=port):
+        seen = asked(http.client.HTTPConnection("127.0.0.1", port), Daphne_Root_Path="/sub")
+        assert seen["root_path"] == "/sub"
 
 
 class UnixConnection(http.client.HTTPConnection):

@@ -6,6 +6,7 @@ import http.client
 import socket
 import threading
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -43,6 +44,23 @@ def test_proxy_headers_are_believed_with_xff() -> None:
         talk(instance, b"GET / HTTP/1.1\r\nX-Forwarded-For: 10.1.2.3\r\n\r\n")
         scope, _ = instance.get_received()
     assert scope["client"] == ["10.1.2.3", 0]
+
+
+@pytest.mark.parametrize("path", [b"/mounted%20here", b"/a/../b"])
+def test_a_test_says_its_root_path(path: bytes) -> None:
+    for more in ({}, {"xff": True}):
+        with DaphneTestingInstance(**more) as instance:
+            instance.add_send_messages(ANSWER)
+            talk(
+                instance,
+                b"GET / HTTP/1.1\r\nDaphne-Root-Path: "
+                + path
+                + b"\r\nX-Forwarded-For: 1.1.1.1, 2.2.2.2\r\n\r\n",
+            )
+            scope, _ = instance.get_received()
+        assert scope["root_path"] == unquote(path.decode())
+        assert b"daphne-root-path" not in dict(scope["headers"])
+        assert scope["client"][0] == ("1.1.1.1" if more else "127.0.0.1")
 
 
 def test_a_websocket_is_recorded() -> None:

@@ -34,6 +34,7 @@ V6 = binary(0x21, socket.inet_pton(socket.AF_INET6, "2001:db8::1") + bytes(15) +
         (V6, (["2001:db8::1", 1], ["::1", 2])),
         (binary(0x00, b"", 0x20), None),
         (binary(0x31, bytes(216)), None),
+        (binary(0x12, bytes(12)), None),
     ],
 )
 def test_headers_whole_and_in_part(header: bytes, expected: Any) -> None:
@@ -52,6 +53,13 @@ def test_headers_whole_and_in_part(header: bytes, expected: Any) -> None:
         (b"PROXY TCP4 1.2.3 5.6.7.8 1 2\r\n", "an address"),
         (b"PROXY TCP4 1.2.3.4 5.6.7.8 1 99999\r\n", "a port"),
         (b"PROXY TCP4 1.2.3.4 5.6.7.8 -1 2\r\n", "a port"),
+        (b"PROXY TCP4 1.2.3.4 5.6.7.8 01 2\r\n", "a port"),
+        (b"PROXY TCP4 2001:db8::1 5.6.7.8 1 2\r\n", "not of TCP4"),
+        (b"PROXY TCP4 1.2.3.4 ::1 1 2\r\n", "not of TCP4"),
+        (b"PROXY TCP6 1.2.3.4 ::1 1 2\r\n", "not of TCP6"),
+        (b"PROXY TCP6 fe80::1%x ::1 1 2\r\n", "an address"),
+        (binary(0x41, bytes(36)), "family"),
+        (binary(0x13, bytes(12)), "family"),
         (binary(0x11, bytes(12), 0x11), "unknown"),
         (binary(0x11, bytes(12), 0x22), "unknown"),
         (binary(0x11, bytes(11)), "too short"),

@@ -9,7 +9,7 @@ from functools import lru_cache
 from channels import telemetry
 from channels.server.config import Config
 from channels.server.descriptors import descriptor_limit, room_for_connections
-from channels.server.trust import TrustedProxies
+from channels.server.trust import UNIX, TrustedProxies
 from channels.typing import ASGIApp, Receive, Scope, Send
 
 #: What one address of the open internet may have where nothing is said. Behind one address of a
@@ -106,31 +106,35 @@ class Guests:
     """An application in front of the application, behind proxies: many clients share a connection there.
 
     It counts the requests and WebSockets of each client that run at the same time, and answers
-    503 to those that are too many.
+    503 to those that are too many. Not counted is only what a proxy asks for itself: where it names somebody
+    whom nobody can know, all these share the proxy's own number.
 
     Args:
         app: answers everything else.
         most: how many one address may have.
         proxies: who is no client.
+        address_header: the header in which they name their clients.
     """
 
-    def __init__(self, app: ASGIApp, most: int, proxies: TrustedProxies) -> None:
+    def __init__(self, app: ASGIApp, most: int, proxies: TrustedProxies, address_header: str | None) -> None:
         self._app = app
         self._proxies = proxies
         self._tally = Tally(most)
+        self._address_header = (address_header or "").lower().encode("latin-1")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI's entry."""
         client = scope["client"]
-        if self._proxies.trusts(client):
+        host = UNIX if client is None else client[0]
+        if self._proxies.trusts(client) and self._address_header not in dict(scope["headers"]):
             await self._app(scope, receive, send)
-        elif self._tally.enter(client[0]):
+        elif self._tally.enter(host):
             try:
                 await self._app(scope, receive, send)
             finally:
-                self._tally.leave(client[0])
+                self._tally.leave(host)
         else:
-            telemetry.count("server.connection_refused", reason="client", client=client[0])
+            telemetry.count("server.connection_refused", reason="client", client=host)
             kind = "http.response" if scope["type"] == "http" else "websocket.http.response"
             await send({"type": f"{kind}.start", "status": 503, "headers": _HEADERS})
             await send({"type": f"{kind}.body", "body": _REFUSAL})

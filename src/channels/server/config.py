@@ -128,6 +128,14 @@ class Config:
         kind=bool,
         group="proxies",
     )
+    root_path_header: bool = option(
+        False,
+        "Take ASGI's root_path of each request from the header Daphne-Root-Path of --trusted-proxies, where "
+        "--root-path is not given. The proxy has to set or to remove that header on every request.",
+        kind=bool,
+        group="proxies",
+    )
+    plain_root_path: bool = option(True, "Take no root path from a header that is no plain path.", flags=())
     require_host: bool = option(True, "Refuse HTTP/1.1 requests without a Host header.", flags=())
     lifespan: str = option(
         "auto",
@@ -329,6 +337,11 @@ class Config:
             TrustedProxies(self.trusted_proxies or ())
         except ValueError as error:
             raise ConfigError(f"trusted_proxies: {error}.") from None
+        if self.root_path_header and self.trusted_proxies is None:
+            raise ConfigError(
+                "root_path_header believes Daphne-Root-Path of trusted proxies only, and none is named: "
+                "add --trusted-proxies."
+            )
         if self.health_path and not self.health_path.startswith("/"):
             raise ConfigError(f"health_path begins with a slash, as in /healthz; got {self.health_path!r}.")
         if self.ssl_keyfile and not self.ssl_certfile:

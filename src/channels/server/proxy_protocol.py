@@ -5,11 +5,11 @@ See haproxy.org/download/2.9/doc/proxy-protocol.txt.
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 from typing import TYPE_CHECKING, Any
 
 from channels import telemetry
+from channels.server.proxies.nodes import doubt, read_address, read_port
 from channels.server.timers import NEVER, Slot
 
 if TYPE_CHECKING:
@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 _SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 _LONGEST_LINE = 107  # of version 1, with its end
 _HEAD = 16  # of version 2
-#: Of version 2: what is said of addresses beyond the address families here is left out.
+#: Of version 1: a line speaks of one family, for both ends.
+_LINES = {"TCP4": 4, "TCP6": 6}
+#: Of version 2, likewise; of others the standard knows only that they are none of the internet, or no stream.
 _FAMILIES = {0x11: (socket.AF_INET, 4), 0x21: (socket.AF_INET6, 16)}
+_OTHER_FAMILIES = frozenset({0x00, 0x12, 0x22, 0x31, 0x32})
 
 Pair = tuple[list[Any], list[Any]]
 
@@ -61,16 +64,27 @@ def _parse_line(data: bytes) -> tuple[Pair | None, int] | None:
     size = len(line) + 2
     if words[1] == "UNKNOWN":
         return None, size
-    if words[1] not in ("TCP4", "TCP6") or len(words) != 6:
+    if words[1] not in _LINES or len(words) != 6:
         raise NoProxyHeader("the line is not of the form PROXY TCP4 client server port port")
-    try:
-        hosts = [str(ipaddress.ip_address(word)) for word in words[2:4]]
-        ports = [int(word) for word in words[4:6] if word.isdecimal() and int(word) <= 65535]
-    except ValueError:
-        raise NoProxyHeader("an address of the line is none") from None
-    if len(ports) != 2:
-        raise NoProxyHeader("a port of the line is none")
+    hosts = [_host(word, _LINES[words[1]]) for word in words[2:4]]
+    ports = [_port(word) for word in words[4:6]]
     return ([hosts[0], ports[0]], [hosts[1], ports[1]]), size
+
+
+def _host(word: str, version: int) -> str:
+    address = read_address(word)
+    if address is None:
+        raise NoProxyHeader("an address of the line is none")
+    if address.version != version:
+        raise NoProxyHeader(f"an address of the line is not of TCP{version}")
+    return str(address)
+
+
+def _port(word: str) -> int:
+    port = read_port(word)
+    if str(port) != word:
+        raise NoProxyHeader("a port of the line is none")
+    return port
 
 
 def _parse_binary(data: bytes) -> tuple[Pair | None, int] | None:
@@ -82,8 +96,13 @@ def _parse_binary(data: bytes) -> tuple[Pair | None, int] | None:
         raise NoProxyHeader("version or command of the header are unknown")
     if len(data) < size:
         return None
-    if command == 0 or kind not in _FAMILIES:
+    if command == 0:
         return None, size
+    if kind in _OTHER_FAMILIES:
+        doubt("address")
+        return None, size
+    if kind not in _FAMILIES:
+        raise NoProxyHeader("the address family of the header is unknown")
     family, width = _FAMILIES[kind]
     block = data[_HEAD:size]
     if len(block) < 2 * width + 4:

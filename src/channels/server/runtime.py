@@ -21,10 +21,11 @@ from channels.server.admission import Admission, Guests
 from channels.server.config import Config
 from channels.server.descriptors import MARGIN, descriptor_limit
 from channels.server.health import Health
+from channels.server.proxies.forwarded import ForwardedGuard
 from channels.server.rounds import Rounds
 from channels.server.streams.keepalive import KeepaliveLimits
 from channels.server.timers import NEVER, Timers
-from channels.server.trust import TrustedProxies
+from channels.server.trust import Address, TrustedProxies
 from channels.typing import ASGIApp, Headers
 
 if TYPE_CHECKING:
@@ -162,9 +163,16 @@ class Runtime:
     def _fronted(self, config: Config) -> ASGIApp:
         """The application, behind what the server answers in its place."""
         app = config.app
+        header = config.proxy_address_header
         if self.proxies is not None and self.admission.most_per_address:
-            app = Guests(app, self.admission.most_per_address, self.proxies)
+            app = Guests(app, self.admission.most_per_address, self.proxies, header)
+        if self.proxies is not None and header is not None and header.lower() == "forwarded":
+            app = ForwardedGuard(app, self.proxies.misreads)
         return Health(app, config.health_path, self) if config.health_path else app
+
+    def believes_root_path(self, peer: Address | None) -> bool:
+        """Whether a peer may say under which path it serves the application."""
+        return self.config.root_path_header and self.proxies is not None and self.proxies.trusts(peer)
 
     def new_http1(self) -> HTTP1Connection:
         """Return the protocol engine of a new HTTP/1.1 connection."""

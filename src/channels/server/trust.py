@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any, TypeAlias
 
-from channels.typing import Headers
+from channels.server.proxies.forwarded import MalformedForwarded, elements_from_end
+from channels.server.proxies.nodes import Node, doubt, read_node, read_port
+from channels.server.proxy import forwarded
+from channels.typing import Headers, Scope
 
 Address: TypeAlias = list[Any]
 
 #: The word for peers on a Unix socket, which have no address.
 UNIX = "unix"
-
-# RFC 7239 section 4: token "=" ( token / quoted-string ), in elements that commas separate.
-_PART = re.compile(r'\s*(?:([!#$%&\'*+.^_`|~0-9A-Za-z-]+)=("(?:[^"\\]|\\.)*"|[^\s",;]*))?\s*([,;]|$)')
-_BRACKETED = re.compile(r"\[([^\]]*)\](?::(\d{1,5}))?")
-_WITH_PORT = re.compile(r"([^:]+):(\d{1,5})")
 
 
 class TrustedProxies:
@@ -70,28 +67,99 @@ class TrustedProxies:
             scheme: what is spoken with it.
 
         Returns:
-            The client as [host, port], port 0 if unknown, and the scheme it used.
+            The client as [host, port], port 0 if unknown, and the scheme it used. What is no address is
+            counted, and the peer stands for it; so it does where ``Forwarded`` is malformed, which
+            :class:`channels.server.proxies.forwarded.ForwardedGuard` refuses.
         """
         if not self.trusts(peer) or not names[0]:
             return peer, scheme
         if names[0].lower() == "forwarded":
-            elements = _elements(_values(headers, "forwarded"))
-            chain = [element.get("for", "unknown") for element in elements]
-            schemes = [element.get("proto", "") for element in elements]
-        else:
-            chain, schemes = _values(headers, names[0]), _values(headers, names[2])
+            if b"forwarded" not in dict(headers):
+                return peer, scheme
+            try:
+                node, said = self.forwarded_client(headers)
+            except MalformedForwarded:
+                doubt("syntax")
+                return peer, scheme
+            return _or_peer(node, peer), said or scheme
+        chain, schemes = _values(headers, names[0]), _values(headers, names[2])
         if not chain:
+            if names[0].lower().encode("latin-1") in dict(headers):
+                doubt("address")
             return peer, (schemes[-1] if schemes else "") or scheme
         place = self._place_of_client(chain)
-        host, port = split_host(chain[place])
-        ports = [int(text) for text in _values(headers, names[1]) if text.isdecimal() and len(text) <= 5]
-        return [host, port or _beside(ports, place, chain, 0)], _beside(schemes, place, chain, "") or scheme
+        client = _or_peer(read_node(chain[place]), peer)
+        ports = _values(headers, names[1])
+        if client is not None and client is not peer and not client[1] and ports:
+            client[1] = _checked_port(_beside(ports, place, chain))
+        return client, _beside(schemes, place, chain) or scheme
+
+    def forwarded_client(self, headers: Headers) -> tuple[Node | None, str]:
+        """Look into ``Forwarded`` for the last address that is not a proxy's, and the scheme it used.
+
+        Returns:
+            None for an address that is hidden or none, "" for a scheme that is not said.
+
+        Raises:
+            MalformedForwarded: what the proxies wrote cannot be understood.
+        """
+        lines = [value.decode("latin-1") for key, value in headers if key == b"forwarded"]
+        node, said = None, ""
+        for element in elements_from_end(lines):
+            node, said = read_node(element.get("for", "")), element.get("proto", "")
+            if node is None or not self._known(node[0]):
+                break
+        return node, said
+
+    def misreads(self, scope: Scope) -> bool:
+        """Whether the peer of a scope is a proxy with a malformed ``Forwarded``."""
+        if not self.trusts(scope["client"]):
+            return False  # who was not understood is still the proxy itself
+        try:
+            self.forwarded_client(scope["headers"])
+        except MalformedForwarded:
+            return True
+        return False
 
     def _place_of_client(self, chain: Sequence[str]) -> int:
         place = len(chain) - 1
-        while place > 0 and self._known(split_host(chain[place])[0]):
+        while place > 0 and (node := read_node(chain[place])) is not None and self._known(node[0]):
             place -= 1
         return place
+
+
+def outermost(
+    headers: Headers,
+    names: tuple[str | None, str | None, str | None],
+    peer: Address | None,
+    scheme: str,
+) -> tuple[Address | None, str]:
+    """Find out who the client is where whoever connects is believed: what the outermost proxy wrote.
+
+    See :meth:`TrustedProxies.client`.
+    """
+    client, said = forwarded(headers, *names, peer, scheme)
+    if client is None or client is peer:
+        return peer, said
+    node = _or_peer(read_node(client[0]), peer)
+    if node is not None and node is not peer and not node[1] and client[1]:
+        node[1] = _checked_port(str(client[1]))
+    return node, said
+
+
+def _or_peer(node: Node | None, peer: Address | None) -> Address | None:
+    """The client, or the peer for one that nobody can know; never the address of a proxy by itself."""
+    if node is None:
+        doubt("address")
+        return peer
+    return list(node)
+
+
+def _checked_port(text: str) -> int:
+    port = read_port(text)
+    if not port:
+        doubt("port")
+    return port
 
 
 def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
@@ -104,46 +172,17 @@ def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
         ) from None
 
 
-def _beside(values: Sequence[Any], place: int, chain: Sequence[str], default: Any) -> Any:
-    """The value that goes with an address: that at its place, or what the nearest proxy said."""
+def _beside(values: Sequence[str], place: int, chain: Sequence[str]) -> str:
+    """The value that goes with an address: that at its place, or what the nearest proxy said; "" for none."""
     if len(values) == len(chain):
         return values[place]
-    return values[-1] if values else default
+    return values[-1] if values else ""
 
 
 def _values(headers: Headers, name: str | None) -> list[str]:
-    """All values of a list header, over all its lines, in order."""
+    """All values of a list header, over all its lines, in order; empty ones left out (RFC 9110 5.6.1.2)."""
     if not name:
         return []
     wanted = name.lower().encode("latin-1")
     lines = [value.decode("latin-1") for key, value in headers if key == wanted]
-    if wanted == b"forwarded":
-        return lines
-    return [part.strip() for part in ",".join(lines).split(",")] if lines else []
-
-
-def _elements(lines: Sequence[str]) -> list[dict[str, str]]:
-    """Understand ``Forwarded``; nothing of it counts if it is malformed."""
-    text, at, elements, element = ",".join(lines), 0, [], dict[str, str]()
-    while at < len(text):
-        part = _PART.match(text, at)
-        if part is None:
-            return []
-        name, value, end = part.groups()
-        if name is not None:
-            element[name.lower()] = _unquoted(value)
-        if end != ";":
-            elements.append(element)
-            element = {}
-        at = part.end()
-    return elements
-
-
-def _unquoted(value: str) -> str:
-    return re.sub(r"\\(.)", r"\1", value[1:-1]) if value.startswith('"') else value
-
-
-def split_host(text: str) -> tuple[str, int]:
-    """Split ``host``, ``host:port``, ``[v6]`` or ``[v6]:port``; the port is 0 if it is not said."""
-    found = _BRACKETED.fullmatch(text) or _WITH_PORT.fullmatch(text)
-    return (found[1], int(found[2] or 0)) if found else (text, 0)
+    return [value for part in ",".join(lines).split(",") if (value := part.strip())] if lines else []

@@ -95,12 +95,28 @@ async def test_an_absolute_target_becomes_its_path() -> None:
     assert (scope["path"], scope["raw_path"], scope["query_string"]) == ("/x", b"/x", b"y")
 
 
-async def test_root_path_is_configured_or_comes_from_the_proxy() -> None:
-    request = b"GET / HTTP/1.1\r\nHost: test\r\nDaphne-Root-Path: /mounted%20here\r\n\r\n"
-    scope = await scope_of(request)
-    assert scope["root_path"] == "/mounted here"
-    assert scope["headers"] == [(b"host", b"test")]
-    assert (await scope_of(request, root_path="/fixed"))["root_path"] == "/fixed"
+ROOT_PATH: dict[str, Any] = {"root_path_header": True, "trusted_proxies": ("127.0.0.1",)}
+
+
+@pytest.mark.parametrize("opening", [b"GET / HTTP/1.1\r\nHost: test\r\n\r\n", UPGRADE])
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, ""),
+        ({"root_path": "/fixed"}, "/fixed"),
+        ({"trusted_proxies": ("127.0.0.1",)}, ""),
+        ({**ROOT_PATH, "trusted_proxies": ("10.0.0.1",)}, ""),
+        (ROOT_PATH, "/mounted here"),
+        ({**ROOT_PATH, "root_path": "/fixed"}, "/fixed"),
+    ],
+)
+async def test_root_path_is_configured_or_comes_from_a_trusted_proxy(
+    opening: bytes, options: dict[str, Any], expected: str
+) -> None:
+    request = opening.replace(b"\r\n\r\n", b"\r\nDaphne-Root-Path: /mounted%20here\r\n\r\n")
+    scope = await scope_of(request, **options)
+    assert scope["root_path"] == expected
+    assert b"daphne-root-path" not in dict(scope["headers"])
 
 
 PROXY = {

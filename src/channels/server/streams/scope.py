@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import unquote, unquote_to_bytes
+from urllib.parse import unquote_to_bytes
 
 from channels.protocols.events import RequestReceived
 from channels.protocols.http1_head import tokens
-from channels.server.proxy import forwarded
+from channels.server.proxies.nodes import doubt, is_secure
+from channels.server.proxies.root_path import read_root_path, take_out
 from channels.server.runtime import Runtime
 from channels.server.streams.exchange import Exchange
+from channels.server.trust import outermost
 from channels.typing import PUSH_EXTENSION as PUSH
-from channels.typing import Headers, Scope
+from channels.typing import Scope
 
 #: From 2.4 on a send() after the peer has gone raises OSError. A WebSocket's does. To a request that would do
 #: harm: Django's handler would not close its response, and Starlette no longer listen for the disconnect.
@@ -19,7 +21,6 @@ _ASGI = {
     "http": {"version": "3.0", "spec_version": "2.3"},
     "websocket": {"version": "3.0", "spec_version": "2.5"},
 }
-_ROOT_PATH_HEADER = b"daphne-root-path"
 _SECURE = {"http": "https", "ws": "wss"}
 
 
@@ -90,9 +91,10 @@ def _common_scope(
 ) -> dict[str, Any]:
     raw_path, _, query = request.target.partition(b"?")
     config = runtime.config
-    proxies = runtime.proxies
-    believed = proxies is None or proxies.trusts(exchange.client)
-    headers, root_path = _root_path(request.headers, config.root_path, believed)
+    headers, said = take_out(request.headers)
+    root_path = config.root_path
+    if said and not root_path and runtime.believes_root_path(exchange.client):
+        root_path = read_root_path(said, plain=config.plain_root_path)
     scope: dict[str, Any] = {
         "type": kind,
         "asgi": _ASGI[kind],
@@ -121,25 +123,16 @@ def decoded_path(raw_path: bytes) -> str:
     return unquote_to_bytes(raw_path).decode("utf-8", "replace")
 
 
-def _root_path(headers: Headers, configured: str, believed: bool) -> tuple[Headers, str]:
-    """Where the application is mounted: as configured, else as a proxy says per request."""
-    if configured or not believed or _ROOT_PATH_HEADER not in dict(headers):  # faster than to look at each
-        return headers, configured
-    said = next(value for name, value in headers if name == _ROOT_PATH_HEADER)
-    rest = [pair for pair in headers if pair[0] != _ROOT_PATH_HEADER]
-    return rest, unquote(said.decode("latin-1"))
-
-
 def _apply_proxy(scope: dict[str, Any], scheme: str, runtime: Runtime) -> None:
     config = runtime.config
     names = config.proxy_address_header, config.proxy_port_header, config.proxy_proto_header
-    client, said = scope["client"], scope["scheme"]
-    if runtime.proxies is None:
-        client, said = forwarded(scope["headers"], *names, client, said)
+    told = outermost if runtime.proxies is None else runtime.proxies.client
+    scope["client"], said = told(scope["headers"], names, scope["client"], scope["scheme"])
+    secure = is_secure(said)
+    if secure is None:
+        doubt("scheme")
     else:
-        client, said = runtime.proxies.client(scope["headers"], names, client, said)
-    scope["client"] = client
-    scope["scheme"] = _SECURE[scheme] if str(said).lower() in ("https", "wss") else scheme
+        scope["scheme"] = _SECURE[scheme] if secure else scheme
 
 
 def named_request(request: RequestReceived) -> dict[str, str | None]:
