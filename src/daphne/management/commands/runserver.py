@@ -19,8 +19,10 @@ from django.utils import autoreload
 from django.utils.module_loading import import_string
 
 from channels.typing import ASGIApp
+from channels.version import release
 from daphne import __version__
 from daphne.endpoints import build_endpoint_description_strings
+from daphne.reloading import explain_and_watch, headline, stopped_at_exit
 from daphne.server import Server
 
 logger = logging.getLogger("django.channels.server")
@@ -32,6 +34,8 @@ _ACTIONS = {
     ("websocket", "connecting"): "WebSocket HANDSHAKING %(path)s [%(client)s]",
     ("websocket", "rejected"): "WebSocket REJECT %(path)s [%(client)s]",
 }
+#: Whoever edits code does not wait for clients; WebSockets are closed with 1012 all the same.
+_QUICK_END = {"drain_timeout": 1.0, "drain_idle_timeout": 0.0}
 
 
 class Command(RunserverCommand):
@@ -115,21 +119,30 @@ class Command(RunserverCommand):
             RunserverCommand.inner_run(self, *args, **options)
             return
         autoreload.raise_last_exception()
+        try:
+            application = self.get_application(options)
+        except Exception as error:
+            self.stderr.write(headline(error))
+            if not options["use_reloader"]:
+                raise
+            self.stderr.write(explain_and_watch(error))
+            return  # the reloader goes on, and runs this again when a file has changed
         if not options.get("skip_checks", False):
             self.stdout.write("Performing system checks...\n\n")
             self.check(display_num_errors=True)
         self.check_migrations()
-        server = self._make_server(options)
-        with contextlib.suppress(KeyboardInterrupt):
+        server = self._make_server(application, options)
+        with contextlib.suppress(KeyboardInterrupt), stopped_at_exit(server):
             server.run()
         if getattr(server, "abort_start", False):
             # It has said why. The reloader runs this in a thread, and sys.exit() would end only that.
             os._exit(1)
         self.stdout.write(options.get("shutdown_message", ""))
 
-    def _make_server(self, options: dict[str, Any]) -> Any:
+    def _make_server(self, application: ASGIApp, options: dict[str, Any]) -> Any:
+        ours = isinstance(self.server_cls, type) and issubclass(self.server_cls, Server)
         return self.server_cls(
-            application=self.get_application(options),
+            application=application,
             endpoints=build_endpoint_description_strings(host=self.addr, port=int(self.port)),
             signal_handlers=not options["use_reloader"],
             action_logger=self.log_action,
@@ -139,6 +152,7 @@ class Command(RunserverCommand):
             websocket_max_message_size=self.websocket_max_message_size,
             websocket_max_frame_size=self.websocket_max_frame_size,
             ready_callable=self._announce,
+            **(_QUICK_END if ours else {}),
         )
 
     def _announce(self) -> None:
@@ -151,6 +165,7 @@ class Command(RunserverCommand):
             f"Django version {self.get_version()}, using settings {settings.SETTINGS_MODULE!r}\n"
             f"Starting ASGI/Daphne version {__version__} development server at "
             f"{self.protocol}://{host}:{self.port}/\n"
+            f"Fairway version {release()} serves it.\n"
             f"Quit the server with {quit_command}."
         )
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
 import os
+import queue
 import signal
 import subprocess
 import sys
+import threading
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +21,10 @@ from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 from django.test import override_settings
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
+from channels.version import release
 from daphne.management.commands.runserver import Command
 from daphne.server import Server
 from tests.ports import free_port
@@ -72,6 +79,7 @@ def test_the_server_gets_what_the_flags_say(run: Any) -> None:
     assert isinstance(keywords["application"], ASGIStaticFilesHandler)
     assert "Performing system checks" in text
     assert "Starting ASGI/Daphne version 4.2.3 development server at http://127.0.0.1:8765/" in text
+    assert f"Fairway version {release()} serves it." in text
 
 
 def test_sizes_of_messages_come_from_the_settings(run: Any) -> None:
@@ -188,27 +196,134 @@ def test_the_command_serves_a_project(tmp_path: Path, reload: list[str]) -> None
     static.mkdir()
     (static / "style.css").write_text("body {}")
     (tmp_path / "runserver_project.py").write_text(SETTINGS.format(static=str(static)) + APPLICATION)
+    with running(tmp_path, *reload) as site:
+        assert [site.get(path) for path in ("/", "/static/style.css")] == [b"Hello", b"body {}"]
+
+
+#: How often a test looks whether something was printed, within its time.
+LOOKS = 100
+
+
+class Site:
+    """A project that ``manage.py runserver`` serves."""
+
+    def __init__(self, process: subprocess.Popen[str], port: int) -> None:
+        self.process = process
+        self.port = port
+        self.lines: list[str] = []
+        self._printed: queue.Queue[str] = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        for line in self.process.stdout or ():
+            self._printed.put(line)
+        self._printed.put("")
+
+    def wait_for(self, text: str, changed: Path | None = None) -> None:
+        """Read what it prints until ``text`` comes.
+
+        The reloader knows only changes since its first look, of which it says nothing: ``changed`` is
+        touched again while nothing happens.
+        """
+        for _ in range(LOOKS):
+            try:
+                line = self._printed.get(timeout=LONG / LOOKS)
+            except queue.Empty:
+                if changed is not None:
+                    changed.touch()
+                continue
+            self.lines.append(line)
+            if text in line:
+                return
+            if not line:
+                break
+        pytest.fail(f"{text!r} did not come:\n{''.join(self.lines)}")
+
+    def get(self, path: str = "/") -> bytes:
+        body: bytes = urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=LONG).read()
+        return body
+
+
+@contextlib.contextmanager
+def running(folder: Path, *args: str, until: str = "Quit the server") -> Iterator[Site]:
+    """Run the command for the project in ``folder``; the block begins when it has printed ``until``."""
     port = free_port()
-    command = [sys.executable, "-u", "-m", "django", "runserver", str(port), *reload]
-    settings = {"DJANGO_SETTINGS_MODULE": "runserver_project", "PYTHONPATH": str(tmp_path)}
-    # The reloader does not hand -u to its child.
-    environment = {**os.environ, **settings, "PYTHONUNBUFFERED": "1"}
+    command = [sys.executable, "-u", "-m", "django", "runserver", str(port), *args]
+    settings = {"DJANGO_SETTINGS_MODULE": "runserver_project", "PYTHONPATH": path_with(folder)}
+    # The reloader does not hand -u to its child; Python trusts its cache by whole seconds and sizes.
+    settings |= {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     process = subprocess.Popen(
-        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        start_new_session=True,
+        command, cwd=folder, env={**os.environ, **settings}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, start_new_session=True,
     )  # fmt: skip
     with process:
+        site = Site(process, port)
         try:
-            if not any("Quit the server" in line for line in process.stdout):
-                pytest.fail(process.stderr.read())
-            answers = [
-                urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=LONG).read()
-                for path in ("/", "/static/style.css")
-            ]
+            site.wait_for(until)
+            yield site
         finally:
             os.killpg(process.pid, signal.SIGTERM)
             process.communicate(timeout=LONG)
-    assert answers == [b"Hello", b"body {}"]
+
+
+def path_with(folder: Path) -> str:
+    return os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH", "")]))
+
+
+@pytest.mark.parametrize(
+    ("apps", "mistake", "said"),
+    [
+        # The app channels has a check that imports the application too.
+        ('"daphne", "channels"', "y = undefined", "consumers.py:1: NameError: name 'undefined'"),
+        ('"daphne"', "x = 1\ny = undefined", "consumers.py:2: NameError: name 'undefined' is not defined"),
+        ('"daphne"', "x = 1\n\nx = (", "consumers.py:3: SyntaxError: "),
+        (
+            '"daphne"',
+            "from channels.generic.websocket import Nothing",
+            "consumers.py:1: ImportError: cannot import name",
+        ),
+        (
+            '"daphne"',
+            "import nowhere.at_all",
+            "consumers.py:1: ModuleNotFoundError: No module named 'nowhere'",
+        ),
+    ],
+)
+def test_a_mistake_is_shown_with_its_place_and_can_be_mended(
+    apps: str, mistake: str, said: str, tmp_path: Path
+) -> None:
+    settings = SETTINGS.format(static=str(tmp_path)).replace('"daphne"', apps)
+    (tmp_path / "runserver_project.py").write_text(
+        settings.replace("runserver_project.application", "site_asgi.application")
+    )
+    (tmp_path / "site_asgi.py").write_text(f"import consumers\n{APPLICATION}")
+    (tmp_path / "consumers.py").write_text(mistake)
+    with running(tmp_path, "--nostatic", until="Waiting for a change of the code") as site:
+        printed = "".join(site.lines)
+        assert printed.index(said) < printed.index("Traceback")
+        (tmp_path / "consumers.py").write_text("x = 1\n")
+        site.wait_for("Quit the server", tmp_path / "consumers.py")
+        assert site.get() == b"Hello"
+
+
+SOCKET = """
+async def application(scope, receive, send):
+    await receive()
+    await send({"type": "websocket.accept"})
+    await receive()
+"""
+
+
+def test_websockets_are_told_of_a_reload(tmp_path: Path) -> None:
+    project = tmp_path / "runserver_project.py"
+    project.write_text(SETTINGS.format(static=str(tmp_path)) + SOCKET)
+    with running(tmp_path, "--nostatic") as site, connect(f"ws://127.0.0.1:{site.port}/") as link:
+        project.write_text(f"{project.read_text()}\n# changed")
+        site.wait_for("Quit the server", project)
+        with pytest.raises(ConnectionClosed) as closed:
+            link.recv(timeout=LONG)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1012
 
 
 def test_the_server_is_ours() -> None:
