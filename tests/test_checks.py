@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -66,6 +67,16 @@ def test_asgi_application(setting: Any, found: list[str], settings: Any) -> None
     if found == ["channels.E001"]:
         assert repr(setting) in messages[0].msg
     assert check_origin_validation(None) == []
+
+
+def test_an_application_that_cannot_be_imported_is_shown_with_its_place(
+    settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "broken_asgi.py").write_text("\nx = undefined\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    settings.ASGI_APPLICATION = "broken_asgi.application"
+    (message,) = check_asgi_application(None)
+    assert message.msg.endswith(f"name 'undefined' is not defined ({tmp_path}/broken_asgi.py:2)")
 
 
 def test_without_the_setting(settings: Any) -> None:

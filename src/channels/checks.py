@@ -30,6 +30,7 @@ from channels.routing import (
     get_default_application,
 )
 from channels.security.websocket import OriginValidator
+from channels.tracebacks import place_of
 
 #: The distributions whose packages we replace.
 ORIGINALS = ("channels", "channels-redis", "daphne")
@@ -53,7 +54,7 @@ def check_asgi_application(app_configs: Any, **kwargs: Any) -> list[CheckMessage
     except Exception as error:
         return [
             Error(
-                f"ASGI_APPLICATION is {dotted!r}, which cannot be imported: {error}",
+                f"ASGI_APPLICATION is {dotted!r}, which cannot be imported: {error} ({place_of(error)})",
                 hint="Name an ASGI application as 'package.module.attribute', and try it in a shell.",
                 id="channels.E001",
             )

@@ -28,6 +28,8 @@ from channels.server.descriptors import occupy_standard_streams, raise_descripto
 from channels.server.seat import Seat
 from channels.server.sockets import EndpointError, ListenError, endpoint_strings
 from channels.typing import ASGIApp
+from channels.version import release
+from daphne import __version__
 from daphne.access import AccessLogGenerator
 from daphne.server import Server, limit
 
@@ -99,6 +101,8 @@ class CommandLineInterface:
         options = self.parser.parse_args(args)
         keywords = self._server_keywords(options)
         self._set_up_logging(options)
+        if seat is None:
+            logger.info("This is Fairway %s, which stands for Daphne %s", release(), __version__)
         supervisor = build_supervisor(options, keywords["endpoints"], args) if seat is None else None
         if supervisor is not None:
             failed = supervisor.run() != 0

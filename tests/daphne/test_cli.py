@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from channels.version import release
 from daphne.access import AccessLogGenerator
 from daphne.cli import CommandLineInterface
 from daphne.server import Server
@@ -296,3 +297,34 @@ def test_a_port_in_use_is_one_clear_line(tmp_path: Path) -> None:
     (line,) = err.splitlines()
     assert f"127.0.0.1:{port}: another program listens there" in line
     assert process.returncode == 1
+
+
+TOO_EARLY = """
+import os
+os.environ["DJANGO_SETTINGS_MODULE"] = "early_settings"
+from django.core.asgi import get_asgi_application
+import early_consumers
+application = get_asgi_application()
+"""
+
+
+def test_models_that_are_imported_too_early(tmp_path: Path) -> None:
+    (tmp_path / "early_settings.py").write_text("INSTALLED_APPS = ['django.contrib.contenttypes']")
+    (tmp_path / "early_consumers.py").write_text(
+        "\nfrom django.contrib.contenttypes.models import ContentType"
+    )
+    (tmp_path / "early_asgi.py").write_text(TOO_EARLY)
+    command = [sys.executable, "-m", "daphne", "-p", str(free_port()), "early_asgi:application"]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=LONG, check=False)
+    assert ended.returncode == 1
+    line = ended.stderr.strip().splitlines()[-1]
+    assert f"AppRegistryNotReady: Apps aren't loaded yet ({tmp_path}/early_consumers.py:2)." in line
+    assert line.endswith(
+        "call get_asgi_application() first in asgi.py, and import consumers and routing below it."
+    )
+
+
+def test_the_first_lines_say_whose_server_it_is(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    keywords()
+    assert f"This is Fairway {release()}, which stands for Daphne 4.2.3" in caplog.text

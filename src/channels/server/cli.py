@@ -14,7 +14,6 @@ import inspect
 import os
 import re
 import sys
-import traceback
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -24,6 +23,7 @@ from channels.server.drain import LAST_MOMENT
 from channels.server.process import GRACE
 from channels.server.reload import Reloader
 from channels.server.supervisor import Supervisor
+from channels.tracebacks import place_of
 
 #: Where the server listens if the command line does not say.
 DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 8000
@@ -333,10 +333,18 @@ def _import_module(name: str, path: str) -> Any:
         raise _broken(path, error) from error
 
 
+#: What to do about errors that a newcomer meets, by the names of their classes: Django's are not known here.
+_REMEDIES = {
+    "AppRegistryNotReady": "That line needs Django's models, and they are not loaded yet: call "
+    "get_asgi_application() first in asgi.py, and import consumers and routing below it.",
+    "ImproperlyConfigured": "Set DJANGO_SETTINGS_MODULE at the top of asgi.py, with "
+    "os.environ.setdefault(), if it is not set; -v 2 shows the whole traceback.",
+}
+
+
 def _broken(path: str, error: Exception) -> ApplicationError:
     """The module is there, but it does not import: say what went wrong, and in which line."""
-    where = traceback.extract_tb(error.__traceback__)[-1]
-    return ApplicationError(
-        f"{path!r} cannot be imported: {type(error).__name__}: {error} ({where.filename}:{where.lineno}). "
-        "-v 2 shows the whole traceback."
-    )
+    name = type(error).__name__
+    remedy = _REMEDIES.get(name, "-v 2 shows the whole traceback.")
+    said = str(error).removesuffix(".")
+    return ApplicationError(f"{path!r} cannot be imported: {name}: {said} ({place_of(error)}). {remedy}")
