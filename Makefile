@@ -1,16 +1,18 @@
 # One word per chore.
 PORT ?= 8000
+MINUTES ?= 10
 # The environment is made once and again when pyproject.toml changes.
 dev = @sh scripts/environment.sh dev .venv
 python = .venv/bin/python
 
-.PHONY: help demo test chaos conformance lint types format bench bench-quick bench-render docs dist clean
+.PHONY: help demo test chaos conformance fuzz lint types format bench bench-quick bench-render docs dist clean
 
 help:
 	@echo "make demo     serve the chat example on http://127.0.0.1:$(PORT)"
 	@echo "make test     install what the tests need, then lint, types, layering and every test"
 	@echo "make chaos    the channel layers' tests in numbers at full size, with their figures (minutes)"
 	@echo "make conformance   the protocols case by case, then Autobahn's suite (PYTHON27=...; an hour)"
+	@echo "make fuzz     both HTTP/1.1 engines compared, then all fuzzers with new inputs (MINUTES=$(MINUTES))"
 	@echo "make lint     ruff and the import contracts"
 	@echo "make types    mypy --strict"
 	@echo "make format   let ruff rewrite what it can"
@@ -39,6 +41,10 @@ conformance:
 	$(dev)
 	@$(python) -m pytest -q tests/conformance
 	@sh scripts/autobahn.sh
+
+fuzz:
+	$(dev)
+	@$(python) -m tests.fuzz $(MINUTES)
 
 lint:
 	$(dev)

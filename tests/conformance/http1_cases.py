@@ -263,6 +263,7 @@ REFUSED: dict[str, tuple[int, bytes]] = {
     "7.1.2 bare LF behind a trailer": (400, chunked(b"0\r\nA: b\n\r\n")),
     "6.5.1 Transfer-Encoding in the trailers": (400, chunked(b"0\r\nTransfer-Encoding: chunked\r\n\r\n")),
     "6.5.1 Content-Length in the trailers": (400, chunked(b"0\r\nContent-Length: 3\r\n\r\n")),
+    "6.5.1 Content-Type in the trailers": (400, chunked(b"0\r\nContent-Type: text/html\r\n\r\n")),
     "6.5.1 Host in the trailers": (400, chunked(b"0\r\nHost: b\r\n\r\n")),
     "6.5.1 Authorization in the trailers": (400, chunked(b"0\r\nAuthorization: x\r\n\r\n")),
     # RFC 9110 10.1.1

@@ -6,11 +6,9 @@ import h11
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from channels.protocols.events import BodyReceived, ProtocolViolated, RequestReceived
-from channels.protocols.http1 import HTTP1Connection, HTTP1Limits
+from channels.protocols.http1 import HTTP1Connection
 from tests.fuzz.budget import quick
-
-LIMITS = HTTP1Limits(max_target=40, max_header_bytes=300, max_headers=8)
+from tests.fuzz.http1_outcome import told
 
 LINES = [
     *(
@@ -116,45 +114,6 @@ def mangled(data, changes):
 
 changes = st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), max_size=2)
 peers = st.builds(mangled, streams, changes) | st.binary(max_size=100)
-
-
-def told(engine, pieces):
-    """All that a connection tells about some bytes and the end after them, answering each request."""
-    connection = HTTP1Connection(LIMITS, engine=engine)
-    events = []
-    for piece in (*pieces, b""):
-        connection.receive_data(piece)
-        while True:
-            while (event := connection.next_event()) is not None:
-                events.append(event)
-            if not connection.request_ended or connection.response_ended or not answered(connection):
-                break
-    return joined(events)
-
-
-def answered(connection):
-    """Answer, and go on if there is a next request."""
-    connection.send_response(204, [])
-    connection.end_message()
-    goes_on = connection.keep_alive
-    if goes_on:
-        connection.start_next_cycle()
-    return goes_on
-
-
-def joined(events):
-    """Neighbouring parts of a body as one, and violations without their wording."""
-    result = []
-    for event in events:
-        if isinstance(event, BodyReceived) and result and isinstance(result[-1], BodyReceived):
-            result[-1] = BodyReceived(event.stream_id, result[-1].data + event.data)
-        elif isinstance(event, ProtocolViolated):
-            result.append(event.status)
-        else:
-            if isinstance(event, RequestReceived):  # h11 lowercases the value of this field
-                event.headers = [(n, v.lower() if n == b"transfer-encoding" else v) for n, v in event.headers]
-            result.append(event)
-    return result
 
 
 @quick

@@ -13,7 +13,7 @@ import h2.events
 import h2.exceptions
 import h11
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidHandshake
@@ -248,6 +248,7 @@ async def over_websocket(world: World) -> bytes:
 
 @quick
 @given(sockets, st.booleans())
+@example([{"type": "websocket.accept", "subprotocol": "text"}], False)
 def test_over_websocket(world: World, messages: Any, stubborn: bool) -> None:
     data = world.play(messages, stubborn, over_websocket(world))
     client = ClientProtocol(parse_uri("ws://test/ws/"), subprotocols=["a", "b"])
@@ -256,9 +257,9 @@ def test_over_websocket(world: World, messages: Any, stubborn: bool) -> None:
     client.receive_data(data)
     client.receive_eof()
     assert client.handshake_exc is None or isinstance(client.handshake_exc, InvalidHandshake)
-    if data.startswith(b"HTTP/1.1 101"):
+    if data.startswith(b"HTTP/1.1 101") and client.handshake_exc is None:
         frames = [event for event in client.events_received() if isinstance(event, Frame)]
         assert client.parser_exc is None or isinstance(client.parser_exc, EOFError), client.parser_exc
         assert client.close_rcvd is not None, frames
-    else:
+    elif not data.startswith(b"HTTP/1.1 101"):  # a subprotocol that was not offered: the client leaves
         assert responses(data, "GET")

@@ -353,6 +353,7 @@ class HTTP1Connection(ResponseWriter):
     def _read_piece(self, piece: bytes) -> bytes:
         assert self._read_chunk is not None  # set with the head, until the body has ended
         self._tail = (self._tail + piece[-3:])[-3:]
+        data = b""
         try:
             data, trailers = self._read_chunk(piece)
             self._bound_overhead(len(piece), len(data))
@@ -360,7 +361,7 @@ class HTTP1Connection(ResponseWriter):
                 judge_trailers(trailers)
                 self._pending = BodyEnded(self._stream_id, trailers)
         except MalformedMessage as error:
-            data = error.data
+            data = data or error.data  # what came before the offence counts, whoever found it
             self._pending = ProtocolViolated(error.status, error.reason)
         return data
 

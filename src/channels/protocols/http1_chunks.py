@@ -16,6 +16,12 @@ _size_line = re.compile(rb"([0-9A-Fa-f]{1,16})(?:;[\t\x20-\x7e\x80-\xff]*)?\r\n"
 _trailer_line = re.compile(
     rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*((?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)[ \t]*\r\n"
 ).fullmatch
+# RFC 9110 6.5.1: framing, routing and the content's format. Refused as soon as such a line is there, as the
+# other engine does it; what else is forbidden is found when the trailers are complete.
+_FORBIDDEN = frozenset(
+    b"host content-length transfer-encoding connection upgrade te trailer"
+    b" content-type content-encoding content-range".split()
+)
 _MAX_LINE = 16_384  # bytes; the other engine's limit
 _MAX_TRAILERS = 100
 
@@ -94,7 +100,7 @@ class ChunkReader:
             if line == b"\r\n":
                 return True
             field = _trailer_line(line)
-            if field is None or len(self._trailers) == _MAX_TRAILERS:
+            if field is None or len(self._trailers) == _MAX_TRAILERS or field[1].lower() in _FORBIDDEN:
                 raise _Broken
             self._trailers.append((field[1].lower(), field[2]))
         return False

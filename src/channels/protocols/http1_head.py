@@ -62,7 +62,8 @@ def screen(data: bytes | bytearray, start: int, max_target: int, max_bytes: int)
     line_end = data.find(b"\r\n")
     max_line = max_target + _MAX_LINE_BESIDE_TARGET
     limit, error = max_bytes, MalformedMessage(431, f"the request head is larger than {max_bytes} bytes")
-    if (line_end if line_end >= 0 else len(data)) > max_line:
+    # A CR at the end may be the end of the line, of which the LF is still to come.
+    if (line_end if line_end >= 0 else len(data) - data.endswith(b"\r")) > max_line:
         limit, error = (
             max_line,
             MalformedMessage(414, f"the request target is longer than {max_target} bytes"),
@@ -87,7 +88,7 @@ def refusal(head: bytes, max_target: int, max_headers: int) -> MalformedMessage:
         _check_line(line[1], line[2], head.count(b"\r\n") - 2, max_target, max_headers)
     except MalformedMessage as error:
         return error
-    return _field_refusal(head)
+    return _field_refusal(head, modern=line[2] != b"1.0")
 
 
 def _check_line(target: bytes, version: bytes, count: int, max_target: int, max_headers: int) -> None:
@@ -101,11 +102,11 @@ def _check_line(target: bytes, version: bytes, count: int, max_target: int, max_
         raise MalformedMessage(414, f"the request target is longer than {max_target} bytes")
 
 
-def _field_refusal(head: bytes) -> MalformedMessage:
+def _field_refusal(head: bytes, *, modern: bool) -> MalformedMessage:
     if len(_HOST_FIELD.findall(head)) != 1:
         return MalformedMessage(400, "Host is missing or repeated")
     codings = _TRANSFER_ENCODING.findall(head)
-    if not codings or codings[0].strip(b" \t").lower() == b"chunked":
+    if not codings or not modern or codings[0].strip(b" \t").lower() == b"chunked":
         return MalformedMessage(400, "malformed request head")
     if len(codings) > 1 or _CONTENT_LENGTH.search(head):
         return MalformedMessage(400, "ambiguous message framing")
@@ -138,11 +139,11 @@ def judge(
     fields = dict(headers)
     if len(fields) != len(headers):
         fields = _combine(headers)
-    framed = b"content-length" in fields or b"transfer-encoding" in fields
-    length = _body_length(fields, modern) if framed else 0
     host = fields.get(b"host")
     if host is None or not is_host(host):
         _check_host(host, modern)
+    framed = b"content-length" in fields or b"transfer-encoding" in fields
+    length = _body_length(fields, modern) if framed else 0
     if len(method) > _MAX_METHOD or method == b"CONNECT":
         raise MalformedMessage(501, "method not implemented")
     if target[0] != _SLASH:
