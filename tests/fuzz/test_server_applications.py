@@ -229,6 +229,14 @@ async def over_http2(world: World, method: str) -> None:
 
 @quick
 @given(requests, st.booleans(), st.sampled_from(["GET", "HEAD"]))
+@example(
+    [
+        {"type": "http.response.start", "status": 200, "headers": [(b"TE", b"")]},
+        {"type": "http.response.body"},
+    ],
+    False,
+    "GET",
+)
 def test_over_http2(world: World, messages: Any, stubborn: bool, method: str) -> None:
     world.play(messages, stubborn, over_http2(world, method))  # the library refuses what is not HTTP/2
 

@@ -24,6 +24,8 @@ _SINGLE = frozenset({b"host", b"content-length"})
 _CONNECTION_SPECIFIC = frozenset(
     {b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"}
 )
+#: RFC 9113 8.2.2 allows TE in requests alone.
+_UNSENT = _CONNECTION_SPECIFIC | {b"te"}
 _is_name = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+").fullmatch
 _is_any_name = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
 _is_method = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
@@ -221,4 +223,4 @@ def _outgoing_name(name: bytes) -> bytes:
     if not _is_any_name(name):
         raise ValueError(f"{name!r} is no header name: use letters, digits and !#$%&'*+-.^_`|~ only.")
     lowered = name.lower()
-    return b"" if lowered in _CONNECTION_SPECIFIC else lowered
+    return b"" if lowered in _UNSENT else lowered
