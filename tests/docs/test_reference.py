@@ -55,7 +55,7 @@ def test_every_flag_has_a_row_with_its_value() -> None:
     assert "| `-p PORT`, `--port PORT` |" in page
     assert "| `--loop {auto,uvloop,asyncio}` |" in page
     assert "| `--http2`, `--no-http2` |" in page
-    assert "upgrade. [on] |" in page
+    assert "prior knowledge. [on] |" in page
     assert "{}" not in page
 
 

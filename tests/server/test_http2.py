@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import h2.events
 import h2.settings
@@ -95,6 +96,30 @@ async def test_a_preface_in_pieces_and_a_connection_that_is_no_http2() -> None:
         assert await gone.rest() == b""
         (await running.connect()).reset()
         await running.connect()
+
+
+UPGRADE_TO_2 = (
+    GET_1[:-2] + b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        ({}, b"HTTP/1.1 200 "),
+        ({"http2_upgrade": True, "http2": False}, b"HTTP/1.1 200 "),
+        ({"http2_upgrade": True}, b"HTTP/1.1 101 "),
+    ],
+)
+async def test_an_upgrade_in_clear_text_is_granted_only_when_asked_for(options: Any, line: bytes) -> None:
+    async with serve(echo, **options) as running:
+        client = await running.connect()
+        await client.send(UPGRADE_TO_2)
+        assert (await client.until(b"\r\n\r\n")).startswith(line)
+        ahead = await running.connect()  # who knows needs no upgrade
+        await ahead.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0")
+        if options.get("http2", True):
+            assert (await ahead.read(9))[3] == 4  # SETTINGS
 
 
 async def test_http2_can_be_switched_off(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is no
 @needs_curl
 @pytest.mark.parametrize("flag", ["--http2", "--http2-prior-knowledge"])
 async def test_curl_in_clear_text(flag: str) -> None:
-    async with serve(echo) as running:
+    async with serve(echo, http2_upgrade=True) as running:
         assert (
             "hello2"
             in await run_client(
@@ -62,7 +62,7 @@ async def test_curl_over_tls(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(shutil.which("nghttp") is None, reason="nghttp is not installed")
 async def test_nghttp() -> None:
-    async with serve(echo) as running:
+    async with serve(echo, http2_upgrade=True) as running:
         for more in ([], ["--upgrade"]):
             output = await run_client("nghttp", "-nv", *more, url(running))
             assert ":status: 200" in output

@@ -121,7 +121,10 @@ def _add_listening(group: argparse._ArgumentGroup) -> None:
         "-b", "--bind", dest="host", metavar="HOST", help=f"The host or address to bind to [{DEFAULT_HOST}]."
     )
     group.add_argument(
-        "-u", "--unix-socket", dest="unix_socket", help="Listen on a Unix socket, given by its path."
+        "-u",
+        "--unix-socket",
+        dest="unix_socket",
+        help="Listen on a Unix socket, given by its path (mode 666; another one by -e unix:PATH:mode=660).",
     )
     group.add_argument(
         "--fd", type=int, dest="file_descriptor", help="Listen on a socket that this process inherited."

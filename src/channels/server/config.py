@@ -149,7 +149,13 @@ class Config:
         "auto", "The parser of HTTP/1.1: auto takes zttp where installed.", choices=("auto", "zttp", "h11")
     )
     http2: bool = option(
-        True, "Speak HTTP/2: over TLS by ALPN, in clear text with prior knowledge or by upgrade.", kind=bool
+        True, "Speak HTTP/2: over TLS by ALPN, in clear text with prior knowledge.", kind=bool
+    )
+    http2_upgrade: bool = option(
+        # RFC 9113 3.1 has withdrawn it: a proxy that passes it on becomes a tunnel past its own rules.
+        False,
+        "Grant the upgrade of HTTP/1.1 to HTTP/2 in clear text (Upgrade: h2c) as well; not behind a proxy.",
+        kind=bool,
     )
     http2_engine: str = option(
         "auto", "Who reads HTTP/2: auto takes the native engine.", choices=("auto", "native", "h2")

@@ -151,7 +151,8 @@ class HTTP1Handler:
 
     def _goes_on_with_http2(self, request: RequestReceived) -> bool:
         """Grant an upgrade to HTTP/2 in clear text (RFC 7540 section 3.2)."""
-        if not self._runtime.config.http2 or self.tls is not None:
+        config = self._runtime.config
+        if not (config.http2 and config.http2_upgrade) or self.tls is not None:
             return False
         engine = upgrade_to_http2(request, self._runtime.http2_limits, self._runtime.http2_engine)
         if engine is None:

@@ -20,6 +20,7 @@ from channels.server.config import Config, ConfigError
 from channels.server.connection import Connection
 from channels.server.doorway import Doorway
 from channels.server.drain import Drain
+from channels.server.exposure import dangers, open_to_everybody
 from channels.server.health import DRAINING, STARTING, probe_config
 from channels.server.heap import settled
 from channels.server.lifespan import Lifespan
@@ -103,6 +104,8 @@ class Server:
         runtime = self._runtime = Runtime(self.config, asyncio.get_running_loop())
         try:
             listening = [pair for place in range(len(self._endpoints)) for pair in self._open(place)]
+            if self._seat is None or self._seat.number == 1:  # once for all workers
+                self._warn()
             if self.probe is not None:
                 await self.probe.start()
             # Bound before startup, so that a port in use is told before slow work begins.
@@ -117,6 +120,12 @@ class Server:
                 await self.probe.stop()
             raise
         self.addresses = [address_of(sock) for sock in self._sockets]
+
+    def _warn(self) -> None:
+        """Say what of the configuration lets strangers do what only a proxy should."""
+        paths = [path for path in map(open_to_everybody, self._sockets) if path is not None]
+        for danger in dangers(self.config, paths):
+            logger.warning("%s", danger)
 
     def _obstacle(self) -> str:
         """What keeps this process from taking requests."""
