@@ -22,6 +22,7 @@ REMEDIES: Final = {
     "cut_off": "this process did not read for long; is it blocked or stopped?",
     "lost": "sent while the connection to Redis was away, or Redis itself; see its log and this one",
     "unreachable": "the process of its channel has ended",
+    "unauthentic": "not sent to here by anybody who has a key; from an older release? see `old_envelopes`",
     "undecodable": "a process sent what this one cannot read; do all run the same release?",
 }
 

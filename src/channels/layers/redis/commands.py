@@ -20,9 +20,10 @@ from redis.exceptions import (
 from channels import telemetry
 from channels.exceptions import InvalidChannelLayerError
 from channels.layers.redis.addresses import Place, shard_of
-from channels.layers.redis.envelope import MESSAGE, Numbers, seal
+from channels.layers.redis.envelope import CONTROL, MESSAGE, Envelope, Numbers
 from channels.layers.redis.errors import UNREACHABLE, RedisUnavailable, refused, unavailable
 from channels.layers.redis.link import Link
+from channels.layers.redis.security.seals import Seals
 from channels.layers.redis.servers import Servers
 from channels.layers.redis.topics import Topic
 
@@ -66,8 +67,9 @@ class Policy:
 class _Sending:
     """One message on its way: numbered when it is first written, the same whenever it is written again."""
 
-    def __init__(self, numbers: Numbers, topic: Topic, channel: str, body: bytes) -> None:
+    def __init__(self, numbers: Numbers, seals: Seals, topic: Topic, channel: str, body: bytes) -> None:
         self._numbers = numbers
+        self._seals = seals
         self._topic = topic
         self._channel = channel
         self._body = body
@@ -78,7 +80,8 @@ class _Sending:
         if not self._number:
             self._number = self._numbers.next(self._topic.key)
             sender = self._numbers.sender
-            self._sealed = seal(MESSAGE, sender, self._number, self._channel, self._body)
+            envelope = Envelope(MESSAGE, sender, self._number, self._channel, self._body)
+            self._sealed = self._seals.seal(self._topic.key, envelope)
         return ("SPUBLISH" if sharded else "PUBLISH", self._topic.key, self._sealed)
 
     def end(self) -> None:
@@ -91,13 +94,17 @@ class Commands:
     Args:
         shards: the servers, in the order of ``hosts``.
         policy: what to do while a server is away.
+        seals: closes envelopes.
         on_loop_end: called when the loop cancels what runs in it, that is, when it ends.
     """
 
-    def __init__(self, shards: Sequence[Servers], policy: Policy, on_loop_end: Callable[[], None]) -> None:
+    def __init__(
+        self, shards: Sequence[Servers], policy: Policy, seals: Seals, on_loop_end: Callable[[], None]
+    ) -> None:
         self.numbers = Numbers()
         self._shards = shards
         self._policy = policy
+        self._seals = seals
         self._on_loop_end = on_loop_end
         self._links: dict[tuple[int, Place], Link] = {}
         self._connecting: dict[tuple[int, Place], asyncio.Future[Link]] = {}
@@ -115,14 +122,17 @@ class Commands:
         Raises:
             RedisUnavailable: it may not have arrived.
         """
-        sending = _Sending(self.numbers, topic, channel, body)
+        sending = _Sending(self.numbers, self._seals, topic, channel, body)
         try:
             return int(await self._run(self.shard(topic.name), topic.key, sending.command, tries=2))
         finally:
             sending.end()
 
-    async def publish_plain(self, topic: Topic, data: bytes) -> int:
-        """Publish ``data`` as it is, without a number; returns how many processes got it."""
+    async def publish_signal(self, topic: Topic, signal: bytes) -> int:
+        """Publish a signal of the layer itself, without a number; returns how many processes got it."""
+        data = signal
+        if self._seals.binds:
+            data = self._seals.seal(topic.key, Envelope(CONTROL, self.numbers.sender, 0, "", signal))
 
         def command(sharded: bool) -> tuple[str, bytes, bytes]:
             return ("SPUBLISH" if sharded else "PUBLISH", topic.key, data)
@@ -134,7 +144,8 @@ class Commands:
         if numbers.settled(topic.key):
 
             def command(sharded: bool) -> tuple[str, bytes, bytes]:
-                return ("SPUBLISH" if sharded else "PUBLISH", topic.key, numbers.mark(topic.key))
+                sealed = self._seals.seal(topic.key, numbers.mark(topic.key))
+                return ("SPUBLISH" if sharded else "PUBLISH", topic.key, sealed)
 
             await self._run(self.shard(topic.name), topic.key, command, tries=2)
 

@@ -20,6 +20,7 @@ from channels import telemetry
 from channels.layers.redis.commands import Commands, Policy
 from channels.layers.redis.envelope import Numbers
 from channels.layers.redis.inbox import Inbox
+from channels.layers.redis.security.seals import Seals
 from channels.layers.redis.servers import Servers
 from channels.layers.redis.subscriber import Subscriber
 from channels.layers.redis.topics import Topic
@@ -52,15 +53,22 @@ class Connections:
     Args:
         shards: makes the servers; called once per loop, they remember a cluster's map.
         policy: what calls do while a server is away.
+        seals: closes and opens envelopes.
         inbox: takes what arrives.
         needs: is asked which topics are wanted and told of interruptions.
     """
 
     def __init__(
-        self, shards: Callable[[], Sequence[Servers]], policy: Policy, inbox: Inbox, needs: Needs
+        self,
+        shards: Callable[[], Sequence[Servers]],
+        policy: Policy,
+        seals: Seals,
+        inbox: Inbox,
+        needs: Needs,
     ) -> None:
         self._shards = shards
         self._policy = policy
+        self._seals = seals
         self._inbox = inbox
         self._needs = needs
         self._lock = threading.Lock()
@@ -78,7 +86,7 @@ class Connections:
         loop = asyncio.get_running_loop()
         commands = self._loops.get(loop)
         if commands is None:
-            commands = Commands(self._shards(), self._policy, lambda: self._forget(loop))
+            commands = Commands(self._shards(), self._policy, self._seals, lambda: self._forget(loop))
             with self._lock:
                 self._loops = {**self.loops, loop: commands}
         return commands
@@ -128,11 +136,11 @@ class Connections:
 
     def _new_subscriber(self, old: Subscriber | None) -> Subscriber:
         if old is None:
-            return Subscriber(self._shards(), self._policy, self._inbox, self)
+            return Subscriber(self._shards(), self._policy, self._seals, self._inbox, self)
         old.retired = True
         self._retired = [each for each in [*self._retired, old] if not each.loop.is_closed()]
         topics = list(self._needs.wanted_topics())
-        return Subscriber(self._shards(), self._policy, self._inbox, self, topics, old.watches())
+        return Subscriber(self._shards(), self._policy, self._seals, self._inbox, self, topics, old.watches())
 
     def release(self, topics: Iterable[Topic]) -> None:
         """End subscriptions, from any thread, soon, unless the topics are wanted again by then."""

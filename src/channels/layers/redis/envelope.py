@@ -23,6 +23,8 @@ HEAD: Final = struct.Struct(">B8sQB")
 AGE: Final = struct.Struct(">d")
 MESSAGE: Final = 0x11
 MARK: Final = 0x12
+#: A signal of the layer itself, JSON; in an envelope only if that is authenticated.
+CONTROL: Final = 0x13
 
 #: Topics a sender numbers before it begins anew under another name.
 MAX_TOPICS: Final = 10_000
@@ -34,7 +36,7 @@ class Envelope(NamedTuple):
     """One thing that came in on a topic.
 
     Attributes:
-        kind: MESSAGE or MARK.
+        kind: MESSAGE, MARK or CONTROL.
         sender: whose numbers these are.
         number: of this message, or with a mark the one reached.
         channel: the channel it is meant for; empty for a group.
@@ -60,7 +62,7 @@ def unseal(data: bytes) -> Envelope | None:
         return None
     kind, sender, number, length = HEAD.unpack_from(data)
     body = HEAD.size + length
-    if kind not in (MESSAGE, MARK) or len(data) < body:
+    if kind not in (MESSAGE, MARK, CONTROL) or len(data) < body:
         return None
     return Envelope(kind, sender, number, data[HEAD.size : body].decode("ascii", "replace"), data[body:])
 
@@ -116,10 +118,10 @@ class Numbers:
         on_their_way = self._on_their_way.get(topic)
         return min(on_their_way) - 1 if on_their_way else self._latest.get(topic, 0)
 
-    def mark(self, topic: bytes) -> bytes:
-        """Return a mark for ``topic``, sealed."""
+    def mark(self, topic: bytes) -> Envelope:
+        """Return a mark for ``topic``."""
         age = AGE.pack(max(0.0, self._clock() - self._began.get(topic, self._clock())))
-        return seal(MARK, self.sender, self.settled(topic), "", age)
+        return Envelope(MARK, self.sender, self.settled(topic), "", age)
 
 
 class Watch:

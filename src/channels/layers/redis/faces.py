@@ -12,7 +12,7 @@ from redis.exceptions import NoScriptError
 from channels.layers.names import is_process_local
 from channels.layers.redis.addresses import Address, shard_of
 from channels.layers.redis.clients import blocking_client, close_blocking_client
-from channels.layers.redis.envelope import MESSAGE, Numbers, seal
+from channels.layers.redis.envelope import MESSAGE, Envelope, Numbers
 from channels.layers.redis.errors import ANSWERS, UNREACHABLE, unavailable
 from channels.layers.redis.queues import require_added
 from channels.layers.redis.scripts import SEND
@@ -81,7 +81,8 @@ class RedisSyncFace:
     def _publish(self, topic: Topic, channel: str, body: bytes) -> int:
         numbers = self._numbers()
         number = numbers.next(topic.key)
-        sealed = seal(MESSAGE, numbers.sender, number, channel, body)
+        envelope = Envelope(MESSAGE, numbers.sender, number, channel, body)
+        sealed = self._layer.seals.seal(topic.key, envelope)
 
         def publish(client: _Client) -> int:
             try:
@@ -101,7 +102,9 @@ class RedisSyncFace:
         keys = names.queue(channel)
         capacity = layer.get_capacity(channel)
         topic = names.topic("news", channel).key
-        arguments = (os.urandom(16), body, capacity, max(1, int(layer.expiry * 1000)))
+        ident = os.urandom(16)
+        entry = layer.seals.seal_entry(keys.ready, ident, body)
+        arguments = (ident, entry, capacity, max(1, int(layer.expiry * 1000)))
 
         def add(client: _Client) -> Any:
             verb = "SPUBLISH" if client.sharded else "PUBLISH"

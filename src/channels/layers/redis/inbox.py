@@ -13,6 +13,7 @@ from channels import telemetry
 from channels.exceptions import ChannelFull
 from channels.layers.local import LocalDelivery
 from channels.layers.redis.envelope import MESSAGE, Envelope
+from channels.layers.redis.security.seals import NotAuthentic
 from channels.layers.redis.topics import Topic
 from channels.typing import Message
 
@@ -56,8 +57,8 @@ class Inbox:
         self._signals = signals
         self._next_line = 0.0
 
-    def plain(self, topic: Topic, data: bytes) -> None:
-        """Take what is no envelope: the layer's own signals; anything else is counted."""
+    def signal(self, topic: Topic, data: bytes) -> None:
+        """Take one of the layer's own signals; anything else is counted."""
         if topic.kind == "news":
             self._signals.on_news(topic.name)
             return
@@ -87,15 +88,20 @@ class Inbox:
         if message is not None:
             self._deliver_to_group(topic.name, message)
 
-    def deliver_to(self, channel: str, body: bytes) -> None:
+    def deliver_to(self, channel: str, body: bytes | None) -> None:
         """Put a message on a channel of this process; one that is full misses it, and is counted."""
         message = self.open(body)
         if message is not None:
             with contextlib.suppress(ChannelFull):  # counted there; the sender is elsewhere
                 self._local.send(channel, message)
 
-    def open(self, body: bytes) -> Message | None:
-        """Return the message; one that cannot be read is counted: other keys, another format."""
+    def open(self, body: bytes | None) -> Message | None:
+        """Return the message; one that cannot be read is counted: other keys, another format.
+
+        None is what is left of an entry that was refused, and counted, before.
+        """
+        if body is None:
+            return None
         try:
             message = self._deserialize(body)
         except Exception as error:  # a serializer of one's own may raise anything
@@ -105,6 +111,11 @@ class Inbox:
             return message
         self._undecodable(TypeError(f"a message is a dict, got {type(message).__name__}"))
         return None
+
+    def refuse(self, error: NotAuthentic) -> None:
+        """Count what was not sent to where it arrived by anybody who has a key."""
+        telemetry.emit("layer.message_unauthentic", error=repr(error))
+        self._local.drops.add("unauthentic")
 
     def _undecodable(self, error: Exception) -> None:
         telemetry.emit("layer.message_undecodable", error=repr(error))

@@ -21,6 +21,7 @@ from channels.layers.redis.errors import ANSWERS, UNREACHABLE, unavailable
 from channels.layers.redis.faces import RedisSyncFace
 from channels.layers.redis.process import Process
 from channels.layers.redis.queues import Acknowledge
+from channels.layers.redis.security.seals import OldEnvelopes, Seals
 from channels.layers.serializers import registry
 from channels.layers.settings import require_limits, require_numbers
 from channels.layers.values import require_message
@@ -56,6 +57,8 @@ class RedisChannelLayer(BaseChannelLayer):
         on_unavailable: "raise" an error while Redis is away, or "wait" for it.
         unavailable_timeout: seconds to wait before raising after all.
         worker_timeout: seconds after which what a dead worker had taken goes to another.
+        old_envelopes: with encryption, what to do with messages that are not bound to where they were
+            sent, as releases before this one send them: "refuse" them, "accept" them, or "send" them too.
     """
 
     extensions: ClassVar[list[str]] = ["groups", "flush"]
@@ -76,6 +79,7 @@ class RedisChannelLayer(BaseChannelLayer):
         on_unavailable: Unavailable = "raise",
         unavailable_timeout: float = 10.0,
         worker_timeout: float = 30.0,
+        old_envelopes: OldEnvelopes = "refuse",
     ) -> None:
         require_limits(expiry, group_expiry, capacity, channel_capacity)
         require_numbers(0, random_prefix_length=random_prefix_length, unavailable_timeout=unavailable_timeout)
@@ -98,6 +102,7 @@ class RedisChannelLayer(BaseChannelLayer):
             random_prefix_length=random_prefix_length,
             expiry=expiry,
         )
+        self.seals = Seals(symmetric_encryption_keys, old_envelopes)
         self._begin()
         _layers.add(self)
 
@@ -214,7 +219,7 @@ class RedisChannelLayer(BaseChannelLayer):
                 return message, acknowledge
             await acknowledge()
 
-    def _readable(self, body: bytes) -> Message | None:
+    def _readable(self, body: bytes | None) -> Message | None:
         """Return the message; one that cannot be read is counted, and not left for others to fail on."""
         return self.process.inbox.open(body)
 

@@ -55,12 +55,17 @@ class Process:
         self.senders = Senders()
         self.inbox = Inbox(layer.local, layer.deserialize, self)
         self.connections = Connections(
-            lambda: [servers_at(address) for address in layer.addresses], layer.policy, self.inbox, self
+            lambda: [servers_at(address) for address in layer.addresses],
+            layer.policy,
+            layer.seals,
+            self.inbox,
+            self,
         )
         self.queues = Queues(
             self.names,
             self.connections.commands,
             self.connections,
+            layer.seals,
             layer.local.drops,
             layer.expiry,
             layer.worker_timeout,
@@ -234,7 +239,7 @@ class Process:
             del self._orders[number]
 
     async def _tell(self, topic: Topic, content: object) -> int:
-        return await self.commands().publish_plain(topic, json.dumps(content).encode())
+        return await self.commands().publish_signal(topic, json.dumps(content).encode())
 
     # What arrives
 

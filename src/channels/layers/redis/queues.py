@@ -17,12 +17,14 @@ from typing import Any, Final, Protocol
 
 from redis.exceptions import NoScriptError
 
+from channels import telemetry
 from channels.exceptions import ChannelFull
 from channels.layers.drops import DropCounter
 from channels.layers.redis.commands import Commands, backoff
 from channels.layers.redis.envelope import Envelope
 from channels.layers.redis.errors import RedisUnavailable
 from channels.layers.redis.scripts import ACKNOWLEDGE, FORWARD, GIVE_BACK, RENEW, SEND, SWEEP, TAKE, Script
+from channels.layers.redis.security.seals import NotAuthentic, Seals
 from channels.layers.redis.sweeper import Sweeper
 from channels.layers.redis.topics import Names, Topic
 
@@ -53,7 +55,8 @@ class Queues:
         names: of keys and topics.
         commands: returns the connections of the running loop.
         news: subscribes to the news.
-        drops: counts what expired.
+        seals: binds each entry to its queue.
+        drops: counts what expired, and what was refused.
         expiry: seconds an unread message is kept.
         lease: seconds after which what a dead process had taken goes to another.
     """
@@ -63,6 +66,7 @@ class Queues:
         names: Names,
         commands: Callable[[], Commands],
         news: News,
+        seals: Seals,
         drops: DropCounter,
         expiry: float,
         lease: float,
@@ -70,6 +74,7 @@ class Queues:
         self._names = names
         self._commands = commands
         self._news = news
+        self._seals = seals
         self._drops = drops
         self._expiry = max(1, int(expiry * 1000))
         self._lease = lease
@@ -111,7 +116,8 @@ class Queues:
 
     async def send(self, channel: str, capacity: int, body: bytes) -> None:
         """Add a message; raises ChannelFull or RedisUnavailable."""
-        arguments = (os.urandom(16), body, capacity, self._expiry)
+        ident = os.urandom(16)
+        arguments = (ident, self._sealed(channel, ident, body), capacity, self._expiry)
         added, expired = await self._script(channel, SEND, *arguments, tries=1, tells=True)
         self._sweeper.watch(channel)
         require_added(self._drops, channel, capacity, added, expired)
@@ -120,11 +126,23 @@ class Queues:
         """Add a group's message once, however many processes forward it; full queues are counted."""
         source = envelope.sender + envelope.number.to_bytes(8) + channel.encode()
         ident = hashlib.blake2b(source, digest_size=16).digest()
-        arguments = (ident, envelope.body, capacity, self._expiry)
+        arguments = (ident, self._sealed(channel, ident, envelope.body), capacity, self._expiry)
         added, expired = await self._script(channel, FORWARD, *arguments, tries=3, tells=True)
         self._sweeper.watch(channel)
         with contextlib.suppress(ChannelFull):
             require_added(self._drops, channel, capacity, added, expired)
+
+    def _sealed(self, channel: str, ident: bytes, body: bytes) -> bytes:
+        return self._seals.seal_entry(self._names.queue(channel).ready, ident, body)
+
+    def _opened(self, channel: str, ident: bytes, entry: bytes) -> bytes | None:
+        """Return the message of an entry; one that was put here from elsewhere is counted, and None."""
+        try:
+            return self._seals.open_entry(self._names.queue(channel).ready, ident, entry)
+        except NotAuthentic as error:
+            telemetry.emit("layer.message_unauthentic", error=repr(error))
+            self._drops.add("unauthentic")
+            return None
 
     def watch(self, channel: str) -> None:
         """Count what expires in ``channel`` because nobody takes it; called in a loop."""
@@ -135,38 +153,40 @@ class Queues:
         self._count_expired(expired)
         return int(left)
 
-    async def take(self, channel: str) -> tuple[bytes, Acknowledge]:
+    async def take(self, channel: str) -> tuple[bytes | None, Acknowledge]:
         """Wait for a message; returns it with the coroutine function that acknowledges it.
+
+        None in its place is one that was refused.
 
         Cancelling loses none. A first use without Redis raises RedisUnavailable; later on it
         waits until Redis is back.
         """
-        ident, body = await self._wait(channel)
+        ident, entry = await self._wait(channel)
         self._hold(channel, ident)
 
         async def acknowledge() -> None:
             await self._acknowledge(channel, ident)
 
-        return body, acknowledge
+        return self._opened(channel, ident, entry), acknowledge
 
-    async def receive(self, channel: str) -> bytes:
-        """Wait for a message and acknowledge it; cancelling loses none."""
-        ident, body = await self._wait(channel)
+    async def receive(self, channel: str) -> bytes | None:
+        """Wait for a message and acknowledge it; cancelling loses none. None is one that was refused."""
+        ident, entry = await self._wait(channel)
         self._hold(channel, ident)
         done = self._start(self._acknowledge(channel, ident))
         try:
             await asyncio.shield(done)
         except asyncio.CancelledError:
-            self._start(self._give_back(channel, ident, body))
+            self._start(self._give_back(channel, ident, entry))
             raise
-        return body
+        return self._opened(channel, ident, entry)
 
-    async def drain(self, channel: str) -> AsyncIterator[bytes]:
-        """Take and acknowledge all that waits now."""
+    async def drain(self, channel: str) -> AsyncIterator[bytes | None]:
+        """Take and acknowledge all that waits now. None is a message that was refused."""
         while taken := await self._take_now(channel):
-            ident, body = taken
+            ident, entry = taken
             self._hold(channel, ident)
-            yield body
+            yield self._opened(channel, ident, entry)
             await self._acknowledge(channel, ident)
 
     async def _wait(self, channel: str) -> tuple[bytes, bytes]:

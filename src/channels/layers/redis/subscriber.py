@@ -17,10 +17,11 @@ from redis.exceptions import MovedError, ResponseError
 
 from channels.layers.redis.addresses import Place, shard_of
 from channels.layers.redis.commands import Policy, backoff
-from channels.layers.redis.envelope import Watch, unseal
+from channels.layers.redis.envelope import CONTROL, Envelope, Watch
 from channels.layers.redis.errors import UNREACHABLE, RedisUnavailable, refused, unavailable
 from channels.layers.redis.inbox import Inbox
 from channels.layers.redis.link import SubscriptionLink
+from channels.layers.redis.security.seals import NotAuthentic, Seals
 from channels.layers.redis.servers import Servers
 from channels.layers.redis.topics import Topic
 
@@ -86,6 +87,7 @@ class Subscriber:
     Args:
         shards: the servers, in the order of ``hosts``.
         policy: what ``ensure`` does while a server is away.
+        seals: opens envelopes.
         inbox: takes what arrives.
         owner: is asked and told.
         topics: those of a subscriber that has ended; subscribed as soon as the servers allow.
@@ -96,6 +98,7 @@ class Subscriber:
         self,
         shards: Sequence[Servers],
         policy: Policy,
+        seals: Seals,
         inbox: Inbox,
         owner: Owner,
         topics: Iterable[Topic] = (),
@@ -105,6 +108,7 @@ class Subscriber:
         self.retired = False
         self._shards = shards
         self._policy = policy
+        self._seals = seals
         self._inbox = inbox
         self._owner = owner
         self._subscriptions: dict[bytes, Subscription] = {topic.key: Subscription(topic) for topic in topics}
@@ -240,15 +244,24 @@ class Subscriber:
         subscription = self._subscriptions.get(key)
         if subscription is None or self.retired:
             return
-        envelope = unseal(data)
-        if envelope is None:
-            self._inbox.plain(subscription.topic, data)
+        try:
+            envelope = self._opened(subscription.topic, data)
+        except NotAuthentic as error:
+            self._inbox.refuse(error)
+            return
+        if envelope is None or envelope.kind == CONTROL:
+            self._inbox.signal(subscription.topic, data if envelope is None else envelope.body)
             return
         missing = subscription.watch.missing(envelope)
         if missing >= 0:
             self._inbox.take(subscription.topic, envelope, missing)
         if not self._owner.wanted(subscription.topic):
             self.release([subscription.topic])
+
+    def _opened(self, topic: Topic, data: bytes) -> Envelope | None:
+        if topic.kind == "news":  # a script of Redis publishes it; it only says where to look
+            return None
+        return self._seals.open(topic.key, data)
 
     def _on_change(self, key: bytes, result: bool | ResponseError) -> None:
         subscription = self._subscriptions.get(key)

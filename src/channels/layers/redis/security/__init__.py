@@ -1,0 +1,1 @@
+"""What guards messages from others who can write to the same Redis."""
