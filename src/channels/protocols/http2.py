@@ -87,6 +87,9 @@ class HTTP2Connection(StreamWriter):
         upgraded: the HTTP/1.1 request that was answered 101; see :func:`upgrade_to_http2`.
         engine: who reads the frames, "native" or "h2"; None for the default.
 
+    Attributes:
+        abandoned: how many streams are over and yet have their places: set by whoever still works for them.
+
     Raises:
         ValueError: the request of the upgrade carries settings that are none, or there is no such engine.
     """
@@ -100,6 +103,7 @@ class HTTP2Connection(StreamWriter):
         "_over",
         "_peer_leaves",
         "_verdicts",
+        "abandoned",
     )
 
     def __init__(
@@ -110,6 +114,7 @@ class HTTP2Connection(StreamWriter):
         engine: str | None = None,
     ) -> None:
         self._limits = limits
+        self.abandoned = 0
         self._cutter = FrameCutter(limits.max_header_bytes)
         self._last_stream = 0
         self._verdicts: dict[int, _Verdict] = {}
@@ -199,6 +204,15 @@ class HTTP2Connection(StreamWriter):
             self._draining = True
             self._write_goaway(ErrorCodes.NO_ERROR, self._last_stream)
 
+    def refuse(self, stream_id: int) -> None:
+        """Refuse a request that nobody has begun to work for, so that the peer may repeat it later."""
+        telemetry.count("protocols.refused_stream", draining=False)
+        self.reset(stream_id, ErrorCodes.REFUSED_STREAM)
+        try:
+            self._guard.stream_reset()
+        except ConnectionFault as fault:
+            self._fail(fault)
+
     def _begin_stream(self, request: RequestReceived) -> None:
         self._last_stream = request.stream_id
         self._open(request)
@@ -245,7 +259,7 @@ class HTTP2Connection(StreamWriter):
 
     def _request_received(self, event: FieldsReceived) -> None:
         stream_id = event.stream_id
-        if self._draining or len(self._streams) >= self._limits.max_streams:
+        if self._draining or len(self._streams) + self.abandoned >= self._limits.max_streams:
             telemetry.count("protocols.refused_stream", draining=self._draining)
             self._reset_peer(stream_id, ErrorCodes.REFUSED_STREAM)
             return

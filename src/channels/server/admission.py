@@ -42,10 +42,18 @@ class Tally:
 
     def leave(self, host: str) -> None:
         """Forget one that was counted."""
+        self.add(host, -1)
+
+    def add(self, host: str, number: int) -> None:
+        """Count so many more, however many there are; fewer, if it is negative."""
         site = _site(host)
-        self._by_site[site] -= 1
+        self._by_site[site] += number
         if not self._by_site[site]:
             del self._by_site[site]
+
+    def is_full(self, host: str) -> bool:
+        """Whether the next one would be one too many."""
+        return self._by_site.get(_site(host), 0) >= self._most
 
     def __len__(self) -> int:
         """The number of different addresses."""
@@ -71,6 +79,7 @@ class Admission:
         shared = min(PER_ADDRESS, max(1, self.most // 4)) if self.most else PER_ADDRESS
         self.most_per_address = shared if told is None else told
         self.tally = Tally(self.most_per_address)
+        self._abandoned = 0
         # Where nothing is said, a peer that no internet leads from is taken for a proxy.
         self._any_address = told is not None
         self._proxies = proxies
@@ -95,6 +104,21 @@ class Admission:
         """Forget a connection that was counted."""
         if host is not None and self._is_counted(host):
             self.tally.leave(host)
+
+    def abandoned(self, host: str, runs: int) -> None:
+        """Count runs of the application that go on although their peer has left: each is like a connection.
+
+        Args:
+            host: the peer's address.
+            runs: how many more; negative for some that have ended.
+        """
+        if runs and self._is_counted(host):
+            self._abandoned += runs
+            self.tally.add(host, runs)
+
+    def is_crowded(self, host: str) -> bool:
+        """Whether an address has abandoned so many runs that its open connections may begin no more."""
+        return self._abandoned > 0 and self._is_counted(host) and self.tally.is_full(host)
 
     def _is_counted(self, host: str) -> bool:
         if not self.most_per_address or (self._proxies is not None and self._proxies.trusts([host, 0])):

@@ -75,9 +75,11 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "__weakref__",
+        "_abandoned",
         "_admitted",
         "_close_by",
         "_credentials",
+        "_is_lost",
         "_out",
         "_out_size",
         "_paused",
@@ -104,7 +106,8 @@ class Connection(asyncio.Protocol):
         self._admitted = credentials is not None  # with TLS, whoever accepted it has judged it
         self.client: Address | None = None
         self.server: Address | None = None
-        self.congested = self.closing = False
+        self.congested = self.closing = self._is_lost = False
+        self._abandoned = 0
         self.slot: Slot | None = None
         self.handler: Handler
         self._transport: asyncio.Transport
@@ -188,6 +191,8 @@ class Connection(asyncio.Protocol):
         self.closing, runtime = True, self.runtime
         if self._admitted and self.client is not None:
             runtime.admission.leave(self.client[0])
+            runtime.admission.abandoned(self.client[0], self._abandoned)
+        self._is_lost = True
         self._out.clear()
         runtime.timers.cancel(self)
         runtime.connections.discard(self)
@@ -299,6 +304,12 @@ class Connection(asyncio.Protocol):
         finally:
             loop.remove_writer(fileno)
             waiters.remove(waiter)
+
+    def abandoned(self, runs: int) -> None:
+        """Count runs that go on although their peer has left: they have the connection's place after it."""
+        self._abandoned += runs
+        if self._is_lost and self.client is not None:
+            self.runtime.admission.abandoned(self.client[0], runs)
 
     def pause_reading(self) -> None:
         """Leave what the peer sends in the kernel; harmless if paused already."""

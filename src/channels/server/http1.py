@@ -230,6 +230,10 @@ class HTTP1Handler:
         """Wait until the peer has read."""
         await self._connection.wait_writable()
 
+    def abandoned(self, runs: int) -> None:
+        """Count runs that go on although their peer has left."""
+        self._connection.abandoned(runs)
+
     def hold_body(self) -> None:
         """Read no more of the body; the application is behind, so the peer is not late."""
         self._held = True

@@ -229,6 +229,9 @@ class HTTP2Handler:
             self.connection.flush()
 
     def _request_received(self, request: RequestReceived) -> None:
+        if self.runtime.is_crowded(self.connection.client):
+            self.engine.refuse(request.stream_id)
+            return
         exchange = self._exchanges[request.stream_id] = HTTP2Exchange(self, request.stream_id)
         self._idle_by = NEVER
         if request.upgrade == b"websocket":

@@ -166,6 +166,12 @@ class HTTP2Exchange:
             finally:
                 self._waiters.remove(waiter)
 
+    def abandoned(self, runs: int) -> None:
+        """Count runs that go on although their stream is over, as streams of the connection."""
+        self._handler.engine.abandoned += runs
+        if self.client is not None:
+            self._handler.runtime.admission.abandoned(self.client[0], runs)
+
     def hold_body(self) -> None:
         """Leave the peer's window closed; the application is behind, so the peer is not late."""
         self._held = True

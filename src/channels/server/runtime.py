@@ -222,6 +222,13 @@ class Runtime:
         self._count_refused("descriptors", host)
         return True
 
+    def is_crowded(self, client: list[Any] | None) -> bool:
+        """Whether so many applications run for a client which has left them that it gets no more; counted."""
+        if client is None or not self.admission.is_crowded(client[0]):
+            return False
+        self._count_refused("address", client[0])
+        return True
+
     def _count_refused(self, reason: str, host: str | None) -> None:
         telemetry.count("server.connection_refused", reason=reason, client=host)
         self.warn_rarely(reason, _REFUSED[reason], host)

@@ -10,6 +10,7 @@ from typing import Any
 from channels import telemetry
 from channels.exceptions import ChannelLayerUnavailable
 from channels.server.runtime import Runtime
+from channels.server.streams.exchange import Carrier
 from channels.server.timers import NEVER, Slot
 from channels.tracebacks import exc_info_without_our_frames
 from channels.typing import Message, Scope, Wakeup
@@ -55,6 +56,7 @@ class Stream(ABC):
 
     __slots__ = (
         "__weakref__",
+        "_abandoned",
         "_killed",
         "_leave_by",
         "_waiters",
@@ -71,9 +73,14 @@ class Stream(ABC):
         self.slot: Slot | None = None
         self.task: asyncio.Task[None] | None = None
         self._leave_by = NEVER
-        self._killed = False
+        self._abandoned = self._killed = False
         self._wakeup: Wakeup | None = None
         self._waiters: list[asyncio.Future[None]] | None = None
+
+    @property
+    @abstractmethod
+    def carrier(self) -> Carrier:
+        """Who counts the run while nobody is there for it."""
 
     # Events for the application
 
@@ -160,6 +167,8 @@ class Stream(ABC):
     def _ended(self) -> None:
         self.task = None
         self._wakeup = None
+        if self._abandoned:
+            self.carrier.abandoned(-1)
         self.runtime.timers.cancel(self)
         self.runtime.streams.discard(self)
         self.runtime.left()
@@ -173,9 +182,14 @@ class Stream(ABC):
         """It returned: answer, if it should have and did not."""
 
     def peer_left(self) -> None:
-        """Nobody is there for the application any more: it has a while to return."""
+        """Nobody is there for the application any more: it has a while to return, and counts until then."""
+        if self.task is None:
+            return
+        if not self._abandoned:
+            self._abandoned = True
+            self.carrier.abandoned(1)
         limit = self.runtime.config.application_close_timeout
-        if self.task is not None and limit is not None:
+        if limit is not None:
             self._leave_by = self.runtime.timers.now + limit
             self.runtime.timers.schedule(self, self._leave_by)
 

@@ -12,7 +12,15 @@ if TYPE_CHECKING:
     from channels.server.streams.websocket import WebSocketStream
 
 
-class Exchange(Protocol):
+class Carrier(Protocol):
+    """What carries a stream, and has one place less while the run of a stream outlives it."""
+
+    def abandoned(self, runs: int) -> None:
+        """Count ``runs`` more that go on although their peer has left; fewer, if it is negative."""
+        ...
+
+
+class Exchange(Carrier, Protocol):
     """One request and its response.
 
     Attributes:
@@ -89,7 +97,7 @@ class Exchange(Protocol):
         ...
 
 
-class Link(Protocol):
+class Link(Carrier, Protocol):
     """The bytes of an open WebSocket, both ways."""
 
     @property

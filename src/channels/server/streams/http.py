@@ -12,7 +12,7 @@ from channels.protocols.events import RequestReceived
 from channels.server.files import FILES, opened
 from channels.server.runtime import Runtime
 from channels.server.streams.base import Stream, logger, named
-from channels.server.streams.exchange import Exchange
+from channels.server.streams.exchange import Carrier, Exchange
 from channels.server.streams.response import Response
 from channels.server.streams.scope import http_scope, named_request
 from channels.typing import Message
@@ -84,6 +84,11 @@ class HTTPStream(Stream):
         self._request = request
         self.start(scope)
 
+    @property
+    def carrier(self) -> Carrier:
+        """Who counts the run while nobody is there for it."""
+        return self._exchange
+
     # From the protocol
 
     def body_received(self, data: bytes) -> None:
@@ -137,7 +142,9 @@ class HTTPStream(Stream):
         else:
             self._response.answer(status, text, [(b"connection", b"close")])
             self._log()
-        self.peer_left()
+        self._gone = self._told_to_leave = True
+        super().peer_left()  # also after an answer: it was not the application's
+        self.announce()
 
     def timed_out(self) -> None:
         """The application has not answered within ``http_timeout``."""

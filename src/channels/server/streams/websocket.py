@@ -17,7 +17,7 @@ from channels.protocols.websocket import Handshake, WebSocketConnection
 from channels.server.runtime import Runtime
 from channels.server.streams.advice import handshake_refused, handshake_timed_out, is_violation
 from channels.server.streams.base import ClientDisconnected, Stream, logger, named
-from channels.server.streams.exchange import Exchange, Link
+from channels.server.streams.exchange import Carrier, Exchange, Link
 from channels.server.streams.inbox import Inbox
 from channels.server.streams.keepalive import Keepalive, Verdict
 from channels.server.streams.opening import Opening
@@ -88,6 +88,11 @@ class WebSocketStream(Stream):
         self._log("connecting")
         self._expect_within(config.websocket_connect_timeout)
         self.start(scope)
+
+    @property
+    def carrier(self) -> Carrier:
+        """Who counts the run while nobody is there for it."""
+        return self._link
 
     # From the connection, once it is open
 
