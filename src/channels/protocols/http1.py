@@ -26,6 +26,7 @@ from channels.protocols.http1_head import CHUNKED, judge, judge_trailers, refusa
 from channels.protocols.http1_known import KnownBlocks
 from channels.protocols.http1_message import MalformedMessage, ReadChunks, ReadHead
 from channels.protocols.http1_response import ResponseWriter
+from channels.protocols.underscores import has_underscores, without_underscores
 
 # Chunk sizes, extensions and trailers may take this much, and 16 bytes more for each byte of the body:
 # enough for a body in chunks of one byte, too little for a flood of extensions.
@@ -44,11 +45,13 @@ class HTTP1Limits:
         max_target: bytes of the request target; more is answered 414.
         max_header_bytes: bytes of the whole head, request line included; more is answered 431.
         max_headers: fields in a head; more is answered 431.
+        underscores: whether fields with an underscore in their names are told of.
     """
 
     max_target: int = 8192
     max_header_bytes: int = 65_536
     max_headers: int = 100
+    underscores: bool = False
 
 
 class _Reading(enum.Enum):
@@ -300,7 +303,10 @@ class HTTP1Connection(ResponseWriter):
         event, length, persistent = judge(raw, self._stream_id, limits.max_target, max_headers)
         if host_added:
             del event.headers[0]
-        else:
+        if has_underscores(event.headers):
+            if not limits.underscores:
+                event.headers = without_underscores(event.headers)
+        elif not host_added:
             self._known.remember(head, event, persistent)
         self._begin_response(event.method, event.http_version, persistent=persistent)
         self._await_body(length)

@@ -57,6 +57,7 @@ from channels.protocols.http2_headers import (
 )
 from channels.protocols.http2_stream import Stream
 from channels.protocols.http2_writer import StreamWriter
+from channels.protocols.underscores import has_underscores, without_underscores
 
 __all__ = ["HTTP2Connection", "HTTP2Limits", "upgrade_to_http2"]
 
@@ -278,7 +279,10 @@ class HTTP2Connection(StreamWriter):
         known = self._verdicts.get(id(fields)) if ended else None
         if known is None:
             request = self._judge_unknown(stream_id, fields, ended)
-            if ended:
+            if has_underscores(request.headers):
+                if not self._limits.underscores:
+                    request.headers = without_underscores(request.headers)
+            elif ended:
                 self._remember(fields, request)
             return request
         _, method, target, headers, upgrade, scheme = known

@@ -38,6 +38,7 @@ class HTTP2Limits:
         max_pending: bytes of one response that may wait for a peer that does not read. Who sends on
             without looking at ``writable`` loses the stream when they are exceeded.
         max_resets: streams that may end in RST_STREAM within one window of time (``start_window``).
+        underscores: whether fields with an underscore in their names are told of.
         max_control_frames: frames without a request or a body within one window of time.
 
     Raises:
@@ -53,6 +54,7 @@ class HTTP2Limits:
     max_pending: int = 1_048_576
     max_resets: int = 200
     max_control_frames: int = 1000
+    underscores: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.stream_window <= MAX_WINDOW:

@@ -183,6 +183,12 @@ class Config:
         group="compression",
     )
 
+    underscore_headers: bool = option(
+        # Django keeps headers by CGI's names, where X_Forwarded_For and X-Forwarded-For are one.
+        False,
+        "Hand on headers with an underscore in their names; else they are left out, as proxies do.",
+        kind=bool,
+    )
     health_path: str = option(
         "",
         "Answer this path with 200, and with 503 from the moment the server is told to stop.",

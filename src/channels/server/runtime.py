@@ -82,6 +82,7 @@ def http1_limits(config: Config) -> HTTP1Limits:
         max_target=config.max_target_size,
         max_header_bytes=config.max_head_size,
         max_headers=config.max_headers,
+        underscores=config.underscore_headers,
     )
 
 
@@ -91,6 +92,7 @@ def http2_limits(config: Config) -> HTTP2Limits:
         max_target=config.max_target_size,
         max_header_bytes=config.max_head_size,
         max_headers=config.max_headers,
+        underscores=config.underscore_headers,
         max_streams=config.http2_max_streams,
         max_pending=config.write_limit,
         max_resets=config.http2_max_resets,

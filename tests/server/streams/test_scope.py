@@ -171,3 +171,13 @@ async def test_ipv6() -> None:
     )
     assert scope["client"][0] == scope["server"][0] == "::1"
     assert len(scope["client"]) == 2
+
+
+@pytest.mark.parametrize("opening", [b"GET / HTTP/1.1\r\nHost: test\r\n\r\n", UPGRADE])
+async def test_a_header_with_underscores_is_not_taken_for_the_proxys(opening: bytes) -> None:
+    request = opening.replace(b"\r\n\r\n", b"\r\nX_Forwarded_For: 6.6.6.6\r\nX_Own: 1\r\n\r\n")
+    for options in ({}, PROXY):
+        scope = await scope_of(request, **options)
+        assert not {b"x_forwarded_for", b"x_own"} & dict(scope["headers"]).keys()
+    scope = await scope_of(request, underscore_headers=True)
+    assert dict(scope["headers"])[b"x_own"] == b"1"
