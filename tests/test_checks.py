@@ -16,6 +16,7 @@ from channels.checks import (
     check_channel_layers,
     check_distributions,
     check_origin_validation,
+    check_runserver,
 )
 from channels.consumer import AsyncConsumer
 from channels.routing import ProtocolTypeRouter, URLRouter
@@ -77,6 +78,28 @@ def test_an_application_that_cannot_be_imported_is_shown_with_its_place(
     settings.ASGI_APPLICATION = "broken_asgi.application"
     (message,) = check_asgi_application(None)
     assert message.msg.endswith(f"name 'undefined' is not defined ({tmp_path}/broken_asgi.py:2)")
+
+
+@pytest.mark.parametrize(
+    ("command", "apps", "found"),
+    [
+        (["runserver"], [], ["channels.W004"]),
+        (["runserver", "8001"], ["django.contrib.contenttypes"], ["channels.W004"]),
+        (["runserver", "--noasgi"], [], []),
+        (["runserver"], ["daphne"], []),
+        (["check"], [], []),
+        ([], [], []),
+    ],
+)
+def test_runserver_without_our_app(
+    command: list[str], apps: list[str], found: list[str], settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["manage.py", *command])
+    settings.INSTALLED_APPS = apps
+    settings.ASGI_APPLICATION = "project.asgi.application"
+    assert ids(check_runserver(None)) == found
+    settings.ASGI_APPLICATION = None
+    assert check_runserver(None) == []
 
 
 def test_without_the_setting(settings: Any) -> None:

@@ -181,9 +181,22 @@ async def test_a_root_path_is_a_whole_part():
     assert (await get(URLRouter([path("", App())]), "/root", root_path="/root"))[0] == "app"
 
 
-def test_a_consumer_class_is_not_an_application():
-    with pytest.raises(ImproperlyConfigured, match=r"write Chat\.as_asgi\(\)"):
-        URLRouter([path("x/", type("Chat", (AsyncConsumer,), {}))])
+Chat = type("Chat", (AsyncConsumer,), {})
+
+
+@pytest.mark.parametrize("forgotten", [Chat, Chat.as_asgi, SessionMiddlewareStack(Chat.as_asgi)], ids=str)
+@pytest.mark.parametrize(
+    ("where", "made"),
+    [
+        ("Route x/", lambda application: URLRouter([path("x/", application)])),
+        ("Protocol 'websocket'", lambda application: ProtocolTypeRouter({"websocket": application})),
+        ("Channel 'work'", lambda application: ChannelNameRouter({"work": application})),
+    ],
+)
+def test_a_consumer_without_as_asgi_is_not_an_application(forgotten, where, made):
+    with pytest.raises(ImproperlyConfigured, match=rf"{where} leads to .*; write Chat\.as_asgi\(\)"):
+        made(forgotten)
+    made(Chat.as_asgi())
 
 
 @pytest.mark.parametrize(

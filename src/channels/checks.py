@@ -8,14 +8,17 @@ channels.E001      ASGI_APPLICATION cannot be imported                        al
 channels.E002      the original distributions are installed over our files    always
 channels.W002      WebSockets that no origin validator guards                 ``--deploy``
 channels.W003      a layer that ends at the border of its process             ``--deploy``
+channels.W004      runserver serves WSGI: the app daphne is missing           runserver
 =================  =========================================================  ===========
 """
 
 from __future__ import annotations
 
+import sys
 from importlib import metadata
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
 from django.utils.module_loading import import_string
@@ -60,6 +63,20 @@ def check_asgi_application(app_configs: Any, **kwargs: Any) -> list[CheckMessage
             )
         ]
     return []
+
+
+def check_runserver(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Look whether ``runserver`` is about to serve WSGI, though there is an ASGI application (W004)."""
+    is_runserver = sys.argv[1:2] == ["runserver"] and "--noasgi" not in sys.argv
+    if not is_runserver or apps.is_installed("daphne") or not getattr(settings, "ASGI_APPLICATION", None):
+        return []
+    return [
+        Warning(
+            "'daphne' is missing from INSTALLED_APPS: runserver serves WSGI, and every WebSocket gets a 404.",
+            hint="Add 'daphne' to INSTALLED_APPS, best in the first place.",
+            id="channels.W004",
+        )
+    ]
 
 
 def check_distributions(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:

@@ -66,10 +66,15 @@ class ProtocolTypeRouter:
 
     Args:
         application_mapping: ASGI applications by protocol: "http", "websocket", "channel" ...
+
+    Raises:
+        ImproperlyConfigured: one of them is a consumer class without ``as_asgi()``.
     """
 
     def __init__(self, application_mapping: Mapping[str, Any]) -> None:
         self.application_mapping = application_mapping
+        for protocol, application in application_mapping.items():
+            refuse_uncalled(application, f"Protocol {protocol!r}")
 
     @functools.cached_property
     def _django(self) -> Any:
@@ -198,11 +203,7 @@ class _Route:
     def __init__(self, chain: tuple[Any, ...]) -> None:
         *outer, last = chain
         self.router = find_router(last.callback)
-        if inspect.isclass(last.callback) and issubclass(last.callback, AsyncConsumer):
-            raise ImproperlyConfigured(
-                f"Route {last.pattern} leads to the class {last.callback.__name__}; "
-                f"write {last.callback.__name__}.as_asgi()."
-            )
+        refuse_uncalled(last.callback, f"Route {last.pattern}")
         #: A consumer routes no further, so nobody inside will say that there is no route.
         self.final = any(hasattr(inside, "consumer_class") for inside in insides(last.callback))
         pattern = last.pattern if self.router is None else open_ended(last.pattern)
@@ -250,6 +251,24 @@ def insides(application: Any) -> Iterator[Any]:
         yield application
         inner = (vars(application).get(name) for name in INNER_ATTRIBUTES if hasattr(application, "__dict__"))
         application = next((candidate for candidate in inner if candidate is not None), None)
+
+
+def refuse_uncalled(application: Any, route: str) -> None:
+    """Refuse a consumer class, and one whose ``as_asgi`` nobody has called, also behind middleware.
+
+    Args:
+        application: what a route or a mapping leads to.
+        route: how the error names it.
+
+    Raises:
+        ImproperlyConfigured: it cannot serve a connection; the text says what to write.
+    """
+    for inside in insides(application):
+        named = getattr(inside, "__name__", None) == "as_asgi"
+        consumer = getattr(inside, "__self__", None) if named else inside
+        if inspect.isclass(consumer) and issubclass(consumer, AsyncConsumer):
+            what = f"as_asgi of {consumer.__name__} without a call" if named else f"class {consumer.__name__}"
+            raise ImproperlyConfigured(f"{route} leads to the {what}; write {consumer.__name__}.as_asgi().")
 
 
 def find_router(application: Any) -> URLRouter | None:
@@ -339,10 +358,15 @@ class ChannelNameRouter:
 
     Args:
         application_mapping: ASGI applications by channel name.
+
+    Raises:
+        ImproperlyConfigured: one of them is a consumer class without ``as_asgi()``.
     """
 
     def __init__(self, application_mapping: Mapping[str, Any]) -> None:
         self.application_mapping = application_mapping
+        for channel, application in application_mapping.items():
+            refuse_uncalled(application, f"Channel {channel!r}")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
         """Call the application for the scope's channel; raises ValueError if there is none."""

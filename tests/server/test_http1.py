@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import shutil
 import socket
+import ssl
 import subprocess
 from typing import Any
 
@@ -241,7 +242,7 @@ MALFORMED = {
     b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: y\r\n" * 200 + b"\r\n": 431,
     b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 70000: 431,
     b"GET / HTTP/3.1\r\nHost: a\r\n\r\n": 505,
-    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n": 400,
+    b"\x15\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n": 400,
 }
 
 
@@ -260,6 +261,19 @@ async def test_malformed_requests_are_refused_without_a_traceback(
         assert (status, headers["connection"]) == (MALFORMED[request_bytes], "close")
         assert await client.rest() == b""
     assert records(caplog) == []
+
+
+@pytest.mark.parametrize("options", [{}, {"http2": False}, {"http1_engine": "h11"}], ids=str)
+async def test_tls_to_a_port_in_clear_text_is_told(
+    options: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serve(echo, **options) as running:
+        host, port = running.server.addresses[0]
+        for _ in range(2):
+            with pytest.raises(ssl.SSLError):
+                await asyncio.open_connection(host, port, ssl=ssl.create_default_context())
+    (line,) = records(caplog)  # once a minute
+    assert line.startswith(f"A client speaks TLS to ['127.0.0.1', {port}], which speaks clear text. ")
 
 
 async def test_malformed_chunks_end_the_request(caplog: pytest.LogCaptureFixture) -> None:

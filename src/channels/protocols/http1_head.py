@@ -15,6 +15,11 @@ from channels.protocols.http1_message import MalformedMessage, RawHead, has_forb
 #: Body length of a request in chunks: only its end tells.
 CHUNKED = -1
 
+#: What a refused head says of a client that speaks TLS to a port in clear text.
+TLS_TO_CLEAR_TEXT = "this port speaks clear text, and the client TLS"
+#: How a record of a TLS handshake begins (RFC 8446 5.1): its type, and the major version.
+_TLS_HANDSHAKE = b"\x16\x03"
+
 # The target has its limit; what the rest of the request line may take beside it.
 _MAX_METHOD = 32
 _SLASH = 0x2F
@@ -72,7 +77,10 @@ def screen(data: bytes | bytearray, start: int, max_target: int, max_bytes: int)
     if first and data[first] == 0x0A:  # do not tear a CR LF apart
         first -= 1
     if has_forbidden_bytes(data[first:limit]):
-        return MalformedMessage(400, "forbidden character in the request head")
+        is_tls = data.startswith(_TLS_HANDSHAKE)
+        return MalformedMessage(
+            400, TLS_TO_CLEAR_TEXT if is_tls else "forbidden character in the request head"
+        )
     return error if len(data) > limit else None
 
 

@@ -280,6 +280,9 @@ class Config:
         1.0, "How long an idle connection may still send one request when the server stops."
     )
     lifespan_timeout: float | None = seconds(60.0, "How long lifespan startup or shutdown may take.")
+    loop_held_limit: float | None = seconds(
+        5.0, "How long one piece of code may hold the event loop before the log says where it is."
+    )
     websocket_timeout: float | None = seconds(
         86400,
         "How long a WebSocket may stay open; -1 for no limit.",

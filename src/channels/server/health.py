@@ -78,6 +78,7 @@ def probe_config(bind: str, port: int, obstacle: Callable[[], str]) -> Config:
         app=Probe(obstacle),
         endpoints=tuple(endpoint_strings(bind, port)),
         lifespan="off",
+        loop_held_limit=None,  # the server beside it looks at the same loop
         http2=False,
         # Nobody is waited for: who asks knows the answer 503 by now.
         drain_timeout=0.0,

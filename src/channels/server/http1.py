@@ -19,6 +19,7 @@ from channels.protocols.events import (
     StreamClosed,
 )
 from channels.protocols.http1_fields import PlainFields
+from channels.protocols.http1_head import TLS_TO_CLEAR_TEXT
 from channels.protocols.http2 import upgrade_to_http2
 from channels.protocols.websocket import HandshakeRejected, accept_handshake
 from channels.server.files import PIECE, FilePart, pump
@@ -37,6 +38,12 @@ logger = logging.getLogger("channels.server")
 
 #: How much a peer may send ahead of its turn before it is not read any more, in bytes.
 _AHEAD = 65536
+
+
+_TLS_TO_CLEAR_TEXT = (
+    "A client speaks TLS to %s, which speaks clear text. Open https:// and wss:// addresses where TLS "
+    "ends: at your proxy, or at an endpoint with a certificate (-e ssl:...); here it is http:// and ws://."
+)
 
 
 class _Waiting:
@@ -201,6 +208,8 @@ class HTTP1Handler:
     def _violated(self, event: ProtocolViolated) -> None:
         telemetry.count("server.bad_request", status=event.status, reason=event.reason)
         logger.debug("Bad request from %s: %s", self.client, event.reason)
+        if event.reason == TLS_TO_CLEAR_TEXT:
+            self._runtime.warn_rarely("tls to clear text", _TLS_TO_CLEAR_TEXT, self.server)
         if self._stream is None:
             self._refuse(event.status, event.reason)
         else:

@@ -24,6 +24,7 @@ from channels.server.exposure import dangers, open_to_everybody
 from channels.server.health import DRAINING, STARTING, probe_config
 from channels.server.heap import settled
 from channels.server.lifespan import Lifespan
+from channels.server.loop_watchdog import LoopWatchdog
 from channels.server.runtime import Runtime
 from channels.server.seat import Seat
 from channels.server.sockets import (
@@ -90,6 +91,7 @@ class Server:
         self._sockets: list[socket.socket] = []
         self._own_files: list[socket.socket] = []
         self._runtime: Runtime | None = None
+        self._watchdog: LoopWatchdog | None = None
         self._stop_asked = asyncio.Event()
         self._hurry = asyncio.Event()
 
@@ -102,6 +104,7 @@ class Server:
         """
         enable_loggers()
         runtime = self._runtime = Runtime(self.config, asyncio.get_running_loop())
+        self._watchdog = self._watch_loop(runtime)
         try:
             listening = [pair for place in range(len(self._endpoints)) for pair in self._open(place)]
             if self._seat is None or self._seat.number == 1:  # once for all workers
@@ -115,7 +118,7 @@ class Server:
                 self._listeners.append(await self._accept_from(sock, runtime, credentials))
         except BaseException:
             await self._close_listeners()
-            runtime.timers.close()
+            self._end_timers(runtime)
             if self.probe is not None:
                 await self.probe.stop()
             raise
@@ -126,6 +129,19 @@ class Server:
         paths = [path for path in map(open_to_everybody, self._sockets) if path is not None]
         for danger in dangers(self.config, paths):
             logger.warning("%s", danger)
+
+    def _watch_loop(self, runtime: Runtime) -> LoopWatchdog | None:
+        limit = self.config.loop_held_limit
+        if not limit:
+            return None
+        watchdog = LoopWatchdog(runtime.timers, limit)
+        watchdog.start()
+        return watchdog
+
+    def _end_timers(self, runtime: Runtime) -> None:
+        if self._watchdog is not None:
+            self._watchdog.stop()
+        runtime.timers.close()
 
     def _obstacle(self) -> str:
         """What keeps this process from taking requests."""
@@ -241,7 +257,7 @@ class Server:
         for door in doors:
             door.cancel()
         await self._lifespan.shutdown()
-        runtime.timers.close()
+        self._end_timers(runtime)
         if self.probe is not None:
             await self.probe.stop()
 
