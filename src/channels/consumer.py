@@ -11,6 +11,7 @@ from asgiref.sync import iscoroutinefunction
 from django.utils.functional import empty
 
 from channels import DEFAULT_CHANNEL_LAYER, telemetry
+from channels.advice import remedy_for
 from channels.broadcast import BROADCAST_TYPE
 from channels.db import DatabaseSyncToAsync, aclose_old_connections, connections_due
 from channels.dispatch import (
@@ -74,6 +75,8 @@ class AsyncConsumer:
         except Exception as error:
             if mailbox.failed is not None:
                 error.add_note(self._describe(mailbox.failed))
+                if remedy := remedy_for(error, self):
+                    error.add_note(remedy)
             raise
         finally:
             pumps = mailbox.close()

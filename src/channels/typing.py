@@ -67,7 +67,8 @@ class PushReceive(EventSource, Protocol):
     ``receive`` wants to see every message.
 
     The source of a WebSocket may have a method ``refusal_logged()``: whoever is about to refuse the
-    handshake, and has logged why, calls it, so that the server logs nothing beside it.
+    handshake, and has logged why, calls it, so that the server logs nothing beside it. It may have an
+    attribute ``unanswered``, which is True while the handshake was neither accepted nor refused.
     """
 
     async def receive(self) -> Message:

@@ -11,6 +11,7 @@ from typing import Any
 
 from asgiref.sync import async_to_sync
 
+from channels.advice import call_plain, tell_unanswered
 from channels.consumer import AsyncConsumer, SyncConsumer
 from channels.db import aclose_old_connections
 from channels.dispatch import passes_on
@@ -37,11 +38,12 @@ class WebsocketConsumer(SyncConsumer):
         for group in self.groups or ():
             async_to_sync(self.channel_layer.group_add)(group, self.channel_name)
         try:
-            self.connect()
+            call_plain(self, self.connect)
         except AcceptConnection:
             self.accept()
         except DenyConnection:
             self.close()
+        tell_unanswered(self)
 
     def connect(self) -> None:
         """Accept the connection; override to decide (accept, close, AcceptConnection, DenyConnection)."""
@@ -55,7 +57,7 @@ class WebsocketConsumer(SyncConsumer):
 
     def websocket_receive(self, message: Message) -> None:
         """Hand a frame to ``receive``."""
-        self.receive(**messages.received(message))
+        call_plain(self, self.receive, **messages.received(message))
 
     def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Handle a frame; override it. Only one of the two is given."""
@@ -89,7 +91,7 @@ class WebsocketConsumer(SyncConsumer):
         messages.require_groups(self)
         for group in self.groups or ():
             async_to_sync(self.channel_layer.group_discard)(group, self.channel_name)
-        self.disconnect(message["code"])
+        call_plain(self, self.disconnect, message["code"])
         raise StopConsumer
 
     def disconnect(self, code: int) -> None:
@@ -101,7 +103,7 @@ class JsonWebsocketConsumer(WebsocketConsumer):
 
     def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **kwargs: Any) -> None:
         """Decode a frame for ``receive_json``; raises ValueError for one without text."""
-        self.receive_json(self.decode_json(messages.json_text(text_data)), **kwargs)
+        call_plain(self, self.receive_json, self.decode_json(messages.json_text(text_data)), **kwargs)
 
     def receive_json(self, content: Any, **kwargs: Any) -> None:
         """Handle decoded content; override it."""
@@ -144,6 +146,7 @@ class AsyncWebsocketConsumer(AsyncConsumer):
             await self.accept()
         except DenyConnection:
             await self.close()
+        tell_unanswered(self)
 
     async def connect(self) -> None:
         """Accept the connection; override to decide (accept, close, AcceptConnection, DenyConnection)."""

@@ -120,6 +120,11 @@ class WebSocketStream(Stream):
         """Whether it was accepted and nobody has closed it yet."""
         return self._state is _OPEN
 
+    @property
+    def unanswered(self) -> bool:
+        """Whether the application has neither accepted nor refused the handshake yet."""
+        return self._state is _CONNECTING
+
     def stop(self) -> None:
         """The server stops: refuse, or close with 1012 (Service Restart)."""
         if self._state is _CONNECTING:
