@@ -28,6 +28,7 @@ from django.http import FileResponse
 from django.urls import URLPattern, URLResolver, get_resolver, set_script_prefix
 from django.utils.module_loading import import_string
 
+from channels.logs import escaped
 from channels.threads.lanes import current_lane, door, leave_thread, serving
 from channels.threads.visit import Visit, current_visit
 from channels.typing import Message, Receive, Scope, Send
@@ -194,7 +195,7 @@ class _Page:
         return await Visit(door(), call, self._describe).outcome(current_lane())
 
     def _describe(self) -> str:
-        return f"In the page {self._scope['method']} {self._scope['path']}."
+        return f"In the page {self._scope['method']} {escaped(self._scope['path'])}."
 
     # In the thread
 

@@ -3,15 +3,31 @@
 ``logging.config`` disables every logger that exists before it and is not part of it, unless the
 configuration says ``disable_existing_loggers: False``. Django's ``LOGGING`` is applied after a server
 has been imported, so without that line the traceback of a consumer would go nowhere.
+
+What a peer has sent is :func:`escaped` before it becomes a part of a line.
 """
 
 from __future__ import annotations
 
 import logging
+import re
 from typing import Final
 
 #: Loggers with these names, and those below them, are ours.
 OUR_LOGGERS: Final = ("channels", "channels_redis", "daphne", "django.channels")
+
+# Besides quotes: controls, line separators, and what makes a terminal write from right to left.
+_UNQUOTABLE = re.compile('["\\\\\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]')
+
+
+def escaped(text: str) -> str:
+    """Return text that ends neither quotes nor a line, and does not write over either."""
+    return _UNQUOTABLE.sub(_escape, text)
+
+
+def _escape(found: re.Match[str]) -> str:
+    number = ord(found[0])
+    return f"\\x{number:02x}" if number < 256 else f"\\u{number:04x}"
 
 
 def enable_loggers() -> list[str]:

@@ -213,8 +213,18 @@ def test_a_name_that_is_none(name):
 
 @pytest.mark.parametrize("header", [("a", b"b"), (b"a", "b"), (b"a", None), (None, b"b"), (b"a", 1)])
 def test_headers_are_bytes(header):
-    with pytest.raises(TypeError, match=r"pairs of bytes, not \["):
+    with pytest.raises(TypeError, match=r"pairs of bytes, not \(\w+, \w+\) for b?'?\w+"):
         asked().send_response(200, [header])
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [[(b"set-cookie", b"s3cret\n")], [(b"set-cookie", "s3cret")], [("s3cret",)], ["s3cret"], "s3cret"],
+)
+def test_an_error_shows_no_value(headers):
+    with pytest.raises((TypeError, ValueError)) as caught:
+        asked().send_response(200, headers)
+    assert "s3cret" not in str(caught.value)
 
 
 # Interim responses

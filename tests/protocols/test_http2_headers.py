@@ -175,6 +175,13 @@ def test_values_that_cannot_leave(value):
         outgoing_fields([(b"a", b"b"), (b"x", value)])
 
 
+@pytest.mark.parametrize("value", [b"s3cret\n", "s3cret", None])
+def test_an_error_shows_no_value(value):
+    with pytest.raises((TypeError, ValueError), match=r"x|bytes") as caught:
+        outgoing_fields([(b"set-cookie", b"s3cret"), (b"x", value)])
+    assert "s3cret" not in str(caught.value)
+
+
 @pytest.mark.parametrize("headers", [[("a", b"b")], [(b"a", "b")], [1], [(b"a", None)]])
 def test_what_is_no_header(headers):
     with pytest.raises(TypeError, match="pairs of bytes"):

@@ -152,6 +152,14 @@ class TestRefusal:
         )
         assert telemetry.counters["security.origin_refused"] == before + 1
 
+    async def test_a_path_does_not_end_the_line(self, caplog: pytest.LogCaptureFixture) -> None:
+        headers = [(b"origin", b"http://evil.example\nx")]
+        communicator = WebsocketCommunicator(OriginValidator(welcome, ["ex.com"]), "/", headers=headers)
+        communicator.scope["path"] = '/a\nWARNING all is well\x1b[2K"'
+        assert not (await communicator.connect(30))[0]
+        assert caplog.messages[0].isprintable()
+        assert "/a\\x0aWARNING all is well\\x1b[2K\\x22 refused" in caplog.messages[0]
+
     async def test_names_the_setting(self, settings: Any, caplog: pytest.LogCaptureFixture) -> None:
         settings.ALLOWED_HOSTS = ["ex.com"]
         assert not await comes_in(AllowedHostsOriginValidator(welcome), b"http://evil.example")

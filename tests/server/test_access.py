@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import io
 import json
+import logging
 import re
 from typing import Any
 
 import pytest
 
 from channels import telemetry
-from channels.server.access import AccessLog
-from tests.server.helpers import GET, UPGRADE, close_frame, echo, frame, records, serve
+from channels.server.access import FORMATS, AccessLog
+from tests.server.helpers import GET, LONG, UPGRADE, Recorder, close_frame, echo, frame, records, serve
 
 HTTP = {"client": "1.2.3.4:5", "path": "/a?b", "method": "GET", "status": 200, "size": 12, "time_taken": 0.5}
 WEBSOCKET = {"client": "1.2.3.4:5", "path": "/ws"}
@@ -50,6 +52,19 @@ def test_entries_may_say_more() -> None:
     when = datetime.datetime(2020, 1, 2, 3, 4, 5)
     AccessLog(stream).write_entry(None, when, "request", 200, 5, "ident", "user")
     assert stream.getvalue() == '- ident user [02/Jan/2020:03:04:05] "request" 200 5\n'
+
+
+def test_a_peer_cannot_end_the_quotes_or_the_line() -> None:
+    evil = 'x" 200 1\n1.1.1.1 - - "GET /\x1b[31m\u2028\u202e'
+    stream = io.StringIO()
+    for format in FORMATS:
+        AccessLog(stream, format)("http", "complete", {**HTTP, "client": evil + ":1", "path": "/" + evil})
+        AccessLog(stream, format)("websocket", "connected", {**WEBSOCKET, "client": evil, "path": "/" + evil})
+    AccessLog(stream).write_entry(evil, datetime.datetime.now(), evil, 200, 5, evil, evil)
+    lines = stream.getvalue().splitlines()
+    assert len(lines) == 2 * len(FORMATS) + 1
+    assert all(line.isascii() and line.isprintable() for line in lines)
+    assert all(line.count('"') == 2 for line in lines[:2])
 
 
 MORE = {**HTTP, "http_version": "1.1", "referer": 'http://x/"', "user_agent": "cu\\rl\n\x85"}
@@ -94,6 +109,86 @@ async def test_the_server_says_what_the_formats_need() -> None:
     for entry in (request, connecting, connected, disconnected):
         assert (entry["referer"], entry["user_agent"]) == ("http://x/", "test")
     assert disconnected["action"] == "disconnected"
+
+
+SECRETS = b"GET /x?a=1&Token=s3cret&%6bey=s3cret;password[]=s3cret&signature&b=2 HTTP/1.1\r\n"
+REFERER = b"Referer: http://x/y?access_token=s3cret&c=3\r\n"
+
+
+@pytest.mark.parametrize("opening", [GET, UPGRADE])
+@pytest.mark.parametrize(
+    ("options", "path", "referer"),
+    [
+        ({}, "/x", "http://x/y"),
+        (
+            {"access_log_query": True},
+            "/x?a=1&Token=***&%6bey=***;password[]=***&signature&b=2",
+            "http://x/y?access_token=***&c=3",
+        ),
+        (
+            {"access_log_query": True, "access_log_mask": ("A", "b", "c")},
+            "/x?a=***&Token=s3cret&%6bey=s3cret;password[]=s3cret&signature&b=***",
+            "http://x/y?access_token=s3cret&c=***",
+        ),
+    ],
+)
+async def test_query_strings_are_shown_where_asked_for_and_masked(
+    options: Any, path: str, referer: str, opening: bytes
+) -> None:
+    stream = io.StringIO()
+    async with serve(echo, action_logger=AccessLog(stream, "json"), **options) as running:
+        client = await running.connect()
+        await client.send(SECRETS + REFERER + opening.partition(b"\r\n")[2])
+        await client.until(b"\r\n\r\n")
+    for entry in map(json.loads, stream.getvalue().splitlines()):
+        assert (entry["path"], entry["referer"]) == (path, referer)
+
+
+async def test_other_lines_hold_no_query_strings(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    app, facts = Recorder(), list[Any]()
+    detach = telemetry.attach(lambda event, told: facts.append(told))
+    target = SECRETS.replace(b"/x?", b'/"x?')
+
+    def of(opening: bytes) -> bytes:
+        return target + opening.partition(b"\r\n")[2]
+
+    async with serve(
+        app, http_timeout=0.2, websocket_connect_timeout=0.2, application_close_timeout=0.1
+    ) as running:
+        for opening, ends in [
+            (GET, "fail"),
+            (GET, "end"),
+            (GET, ""),
+            (UPGRADE, "fail"),
+            (UPGRADE, "end"),
+            (UPGRADE, ""),
+        ]:
+            client = await running.connect()
+            await client.send(of(opening))
+            run = await app.next()
+            if ends == "fail":
+                run.fail(RuntimeError("broken"))
+            elif ends:
+                run.end()
+            assert (await client.response())[0] >= 500
+            await asyncio.wait_for(run.finished.wait(), LONG)
+        client = await running.connect()
+        await client.send(of(UPGRADE.replace(b"Version: 13", b"Version: 8")))
+        assert (await client.response())[0] == 426
+        refused = await running.connect()
+        await refused.send(of(UPGRADE))
+        run = await app.next()
+        await run.receive()
+        await run.send({"type": "websocket.close"})
+        assert (await refused.response())[0] == 403
+        run.end()
+    detach()
+    assert "GET /%22x" in caplog.text
+    assert "WebSocket /%22x was refused with 403" in caplog.text
+    assert "WebSocket handshake refused: /%22x: " in caplog.text
+    assert "s3cret" not in caplog.text
+    assert "s3cret" not in repr(facts)
 
 
 class _Broken(io.StringIO):

@@ -49,9 +49,7 @@ class Lines(dict[tuple[bytes, bytes], bytes]):
         if not isinstance(value, bytes):
             raise TypeError(value)
         if not _UNSENDABLE.isdisjoint(value):
-            raise ValueError(
-                f"The value {value!r} of header {name!r} cannot be sent: it contains CR, LF or NUL."
-            )
+            raise ValueError(f"The value of header {name!r} cannot be sent: it contains CR, LF or NUL.")
         line = b"%b: %b\r\n" % (name, value)
         if len(value) <= _MAX_KNOWN and lowered not in _UNKEPT:
             if len(self) >= MAX_LINES:
@@ -61,6 +59,19 @@ class Lines(dict[tuple[bytes, bytes], bytes]):
 
 
 lines = Lines()
+
+
+def kinds_of(headers: Any) -> str:
+    """Say what an application gave as headers, by types: values may be secrets."""
+    if not isinstance(headers, list | tuple):
+        return type(headers).__name__
+    for header in headers:
+        if not isinstance(header, list | tuple) or len(header) != 2:
+            return f"{type(header).__name__} among them"
+        name, value = header
+        if not isinstance(name, bytes) or not isinstance(value, bytes):
+            return f"({type(name).__name__}, {type(value).__name__}) for {name!r}"
+    return "these"
 
 
 def serialize(headers: Headers) -> tuple[bytes, dict[bytes, bytes]]:
@@ -74,7 +85,7 @@ def serialize(headers: Headers) -> tuple[bytes, dict[bytes, bytes]]:
         block = b"".join([lines[field] for field in headers])
         fields = {lowercase[name]: value for name, value in headers}
     except TypeError:
-        raise TypeError(f"Headers are (name, value) pairs of bytes, not {headers!r}.") from None
+        raise TypeError(f"Headers are (name, value) pairs of bytes, not {kinds_of(headers)}.") from None
     return block, fields
 
 

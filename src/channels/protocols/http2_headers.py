@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from channels.protocols.events import Headers, RequestReceived
+from channels.protocols.http1_fields import kinds_of
 from channels.protocols.http1_head import is_host, is_plain_target, judge_trailers
 from channels.protocols.http1_message import MalformedMessage, has_forbidden_bytes
 
@@ -210,10 +211,10 @@ def outgoing_fields(headers: Headers) -> Headers:
         fields = [(name, value) for header, value in headers if (name := _outgoing_name(header))]
         block = b"".join([value for _, value in fields])
     except TypeError:
-        raise TypeError(f"Headers are (name, value) pairs of bytes, not {headers!r}.") from None
+        raise TypeError(f"Headers are (name, value) pairs of bytes, not {kinds_of(headers)}.") from None
     if not _UNSENDABLE.isdisjoint(block):
-        name, value = next((n, v) for n, v in fields if not _UNSENDABLE.isdisjoint(v))
-        raise ValueError(f"The value {value!r} of header {name!r} cannot be sent: it contains CR, LF or NUL.")
+        name = next(name for name, value in fields if not _UNSENDABLE.isdisjoint(value))
+        raise ValueError(f"The value of header {name!r} cannot be sent: it contains CR, LF or NUL.")
     return fields
 
 

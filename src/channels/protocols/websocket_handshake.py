@@ -91,7 +91,11 @@ class Handshake:
             ]
         if subprotocol is not None:
             if not _is_token(subprotocol):
-                raise ValueError(f"{subprotocol!r} is no subprotocol: it must be a token (RFC 9110 5.6.2).")
+                # It is not shown: some clients send their token this way, and it may be what is given back.
+                raise ValueError(
+                    f"What accept() got, of {len(subprotocol)} characters, is no subprotocol: it must be a "
+                    "token (RFC 9110 5.6.2), without spaces and padding. Accept with a token, or with none."
+                )
             own.append((b"sec-websocket-protocol", subprotocol.encode("ascii")))
         if deflate is not None:
             own.append((b"sec-websocket-extensions", deflate.header))

@@ -16,6 +16,7 @@ from django.conf import settings
 from django.utils.http import is_same_domain
 
 from channels import telemetry
+from channels.logs import escaped
 from channels.middleware import Passage, Way
 from channels.typing import PUSH_EXTENSION, ASGIApp, Receive, Scope, Send
 
@@ -100,10 +101,11 @@ class OriginValidator(Passage):
             return None
 
     def _report(self, scope: Scope, origin: str | None) -> None:
-        telemetry.count("security.origin_refused", path=scope.get("path"), origin=origin)
+        path = escaped(str(scope.get("path", "")))
+        telemetry.count("security.origin_refused", path=path, origin=origin)
         logger.warning(
             "WebSocket %s refused with 403: %s is not allowed by %s, which is %r. %s",
-            scope.get("path", ""),
+            path,
             "a client without an Origin header" if origin is None else f"the origin {origin!r}",
             self.remedy,
             list(self.allowed_origins),

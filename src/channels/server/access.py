@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime
 import json
-import re
 from collections.abc import Callable
 from typing import Any, TextIO
+
+from channels.logs import escaped
 
 #: What happened to a WebSocket, as its line calls it.
 _WEBSOCKET_VERBS = {
@@ -61,10 +62,10 @@ class AccessLog:
         ident: str | None = None,
         user: str | None = None,
     ) -> None:
-        """Write one line; what is None, and a length of 0 bytes, shows as a hyphen."""
-        who = f"{host or '-'} {ident or '-'} {user or '-'}"
+        """Write one line, escaped; what is None, and a length of 0 bytes, shows as a hyphen."""
+        who = " ".join([escaped(name or "-") for name in (host, ident, user)])
         when = date.strftime("%d/%b/%Y:%H:%M:%S")
-        self.stream.write(f'{who} [{when}] "{request}" {status or "-"} {length or "-"}\n')
+        self.stream.write(f'{who} [{when}] "{escaped(request)}" {status or "-"} {length or "-"}\n')
         self.stream.flush()
 
 
@@ -73,18 +74,10 @@ def _combined(protocol: str, action: str, details: dict[str, Any]) -> str:
     now = datetime.datetime.now().astimezone().strftime("%d/%b/%Y:%H:%M:%S %z")
     verb = details.get("method") or _WEBSOCKET_VERBS.get(action, action.upper())
     request = f"{verb} {details['path']} HTTP/{details.get('http_version') or '-'}"
-    client, _, _ = (details["client"] or "-").rpartition(":")
-    quoted = [_escaped(details.get(name) or "-") for name in ("referer", "user_agent")]
+    client = escaped((details["client"] or "").rpartition(":")[0] or "-")
+    quoted = [escaped(details.get(name) or "-") for name in ("referer", "user_agent")]
     status, size = details.get("status") or "-", details.get("size") or "-"
-    return f'{client or "-"} - - [{now}] "{_escaped(request)}" {status} {size} "{quoted[0]}" "{quoted[1]}"\n'
-
-
-def _escaped(text: str) -> str:
-    """Nothing that a peer sends may end the quotes or the line."""
-    return _UNQUOTABLE.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
-
-
-_UNQUOTABLE = re.compile(r'["\\\x00-\x1f\x7f-\x9f]')
+    return f'{client} - - [{now}] "{escaped(request)}" {status} {size} "{quoted[0]}" "{quoted[1]}"\n'
 
 
 def _json(protocol: str, action: str, details: dict[str, Any]) -> str:

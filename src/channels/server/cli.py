@@ -66,7 +66,7 @@ def build_parser(prog: str | None, description: str) -> argparse.ArgumentParser:
         "--no-server-name", dest="server_name", action="store_const", const="", help="Send no Server header."
     )
     _add_proxies(groups["proxies"])
-    _add_logging(parser.add_argument_group("logging"))
+    _add_logging(groups["logging"])
     parser.add_argument("application", help="The application to serve, as path.to.module:instance.path.")
     return parser
 
@@ -103,6 +103,7 @@ def _add_option(group: argparse._ArgumentGroup, name: str, spec: dataclasses.Fie
     metavar = about["metavar"] or about["unit"].upper() or ("N" if about["kind"] is int else None)
     unit = f" ({about['unit']})" if about["unit"] and about["metavar"] else ""
     shown = "none" if spec.default in (None, "") else spec.default
+    shown = ",".join(shown) if isinstance(shown, tuple) else shown
     text = f"{about['doc']}{unit} [{shown}]".replace("%", "%%")
     flags = about["flags"] or (f"--{name.replace('_', '-')}",)
     if about["kind"] is bool:

@@ -189,6 +189,19 @@ class Config:
         "Hand on headers with an underscore in their names; else they are left out, as proxies do.",
         kind=bool,
     )
+    access_log_query: bool = option(
+        False,
+        "Show query strings in the access log, masked as --access-log-mask says.",
+        kind=bool,
+        group="logging",
+    )
+    access_log_mask: tuple[str, ...] = option(
+        ("token", "access_token", "key", "password", "signature"),
+        "Of these keys of a query string the access log shows no values: a list with commas.",
+        kind=words,
+        metavar="KEYS",
+        group="logging",
+    )
     health_path: str = option(
         "",
         "Answer this path with 200, and with 503 from the moment the server is told to stop.",

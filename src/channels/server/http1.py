@@ -28,6 +28,7 @@ from channels.server.streams.http import HTTPStream
 from channels.server.streams.pace import BodyPace
 from channels.server.streams.response import Response
 from channels.server.streams.websocket import WebSocketStream
+from channels.server.targets import path_of
 from channels.server.timers import NEVER, Slot
 from channels.typing import Headers
 
@@ -178,7 +179,7 @@ class HTTP1Handler:
         try:
             handshake = request.handshake or accept_handshake(request)
         except HandshakeRejected as error:
-            logger.warning("WebSocket handshake refused: %r: %s", request.target, error.reason)
+            logger.warning("WebSocket handshake refused: %s: %s", path_of(request.target), error.reason)
             telemetry.count("server.bad_handshake", status=error.status, reason=error.reason)
             self._refuse(error.status, error.reason, error.headers)
         else:

@@ -29,6 +29,7 @@ from channels.server.http2_exchange import CANCEL, HTTP2Exchange
 from channels.server.streams.http import HTTPStream
 from channels.server.streams.response import Response
 from channels.server.streams.websocket import WebSocketStream
+from channels.server.targets import path_of
 from channels.server.timers import NEVER, Slot
 
 if TYPE_CHECKING:
@@ -244,7 +245,7 @@ class HTTP2Handler:
         try:
             handshake = accept_handshake(request)
         except HandshakeRejected as error:
-            logger.warning("WebSocket handshake refused: %r: %s", request.target, error.reason)
+            logger.warning("WebSocket handshake refused: %s: %s", path_of(request.target), error.reason)
             telemetry.count("server.bad_handshake", status=error.status, reason=error.reason)
             response = Response(self.runtime, exchange, "http.response", head_only=False)
             response.answer(error.status, error.reason, error.headers)

@@ -15,6 +15,7 @@ from channels.server.streams.base import Stream, logger, named
 from channels.server.streams.exchange import Carrier, Exchange
 from channels.server.streams.response import Response
 from channels.server.streams.scope import http_scope, named_request
+from channels.server.targets import path_of, shown
 from channels.typing import Message
 
 _BODY: dict[str, Callable[[Response, Message], bool]] = {
@@ -55,13 +56,11 @@ class HTTPStream(Stream):
         "_told_to_leave",
         "_waiting",
         "method",
-        "target",
     )
 
     def __init__(self, request: RequestReceived, runtime: Runtime, exchange: Exchange) -> None:
         self.method = request.method
-        self.target = request.target.decode("ascii", "replace")
-        super().__init__(runtime, f"{self.method} {self.target}")
+        super().__init__(runtime, f"{self.method} {path_of(request.target)}")
         self._exchange = exchange
         self._chunks = _NO_BODY if request.ended else deque()
         self._waiting = 0
@@ -247,10 +246,10 @@ class HTTPStream(Stream):
     def _details(self) -> dict[str, Any]:
         return {
             "client": named(self._client),
-            "path": self.target,
+            "path": shown(self._request.target.decode("ascii", "replace"), self.runtime.config),
             "method": self.method,
             "status": self._response.status,
             "size": self._response.size,
             "time_taken": time.monotonic() - self._started_at,
-            **named_request(self._request),
+            **named_request(self._request, self.runtime.config),
         }

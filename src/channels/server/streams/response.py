@@ -285,9 +285,14 @@ def checked_headers(headers: Any) -> Headers:
         try:
             name, value = header
         except (TypeError, ValueError):
-            raise TypeError(f"Headers are pairs (name, value) of bytes, got {header!r}.") from None
+            raise TypeError(
+                f"Headers are pairs (name, value) of bytes, got {type(header).__name__} among them."
+            ) from None
         if not isinstance(name, bytes) or not isinstance(value, bytes):
-            raise TypeError(f"Header names and values are bytes, got {name!r}: {value!r}. Encode them first.")
+            raise TypeError(
+                f"Header names and values are bytes, got {type(value).__name__} for {name!r}. "
+                "Encode them first."
+            )
         pairs.append((name, value))
     return pairs
 

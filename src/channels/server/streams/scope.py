@@ -7,10 +7,12 @@ from urllib.parse import unquote_to_bytes
 
 from channels.protocols.events import RequestReceived
 from channels.protocols.http1_head import tokens
+from channels.server.config import Config
 from channels.server.proxies.nodes import doubt, is_secure
 from channels.server.proxies.root_path import read_root_path, take_out
 from channels.server.runtime import Runtime
 from channels.server.streams.exchange import Exchange
+from channels.server.targets import shown
 from channels.server.trust import outermost
 from channels.typing import PUSH_EXTENSION as PUSH
 from channels.typing import Scope
@@ -135,12 +137,13 @@ def _apply_proxy(scope: dict[str, Any], scheme: str, runtime: Runtime) -> None:
         scope["scheme"] = _SECURE[scheme] if secure else scheme
 
 
-def named_request(request: RequestReceived) -> dict[str, str | None]:
+def named_request(request: RequestReceived, config: Config) -> dict[str, str | None]:
     """Return what of a request's head the access log can tell, apart from its line."""
     fields = dict(request.headers)
+    referer = _text(fields.get(b"referer"))
     return {
         "http_version": request.http_version,
-        "referer": _text(fields.get(b"referer")),
+        "referer": None if referer is None else shown(referer, config),
         "user_agent": _text(fields.get(b"user-agent")),
     }
 

@@ -25,6 +25,7 @@ from channels.server.streams.outgoing import frames_of, payloads
 from channels.server.streams.pace import Pace
 from channels.server.streams.scope import named_request, websocket_scope
 from channels.server.streams.states import FAILED, LOST, NORMAL, POLICY, RESTARTING, State
+from channels.server.targets import path_of, shown
 from channels.server.timers import NEVER
 from channels.typing import Message
 
@@ -67,7 +68,7 @@ class WebSocketStream(Stream):
     def __init__(
         self, request: RequestReceived, handshake: Handshake, runtime: Runtime, exchange: Exchange, link: Link
     ) -> None:
-        super().__init__(runtime, f"WebSocket {request.target.decode('ascii', 'replace')}")
+        super().__init__(runtime, f"WebSocket {path_of(request.target)}")
         self._state = _CONNECTING
         self._link = link
         self._opening: Opening | None = Opening(handshake, runtime, exchange)
@@ -431,9 +432,10 @@ class WebSocketStream(Stream):
             self.runtime.log("websocket", action, functools.partial(self._details, self._request, status))
 
     def _details(self, request: RequestReceived, status: int) -> dict[str, Any]:
-        path = self.label.removeprefix("WebSocket ")
+        config = self.runtime.config
+        path = shown(request.target.decode("ascii", "replace"), config)
         answered = {"status": status} if status else {}
-        return {"client": named(self._client), "path": path, **answered, **named_request(request)}
+        return {"client": named(self._client), "path": path, **answered, **named_request(request, config)}
 
 
 _Action = Callable[[WebSocketStream, Message], None]

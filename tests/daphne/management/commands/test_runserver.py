@@ -172,6 +172,13 @@ def test_the_log(
     )
 
 
+def test_a_peer_cannot_end_the_line(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "django.channels.server")
+    details = {"method": "GET", "path": '/x"\n', "client": "a\x1b[2K:1", "time_taken": 0.5, "status": 200}
+    Command().log_action("http", "complete", details)
+    assert caplog.messages == ["HTTP GET /x\\x22\\x0a 200 [0.50, a\\x1b[2K:1]"]
+
+
 SETTINGS = """
 SECRET_KEY = "test"
 DEBUG = True
