@@ -176,7 +176,8 @@ OPENINGS = {
     "without a version": (426, UPGRADE.replace(b"Sec-WebSocket-Version: 13\r\n", b"")),
     "without Host": (400, UPGRADE.replace(b"Host: test\r\n", b"")),
     "with two Hosts": (400, UPGRADE.replace(b"Host: test\r\n", b"Host: test\r\nHost: test\r\n")),
-    "with subprotocols that are none": (400, UPGRADE[:-2] + b"Sec-WebSocket-Protocol: a, b c\r\n\r\n"),
+    "with subprotocols that are no text": (400, UPGRADE[:-2] + b"Sec-WebSocket-Protocol: a, \xe9\r\n\r\n"),
+    "with two origins": (403, UPGRADE[:-2] + b"Origin: http://a\r\nOrigin: http://b\r\n\r\n"),
     "with a subprotocol twice": (400, UPGRADE[:-2] + b"Sec-WebSocket-Protocol: a, a\r\n\r\n"),
 }
 

@@ -61,7 +61,13 @@ async def comes_in(application: ASGIApp, origin: bytes | None) -> bool:
         ("http://*", b"http://ex.com", False),
         ("http://ex.com", b"http://ex.com:abc", False),
         ("http://ex.com", b"http://ex.com:99999", False),
-        ("foo://ex.com", b"foo://ex.com", False),
+        ("foo://ex.com", b"foo://ex.com", True),
+        ("foo://ex.com", b"foo://ex.com:7", False),
+        ("foo://ex.com", b"bar://ex.com", False),
+        ("ex.com", b"foo://ex.com", False),
+        ("ex.com", b"ws://ex.com", False),
+        ("ex.com", b"chrome-extension://ex.com", False),
+        ("ex.com", b"http://ex.com:abc", False),
         ("foo://ex.com:7", b"foo://ex.com:7", True),
         ("null", b"null", False),
         ("ex.com", b"", False),
@@ -72,6 +78,52 @@ async def comes_in(application: ASGIApp, origin: bytes | None) -> bool:
 )
 async def test_patterns(pattern: str, origin: bytes | None, allowed: bool) -> None:
     assert await comes_in(OriginValidator(welcome, ["never.example", pattern]), origin) is allowed
+
+
+@pytest.mark.parametrize("scheme", ["ws", "wss"])
+@pytest.mark.parametrize(
+    ("pattern", "origin", "over_tls"),
+    [
+        ("ex.com", b"http://ex.com", False),
+        (".ex.com", b"http://a.ex.com:8000", False),
+        ("ex.com", b"https://ex.com", True),
+        ("http://ex.com", b"http://ex.com", True),
+        ("*", b"http://ex.com", True),
+    ],
+)
+async def test_a_page_is_as_safe_as_its_websocket(
+    pattern: str, origin: bytes, over_tls: bool, scheme: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    headers = [(b"origin", origin)]
+    communicator = WebsocketCommunicator(OriginValidator(welcome, [pattern]), "/", headers=headers)
+    communicator.scope["scheme"] = scheme
+    assert (await communicator.connect(30))[0] is (scheme == "ws" or over_tls)
+    assert ("The page came without TLS" in caplog.text) == (scheme == "wss" and not over_tls)
+    await communicator.disconnect(timeout=30) if scheme == "ws" or over_tls else await communicator.wait(30)
+
+
+class _Lenient(OriginValidator):
+    """Has a rule of its own."""
+
+    def validate_origin(self, parsed_origin: Any) -> bool:
+        return bool(parsed_origin.hostname == "ex.com")
+
+
+async def test_the_rules_of_a_subclass_are_its_own() -> None:
+    headers = [(b"origin", b"http://ex.com")]
+    communicator = WebsocketCommunicator(_Lenient(welcome, []), "/", headers=headers)
+    communicator.scope["scheme"] = "wss"
+    assert (await communicator.connect(30))[0]
+    await communicator.disconnect(timeout=30)
+
+
+@pytest.mark.parametrize("pattern", ["*", "ex.com"])
+async def test_two_origins_are_refused(pattern: str, caplog: pytest.LogCaptureFixture) -> None:
+    headers = [(b"origin", b"http://ex.com"), (b"origin", b"http://ex.com")]
+    communicator = WebsocketCommunicator(OriginValidator(welcome, [pattern]), "/", headers=headers)
+    assert await communicator.connect(30) == (False, 1000)
+    await communicator.wait(30)
+    assert "A browser sends one Origin" in caplog.text
 
 
 async def test_only_websockets_are_judged() -> None:

@@ -148,3 +148,14 @@ async def test_stop_closes_websockets_with_1012() -> None:
         assert (await run.receive())["type"] == "websocket.disconnect"
         run.end()
         await asyncio.wait_for(stopping, LONG)
+
+
+async def test_a_subprotocol_that_is_none_and_two_origins() -> None:
+    app = Recorder()
+    async with serve(app) as running, h2_client(running) as client:
+        await client.request([*CONNECT, ("sec-websocket-protocol", "Bearer abc, , chat")], end=False)
+        run = await app.next()
+        assert run.scope["subprotocols"] == ["Bearer abc", "chat"]
+        run.end()
+        stream = await client.request([*CONNECT, ("origin", "http://a"), ("origin", "http://a")], end=False)
+        assert (await client.response(stream))[0] == 403

@@ -35,6 +35,8 @@ _PERSONAL = (
     (b"authorization", b"\r\nAuthorization: ", _is_secret),
 )
 _KEY = 0
+#: Bytes of a subprotocol that is one; what is longer is somebody's token.
+_MAX_SUBPROTOCOL = 32
 _NAMES = frozenset(name for name, _, _ in _PERSONAL)
 
 
@@ -164,10 +166,12 @@ class KnownBlocks:
 
 
 def _handshake(event: RequestReceived) -> Handshake | None:
-    """What a handshake asks for, without its key; None if the request cannot open a WebSocket."""
+    """What a handshake asks for, without its key; None if it opens nothing, or only one client says it."""
     try:
         handshake = accept_handshake(event)
     except HandshakeRejected:
+        return None
+    if any(len(offered) > _MAX_SUBPROTOCOL for offered in handshake.subprotocols):
         return None
     handshake.key = b""
     return handshake

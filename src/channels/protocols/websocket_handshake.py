@@ -113,6 +113,8 @@ def accept_handshake(request: RequestReceived) -> Handshake:
     fields = dict(request.headers)
     if len(fields) != len(request.headers):
         fields = _joined(request.headers)
+        if [name for name, _ in request.headers].count(b"origin") > 1:
+            raise HandshakeRejected(403, "Origin is repeated")  # RFC 6454 7.3: which one is true?
     modern = request.http_version == "2"
     if not modern:
         _check_upgrade(request, fields)
@@ -158,10 +160,14 @@ def _key(fields: dict[bytes, bytes]) -> bytes:
 
 
 def _subprotocols(fields: dict[bytes, bytes]) -> list[str]:
+    """What is offered. Some clients put a token with its scheme or padding there, which is no subprotocol."""
     value = fields.get(b"sec-websocket-protocol")
     if value is None:
         return []
-    offered = [part.strip(" \t") for part in value.decode("latin-1").split(",")]
-    if not all(map(_is_token, offered)) or len(set(offered)) != len(offered):
-        raise HandshakeRejected(400, "Sec-WebSocket-Protocol must be a list of different tokens")
+    if not value.isascii():
+        raise HandshakeRejected(400, "Sec-WebSocket-Protocol must be ASCII")
+    # RFC 9110 5.6.1.2: empty elements of a list are ignored.
+    offered = [element for part in value.decode("ascii").split(",") if (element := part.strip(" \t"))]
+    if len(set(offered)) != len(offered):
+        raise HandshakeRejected(400, "Sec-WebSocket-Protocol must be a list of different subprotocols")
     return offered

@@ -23,8 +23,15 @@ from channels.typing import PUSH_EXTENSION, ASGIApp, Receive, Scope, Send
 logger = logging.getLogger("channels.security")
 
 _DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
+#: What a pattern without a scheme means.
+_OF_PAGES = frozenset({"http", "https"})
 #: What the log says to do.
 _ADD_IT = "If pages from there are yours, add their host to it."
+_TOO_MANY = "A browser sends one Origin; look for a program or a proxy that adds another."
+_NO_TLS = (
+    "The page came without TLS, and the WebSocket has it. Serve the page over https, or name its origin with "
+    "the scheme in an OriginValidator."
+)
 _NO_BROWSER = "Browsers send one; a program of yours has to send the header of an allowed site, too."
 
 
@@ -36,7 +43,8 @@ class OriginValidator(Passage):
         allowed_origins: patterns, of which one must match: ``"*"`` for all, also without an
             Origin; ``"example.com"`` for a host; ``".example.com"`` for a domain and all
             below it; with a scheme, as in ``"https://.example.com:8443"``, for that scheme
-            and port (the scheme's own if there is none).
+            and port (the scheme's own if there is none). Without a scheme a pattern means pages
+            over http and https, where the WebSocket has TLS only over https.
 
     Calling it raises ValueError if the scope is not of a WebSocket.
     """
@@ -55,10 +63,13 @@ class OriginValidator(Passage):
                 "You cannot use OriginValidator on a non-WebSocket connection, "
                 f"got a scope of type {scope['type']!r}."
             )
-        origin = origin_of(scope)
-        if self.valid_origin(_parse(origin)):
+        origins = origins_of(scope)
+        origin = ", ".join(origins) if origins else None
+        parsed = _parse(origin) if len(origins) < 2 else None
+        less_safe = parsed is not None and is_less_safe(scope, parsed)
+        if len(origins) < 2 and self.valid_origin(parsed) and not (less_safe and _only_by_host(self, parsed)):
             return self.application
-        self._report(scope, origin)
+        self._report(scope, origin, _TOO_MANY if len(origins) > 1 else _NO_TLS if less_safe else "")
         source = scope.get("extensions", {}).get(PUSH_EXTENSION)
         if (note := getattr(source, "refusal_logged", None)) is not None:
             note()
@@ -84,11 +95,11 @@ class OriginValidator(Passage):
             return False
         parsed_pattern, host = _parse_pattern(pattern)
         if not parsed_pattern.scheme:
-            return is_same_domain(origin_host, host)
+            return parsed_origin.scheme in _OF_PAGES and is_same_domain(origin_host, host)
         port = self.get_origin_port(parsed_origin)
         return (
             parsed_pattern.scheme == parsed_origin.scheme
-            and port is not None
+            and (port is not None or parsed_origin.scheme not in _DEFAULT_PORTS)
             and port == self.get_origin_port(parsed_pattern)
             and is_same_domain(origin_host, parsed_pattern.hostname or "")
         )
@@ -100,7 +111,7 @@ class OriginValidator(Passage):
         except ValueError:  # not a number, or too large for a port
             return None
 
-    def _report(self, scope: Scope, origin: str | None) -> None:
+    def _report(self, scope: Scope, origin: str | None, remedy: str) -> None:
         path = escaped(str(scope.get("path", "")))
         telemetry.count("security.origin_refused", path=path, origin=origin)
         logger.warning(
@@ -109,7 +120,7 @@ class OriginValidator(Passage):
             "a client without an Origin header" if origin is None else f"the origin {origin!r}",
             self.remedy,
             list(self.allowed_origins),
-            _NO_BROWSER if origin is None else _ADD_IT,
+            remedy or (_NO_BROWSER if origin is None else _ADD_IT),
         )
 
 
@@ -159,12 +170,28 @@ class WebsocketDenier:
         return app
 
 
-def origin_of(scope: Scope) -> str | None:
-    """Return the Origin header of a connection, or None."""
-    for name, value in scope.get("headers", ()):
-        if name == b"origin":
-            return bytes(value).decode("latin1")
-    return None
+def origins_of(scope: Scope) -> list[str]:
+    """Return the Origin headers of a connection; RFC 6454 section 7.3 knows one at most."""
+    return [bytes(value).decode("latin1") for name, value in scope.get("headers", ()) if name == b"origin"]
+
+
+def is_less_safe(scope: Scope, origin: ParseResult) -> bool:
+    """Whether the page came in clear text, where others could change it, and the WebSocket does not."""
+    return scope.get("scheme") == "wss" and origin.scheme == "http"
+
+
+def _only_by_host(validator: OriginValidator, origin: ParseResult | None) -> bool:
+    """Whether none but patterns without a scheme let an Origin in; rules of a subclass are its own."""
+    if any(getattr(type(validator), name) is not getattr(OriginValidator, name) for name in _RULES):
+        return False
+    return not any(
+        pattern == "*" or ("://" in pattern and validator.match_allowed_origin(origin, pattern))
+        for pattern in validator.allowed_origins
+    )
+
+
+#: The methods that decide who comes in.
+_RULES = ("valid_origin", "validate_origin", "match_allowed_origin")
 
 
 @functools.lru_cache(maxsize=256)
@@ -179,6 +206,7 @@ def _parse(origin: str | None) -> ParseResult | None:
         return None
     try:
         parsed = urlparse(origin.lower())
-        return parsed if parsed.hostname is not None else None
-    except ValueError:  # as of an IPv6 address without its closing bracket
+        _ = parsed.port
+    except ValueError:  # as of an IPv6 address without its closing bracket, or of a port that is none
         return None
+    return parsed if parsed.hostname is not None else None

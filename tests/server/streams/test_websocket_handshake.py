@@ -198,3 +198,28 @@ async def test_an_accept_that_cannot_be_sent_leaves_the_handshake_open(header: t
             await run.send({"type": "websocket.accept", "headers": [header]})
         run.fail(caught.value)
         assert (await client.response())[0] == 500
+
+
+@pytest.mark.parametrize(
+    ("value", "offered"),
+    [(b"", []), (b"a,", ["a"]), (b"Bearer abc", ["Bearer abc"]), (b"chat, dG9rZW4=", ["chat", "dG9rZW4="])],
+)
+async def test_a_subprotocol_may_be_offered_that_is_none(value: bytes, offered: list[str]) -> None:
+    request = UPGRADE[:-2] + b"Sec-WebSocket-Protocol: " + value + b"\r\n\r\n"
+    for _ in range(2):  # the second time its lines are known
+        async with asked(request) as (run, client, _):
+            assert run.scope["subprotocols"] == offered
+            await run.receive()
+            for none in [one for one in offered if one not in ("a", "chat")]:
+                with pytest.raises(ValueError, match="is no subprotocol"):
+                    await run.send({"type": "websocket.accept", "subprotocol": none})
+            await run.send({"type": "websocket.accept", "subprotocol": "chat"})
+            assert b"sec-websocket-protocol: chat" in await client.until(b"\r\n\r\n")
+            run.end()
+
+
+async def test_two_origins_are_403() -> None:
+    async with serve(echo) as running:
+        client = await running.connect()
+        await client.send(UPGRADE[:-2] + b"Origin: http://a\r\nOrigin: http://a\r\n\r\n")
+        assert (await client.response())[0] == 403
