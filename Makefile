@@ -5,13 +5,14 @@ MINUTES ?= 10
 dev = @sh scripts/environment.sh dev .venv
 python = .venv/bin/python
 
-.PHONY: help demo test chaos conformance fuzz lint types format bench bench-quick bench-render docs dist clean
+.PHONY: help demo test chaos conformance security fuzz lint types format bench bench-quick bench-render docs dist clean
 
 help:
 	@echo "make demo     serve the chat example on http://127.0.0.1:$(PORT)"
 	@echo "make test     install what the tests need, then lint, types, layering and every test"
 	@echo "make chaos    the channel layers' tests in numbers at full size, with their figures (minutes)"
 	@echo "make conformance   the protocols case by case, then Autobahn's suite (PYTHON27=...; an hour)"
+	@echo "make security   bad input, case by case: directly, and behind Debian's nginx and HAProxy"
 	@echo "make fuzz     both HTTP/1.1 engines compared, then all fuzzers with new inputs (MINUTES=$(MINUTES))"
 	@echo "make lint     ruff and the import contracts"
 	@echo "make types    mypy --strict"
@@ -41,6 +42,11 @@ conformance:
 	$(dev)
 	@$(python) -m pytest -q tests/conformance
 	@sh scripts/autobahn.sh
+
+security:
+	@sh scripts/programs.sh
+	$(dev)
+	@$(python) -m pytest -q tests/security tests/conformance/test_http1_rfc9112.py tests/conformance/test_http2_rfc9113.py
 
 fuzz:
 	$(dev)

@@ -3,12 +3,15 @@
 set -eu
 
 missing=
+PATH=$PATH:/usr/sbin
 need() { command -v "$1" >/dev/null 2>&1 || missing="$missing $2"; }
 need chromium chromium
 need chromedriver chromium-driver
 need redis-server redis-server
 need curl curl
 need h2load nghttp2-client
+need nginx nginx-light
+need haproxy haproxy
 [ -n "$missing" ] || exit 0
 
 if ! command -v apt-get >/dev/null 2>&1; then

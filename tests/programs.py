@@ -7,12 +7,19 @@ import shutil
 
 import pytest
 
-PACKAGES = {"chromedriver": "chromium-driver", "h2load": "nghttp2-client", "nghttp": "nghttp2-client"}
+PACKAGES = {
+    "chromedriver": "chromium-driver",
+    "h2load": "nghttp2-client",
+    "nghttp": "nghttp2-client",
+    "nginx": "nginx-light",
+}
+#: Where Debian puts what only root is thought to run.
+_PATH = os.environ.get("PATH", os.defpath) + os.pathsep + "/usr/sbin"
 
 
 def require(program: str) -> str:
     """The path of a program, or the end of this test, saying what to install."""
-    path = shutil.which(program)
+    path = shutil.which(program, path=_PATH)
     if path is not None:
         return path
     package = PACKAGES.get(program, program)
