@@ -5,7 +5,7 @@ MINUTES ?= 10
 dev = @sh scripts/environment.sh dev .venv
 python = .venv/bin/python
 
-.PHONY: help demo test chaos conformance security fuzz lint types format bench bench-quick bench-render docs dist clean
+.PHONY: help demo test chaos conformance security fuzz lint types format bench bench-quick bench-render docs dist upgrade lowest clean
 
 help:
 	@echo "make demo     serve the chat example on http://127.0.0.1:$(PORT)"
@@ -22,6 +22,8 @@ help:
 	@echo "make bench-render  write the pages again from the last results"
 	@echo "make docs     write docs/reference/ from the docstrings"
 	@echo "make dist     build django-fairway and the three empty distributions into dist/"
+	@echo "make upgrade  pin the newest allowed releases for the tests, and ask for known vulnerabilities"
+	@echo "make lowest   a quick part of the tests with the lowest releases that are allowed"
 	@echo "make clean    remove what the other words made"
 
 demo:
@@ -86,6 +88,13 @@ docs:
 dist:
 	$(dev)
 	@$(python) scripts/dist.py dist
+
+upgrade:  # not after $(dev): it is what helps when a pin and pyproject.toml disagree
+	@sh scripts/upgrade.sh
+
+lowest:
+	$(dev)
+	@sh scripts/lowest.sh
 
 clean:
 	rm -rf .venv .venv-* dist build .coverage* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

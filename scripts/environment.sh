@@ -6,7 +6,8 @@
 #   scripts/environment.sh dev .venv-3.13 3.13      the same for that Python (exit 3: there is none)
 #   scripts/environment.sh --python 3.13            print the interpreter that would be used
 #
-# A stamp inside the environment remembers for which pyproject.toml and which of this file it was made.
+# The releases are those of scripts/constraints.txt, which `make upgrade` renews.
+# A stamp inside the environment remembers for which of these files it was made.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -42,7 +43,7 @@ if [ "$1" = --python ]; then find_python "${2:-}"; exit; fi
 
 kind=$1 venv=$2 version=${3:-}
 stamp=$venv/.made-for-$kind
-sum=$(cat pyproject.toml scripts/environment.sh scripts/written-for-channels.txt | cksum)
+sum=$(cat pyproject.toml scripts/environment.sh scripts/constraints.txt scripts/written-for-channels.txt | cksum)
 [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$sum" ] && exit 0
 python=$(find_python "$version")
 [ -x "$venv/bin/python" ] || { echo "Making $venv with $("$python" --version) ..."; "$python" -m venv "$venv"; }
@@ -50,7 +51,7 @@ case $kind in dev) what='.[dev]' ;; *) what='.' ;; esac
 echo "Installing Fairway and what the $kind environment needs into $venv ..."
 # An environment from before the distribution had its name: two of them would share the same files.
 "$venv/bin/python" -m pip uninstall -qq --disable-pip-version-check --yes fairway 2>/dev/null
-"$venv/bin/python" -m pip install -qq --disable-pip-version-check -e "$what"
+"$venv/bin/python" -m pip install -qq --disable-pip-version-check -c scripts/constraints.txt -e "$what"
 # What tests/compat/test_packages.py runs. Their dependencies would bring the originals over our files.
 [ "$kind" = runtime ] ||
     "$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-deps -r scripts/written-for-channels.txt

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
+import tempfile
+from typing import NoReturn
 
 import pytest
 
@@ -22,7 +26,29 @@ def require(program: str) -> str:
     if path is not None:
         return path
     package = PACKAGES.get(program, program)
-    missing = f"{program} is not installed. Install it: apt-get install {package}"
+    return _missing(f"{program} is not installed. Install it: apt-get install {package}")
+
+
+def require_index() -> None:
+    """The package index answers, or this test ends: it installs what others have published."""
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--no-cache-dir",
+        "--dest",
+        ".",
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run([*command, "hyperframe"], cwd=folder, capture_output=True, check=False)
+    if done.returncode:
+        _missing("pip cannot reach a package index. Tests that install from it need one.")
+
+
+def _missing(missing: str) -> NoReturn:
     if os.environ.get("CI") == "true":
         pytest.fail(missing, pytrace=False)
     pytest.skip(missing)

@@ -111,7 +111,7 @@ def test_the_source_distribution_holds_the_whole_repository(dist: Path) -> None:
         here = {str(path.relative_to(ROOT)) for path in (ROOT / folder).rglob("*.[mp][dy]")}
         ours = {name for name in here if "node_modules" not in name}
         assert ours <= found, sorted(ours - found)
-    assert {"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile"} <= found
+    assert {"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE", "Makefile"} <= found
 
 
 def test_packages_that_depend_on_the_old_names_install_beside_it(dist: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+import redis
 from redis.asyncio.connection import Connection
 from redis.exceptions import ConnectionError, ReadOnlyError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -41,7 +42,12 @@ class Server:
 
     async def connection(self):
         host, port = self.server.sockets[0].getsockname()
-        options = {"driver_info": None, "protocol": 2, "socket_timeout": None}
+        silent = ("driver_info",) if redis.VERSION >= (8,) else ("lib_name", "lib_version")
+        options = {
+            "protocol": 2,
+            "socket_timeout": None,
+            **dict.fromkeys(silent),
+        }  # it says nothing of itself
         connection = Connection(host=host, port=port, **options)
         await connection.connect()
         await until(lambda: self.writers)
