@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import sys
 import traceback
@@ -25,9 +26,10 @@ from channels.server.cli import (
 )
 from channels.server.config import ConfigError
 from channels.server.descriptors import occupy_standard_streams, raise_descriptor_limit
+from channels.server.exposure import as_text, exposure
 from channels.server.seat import Seat
 from channels.server.sockets import EndpointError, ListenError, endpoint_strings
-from channels.typing import ASGIApp
+from channels.typing import ASGIApp, Receive, Scope, Send
 from channels.version import release
 from daphne import __version__
 from daphne.access import AccessLogGenerator
@@ -48,6 +50,10 @@ _DAPHNE_KEYWORDS = (
     "root_path",
     "server_name",
 )
+
+
+async def _unasked(scope: Scope, receive: Receive, send: Send) -> None:
+    """The application of a server that is not run."""
 
 
 class CommandLineInterface:
@@ -101,6 +107,9 @@ class CommandLineInterface:
         options = self.parser.parse_args(args)
         keywords = self._server_keywords(options)
         self._set_up_logging(options)
+        if options.check_exposure:
+            self._check_exposure(keywords, as_json=options.json)
+            return
         if seat is None:
             logger.info("This is Fairway %s, which stands for Daphne %s", release(), __version__)
         supervisor = build_supervisor(options, keywords["endpoints"], args) if seat is None else None
@@ -111,6 +120,11 @@ class CommandLineInterface:
             failed = self._serve(keywords, seat)
         if failed:
             sys.exit(1)
+
+    def _check_exposure(self, keywords: dict[str, Any], *, as_json: bool) -> None:
+        """Say what the server would open. It opens nothing, and imports no application."""
+        found = exposure(Server(application=_unasked, **keywords).config())
+        sys.stdout.write(json.dumps(found, indent=2) + "\n" if as_json else as_text(found))
 
     def _serve(self, keywords: dict[str, Any], seat: Seat | None) -> bool:
         """Serve in this process, and return whether it could not start."""

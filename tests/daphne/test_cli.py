@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import signal
@@ -328,3 +329,16 @@ def test_the_first_lines_say_whose_server_it_is(caplog: pytest.LogCaptureFixture
     caplog.set_level(logging.INFO)
     keywords()
     assert f"This is Fairway {release()}, which stands for Daphne 4.2.3" in caplog.text
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_the_exposure_is_told_without_serving(as_json: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    interface = CommandLineInterface()
+    flags = ["--check-exposure", "-b", "0.0.0.0", "--proxy-headers", *(["--json"] if as_json else [])]
+    interface.run([*flags, "there.is.no:module"])
+    assert interface.server is None
+    said = capsys.readouterr().out
+    if as_json:
+        assert json.loads(said)["endpoints"][0]["listens"] == "0.0.0.0:8000"
+    assert "0.0.0.0:8000" in said
+    assert "--proxy-headers believes whoever connects" in said

@@ -136,8 +136,8 @@ def test_an_unknown_name_is_told_as_the_system_says_it() -> None:
 
 
 def test_ipv6_is_written_in_brackets() -> None:
-    assert sockets._describe(Endpoint("tcp", host="::1", port=80)) == "[::1]:80"
-    assert sockets._describe(Endpoint("tcp", port=80)) == "0.0.0.0:80"
+    assert sockets.describe(Endpoint("tcp", host="::1", port=80)) == "[::1]:80"
+    assert sockets.describe(Endpoint("tcp", port=80)) == "0.0.0.0:80"
 
 
 def test_unix_listens_with_permissions_and_leaves_nothing(tmp_path: Path) -> None:

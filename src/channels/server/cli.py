@@ -50,7 +50,7 @@ def build_parser(prog: str | None, description: str) -> argparse.ArgumentParser:
         ``application``, ``host``, ``port``, ``unix_socket``, ``file_descriptor``,
         ``socket_strings``, ``workers``, ``worker_start_timeout``, ``reload``, ``reload_dirs``,
         ``verbosity``, ``access_log``, ``access_log_format``, ``log_fmt``, ``proxy_headers``,
-        ``proxy_headers_host`` and ``proxy_headers_port``.
+        ``proxy_headers_host``, ``proxy_headers_port``, ``check_exposure`` and ``json``.
     """
     parser = _Parser(prog=prog or _called(), description=description, usage="%(prog)s [options] application")
     _add_listening(parser.add_argument_group("listening"))
@@ -67,6 +67,7 @@ def build_parser(prog: str | None, description: str) -> argparse.ArgumentParser:
     )
     _add_proxies(groups["proxies"])
     _add_logging(groups["logging"])
+    _add_questions(parser.add_argument_group("instead of serving"))
     parser.add_argument("application", help="The application to serve, as path.to.module:instance.path.")
     return parser
 
@@ -232,6 +233,15 @@ def _add_proxies(group: argparse._ArgumentGroup) -> None:
         help="Another header for the client's address: X-Real-IP, or Forwarded (with --trusted-proxies).",
     )
     group.add_argument("--proxy-headers-port", help="Another header for the client's port.")
+
+
+def _add_questions(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--check-exposure",
+        action="store_true",
+        help="Say what these options open on each endpoint, whom they believe and what they limit.",
+    )
+    group.add_argument("--json", action="store_true", help="Say it as JSON.")
 
 
 def _add_logging(group: argparse._ArgumentGroup) -> None:

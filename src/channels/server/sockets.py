@@ -230,11 +230,9 @@ def open_sockets(endpoint: Endpoint, backlog: int) -> list[socket.socket]:
     try:
         return _OPENERS[endpoint.kind](endpoint, backlog)
     except OSError as error:
-        raise ListenError(
-            error.errno, f"Cannot listen on {_describe(endpoint)}: {_advice(error)}."
-        ) from error
+        raise ListenError(error.errno, f"Cannot listen on {describe(endpoint)}: {_advice(error)}.") from error
     except ValueError as error:
-        raise ListenError(0, f"Cannot listen on {_describe(endpoint)}: {error}.") from None
+        raise ListenError(0, f"Cannot listen on {describe(endpoint)}: {error}.") from None
 
 
 def _advice(error: OSError) -> str:
@@ -245,7 +243,8 @@ def _advice(error: OSError) -> str:
     return _ADVICE.get(error.errno, error.strerror or str(error))
 
 
-def _describe(endpoint: Endpoint) -> str:
+def describe(endpoint: Endpoint) -> str:
+    """Say where an endpoint listens, in words for people."""
     if endpoint.kind == "unix":
         return endpoint.path
     if endpoint.kind == "fd":
