@@ -13,7 +13,7 @@ from channels import conf
 
 
 def test_defaults() -> None:
-    assert 5 <= conf.threads() <= 32
+    assert conf.threads() == 64
     assert conf.slow_handler() == conf.SLOW_HANDLER
 
 

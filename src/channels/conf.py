@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any, Final
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
+#: Threads for sync code, at most.
+THREADS: Final = 64
 #: Seconds after which a handler that still holds its thread is logged.
 SLOW_HANDLER: Final = 10.0
 
@@ -15,15 +16,15 @@ SLOW_HANDLER: Final = 10.0
 def threads() -> int:
     """Return how many threads sync code gets at most (setting ``CHANNELS_THREADS``).
 
-    Each has its own database connections, so this bounds their number, too. By default it
-    is four more than there are processors, 32 at most.
+    They are started when those there are do not suffice, and end when they have been idle for a
+    minute. By default it is 64.
 
     Raises:
         ImproperlyConfigured: the setting is no whole number above zero.
     """
     number = _get("CHANNELS_THREADS", None)
     if number is None:
-        return min(32, (os.cpu_count() or 1) + 4)
+        return THREADS
     if isinstance(number, bool) or not isinstance(number, int) or number < 1:
         raise ImproperlyConfigured(
             f"CHANNELS_THREADS is {number!r}. Set it to a whole number above zero, or leave it out."

@@ -27,6 +27,7 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
+from channels import telemetry
 from channels.threads.lanes import current_lane, door, is_new_here, pool
 from channels.threads.pool import Work
 from channels.threads.together import Together
@@ -41,6 +42,8 @@ _Reference: TypeAlias = "weakref.ReferenceType[BaseDatabaseWrapper]"
 # By thread, not by its ident: that is used again as soon as the thread has ended.
 _opened: dict[threading.Thread, tuple[_Reference, ...]] = {}
 _lock = threading.Lock()
+#: How many references to what the driver has made there are, with no cursor open.
+_references: weakref.WeakKeyDictionary[BaseDatabaseWrapper, int] = weakref.WeakKeyDictionary()
 _BREATH = 0.1
 
 
@@ -316,6 +319,46 @@ def _is_untidy(thread: threading.Thread) -> bool:
     return any(_is_due(connection, now) for connection in opened_by(thread))
 
 
+def _note_references() -> None:
+    """Remember how many references the connections of this thread have, before work that may open cursors."""
+    for connection in opened_by(threading.current_thread()):
+        _references[connection] = sys.getrefcount(connection.connection)
+
+
+def _needs_thread() -> bool:
+    """Whether something is open in this thread that cannot be used from another one.
+
+    That is a transaction, whether by ``atomic()`` or without autocommit, or a cursor. A cursor has a
+    reference to its connection, with every driver, and nothing tells who has one.
+    """
+    if not _opened:
+        return False
+    return any(_is_in_use(connection) for connection in opened_by(threading.current_thread()))
+
+
+def _is_in_use(connection: Any) -> bool:
+    if connection.connection is None:
+        return False
+    if connection.in_atomic_block or connection.autocommit != connection.settings_dict["AUTOCOMMIT"]:
+        return True
+    return sys.getrefcount(connection.connection) > _references.get(connection, sys.maxsize)
+
+
+def _abandon() -> None:
+    """Close what an ended connection has left in use in this thread: nobody else will."""
+    for connection in opened_by(threading.current_thread()):
+        if _is_in_use(connection):
+            telemetry.count("threads.connection_abandoned", alias=connection.alias)
+            logger.warning(
+                "A connection or request has ended and left a transaction or a cursor open in the database "
+                "%r: it is rolled back. End it in the same handler, or on disconnect.",
+                connection.alias,
+            )
+            connection.close()
+            # Closed inside atomic() it could not be used again.
+            del connections[connection.alias]
+
+
 def _close_all() -> None:
     """This thread of the pool ends, and its connections with it."""
     for connection in opened_by(threading.current_thread()):
@@ -331,6 +374,7 @@ def _remember(connection: BaseDatabaseWrapper, **_: Any) -> None:
         if all(reference() is not connection for reference in known):
             known.append(weakref.ref(connection))
         _opened[thread] = tuple(known)
+    _references[connection] = sys.getrefcount(connection.connection)
 
 
 def _forget_the_ended() -> None:
@@ -348,3 +392,4 @@ _lookups = Together(
 os.register_at_fork(after_in_child=_lookups.reset)
 connection_created.connect(_remember, dispatch_uid="channels.db", weak=False)
 pool.tidy, pool.is_untidy, pool.farewell = _tidy, _is_untidy, _close_all
+pool.begins, pool.needs_thread, pool.abandon = _note_references, _needs_thread, _abandon

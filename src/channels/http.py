@@ -180,19 +180,20 @@ class _Page:
         send: ASGI's.
     """
 
-    __slots__ = ("_body_file", "_handler", "_parts", "_response", "_scope", "_send")
+    __slots__ = ("_body_file", "_handler", "_lane", "_parts", "_response", "_scope", "_send")
 
     def __init__(self, handler: ASGIHandler, scope: Scope, body_file: Any, send: Send) -> None:
         self._handler = handler
         self._scope = scope
         self._body_file = body_file
         self._send = send
+        self._lane = current_lane()
         self._parts: Iterator[Any] | None = None
         self._response: Any = None
 
     async def visit(self, call: Callable[[], Any]) -> Any:
         """Have ``call`` made in the thread of this request; returns what it does."""
-        return await Visit(door(), call, self._describe).outcome(current_lane())
+        return await Visit(door(), call, self._describe).outcome(self._lane)
 
     def _describe(self) -> str:
         return f"In the page {self._scope['method']} {escaped(self._scope['path'])}."
@@ -217,6 +218,8 @@ class _Page:
             raise
         if not response.streaming:
             response.close()
+            if self._lane is not None:
+                self._lane.finish()
         return bool(response.streaming)
 
     def _respond(self) -> Any:

@@ -27,6 +27,32 @@ def make() -> Iterator[Callable[[int], Pool]]:
         assert pool.stop(PATIENCE)
 
 
+class Leaving(Note):
+    """Work that leaves something open in its thread."""
+
+    open: bool = False
+
+    def __call__(self) -> None:
+        Leaving.open = True
+        super().__call__()
+
+
+class Closing(Note):
+    """Work that closes it again."""
+
+    def __call__(self) -> None:
+        Leaving.open = False
+        super().__call__()
+
+
+def leaving(pool: Pool) -> Pool:
+    """Let the pool know what these leave open."""
+    Leaving.open = False
+    pool.needs_thread = lambda: Leaving.open
+    pool.abandon = Closing()
+    return pool
+
+
 def relieved(pool: Pool, note: Note) -> threading.Thread:
     """Do what a door does while somebody waits."""
     end = time.monotonic() + PATIENCE
@@ -49,7 +75,7 @@ def idle(pool: Pool) -> Worker:
 def test_nothing_is_started_before_it_is_needed(make: Callable[[int], Pool]) -> None:
     pool = make(4)
     Lane(pool)
-    assert pool.statistics() == {"threads": 0, "idle": 0, "waiting": 0}
+    assert pool.statistics() == {"threads": 0, "idle": 0, "bound": 0, "waiting": 0}
 
 
 def test_one_lane_keeps_its_order(make: Callable[[int], Pool]) -> None:
@@ -269,3 +295,179 @@ def test_stopping_waits_no_longer_than_it_may(make: Callable[[int], Pool]) -> No
     lane.put(late)  # after the blocker, which holds the thread that stops
     blocker.release()
     late.wait()
+
+
+def test_the_next_piece_goes_home_if_home_is_idle_and_elsewhere_if_not(make: Callable[[int], Pool]) -> None:
+    pool = make(2)
+    lane, first, second, third, blocker = Lane(pool), Note(), Note(), Note(), Blocker()
+    lane.put(first)
+    home = first.wait()
+    idle(pool)
+    lane.put(second)
+    assert second.wait() is home
+    idle(pool)
+    other = Lane(pool)
+    other.put(note := Note())  # it has no home yet, and gets a thread of its own
+    assert note.wait() is not home
+    while pool.statistics()["idle"] < 2:
+        time.sleep(0.001)
+    lane.put(blocker)
+    assert blocker.begun.wait(PATIENCE)
+    shared = Lane(pool)
+    shared.worker = lane.worker  # as if the first thing it did had been done there
+    shared.worker.pins += 1  # type: ignore[union-attr]
+    shared.put(third)
+    assert relieved(pool, third) is not blocker.thread
+    blocker.release()
+
+
+def test_what_is_open_in_a_thread_keeps_its_lane_there_and_others_out(make: Callable[[int], Pool]) -> None:
+    pool = leaving(make(2))
+    lane, first, second, others = Lane(pool), Leaving(), Note(), [Note() for _ in range(8)]
+    lane.put(first)
+    home = first.wait()
+    idle(pool)
+    assert pool.statistics()["bound"] == 1
+    blocker = Blocker()
+    pool.needs_thread = lambda: threading.current_thread() is home and Leaving.open
+    Lane(pool).put(blocker)
+    assert blocker.begun.wait(PATIENCE)
+    for other in others:
+        Lane(pool).put(other, whole=True)
+    lane.put(second)
+    assert second.wait() is home
+    assert not any(other.done.is_set() for other in others)
+    blocker.release()
+    assert {other.wait() for other in others} == {blocker.thread}
+    lane.leave()  # a handler is over, and what it opened is not
+    lane.put(third := Closing())
+    assert third.wait() is home
+    lane.leave()
+    while pool.statistics()["bound"]:
+        time.sleep(0.001)
+
+
+def test_a_thread_that_is_needed_no_more_takes_what_waits(make: Callable[[int], Pool]) -> None:
+    pool = leaving(make(1))
+    lane, first, waiting = Lane(pool), Leaving(), Note()
+    lane.put(first)
+    first.wait()
+    idle(pool)
+    Lane(pool).put(waiting, whole=True)
+    pool.relieve()
+    assert not waiting.done.wait(0.05)
+    lane.put(Closing())
+    waiting.wait()
+
+
+@pytest.mark.parametrize("early", [False, True])
+def test_what_an_ended_connection_left_open_is_closed(make: Callable[[int], Pool], early: bool) -> None:
+    pool = leaving(make(1))
+    lane, first, waiting, blocker = Lane(pool), Leaving(), Note(), Blocker()
+    if early:
+        lane.put(blocker)
+        assert blocker.begun.wait(PATIENCE)
+    lane.put(first)
+    if not early:
+        first.wait()
+        idle(pool)
+    Lane(pool).put(waiting, whole=True)
+    lane.ended = True
+    lane.leave()
+    blocker.release()
+    waiting.wait()
+    assert Leaving.open is False
+    assert pool.statistics()["bound"] == 0
+
+
+def test_what_cannot_be_closed_holds_no_thread_for_ever(make: Callable[[int], Pool]) -> None:
+    pool = leaving(make(1))
+    pool.abandon = Note()
+    lane, waiting = Lane(pool), Note()
+    lane.put(first := Leaving())
+    first.wait()
+    idle(pool)
+    Lane(pool).put(waiting, whole=True)
+    lane.ended = True
+    lane.leave()
+    waiting.wait()
+    Leaving.open = False
+
+
+def test_requests_have_threads_of_their_own_while_there_are_enough(make: Callable[[int], Pool]) -> None:
+    pool = make(3)
+    lanes = [Lane(pool, exclusive=True) for _ in range(3)]
+    for _ in range(3):
+        notes = [Note() for _ in lanes]
+        for lane, note in zip(lanes, notes, strict=True):
+            lane.put(note)
+        assert len({note.wait() for note in notes}) == 3
+    one_too_many = Lane(pool, exclusive=True)
+    one_too_many.put(note := Note())
+    note.wait()
+    assert len(pool.workers) == 3
+
+
+def test_others_share(make: Callable[[int], Pool]) -> None:
+    pool, blocker = make(8), Blocker()
+    Lane(pool).put(blocker, whole=True)
+    assert blocker.begun.wait(PATIENCE)
+    notes = [Note() for _ in range(20)]
+    for note in notes:
+        Lane(pool).put(note)
+    blocker.release()
+    assert {note.wait() for note in notes} == {blocker.thread}
+
+
+def test_idle_threads_end_but_for_the_last(make: Callable[[int], Pool]) -> None:
+    pool, blockers = make(4), [Blocker() for _ in range(4)]
+    pool.keep = 0.01
+    gone: list[threading.Thread] = []
+    pool.farewell = lambda: gone.append(threading.current_thread())
+    for blocker in blockers:
+        Lane(pool).put(blocker, whole=True)
+    while not all(blocker.begun.is_set() for blocker in blockers):
+        pool.relieve()
+        time.sleep(0.001)
+    for blocker in blockers:
+        blocker.release()
+    end = time.monotonic() + PATIENCE
+    while len(gone) < 3:
+        assert time.monotonic() < end
+        time.sleep(0.005)
+    time.sleep(0.05)
+    assert pool.statistics()["threads"] == 1
+    Lane(pool).put(note := Note(), whole=True)
+    note.wait()
+
+
+def test_a_bound_thread_does_not_end(make: Callable[[int], Pool]) -> None:
+    pool = leaving(make(2))
+    pool.keep = 0.01
+    lane, first, second, third = Lane(pool), Leaving(), Note(), Note()
+    lane.put(first)
+    home = first.wait()
+    pool.needs_thread = lambda: threading.current_thread() is home and Leaving.open
+    idle(pool)
+    Lane(pool).put(second, whole=True)
+    assert second.wait() is not home
+    end = time.monotonic() + PATIENCE
+    while pool.statistics()["threads"] > 1:
+        assert time.monotonic() < end
+        time.sleep(0.005)
+    lane.put(third)
+    assert third.wait() is home
+    lane.put(Closing())
+
+
+def test_stopping_does_not_wait_for_what_has_had_its_time(make: Callable[[int], Pool]) -> None:
+    pool, blocker = make(1), Blocker()
+    Lane(pool).put(blocker, whole=True)
+    assert blocker.begun.wait(PATIENCE)
+    (worker,) = pool.workers
+    worker.since -= 60
+    began = time.monotonic()
+    assert not pool.stop(20)
+    assert time.monotonic() - began < 10
+    blocker.release()
+    worker.thread.join(PATIENCE)

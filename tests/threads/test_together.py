@@ -95,7 +95,7 @@ async def test_what_comes_during_a_visit_is_made_in_the_next(pool: Pool) -> None
 
 async def test_a_visit_that_is_held_up_gets_company(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PATIENCE", 0.001)
-    monkeypatch.setattr(pool, "_size", lambda: 2)
+    monkeypatch.setattr(pool, "size", lambda: 2)
     diary, blocker = Diary(), Blocker()
     together = together_in(pool, diary)
     together.place().put(blocker)
@@ -120,7 +120,7 @@ async def test_a_visit_that_follows_another_is_not_held_up_by_its_thread(
     await asyncio.sleep(0.02)  # nobody watches over the first visit any more
     lane.put(handler)
     Lane(pool).put(Note())  # the thread takes turns: this one, the handler, and only then the next visit
-    monkeypatch.setattr(pool, "_size", lambda: 2)
+    monkeypatch.setattr(pool, "size", lambda: 2)
     monkeypatch.setattr(module, "PATIENCE", 0.05)
     monkeypatch.setattr(module, "LONGEST", 0)
     together._look_again()

@@ -36,17 +36,21 @@ class Connection:
     asgiref looks its executor up by this, in a dict of weak references. There all of ours are one and
     the same key, so that a connection that never visits a thread costs no entry, and no lane either.
 
+    Args:
+        exclusive: while it has a thread, no other connection has that one, if there are enough.
+
     Attributes:
         ended: the connection is over.
     """
 
-    __slots__ = ("__weakref__", "_lane", "_token", "ended")
+    __slots__ = ("__weakref__", "_lane", "_token", "ended", "exclusive")
 
     #: asgiref looks at these; unlike its own contexts ours is never entered, and never over.
     token = None
     _exited = False
 
-    def __init__(self) -> None:
+    def __init__(self, *, exclusive: bool = False) -> None:
+        self.exclusive = exclusive
         self.ended = False
         self._lane: Lane | None = None
         self._token: Any = None
@@ -66,7 +70,7 @@ class Connection:
     def lane(self) -> Lane:
         """Its lane; made when it is asked for."""
         if self._lane is None:
-            self._lane = Lane(pool)
+            self._lane = Lane(pool, exclusive=self.exclusive)
             self._lane.ended = self.ended
         return self._lane
 
@@ -84,11 +88,14 @@ class Connection:
         SyncToAsync.thread_sensitive_context.reset(self._token)
 
     def leave_thread(self) -> None:
-        """A handler is over: the thread it was in is free for others, and an empty lane is no use."""
+        """A handler is over: the thread it was in is free for others, and an empty lane is no use.
+
+        A thread in which it has left a transaction or a cursor open stays its own.
+        """
         lane = self._lane
         if lane is not None:
             lane.leave()
-            if not lane.queued:
+            if not lane.queued and not lane.bound:
                 self._lane = None
 
 
@@ -125,7 +132,8 @@ def begin(scope: Scope) -> Connection | None:
     served = "asgi" in scope or PUSH_EXTENSION in scope.get("extensions", ())
     if not served or _suspended or SyncToAsync.thread_sensitive_context.get(None) is not None:
         return None
-    connection = Connection()
+    # Requests have threads of their own on Django's handler, and consumers share one on Channels.
+    connection = Connection(exclusive=scope.get("type") == "http")
     connection.enter()
     return connection
 

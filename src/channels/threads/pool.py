@@ -4,36 +4,42 @@ What waits is not one queue of calls but one queue of connections. A worker take
 that has waited longest, does *one* piece of its work, and puts the lane back at the end if
 there is more: whoever asks for much does not hold up those who ask for little.
 
-A lane that a worker has begun stays with that worker until the handler is over
-(:meth:`Lane.leave`): open transactions, cursors and thread-locals belong to the thread. A
-worker may be shared by several such lanes. An idle connection holds no thread.
+Where the next piece of a lane is done depends on what the last one left behind in its thread:
+
+- A transaction or a cursor that is open: the lane is *bound*. Its work is done in that thread
+  only, and no other lane's work until it is not bound any more.
+- Nothing: the thread is the lane's *home* until the handler is over (:meth:`Lane.leave`). The
+  lane goes there if it is idle, and to any other thread if it is not.
+
+The home of an *exclusive* lane, that of a request, is given to no other lane while another thread
+is free or may be started: thread-locals of one request are not seen by another. The homes of
+other lanes are shared, as the one thread of the originals is. An idle connection holds no thread.
 
 A second worker is woken only when the queue has not moved for :data:`STALL` seconds.
 Handlers that compute do not gain from more threads, as only one runs Python at a time, and
 waking one costs more than a small handler; those that wait give their turn away after this
-millisecond.
+millisecond. A worker that has been idle for a minute ends, but for the last one.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Executor, Future
-from functools import partial
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Any, Final
 
-_P = ParamSpec("_P")
-_R = TypeVar("_R")
-#: A piece of work; it must not raise.
-Work = Callable[[], object]
+from channels.threads.growth import CORE, Growth
+from channels.threads.strands import Lane, Work, Worker
+
+__all__ = ["Lane", "Pool", "Work", "Worker"]
 
 #: Seconds for which the queue may stand still before another thread is woken.
 STALL: Final = 0.001
-#: Seconds an idle worker may go without looking whether its database connections are due.
-REST: Final = 60.0
+#: Seconds after which an idle worker ends.
+KEEP: Final = 60.0
 
 
 class Pool:
@@ -42,8 +48,13 @@ class Pool:
     Args:
         size: called for the number of threads there may be; read before each start of one.
         name: the beginning of the threads' names.
+        keep: seconds after which an idle thread ends.
 
     Attributes:
+        begins: called by a worker before it does work of a lane that is not bound to it.
+        needs_thread: called by a worker after each piece of work: whether that left something open
+            for which the lane's next piece must come to this thread.
+        abandon: called by a worker when a connection has ended and left something open; closes it.
         tidy: called by a worker that has nothing to do and serves no handler; closes what is
             due and returns in how many seconds it wants to be called again, or None.
         is_untidy: whether ``tidy`` has something to do in a thread; asked from outside of it.
@@ -51,11 +62,15 @@ class Pool:
         pinned: how many lanes have a worker of their own at the moment.
     """
 
-    def __init__(self, size: Callable[[], int], name: str = "channels") -> None:
-        self.tidy: Callable[[], float | None] = _nothing_to_tidy
+    def __init__(self, size: Callable[[], int], name: str = "channels", keep: float = KEEP) -> None:
+        self.begins: Callable[[], object] = _nothing
+        self.needs_thread: Callable[[], bool] = bool
+        self.abandon: Work = _nothing
+        self.tidy: Callable[[], float | None] = _nothing
         self.is_untidy: Callable[[threading.Thread], bool] = _is_tidy
-        self.farewell: Callable[[], None] = _nothing_to_leave
-        self._size = size
+        self.farewell: Callable[[], None] = _nothing
+        self.keep = keep
+        self.size = size
         self._name = name
         self.reset()
 
@@ -67,6 +82,8 @@ class Pool:
         self._ready: deque[Lane] = deque()
         self._idle: list[Worker] = []
         self._moved_at = 0.0
+        self._taken_at = 0.0
+        self._growth = Growth()
         self._numbers = itertools.count(1)
 
     @property
@@ -75,25 +92,36 @@ class Pool:
         return len(self._ready)
 
     def statistics(self) -> dict[str, int]:
-        """Return how many threads there are, how many of them are idle, and how many lanes wait."""
+        """Return how many threads there are, how many are idle or bound, and how many lanes wait."""
         with self.lock:
-            return {"threads": len(self.workers), "idle": len(self._idle), "waiting": len(self._ready)}
+            return {
+                "threads": len(self.workers),
+                "idle": len(self._idle),
+                "bound": sum(worker.is_bound for worker in self.workers),
+                "waiting": len(self._ready),
+            }
+
+    # Who is to work
 
     def put(self, lane: Lane, work: Work, whole: bool = False) -> None:
         """See :meth:`Lane.put`."""
         with self.lock:
             lane.works.append(work)
             lane.leaving |= whole
-            if lane.queued:
-                return
-            lane.queued = True
-            if lane.worker is not None and lane.worker.stopping:
-                self._unpin(lane)
-            if lane.worker is not None:
-                lane.worker.own.append(lane)
-                self._wake(lane.worker)
-            else:
-                self._enqueue(lane)
+            if not lane.queued:
+                self._queue(lane)
+
+    def _queue(self, lane: Lane) -> None:
+        """Queue a lane at the thread it is bound to, else at its home if that is idle, else for any."""
+        lane.queued = True
+        worker = lane.worker
+        if worker is not None and worker.stopping:
+            self._unpin(lane)
+        elif worker is not None and (lane.bound or (worker.idle and worker.tenant in (None, lane))):
+            worker.own.append(lane)
+            self._wake(worker)
+            return
+        self._enqueue(lane)
 
     def _enqueue(self, lane: Lane) -> None:
         if not self._ready:
@@ -111,24 +139,51 @@ class Pool:
                 return False
             return True
 
-    def relieve(self) -> None:
-        """Put one more thread to work if the queue has not moved for :data:`STALL` seconds."""
+    def expired(self, now: float) -> list[Any]:
+        """Take the work out of the queue that has waited to its deadline; it may be expired."""
         with self.lock:
-            if self._ready and time.monotonic() - self._moved_at >= STALL:
-                self._moved_at = time.monotonic()
-                self._add_worker()
+            lanes = [lane for lane in self._ready if lane.works and _deadline(lane.works[0]) <= now]
+            return [lane.works.pop(0) for lane in lanes]
+
+    def relieve(self) -> bool:
+        """Put one more thread to work if the queue has not moved for :data:`STALL` seconds.
+
+        Returns:
+            False if there is none to be had.
+        """
+        with self.lock:
+            now = time.monotonic()
+            if not self._ready or now - self._moved_at < STALL:
+                return True
+            self._moved_at = now
+            if self._idle or len(self.workers) < CORE or self._growth.helps(now - self._taken_at):
+                return self._add_worker()
+            return True
 
     def moves(self) -> None:
         """Note that a piece of work gets on, one small call after the other: nobody is needed for relief."""
         self._moved_at = time.monotonic()
 
-    def _add_worker(self) -> None:
-        """Wake an idle worker, preferably one that serves no handler, or start one; none if all work."""
-        free = next((worker for worker in reversed(self._idle) if not worker.pins), None)
-        if free is None and len(self.workers) < self._size():
+    def _add_worker(self) -> bool:
+        """Put one more worker to work; the last choice is one whose home is that of a request."""
+        if self._add_free_worker():
+            return True
+        worker = min((one for one in self._idle if not one.is_bound), key=_since, default=None)
+        if worker is not None:
+            self._wake(worker)
+        return worker is not None
+
+    def _add_free_worker(self) -> bool:
+        """Wake an idle worker, preferably one that serves no handler, or start one."""
+        worker = next((one for one in reversed(self._idle) if not one.pins), None)
+        if worker is None and len(self.workers) >= CORE:
+            worker = next((one for one in reversed(self._idle) if one.tenant is None), None)
+        if worker is None and len(self.workers) < self.size():
             self._start_worker()
-        elif free is not None or self._idle:
-            self._wake(free or self._idle[-1])
+            return True
+        if worker is not None:
+            self._wake(worker)
+        return worker is not None
 
     def _start_worker(self) -> None:
         worker = Worker(self, f"{self._name}-{next(self._numbers)}")
@@ -141,43 +196,117 @@ class Pool:
             self._idle.remove(worker)
             worker.tap()
 
+    # Which thread a lane has
+
     def leave(self, lane: Lane) -> None:
         """See :meth:`Lane.leave`."""
         with self.lock:
+            worker = lane.worker
             if lane.queued:
                 lane.leaving = True
-                return
-            worker = lane.worker
-            self._unpin(lane)
-            if worker is not None and worker.idle and not worker.pins and self.is_untidy(worker.thread):
-                worker.tap()
+            elif lane.bound:
+                if lane.ended and self._must_abandon(lane):
+                    self._queue(lane)
+            else:
+                self._unpin(lane)
+                if worker is not None and worker.idle and not worker.pins and self.is_untidy(worker.thread):
+                    worker.tap()
 
-    def _unpin(self, lane: Lane) -> None:
-        if lane.worker is not None:
-            lane.worker.pins -= 1
+    def _must_abandon(self, lane: Lane) -> bool:
+        """Whether nobody will close what an ended connection has left open; then that is its last work."""
+        if lane.works or lane.abandoned:
+            return False
+        lane.abandoned = True
+        lane.works.append(self.abandon)
+        return True
+
+    def _pin(self, lane: Lane, worker: Worker) -> None:
+        """Make ``worker`` the home of ``lane``, and nobody else's if it is exclusive."""
+        if lane.worker is not worker:
+            self._unpin(lane, leaving=lane.leaving)
+            lane.worker = worker
+            worker.pins += 1
+            self.pinned += 1
+        worker.tenant = lane if lane.exclusive else None
+
+    def _unpin(self, lane: Lane, leaving: bool = False) -> None:
+        worker = lane.worker
+        if worker is not None:
+            worker.pins -= 1
             self.pinned -= 1
             lane.worker = None
-        lane.leaving = False
+            if worker.tenant is lane:
+                worker.tenant = None
+        lane.bound = False
+        lane.leaving = leaving
 
-    def next(self, worker: Worker, done: Lane | None) -> tuple[Lane, Work] | None:
+    def _put_back(self, worker: Worker, lane: Lane, bound: bool) -> None:
+        """Note what a piece of work has left behind: ``bound`` says whether something is open."""
+        if bound and not (lane.ended and lane.abandoned):
+            lane.bound, lane.leaving = True, False
+            worker.tenant = lane
+            if lane.ended:
+                self._must_abandon(lane)
+        elif lane.leaving or (lane.ended and not lane.works):
+            self._unpin(lane)
+        elif lane.bound:
+            lane.bound = False
+            worker.tenant = lane if lane.exclusive else None
+        if not lane.works:
+            lane.queued = False
+        elif lane.worker is not None and (lane.bound or lane.exclusive):
+            worker.own.append(lane)
+        else:
+            self._ready.append(lane)
+
+    # For the workers
+
+    def next(self, worker: Worker, done: Lane | None, bound: bool = False) -> tuple[Lane, Work] | None:
         """Give a worker its next piece of work, after it has done one for the lane ``done``.
+
+        Args:
+            worker: who asks.
+            done: whose work it has done; None if it has done none.
+            bound: whether that work left something open in the thread.
 
         Returns:
             None if there is none; then the worker is idle, or has to end if it is ``stopping``.
         """
         with self.lock:
             if done is not None:
-                self._put_back(worker, done)
-            while (lane := worker.choose(self._ready)) is not None:
+                self._put_back(worker, done, bound)
+            while (lane := self._choose(worker)) is not None:
                 if lane.works:
-                    self._moved_at = time.monotonic()
+                    self._moved_at = self._taken_at = time.monotonic()
                     return lane, lane.works.pop(0)
                 lane.leaving = True  # its work was withdrawn
-                self._put_back(worker, lane)
+                self._put_back(worker, lane, lane.bound)
             if not worker.stopping:
                 worker.idle = True
                 self._idle.append(worker)
             return None
+
+    def _choose(self, worker: Worker) -> Lane | None:
+        """Take a lane: by turns one of the worker's own and one that waits for any worker."""
+        worker.own_turn = not worker.own_turn
+        if worker.own and (worker.own_turn or not self._ready or worker.is_bound):
+            return worker.own.popleft()
+        if not self._ready:
+            return None
+        if worker.tenant not in (None, self._ready[0]) and self._delegated(worker):
+            return worker.own.popleft() if worker.own else None
+        lane = self._ready.popleft()
+        self._ready += worker.own  # none of them is bound: they must not wait for this lane's work
+        worker.own.clear()
+        self._pin(lane, worker)
+        return lane
+
+    def _delegated(self, worker: Worker) -> bool:
+        """Whether others have to do, or can do, what waits, so that a lane has its thread for itself."""
+        if worker.is_bound:
+            self._add_worker()
+            return True
+        return self._add_free_worker()
 
     def is_resting(self, worker: Worker, tapped: bool) -> bool:
         """Whether a worker that was ``tapped``, or has waited long enough, is still idle."""
@@ -185,27 +314,29 @@ class Pool:
             worker.untap(tapped)
             return worker.idle and not worker.stopping
 
-    def pin(self, lane: Lane, worker: Worker) -> None:
-        """Keep ``lane`` with ``worker``; called with the lock held."""
-        lane.worker = worker
-        worker.pins += 1
-        self.pinned += 1
+    def retire(self, worker: Worker) -> bool:
+        """Let a worker end that has been idle for long; not the last one, and none with a bound lane."""
+        with self.lock:
+            if not worker.idle or worker.is_bound or len(self.workers) == 1:
+                return False
+            worker.idle, worker.stopping = False, True
+            self._idle.remove(worker)
+            self.workers.remove(worker)
+            return True
 
-    def _put_back(self, worker: Worker, lane: Lane) -> None:
-        if lane.leaving or (lane.ended and not lane.works):
-            self._unpin(lane)
-        if not lane.works:
-            lane.queued = False
-        elif lane.worker is None:
-            self._ready.append(lane)
-        else:
-            worker.own.append(lane)
+    def held_for(self) -> float:
+        """Return for how many seconds every thread there may be has been held; 0 if one is free."""
+        with self.lock:
+            if len(self.workers) < self.size() or any(not worker.is_bound for worker in self._idle):
+                return 0.0
+            return time.monotonic() - max(worker.since for worker in self.workers)
 
     def stop(self, timeout: float | None = None) -> bool:
         """End the threads, after what is waiting now; later work starts new ones.
 
         Args:
-            timeout: seconds to wait for them; None without end.
+            timeout: seconds to wait for each piece of work, from its beginning, and for all that
+                waits; None without end. What has been at it for longer already is not waited for.
 
         Returns:
             False if some have not ended in time.
@@ -216,160 +347,25 @@ class Pool:
             for worker in workers:
                 worker.stopping = True
                 worker.tap()
-        deadline = None if timeout is None else time.monotonic() + timeout
+        now = time.monotonic()
         for worker in workers:
-            worker.thread.join(None if deadline is None else max(0.0, deadline - time.monotonic()))
+            end = None if timeout is None else worker.deadline(now, timeout)
+            worker.thread.join(None if end is None else max(0.0, end - time.monotonic()))
         return not any(worker.thread.is_alive() for worker in workers)
 
 
-class Worker:
-    """One thread of the pool.
-
-    Attributes:
-        own: lanes that are pinned to it and have work.
-        pins: how many lanes are pinned to it.
-        doing: the work it does at the moment.
-        since: when it began that.
-        idle: it waits for work.
-        stopping: it ends when there is nothing to do.
-        reported: whether the log has been told how long it takes.
-    """
-
-    __slots__ = (
-        "_own_turn",
-        "_pool",
-        "_signal",
-        "_tapped",
-        "doing",
-        "idle",
-        "own",
-        "pins",
-        "reported",
-        "since",
-        "stopping",
-        "thread",
-    )
-
-    def __init__(self, pool: Pool, name: str) -> None:
-        self._pool = pool
-        self._own_turn = False
-        self._signal = threading.Lock()
-        self._signal.acquire()
-        self._tapped = False
-        self.own: deque[Lane] = deque()
-        self.pins = 0
-        self.doing: Work | None = None
-        self.since = 0.0
-        self.reported = False
-        self.idle = False
-        self.stopping = False
-        self.thread = threading.Thread(target=self._run, name=name, daemon=True)
-
-    def tap(self) -> None:
-        """Wake it up; with the pool's lock held, as the following methods."""
-        if not self._tapped:
-            self._tapped = True
-            self._signal.release()
-
-    def untap(self, noticed: bool) -> None:
-        """Be ready for the next tap; the last one may have come unnoticed, when the wait was over."""
-        if self._tapped and not noticed:
-            self._signal.acquire()
-        self._tapped = False
-
-    def choose(self, ready: deque[Lane]) -> Lane | None:
-        """Take a lane: by turns one of its own and one that waits for anybody."""
-        self._own_turn = not self._own_turn
-        if self.own and (self._own_turn or not ready):
-            return self.own.popleft()
-        if not ready:
-            return None
-        lane = ready.popleft()
-        self._pool.pin(lane, self)
-        return lane
-
-    def _run(self) -> None:
-        lane: Lane | None = None
-        while (task := self._pool.next(self, lane)) is not None or not self.stopping:
-            if task is None:
-                lane = None
-                self._rest()
-                continue
-            lane, self.doing = task
-            self.since, self.reported = time.monotonic(), False
-            self.doing()
-            self.doing = task = None
-        self._pool.farewell()
-
-    def _rest(self) -> None:
-        """Wait for work; meanwhile look after what this thread keeps open."""
-        while True:
-            patience = REST if self.pins else self._pool.tidy()
-            tapped = self._signal.acquire(timeout=-1 if patience is None else patience)
-            if not self._pool.is_resting(self, tapped):
-                return
+def _since(worker: Worker) -> float:
+    return worker.since
 
 
-class Lane(Executor):
-    """The sync work of one connection: one piece at a time, in order.
-
-    It is an Executor, so that asgiref can send what users give to ``sync_to_async`` the same way.
-
-    Attributes:
-        ended: the connection is over; what still comes is done, but keeps no thread.
-    """
-
-    __slots__ = ("ended", "leaving", "pool", "queued", "worker", "works")
-
-    def __init__(self, pool: Pool) -> None:
-        self.pool = pool
-        self.works: list[Work] = []  # an empty deque takes 760 bytes, for each connection
-        self.worker: Worker | None = None
-        self.queued = False
-        self.leaving = False
-        self.ended = False
-
-    def put(self, work: Work, whole: bool = False) -> None:
-        """Have ``work`` done in a thread, after what is there already.
-
-        Args:
-            work: called without arguments; it must not raise.
-            whole: it is a whole handler: after it the lane has no thread any more.
-        """
-        self.pool.put(self, work, whole)
-
-    def withdraw(self, work: Work) -> bool:
-        """Take ``work`` back; returns False if it has begun."""
-        return self.pool.withdraw(self, work)
-
-    def submit(self, fn: Callable[_P, _R], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_R]:
-        """Have ``fn(*args, **kwargs)`` called in a thread; see concurrent.futures."""
-        future: Future[_R] = Future()
-        self.put(partial(_fulfil, future, partial(fn, *args, **kwargs)))
-        return future
-
-    def leave(self) -> None:
-        """The handler is over: the thread it was done in is nobody's any more."""
-        if self.worker is not None:
-            self.pool.leave(self)
+def _deadline(work: Work) -> float:
+    """Return when work expires that is still queued; never, for most."""
+    return getattr(work, "deadline", 0.0) or math.inf
 
 
-def _fulfil(future: Future[Any], call: Callable[[], Any]) -> None:
-    if not future.set_running_or_notify_cancel():
-        return
-    try:
-        future.set_result(call())
-    except BaseException as error:
-        future.set_exception(error)
-
-
-def _nothing_to_tidy() -> float | None:
+def _nothing() -> None:
     return None
 
 
 def _is_tidy(_: threading.Thread) -> bool:
     return False
-
-
-def _nothing_to_leave() -> None:
-    return None
