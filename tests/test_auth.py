@@ -248,13 +248,13 @@ class TestLogout:
         assert isinstance(scope["user"], AnonymousUser)
         assert session.is_empty()
 
-    @pytest.mark.parametrize("scope", [{}, {"user": AnonymousUser()}])
-    def test_of_nobody(self, scope: dict[str, Any], session: SessionStore) -> None:
+    @pytest.mark.parametrize("scope", [{}, {"user": None}, {"user": AnonymousUser()}])
+    def test_of_nobody_tells_nobody(self, scope: dict[str, Any], session: SessionStore) -> None:
         before = set(scope)
         scope = {**scope, "session": session}
         with Heard(user_logged_out) as facts:
             async_to_sync(logout)(scope)
-        assert facts == [{"sender": type(None), "request": None, "user": None}]
+        assert facts == []
         assert set(scope) == before | {"session"}
 
 

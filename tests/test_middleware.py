@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from channels.consumer import AsyncConsumer
-from channels.middleware import BaseMiddleware, Passage, Way, is_passage, made
+from channels.middleware import BaseMiddleware, Passage, Way, enter, is_passage, made
 from channels.typing import ASGIApp, Receive, Scope, Send
 
 
@@ -50,10 +50,12 @@ async def test_a_subclass_adds_to_the_scope_and_gets_the_result() -> None:
 class Mark(BaseMiddleware):
     """A passage that leaves a word in the scope."""
 
-    async def _enter(self, way: Way) -> ASGIApp:
-        scope = way.own_scope()
-        scope["marks"] = (*scope.get("marks", ()), id(self))
-        return self.inner
+
+@enter.register(Mark)
+async def leave_a_mark(mark: Mark, way: Way) -> ASGIApp:
+    scope = way.own_scope()
+    scope["marks"] = (*scope.get("marks", ()), id(mark))
+    return mark.inner
 
 
 class Outspoken(Mark):
@@ -110,7 +112,7 @@ async def test_an_overridden_call_is_called_wherever_it_stands() -> None:
 
 
 async def test_a_passage_has_to_say_who_goes_on() -> None:
-    with pytest.raises(NotImplementedError, match="define _enter"):
+    with pytest.raises(NotImplementedError, match="register a function"):
         await Passage()({}, _receive, _send)
 
 

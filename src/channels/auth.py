@@ -16,13 +16,16 @@ from django.contrib.auth import (
     user_logged_in,
     user_logged_out,
 )
+
+# Not used here: many import it from here.
+from django.contrib.auth import get_user_model as get_user_model  # noqa: PLC0414
 from django.utils.crypto import constant_time_compare
 
 from channels.bulk import UNKNOWN, Ask, fetch
 from channels.bulk import get_user_session_key as _get_user_session_key
 from channels.db import Lookup, database_sync_to_async
 from channels.lazy import LateObject
-from channels.middleware import BaseMiddleware, Way
+from channels.middleware import BaseMiddleware, Way, enter
 from channels.sessions import CookieMiddleware, SessionMiddleware, is_at_hand, is_blank, share_words
 from channels.typing import ASGIApp, Scope
 
@@ -73,7 +76,7 @@ async def login(scope: Scope, user: Any, backend: str | None = None) -> None:
 async def logout(scope: Scope) -> None:
     """Log the user of the session out: flush it; ``scope["user"]`` becomes an AnonymousUser.
 
-    ``user_logged_out`` is sent with ``request=None``.
+    ``user_logged_out`` is sent with ``request=None``, if anybody was logged in.
 
     Raises:
         ValueError: there is no session in the scope.
@@ -171,9 +174,8 @@ def _backend_of(user: Any, backend: str | None) -> str:
 def _logout(scope: Scope) -> None:
     session = _session_of(scope, _NO_SESSION_TO_LEAVE)
     user = scope.get("user")
-    if not getattr(user, "is_authenticated", True):
-        user = None
-    user_logged_out.send(sender=user.__class__, request=None, user=user)
+    if getattr(user, "is_authenticated", user is not None):
+        user_logged_out.send(sender=user.__class__, request=None, user=user)
     session.flush()
     if "user" in scope:
         scope["user"] = _anonymous()
@@ -209,11 +211,13 @@ class AuthMiddleware(BaseMiddleware):
         """Find the user and put them into their place in ``scope``."""
         scope["user"]._wrapped = await get_user(scope)
 
-    async def _enter(self, way: Way) -> ASGIApp:
-        scope = way.own_scope()
-        self.populate_scope(scope)
-        await self.resolve_scope(scope)
-        return self.inner
+
+@enter.register(AuthMiddleware)
+async def _enter_with_user(middleware: AuthMiddleware, way: Way) -> ASGIApp:
+    scope = way.own_scope()
+    middleware.populate_scope(scope)
+    await middleware.resolve_scope(scope)
+    return middleware.inner
 
 
 def AuthMiddlewareStack(inner: ASGIApp) -> CookieMiddleware:

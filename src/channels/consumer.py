@@ -7,31 +7,41 @@ import functools
 from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar, cast
 
+from asgiref.sync import async_to_sync as async_to_sync  # noqa: PLC0414
 from asgiref.sync import iscoroutinefunction
 from django.utils.functional import empty
 
 from channels import DEFAULT_CHANNEL_LAYER, telemetry
 from channels.advice import remedy_for
 from channels.broadcast import BROADCAST_TYPE
-from channels.db import DatabaseSyncToAsync, aclose_old_connections, connections_due
+from channels.db import (
+    DatabaseSyncToAsync,
+    aclose_old_connections,
+    connections_due,
+    lane_for,
+    visit_of,
+)
+from channels.db import database_sync_to_async as database_sync_to_async  # noqa: PLC0414
 from channels.dispatch import (
     Mailbox,
     Pump,
     direct_write,
-    get_handler_name,
     pausing,
     pushes,
     pushing_receive,
 )
+from channels.dispatch import get_handler_name as get_handler_name  # noqa: PLC0414
 from channels.exceptions import StopConsumer
-from channels.layers.manager import get_channel_layer
+from channels.layers.manager import get_channel_layer as get_channel_layer  # noqa: PLC0414
 from channels.lazy import peek
 from channels.middleware import Maker
+from channels.private import PrivateField
 from channels.threads.lanes import begin, end
 from channels.threads.sending import SyncSend
 from channels.typing import ConsumerApp, Message, Receive, Scope, Send
+from channels.utils import await_many_dispatch as await_many_dispatch  # noqa: PLC0414
 
-__all__ = ["AsyncConsumer", "SyncConsumer", "get_handler_name"]
+# The names that are imported "as" themselves are imported from here by many, used here or not.
 
 _BROADCAST_HANDLER = get_handler_name({"type": BROADCAST_TYPE})
 
@@ -57,31 +67,31 @@ class AsyncConsumer:
     channel_layer: Any
     channel_name: str
     base_send: Any
-    _mailbox: Mailbox | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection, from its first message to StopConsumer."""
         self.scope = scope
         self.channel_layer = get_channel_layer(self.channel_layer_alias)
         connection = begin(scope)
-        mailbox = self._mailbox = Mailbox()
+        mailbox = Mailbox()
+        _mailbox.set(self, mailbox)
         try:
-            own_send = self._listen_to_server(mailbox, receive, send)
+            own_send = listen_to_server(mailbox, scope, receive, send)
             self.base_send = SyncSend(own_send, scope) if self._sync else own_send
-            await self._listen_to_layer(mailbox)
-            await mailbox.deliver(self._dispatch())
+            await listen_to_layer(self, mailbox)
+            await mailbox.deliver(dispatcher(self))
         except StopConsumer:
             return
         except Exception as error:
             if mailbox.failed is not None:
-                error.add_note(self._describe(mailbox.failed))
+                error.add_note(describe_failure(self, mailbox.failed))
                 if remedy := remedy_for(error, self):
                     error.add_note(remedy)
             raise
         finally:
             pumps = mailbox.close()
             end(connection)
-            self._leave_layer()
+            leave_layer(self)
             for pump in pumps:
                 await pump.aclose()
 
@@ -89,74 +99,6 @@ class AsyncConsumer:
     def channel_receive(self) -> Callable[[], Awaitable[Message]]:
         """The coroutine function that waits for a message of the consumer's channel."""
         return functools.partial(self.channel_layer.receive, self.channel_name)
-
-    def _listen_to_server(self, mailbox: Mailbox, receive: Receive, send: Send) -> Send:
-        """Read from the server; returns the ``send`` that goes with how it is read."""
-        source = pushing_receive(self.scope, receive)
-        if source is not None:
-            mailbox.add(source)
-            mailbox.direct = direct_write(source, send)
-            return send
-        pump = Pump(receive)
-        mailbox.add(pump)
-        return pausing(pump, send)
-
-    async def _listen_to_layer(self, mailbox: Mailbox) -> None:
-        if self.channel_layer is None:
-            return
-        self.channel_name = await self.channel_layer.new_channel()
-        if pushes(self.channel_layer):
-            wants_notice = hasattr(self, "channel_layer_reconnected")
-            source = self.channel_layer.attach(self.channel_name, reconnect_notice=wants_notice)
-            if mailbox.direct is not None and self._passes_broadcasts_on():
-                source.direct = mailbox.write_idle
-            mailbox.add(source)
-        else:
-            mailbox.add(Pump(self.channel_receive))
-
-    def _passes_broadcasts_on(self) -> bool:
-        """Whether nobody here wants to see the messages that a group sends to its sockets."""
-        handler = getattr(self, _BROADCAST_HANDLER, None)
-        if getattr(handler, "passes_on", None) is not True:
-            return False
-        if self._dispatches_itself():
-            return True
-        for cls in type(self).__mro__:
-            if "dispatch" in cls.__dict__:
-                return cls in (AsyncConsumer, SyncConsumer)
-        return False
-
-    def _leave_layer(self) -> None:
-        """End the channel, so that nothing of this connection is left in the layer."""
-        layer = self.channel_layer
-        detach = getattr(layer, "detach", None)
-        if "channel_name" not in self.__dict__ or detach is None:
-            return
-        # A test's AsyncMock of a layer has anything, as a coroutine function that nobody would await.
-        if hasattr(type(layer), "detach") or not iscoroutinefunction(detach):
-            detach(self.channel_name)
-
-    def _describe(self, message: Message) -> str:
-        """Say where an error happened, for whoever logs it: consumer, handler, path and user."""
-        cls = type(self)
-        path = self.scope.get("path", self.scope.get("channel"))
-        return (
-            f"In consumer {cls.__module__}.{cls.__qualname__}, handling {message.get('type')!r}, "
-            f"path {path!r}, user {describe_user(self.scope.get('user'))}."
-        )
-
-    def _dispatch(self) -> Callable[[Message], Awaitable[None]]:
-        """Return what handles each message: ``dispatch``, without a coroutine for it if it is ours."""
-        return self._call_handler if self._dispatches_itself() else self.dispatch
-
-    def _dispatches_itself(self) -> bool:
-        return getattr(self.dispatch, "__func__", None) is AsyncConsumer.dispatch
-
-    def _call_handler(self, message: Message) -> Awaitable[None]:
-        if connections_due():
-            return self.dispatch(message)
-        handled: Awaitable[None] = find_handler(self, message)(message)
-        return handled
 
     async def dispatch(self, message: Message) -> None:
         """Call the handler of ``message``.
@@ -201,11 +143,13 @@ class AsyncConsumer:
 class _Dispatch(DatabaseSyncToAsync[..., None]):
     """A handler that is a visit to a thread as a whole."""
 
-    whole = True
-
-    def describe(self, *args: Any, **kwargs: Any) -> str:
-        consumer, message = args
-        return str(consumer._describe(message))
+    async def __call__(self, *args: Any, **kwargs: Any) -> None:
+        """Make the visit; the thread is free for others after it."""
+        lane = lane_for(self)
+        if lane is None:
+            await super().__call__(*args, **kwargs)
+        else:
+            await visit_of(self.func, describe_failure, *args, **kwargs).outcome(lane, whole=True)
 
 
 class SyncConsumer(AsyncConsumer):
@@ -235,6 +179,81 @@ class SyncConsumer(AsyncConsumer):
                 raise
 
 
+#: Under this name and no other a consumer is asked whether it wants to hear of the layer's reconnects.
+_RECONNECTED = "channel_layer_reconnected"
+_mailbox: PrivateField[Mailbox | None] = PrivateField("mailbox", None)
+
+
+def listen_to_server(mailbox: Mailbox, scope: Scope, receive: Receive, send: Send) -> Send:
+    """Read from the server; returns the ``send`` that goes with how it is read."""
+    source = pushing_receive(scope, receive)
+    if source is not None:
+        mailbox.add(source)
+        mailbox.direct = direct_write(source, send)
+        return send
+    pump = Pump(receive)
+    mailbox.add(pump)
+    return pausing(pump, send)
+
+
+async def listen_to_layer(consumer: AsyncConsumer, mailbox: Mailbox) -> None:
+    """Give the consumer a channel, and read it."""
+    layer: Any = consumer.channel_layer
+    if layer is None:
+        return
+    name = consumer.channel_name = await layer.new_channel()
+    if pushes(layer):
+        wants_notice = callable(getattr(consumer, _RECONNECTED, None))
+        source = layer.attach(name, reconnect_notice=wants_notice)
+        if mailbox.direct is not None and passes_broadcasts_on(consumer):
+            source.direct = mailbox.write_idle
+        mailbox.add(source)
+    else:
+        mailbox.add(Pump(functools.partial(layer.receive, name)))
+
+
+def leave_layer(consumer: AsyncConsumer) -> None:
+    """End the channel, so that nothing of this connection is left in the layer."""
+    layer = consumer.channel_layer
+    detach = getattr(layer, "detach", None)
+    if "channel_name" not in consumer.__dict__ or detach is None:
+        return
+    # A test's AsyncMock of a layer has anything, as a coroutine function that nobody would await.
+    if hasattr(type(layer), "detach") or not iscoroutinefunction(detach):
+        detach(consumer.channel_name)
+
+
+def passes_broadcasts_on(consumer: AsyncConsumer) -> bool:
+    """Whether nobody here wants to see the messages that a group sends to its sockets."""
+    handler = getattr(consumer, _BROADCAST_HANDLER, None)
+    if getattr(handler, "passes_on", None) is not True:
+        return False
+    if dispatches_itself(consumer):
+        return True
+    for cls in type(consumer).__mro__:
+        if "dispatch" in cls.__dict__:
+            return cls in (AsyncConsumer, SyncConsumer)
+    return False
+
+
+def dispatcher(consumer: AsyncConsumer) -> Callable[[Message], Awaitable[None]]:
+    """Return what handles each message: ``dispatch``, without a coroutine for it if it is ours."""
+    return functools.partial(call_handler, consumer) if dispatches_itself(consumer) else consumer.dispatch
+
+
+def dispatches_itself(consumer: AsyncConsumer) -> bool:
+    """Whether nobody has overridden ``dispatch`` of an async consumer."""
+    return getattr(consumer.dispatch, "__func__", None) is AsyncConsumer.dispatch
+
+
+def call_handler(consumer: AsyncConsumer, message: Message) -> Awaitable[None]:
+    """Do as ``AsyncConsumer.dispatch`` does; returns what is to be awaited."""
+    if connections_due():
+        return consumer.dispatch(message)
+    handled: Awaitable[None] = find_handler(consumer, message)(message)
+    return handled
+
+
 def find_handler(consumer: AsyncConsumer, message: Message) -> Callable[[Message], Any]:
     """Return the consumer's method for ``message``, or raise ValueError."""
     handler_name = get_handler_name(message)
@@ -247,13 +266,23 @@ def find_handler(consumer: AsyncConsumer, message: Message) -> Callable[[Message
     return handler
 
 
+def describe_failure(consumer: AsyncConsumer, message: Message) -> str:
+    """Say where an error happened, for whoever logs it: consumer, handler, path and user."""
+    cls = type(consumer)
+    path = consumer.scope.get("path", consumer.scope.get("channel"))
+    return (
+        f"In consumer {cls.__module__}.{cls.__qualname__}, handling {message.get('type')!r}, "
+        f"path {path!r}, user {describe_user(consumer.scope.get('user'))}."
+    )
+
+
 def is_late(consumer: AsyncConsumer, error: Exception) -> bool:
     """Whether ``send`` failed because nobody is there any more; then it is counted.
 
     Servers say so with an OSError (ASGI 2.4), or with whatever they raise once the
     consumer has been told of the disconnect.
     """
-    mailbox = consumer._mailbox
+    mailbox = _mailbox.get(consumer)
     late = isinstance(error, OSError) or (mailbox is not None and mailbox.peer_gone)
     if late:
         telemetry.count("consumer.late_send", consumer=type(consumer).__qualname__)

@@ -29,7 +29,7 @@ from django.db.backends.signals import connection_created
 
 from channels import telemetry
 from channels.threads.lanes import current_lane, door, is_new_here, pool
-from channels.threads.pool import Work
+from channels.threads.pool import Lane, Work
 from channels.threads.together import Together
 from channels.threads.visit import Visit
 
@@ -69,42 +69,16 @@ class DatabaseSyncToAsync(SyncToAsync[_P, _R]):
     For a connection that a server serves, the call is made in one of ``CHANNELS_THREADS``
     threads: in order among the calls of this connection, in the same thread while one
     handler lasts, and not behind what other connections wait for.
-
-    Attributes:
-        whole: the call is a whole handler, after which its thread is free for others.
     """
-
-    whole = False
 
     async def __call__(self, *args: _P.args, **kwargs: _P.kwargs) -> _R:
         """Make the call in a thread; returns or raises what it does."""
-        lane = current_lane()
-        if lane is None or not self._is_plain():
+        lane = lane_for(self)
+        if lane is None:
             return await super().__call__(*args, **kwargs)
-        visit = Visit(door(), partial(self._call, *args, **kwargs), partial(self.describe, *args, **kwargs))
-        result: _R = await visit.outcome(lane, self.whole)
+        visit = visit_of(self.func, partial(describe_call, self.func), *args, **kwargs)
+        result: _R = await visit.outcome(lane)
         return result
-
-    def _is_plain(self) -> bool:
-        """Whether there is no more to the call than what we do ourselves."""
-        return (
-            type(self).thread_handler is DatabaseSyncToAsync.thread_handler
-            and self._thread_sensitive
-            and getattr(self, "context", None) is None
-            and sys.exception() is None
-        )
-
-    def _call(self, *args: _P.args, **kwargs: _P.kwargs) -> _R:
-        _close_what_this_thread_opened()
-        try:
-            return self.func(*args, **kwargs)
-        finally:
-            _close_what_this_thread_opened()
-
-    def describe(self, *args: _P.args, **kwargs: _P.kwargs) -> str:
-        """Say what is called, for whoever logs that it takes long."""
-        name = getattr(self.func, "__qualname__", repr(self.func))
-        return f"In {getattr(self.func, '__module__', '?')}.{name}, through database_sync_to_async."
 
     def thread_handler(self, loop: asyncio.AbstractEventLoop, *args: Any, **kwargs: Any) -> Any:
         """Run the call in asgiref's thread, between two looks at that thread's connections."""
@@ -114,6 +88,43 @@ class DatabaseSyncToAsync(SyncToAsync[_P, _R]):
             return super().thread_handler(loop, *args, **kwargs)  # type: ignore[no-untyped-call]
         finally:
             close_old_connections()
+
+
+def visit_of(
+    function: Callable[..., Any], describe: Callable[..., str], /, *args: Any, **kwargs: Any
+) -> Visit:
+    """Return a visit to a thread that makes a call there; ``describe``, called alike, says what is called."""
+    return Visit(door(), partial(_call, function, *args, **kwargs), partial(describe, *args, **kwargs))
+
+
+def lane_for(bridge: DatabaseSyncToAsync[..., Any]) -> Lane | None:
+    """Return the lane to make its call in; None where that is asgiref's business."""
+    lane = current_lane()
+    return lane if lane is not None and is_plain(bridge) else None
+
+
+def is_plain(bridge: DatabaseSyncToAsync[..., Any]) -> bool:
+    """Whether there is no more to the call than what we do ourselves."""
+    return (
+        type(bridge).thread_handler is DatabaseSyncToAsync.thread_handler
+        and bridge._thread_sensitive
+        and getattr(bridge, "context", None) is None
+        and sys.exception() is None
+    )
+
+
+def _call(function: Callable[..., _R], /, *args: Any, **kwargs: Any) -> _R:
+    _close_what_this_thread_opened()
+    try:
+        return function(*args, **kwargs)
+    finally:
+        _close_what_this_thread_opened()
+
+
+def describe_call(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> str:
+    """Say what is called, for whoever logs that it takes long."""
+    name = getattr(function, "__qualname__", repr(function))
+    return f"In {getattr(function, '__module__', '?')}.{name}, through database_sync_to_async."
 
 
 class Lookup(DatabaseSyncToAsync[_P, _R]):
@@ -135,9 +146,10 @@ class Lookup(DatabaseSyncToAsync[_P, _R]):
 
     async def __call__(self, *args: _P.args, **kwargs: _P.kwargs) -> _R:
         """Make the call in a thread; returns or raises what it does."""
-        if not is_new_here() or not self._is_plain():
+        if not is_new_here() or not is_plain(self):
             return await super().__call__(*args, **kwargs)
-        visit = _Lookup(door(), partial(self.func, *args, **kwargs), partial(self.describe, *args, **kwargs))
+        describe = partial(describe_call, self.func, *args, **kwargs)
+        visit = _Lookup(door(), partial(self.func, *args, **kwargs), describe)
         visit.ahead, visit.asked = self.ahead, args[0] if args else None
         result: _R = await visit.outcome(_lookups.place(), whole=True)
         return result

@@ -245,11 +245,11 @@ def pushing_receive(scope: Scope, receive: Receive) -> EventSource | None:
 def direct_write(source: EventSource, send: Send) -> DirectWrite | None:
     """Return how the server of ``source`` writes a broadcast, unless somebody has wrapped its ``send``.
 
-    A wrapper that is a method of an object with ``passes(message_type)`` may say to whom it hands
-    messages of this type untouched; then it may be left out.
+    A wrapper that is a method marked with :func:`may_be_left_out` is.
     """
-    while (passes := getattr(getattr(send, "__self__", None), "passes", None)) is not None:
-        inner: Send | None = passes(BROADCAST_TYPE)
+    while (inner_of := getattr(getattr(send, "__func__", None), "inner_of", None)) is not None:
+        wrapper: Any = send
+        inner: Send | None = inner_of(wrapper.__self__, BROADCAST_TYPE)
         if inner is None:
             return None
         send = inner
@@ -257,6 +257,19 @@ def direct_write(source: EventSource, send: Send) -> DirectWrite | None:
         return None
     write: DirectWrite | None = getattr(source, "write_broadcast", None)
     return write
+
+
+def may_be_left_out(method: Any, inner_of: Callable[[Any, str], Send | None]) -> None:
+    """Mark a ``send`` that hands some messages on to another one as they are.
+
+    The mark is on the function, so that one that overrides it has none.
+
+    Args:
+        method: the function.
+        inner_of: called with the method's object and a message type; returns the ``send`` that gets
+            messages of this type untouched, or None if the method looks at them.
+    """
+    method.inner_of = inner_of
 
 
 def passes_on(handler: Handler) -> Handler:

@@ -316,3 +316,17 @@ def _again(message: Message, receive: Receive) -> Receive:
 
 def _can_be_sync(middleware: str) -> bool:
     return getattr(import_string(middleware), "sync_capable", True)
+
+
+#: What a module of this name had in Channels 2 and 3; code of today asks for them to find out the version.
+_FORMER_NAMES = frozenset({"AsgiHandler", "AsgiRequest"})
+
+
+def __getattr__(name: str) -> Any:
+    if name in _FORMER_NAMES:
+        # In Channels 4 the module is missing, and that is what feature tests catch.
+        raise ModuleNotFoundError(
+            f"channels.http has no {name} since Channels 4: use django.core.asgi.get_asgi_application().",
+            name=__name__,
+        )
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

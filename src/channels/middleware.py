@@ -8,6 +8,7 @@ and the outermost one walks the whole row and awaits what lies behind it.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, TypeGuard
 
@@ -46,13 +47,9 @@ class Way:
 class Passage:
     """An application that prepares a connection and hands it to another one.
 
-    A subclass may override ``__call__`` as that of any ASGI application; then it is called,
-    and ``super().__call__()`` goes on from there.
+    What it does stands in :func:`enter`. A subclass may override ``__call__`` as that of any ASGI
+    application; then it is called, and ``super().__call__()`` goes on from there.
     """
-
-    async def _enter(self, way: Way) -> ASGIApp:
-        """Prepare the connection; returns the application that goes on with it."""
-        raise NotImplementedError(f"{type(self).__name__} has to say who goes on: define _enter(self, way).")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
         """Run the application inside and return what it returns."""
@@ -61,6 +58,23 @@ class Passage:
 
 
 _CALL = Passage.__call__
+
+
+@functools.singledispatch
+async def enter(passage: Any, way: Way) -> ASGIApp:
+    """Prepare a connection; returns the application that goes on with it.
+
+    It is no method, because subclasses may call theirs whatever they like: each class of ours
+    registers a function here, which serves its subclasses, too.
+
+    Args:
+        passage: what prepares.
+        way: the connection.
+    """
+    raise NotImplementedError(
+        f"{type(passage).__name__} has to say who goes on: "
+        "register a function for it with channels.middleware.enter.register()."
+    )
 
 
 class Maker:
@@ -94,9 +108,9 @@ async def walk(
 ) -> tuple[ASGIApp, Scope, Receive, Send]:
     """Go through ``passage`` and those behind it; returns what waits at the end, and what to call it with."""
     way = Way(scope, receive, send)
-    application = await passage._enter(way)
+    application = await enter(passage, way)
     while is_passage(application):
-        application = await application._enter(way)
+        application = await enter(application, way)
     return made(application), way.scope, way.receive, way.send
 
 
@@ -116,6 +130,8 @@ class BaseMiddleware(Passage):
     def __init__(self, inner: ASGIApp) -> None:
         self.inner = inner
 
-    async def _enter(self, way: Way) -> ASGIApp:
-        way.own_scope()
-        return self.inner
+
+@enter.register(BaseMiddleware)
+async def _enter_with_a_copy(middleware: BaseMiddleware, way: Way) -> ASGIApp:
+    way.own_scope()
+    return middleware.inner

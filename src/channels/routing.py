@@ -20,7 +20,8 @@ from django.urls.resolvers import RoutePattern
 from channels.consumer import AsyncConsumer
 from channels.exceptions import RouteNotFound
 from channels.http import get_asgi_application
-from channels.middleware import Passage, Way, is_passage, walk
+from channels.middleware import Passage, Way, enter, is_passage, walk
+from channels.private import PrivateField
 from channels.refusal import refuse
 from channels.threads.lanes import begin, end
 from channels.typing import ASGIApp, Receive, Scope, Send
@@ -50,7 +51,9 @@ def get_default_application() -> Any:
     try:
         module = importlib.import_module(path)
     except (ImportError, ValueError) as error:
-        raise ImproperlyConfigured(f"Cannot import ASGI_APPLICATION module {path!r}: {error}") from error
+        raise ImproperlyConfigured(
+            f"Cannot import ASGI_APPLICATION module {path!r} of {dotted!r}: {error}"
+        ) from error
     try:
         return getattr(module, name)
     except AttributeError:
@@ -76,20 +79,9 @@ class ProtocolTypeRouter:
         for protocol, application in application_mapping.items():
             refuse_uncalled(application, f"Protocol {protocol!r}")
 
-    @functools.cached_property
-    def _django(self) -> Any:
-        return get_asgi_application()
-
-    def _application(self, protocol: str) -> Any:
-        if protocol in self.application_mapping:
-            return self.application_mapping[protocol]
-        if protocol == "http":
-            return self._django
-        raise ValueError(f"No application configured for scope type {protocol!r}")
-
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
         """Call the application for the scope's type; raises ValueError if there is none."""
-        application = self._application(scope["type"])
+        application = application_for(self, scope["type"])
         connection = begin(scope)
         try:
             if is_passage(application):
@@ -102,6 +94,21 @@ class ProtocolTypeRouter:
             return await refuse(scope, receive, send, 404, "Not Found")
         finally:
             end(connection)
+
+
+#: Django's handler, for a router that was not told who serves HTTP.
+_django: PrivateField[Any] = PrivateField("django", None)
+
+
+def application_for(router: ProtocolTypeRouter, protocol: str) -> Any:
+    """Return the application for scopes of one type, or raise ValueError."""
+    if protocol in router.application_mapping:
+        return router.application_mapping[protocol]
+    if protocol != "http":
+        raise ValueError(f"No application configured for scope type {protocol!r}")
+    if _django.get(router) is None:
+        _django.set(router, get_asgi_application())
+    return _django.get(router)
 
 
 class URLRouter(Passage):
@@ -126,57 +133,11 @@ class URLRouter(Passage):
 
     def __init__(self, routes: Sequence[URLPattern | URLResolver]) -> None:
         self.routes = list(routes)
-        self._compile()
-
-    def _compile(self) -> None:
-        self._compiled = list(self.routes)
-        self._compiled_table = [_Route(route) for route in flatten(self.routes)]
-
-    @property
-    def _table(self) -> list[_Route]:
-        """What the routes were compiled to; again if somebody has changed ``routes`` since."""
-        if list(self.routes) != self._compiled:
-            self._compile()
-        return self._compiled_table
-
-    async def _enter(self, way: Way) -> ASGIApp:
-        path = routed_path(way.scope)
-        fitting = self._fitting(path)
-        if not fitting:
-            raise self._not_found(way.scope, path)
-        route, match = fitting[0]
-        if not route.final or len(fitting) > 1:
-            # The application may decline, and the next one is asked: somebody has to stay and see.
-            return self._try_each
-        way.own_scope().update(_found(way.scope, match))
-        return route.application
-
-    async def _try_each(self, scope: Scope, receive: Receive, send: Send) -> Any:
-        """Call the applications whose routes fit, until one does not raise Resolver404."""
-        path = routed_path(scope)
-        for route, match in self._fitting(path):
-            try:
-                return await route.application({**scope, **_found(scope, match)}, receive, send)
-            except Resolver404:
-                continue
-        raise self._not_found(scope, path)
-
-    def _fitting(self, path: str) -> list[tuple[_Route, Match]]:
-        begins = path.startswith  # of most routes the first letters say that they do not fit
-        return [
-            (route, match)
-            for route in self._table
-            if begins(route.begins) and (match := route.match(path)) is not None
-        ]
-
-    def _not_found(self, scope: Scope, path: str) -> Exception:
-        if "path_remaining" in scope:
-            return Resolver404(f"No route found for path {path!r}.")
-        return RouteNotFound(path, self.describe())
+        table_of(self)
 
     def describe(self) -> list[str]:
         """Return the routes as they were written, those of routers inside in full."""
-        return [line for route in self._table for line in route.describe()]
+        return table_of(self).describe()
 
     def reverse(
         self, name: str, args: Sequence[Any] | None = None, kwargs: Mapping[str, Any] | None = None
@@ -186,13 +147,87 @@ class URLRouter(Passage):
         Raises:
             NoReverseMatch: no route has the name and takes these arguments.
         """
+        return table_of(self).reverse(name, args, kwargs)
+
+
+class _Table:
+    """What the routes of a router were compiled to.
+
+    Args:
+        routes: of the router.
+    """
+
+    def __init__(self, routes: Sequence[URLPattern | URLResolver]) -> None:
+        self.routes = list(routes)
+        self._lines = [_Route(route) for route in flatten(routes)]
+
+    def fitting(self, path: str) -> list[tuple[_Route, Match]]:
+        """Return the routes that fit a path, in order."""
+        begins = path.startswith  # of most routes the first letters say that they do not fit
+        return [
+            (route, match)
+            for route in self._lines
+            if begins(route.begins) and (match := route.match(path)) is not None
+        ]
+
+    def describe(self) -> list[str]:
+        """Return the routes as they were written, those of routers inside in full."""
+        return [line for route in self._lines for line in route.describe()]
+
+    def reverse(self, name: str, args: Sequence[Any] | None, kwargs: Mapping[str, Any] | None) -> str:
+        """See :meth:`URLRouter.reverse`."""
         prefix = get_script_prefix().rstrip("/")
-        path = django_reverse(name, urlconf=self._urlconf, args=args, kwargs=kwargs)  # type: ignore[arg-type]
+        path = django_reverse(name, urlconf=self.urlconf, args=args, kwargs=kwargs)  # type: ignore[arg-type]
         return path.removeprefix(prefix) if prefix else path
 
     @functools.cached_property
-    def _urlconf(self) -> tuple[URLPattern | URLResolver, ...]:
+    def urlconf(self) -> tuple[URLPattern | URLResolver, ...]:
+        """The routes as Django's ``reverse`` understands them."""
         return tuple(reversible(route) for route in self.routes)
+
+
+_tables: PrivateField[_Table | None] = PrivateField("routes", None)
+
+
+def table_of(router: URLRouter) -> _Table:
+    """Return what the router's routes were compiled to; again if somebody has changed them since."""
+    table = _tables.get(router)
+    if table is None or table.routes != list(router.routes):
+        table = _Table(router.routes)
+        _tables.set(router, table)
+    return table
+
+
+@enter.register(URLRouter)
+async def _enter_by_path(router: URLRouter, way: Way) -> ASGIApp:
+    path = routed_path(way.scope)
+    fitting = table_of(router).fitting(path)
+    if not fitting:
+        raise not_found(router, way.scope, path)
+    route, match = fitting[0]
+    if not route.final or len(fitting) > 1:
+        # The application may decline, and the next one is asked: somebody has to stay and see.
+        return functools.partial(try_each, router)
+    way.own_scope().update(_found(way.scope, match))
+    return route.application
+
+
+async def try_each(router: URLRouter, scope: Scope, receive: Receive, send: Send) -> Any:
+    """Call the applications whose routes fit, until one does not raise Resolver404."""
+    path = routed_path(scope)
+    for route, match in table_of(router).fitting(path):
+        try:
+            return await route.application({**scope, **_found(scope, match)}, receive, send)
+        except Resolver404:
+            continue
+    raise not_found(router, scope, path)
+
+
+def not_found(router: URLRouter, scope: Scope, path: str) -> Exception:
+    """Return what says that no route fits: to the router outside, or to everybody."""
+    if "path_remaining" in scope:
+        return Resolver404(f"No route found for path {path!r}.")
+    return RouteNotFound(path, table_of(router).describe())
 
 
 class _Route:
@@ -233,7 +268,11 @@ class _Route:
     def describe(self) -> list[str]:
         """Return the route as it was written, or those of the router it leads to."""
         prefix = "".join(str(pattern) for pattern in self.patterns)
-        return [prefix] if self.router is None else [prefix + route for route in self.router.describe()]
+        return (
+            [prefix]
+            if self.router is None
+            else [prefix + route for route in table_of(self.router).describe()]
+        )
 
 
 def flatten(routes: Sequence[URLPattern | URLResolver], outer: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -294,7 +333,7 @@ def reversible(route: URLPattern | URLResolver) -> URLPattern | URLResolver:
     router = None if isinstance(route, URLResolver) else find_router(route.callback)
     if router is None:
         return route
-    return URLResolver(open_ended(route.pattern), router._urlconf, route.default_args)  # type: ignore[union-attr]
+    return URLResolver(open_ended(route.pattern), table_of(router).urlconf, route.default_args)  # type: ignore[union-attr]
 
 
 def routed_path(scope: Scope) -> str:
@@ -350,7 +389,7 @@ def reverse(
         raise ImproperlyConfigured(
             f"ASGI_APPLICATION has no URLRouter for {protocol!r} to reverse {name!r} in."
         )
-    return router.reverse(name, args=args, kwargs=kwargs)
+    return table_of(router).reverse(name, args, kwargs)
 
 
 class ChannelNameRouter:

@@ -22,8 +22,10 @@ from django.utils.functional import empty
 from django.utils.http import http_date
 
 from channels.db import database_sync_to_async
+from channels.dispatch import may_be_left_out
 from channels.lazy import LateObject, peek
-from channels.middleware import Passage, Way
+from channels.middleware import Passage, Way, enter
+from channels.private import PrivateField
 from channels.typing import ASGIApp, Message, Scope, Send
 
 _R = TypeVar("_R")
@@ -44,17 +46,6 @@ class CookieMiddleware(Passage):
 
     def __init__(self, inner: ASGIApp) -> None:
         self.inner = inner
-
-    async def _enter(self, way: Way) -> ASGIApp:
-        scope = way.scope
-        if "headers" not in scope:
-            raise ValueError(
-                "CookieMiddleware was passed a scope that did not have a headers key (make sure it is "
-                f"only passed HTTP or WebSocket connections); got a scope of type {scope.get('type')!r}."
-            )
-        headers = scope["headers"]
-        way.own_scope()["cookies"] = _cookies(headers) if b"cookie" in dict(headers) else {}
-        return self.inner
 
     @classmethod
     def set_cookie(
@@ -134,6 +125,19 @@ class CookieMiddleware(Passage):
         )
 
 
+@enter.register(CookieMiddleware)
+async def _enter_with_cookies(middleware: CookieMiddleware, way: Way) -> ASGIApp:
+    scope = way.scope
+    if "headers" not in scope:
+        raise ValueError(
+            "CookieMiddleware was passed a scope that did not have a headers key (make sure it is "
+            f"only passed HTTP or WebSocket connections); got a scope of type {scope.get('type')!r}."
+        )
+    headers = scope["headers"]
+    way.own_scope()["cookies"] = _cookies(headers) if b"cookie" in dict(headers) else {}
+    return middleware.inner
+
+
 def _cookies(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     # HTTP/2 may split the cookies over several headers (RFC 9113, section 8.2.3).
     text = b"; ".join(value for name, value in headers if name == b"cookie").decode("latin1")
@@ -185,8 +189,6 @@ class InstanceSessionWrapper:
     save_message_types: ClassVar[list[str]] = ["http.response.start", "websocket.accept"]
     #: Only an HTTP response can carry the cookie of a session.
     cookie_response_message_types: ClassVar[list[str]] = ["http.response.start"]
-    #: The session to save, where the scope is the application's too, which may put another one in.
-    _session: Any = None
 
     def __init__(self, scope: Scope, send: Send) -> None:
         self.cookie_name: str = settings.SESSION_COOKIE_NAME
@@ -221,37 +223,10 @@ class InstanceSessionWrapper:
             SuspiciousOperation: the session was deleted meanwhile, as by a logout elsewhere.
         """
         if self.activated and message["type"] in self.save_message_types:
-            session = self._to_save()
+            session = _to_save(self)
             if settings.SESSION_SAVE_EVERY_REQUEST or (peek(session) is not empty and session.modified):
-                return self._save_and_send(session, message)
+                return _save_and_send(self, session, message)
         return self.real_send(message)
-
-    async def _save_and_send(self, session: SessionBase, message: Message) -> Any:
-        await self._answer(session, message)
-        return await self.real_send(message)
-
-    def passes(self, message_type: str) -> Send | None:
-        """Return to whom :meth:`send` hands messages of this type untouched; None if it looks at them."""
-        looks = type(self).send is not InstanceSessionWrapper.send or message_type in self.save_message_types
-        return None if looks else self.real_send
-
-    async def _answer(self, session: SessionBase, message: Message) -> None:
-        with_cookie = message["type"] in self.cookie_response_message_types
-        if session.is_empty():
-            if with_cookie and self.cookie_name in self.scope["cookies"]:
-                CookieMiddleware.delete_cookie(
-                    message,
-                    self.cookie_name,
-                    path=settings.SESSION_COOKIE_PATH,
-                    domain=settings.SESSION_COOKIE_DOMAIN,
-                )
-        elif message.get("status") != 500:
-            await self.save_session()
-            if with_cookie:
-                self._set_cookie(session, message)
-
-    def _to_save(self) -> Any:
-        return self.scope["session"] if self._session is None else self._session
 
     async def save_session(self) -> None:
         """Save the session, in a database thread unless its backend needs none.
@@ -259,7 +234,7 @@ class InstanceSessionWrapper:
         Raises:
             SuspiciousOperation: the session does not exist any more.
         """
-        session = self._to_save()
+        session = _to_save(self)
         try:
             await run_on_session(session, session.save)
         except UpdateError as error:
@@ -268,20 +243,59 @@ class InstanceSessionWrapper:
                 "The user may have logged out in a concurrent request, for example."
             ) from error
 
-    def _set_cookie(self, session: SessionBase, message: Message) -> None:
-        lasts = not session.get_expire_at_browser_close()
-        CookieMiddleware.set_cookie(
-            message,
-            self.cookie_name,
-            session.session_key or "",
-            max_age=session.get_expiry_age() if lasts else None,
-            domain=settings.SESSION_COOKIE_DOMAIN,
-            path=settings.SESSION_COOKIE_PATH,
-            secure=settings.SESSION_COOKIE_SECURE,
-            httponly=settings.SESSION_COOKIE_HTTPONLY,
-            samesite=settings.SESSION_COOKIE_SAMESITE or None,
-        )
 
+#: The session to save, where the scope is the application's too, which may put another one in.
+_own_session: PrivateField[Any] = PrivateField("session", None)
+
+
+def _to_save(wrapper: InstanceSessionWrapper) -> Any:
+    session = _own_session.get(wrapper)
+    return wrapper.scope["session"] if session is None else session
+
+
+async def _save_and_send(wrapper: InstanceSessionWrapper, session: SessionBase, message: Message) -> Any:
+    await _prepare_answer(wrapper, session, message)
+    return await wrapper.real_send(message)
+
+
+async def _prepare_answer(wrapper: InstanceSessionWrapper, session: SessionBase, message: Message) -> None:
+    """Save the session, and put its cookie into ``message`` if that can carry one."""
+    with_cookie = message["type"] in wrapper.cookie_response_message_types
+    if session.is_empty():
+        if with_cookie and wrapper.cookie_name in wrapper.scope["cookies"]:
+            CookieMiddleware.delete_cookie(
+                message,
+                wrapper.cookie_name,
+                path=settings.SESSION_COOKIE_PATH,
+                domain=settings.SESSION_COOKIE_DOMAIN,
+            )
+    elif message.get("status") != 500:
+        await wrapper.save_session()
+        if with_cookie:
+            _set_cookie(wrapper.cookie_name, session, message)
+
+
+def _set_cookie(name: str, session: SessionBase, message: Message) -> None:
+    lasts = not session.get_expire_at_browser_close()
+    CookieMiddleware.set_cookie(
+        message,
+        name,
+        session.session_key or "",
+        max_age=session.get_expiry_age() if lasts else None,
+        domain=settings.SESSION_COOKIE_DOMAIN,
+        path=settings.SESSION_COOKIE_PATH,
+        secure=settings.SESSION_COOKIE_SECURE,
+        httponly=settings.SESSION_COOKIE_HTTPONLY,
+        samesite=settings.SESSION_COOKIE_SAMESITE or None,
+    )
+
+
+def _passes(wrapper: InstanceSessionWrapper, message_type: str) -> Send | None:
+    """Return to whom ``send`` hands messages of this type untouched; None if it looks at them."""
+    return None if message_type in wrapper.save_message_types else wrapper.real_send
+
+
+may_be_left_out(InstanceSessionWrapper.send, _passes)
 
 #: The name of channels 2 for the session of one connection.
 SessionMiddlewareInstance = InstanceSessionWrapper
@@ -303,13 +317,15 @@ class SessionMiddleware(Passage):
     def __init__(self, inner: ASGIApp) -> None:
         self.inner = inner
 
-    async def _enter(self, way: Way) -> ASGIApp:
-        wrapper = InstanceSessionWrapper(way.scope, way.send)
-        await wrapper.resolve_session()
-        wrapper._session = wrapper.scope["session"]
-        way.take_scope(wrapper.scope)
-        way.send = wrapper.send
-        return self.inner
+
+@enter.register(SessionMiddleware)
+async def _enter_with_session(middleware: SessionMiddleware, way: Way) -> ASGIApp:
+    wrapper = InstanceSessionWrapper(way.scope, way.send)
+    await wrapper.resolve_session()
+    _own_session.set(wrapper, wrapper.scope["session"])
+    way.take_scope(wrapper.scope)
+    way.send = wrapper.send
+    return middleware.inner
 
 
 def SessionMiddlewareStack(inner: ASGIApp) -> CookieMiddleware:

@@ -16,6 +16,7 @@ from asgiref.server import StatelessServer
 
 from channels import telemetry
 from channels.dispatch import pushes
+from channels.private import PrivateField
 from channels.typing import PUSH_EXTENSION, ASGIApp, Message, Scope, Wakeup
 
 logger = logging.getLogger("django.channels.worker")
@@ -119,8 +120,6 @@ class Worker(StatelessServer):
             raise ValueError(
                 "Channel layer is not valid: a worker needs one. Configure it in the setting CHANNEL_LAYERS."
             )
-        self._stopping = asyncio.Event()
-        self._unacknowledged: dict[str, Callable[[], Awaitable[None]]] = {}
 
     def run(self) -> None:
         """Work in an event loop of its own until SIGTERM or SIGINT; a second SIGINT ends it at once."""
@@ -133,7 +132,7 @@ class Worker(StatelessServer):
         """Work until SIGTERM, SIGINT or :meth:`stop`."""
         checker = asyncio.ensure_future(self.application_checker())  # type: ignore[no-untyped-call]
         try:
-            with self._signals():
+            with signals(runner_of(self)):
                 await self.handle()
         finally:
             checker.cancel()
@@ -141,27 +140,21 @@ class Worker(StatelessServer):
 
     async def handle(self) -> None:
         """Listen on all channels until :meth:`stop`; end when all messages in hand are handled."""
-        listeners = [asyncio.ensure_future(self._keep_listening(channel)) for channel in self.channels]
-        try:
-            await self._stopping.wait()
-        finally:
-            for listener in listeners:
-                listener.cancel()
-            await asyncio.gather(*listeners, return_exceptions=True)
-            await self._drain()
+        await runner_of(self).run()
 
     def stop(self) -> None:
         """Make the worker end gracefully; call it in the worker's event loop."""
-        self._stopping.set()
+        runner_of(self).stop()
 
     async def listener(self, channel: str) -> None:
         """Pass the messages of one channel on, without end. Cancelling it loses none."""
+        runner = runner_of(self)
         while True:
             details = self.application_instances.get(channel)
             if details is not None:
                 await details["input_queue"].wait_handled()
-            await self._acknowledge(channel)
-            message = await self._take(channel)
+            await runner.acknowledge(channel)
+            message = await runner.take(channel)
             # Nothing may wait between here and put_nowait: the message would be lost on cancellation.
             if not message.get("type"):
                 telemetry.count("worker.dropped", reason="no type", channel=channel)
@@ -170,30 +163,13 @@ class Worker(StatelessServer):
             scope = {"type": "channel", "channel": channel}
             self.get_or_create_application_instance(channel, scope).put_nowait(message)
 
-    async def _take(self, channel: str) -> Message:
-        """Receive; where the layer can wait for it, acknowledge only what has been handled."""
-        # Whoever has replaced ``receive`` wants to be asked.
-        take = getattr(self.channel_layer, "take", None) if pushes(self.channel_layer) else None
-        if take is None:
-            message: Message = await self.channel_layer.receive(channel)
-            return message
-        message, self._unacknowledged[channel] = await take(channel)
-        return message
-
-    async def _acknowledge(self, channel: str) -> None:
-        """Tell the layer that the last message of ``channel`` is done with; twice is harmless."""
-        acknowledge = self._unacknowledged.get(channel)
-        if acknowledge is not None:
-            await acknowledge()
-            del self._unacknowledged[channel]
-
     def get_or_create_application_instance(self, scope_id: str, scope: Scope) -> Inbox:
         """Return the inbox of the instance ``scope_id``; start one with ``scope`` if none runs."""
         details = self.application_instances.get(scope_id)
         if details is None or details["future"].done():
             while len(self.application_instances) > self.max_applications:
                 self.delete_oldest_application_instance()  # type: ignore[no-untyped-call]
-            details = self._start(scope_id, scope)
+            details = runner_of(self).start(scope_id, scope)
         details["last_used"] = time.time()
         inbox: Inbox = details["input_queue"]
         return inbox
@@ -217,20 +193,67 @@ class Worker(StatelessServer):
         telemetry.count("worker.application_failed", channel=channel)
         logger.error("Exception inside application on channel %r.", channel, exc_info=exception)
 
-    def _start(self, scope_id: str, scope: Scope) -> dict[str, Any]:
+
+class _Runner:
+    """Listens for a worker, and runs its applications.
+
+    What users may override is the worker's, and called there.
+    """
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._stopping = asyncio.Event()
+        self._unacknowledged: dict[str, Callable[[], Awaitable[None]]] = {}
+
+    def stop(self) -> None:
+        """Have :meth:`run` end."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Listen on all channels until :meth:`stop`; end when all messages in hand are handled."""
+        listeners = [asyncio.ensure_future(self.keep_listening(channel)) for channel in self._worker.channels]
+        try:
+            await self._stopping.wait()
+        finally:
+            for listener in listeners:
+                listener.cancel()
+            await asyncio.gather(*listeners, return_exceptions=True)
+            await self.drain()
+
+    async def take(self, channel: str) -> Message:
+        """Receive; where the layer can wait for it, acknowledge only what has been handled."""
+        # Whoever has replaced ``receive`` wants to be asked.
+        take = (
+            getattr(self._worker.channel_layer, "take", None) if pushes(self._worker.channel_layer) else None
+        )
+        if take is None:
+            message: Message = await self._worker.channel_layer.receive(channel)
+            return message
+        message, self._unacknowledged[channel] = await take(channel)
+        return message
+
+    async def acknowledge(self, channel: str) -> None:
+        """Tell the layer that the last message of ``channel`` is done with; twice is harmless."""
+        acknowledge = self._unacknowledged.get(channel)
+        if acknowledge is not None:
+            await acknowledge()
+            del self._unacknowledged[channel]
+
+    def start(self, scope_id: str, scope: Scope) -> dict[str, Any]:
+        """Start an instance of the application; returns what is known of it."""
         inbox = Inbox()
         details: dict[str, Any] = {"input_queue": inbox, "scope": scope, "last_used": time.time()}
-        details["future"] = asyncio.ensure_future(self._run_application(scope_id, details))
-        self.application_instances[scope_id] = details
+        details["future"] = asyncio.ensure_future(self.run_application(scope_id, details))
+        self._worker.application_instances[scope_id] = details
         return details
 
-    async def _run_application(self, scope_id: str, details: dict[str, Any]) -> None:
+    async def run_application(self, scope_id: str, details: dict[str, Any]) -> None:
         """Run instances until the inbox is empty when one ends."""
         inbox: Inbox = details["input_queue"]
         try:
             while True:
                 taken = inbox.taken
-                await self._run_once(details)
+                await self.run_once(details)
                 # An application that ends without taking anything would be started forever.
                 if not inbox.waiting or inbox.taken == taken:
                     break
@@ -238,88 +261,108 @@ class Worker(StatelessServer):
             dropped = inbox.clear()
             if dropped:
                 telemetry.count("worker.dropped", dropped, reason="application ended", channel=scope_id)
-            if self.application_instances.get(scope_id) is details:
-                del self.application_instances[scope_id]
+            if self._worker.application_instances.get(scope_id) is details:
+                del self._worker.application_instances[scope_id]
 
-    async def _run_once(self, details: dict[str, Any]) -> None:
+    async def run_once(self, details: dict[str, Any]) -> None:
+        """Run one instance to its end; an error is the worker's to log."""
         inbox: Inbox = details["input_queue"]
         scope = {**details["scope"], "extensions": {PUSH_EXTENSION: inbox}}
 
         async def send(message: Message) -> None:
-            await self.application_send(scope, message)
+            await self._worker.application_send(scope, message)
 
         try:
-            application = guarantee_single_callable(self.application)  # type: ignore[no-untyped-call]
+            application = guarantee_single_callable(self._worker.application)  # type: ignore[no-untyped-call]
             await application(scope, inbox.receive, send)
         except Exception as error:
-            await self.application_exception(error, details)
+            await self._worker.application_exception(error, details)
 
-    async def _keep_listening(self, channel: str) -> None:
-        delay = self.restart_delay
+    async def keep_listening(self, channel: str) -> None:
+        """Listen, and again after a failure, a while later."""
+        first, longest = self._seconds("restart_delay"), self._seconds("max_restart_delay")
+        delay = first
         while True:
             started = time.monotonic()
             try:
-                await self.listener(channel)
+                await self._worker.listener(channel)
                 return
             except Exception:
-                if time.monotonic() - started > self.max_restart_delay:
-                    delay = self.restart_delay
+                if time.monotonic() - started > longest:
+                    delay = first
                 telemetry.count("worker.listener_failed", channel=channel)
                 logger.exception(
                     "The listener on channel %r failed; it starts again in %s s.", channel, delay
                 )
             await asyncio.sleep(delay)
-            delay = min(delay * 2, self.max_restart_delay)
+            delay = min(delay * 2, longest)
 
-    async def _drain(self) -> None:
+    async def drain(self) -> None:
         """Let the instances handle what they have, then end them."""
-        late = await self._wait_handled()
+        late = await self.wait_handled()
         done = set(self._unacknowledged) - late
-        await asyncio.gather(*map(self._acknowledge, done), return_exceptions=True)
-        futures = [details["future"] for details in self.application_instances.values()]
+        await asyncio.gather(*map(self.acknowledge, done), return_exceptions=True)
+        futures = [details["future"] for details in self._worker.application_instances.values()]
         for future in futures:
             future.cancel()
         await asyncio.gather(*futures, return_exceptions=True)
 
-    async def _wait_handled(self) -> set[str]:
+    async def wait_handled(self) -> set[str]:
         """Wait until all instances have handled what they have; return the channels of those too late."""
         waiters = {
             asyncio.ensure_future(details["input_queue"].wait_handled()): channel
-            for channel, details in self.application_instances.items()
+            for channel, details in self._worker.application_instances.items()
         }
         if not waiters:
             return set()
-        _, late = await asyncio.wait(waiters, timeout=self.shutdown_timeout)
+        timeout = self._seconds("shutdown_timeout")
+        _, late = await asyncio.wait(waiters, timeout=timeout)
         for waiter in late:
             waiter.cancel()
         if late:
             telemetry.count("worker.dropped", len(late), reason="shutdown timeout")
-            logger.error(
-                "%d applications did not finish within %s s of the stop.", len(late), self.shutdown_timeout
-            )
+            logger.error("%d applications did not finish within %s s of the stop.", len(late), timeout)
         return {waiters[waiter] for waiter in late}
 
-    @contextlib.contextmanager
-    def _signals(self) -> Iterator[None]:
-        """Stop gracefully on the first signal; a second one ends the process as usual."""
-        loop = asyncio.get_running_loop()
-        installed: list[signal.Signals] = []
+    def _seconds(self, name: str) -> float:
+        """Read a setting of the worker's class; a subclass may use its name for something else."""
+        value = getattr(self._worker, name)
+        return value if isinstance(value, int | float) else float(getattr(Worker, name))
 
-        def stop() -> None:
-            logger.info("Stopping: messages in hand are handled first.")
-            self.stop()
-            remove()
 
-        def remove() -> None:
-            while installed:
-                loop.remove_signal_handler(installed.pop())
+_runner: PrivateField[_Runner | None] = PrivateField("runner", None)
 
-        # Not on every platform, and in the main thread only.
-        with contextlib.suppress(NotImplementedError, ValueError, RuntimeError):
-            for number in (signal.SIGTERM, signal.SIGINT):
-                loop.add_signal_handler(number, stop)
-                installed.append(number)
-        try:
-            yield
-        finally:
-            remove()
+
+def runner_of(worker: Worker) -> _Runner:
+    """Return what runs for ``worker``; made when it is asked for."""
+    runner = _runner.get(worker)
+    if runner is None:
+        runner = _Runner(worker)
+        _runner.set(worker, runner)
+    return runner
+
+
+@contextlib.contextmanager
+def signals(runner: _Runner) -> Iterator[None]:
+    """Stop gracefully on the first signal; a second one ends the process as usual."""
+    loop = asyncio.get_running_loop()
+    installed: list[signal.Signals] = []
+
+    def stop() -> None:
+        logger.info("Stopping: messages in hand are handled first.")
+        runner.stop()
+        remove()
+
+    def remove() -> None:
+        while installed:
+            loop.remove_signal_handler(installed.pop())
+
+    # Not on every platform, and in the main thread only.
+    with contextlib.suppress(NotImplementedError, ValueError, RuntimeError):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop)
+            installed.append(number)
+    try:
+        yield
+    finally:
+        remove()

@@ -21,19 +21,20 @@ from channels.server.cli import (
     build_parser,
     build_supervisor,
     config_options,
-    import_application,
     judge_application,
 )
 from channels.server.config import ConfigError
 from channels.server.descriptors import occupy_standard_streams, raise_descriptor_limit
 from channels.server.exposure import as_text, exposure
 from channels.server.seat import Seat
-from channels.server.sockets import EndpointError, ListenError, endpoint_strings
+from channels.server.sockets import EndpointError, ListenError
 from channels.typing import ASGIApp, Receive, Scope, Send
 from channels.version import release
 from daphne import __version__
 from daphne.access import AccessLogGenerator
+from daphne.endpoints import build_endpoint_description_strings
 from daphne.server import Server, limit
+from daphne.utils import import_by_path
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +72,9 @@ class CommandLineInterface:
     server_class: type[Any] = Server
 
     def __init__(self) -> None:
-        self.parser = build_parser(self.prog, self.description)
+        # A subclass may use this name, which Daphne does not have, for something else.
+        prog = self.prog if isinstance(self.prog, str) else None
+        self.parser = build_parser(prog, self.description)
         self.server: Any = None
 
     @classmethod
@@ -83,13 +86,7 @@ class CommandLineInterface:
         except ArgumentError as error:
             interface.parser.error(str(error))
         except (ApplicationError, ConfigError, EndpointError, ListenError) as error:
-            interface._give_up(error)
-
-    def _give_up(self, error: Exception) -> NoReturn:
-        if error.__cause__ is not None and logging.getLogger().isEnabledFor(logging.DEBUG):
-            traceback.print_exception(error.__cause__)
-        print(f"daphne: {error}", file=sys.stderr)
-        sys.exit(1)
+            give_up(error)
 
     def run(self, args: Sequence[str]) -> None:
         """Run with ``args``; returns when the server has stopped.
@@ -105,10 +102,10 @@ class CommandLineInterface:
         raise_descriptor_limit()
         seat = Seat.take()
         options = self.parser.parse_args(args)
-        keywords = self._server_keywords(options)
-        self._set_up_logging(options)
+        keywords = server_keywords(self, options)
+        set_up_logging(self.parser, options)
         if options.check_exposure:
-            self._check_exposure(keywords, as_json=options.json)
+            check_exposure(keywords, as_json=options.json)
             return
         if seat is None:
             logger.info("This is Fairway %s, which stands for Daphne %s", release(), __version__)
@@ -117,93 +114,18 @@ class CommandLineInterface:
             failed = supervisor.run() != 0
         else:
             keywords["application"] = self.load_asgi_app(options.application)
-            failed = self._serve(keywords, seat)
+            failed = serve(self, keywords, seat)
         if failed:
             sys.exit(1)
 
-    def _check_exposure(self, keywords: dict[str, Any], *, as_json: bool) -> None:
-        """Say what the server would open. It opens nothing, and imports no application."""
-        found = exposure(Server(application=_unasked, **keywords).config())
-        sys.stdout.write(json.dumps(found, indent=2) + "\n" if as_json else as_text(found))
-
-    def _serve(self, keywords: dict[str, Any], seat: Seat | None) -> bool:
-        """Serve in this process, and return whether it could not start."""
-        if seat is None:
-            logger.info("Starting server at %s", ", ".join(keywords["endpoints"]))
-        else:
-            keywords["seat"] = seat
-        self.server = self.server_class(**keywords)
-        self.server.run()
-        return bool(getattr(self.server, "abort_start", False))
-
     def load_asgi_app(self, asgi_app_path: str) -> ASGIApp:
         """Import the application, one of ASGI 2 as well as of ASGI 3."""
-        found = import_application(asgi_app_path)
+        found = import_by_path(asgi_app_path)
         enable_loggers()
         if issubclass(self.server_class, Server):  # a stand-in, as tests have, need not be able to call it
             judge_application(asgi_app_path, found)
         application: ASGIApp = guarantee_single_callable(found)  # type: ignore[no-untyped-call]
         return application
-
-    def _server_keywords(self, options: Namespace) -> dict[str, Any]:
-        keywords = {name: getattr(options, name) for name in _DAPHNE_KEYWORDS}
-        keywords |= {
-            "endpoints": self._endpoints(options),
-            "websocket_handshake_timeout": options.websocket_connect_timeout,
-            "action_logger": self._action_logger(options),
-            "verbosity": options.verbosity,
-            "proxy_forwarded_address_header": self._get_forwarded_host(options),
-            "proxy_forwarded_port_header": self._get_forwarded_port(options),
-            "proxy_forwarded_proto_header": "X-Forwarded-Proto" if options.proxy_headers else None,
-        }
-        for name, spec in config_options().items():
-            value = getattr(options, name)
-            if name not in keywords and value != spec.default:
-                keywords[name] = limit(value) if spec.metadata["unit"] == "seconds" else value
-        if options.reload:
-            keywords.setdefault("drain_idle_timeout", 0.0)
-        return keywords
-
-    def _endpoints(self, options: Namespace) -> list[str]:
-        """All places to listen, sorted; the default only where nothing else is said."""
-        host, port = options.host, options.port
-        elsewhere = options.unix_socket or options.file_descriptor is not None or options.socket_strings
-        if host is not None or port is not None or not elsewhere:
-            host = DEFAULT_HOST if host is None else host
-            port = DEFAULT_PORT if port is None else port
-        told = endpoint_strings(host, port, options.unix_socket, options.file_descriptor)
-        return sorted([*options.socket_strings, *told])
-
-    def _action_logger(self, options: Namespace) -> AccessLogGenerator | None:
-        stream: TextIO | None = sys.stdout  # None in a process that was started without one
-        if options.access_log not in (None, "", "-"):
-            stream = self._open_access_log(options.access_log)
-        elif not options.access_log and options.verbosity < 1:
-            stream = None
-        return None if stream is None else AccessLogGenerator(stream, options.access_log_format)
-
-    def _open_access_log(self, path: str) -> TextIO:
-        try:
-            return open(path, "a", buffering=1)
-        except OSError as error:
-            raise ConfigError(
-                f"--access-log: {path} cannot be written: {error.strerror}. Name a file "
-                "in a folder that exists and that this user may write to."
-            ) from error
-
-    def _set_up_logging(self, options: Namespace) -> None:
-        levels = {0: logging.WARNING, 1: logging.INFO}
-        layout = options.log_fmt
-        if options.workers and layout == self.parser.get_default("log_fmt"):
-            # Lines of several processes in one stream: say whose they are.
-            layout = "%(asctime)-15s %(levelname)-8s [%(process)d] %(message)s"
-        try:
-            logging.basicConfig(level=levels.get(options.verbosity, logging.DEBUG), format=layout)
-        except ValueError as error:
-            raise ConfigError(
-                f"--log-fmt: {layout!r} is no format of logging.Formatter. "
-                "Write one such as '%(levelname)s %(message)s'."
-            ) from error
 
     def _check_proxy_headers_passed(self, argument: str, options: Namespace) -> None:
         if not options.proxy_headers:
@@ -221,3 +143,97 @@ class CommandLineInterface:
             self._check_proxy_headers_passed("--proxy-headers-port", options)
             return str(options.proxy_headers_port)
         return "X-Forwarded-Port" if options.proxy_headers else None
+
+
+def give_up(error: Exception) -> NoReturn:
+    """Say what is wrong in one line, and exit."""
+    if error.__cause__ is not None and logging.getLogger().isEnabledFor(logging.DEBUG):
+        traceback.print_exception(error.__cause__)
+    print(f"daphne: {error}", file=sys.stderr)
+    sys.exit(1)
+
+
+def serve(interface: CommandLineInterface, keywords: dict[str, Any], seat: Seat | None) -> bool:
+    """Serve in this process, and return whether it could not start."""
+    if seat is None:
+        logger.info("Starting server at %s", ", ".join(keywords["endpoints"]))
+    else:
+        keywords["seat"] = seat
+    interface.server = interface.server_class(**keywords)
+    interface.server.run()
+    return bool(getattr(interface.server, "abort_start", False))
+
+
+def server_keywords(interface: CommandLineInterface, options: Namespace) -> dict[str, Any]:
+    """Return what the command line says, as keywords of the server class."""
+    keywords = {name: getattr(options, name) for name in _DAPHNE_KEYWORDS}
+    keywords |= {
+        "endpoints": endpoints_of(options),
+        "websocket_handshake_timeout": options.websocket_connect_timeout,
+        "action_logger": action_logger(options),
+        "verbosity": options.verbosity,
+        "proxy_forwarded_address_header": interface._get_forwarded_host(options),
+        "proxy_forwarded_port_header": interface._get_forwarded_port(options),
+        "proxy_forwarded_proto_header": "X-Forwarded-Proto" if options.proxy_headers else None,
+    }
+    for name, spec in config_options().items():
+        value = getattr(options, name)
+        if name not in keywords and value != spec.default:
+            keywords[name] = limit(value) if spec.metadata["unit"] == "seconds" else value
+    if options.reload:
+        keywords.setdefault("drain_idle_timeout", 0.0)
+    return keywords
+
+
+def endpoints_of(options: Namespace) -> list[str]:
+    """All places to listen, sorted; the default only where nothing else is said."""
+    host, port = options.host, options.port
+    elsewhere = options.unix_socket or options.file_descriptor is not None or options.socket_strings
+    if host is not None or port is not None or not elsewhere:
+        host = DEFAULT_HOST if host is None else host
+        port = DEFAULT_PORT if port is None else port
+    told = build_endpoint_description_strings(host, port, options.unix_socket, options.file_descriptor)
+    return sorted([*options.socket_strings, *told])
+
+
+def action_logger(options: Namespace) -> AccessLogGenerator | None:
+    """Return what writes the access log; None if nobody asked for one."""
+    stream: TextIO | None = sys.stdout  # None in a process that was started without one
+    if options.access_log not in (None, "", "-"):
+        stream = open_access_log(options.access_log)
+    elif not options.access_log and options.verbosity < 1:
+        stream = None
+    return None if stream is None else AccessLogGenerator(stream, options.access_log_format)
+
+
+def open_access_log(path: str) -> TextIO:
+    """Open the file of the access log; raises ConfigError if it cannot be written."""
+    try:
+        return open(path, "a", buffering=1)
+    except OSError as error:
+        raise ConfigError(
+            f"--access-log: {path} cannot be written: {error.strerror}. Name a file "
+            "in a folder that exists and that this user may write to."
+        ) from error
+
+
+def set_up_logging(parser: argparse.ArgumentParser, options: Namespace) -> None:
+    """Log to stderr, as much as ``-v`` says; raises ConfigError for a format that is none."""
+    levels = {0: logging.WARNING, 1: logging.INFO}
+    layout = options.log_fmt
+    if options.workers and layout == parser.get_default("log_fmt"):
+        # Lines of several processes in one stream: say whose they are.
+        layout = "%(asctime)-15s %(levelname)-8s [%(process)d] %(message)s"
+    try:
+        logging.basicConfig(level=levels.get(options.verbosity, logging.DEBUG), format=layout)
+    except ValueError as error:
+        raise ConfigError(
+            f"--log-fmt: {layout!r} is no format of logging.Formatter. "
+            "Write one such as '%(levelname)s %(message)s'."
+        ) from error
+
+
+def check_exposure(keywords: dict[str, Any], *, as_json: bool) -> None:
+    """Say what the server would open. It opens nothing, and imports no application."""
+    found = exposure(Server(application=_unasked, **keywords).config())
+    sys.stdout.write(json.dumps(found, indent=2) + "\n" if as_json else as_text(found))

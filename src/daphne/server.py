@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
+from channels.private import PrivateField
 from channels.server.config import ActionLogger, Config
 from channels.server.lifespan import LifespanFailed
 from channels.server.seat import Seat
@@ -52,6 +54,8 @@ class Server:
         abort_start: it could not listen or start.
         abort_reason: one line that says why, or "".
     """
+
+    abort_reason = ""
 
     def __init__(
         self,
@@ -100,49 +104,96 @@ class Server:
         self.application_close_timeout = application_close_timeout
         self.ready_callable = ready_callable
         self.server_name = server_name
-        self.seat = seat
-        self.options = options
         self.listening_addresses: list[tuple[str, int]] = []
         self.abort_start = False
-        self.abort_reason = ""
-        self._worker: WorkerServer | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        _runs.set(self, _Run(seat, options))
         if not self.endpoints:
             logger.error("No endpoints. This server will not listen on anything.")
 
     def config(self) -> Config:
         """Return the settings as :mod:`channels.server` takes them."""
-        handshake = [limit(self.websocket_connect_timeout), limit(self.websocket_handshake_timeout)]
-        return Config(
-            app=self.application,
-            endpoints=tuple(self.endpoints),
-            action_logger=self.log_action if self.action_logger is not None else None,
-            http_timeout=limit(self.http_timeout),
-            request_buffer_size=self.request_buffer_size,
-            websocket_timeout=limit(self.websocket_timeout),
-            websocket_connect_timeout=min((value for value in handshake if value is not None), default=None),
-            ping_interval=limit(self.ping_interval),
-            ping_timeout=limit(self.ping_timeout),
-            root_path=self.root_path,
-            proxy_address_header=self.proxy_forwarded_address_header,
-            proxy_port_header=self.proxy_forwarded_port_header,
-            proxy_proto_header=self.proxy_forwarded_proto_header,
-            websocket_max_message_size=self.websocket_max_message_size,
-            websocket_max_frame_size=self.websocket_max_frame_size,
-            application_close_timeout=limit(self.application_close_timeout),
-            server_name=self.server_name,
-            **self.options,
-        )
+        return config_of(self)
 
     def run(self) -> None:
         """Serve until stopped. What keeps it from starting is logged and sets ``abort_start``."""
-        config = self.config()
-        self._loop = new_event_loop(config.loop)
+        _runs.get(self).run(self)
+
+    def stop(self) -> None:
+        """Stop gracefully, from any thread; :meth:`run` returns when all is done."""
+        _runs.get(self).stop()
+
+    @property
+    def connections(self) -> dict[Any, dict[str, Any]]:
+        """What is alive: for each request or WebSocket its ``application_instance``, a task."""
+        worker = _runs.get(self).worker
+        streams = () if worker is None else worker.streams
+        return {stream: {"application_instance": stream.task} for stream in streams}
+
+    def application_checker(self) -> None:
+        """Called each second while it serves, for subclasses; the server itself needs no checking."""
+
+    def log_action(self, protocol: str, action: str, details: dict[str, Any]) -> None:
+        """Hand a line of the access log on; subclasses may do more with it."""
+        if self.action_logger is not None:
+            self.action_logger(protocol, action, details)
+
+
+def config_of(server: Server) -> Config:
+    """Return the settings as :mod:`channels.server` takes them."""
+    handshake = [limit(server.websocket_connect_timeout), limit(server.websocket_handshake_timeout)]
+    return Config(
+        app=server.application,
+        endpoints=tuple(server.endpoints),
+        action_logger=server.log_action if server.action_logger is not None else None,
+        http_timeout=limit(server.http_timeout),
+        request_buffer_size=server.request_buffer_size,
+        websocket_timeout=limit(server.websocket_timeout),
+        websocket_connect_timeout=min((value for value in handshake if value is not None), default=None),
+        ping_interval=limit(server.ping_interval),
+        ping_timeout=limit(server.ping_timeout),
+        root_path=server.root_path,
+        proxy_address_header=server.proxy_forwarded_address_header,
+        proxy_port_header=server.proxy_forwarded_port_header,
+        proxy_proto_header=server.proxy_forwarded_proto_header,
+        websocket_max_message_size=server.websocket_max_message_size,
+        websocket_max_frame_size=server.websocket_max_frame_size,
+        application_close_timeout=limit(server.application_close_timeout),
+        server_name=server.server_name,
+        **_runs.get(server).options,
+    )
+
+
+class _Run:
+    """What a server runs on.
+
+    Args:
+        seat: the place of this process under a supervisor.
+        options: further fields of Config.
+
+    Attributes:
+        worker: what serves; None before.
+        latest: the loop of the server that was started last.
+    """
+
+    latest: ClassVar[asyncio.AbstractEventLoop | None] = None
+
+    def __init__(self, seat: Seat | None, options: dict[str, Any]) -> None:
+        self.options = options
+        self.worker: WorkerServer | None = None
+        self._seat = seat
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def run(self, server: Server) -> None:
+        """Serve until stopped."""
+        config = config_of(server)
+        self._loop = _Run.latest = new_event_loop(config.loop)
         asyncio.set_event_loop(self._loop)
         try:
-            self._loop.run_until_complete(self._serve(config))
+            self._loop.run_until_complete(self._serve(server, config))
         except (ListenError, LifespanFailed) as error:
-            self.abort_start, self.abort_reason = True, str(error)
+            server.abort_start = True
+            # A subclass may have a property of this name.
+            vars(server)["abort_reason"] = str(error)
             logger.critical("%s", error)
         finally:
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
@@ -150,45 +201,52 @@ class Server:
             asyncio.set_event_loop(None)
             self._loop.close()
 
-    async def _serve(self, config: Config) -> None:
-        self._worker = WorkerServer(config, self.seat)
-        in_main_thread = threading.current_thread() is threading.main_thread()
-        await self._worker.serve(self._listening, signals=self.signal_handlers and in_main_thread)
+    def stop(self) -> None:
+        """Stop gracefully, from any thread."""
+        if self._loop is not None and self.worker is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self.worker.ask_to_stop)
 
-    def _listening(self) -> None:
-        assert self._worker is not None  # _serve() has made it
-        self.listening_addresses = [pair for pair in self._worker.addresses if isinstance(pair, tuple)]
-        for address in self._worker.addresses:
+    async def _serve(self, server: Server, config: Config) -> None:
+        self.worker = WorkerServer(config, self._seat)
+        in_main_thread = threading.current_thread() is threading.main_thread()
+        listening = functools.partial(self._listening, server, self.worker)
+        await self.worker.serve(listening, signals=server.signal_handlers and in_main_thread)
+
+    def _listening(self, server: Server, worker: WorkerServer) -> None:
+        server.listening_addresses = [pair for pair in worker.addresses if isinstance(pair, tuple)]
+        for address in worker.addresses:
             where = f"{address[0]}:{address[1]}" if isinstance(address, tuple) else address
             # Once for all workers: their supervisor says it.
-            logger.log(logging.INFO if self.seat is None else logging.DEBUG, "Listening on %s", where)
-        if type(self).application_checker is not Server.application_checker:
-            self._tick()
-        if self.ready_callable is not None:
-            self.ready_callable()
+            logger.log(logging.INFO if self._seat is None else logging.DEBUG, "Listening on %s", where)
+        if type(server).application_checker is not Server.application_checker:
+            _tick(server)
+        if server.ready_callable is not None:
+            server.ready_callable()
 
-    def stop(self) -> None:
-        """Stop gracefully, from any thread; :meth:`run` returns when all is done."""
-        if self._loop is not None and self._worker is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._worker.ask_to_stop)
 
-    @property
-    def connections(self) -> dict[Any, dict[str, Any]]:
-        """What is alive: for each request or WebSocket its ``application_instance``, a task."""
-        streams = () if self._worker is None else self._worker.streams
-        return {stream: {"application_instance": stream.task} for stream in streams}
+_runs: PrivateField[_Run] = PrivateField("run", _Run(None, {}))
 
-    def application_checker(self) -> None:
-        """Called each second while it serves, for subclasses; the server itself needs no checking."""
 
-    def _tick(self) -> None:
-        self.application_checker()
-        asyncio.get_running_loop().call_later(1, self._tick)
+class _ServerLoop:
+    """Stands for the event loop of the server that runs in this process, whichever that is at the time."""
 
-    def log_action(self, protocol: str, action: str, details: dict[str, Any]) -> None:
-        """Hand a line of the access log on; subclasses may do more with it."""
-        if self.action_logger is not None:
-            self.action_logger(protocol, action, details)
+    def __getattr__(self, name: str) -> Any:
+        loop = _Run.latest
+        if loop is None or loop.is_closed():
+            raise RuntimeError(
+                "twisted_loop is the event loop of the daphne.server.Server that runs in this process, and "
+                "none does. In async code use asyncio.get_running_loop()."
+            )
+        return getattr(loop, name)
+
+
+#: The loop of the server, for code that schedules work in it from other threads.
+twisted_loop: Any = _ServerLoop()
+
+
+def _tick(server: Server) -> None:
+    server.application_checker()
+    asyncio.get_running_loop().call_later(1, _tick, server)
 
 
 def limit(value: float | None) -> float | None:

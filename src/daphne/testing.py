@@ -11,13 +11,15 @@ import threading
 import traceback
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, ClassVar
+from typing import Any
 
+from channels.private import PrivateField
 from channels.server.config import Config
 from channels.server.thread import ServerThread
 from channels.typing import ASGIApp, Message, Receive, Scope, Send
 from daphne.endpoints import build_endpoint_description_strings
 from daphne.server import Server
+from daphne.server import config_of as server_config
 
 #: A test's client is its own proxy: it may say what the first of all proxies would, root path included.
 _BELIEVED: dict[str, Any] = {
@@ -64,15 +66,11 @@ class BaseDaphneTestingInstance:
         self.host = "127.0.0.1"
         self.port = 0
         self.application = application
-        given = {
-            "http_timeout": http_timeout,
-            "request_buffer_size": request_buffer_size,
-            "websocket_max_message_size": websocket_max_message_size,
-            "websocket_max_frame_size": websocket_max_frame_size,
-            "application_close_timeout": application_close_timeout,
-        }
-        self._keywords: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
-        self._thread: ServerThread | None = None
+        self.http_timeout = http_timeout
+        self.request_buffer_size = request_buffer_size
+        self.websocket_max_message_size = websocket_max_message_size
+        self.websocket_max_frame_size = websocket_max_frame_size
+        _close_timeout.set(self, application_close_timeout)
 
     def get_application(self) -> ASGIApp:
         """Return what is served."""
@@ -92,38 +90,53 @@ class BaseDaphneTestingInstance:
             "This instance serves an application that does not record what it receives."
         )
 
-    def _config(self) -> Config:
-        if self.xff:
-            self._keywords |= {
-                "proxy_forwarded_address_header": "X-Forwarded-For",
-                "proxy_forwarded_port_header": "X-Forwarded-Port",
-                "proxy_forwarded_proto_header": "X-Forwarded-Proto",
-            }
-        endpoints = build_endpoint_description_strings(host=self.host, port=0)
-        server = Server(
-            application=self.get_application(),
-            endpoints=endpoints,
-            require_host=False,
-            # A recorder would record the lifespan's scope and wait for messages that no test gave it.
-            lifespan="off",
-            **{**_BELIEVED, **self._keywords},
-        )
-        return server.config()
-
     def __enter__(self) -> Any:
         self.process_setup()
-        self._thread = ServerThread.of(self._config(), host=self.host)
-        self._thread.start()
-        self.port = self._thread.port
+        thread = ServerThread.of(config_of(self), host=self.host)
+        thread.start()
+        _thread.set(self, thread)
+        self.port = thread.port
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._thread is not None:
-            self._thread.stop()
-            self._thread = None
+        if (thread := _thread.get(self)) is not None:
+            thread.stop()
+            _thread.set(self, None)
         self.process_teardown()
+
+
+#: What runs the server of an instance that is entered.
+_thread: PrivateField[ServerThread | None] = PrivateField("thread", None)
+_close_timeout: PrivateField[float | None] = PrivateField("application_close_timeout", None)
+_PROXY_HEADERS: dict[str, Any] = {
+    "proxy_forwarded_address_header": "X-Forwarded-For",
+    "proxy_forwarded_port_header": "X-Forwarded-Port",
+    "proxy_forwarded_proto_header": "X-Forwarded-Proto",
+}
+
+
+def config_of(instance: BaseDaphneTestingInstance) -> Config:
+    """Return what the server of ``instance`` is to be like."""
+    told: dict[str, Any] = {
+        "http_timeout": instance.http_timeout,
+        "request_buffer_size": instance.request_buffer_size,
+        "websocket_max_message_size": instance.websocket_max_message_size,
+        "websocket_max_frame_size": instance.websocket_max_frame_size,
+        "application_close_timeout": _close_timeout.get(instance),
+    }
+    server = Server(
+        application=instance.get_application(),
+        endpoints=build_endpoint_description_strings(host=instance.host, port=0),
+        require_host=False,
+        # A recorder would record the lifespan's scope and wait for messages that no test gave it.
+        lifespan="off",
+        **_BELIEVED,
+        **{name: value for name, value in told.items() if value is not None},
+        **(_PROXY_HEADERS if instance.xff else {}),
+    )
+    return server_config(server)
 
 
 class DaphneTestingInstance(BaseDaphneTestingInstance):
@@ -139,7 +152,7 @@ class DaphneTestingInstance(BaseDaphneTestingInstance):
         return super().__enter__()
 
     def add_send_messages(self, messages: list[Message]) -> None:
-        """Say what the application sends, from now on, for each scope."""
+        """Say what the application sends after the next event, whichever scope that is of."""
         TestApplication.delete_result()
         TestApplication.save_setup(messages)
 
@@ -149,98 +162,103 @@ class DaphneTestingInstance(BaseDaphneTestingInstance):
         Raises:
             Exception: what the application was refused or failed with.
         """
-        if self._thread is not None:
-            self._thread.settle()
-        return TestApplication.load_result()
+        if (thread := _thread.get(self)) is not None:
+            thread.settle()
+        result = TestApplication.load_result()
+        if "exception" in result:
+            raise result["exception"]
+        return result["scope"], result["messages"]
+
+
+#: What the application is to send, and what it has received: the same for the test and the server.
+_setup: list[Message] = []
+_result: dict[str, Any] = {}
 
 
 class TestApplication:
-    """Records its scope and events, and sends what it was told to.
+    """Records its scope and events, and sends after each event what it has been told to since.
 
-    Setup and results belong to the class, so that the test and the server find the same.
+    Setup and results belong to all instances, so that the test and the server find the same.
 
     Args:
         lock: held while they are read and written.
     """
 
     __test__ = False  # its name looks like a test's to pytest
-    _setup: ClassVar[list[Message]] = []
-    _result: ClassVar[dict[str, Any]] = {}
 
     def __init__(self, lock: Any) -> None:
         self.lock = lock
         self.messages: list[Message] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Receive the request, send the answer, record until the end."""
+        """Record and answer until the end."""
         try:
-            await self._play(scope, receive, send)
+            await play(self, scope, receive, send)
         except Exception as error:
             with self.lock:
                 self.save_exception(error)
             raise
 
-    async def _play(self, scope: Scope, receive: Receive, send: Send) -> None:
-        messages: list[Message] = []
-        await self._record(scope, messages, receive)
-        while messages[-1].get("more_body", False):
-            await self._record(scope, messages, receive)
-        with self.lock:
-            answers = self.load_setup()
-        for answer in answers:
-            await send(answer)
-        while not messages[-1]["type"].endswith(".disconnect"):
-            await self._record(scope, messages, receive)
-
-    async def _record(self, scope: Scope, messages: list[Message], receive: Receive) -> None:
-        messages.append(await receive())
-        with self.lock:
-            self.save_result(scope, list(messages))
-
     @classmethod
     def save_setup(cls, response_messages: list[Message]) -> None:
         """Keep what is to be sent."""
-        TestApplication._setup = list(response_messages)
+        _setup[:] = response_messages
 
     @classmethod
-    def load_setup(cls) -> list[Message]:
-        """Return what is to be sent."""
-        return list(TestApplication._setup)
+    def load_setup(cls) -> dict[str, list[Message]]:
+        """Return what is to be sent, as ``response_messages``."""
+        return {"response_messages": list(_setup)}
 
     @classmethod
     def save_result(cls, scope: Scope, messages: list[Message]) -> None:
         """Keep what was received."""
-        TestApplication._result = {"scope": scope, "messages": messages}
+        _keep({"scope": scope, "messages": messages})
 
     @classmethod
     def save_exception(cls, exception: Exception) -> None:
         """Keep what went wrong."""
-        TestApplication._result = {"exception": exception}
+        _keep({"exception": exception})
 
     @classmethod
-    def load_result(cls) -> tuple[Scope, list[Message]]:
-        """Return what was received.
+    def load_result(cls) -> dict[str, Any]:
+        """Return what was received, as ``scope`` and ``messages``, or what went wrong, as ``exception``.
 
         Raises:
-            Exception: what went wrong.
             ValueError: nothing was received.
         """
-        result = TestApplication._result
-        if "exception" in result:
-            raise result["exception"]
-        if not result:
+        if not _result:
             raise ValueError("No results: the application received nothing. Did the request reach it?")
-        return result["scope"], result["messages"]
+        return dict(_result)
 
     @classmethod
     def delete_setup(cls) -> None:
         """Forget what is to be sent."""
-        TestApplication._setup = []
+        _setup.clear()
 
     @classmethod
     def delete_result(cls) -> None:
         """Forget what was received."""
-        TestApplication._result = {}
+        _result.clear()
+
+
+def _keep(result: dict[str, Any]) -> None:
+    _result.clear()
+    _result.update(result)
+
+
+async def play(application: TestApplication, scope: Scope, receive: Receive, send: Send) -> None:
+    """Record the events of one scope, and send after each what has been set up since."""
+    messages: list[Message] = []
+    while True:
+        messages.append(await receive())
+        with application.lock:
+            application.save_result(scope, list(messages))
+            if messages[-1]["type"].endswith(".disconnect"):
+                return
+            answers = application.load_setup()["response_messages"]
+            application.delete_setup()
+        for answer in answers:
+            await send(answer)
 
 
 class DaphneProcess(multiprocessing.Process):
@@ -306,3 +324,10 @@ class DaphneProcess(multiprocessing.Process):
         if self.server is not None:
             self.port.value = self.server.listening_addresses[0][1]
             self.ready.set()
+
+
+def _reinstall_reactor() -> None:
+    """Do nothing: a forked process has no reactor of its parent's to get rid of.
+
+    Test suites call it, by this name, in the process of a server.
+    """

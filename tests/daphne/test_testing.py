@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import socket
 import threading
@@ -94,13 +95,35 @@ def test_nothing_received() -> None:
         DaphneTestingInstance().get_received()
 
 
+async def test_after_every_event_goes_what_has_been_set_up_since() -> None:
+    events: asyncio.Queue[Any] = asyncio.Queue()
+    sent: asyncio.Queue[Any] = asyncio.Queue()
+    application = TestApplication(threading.Lock())
+    TestApplication.save_setup([{"type": "websocket.accept"}])
+    task = asyncio.ensure_future(application({"type": "websocket"}, events.get, sent.put))
+    await events.put({"type": "websocket.connect"})
+    assert await asyncio.wait_for(sent.get(), LONG) == {"type": "websocket.accept"}
+    for text in ("one", "two"):
+        TestApplication.save_setup([{"type": "websocket.send", "text": text}])
+        await events.put({"type": "websocket.receive", "text": "?"})
+        assert (await asyncio.wait_for(sent.get(), LONG))["text"] == text
+    await events.put({"type": "websocket.receive", "text": "nothing was set up since"})
+    await events.put({"type": "websocket.disconnect", "code": 1000})
+    await asyncio.wait_for(task, LONG)
+    assert sent.empty()
+    assert len(TestApplication.load_result()["messages"]) == 5
+
+
 def test_the_storage_belongs_to_the_class() -> None:
     TestApplication.save_setup(ANSWER)
-    assert TestApplication.load_setup() == ANSWER
+    assert TestApplication.load_setup() == {"response_messages": ANSWER}
     TestApplication.delete_setup()
-    assert TestApplication.load_setup() == []
+    assert TestApplication.load_setup() == {"response_messages": []}
     TestApplication.save_result({"type": "http"}, [])
-    assert TestApplication.load_result() == ({"type": "http"}, [])
+    assert TestApplication.load_result() == {"scope": {"type": "http"}, "messages": []}
+    error = ValueError("refused")
+    TestApplication.save_exception(error)
+    assert TestApplication.load_result() == {"exception": error}
     TestApplication.delete_result()
     assert TestApplication(threading.Lock()).messages == []
 

@@ -9,9 +9,12 @@ from channels.consumer import AsyncConsumer, SyncConsumer
 from channels.db import aclose_old_connections
 from channels.exceptions import StopConsumer
 from channels.generic import messages
+from channels.private import PrivateField
 from channels.typing import Message
 
 Headers = Mapping[Any, Any] | Iterable[Any] | None
+#: Whether the last part of the answer has been sent.
+_answered: PrivateField[bool] = PrivateField("answered", False)
 
 
 class AsyncHttpConsumer(AsyncConsumer):
@@ -25,8 +28,6 @@ class AsyncHttpConsumer(AsyncConsumer):
         body: the parts of the request's body that have arrived.
     """
 
-    answered: bool = False
-
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.body: list[bytes] = []
 
@@ -37,7 +38,7 @@ class AsyncHttpConsumer(AsyncConsumer):
     async def send_body(self, body: bytes, *, more_body: bool = False) -> None:
         """Send a part of the body, the last one unless ``more_body``; raises AssertionError for text."""
         await self.send(messages.response_body(body, more_body))
-        self.answered = not more_body
+        _answered.set(self, not more_body)
 
     async def send_response(self, status: int, body: bytes, **kwargs: Any) -> None:
         """Send a whole answer; further arguments go to ``send_headers``."""
@@ -61,7 +62,7 @@ class AsyncHttpConsumer(AsyncConsumer):
         except BaseException:
             await self.disconnect()
             raise
-        if self.answered or self.channel_layer is None:
+        if _answered.get(self) or self.channel_layer is None:
             await self.disconnect()
             raise StopConsumer
 
@@ -75,8 +76,6 @@ class AsyncHttpConsumer(AsyncConsumer):
 class HttpConsumer(SyncConsumer):
     """The sync form of :class:`AsyncHttpConsumer`: the same methods, run in a thread."""
 
-    answered: bool = False
-
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.body: list[bytes] = []
 
@@ -87,7 +86,7 @@ class HttpConsumer(SyncConsumer):
     def send_body(self, body: bytes, *, more_body: bool = False) -> None:
         """Send a part of the body, the last one unless ``more_body``; raises AssertionError for text."""
         self.send(messages.response_body(body, more_body))
-        self.answered = not more_body
+        _answered.set(self, not more_body)
 
     def send_response(self, status: int, body: bytes, **kwargs: Any) -> None:
         """Send a whole answer; further arguments go to ``send_headers``."""
@@ -111,7 +110,7 @@ class HttpConsumer(SyncConsumer):
         except BaseException:
             self.disconnect()
             raise
-        if self.answered or self.channel_layer is None:
+        if _answered.get(self) or self.channel_layer is None:
             self.disconnect()
             raise StopConsumer
 

@@ -16,6 +16,7 @@ from channels.consumer import AsyncConsumer, SyncConsumer
 from channels.db import aclose_old_connections
 from channels.dispatch import passes_on
 from channels.exceptions import AcceptConnection, DenyConnection, StopConsumer
+from channels.exceptions import InvalidChannelLayerError as InvalidChannelLayerError  # noqa: PLC0414
 from channels.generic import codec, messages
 from channels.typing import Message
 

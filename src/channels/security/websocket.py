@@ -17,7 +17,7 @@ from django.utils.http import is_same_domain
 
 from channels import telemetry
 from channels.logs import escaped
-from channels.middleware import Passage, Way
+from channels.middleware import Passage, Way, enter
 from channels.typing import PUSH_EXTENSION, ASGIApp, Receive, Scope, Send
 
 logger = logging.getLogger("channels.security")
@@ -49,31 +49,9 @@ class OriginValidator(Passage):
     Calling it raises ValueError if the scope is not of a WebSocket.
     """
 
-    #: What the log line about a refusal says to do.
-    remedy = "the allowed_origins argument of OriginValidator"
-
     def __init__(self, application: ASGIApp, allowed_origins: Iterable[str]) -> None:
         self.application = application
         self.allowed_origins = allowed_origins
-
-    async def _enter(self, way: Way) -> ASGIApp:
-        scope = way.scope
-        if scope["type"] != "websocket":
-            raise ValueError(
-                "You cannot use OriginValidator on a non-WebSocket connection, "
-                f"got a scope of type {scope['type']!r}."
-            )
-        origins = origins_of(scope)
-        origin = ", ".join(origins) if origins else None
-        parsed = _parse(origin) if len(origins) < 2 else None
-        less_safe = parsed is not None and is_less_safe(scope, parsed)
-        if len(origins) < 2 and self.valid_origin(parsed) and not (less_safe and _only_by_host(self, parsed)):
-            return self.application
-        self._report(scope, origin, _TOO_MANY if len(origins) > 1 else _NO_TLS if less_safe else "")
-        source = scope.get("extensions", {}).get(PUSH_EXTENSION)
-        if (note := getattr(source, "refusal_logged", None)) is not None:
-            note()
-        return deny
 
     def valid_origin(self, parsed_origin: ParseResult | None) -> bool:
         """Tell whether a connection with this Origin (None: it has none) may come in."""
@@ -111,23 +89,45 @@ class OriginValidator(Passage):
         except ValueError:  # not a number, or too large for a port
             return None
 
-    def _report(self, scope: Scope, origin: str | None, remedy: str) -> None:
-        path = escaped(str(scope.get("path", "")))
-        telemetry.count("security.origin_refused", path=path, origin=origin)
-        logger.warning(
-            "WebSocket %s refused with 403: %s is not allowed by %s, which is %r. %s",
-            path,
-            "a client without an Origin header" if origin is None else f"the origin {origin!r}",
-            self.remedy,
-            list(self.allowed_origins),
-            remedy or (_NO_BROWSER if origin is None else _ADD_IT),
+
+@enter.register(OriginValidator)
+async def _enter_if_allowed(validator: OriginValidator, way: Way) -> ASGIApp:
+    scope = way.scope
+    if scope["type"] != "websocket":
+        raise ValueError(
+            "You cannot use OriginValidator on a non-WebSocket connection, "
+            f"got a scope of type {scope['type']!r}."
         )
+    origins = origins_of(scope)
+    origin = ", ".join(origins) if origins else None
+    parsed = _parse(origin) if len(origins) < 2 else None
+    less_safe = parsed is not None and is_less_safe(scope, parsed)
+    allowed = len(origins) < 2 and validator.valid_origin(parsed)
+    if allowed and not (less_safe and _only_by_host(validator, parsed)):
+        return validator.application
+    _report(validator, scope, origin, _TOO_MANY if len(origins) > 1 else _NO_TLS if less_safe else "")
+    source = scope.get("extensions", {}).get(PUSH_EXTENSION)
+    if (note := getattr(source, "refusal_logged", None)) is not None:
+        note()
+    return deny
+
+
+def _report(validator: OriginValidator, scope: Scope, origin: str | None, remedy: str) -> None:
+    path = escaped(str(scope.get("path", "")))
+    telemetry.count("security.origin_refused", path=path, origin=origin)
+    by_setting = isinstance(validator, _AllowedHosts)
+    logger.warning(
+        "WebSocket %s refused with 403: %s is not allowed by %s, which is %r. %s",
+        path,
+        "a client without an Origin header" if origin is None else f"the origin {origin!r}",
+        "the setting ALLOWED_HOSTS" if by_setting else "the allowed_origins argument of OriginValidator",
+        list(validator.allowed_origins),
+        remedy or (_NO_BROWSER if origin is None else _ADD_IT),
+    )
 
 
 class _AllowedHosts(OriginValidator):
     """An OriginValidator that follows ``ALLOWED_HOSTS``, also where a test overrides it."""
-
-    remedy = "the setting ALLOWED_HOSTS"
 
     def __init__(self, application: ASGIApp) -> None:
         self.application = application

@@ -79,20 +79,12 @@ class ApplicationCommunicator(BaseApplicationCommunicator):
             getter.cancel()
         if self.future.done():
             self.future.result()
-            raise TimeoutError(f"The application ended without sending anything more {self._on_what()}.")
-        await self._cancel()
+            raise TimeoutError(f"The application ended without sending anything more {_place(self.scope)}.")
+        await _cancelled(self.future)
         raise TimeoutError(
-            f"The application sent nothing within {timeout} s {self._on_what()}, and has been cancelled. "
+            f"The application sent nothing within {timeout} s {_place(self.scope)}, and has been cancelled. "
             "Where it needs longer, pass a larger timeout."
         )
-
-    def _on_what(self) -> str:
-        return f"on the scope {self.scope.get('type')!r} {self.scope.get('path', '')!r}"
-
-    async def _cancel(self) -> None:
-        self.future.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self.future
 
     async def receive_nothing(self, timeout: float = 0.1, interval: float = 0.01) -> bool:
         """Tell whether the application sends nothing within ``timeout`` seconds.
@@ -104,13 +96,26 @@ class ApplicationCommunicator(BaseApplicationCommunicator):
         quiet = await super().receive_nothing(timeout, interval)  # type: ignore[no-untyped-call]
         return bool(quiet)
 
-    async def _expect(self, kinds: tuple[str, ...], timeout: float | None) -> Message:
-        """Receive a message and insist on its type."""
-        message = await self.receive_output(timeout)
-        if message["type"] not in kinds:
-            wanted = " or ".join(repr(kind) for kind in kinds)
-            raise AssertionError(f"Expected type {wanted}, but was {message['type']!r}: {dict(message)!r}.")
-        return message
+
+async def expect(
+    communicator: ApplicationCommunicator, kinds: tuple[str, ...], timeout: float | None
+) -> Message:
+    """Receive a message and insist on its type; raises AssertionError for another one."""
+    message = await communicator.receive_output(timeout)
+    if message["type"] not in kinds:
+        wanted = " or ".join(repr(kind) for kind in kinds)
+        raise AssertionError(f"Expected type {wanted}, but was {message['type']!r}: {dict(message)!r}.")
+    return message
+
+
+def _place(scope: Scope) -> str:
+    return f"on the scope {scope.get('type')!r} {scope.get('path', '')!r}"
+
+
+async def _cancelled(application: asyncio.Task[Any]) -> None:
+    application.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await application
 
 
 def split_path(path: str) -> tuple[str, bytes]:

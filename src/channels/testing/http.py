@@ -7,7 +7,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypedDict
 
-from channels.testing.application import ApplicationCommunicator, split_path
+from channels.private import PrivateField
+from channels.testing.application import ApplicationCommunicator, expect, split_path
 from channels.typing import ASGIApp, Headers
 
 
@@ -17,6 +18,10 @@ class Response(TypedDict):
     status: int
     headers: Headers
     body: bytes
+
+
+#: Whether the request has been sent.
+_requested: PrivateField[bool] = PrivateField("requested", False)
 
 
 class HttpCommunicator(ApplicationCommunicator):
@@ -57,7 +62,6 @@ class HttpCommunicator(ApplicationCommunicator):
                 "headers": list(headers or ()),
             },
         )
-        self._sent = False
 
     async def get_response(self, timeout: float | None = 1) -> Response:
         """Send the request, once, and return the whole response.
@@ -69,14 +73,14 @@ class HttpCommunicator(ApplicationCommunicator):
             TimeoutError: the application took longer; it has been cancelled.
             AssertionError: the application sent something that is no HTTP response.
         """
-        if not self._sent:
-            self._sent = True
+        if not _requested.get(self):
+            _requested.set(self, True)
             await self.send_input({"type": "http.request", "body": self.body})
-        start = await self._expect(("http.response.start",), timeout)
+        start = await expect(self, ("http.response.start",), timeout)
         body = [b""]
         more = True
         while more:
-            chunk = await self._expect(("http.response.body",), timeout)
+            chunk = await expect(self, ("http.response.body",), timeout)
             body.append(chunk.get("body", b""))
             more = chunk.get("more_body", False)
         return {"status": start["status"], "headers": list(start.get("headers", ())), "body": b"".join(body)}

@@ -1,10 +1,15 @@
-"""The test case with a live server, for browsers and other real clients."""
+"""The test case with a live server, for browsers and other real clients.
+
+``make_application``, ``set_database_connection`` and ``DaphneProcess`` are for those who start a
+server process of their own.
+"""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any, ClassVar
 
 from asgiref.sync import SyncToAsync
@@ -12,13 +17,62 @@ from django.conf import settings
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.base.creation import TEST_DATABASE_PREFIX
 from django.test import TransactionTestCase
 from django.test.utils import modify_settings
 
 from channels.routing import get_default_application
 from channels.testing.database import lent
 from channels.threads.lanes import pool
-from channels.typing import ASGIApp
+
+
+def make_application(*, static_wrapper: Any) -> Any:
+    """Return the ``ASGI_APPLICATION``.
+
+    Args:
+        static_wrapper: the ASGI middleware to put in front of it, or None.
+    """
+    application = get_default_application()
+    return application if static_wrapper is None else static_wrapper(application)
+
+
+def set_database_connection() -> None:
+    """Have this process use the test databases: for a server process that was not forked from the test's.
+
+    It is called in that process before anything else, as ``setup`` of ``DaphneProcess``.
+    A database in memory is out of its reach and left as it is.
+    """
+    for connection in connections.all():
+        if not _is_in_memory(connection):
+            name = _test_name(connection)
+            settings.DATABASES[connection.alias]["NAME"] = name
+            connection.settings_dict["NAME"] = name
+
+
+def _test_name(connection: BaseDatabaseWrapper) -> str:
+    """Return the name of the database that Django's test runner has made."""
+    name = str(connection.settings_dict["NAME"])
+    told = connection.settings_dict["TEST"]["NAME"]
+    if told or name.startswith(TEST_DATABASE_PREFIX):
+        return str(told or name)
+    return TEST_DATABASE_PREFIX + name
+
+
+def _is_in_memory(connection: Any) -> bool:
+    return connection.vendor == "sqlite" and bool(connection.is_in_memory_db())
+
+
+class _LateDaphneProcess:
+    """Stands for :class:`daphne.testing.DaphneProcess`: communicators must not need a server."""
+
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        return import_module("daphne.testing").DaphneProcess
+
+
+def __getattr__(name: str) -> Any:
+    if name == "DaphneProcess":
+        return import_module("daphne.testing").DaphneProcess
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 class ChannelsLiveServerTestCase(TransactionTestCase):
@@ -31,30 +85,27 @@ class ChannelsLiveServerTestCase(TransactionTestCase):
         host: where the server listens; it is added to ``ALLOWED_HOSTS``.
         serve_static: whether static files are served, as the finders find them.
         static_wrapper: the ASGI middleware that serves them.
-        ProtocolServerProcess: accepted for test cases that set it, but not used: there is
-            no process; setting it warns.
+        ProtocolServerProcess: a server in a process of its own, for test cases that start one
+            themselves: ``cls.ProtocolServerProcess(cls.host, get_application)``. The test
+            case itself starts none; setting it to something else warns.
     """
 
     host: ClassVar[str] = "localhost"
     serve_static: ClassVar[bool] = True
     static_wrapper: ClassVar[Any] = ASGIStaticFilesHandler
-    ProtocolServerProcess: ClassVar[Any] = None
+    ProtocolServerProcess: ClassVar[Any] = _LateDaphneProcess()
 
     _port: int
 
     @property
     def live_server_url(self) -> str:
         """The address of the server for HTTP, without a slash at its end."""
-        return f"http://{self._netloc()}"
+        return f"http://{_netloc(self.host, self._port)}"
 
     @property
     def live_server_ws_url(self) -> str:
         """The address of the server for WebSockets, without a slash at its end."""
-        return f"ws://{self._netloc()}"
-
-    def _netloc(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self._port}"
+        return f"ws://{_netloc(self.host, self._port)}"
 
     @classmethod
     def setUpClass(cls) -> None:
@@ -63,30 +114,29 @@ class ChannelsLiveServerTestCase(TransactionTestCase):
         from channels.server.thread import ServerThread
 
         super().setUpClass()
-        if cls.ProtocolServerProcess is not None:
+        if cls.ProtocolServerProcess not in (None, import_module("daphne.testing").DaphneProcess):
             warnings.warn(
                 f"{cls.__qualname__}.ProtocolServerProcess is not used: the server runs in a thread of the "
-                "test process. Remove it.",
+                "test process. Remove it, or start it in a setUpClass() that does not call this one.",
                 RuntimeWarning,
                 stacklevel=2,
             )
         cls.enterClassContext(modify_settings(ALLOWED_HOSTS={"append": cls.host}))
         cls.enterClassContext(lent(_in_memory_connections()))
         cls.enterClassContext(_closed_connections())
-        server = cls.enterClassContext(ServerThread(cls._make_application(), host=cls.host, drain_timeout=5))
+        wraps = cls.serve_static and settings.STATIC_URL
+        application = make_application(static_wrapper=cls.static_wrapper if wraps else None)
+        server = cls.enterClassContext(ServerThread(application, host=cls.host, drain_timeout=5))
         cls._port = server.port
 
-    @classmethod
-    def _make_application(cls) -> ASGIApp:
-        application: ASGIApp = get_default_application()
-        if cls.serve_static and settings.STATIC_URL:
-            application = cls.static_wrapper(application)
-        return application
+
+def _netloc(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _in_memory_connections() -> Iterator[BaseDatabaseWrapper]:
     for connection in connections.all():
-        if connection.vendor == "sqlite" and connection.is_in_memory_db():  # type: ignore[attr-defined]
+        if _is_in_memory(connection):
             yield connection
 
 

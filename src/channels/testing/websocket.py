@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
-from channels.testing.application import ApplicationCommunicator, split_path
+from channels.testing.application import ApplicationCommunicator, expect, split_path
 from channels.typing import ASGIApp, Headers
 
 _T = TypeVar("_T")
@@ -70,8 +70,8 @@ class WebsocketCommunicator(ApplicationCommunicator):
             TimeoutError: no answer in time; the application has been cancelled.
         """
         await self.send_input({"type": "websocket.connect"})
-        answer = await self._expect(
-            ("websocket.accept", "websocket.close", "websocket.http.response.start"), timeout
+        answer = await expect(
+            self, ("websocket.accept", "websocket.close", "websocket.http.response.start"), timeout
         )
         if answer["type"] == "websocket.close":
             return False, answer.get("code", 1000)
@@ -109,7 +109,7 @@ class WebsocketCommunicator(ApplicationCommunicator):
             TimeoutError: no frame in time; the application has been cancelled.
             AssertionError: the application sent something else, as a close.
         """
-        frame = await self._expect(("websocket.send",), timeout)
+        frame = await expect(self, ("websocket.send",), timeout)
         text, data = frame.get("text"), frame.get("bytes")
         if (text is None) == (data is None):
             raise AssertionError(f"The response needs exactly one of 'text' or 'bytes', got {dict(frame)!r}.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import functools
 import logging
 import os
 import sys
@@ -12,13 +13,12 @@ from typing import Any, cast
 from django.apps import apps
 from django.conf import settings
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
-from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import CommandError, CommandParser
 from django.core.management.commands.runserver import Command as RunserverCommand
 from django.utils import autoreload
-from django.utils.module_loading import import_string
 
 from channels.logs import escaped
+from channels.routing import get_default_application
 from channels.typing import ASGIApp
 from channels.version import release
 from daphne import __version__
@@ -82,23 +82,7 @@ class Command(RunserverCommand):
                 f"The default is the setting DAPHNE_WEBSOCKET_MAX_{what.upper()}_SIZE, or 1048576.",
             )
         if apps.is_installed("django.contrib.staticfiles"):
-            self._add_static_arguments(parser)
-
-    def _add_static_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument(
-            "--nostatic",
-            action="store_false",
-            dest="use_static_handler",
-            default=True,
-            help="Do not serve static files at STATIC_URL.",
-        )
-        parser.add_argument(
-            "--insecure",
-            action="store_true",
-            dest="insecure_serving",
-            default=False,
-            help="Serve static files even if DEBUG is False.",
-        )
+            add_static_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Take note of the limits, then do as Django's own command does."""
@@ -116,7 +100,7 @@ class Command(RunserverCommand):
     def inner_run(self, *args: Any, **options: Any) -> None:
         """Run the server once; the autoreloader calls it again."""
         if not options.get("use_asgi", True):
-            self._serve_static_over_wsgi(options)
+            serve_static_over_wsgi(self, options)
             self.server_cls = RunserverCommand.server_cls
             RunserverCommand.inner_run(self, *args, **options)
             return
@@ -133,7 +117,7 @@ class Command(RunserverCommand):
             self.stdout.write("Performing system checks...\n\n")
             self.check(display_num_errors=True)
         self.check_migrations()
-        server = self._make_server(application, options)
+        server = make_server(self, application, options)
         with contextlib.suppress(KeyboardInterrupt), stopped_at_exit(server):
             server.run()
         if getattr(server, "abort_start", False):
@@ -141,65 +125,17 @@ class Command(RunserverCommand):
             os._exit(1)
         self.stdout.write(options.get("shutdown_message", ""))
 
-    def _make_server(self, application: ASGIApp, options: dict[str, Any]) -> Any:
-        ours = isinstance(self.server_cls, type) and issubclass(self.server_cls, Server)
-        return self.server_cls(
-            application=application,
-            endpoints=build_endpoint_description_strings(host=self.addr, port=int(self.port)),
-            signal_handlers=not options["use_reloader"],
-            action_logger=self.log_action,
-            http_timeout=self.http_timeout,
-            root_path=getattr(settings, "FORCE_SCRIPT_NAME", "") or "",
-            websocket_handshake_timeout=self.websocket_handshake_timeout,
-            websocket_max_message_size=self.websocket_max_message_size,
-            websocket_max_frame_size=self.websocket_max_frame_size,
-            ready_callable=self._announce,
-            **(_OURS if ours else {}),
-        )
-
-    def _announce(self) -> None:
-        """The banner, once it listens."""
-        quit_command = "CTRL-BREAK" if sys.platform == "win32" else "CONTROL-C"
-        host = f"[{self.addr}]" if self._raw_ipv6 else self.addr
-        now = datetime.datetime.now().strftime("%B %d, %Y - %X")
-        self.stdout.write(
-            f"{now}\n"
-            f"Django version {self.get_version()}, using settings {settings.SETTINGS_MODULE!r}\n"
-            f"Starting ASGI/Daphne version {__version__} development server at "
-            f"{self.protocol}://{host}:{self.port}/\n"
-            f"Fairway version {release()} serves it.\n"
-            f"Quit the server with {quit_command}."
-        )
-
     def get_application(self, options: dict[str, Any]) -> ASGIApp:
         """Import ASGI_APPLICATION, with static files in front of it where they are to be served.
 
         Raises:
             ImproperlyConfigured: it cannot be imported.
         """
-        path: str = getattr(settings, "ASGI_APPLICATION", "")
-        try:
-            application: ASGIApp = import_string(path)
-        except ImportError as error:
-            raise ImproperlyConfigured(
-                f"Cannot import ASGI_APPLICATION {path!r}: {error}. It is a dotted path to an application."
-            ) from error
+        application: ASGIApp = get_default_application()
         static = options.get("use_static_handler", False)
         if static and (settings.DEBUG or options.get("insecure_serving", False)):
             return cast(ASGIApp, ASGIStaticFilesHandler(cast(Any, application)))
         return application
-
-    def _serve_static_over_wsgi(self, options: dict[str, Any]) -> None:
-        """With --noasgi the flags of staticfiles' runserver still hold."""
-        if not apps.is_installed("django.contrib.staticfiles"):
-            return
-        from django.contrib.staticfiles.handlers import StaticFilesHandler
-
-        if options.get("use_static_handler", False) and (
-            settings.DEBUG or options.get("insecure_serving", False)
-        ):
-            inner = super().get_handler
-            self.get_handler = lambda *args, **kwargs: StaticFilesHandler(inner(*args, **kwargs))  # type: ignore[method-assign]
 
     def log_action(self, protocol: str, action: str, details: dict[str, Any]) -> None:
         """Log a request or a change of a WebSocket, in the manner of Django's runserver."""
@@ -210,3 +146,67 @@ class Command(RunserverCommand):
         level = logging.INFO if status < 400 else logging.WARNING if status < 500 else logging.ERROR
         safe = {name: escaped(said) if isinstance(said, str) else said for name, said in details.items()}
         logger.log(level, line, safe, extra={"status_code": status})
+
+
+def add_static_arguments(parser: CommandParser) -> None:
+    """Add the flags of staticfiles' runserver."""
+    parser.add_argument(
+        "--nostatic",
+        action="store_false",
+        dest="use_static_handler",
+        default=True,
+        help="Do not serve static files at STATIC_URL.",
+    )
+    parser.add_argument(
+        "--insecure",
+        action="store_true",
+        dest="insecure_serving",
+        default=False,
+        help="Serve static files even if DEBUG is False.",
+    )
+
+
+def make_server(command: Command, application: ASGIApp, options: dict[str, Any]) -> Any:
+    """Return the server, with what the command line and the settings say."""
+    ours = isinstance(command.server_cls, type) and issubclass(command.server_cls, Server)
+    return command.server_cls(
+        application=application,
+        endpoints=build_endpoint_description_strings(host=command.addr, port=int(command.port)),
+        signal_handlers=not options["use_reloader"],
+        action_logger=command.log_action,
+        http_timeout=command.http_timeout,
+        root_path=getattr(settings, "FORCE_SCRIPT_NAME", "") or "",
+        websocket_handshake_timeout=command.websocket_handshake_timeout,
+        websocket_max_message_size=command.websocket_max_message_size,
+        websocket_max_frame_size=command.websocket_max_frame_size,
+        ready_callable=functools.partial(announce, command),
+        **(_OURS if ours else {}),
+    )
+
+
+def announce(command: Command) -> None:
+    """The banner, once it listens."""
+    quit_command = "CTRL-BREAK" if sys.platform == "win32" else "CONTROL-C"
+    host = f"[{command.addr}]" if command._raw_ipv6 else command.addr
+    now = datetime.datetime.now().strftime("%B %d, %Y - %X")
+    command.stdout.write(
+        f"{now}\n"
+        f"Django version {command.get_version()}, using settings {settings.SETTINGS_MODULE!r}\n"
+        f"Starting ASGI/Daphne version {__version__} development server at "
+        f"{command.protocol}://{host}:{command.port}/\n"
+        f"Fairway version {release()} serves it.\n"
+        f"Quit the server with {quit_command}."
+    )
+
+
+def serve_static_over_wsgi(command: Command, options: dict[str, Any]) -> None:
+    """With --noasgi the flags of staticfiles' runserver still hold."""
+    if not apps.is_installed("django.contrib.staticfiles"):
+        return
+    from django.contrib.staticfiles.handlers import StaticFilesHandler
+
+    if options.get("use_static_handler", False) and (
+        settings.DEBUG or options.get("insecure_serving", False)
+    ):
+        inner = functools.partial(type(command).get_handler, command)
+        command.get_handler = lambda *args, **kwargs: StaticFilesHandler(inner(*args, **kwargs))  # type: ignore[method-assign]

@@ -1,0 +1,42 @@
+"""State of ours on objects of classes that users subclass, under no name that a subclass could use.
+
+A subclass may give any name to a method or to an attribute of its own, underscores included. So
+what we have to remember about a consumer, a router or a communicator is kept under a name that
+no Python code can write after a dot.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Generic, TypeVar
+
+_T = TypeVar("_T")
+
+
+class PrivateField(Generic[_T]):
+    """One value per object, out of reach for whatever the object's class defines.
+
+    It is stored with the object's own attributes, which costs no more memory than one of them,
+    past any ``__setattr__`` and ``__getattr__`` of its class.
+
+    Args:
+        name: says what it is, for whoever looks into ``vars()`` of the object.
+        default: the value of an object that was given none.
+    """
+
+    __slots__ = ("_default", "_key")
+
+    def __init__(self, name: str, default: _T) -> None:
+        self._key = f"channels: {name}"  # no identifier
+        self._default = default
+
+    def get(self, owner: object) -> _T:
+        """Return the value of ``owner``."""
+        try:
+            value: _T = object.__getattribute__(owner, self._key)
+        except AttributeError:
+            return self._default
+        return value
+
+    def set(self, owner: Any, value: _T) -> None:
+        """Give ``owner`` a value; it needs a ``__dict__``, and may be no class."""
+        object.__setattr__(owner, self._key, value)
