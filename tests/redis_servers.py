@@ -289,6 +289,38 @@ class Sentinel(RedisServer):
         return [self.program, str(configuration), "--sentinel"]
 
 
+class TLSSentinel(RedisServer):
+    """One sentinel that speaks TLS only, and watches a server over TLS."""
+
+    master_name = "tests"
+
+    def __init__(self, master: TLSRedisServer) -> None:
+        self.master = master
+        super().__init__()
+
+    @property
+    def place(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def client(self) -> redis.Redis:
+        certificate = str(self.master.certificate)
+        return redis.Redis(
+            "127.0.0.1", self.port, socket_timeout=5, protocol=2, ssl=True, ssl_ca_certs=certificate
+        )
+
+    def command(self) -> list[str]:
+        configuration = self.directory / "sentinel.conf"
+        if not configuration.exists():
+            certificate, key = self.master.certificate, self.master.files / "key.pem"
+            configuration.write_text(
+                f"port 0\ntls-port {self.port}\nbind 127.0.0.1\ndir {self.directory}\nlogfile log\n"
+                f"tls-cert-file {certificate}\ntls-key-file {key}\ntls-ca-cert-file {certificate}\n"
+                "tls-auth-clients no\ntls-replication yes\n"
+                f"sentinel monitor {self.master_name} 127.0.0.1 {self.master.tls_port} 1\n"
+            )
+        return [self.program, str(configuration), "--sentinel"]
+
+
 class Cluster:
     """Three masters that share the slots."""
 

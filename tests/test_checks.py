@@ -16,6 +16,7 @@ from channels.checks import (
     check_channel_layers,
     check_distributions,
     check_origin_validation,
+    check_redis_hosts,
     check_runserver,
 )
 from channels.consumer import AsyncConsumer
@@ -168,3 +169,38 @@ class TestChannelLayers:
     def test_without_the_setting(self, settings: Any) -> None:
         settings.CHANNEL_LAYERS = {}
         assert check_channel_layers(None) == []
+
+
+def layers_with(hosts: Any, backend: str = "channels_redis.core.RedisChannelLayer") -> dict[str, Any]:
+    return {"default": {"BACKEND": backend, "CONFIG": {"hosts": hosts}}}
+
+
+@pytest.mark.parametrize(
+    ("hosts", "text"),
+    [
+        ([None], "['CONFIG']: hosts[0] must be (host, port), a URL or a dict, got NoneType"),
+        ("redis://h", "You must pass a list of Redis hosts"),
+        ([("h", 1, 2)], "is passed over"),
+        (["redis://:secret#@h"], "percent-encoded"),
+    ],
+)
+@pytest.mark.parametrize("backend", ["core.RedisChannelLayer", "pubsub.RedisPubSubChannelLayer"])
+def test_hosts_of_redis_that_cannot_be_understood(settings: Any, hosts: Any, text: str, backend: str) -> None:
+    settings.CHANNEL_LAYERS = layers_with(hosts, f"channels_redis.{backend}")
+    (found,) = check_redis_hosts(None)
+    assert (found.id, found.level) == ("channels.W005", checks.WARNING)  # migrate must run all the same
+    assert text in found.msg
+    assert "secret" not in found.msg
+
+
+def test_hosts_that_are_in_order_or_not_ours(settings: Any) -> None:
+    for layers in (
+        layers_with([("h", 1)]),
+        layers_with(None),
+        layers_with([None], "channels.layers.InMemoryChannelLayer"),
+        layers_with([None], "no.such.Layer"),
+        {"default": {}},
+        {"default": {"BACKEND": "channels_redis.core.RedisChannelLayer"}},
+    ):
+        settings.CHANNEL_LAYERS = layers
+        assert check_redis_hosts(None) == []

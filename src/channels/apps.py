@@ -10,6 +10,7 @@ from channels.checks import (
     check_channel_layers,
     check_distributions,
     check_origin_validation,
+    check_redis_hosts,
     check_runserver,
 )
 from channels.logs import enable_loggers
@@ -27,5 +28,6 @@ class ChannelsConfig(AppConfig):
         checks.register(check_asgi_application, "channels")
         checks.register(check_distributions, "channels")
         checks.register(check_runserver, "channels")
+        checks.register(check_redis_hosts, "channels")
         checks.register(check_origin_validation, "channels", deploy=True)
         checks.register(check_channel_layers, "channels", deploy=True)

@@ -9,6 +9,7 @@ channels.E002      the original distributions are installed over our files    al
 channels.W002      WebSockets that no origin validator guards                 ``--deploy``
 channels.W003      a layer that ends at the border of its process             ``--deploy``
 channels.W004      runserver serves WSGI: the app daphne is missing           runserver
+channels.W005      a layer on Redis whose ``hosts`` cannot be understood      always
 =================  =========================================================  ===========
 """
 
@@ -178,3 +179,30 @@ def _is_in_memory(config: Any) -> bool:
     except (ImportError, KeyError):
         return False
     return isinstance(backend, type) and issubclass(backend, InMemoryChannelLayer)
+
+
+def check_redis_hosts(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Look for mistakes in the ``hosts`` of layers on Redis; raised when the layer is first used (W005)."""
+    return [
+        Warning(
+            f"CHANNEL_LAYERS[{alias!r}]['CONFIG']: {mistake}",
+            hint="The forms of `hosts` are in docs/howto/redis.md. The layer raises it at first use.",
+            id="channels.W005",
+        )
+        for alias, config in channel_layers.configs.items()
+        for mistake in _mistakes_in_hosts(config)
+    ]
+
+
+def _mistakes_in_hosts(config: Any) -> list[str]:
+    try:
+        backend = import_string(config["BACKEND"])
+        hosts = config.get("CONFIG", {}).get("hosts")
+    except (ImportError, KeyError, AttributeError):
+        return []
+    redis = sys.modules.get("channels.layers.redis.layer")  # there if a backend of ours is one on Redis
+    if redis is None or not (isinstance(backend, type) and issubclass(backend, redis.RedisChannelLayer)):
+        return []
+    from channels.layers.redis.hosts.setting import mistakes_in
+
+    return mistakes_in(hosts)

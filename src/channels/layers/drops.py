@@ -47,11 +47,11 @@ class DropCounter:
         self._next_line = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
-    def add(self, reason: str, amount: int = 1) -> None:
-        """Count ``amount`` messages dropped for ``reason``."""
+    def add(self, reason: str, amount: int = 1, logged: bool = True) -> None:
+        """Count ``amount`` messages dropped for ``reason``; the caller may log them in its own way."""
         self.totals[reason] += amount
         telemetry.count("layer.message_dropped", amount, layer=self.label, reason=reason)
-        if reason == "closed":
+        if reason == "closed" or not logged:
             return  # a connection that ended is no news; statistics() has the number
         self._unlogged[reason] += amount
         if self._clock() >= self._next_line:

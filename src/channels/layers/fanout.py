@@ -32,6 +32,9 @@ class Counts(Protocol):
     def dropped(self, reason: str, amount: int) -> None:
         """Count messages that members missed."""
 
+    def overfull(self, group: str, full: int, members: int) -> None:
+        """Count, and tell of, members of ``group`` that were full when a message came."""
+
     def settled(self, fanout: Fanout) -> None:
         """Note that nothing of ``fanout`` is on its way any more."""
 
@@ -51,10 +54,10 @@ class _Waiting(NamedTuple):
 class _Run:
     """Messages that each member gets in one piece; ``served`` members have them."""
 
-    __slots__ = ("broadcast", "expires", "members", "messages", "served")
+    __slots__ = ("broadcast", "expires", "full", "members", "messages", "served")
 
     def __init__(self, first: _Waiting) -> None:
-        self.members, self.expires, self.served = first.members, first.expires, 0
+        self.members, self.expires, self.served, self.full = first.members, first.expires, 0, 0
         self.messages = [first.message]
         self.broadcast = Broadcast(self.messages) if first.is_broadcast else None
 
@@ -63,6 +66,7 @@ class Fanout:
     """The members of one group in one event loop, and the messages on their way to them.
 
     Args:
+        group: the group.
         loop: the members' loop; the calling thread need not be its.
         thread: that loop's thread.
         capacity: messages that may be on their way before members miss them.
@@ -72,10 +76,23 @@ class Fanout:
         members: their channels; not changed while messages are on their way to them.
     """
 
-    __slots__ = ("_capacity", "_counts", "_loop", "_run", "_scheduled", "_waiting", "members", "thread")
+    __slots__ = (
+        "_capacity",
+        "_counts",
+        "_group",
+        "_loop",
+        "_run",
+        "_scheduled",
+        "_waiting",
+        "members",
+        "thread",
+    )
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, thread: int, capacity: int, counts: Counts) -> None:
+    def __init__(
+        self, group: str, loop: asyncio.AbstractEventLoop, thread: int, capacity: int, counts: Counts
+    ) -> None:
         self.thread = thread
+        self._group = group
         self.members: list[LocalChannel] = []
         self._loop = loop
         self._capacity = capacity
@@ -100,7 +117,7 @@ class Fanout:
         """Bring ``message`` to every member; from any thread.
 
         Returns:
-            How many members were full, as far as that is known now.
+            How many members were full, as far as that is known now; the caller counts them.
         """
         members = self.members
         if not self.busy and len(members) <= SLICE and message.get("type") != BROADCAST_TYPE:
@@ -109,7 +126,6 @@ class Fanout:
             if self.thread == get_ident():
                 self.advance()
             if len(self._waiting) >= self._capacity:
-                self._counts.dropped("capacity", len(members))
                 return len(members)
         self._waiting.append(_Waiting(members, copy_message(message), expires))
         self._schedule()
@@ -175,9 +191,11 @@ class Fanout:
             busy = _write(run.broadcast, part)
             self._counts.delivered += (len(part) - len(busy)) * len(run.messages)
             for message in run.messages if busy else ():
-                self._append(busy, message, run.expires)
+                run.full += self._append(busy, message, run.expires)
         else:
-            self._append(part, run.messages[0], run.expires)
+            run.full += self._append(part, run.messages[0], run.expires)
+        if run.full and self._run is not run:
+            self._counts.overfull(self._group, run.full, len(run.members))
         return max(1, len(part))
 
     def _append(self, members: list[LocalChannel], message: Message, expires: float) -> int:
@@ -189,12 +207,13 @@ class Fanout:
 
 
 def append_all(members: list[LocalChannel], message: Message, expires: float, counts: Counts) -> int:
-    """Put a copy of ``message`` on each channel and tell whoever receives; returns how many were full."""
+    """Put a copy of ``message`` on each channel and tell whoever receives; returns how many were full.
+
+    The caller counts those.
+    """
     copy = copier(message)
     reached = [channel for channel in members if channel.append(copy(message), expires)]
     full = len(members) - len(reached)
-    if full:
-        counts.dropped("capacity", full)
     counts.delivered += len(reached)
     announce_all(reached)
     return full

@@ -52,6 +52,8 @@ class LocalDelivery:
             process has attached; an attached one stays until its consumer ends.
         label: names the layer in the log.
         clock: seconds, monotonic.
+        on_full: called with a group, how many of its members were full, and how many there are, in place of
+            the line in the log that tells of messages dropped for that reason.
 
     Attributes:
         channels: by name, those that hold messages or have a receiver.
@@ -65,8 +67,10 @@ class LocalDelivery:
         group_expiry: float,
         label: str,
         clock: Callable[[], float] = time.monotonic,
+        on_full: Callable[[str, int, int], None] | None = None,
     ) -> None:
         self.clock = clock
+        self._on_full = on_full
         self.channels: dict[str, LocalChannel] = {}
         self.groups: dict[str, dict[str, float]] = {}
         self.drops = DropCounter(label)
@@ -140,6 +144,8 @@ class LocalDelivery:
                 self._latest = fanout
         if route.names:
             full += append_all(self._members(route.names), message, expires, self)
+        if full:
+            self.overfull(group, full, len(self.groups.get(group, ())))
         return full
 
     def _settle(self, current: Fanout | None = None) -> None:
@@ -233,6 +239,12 @@ class LocalDelivery:
         """Count messages that members missed."""
         self.drops.add(reason, amount)
 
+    def overfull(self, group: str, full: int, members: int) -> None:
+        """Count, and tell of, members of ``group`` that were full when a message came."""
+        self.drops.add("capacity", full, logged=self._on_full is None)
+        if self._on_full is not None:
+            self._on_full(group, full, members)
+
     def expired(self, channel: LocalChannel, amount: int) -> None:
         """Count expired messages; a channel that nobody serves leaves its groups."""
         self.drops.add("expired", amount)
@@ -284,7 +296,7 @@ class LocalDelivery:
             fanout = route.fanouts.get(loop)
             if fanout is None:
                 first = members[0]
-                fanout = Fanout(loop, first.thread, first.capacity, self)
+                fanout = Fanout(group, loop, first.thread, first.capacity, self)
                 fanout = route.fanouts.setdefault(loop, fanout)
             fanout.members = members
 

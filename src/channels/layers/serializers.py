@@ -87,6 +87,8 @@ class _Describer:
     def message(self, message: dict[str, Any]) -> Any:
         """Return the message described; as it is, if all is plain already."""
         plain = self._plain
+        if not isinstance(message, dict):
+            return self.value(message, "")
         for key, value in message.items():
             if type(value) not in plain or type(key) is not str:
                 return self.value(message, "")
@@ -161,7 +163,7 @@ class BaseMessageSerializer(ABC):
 
     Args:
         symmetric_encryption_keys: list of keys, text or bytes; the first encrypts, all decrypt.
-        random_prefix_length: bytes before each message, so that no two are equal.
+        random_prefix_length: bytes before each message, so that no two are equal; 0 and less mean none.
         expiry: seconds after which an encrypted message is refused; None for never.
     """
 
@@ -200,7 +202,7 @@ class BaseMessageSerializer(ABC):
         data = self.as_bytes(message)
         if self.crypter is not None:
             data = self.crypter.encrypt(data)
-        return os.urandom(self.random_prefix_length) + data if self.random_prefix_length else data
+        return os.urandom(self.random_prefix_length) + data if self.random_prefix_length > 0 else data
 
     def deserialize(self, message: bytes) -> Any:
         """Return the message of bytes that were sent.
@@ -209,7 +211,7 @@ class BaseMessageSerializer(ABC):
             ValueError: they are no message of this format.
             cryptography.fernet.InvalidToken: none of the keys fits, or the message is too old.
         """
-        data = message[self.random_prefix_length :]
+        data = message[max(0, self.random_prefix_length) :]
         if self.crypter is not None:
             ttl = None if self.expiry is None else int(self.expiry) + _CLOCK_LEEWAY
             data = self.crypter.decrypt(data, ttl)
@@ -234,14 +236,14 @@ _for_msgpack: Final = _Describer(_extension, _PLAIN | {bytes}, _PLAIN | {bytes, 
 
 def _named(message: dict[str, Any], error: Exception) -> TypeError:
     """Return the error, with its key, for what shows only in encoding: half a character, endless nesting."""
-    for key, value in message.items():
+    for key, value in message.items() if isinstance(message, dict) else ():
         try:
             _encoder.encode(_for_msgpack.value(value, str(key)))
         except UnicodeEncodeError:
             return TypeError(f"The text at message[{key!r}] cannot be sent: {error}.")
         except RecursionError:
             return nested_too_deeply(key)
-    return TypeError(f"A key of the message cannot be sent: {error}.")
+    return TypeError(f"The message, or a key of it, cannot be sent: {error}.")
 
 
 class MsgPackSerializer(BaseMessageSerializer):

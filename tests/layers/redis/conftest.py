@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.redis_servers import Cluster, RedisServer, Sentinels, TLSRedisServer
+from tests.redis_servers import Cluster, RedisServer, Sentinels, TLSRedisServer, TLSSentinel
 
 
 @pytest.fixture(scope="session")
@@ -23,6 +23,12 @@ def second_server():
 def tls_server():
     with TLSRedisServer() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def tls_sentinel(tls_server):
+    with TLSSentinel(tls_server) as sentinel:
+        yield sentinel
 
 
 @pytest.fixture(scope="session")

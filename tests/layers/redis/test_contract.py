@@ -43,6 +43,8 @@ class ClusterTests(OnRedis, IsolatedAsyncioTestCase):
 
 
 class PubSubTests(OnRedis, IsolatedAsyncioTestCase):
+    takes_anything = True
+
     @pytest.fixture(autouse=True)
     def _servers(self, server):
         type(self).hosts = [server.address]

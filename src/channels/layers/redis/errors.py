@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from typing import Final
 
 from redis import sentinel
@@ -35,6 +36,11 @@ _REFUSED_TEXT: Final = (
     "Redis at {label} refused the user name or password: {what} "
     "Check username and password in `hosts` (CHANNEL_LAYERS, CONFIG)."
 )
+_SENTINEL_TLS: Final = (
+    "TLS to the sentinels of {label} failed: {what} rediss+sentinel:// is TLS to the sentinels and to the "
+    "master, with the ssl_ options of the URL; add sentinel_ssl=false for sentinels without TLS, or "
+    "sentinel_ssl_ca_certs=... (`sentinel_kwargs` in a dict) for other certificates."
+)
 #: What to say of an error, by its class; the first that fits.
 _TEXTS: Final[tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...]] = (
     (
@@ -43,10 +49,11 @@ _TEXTS: Final[tuple[tuple[type[BaseException] | tuple[type[BaseException], ...],
         "Give the user what docs/howto/redis.md lists (ACL SETUSER), or another user in `hosts`.",
     ),
     (
-        _NO_MASTER,  # what redis-py says is the inside of its clients
+        _NO_MASTER,
         "No sentinel of {label} knows a master of that name that answers. "
         "Check `sentinels`, `master_name` and `sentinel_kwargs` in `hosts` (CHANNEL_LAYERS, CONFIG), "
-        "and that the sentinels are running and reachable from here.",
+        "that the sentinels are running and reachable from here, and whether they speak TLS "
+        "(rediss+sentinel://, or sentinel_ssl=true).",
     ),
     (
         (ResponseError, RedisClusterException),
@@ -87,6 +94,21 @@ def unavailable(label: str, error: BaseException) -> RedisUnavailable:
     if refused(error) and not isinstance(error, NoPermissionError):
         template = _REFUSED_TEXT
     return RedisUnavailable(template.format(label=label, what=_sentence(error)))
+
+
+def tls_failed(error: BaseException) -> bool:
+    """Whether a connection came about and TLS on it did not."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, ssl.SSLError) or "SSL" in str(seen) or "certificate" in str(seen).lower():
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False
+
+
+def unavailable_sentinels(label: str, error: BaseException) -> RedisUnavailable:
+    """Return the error to raise if TLS to the sentinels of ``label`` failed."""
+    return RedisUnavailable(_SENTINEL_TLS.format(label=label, what=_sentence(error)))
 
 
 def _sentence(error: BaseException) -> str:

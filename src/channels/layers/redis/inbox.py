@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import time
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
@@ -20,8 +19,8 @@ from channels.typing import Message
 #: The name under which channels_redis 4.3 logs members that were full.
 logger = logging.getLogger("channels_redis.core")
 
-#: Seconds between two lines about full members.
-FULL_LOG_INTERVAL: Final = 1.0
+#: In place of a message that could not be read.
+NOTHING: Final = object()
 
 
 class Signals(Protocol):
@@ -47,15 +46,20 @@ class Inbox:
         local: the channels and groups of this process.
         deserialize: bytes to message.
         signals: acts on everything else.
+        takes_anything: whether a message may be something else than a dict.
     """
 
     def __init__(
-        self, local: LocalDelivery, deserialize: Callable[[bytes], Message], signals: Signals
+        self,
+        local: LocalDelivery,
+        deserialize: Callable[[bytes], Message],
+        signals: Signals,
+        takes_anything: bool = False,
     ) -> None:
         self._local = local
         self._deserialize = deserialize
         self._signals = signals
-        self._next_line = 0.0
+        self._takes_anything = takes_anything
 
     def signal(self, topic: Topic, data: bytes) -> None:
         """Take one of the layer's own signals; anything else is counted."""
@@ -85,32 +89,38 @@ class Inbox:
             return
         self._signals.on_group_message(topic.name, envelope)
         message = self.open(envelope.body)
-        if message is not None:
-            self._deliver_to_group(topic.name, message)
+        if isinstance(message, dict):
+            self._local.group_send(topic.name, message)
+        elif message is not NOTHING:
+            for channel in tuple(self._local.groups.get(topic.name, ())):
+                self._deliver(channel, message)
 
     def deliver_to(self, channel: str, body: bytes | None) -> None:
         """Put a message on a channel of this process; one that is full misses it, and is counted."""
         message = self.open(body)
-        if message is not None:
-            with contextlib.suppress(ChannelFull):  # counted there; the sender is elsewhere
-                self._local.send(channel, message)
+        if message is not NOTHING:
+            self._deliver(channel, message)
 
-    def open(self, body: bytes | None) -> Message | None:
-        """Return the message; one that cannot be read is counted: other keys, another format.
+    def _deliver(self, channel: str, message: Message) -> None:
+        with contextlib.suppress(ChannelFull):  # counted there; the sender is elsewhere
+            self._local.send(channel, message)
 
-        None is what is left of an entry that was refused, and counted, before.
+    def open(self, body: bytes | None) -> Message | Any:
+        """Return the message, or NOTHING for one that cannot be read and is counted: of another format, say.
+
+        A body that is None is what is left of an entry that was refused, and counted, before.
         """
         if body is None:
-            return None
+            return NOTHING
         try:
             message = self._deserialize(body)
         except Exception as error:  # a serializer of one's own may raise anything
             self._undecodable(error)
-            return None
-        if isinstance(message, dict):
+            return NOTHING
+        if isinstance(message, dict) or self._takes_anything:
             return message
         self._undecodable(TypeError(f"a message is a dict, got {type(message).__name__}"))
-        return None
+        return NOTHING
 
     def refuse(self, error: NotAuthentic) -> None:
         """Count what was not sent to where it arrived by anybody who has a key."""
@@ -121,13 +131,7 @@ class Inbox:
         telemetry.emit("layer.message_undecodable", error=repr(error))
         self._local.drops.add("undecodable")
 
-    def _deliver_to_group(self, group: str, message: Message) -> None:
-        members = len(self._local.groups.get(group, ()))
-        full = self._local.group_send(group, message)
-        if full:
-            self._log_full(full, members, group)
 
-    def _log_full(self, full: int, members: int, group: str) -> None:
-        if time.monotonic() >= self._next_line:
-            self._next_line = time.monotonic() + FULL_LOG_INTERVAL
-            logger.info("%s of %s channels over capacity in group %s", full, members, group)
+def log_full_members(group: str, full: int, members: int) -> None:
+    """Log members that were full, a line for each message, as channels_redis 4.3 does."""
+    logger.info("%s of %s channels over capacity in group %s", full, members, group)

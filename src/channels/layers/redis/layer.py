@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import os
 import uuid
 import weakref
@@ -14,14 +15,17 @@ from channels.exceptions import InvalidChannelLayerError, MessageTooLarge
 from channels.layers.base import BaseChannelLayer
 from channels.layers.local import LocalDelivery
 from channels.layers.names import is_process_local
-from channels.layers.redis.addresses import Address, parse_hosts, shard_of
+from channels.layers.redis.addresses import Address, shard_of
 from channels.layers.redis.clients import async_client
 from channels.layers.redis.commands import Policy, Unavailable
-from channels.layers.redis.errors import ANSWERS, UNREACHABLE, unavailable
 from channels.layers.redis.faces import RedisSyncFace
+from channels.layers.redis.hosts.keys import remove_keys
+from channels.layers.redis.hosts.setting import Hosts, decode_hosts
+from channels.layers.redis.inbox import NOTHING, log_full_members
 from channels.layers.redis.process import Process
 from channels.layers.redis.queues import Acknowledge
 from channels.layers.redis.security.seals import OldEnvelopes, Seals
+from channels.layers.redis.servers import servers_at
 from channels.layers.serializers import registry
 from channels.layers.settings import require_limits, require_numbers
 from channels.layers.values import require_message
@@ -51,7 +55,7 @@ class RedisChannelLayer(BaseChannelLayer):
         capacity: unread messages a channel holds before it is full.
         channel_capacity: other capacities, by glob or compiled pattern.
         symmetric_encryption_keys: the first encrypts, all decrypt.
-        random_prefix_length: random bytes before each serialized message.
+        random_prefix_length: random bytes before each serialized message; 0 and less mean none.
         serializer_format: "msgpack", "json" or what the registry knows.
         max_message_size: bytes a serialized message may have.
         on_unavailable: "raise" an error while Redis is away, or "wait" for it.
@@ -82,17 +86,20 @@ class RedisChannelLayer(BaseChannelLayer):
         old_envelopes: OldEnvelopes = "refuse",
     ) -> None:
         require_limits(expiry, group_expiry, capacity, channel_capacity)
-        require_numbers(0, random_prefix_length=random_prefix_length, unavailable_timeout=unavailable_timeout)
+        require_numbers(0, unavailable_timeout=unavailable_timeout)
+        require_numbers(-math.inf, random_prefix_length=random_prefix_length)
         require_numbers(1, max_message_size=max_message_size)
         require_numbers(0.001, worker_timeout=worker_timeout)
         if not isinstance(prefix, str):
             raise InvalidChannelLayerError(f"`prefix` (CHANNEL_LAYERS, CONFIG) must be text, got {prefix!r}.")
         super().__init__(expiry=expiry, capacity=capacity, channel_capacity=channel_capacity)
-        self.addresses = parse_hosts(hosts)
-        self.hosts = hosts
+        self.family = ""
+        self.takes_anything = False
+        self.servers = Hosts(hosts)
+        self.hosts = decode_hosts(hosts)
         self.prefix = prefix
         self.group_expiry = group_expiry
-        self.ring_size = len(self.addresses)
+        self.ring_size = len(self.servers)
         self.max_message_size = max_message_size
         self.worker_timeout = worker_timeout
         self.policy = Policy(on_unavailable, unavailable_timeout)
@@ -106,17 +113,23 @@ class RedisChannelLayer(BaseChannelLayer):
         self._begin()
         _layers.add(self)
 
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        """The servers as ``hosts`` names them; raises ValueError or TypeError for a mistake in it."""
+        return self.servers.addresses
+
     def _begin(self) -> None:
         """Start with nothing, in a new process or a forked one."""
         self.client_prefix = uuid.uuid4().hex
-        self.local = LocalDelivery(self.get_capacity, self.expiry, self.group_expiry, self.label)
+        self.local = LocalDelivery(
+            self.get_capacity, self.expiry, self.group_expiry, self.label, on_full=log_full_members
+        )
         self.process = Process(self)
 
     @property
     def label(self) -> str:
         """What it is and where its servers are, for the log; no password."""
-        where = ", ".join(address.label for address in self.addresses)
-        return f"{type(self).__name__} {where} prefix={self.prefix!r} capacity={self.capacity}"
+        return f"{type(self).__name__} {self.servers.label} prefix={self.prefix!r} capacity={self.capacity}"
 
     def __repr__(self) -> str:
         """Say what it is, where its servers are, and whether it is connected; no password."""
@@ -143,11 +156,15 @@ class RedisChannelLayer(BaseChannelLayer):
             TypeError: a value cannot travel; the text names its key.
             MessageTooLarge: it has more than ``max_message_size`` bytes.
         """
-        require_message(message)
+        if not self.takes_anything:
+            require_message(message)
+        elif message is None:
+            raise TypeError("None is no message: a receiver could not tell it from there being none.")
         body = self.serialize(message)
         if len(body) > self.max_message_size:
+            kind = message.get("type") if isinstance(message, dict) else type(message).__name__
             raise MessageTooLarge(
-                f"A message of type {message.get('type')!r} has {len(body)} bytes, the layer carries "
+                f"A message of type {kind!r} has {len(body)} bytes, the layer carries "
                 f"{self.max_message_size} (CONFIG['max_message_size']). Send where the data can be found "
                 "instead."
             )
@@ -195,7 +212,7 @@ class RedisChannelLayer(BaseChannelLayer):
         if self.waits_in_redis(channel):
             while True:
                 message = self._readable(await self.process.queues.receive(channel))
-                if message is not None:
+                if message is not NOTHING:
                     return message
         self._require_own(channel)
         await self.process.listen()
@@ -215,11 +232,11 @@ class RedisChannelLayer(BaseChannelLayer):
         while True:
             body, acknowledge = await self.process.queues.take(channel)
             message = self._readable(body)
-            if message is not None:
+            if message is not NOTHING:
                 return message, acknowledge
             await acknowledge()
 
-    def _readable(self, body: bytes | None) -> Message | None:
+    def _readable(self, body: bytes | None) -> Message | Any:
         """Return the message; one that cannot be read is counted, and not left for others to fail on."""
         return self.process.inbox.open(body)
 
@@ -302,17 +319,8 @@ class RedisChannelLayer(BaseChannelLayer):
         self.local.flush()
         self.process.forget_memberships()
         for address in self.addresses:
-            await self._remove_keys(address)
+            await remove_keys(servers_at(address), self.process.names)
         await self.aclose()
-
-    async def _remove_keys(self, address: Address) -> None:
-        try:
-            async with async_client(address) as client:
-                async for key in client.scan_iter(match=self.process.names.pattern, count=1000):
-                    if self.process.names.owns(key):
-                        await client.unlink(key)
-        except (*UNREACHABLE, *ANSWERS) as error:
-            raise unavailable(address.label, error) from error
 
     async def aclose(self) -> None:
         """Close every connection of the running loop; the layer may be used again."""

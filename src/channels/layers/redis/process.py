@@ -43,7 +43,7 @@ class Process:
 
     def __init__(self, layer: RedisChannelLayer) -> None:
         self._layer = layer
-        self.names = Names(layer.prefix)
+        self.names = Names(layer.prefix, layer.family)
         self._topic = self.names.topic("process", layer.client_prefix)
         self._roll_call = self.names.topic("roll-call", "")
         self._listening = False
@@ -53,7 +53,7 @@ class Process:
         self._background: set[asyncio.Task[None]] = set()
         self._interruptions = 0
         self.senders = Senders()
-        self.inbox = Inbox(layer.local, layer.deserialize, self)
+        self.inbox = Inbox(layer.local, layer.deserialize, self, layer.takes_anything)
         self.connections = Connections(
             lambda: [servers_at(address) for address in layer.addresses],
             layer.policy,

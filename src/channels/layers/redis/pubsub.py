@@ -28,6 +28,8 @@ class RedisPubSubChannelLayer(RedisChannelLayer):
             Redis is lost; or a function to call.
         on_reconnect: the same for when it is back.
         random_prefix_length: random bytes before each serialized message.
+        shared_names: use the names in Redis that earlier releases used, which RedisChannelLayer under the
+            same prefix uses as well: the two then disturb each other.
         kwargs: as :class:`RedisChannelLayer`.
     """
 
@@ -38,11 +40,15 @@ class RedisPubSubChannelLayer(RedisChannelLayer):
         on_disconnect: Notice = None,
         on_reconnect: Notice = None,
         random_prefix_length: int = 0,
+        shared_names: bool = False,
         **kwargs: Any,
     ) -> None:
         self.on_disconnect = on_disconnect
         self.on_reconnect = on_reconnect
         super().__init__(hosts, prefix, random_prefix_length=random_prefix_length, **kwargs)
+        self.family = "" if shared_names else "pubsub-"
+        self.takes_anything = True
+        self._begin()
 
     @property
     def channels(self) -> dict[str, LocalChannel]:

@@ -6,14 +6,12 @@ import asyncio
 from typing import Any, Final, Protocol
 
 from redis.asyncio.connection import Connection
-from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import Sentinel
-from redis.backoff import NoBackoff
+from redis.asyncio.sentinel import MasterNotFoundError
 from redis.crc import key_slot
 from redis.exceptions import ConnectionError, MovedError
 
 from channels.layers.redis.addresses import Address, Place, connection_to
-from channels.layers.redis.errors import ANSWERS, UNREACHABLE, unavailable
+from channels.layers.redis.errors import ANSWERS, UNREACHABLE, tls_failed, unavailable, unavailable_sentinels
 
 #: The place of a server that needs no choosing.
 HERE: Final[Place] = ("", 0)
@@ -27,6 +25,9 @@ class Servers(Protocol):
 
     async def locate(self, key: bytes) -> Place:
         """Return the place that ``key`` lives at."""
+
+    async def masters(self) -> list[Place]:
+        """Return the places of all servers that hold keys."""
 
     async def connect(self, place: Place) -> Connection:
         """Return a connection to ``place`` that is ready; raises RedisUnavailable."""
@@ -56,6 +57,10 @@ class OneServer:
     async def locate(self, key: bytes) -> Place:
         """Return the only place there is."""
         return HERE
+
+    async def masters(self) -> list[Place]:
+        """Return the places of all servers that hold keys."""
+        return [HERE]
 
     def moved(self, error: BaseException | None = None) -> None:
         """Nothing can move."""
@@ -109,24 +114,33 @@ class SentinelServers(OneServer):
         return connection
 
     async def _master(self) -> Place:
-        options = {
-            "socket_timeout": self.address.timeout,
-            "socket_connect_timeout": self.address.connect_timeout,
-            "retry": Retry(NoBackoff(), 0),
-            **self.address.sentinel_options,
-        }
-        sentinel = Sentinel(  # type: ignore[no-untyped-call]  # redis-py has no types here
-            self.address.places, sentinel_kwargs=options
-        )
+        """Ask the sentinels in turn; the first that knows the master decides."""
+        failure: BaseException | None = None
+        for place in self.address.places:
+            try:
+                found = await self._ask_sentinel(place)
+            except (TimeoutError, *UNREACHABLE, *ANSWERS) as error:
+                failure = failure or error
+                continue
+            if found:
+                return _text(found[0]), int(found[1])
+        # A server without TLS does not answer to its handshake at all.
+        unanswered = "tls" in self.address.sentinel_options and isinstance(failure, TimeoutError)
+        if failure is not None and (unanswered or tls_failed(failure)):
+            raise unavailable_sentinels(self.address.label, failure) from failure
+        if failure is None or isinstance(failure, (TimeoutError, *UNREACHABLE)):
+            failure = MasterNotFoundError(f"No master {self.address.master_name!r} is known.")
+        raise unavailable(self.address.label, failure) from failure
+
+    async def _ask_sentinel(self, place: Place) -> Any:
+        connection = connection_to(self.address.sentinel_options, place)
         try:
             async with asyncio.timeout(self.address.connect_timeout):
-                host, port = await sentinel.discover_master(self.address.master_name)
-                return str(host), int(port)
-        except (TimeoutError, *UNREACHABLE, *ANSWERS) as error:
-            raise unavailable(self.address.label, error) from error
+                await connection.connect()  # type: ignore[no-untyped-call]  # redis-py has no types here
+                await connection.send_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", self.address.master_name)
+                return await connection.read_response()
         finally:
-            for client in sentinel.sentinels:
-                await client.aclose()
+            await connection.disconnect(nowait=True)
 
 
 class ClusterServers(OneServer):
@@ -149,6 +163,11 @@ class ClusterServers(OneServer):
         self._slots = []
         error = ConnectionError(f"No master serves slot {slot}.")
         raise unavailable(self.address.label, error) from error
+
+    async def masters(self) -> list[Place]:
+        """Return the masters that serve slots, as a node knows them now."""
+        await self._fetch()
+        return list(dict.fromkeys(place for _, _, place in self._slots))
 
     def moved(self, error: BaseException | None = None) -> None:
         """Fetch the map again, or take from ``error`` where one slot is now."""

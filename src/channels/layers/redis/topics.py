@@ -41,34 +41,39 @@ class Names:
 
     Args:
         prefix: the layer's setting; layers with different prefixes do not meet.
+        family: stands before the kind, so that layers that treat a name differently do not meet.
     """
 
     prefix: str
+    family: str = ""
 
     def topic(self, kind: Kind, name: str) -> Topic:
         """Return the topic of a group, process or channel."""
         if kind == "news":  # published by a script that has the queue's keys: same hash tag
-            return Topic(f"{self.prefix}:queue:{{{name}}}:news".encode(), kind, name)
-        return Topic(f"{self.prefix}:{kind}:{name}".encode(), kind, name)
+            return Topic(f"{self.prefix}:{self.family}queue:{{{name}}}:news".encode(), kind, name)
+        family = "" if kind == "process" else self.family  # of those no two have the same name
+        return Topic(f"{self.prefix}:{family}{kind}:{name}".encode(), kind, name)
 
     def queue(self, channel: str) -> Keys:
         """Return the keys of the queue of a named channel."""
-        base = f"{self.prefix}:queue:{{{channel}}}"
+        base = f"{self.prefix}:{self.family}queue:{{{channel}}}"
         return Keys(f"{base}:ready", f"{base}:taken", f"{base}:leases", f"{base}:held", f"{base}:seen")
 
     @property
     def pattern(self) -> str:
         """A pattern of Redis that fits the keys of all queues, and perhaps keys of others."""
-        return f"{_escaped(self.prefix)}:queue:{{*}}:*"
+        return f"{_escaped(self.prefix)}:{self.family}queue:{{*}}:*"
 
     def owns(self, key: str | bytes) -> bool:
         """Whether ``key`` is one of a queue under this prefix, and not of a longer prefix."""
         name = key.decode("utf-8", "replace") if isinstance(key, bytes) else key
-        return re.fullmatch(_QUEUE_KEY.format(prefix=re.escape(self.prefix)), name) is not None
+        return (
+            re.fullmatch(_QUEUE_KEY.format(base=re.escape(f"{self.prefix}:{self.family}")), name) is not None
+        )
 
 
 #: What a key of a queue looks like; a channel's name has no braces.
-_QUEUE_KEY: Final = r"{prefix}:queue:\{{[^{{}}]*\}}:(?:" + "|".join(Keys._fields) + ")"
+_QUEUE_KEY: Final = r"{base}queue:\{{[^{{}}]*\}}:(?:" + "|".join(Keys._fields) + ")"
 
 
 def _escaped(prefix: str) -> str:
