@@ -32,7 +32,8 @@ run() {  # name, path, more flags
     shift 2
     PYTHONPATH=src:. "$python" -m daphne -v 0 -b 127.0.0.1 -p "$port" --websocket-deflate \
         --websocket-deflate-min-size 0 --websocket-max-message-size 0 --websocket-max-frame-size 0 \
-        --websocket-max-rate 0 "$@" tests.conformance.echo_app:application 2>"$out/$name.log" &
+        --websocket-max-rate 0 --websocket-max-control-rate 0 "$@" \
+        tests.conformance.echo_app:application 2>"$out/$name.log" &
     server=$!
     curl -s -o /dev/null --retry 60 --retry-delay 1 --retry-connrefused "http://127.0.0.1:$port/"
     cat >"$out/$name.json" <<END

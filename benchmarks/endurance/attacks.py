@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 
 import uvloop
 
+from . import frames
 from .clients import Requests, Socket, masked, open_sockets
 
 _GET = b"GET %s HTTP/1.1\r\nHost: test\r\n\r\n"
@@ -171,7 +172,8 @@ ATTACKS: dict[str, Callable[[int], Awaitable[str]]] = {
 
 
 async def _attack(name: str, port: int) -> str:
-    task = asyncio.ensure_future(ATTACKS[name](port))
+    attack = frames.flood(port, name) if name in frames.KINDS else ATTACKS[name](port)
+    task = asyncio.ensure_future(attack)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     await asyncio.wait([task])
     return "" if task.cancelled() else task.result()

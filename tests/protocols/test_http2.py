@@ -396,7 +396,7 @@ def test_a_peer_that_ignores_its_window():
 
 
 def test_a_body_in_countless_pieces():
-    connection = started()
+    connection = started(HTTP2Limits(max_small_data=0))
     before = telemetry.counters["protocols.tiny_frames"]
     tiny = frame(DATA, 0, 1, b"x")
     assert len(events_of(connection, headers(1, POST, END_HEADERS) + tiny * 8192)) == 8193

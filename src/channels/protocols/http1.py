@@ -9,6 +9,7 @@ request. A library (:mod:`channels.protocols.engines`) reads each head and each 
 from __future__ import annotations
 
 import enum
+import sys
 from collections import defaultdict
 from dataclasses import dataclass
 
@@ -32,6 +33,13 @@ from channels.protocols.underscores import has_underscores, without_underscores
 # enough for a body in chunks of one byte, too little for a flood of extensions.
 _CHUNK_OVERHEAD = 16_384
 _CHUNK_OVERHEAD_PER_BYTE = 16
+# The least that a chunk takes beside its bytes is 5; with those of a usual size it is a few more.
+_CHUNK_FRAMING = 6
+_SMALL_CHUNK = 64  # bytes: a smaller one costs more than it brings
+# How much of a body in chunks is read at once, in bytes, and how much where so many lines end in it that its
+# chunks must be small.
+_PIECE, _SMALL_PIECE = 16_384, 1024
+_MANY_LINES = 256
 
 #: By the engine that has read them, so that each answers for itself.
 _known_blocks: defaultdict[ReadHead, KnownBlocks] = defaultdict(KnownBlocks)
@@ -79,6 +87,11 @@ class HTTP1Connection(ResponseWriter):
         require_host: refuse an HTTP/1.1 request without Host, as RFC 9112 3.2 demands. Only
             test servers whose clients send none have a reason to set it to False.
         engine: who reads the bytes, "zttp" or "h11"; None for the best that is installed.
+
+    Attributes:
+        frames_left: how many chunks ``next_event`` may still read, about; what is left stays in the buffer.
+            Whoever feeds it sets it.
+        small_chunks: how many came of less than 64 bytes, about. Whoever limits them sets it back.
     """
 
     __slots__ = (
@@ -98,6 +111,8 @@ class HTTP1Connection(ResponseWriter):
         "_skip_empty_line",
         "_stream_id",
         "_tail",
+        "frames_left",
+        "small_chunks",
     )
 
     def __init__(
@@ -115,6 +130,8 @@ class HTTP1Connection(ResponseWriter):
         self._stream_id = 0
         self._buffer: bytes | bytearray = b""
         self._eof_untold = False
+        self.frames_left = sys.maxsize
+        self.small_chunks = 0
         self._expect_head()
 
     def _expect_head(self) -> None:
@@ -231,8 +248,8 @@ class HTTP1Connection(ResponseWriter):
 
     def _tell_eof(self) -> Event | None:
         """The peer is gone: tell it once, as what it means for whoever waits."""
-        if self._reading is _NEXT and self._buffer:
-            return None  # requests that it sent ahead come first
+        if self._buffer and (self._reading is _NEXT or self._reading is _CHUNKS):
+            return None  # requests that it sent ahead come first, and the chunks that are left
         self._eof_untold = False
         if self._reading is _NOTHING:
             return None
@@ -334,9 +351,9 @@ class HTTP1Connection(ResponseWriter):
         return BodyReceived(self._stream_id, data)
 
     def _receive_chunks(self) -> Event | None:
-        """Read all chunks that are there, as one event."""
+        """Read the chunks that are there, as many as ``frames_left`` lets through, as one event."""
         parts: list[bytes] = []
-        while self._buffer and self._pending is None:
+        while self._buffer and self._pending is None and self.frames_left > 0:
             parts.append(self._read_piece(self._take(self._next_cut())))
         data = b"".join(parts)
         if data:
@@ -344,7 +361,7 @@ class HTTP1Connection(ResponseWriter):
         return self._take_pending(self._pending) if self._pending is not None else None
 
     def _next_cut(self) -> int:
-        """Where the body may end at the earliest.
+        """Where the body may end at the earliest, within one piece.
 
         A body in chunks always ends with an empty line. Cut there, the reader never sees
         a byte of what follows, and nobody needs to ask it how much it left.
@@ -353,8 +370,11 @@ class HTTP1Connection(ResponseWriter):
         end = seam.find(b"\r\n\r\n")
         if end >= 0:
             return end + 4 - len(self._tail)
-        end = self._buffer.find(b"\r\n\r\n")
-        return end + 4 if end >= 0 else len(self._buffer)
+        size = min(len(self._buffer), _PIECE)
+        if size > _SMALL_PIECE and self._buffer.count(b"\r\n", 0, size) > _MANY_LINES:
+            size = _SMALL_PIECE
+        end = self._buffer.find(b"\r\n\r\n", 0, size)
+        return end + 4 if end >= 0 else size
 
     def _read_piece(self, piece: bytes) -> bytes:
         assert self._read_chunk is not None  # set with the head, until the body has ended
@@ -362,7 +382,7 @@ class HTTP1Connection(ResponseWriter):
         data = b""
         try:
             data, trailers = self._read_chunk(piece)
-            self._bound_overhead(len(piece), len(data))
+            self._count_chunks(len(piece) - len(data), len(data))
             if trailers is not None:
                 judge_trailers(trailers)
                 self._pending = BodyEnded(self._stream_id, trailers)
@@ -371,9 +391,12 @@ class HTTP1Connection(ResponseWriter):
             self._pending = ProtocolViolated(error.status, error.reason)
         return data
 
-    def _bound_overhead(self, received: int, data: int) -> None:
+    def _count_chunks(self, overhead: int, data: int) -> None:
+        chunks = overhead // _CHUNK_FRAMING
+        self.frames_left -= chunks
+        self.small_chunks += max(0, chunks - data // _SMALL_CHUNK)
         self._body_bytes += data
-        self._overhead += received - data
+        self._overhead += overhead
         if self._overhead > _CHUNK_OVERHEAD + _CHUNK_OVERHEAD_PER_BYTE * self._body_bytes:
             raise MalformedMessage(400, "chunk extensions or trailers are too large")
 

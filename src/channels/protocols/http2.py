@@ -7,10 +7,13 @@ window takes, a GOAWAY after which open streams are completed.
 
 zttp reads HTTP/2 too, and fast. It acknowledges a body before anybody has read it, so that a slow application
 could not slow down its peer, and takes no limits: this room cannot be built on it.
+
+A little longer than other files, as one table says what each event of an engine means.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeAlias
@@ -42,6 +45,7 @@ from channels.protocols.http2_engine import (
     WindowOpened,
 )
 from channels.protocols.http2_frames import (
+    DATA,
     GOAWAY,
     GOAWAY_SIZE,
     ConnectionFault,
@@ -65,6 +69,8 @@ _DEFAULTS = HTTP2Limits()
 # Frames with a body's bytes that may wait for the application: a window full of single bytes would take
 # many times its size. A window full of frames of a usual size is a few dozen.
 _MAX_UNREAD = 8192
+# A DATA frame of fewer bytes costs more than it brings; a body may have a few of them for nothing.
+_SMALL_DATA, _FREE_SMALL_DATA = 64, 8
 # As many as the decoder remembers.
 _MAX_VERDICTS = 16
 # On these fields: the method, target, headers, protocol and scheme of the request.
@@ -90,6 +96,8 @@ class HTTP2Connection(StreamWriter):
 
     Attributes:
         abandoned: how many streams are over and yet have their places: set by whoever still works for them.
+        frames_left: how many frames ``next_event`` may still read; what is left stays in the buffer. Whoever
+            feeds it sets it.
 
     Raises:
         ValueError: the request of the upgrade carries settings that are none, or there is no such engine.
@@ -105,6 +113,7 @@ class HTTP2Connection(StreamWriter):
         "_peer_leaves",
         "_verdicts",
         "abandoned",
+        "frames_left",
     )
 
     def __init__(
@@ -117,18 +126,19 @@ class HTTP2Connection(StreamWriter):
         self._limits = limits
         self.abandoned = 0
         self._cutter = FrameCutter(limits.max_header_bytes)
+        self.frames_left = sys.maxsize
         self._last_stream = 0
         self._verdicts: dict[int, _Verdict] = {}
         self._announced = self._eof_untold = self._over = self._peer_leaves = False
         settings = dict(upgraded.headers).get(b"http2-settings", b"") if upgraded is not None else None
-        guard = FloodGuard(limits.max_control_frames, limits.max_resets)
+        guard = FloodGuard(limits.max_control_frames, limits.max_resets, limits.max_small_data)
         super().__init__(http2_engine(engine)(limits, settings), guard, limits.max_pending)
         if upgraded is not None:
             self._begin_stream(_as_http2(upgraded))
 
     @property
     def buffered(self) -> int:
-        """Bytes received that are no whole frame yet."""
+        """Bytes received of frames that were not read yet."""
         return self._cutter.buffered
 
     @property
@@ -143,18 +153,25 @@ class HTTP2Connection(StreamWriter):
         elif not self._over:
             self._cutter.receive_data(data)
 
+    def discard(self) -> None:
+        """Forget what was received and not read yet: the connection is lost."""
+        self._cutter.clear()
+
     def next_event(self) -> Event | None:
-        """Return what the peer said next, or None if more must come first.
+        """Return what the peer said next, or None if more must come first, or ``frames_left`` is used up.
 
         After ProtocolViolated and ConnectionClosed nothing more comes; the first one has its GOAWAY in
         ``data_to_send()``, and is for the log: no response carries its status.
         """
         try:
             while not self._events and not self._over:
+                if self.frames_left <= 0:
+                    return None
                 # Who has said goodbye and waits for nothing is gone, whatever else came in the same read.
                 frame = None if self._peer_leaves and not self._streams else self._cutter.next_frame()
                 if frame is None:
                     break
+                self.frames_left -= 1
                 self._guard.frame_received(frame)
                 self._receive_frame(frame)
         except ConnectionFault as fault:
@@ -224,7 +241,10 @@ class HTTP2Connection(StreamWriter):
             # The engine would take it for the end of everything; the peer still wants its answers.
             self._peer_leaves = True
             return
-        for event in self._engine.receive_frame(frame):
+        events = self._engine.receive_frame(frame)
+        if not events and frame.kind == DATA:
+            self._guard.small_data()  # on a stream that is over
+        for event in events:
             _ACTIONS[type(event)](self, event)
 
     def _fail(self, fault: ConnectionFault) -> None:
@@ -310,6 +330,8 @@ class HTTP2Connection(StreamWriter):
         stream.unacknowledged += len(data)
         if event.size > len(data):  # padding
             self._engine.acknowledge(stream_id, event.size - len(data))
+        if len(data) < _SMALL_DATA and not event.ended and not stream.tunnel:
+            self._count_small_data(stream)
         if data:
             self._body_received(stream_id, stream, data)
         elif event.size and not event.ended:
@@ -317,6 +339,11 @@ class HTTP2Connection(StreamWriter):
         if event.ended and stream_id in self._streams:
             self._events.append(BodyEnded(stream_id))
             self._end_request(stream_id, stream)
+
+    def _count_small_data(self, stream: Stream) -> None:
+        stream.small_data += 1
+        if stream.small_data > _FREE_SMALL_DATA:
+            self._guard.small_data()
 
     def _body_received(self, stream_id: int, stream: Stream, data: bytes) -> None:
         stream.unread += 1

@@ -40,6 +40,8 @@ class HTTP2Limits:
         max_resets: streams that may end in RST_STREAM within one window of time (``start_window``).
         underscores: whether fields with an underscore in their names are told of.
         max_control_frames: frames without a request or a body within one window of time.
+        max_small_data: DATA frames of less than 64 bytes within one window of time, on an average of ten;
+            0 for no limit. The first few of each body, and those of WebSockets, do not count.
 
     Raises:
         ValueError: a window is out of range.
@@ -55,6 +57,7 @@ class HTTP2Limits:
     max_resets: int = 200
     max_control_frames: int = 1000
     underscores: bool = False
+    max_small_data: int = 1000
 
     def __post_init__(self) -> None:
         if not 0 <= self.stream_window <= MAX_WINDOW:

@@ -23,6 +23,7 @@ _MAX_FRAME_SIZE = 16_384  # what we advertise: the smallest that is allowed
 _HEAD_SIZE = 9
 _head_of = Struct(">IBI").unpack_from  # length and type in one number
 # What carries no request and no body: needed now and then, a flood if there is nothing else.
+_SMALL_DATA_WINDOWS = 10
 _USEFUL = frozenset({DATA, HEADERS, CONTINUATION, RST_STREAM})
 
 
@@ -141,18 +142,30 @@ class FloodGuard:
     Args:
         max_control_frames: of PING, SETTINGS, PRIORITY, WINDOW_UPDATE, unknown and empty frames.
         max_resets: of streams that ended in RST_STREAM, whoever had to send it.
+        max_small_data: of DATA frames with next to nothing in them; ten windows' worth may come at once.
+            0 for no limit.
     """
 
-    __slots__ = ("_control_frames", "_max_control_frames", "_max_resets", "_resets")
+    __slots__ = (
+        "_control_frames",
+        "_max_control_frames",
+        "_max_resets",
+        "_max_small_data",
+        "_resets",
+        "_small_data",
+    )
 
-    def __init__(self, max_control_frames: int, max_resets: int) -> None:
+    def __init__(self, max_control_frames: int, max_resets: int, max_small_data: int = 0) -> None:
         self._max_control_frames = max_control_frames
         self._max_resets = max_resets
+        self._max_small_data = max_small_data
+        self._small_data = 0
         self.start_window()
 
     def start_window(self) -> None:
         """Begin to count anew."""
         self._control_frames = self._resets = 0
+        self._small_data = max(0, self._small_data - self._max_small_data)
 
     def data_sent(self) -> None:
         """A frame of ours with data is reason for two updates of windows: the stream's, the connection's."""
@@ -174,6 +187,12 @@ class FloodGuard:
         self._control_frames += 1
         if self._control_frames > self._max_control_frames:
             raise ConnectionFault(ErrorCodes.ENHANCE_YOUR_CALM, "too many frames that carry nothing")
+
+    def small_data(self) -> None:
+        """Count a DATA frame that costs more than it brings; see :meth:`frame_received`."""
+        self._small_data += 1
+        if self._small_data > _SMALL_DATA_WINDOWS * self._max_small_data > 0:
+            raise ConnectionFault(ErrorCodes.ENHANCE_YOUR_CALM, "too many small DATA frames")
 
     def stream_reset(self) -> None:
         """Count a stream that the peer gave up or made us give up; see :meth:`frame_received`."""

@@ -32,6 +32,7 @@ class Stream:
         finished: all of the response has been written.
         unacknowledged: bytes of the body that the peer may not replace yet.
         unread: frames that brought them.
+        small_data: DATA frames with next to nothing in them.
         pending: bytes that wait for the peer to open its window.
         trailers: fields that follow them.
         bodyless: the response has no body, whatever is sent as one.
@@ -46,6 +47,7 @@ class Stream:
         "pending",
         "phase",
         "request_ended",
+        "small_data",
         "trailers",
         "tunnel",
         "unacknowledged",
@@ -58,6 +60,7 @@ class Stream:
         self.phase = Phase.HEAD
         self.finished = False
         self.unacknowledged = 0
+        self.small_data = 0
         self.unread = 0
         self.pending = 0
         self.trailers: Headers = []

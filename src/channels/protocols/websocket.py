@@ -1,12 +1,13 @@
 """An open WebSocket, the server's side (RFC 6455): bytes in, messages out, and back.
 
 Frames are read by the ``websockets`` package (its public ``Frame`` and ``Close``). This room keeps the state
-of the connection, bounds what a peer can make us hold, and closes with the code that says why.
+of the connection, bounds what a peer can make us hold, and closes with the code that says why. Longer than
+other files: a frame passes from one method to the next.
 """
 
 from __future__ import annotations
 
-import codecs
+import sys
 from collections.abc import Generator
 
 from websockets.exceptions import PayloadTooBig, ProtocolError
@@ -15,7 +16,8 @@ from websockets.frames import Close, Frame, Opcode, apply_mask  # type: ignore[a
 from channels import telemetry
 from channels.protocols.deflate import Compression, DeflateParameters, Deflater, Inflater, InvalidDeflate
 from channels.protocols.events import CloseReceived, MessageReceived, PongReceived
-from channels.protocols.websocket_frame import MAX_CONTROL_SIZE, control_frame, encode_message
+from channels.protocols.websocket_fragments import FragmentedMessage
+from channels.protocols.websocket_frame import MAX_CONTROL_SIZE, PLAIN_CLOSES, control_frame, encode_message
 from channels.protocols.websocket_handshake import Handshake, HandshakeRejected, accept_handshake
 from channels.protocols.websocket_limits import WebSocketLimits
 
@@ -32,14 +34,11 @@ _MAX_REASON_BYTES = MAX_CONTROL_SIZE - 2
 _MAX_LENGTH = 2**63 - 1  # RFC 6455 5.2: the highest bit of a length must be 0
 _MAX_UNSENT_PONGS = 16
 _DEFAULT_LIMITS = WebSocketLimits()
+_SMALL_FRAGMENT = 64  # bytes: a smaller one costs more than it brings
+_COST_SHIFT = 12  # a frame counts once more for each 4 KiB of its payload, inflated
 _TEXT, _CLOSE = 0x81, 0x88
 _SMALL = (_TEXT, 0x82, _CLOSE)  # first byte of what is in one frame, not compressed
 _MASKED = 0x80
-#: What nearly every close says, the code, and the frame that echoes it (RFC 6455 5.5.1).
-_PLAIN_CLOSES = {
-    payload: (code, control_frame(Opcode.CLOSE, payload))
-    for code, payload in ((1000, b"\x03\xe8"), (1001, b"\x03\xe9"), (1005, b""))
-}
 
 
 class _Violation(Exception):
@@ -64,13 +63,16 @@ class WebSocketConnection:
 
     Attributes:
         output: what waits to be written; to be looked at, and taken with ``data_to_send()``.
+        frames_left: how many frames ``next_event`` may still read, large ones counted as several; what is
+            left stays in the buffer. Whoever feeds it sets it.
+        control_frames: how many came that bring nothing: pings, pongs, fragments of less than 64 bytes, and
+            what comes behind our close. Whoever limits them sets it back.
     """
 
     __slots__ = (
         "_buffer",
         "_close_received",
         "_close_sent",
-        "_decoder",
         "_deflater",
         "_eof",
         "_fragments",
@@ -82,6 +84,8 @@ class WebSocketConnection:
         "_pong_at",
         "_small",
         "_unsent_pongs",
+        "control_frames",
+        "frames_left",
         "output",
     )
 
@@ -95,8 +99,9 @@ class WebSocketConnection:
         self._buffer: bytes | bytearray = b""
         self._offset = 0
         self._frame: Generator[None, None, Frame] | None = None
-        self._fragments: bytearray | None = None
-        self._decoder: codecs.IncrementalDecoder | None = None
+        self._fragments: FragmentedMessage | None = None
+        self.frames_left = sys.maxsize
+        self.control_frames = 0
         self.output: list[bytes] = []
         self._unsent_pongs = 0
         self._pong_at = 0
@@ -118,6 +123,11 @@ class WebSocketConnection:
         return self._over
 
     @property
+    def has_more(self) -> bool:
+        """Whether bytes are left that no event has told of, perhaps a part of a frame."""
+        return self._offset < len(self._buffer)
+
+    @property
     def buffered(self) -> int:
         """Bytes held: those that no event has told of yet, and the fragments of an incomplete message."""
         return len(self._buffer) - self._offset + len(self._fragments or b"")
@@ -131,6 +141,8 @@ class WebSocketConnection:
             return
         if type(self._buffer) is bytes:
             self._buffer = bytearray(self._buffer)  # grows without being copied for each drip
+        if len(data) < _SMALL_FRAGMENT:
+            self.control_frames += 1  # a frame in tiny pieces costs as much as tiny frames
         del self._buffer[: self._offset]  # type: ignore[union-attr]
         self._offset = 0
         self._buffer += data
@@ -140,15 +152,15 @@ class WebSocketConnection:
         self._eof = True
 
     def next_event(self) -> MessageReceived | PongReceived | CloseReceived | None:
-        """Return what the peer said next, or None if more must come first.
-
-        After CloseReceived nothing more comes.
-        """
+        """Return what the peer said next; None if more must come, no frame is left to it, or it is over."""
         if self._offset == len(self._buffer) and not self._eof:
             return None
         event: MessageReceived | PongReceived | CloseReceived | None = None
         try:
             while event is None and not self._over:
+                if self.frames_left <= 0:
+                    return None
+                self.frames_left -= 1
                 event = self._read_small()
                 if event is None:
                     frame = self._read_frame()
@@ -242,7 +254,7 @@ class WebSocketConnection:
         self._over = True
         self._close_received = True
         self._buffer, self._offset = b"", 0
-        self._frame = self._fragments = self._decoder = self._deflater = self._inflater = None
+        self._frame = self._fragments = self._deflater = self._inflater = None
         return CloseReceived(code, reason)
 
     def _read_small(self) -> MessageReceived | CloseReceived | None:
@@ -316,19 +328,23 @@ class WebSocketConnection:
 
     def _handle(self, frame: Frame) -> MessageReceived | PongReceived | CloseReceived | None:
         data = bytes(frame.data)
+        self.frames_left -= len(data) >> _COST_SHIFT
         if frame.opcode is Opcode.CLOSE:
             return self._handle_close(data)
         if self._close_sent:
+            self.control_frames += 1
             return None  # RFC 6455 1.4: what comes after our close frame is of no interest
         if frame.opcode is Opcode.PING:
+            self.control_frames += 1
             self._pong(data)
             return None
         if frame.opcode is Opcode.PONG:
+            self.control_frames += 1
             return PongReceived(data)
         return self._collect(frame.opcode, data, frame.fin)
 
     def _handle_close(self, payload: bytes) -> CloseReceived:
-        plain = _PLAIN_CLOSES.get(payload)
+        plain = PLAIN_CLOSES.get(payload)
         if plain is not None:
             code, echo = plain
             if not self._close_sent:
@@ -367,26 +383,24 @@ class WebSocketConnection:
         if opcode is not Opcode.CONT:
             if final:
                 return MessageReceived(_text(data) if opcode is Opcode.TEXT else data)
-            self._fragments = bytearray()
-            self._decoder = _new_decoder() if opcode is Opcode.TEXT else None
+            self._fragments = FragmentedMessage(text=opcode is Opcode.TEXT)
         return self._continue(data, final)
 
     def _continue(self, data: bytes, final: bool) -> MessageReceived | None:
-        assert self._fragments is not None  # _collect saw the first fragment
-        if self._decoder is not None:
-            try:
-                self._decoder.decode(data, final)  # bad text is noticed in the frame that brings it
-            except UnicodeDecodeError:
-                raise _Violation(1007, "a text message is not UTF-8") from None
-        self._fragments += data
-        if not final:
-            return None
-        message = self._fragments.decode() if self._decoder is not None else bytes(self._fragments)
-        self._fragments = self._decoder = None
-        return MessageReceived(message)
-
-
-_new_decoder = codecs.getincrementaldecoder("utf-8")
+        message = self._fragments
+        assert message is not None  # _collect saw the first fragment
+        try:
+            message.add(data, final)
+        except UnicodeDecodeError:
+            raise _Violation(1007, "a text message is not UTF-8") from None
+        if final:
+            self._fragments = None
+            return MessageReceived(message.whole())
+        if len(data) < _SMALL_FRAGMENT:
+            self.control_frames += 1
+        if message.count >= self._limits.max_fragments:
+            raise _Violation(1009, f"at most {self._limits.max_fragments} fragments a message are taken")
+        return None
 
 
 def _text(data: bytes) -> str:

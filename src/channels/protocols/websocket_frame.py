@@ -75,3 +75,10 @@ def _frame(first: int, data: bytes) -> bytes:
     if size <= 0xFFFF:
         return struct.pack("!BBH", first, 126, size) + data
     return struct.pack("!BBQ", first, 127, size) + data
+
+
+#: What nearly every close says, the code, and the frame that echoes it (RFC 6455 5.5.1).
+PLAIN_CLOSES = {
+    payload: (code, control_frame(0x8, payload))
+    for code, payload in ((1000, b"\x03\xe8"), (1001, b"\x03\xe9"), (1005, b""))
+}

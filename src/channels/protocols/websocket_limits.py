@@ -15,10 +15,12 @@ class WebSocketLimits:
     Attributes:
         max_message_size: bytes of a message, all its fragments together; None for no limit.
         max_frame_size: bytes of one frame; None for no limit.
+        max_fragments: frames of one message.
     """
 
     max_message_size: int | None = 1024 * 1024
     max_frame_size: int | None = None
+    max_fragments: int = 65_536
 
     @functools.cached_property
     def small(self) -> int:

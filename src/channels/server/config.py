@@ -241,6 +241,30 @@ class Config:
         least=0,
         group="connection limits",
     )
+    websocket_max_control_rate: int = option(
+        # Heartbeats are a few a minute. What a client fell behind with comes at once when it wakes up.
+        1000,
+        "How many frames a second without a message (pings, pongs, fragments of less than 64 bytes) a "
+        "WebSocket may send, over ten seconds (1008); 0 for no limit.",
+        kind=int,
+        least=0,
+        group="connection limits",
+    )
+    websocket_max_fragments: int = option(
+        65536,
+        "How many frames one WebSocket message may come in (1009).",
+        kind=int,
+        least=1,
+        group="connection limits",
+    )
+    body_max_small_parts: int = option(
+        1000,
+        "How many parts of less than 64 bytes a second (HTTP/1.1 chunks, HTTP/2 DATA frames) the request "
+        "bodies of one connection may come in, over ten seconds (429, ENHANCE_YOUR_CALM); 0 for no limit.",
+        kind=int,
+        least=0,
+        group="connection limits",
+    )
     http2_max_resets: int = option(
         200,
         "How many streams a second of an HTTP/2 connection may be reset (ENHANCE_YOUR_CALM).",

@@ -3,6 +3,8 @@
 It collects what is written in one turn of the loop into one write, tells senders to
 wait while the peer does not read, cuts a peer that never does, and closes without
 destroying what is still under way.
+
+A little longer than other files: what pauses and resumes reading has to be seen beside what closes.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from channels import telemetry
 from channels.server.files import FilePart
 from channels.server.http1 import HTTP1Handler
 from channels.server.http2 import HTTP2Handler, Opening
+from channels.server.limits.turns import FULL_READ
 from channels.server.progress import Progress
 from channels.server.proxy_protocol import Pair, ProxyGreeting
 from channels.server.runtime import Runtime
@@ -38,6 +41,10 @@ class Handler(Protocol):
 
     def data_received(self, data: bytes) -> None:
         """The peer sent ``data``."""
+        ...
+
+    def read_on(self) -> None:
+        """A turn of the loop is over: parse what was left by ``read_later``; harmless if nothing was."""
         ...
 
     def eof_received(self) -> bool:
@@ -79,11 +86,13 @@ class Connection(asyncio.Protocol):
         "_admitted",
         "_close_by",
         "_credentials",
+        "_eof",
         "_is_lost",
         "_out",
         "_out_size",
         "_paused",
         "_progress",
+        "_resting",
         "_stalled_at",
         "_transport",
         "_waiters",
@@ -113,7 +122,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport
         self._out: list[bytes] = []
         self._out_size = 0
-        self._paused = False
+        self._paused = self._resting = self._eof = False
         self._close_by = self._stalled_at = NEVER
         self._progress: Progress
         self._waiters: list[asyncio.Future[None]] | None = None
@@ -181,9 +190,12 @@ class Connection(asyncio.Protocol):
         """Hand bytes on; what comes after our close is read and thrown away."""
         if not self.closing:
             self.handler.data_received(data)
+        if len(data) >= FULL_READ:
+            self.read_later()
 
     def eof_received(self) -> bool:
         """Ask the handler whether it still has something to say."""
+        self._eof = True
         return not self.closing and self.handler.eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -315,12 +327,30 @@ class Connection(asyncio.Protocol):
         """Leave what the peer sends in the kernel; harmless if paused already."""
         if not self._paused and not self.closing:
             self._paused = True
-            self._transport.pause_reading()
+            if not self._resting:
+                self._transport.pause_reading()
 
     def resume_reading(self) -> None:
         """Read again; harmless if not paused."""
         if self._paused and not self._transport.is_closing():
             self._paused = False
+            if not self._resting:
+                self._transport.resume_reading()
+
+    def read_later(self) -> None:
+        """Read and parse no more in this turn of the loop: others have theirs before the handler goes on."""
+        if not self._resting and not self._transport.is_closing():
+            self._resting = True
+            if not self._paused:
+                self._transport.pause_reading()
+            self.runtime.turns.later(self)
+
+    def read_on(self) -> None:
+        """Let the handler parse its rest; when there is none any more, read again."""
+        self._resting = False
+        if not self.closing:
+            self.handler.read_on()
+        if not (self._resting or self._paused or self._eof or self._transport.is_closing()):
             self._transport.resume_reading()
 
     def close(self, *, linger: bool = False) -> None:

@@ -1,6 +1,7 @@
 """HTTP/1.1 on one connection: the engine's events to streams, their answers to the engine.
 
-Requests are taken one at a time; what a peer sends ahead (pipelining) waits in the engine.
+Requests are taken one at a time; what a peer sends ahead (pipelining) waits in the engine. Longer than other
+files: what stops and resumes the reading of a body has to be seen beside what ends the request.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ from channels.protocols.http2 import upgrade_to_http2
 from channels.protocols.websocket import HandshakeRejected, accept_handshake
 from channels.server.files import PIECE, FilePart, pump
 from channels.server.http2 import HTTP2Handler
+from channels.server.limits.turns import QUANTUM
 from channels.server.streams.http import HTTPStream
-from channels.server.streams.pace import BodyPace
+from channels.server.streams.pace import BodyPace, Pace
 from channels.server.streams.response import Response
 from channels.server.streams.websocket import WebSocketStream
 from channels.server.targets import path_of
@@ -68,6 +70,7 @@ class HTTP1Handler:
         "_engine",
         "_held",
         "_limits",
+        "_part_pace",
         "_request_ended",
         "_runtime",
         "_stream",
@@ -90,6 +93,7 @@ class HTTP1Handler:
         self._deadline = NEVER
         self._asked_at = NEVER
         self._waiting = ""
+        self._part_pace: Pace | None = None
         self._unread = False
         self.client = connection.client
         self.server = connection.server
@@ -107,6 +111,10 @@ class HTTP1Handler:
         self._engine.receive_data(data)
         if self._waiting == _Waiting.BODY:
             self._deadline = self._body_pace.received(len(data), self._runtime.timers.now)
+        self._advance()
+
+    def read_on(self) -> None:
+        """Go on with what a turn of the loop has left."""
         self._advance()
 
     def eof_received(self) -> bool:
@@ -132,16 +140,31 @@ class HTTP1Handler:
     # The engine's events
 
     def _advance(self) -> None:
-        """Act on what the engine has understood, as far as the stream can take it."""
-        while not self._held and (event := self._engine.next_event()) is not None:
+        """Act on what the engine has understood, as far as the stream takes it and it fits into this turn."""
+        engine = self._engine
+        engine.frames_left = QUANTUM
+        while not self._held and (event := engine.next_event()) is not None:
             _ACTIONS[type(event)](self, event)
             if self._connection.closing:
                 return
-        if self._stream is None:
+        if engine.small_chunks and not self._parts_are_allowed():
+            self._violated(ProtocolViolated(429, "The body comes in too many small chunks."))
+        elif engine.frames_left <= 0:
+            self._runtime.turns.frames += QUANTUM - engine.frames_left
+            self._connection.read_later()
+        elif self._stream is None:
             if self._connection.handler is self:
                 self._wait_for_request()
-        elif self._engine.buffered > _AHEAD and not self._held:
+        elif engine.buffered > _AHEAD and not self._held:
             self._connection.pause_reading()
+
+    def _parts_are_allowed(self) -> bool:
+        """Count the small chunks of bodies."""
+        amount, self._engine.small_chunks = self._engine.small_chunks, 0
+        rate, now = self._runtime.config.body_max_small_parts, self._runtime.timers.now
+        if self._part_pace is None:
+            self._part_pace = Pace(rate, now)
+        return not rate or self._part_pace.allows(now, amount)
 
     def _request_received(self, request: RequestReceived) -> None:
         self._request_ended = request.ended
@@ -254,7 +277,11 @@ class HTTP1Handler:
         """Read on, what waits in the engine first."""
         self._held = False
         self._wait_for_body()
-        self._advance()
+        if self._engine.buffered:
+            # In a turn of its own: an application that reads would have all of it parsed in this one.
+            self._connection.read_later()
+        else:
+            self._advance()
         if not self._held:
             self._connection.resume_reading()
 
@@ -349,7 +376,8 @@ class HTTP1Handler:
         self._connection.write(self._engine.data_to_send())
 
     def _discard_body(self) -> None:
-        """Throw away what has arrived of a body that the application did not read."""
+        """Throw away what has arrived of a body that nobody has read, if that is not much work."""
+        self._engine.frames_left = QUANTUM
         while not self._request_ended and (event := self._engine.next_event()) is not None:
             if isinstance(event, BodyEnded):
                 self._request_ended = True

@@ -26,6 +26,7 @@ from channels.protocols.http2 import HTTP2Connection
 from channels.protocols.http2_frames import PREFACE
 from channels.protocols.websocket import HandshakeRejected, accept_handshake
 from channels.server.http2_exchange import CANCEL, HTTP2Exchange
+from channels.server.limits.turns import QUANTUM
 from channels.server.streams.http import HTTPStream
 from channels.server.streams.response import Response
 from channels.server.streams.websocket import WebSocketStream
@@ -71,6 +72,9 @@ class Opening:
         else:
             self._connection.handler = self._http1
         self._connection.handler.data_received(data)
+
+    def read_on(self) -> None:
+        """Nothing is left for later here."""
 
     def eof_received(self) -> bool:
         """The peer has sent all that it will: that is no HTTP/2."""
@@ -136,7 +140,17 @@ class HTTP2Handler:
     def data_received(self, data: bytes) -> None:
         """Feed the engine and act on what it understood."""
         self.engine.receive_data(data)
+        self.read_on()
+
+    def read_on(self) -> None:
+        """Act on the next frames, as many as fit into a turn of the loop."""
+        engine, turns = self.engine, self.runtime.turns
+        begun, engine.frames_left = turns.frames, QUANTUM
         self.advance()
+        turns.frames = begun + QUANTUM - engine.frames_left
+        if engine.frames_left <= 0 and engine.buffered:
+            engine.frames_left = 0  # what else is to be told meanwhile reads nothing
+            self.connection.read_later()
 
     def eof_received(self) -> bool:
         """The peer is gone: HTTP/2 knows no half of a connection."""
@@ -148,7 +162,9 @@ class HTTP2Handler:
         """Tell all streams, and keep nothing."""
         self.runtime.timers.cancel(self)
         exchanges, self._exchanges = list(self._exchanges.values()), {}
+        self.engine.discard()
         self.engine.receive_data(b"")
+        self.engine.frames_left = 1
         while self.engine.next_event() is not None:
             pass  # only so that it knows that its streams are over, and senders do not wait for it
         for exchange in exchanges:
@@ -254,7 +270,9 @@ class HTTP2Handler:
 
     def _body_received(self, event: BodyReceived) -> None:
         if (exchange := self._exchanges.get(event.stream_id)) is not None:
+            begun = self.runtime.turns.frames
             exchange.body_received(event.data)
+            self.engine.frames_left -= self.runtime.turns.frames - begun  # those of a WebSocket in it
         else:
             self.engine.acknowledge(event.stream_id, len(event.data))
 

@@ -43,6 +43,7 @@ class HTTP2Exchange:
         "_held",
         "_limit",
         "_open",
+        "_resting",
         "_unacknowledged",
         "_waiters",
         "client",
@@ -64,7 +65,7 @@ class HTTP2Exchange:
         self._handler = handler
         self._open = False
         self._limit = ""
-        self._held = False
+        self._held = self._resting = False
         self._unacknowledged = 0
         self._early: list[bytes] = []
         self._waiters: list[asyncio.Future[None]] = []
@@ -83,8 +84,20 @@ class HTTP2Exchange:
         else:
             self._early.append(data)
             self._held = True  # one window of it at most, until the handshake is answered
-        if not self._held:
-            self._acknowledge()
+        self._acknowledge()
+
+    def read_later(self) -> None:
+        """Leave the window of a WebSocket closed until a later turn of the loop."""
+        self._resting = True
+        self._handler.runtime.turns.later(self)
+
+    def read_on(self) -> None:
+        """Let it parse what it has left; when it has nothing left, open the window."""
+        self._resting = False
+        if isinstance(self.stream, WebSocketStream):
+            self.stream.read_on()
+        self._acknowledge()
+        self._handler.advance()
 
     def body_ended(self) -> None:
         """The peer sends no more on this stream."""
@@ -255,8 +268,7 @@ class HTTP2Exchange:
         if early:
             self._held = False
             stream.data_received(early)
-        if not self._held:
-            self._acknowledge()
+        self._acknowledge()
         self._handler.advance()
 
     def write(self, data: bytes) -> None:
@@ -299,6 +311,9 @@ class HTTP2Exchange:
         self._handler.completed(self)
 
     def _acknowledge(self) -> None:
+        """Open the window, unless what came waits here."""
+        if self._held or self._resting:
+            return
         amount, self._unacknowledged = self._unacknowledged, 0
         if amount:
             self._handler.engine.acknowledge(self.stream_id, amount)

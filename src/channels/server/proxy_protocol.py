@@ -164,6 +164,9 @@ class ProxyGreeting:
             addresses, size = found
             self._connection.speak_for(addresses, self._begun[size:])
 
+    def read_on(self) -> None:
+        """Nothing is left for later here."""
+
     def eof_received(self) -> bool:
         """The peer has gone before it said who it is."""
         return False

@@ -21,6 +21,7 @@ from channels.server.admission import Admission, Guests
 from channels.server.config import Config
 from channels.server.descriptors import MARGIN, descriptor_limit
 from channels.server.health import Health
+from channels.server.limits.turns import Turns
 from channels.server.proxies.forwarded import ForwardedGuard
 from channels.server.rounds import Rounds
 from channels.server.streams.keepalive import KeepaliveLimits
@@ -97,6 +98,7 @@ def http2_limits(config: Config) -> HTTP2Limits:
         max_pending=config.write_limit,
         max_resets=config.http2_max_resets,
         max_control_frames=config.http2_max_control_frames,
+        max_small_data=config.body_max_small_parts,
     )
 
 
@@ -105,6 +107,7 @@ def websocket_limits(config: Config) -> WebSocketLimits:
     return WebSocketLimits(
         max_message_size=config.websocket_max_message_size or None,
         max_frame_size=config.websocket_max_frame_size or None,
+        max_fragments=config.websocket_max_fragments,
     )
 
 
@@ -115,6 +118,7 @@ class Runtime:
         config: the settings.
         loop: the event loop; everything here is used from its thread only.
         timers: the time limits of all connections and streams.
+        turns: whose bytes are parsed in the next turns of the loop.
         rounds: when streams tell that a message has arrived.
         state: what lifespan startup left for the requests; None without lifespan.
         connections: every open connection.
@@ -154,6 +158,7 @@ class Runtime:
         self._http1_engine = None if config.http1_engine == "auto" else config.http1_engine
         self.http2_engine = None if config.http2_engine == "auto" else config.http2_engine
         self.rounds = Rounds(loop)
+        self.turns = Turns(loop)
         self._dirty: list[Flushable] = []
         self._own_headers: Headers = []
         self._own_fields = PlainFields(b"")

@@ -130,6 +130,10 @@ class Link(Carrier, Protocol):
         """Read on."""
         ...
 
+    def read_later(self) -> None:
+        """Read no more in this turn of the loop; the stream's ``read_on`` is called in a later one."""
+        ...
+
     def close(self, *, linger: bool = False) -> None:
         """Close after everything was sent; ``linger`` if the peer may still be sending."""
         ...

@@ -1,4 +1,4 @@
-"""How fast a peer may be, and how slow: messages of a WebSocket, bytes of a body."""
+"""How fast a peer may be, and how slow: messages and frames of a WebSocket, bytes and parts of a body."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Pace:
     """A bucket of tokens, filled again only when it is empty: most messages cost one subtraction.
 
     Args:
-        rate: messages a second.
+        rate: messages, or what else is counted, a second.
         now: the time, in seconds.
     """
 
@@ -24,19 +24,20 @@ class Pace:
         self._left = rate * SPAN
         self._filled_at = now
 
-    def allows(self, now: float) -> bool:
-        """Count one message.
+    def allows(self, now: float, amount: int = 1) -> bool:
+        """Count one message, or more.
 
         Args:
             now: the time; it may be a little late.
+            amount: how many.
 
         Returns:
             False if it is one too many.
         """
-        if self._left < 1.0:
+        if self._left < amount:
             self._left = min(self._rate * SPAN, self._left + (now - self._filled_at) * self._rate)
             self._filled_at = now
-        self._left -= 1.0
+        self._left -= amount
         return self._left >= 0.0
 
 

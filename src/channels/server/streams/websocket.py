@@ -14,6 +14,7 @@ from channels import telemetry
 from channels.broadcast import Broadcast
 from channels.protocols.events import CloseReceived, MessageReceived, RequestReceived
 from channels.protocols.websocket import Handshake, WebSocketConnection
+from channels.server.limits.turns import QUANTUM
 from channels.server.runtime import Runtime
 from channels.server.streams.advice import handshake_refused, handshake_timed_out, is_violation
 from channels.server.streams.base import ClientDisconnected, Stream, logger, named
@@ -53,6 +54,8 @@ class WebSocketStream(Stream):
     __slots__ = (
         "_behind_close",
         "_client",
+        "_control_at",
+        "_control_pace",
         "_due",
         "_inbox",
         "_keepalive",
@@ -61,6 +64,8 @@ class WebSocketStream(Stream):
         "_pace",
         "_protocol",
         "_request",
+        "_rest",
+        "_resting",
         "_state",
         "held",
     )
@@ -79,8 +84,11 @@ class WebSocketStream(Stream):
         self._due = NEVER
         rate = config.websocket_max_rate
         self._pace = Pace(rate, runtime.timers.now) if rate else None
+        self._control_pace: Pace | None = None
+        self._control_at = -NEVER
         self._behind_close = 0
-        self.held = False
+        self.held = self._resting = False
+        self._rest: tuple[int, str] | None = None
         runtime.websockets += 1
         scope = websocket_scope(request, runtime, exchange, handshake.subprotocols, self)
         self._client = scope["client"]
@@ -104,6 +112,15 @@ class WebSocketStream(Stream):
             return
         self._protocol.receive_data(data)
         self._advance()
+
+    def read_on(self) -> None:
+        """Go on with what a turn of the loop has left."""
+        self._resting = False
+        rest, self._rest = self._rest, None
+        if rest is not None:
+            self._take_rest(*rest)
+        elif self._state is not _OVER:
+            self._advance()
 
     def eof_received(self) -> bool:
         """The peer is gone; returns False: nothing can be said to it any more."""
@@ -153,15 +170,48 @@ class WebSocketStream(Stream):
     # Events for the application
 
     def _advance(self) -> None:
-        """Take what the protocol has understood, as much of it as may wait here."""
-        next_event = self._protocol.next_event
+        """Take what the protocol has understood, as much of it as may wait here and fits into this turn."""
+        if self._resting:
+            return
+        protocol = self._protocol
+        protocol.frames_left = QUANTUM
+        next_event = protocol.next_event
         while not self.held and (event := next_event()) is not None:
             if isinstance(event, MessageReceived):
                 self._message_received(event.data)
             elif isinstance(event, CloseReceived):
                 self._close_received(event)
-        if self._protocol.output:
+        self.runtime.turns.frames += QUANTUM - protocol.frames_left
+        if protocol.control_frames and self._state is not _OVER and not self._control_is_allowed():
+            self._too_much_control()
+        if protocol.frames_left <= 0 and not self.held and protocol.has_more:
+            self._read_later()
+        if protocol.output:
             self._write()
+
+    def _read_later(self) -> None:
+        self._resting = True
+        self._link.read_later()
+
+    def _control_is_allowed(self) -> bool:
+        """Count the frames that have brought no message. One now and then, as a pong, takes no memory."""
+        amount, self._protocol.control_frames = self._protocol.control_frames, 0
+        rate, now = self.runtime.config.websocket_max_control_rate, self.runtime.timers.now
+        before, self._control_at = self._control_at, now
+        if not rate or (amount == 1 and now - before >= 1.0):
+            return True
+        if self._control_pace is None:
+            self._control_pace = Pace(rate, now)
+        return self._control_pace.allows(now, amount)
+
+    def _too_much_control(self) -> None:
+        telemetry.count("server.too_many_frames", label=self.label)
+        if self._state is _OPEN:
+            rate = self.runtime.config.websocket_max_control_rate
+            self._refuse_more(f"At most {rate} frames without a message a second")
+        else:
+            self._over(LOST)
+            self._link.close(linger=True)
 
     def _message_received(self, data: str | bytes) -> None:
         if self._state is _OPEN:
@@ -174,9 +224,11 @@ class WebSocketStream(Stream):
             self.runtime.rounds.announce(self)
 
     def _too_fast(self) -> None:
-        """Close, and look at nothing more: what comes behind our close costs as much as what came before."""
         telemetry.count("server.too_many_messages", label=self.label)
-        reason = f"At most {self.runtime.config.websocket_max_rate} messages a second"
+        self._refuse_more(f"At most {self.runtime.config.websocket_max_rate} messages a second")
+
+    def _refuse_more(self, reason: str) -> None:
+        """Close, and look at nothing more: what comes behind our close costs as much as what came before."""
         self._protocol.close(POLICY, reason)
         self._state = _CLOSING
         self._hold()
@@ -211,10 +263,10 @@ class WebSocketStream(Stream):
         self.held = False
         # It was we who did not listen: the peer's silence starts now.
         self._keepalive.alive_at = self.runtime.timers.now
-        if self._state < _OVER:
-            self._advance()
-        if not self.held:
-            self._link.resume_reading()
+        if self._state < _OVER and self._protocol.has_more and not self._resting:
+            # In a turn of its own: a consumer that takes and takes would have all of it parsed in this one.
+            self._read_later()
+        self._link.resume_reading()
 
     def receive_nowait(self) -> Message | None:
         """Take the oldest event; None if there is none, and for ever after the disconnect."""
@@ -337,27 +389,40 @@ class WebSocketStream(Stream):
         if was is _OVER:
             return
         opening, self._opening = self._opening, None
-        if was is _OPEN and not self._protocol.closed and (closed := self._take_rest()) is not None:
-            code, reason = closed.code, closed.reason
         if was in (_OPEN, _CLOSING):
             self._log("disconnected")
         else:
             self._log("rejected", 0 if opening is None else opening.status)
+        if was is _OPEN and not self._protocol.closed:
+            self._take_rest(code, reason)
+        else:
+            self._finish(code, reason)
+
+    def _take_rest(self, code: int, reason: str) -> None:
+        """What arrived before the end belongs to the application, however full its inbox is."""
+        protocol = self._protocol
+        protocol.frames_left = QUANTUM
+        while (event := protocol.next_event()) is not None:
+            if isinstance(event, MessageReceived):
+                self._inbox.put(event.data)
+            elif isinstance(event, CloseReceived):
+                code, reason = event.code, event.reason
+        self.runtime.turns.frames += QUANTUM - protocol.frames_left
+        if protocol.frames_left > 0 or not protocol.has_more or not self._control_is_allowed():
+            self._finish(code, reason)
+            return
+        self._rest = code, reason
+        self.runtime.turns.later(self)
+        self.announce()
+
+    def _finish(self, code: int, reason: str) -> None:
+        """Tell the application that it is over."""
         self._inbox.finish(code, reason)
         if self.task is None:
             self.runtime.timers.cancel(self)
         else:
             super().peer_left()
             self.announce()
-
-    def _take_rest(self) -> CloseReceived | None:
-        """What arrived before the end belongs to the application, however full its inbox is."""
-        while (event := self._protocol.next_event()) is not None:
-            if isinstance(event, MessageReceived):
-                self._inbox.put(event.data)
-            elif isinstance(event, CloseReceived):
-                return event
-        return None
 
     def application_failed(self) -> None:
         """It raised: 500, or close with 1011 (Internal Error)."""

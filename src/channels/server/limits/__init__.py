@@ -1,0 +1,1 @@
+"""What one peer may take of a process that serves many."""
