@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from channels.tracebacks import exc_info_without_our_frames, files_of, place_of
+from tests.served import environment
+from tests.server.helpers import LONG
 
 
 def caught(call: Callable[[], Any]) -> BaseException:
@@ -96,3 +101,35 @@ def test_what_is_not_the_users(filename: str) -> None:
     library = compiled("x", "def f():\n    raise ValueError", filename)
     call = through("rooms.consumers", library, "/project/a.py")
     assert place_of(caught(call)) == "/project/a.py:2"
+
+
+TEST_OF_A_USER = """
+from channels.generic.websocket import AsyncWebsocketConsumer
+from channels.testing import WebsocketCommunicator
+
+class Chat(AsyncWebsocketConsumer):
+    async def receive(self, text_data=None, bytes_data=None):
+        raise RuntimeError("mine")
+
+async def test_chat():
+    communicator = WebsocketCommunicator(Chat.as_asgi(), "/")
+    await communicator.connect()
+    await communicator.send_to(text_data="x")
+    await communicator.wait()
+"""
+
+
+def test_pytest_shows_the_users_lines(tmp_path: Path) -> None:
+    (tmp_path / "test_users.py").write_text(TEST_OF_A_USER)
+    (tmp_path / "users_settings.py").write_text("SECRET_KEY = 'x'")
+    (tmp_path / "pytest.ini").write_text(
+        "[pytest]\nasyncio_mode = auto\nDJANGO_SETTINGS_MODULE = users_settings\n"
+    )
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "test_users.py"]
+    env = environment(PYTHONPATH=str(tmp_path))
+    ran = subprocess.run(
+        command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=LONG, check=False
+    )
+    assert "RuntimeError: mine" in ran.stdout, ran.stdout
+    assert "test_users.py:7: RuntimeError" in ran.stdout
+    assert "channels/consumer.py" not in ran.stdout

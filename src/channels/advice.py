@@ -11,6 +11,9 @@ from weakref import WeakKeyDictionary
 
 from channels.typing import PUSH_EXTENSION
 
+# Tracebacks of pytest, and those in the log of the server, leave these frames out.
+__tracebackhide__ = True
+
 logger = logging.getLogger("channels.consumer")
 
 #: Seconds between two lines of the same kind about the same class.

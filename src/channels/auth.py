@@ -29,6 +29,9 @@ from channels.middleware import BaseMiddleware, Way, enter
 from channels.sessions import CookieMiddleware, SessionMiddleware, is_at_hand, is_blank, share_words
 from channels.typing import ASGIApp, Scope
 
+# Tracebacks of pytest, and those in the log of the server, leave these frames out.
+__tracebackhide__ = True
+
 _MODELS = "django.contrib.auth.models"
 _NO_SESSION_TO_LEAVE = (
     "Login cannot find session in scope. You should wrap your consumer in SessionMiddleware."

@@ -41,6 +41,9 @@ from channels.threads.sending import SyncSend
 from channels.typing import ConsumerApp, Message, Receive, Scope, Send
 from channels.utils import await_many_dispatch as await_many_dispatch  # noqa: PLC0414
 
+# Tracebacks of pytest, and those in the log of the server, leave these frames out.
+__tracebackhide__ = True
+
 # The names that are imported "as" themselves are imported from here by many, used here or not.
 
 _BROADCAST_HANDLER = get_handler_name({"type": BROADCAST_TYPE})

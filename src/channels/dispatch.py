@@ -22,6 +22,9 @@ from channels.exceptions import ConsumerSignal
 from channels.threads.lanes import leave_thread, pool
 from channels.typing import PUSH_EXTENSION, EventSource, Message, Receive, Scope, Send, Wakeup
 
+# Tracebacks of pytest, and those in the log of the server, leave these frames out.
+__tracebackhide__ = True
+
 #: Messages handled in a row before other tasks of the loop get their turn.
 BATCH: Final = 32
 

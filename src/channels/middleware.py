@@ -14,6 +14,9 @@ from typing import Any, TypeGuard
 
 from channels.typing import ASGIApp, Receive, Scope, Send
 
+# Tracebacks of pytest, and those in the log of the server, leave these frames out.
+__tracebackhide__ = True
+
 
 class Way:
     """A connection on its way inside: what the next application will be called with.

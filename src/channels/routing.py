@@ -26,6 +26,9 @@ from channels.refusal import refuse
 from channels.threads.lanes import begin, end
 from channels.typing import ASGIApp, Receive, Scope, Send
 
+# Tracebacks of pytest, and those in the log of the server, leave these frames out.
+__tracebackhide__ = True
+
 logger = logging.getLogger("channels.routing")
 
 #: What is left of a path, args and kwargs.

@@ -28,6 +28,9 @@ from channels.middleware import Passage, Way, enter
 from channels.private import PrivateField
 from channels.typing import ASGIApp, Message, Scope, Send
 
+# Tracebacks of pytest, and those in the log of the server, leave these frames out.
+__tracebackhide__ = True
+
 _R = TypeVar("_R")
 # A lazy object's own would look at what it holds.
 _get = object.__getattribute__

@@ -1,7 +1,7 @@
 """Tracebacks as users want them: their own lines, and where the last of these is.
 
-A frame is ours if its module belongs to these packages, or if it has a local ``__tracebackhide__``
-that is true, the name by which pytest hides frames. Frames of the standard library and of installed
+A frame is ours if its module belongs to these packages. One with ``__tracebackhide__``, the local or global
+name by which pytest hides frames, is left out as well. Frames of the standard library and of installed
 packages are neither ours nor the user's.
 """
 
@@ -69,7 +69,8 @@ def _steps(step: TracebackType | None) -> Iterator[TracebackType]:
 
 def _is_ours(frame: FrameType) -> bool:
     package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
-    return package in _OUR_PACKAGES or bool(frame.f_locals.get("__tracebackhide__", False))
+    hidden = frame.f_locals.get("__tracebackhide__") or frame.f_globals.get("__tracebackhide__")
+    return package in _OUR_PACKAGES or bool(hidden)
 
 
 @lru_cache(maxsize=1024)

@@ -12,6 +12,9 @@ from channels.generic import messages
 from channels.private import PrivateField
 from channels.typing import Message
 
+# Tracebacks of pytest, and those in the log of the server, leave these frames out.
+__tracebackhide__ = True
+
 Headers = Mapping[Any, Any] | Iterable[Any] | None
 #: Whether the last part of the answer has been sent.
 _answered: PrivateField[bool] = PrivateField("answered", False)

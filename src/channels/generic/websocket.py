@@ -20,6 +20,9 @@ from channels.exceptions import InvalidChannelLayerError as InvalidChannelLayerE
 from channels.generic import codec, messages
 from channels.typing import Message
 
+# Tracebacks of pytest, and those in the log of the server, leave these frames out.
+__tracebackhide__ = True
+
 
 class WebsocketConsumer(SyncConsumer):
     """A WebSocket whose handlers are plain functions, run in threads.

@@ -14,6 +14,9 @@ from asgiref.testing import ApplicationCommunicator as BaseApplicationCommunicat
 from channels.testing.database import lend_connections
 from channels.typing import ASGIApp, Message, Scope
 
+# Tracebacks of pytest, and those in the log of the server, leave these frames out.
+__tracebackhide__ = True
+
 
 class ApplicationCommunicator(BaseApplicationCommunicator):
     """Runs an ASGI application in the test's event loop: you are its server.

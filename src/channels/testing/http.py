@@ -11,6 +11,9 @@ from channels.private import PrivateField
 from channels.testing.application import ApplicationCommunicator, expect, split_path
 from channels.typing import ASGIApp, Headers
 
+# Tracebacks of pytest, and those in the log of the server, leave these frames out.
+__tracebackhide__ = True
+
 
 class Response(TypedDict):
     """What an application answered: the status, the headers in their order and the whole body."""

@@ -11,6 +11,9 @@ from typing import Any, TypeVar
 from channels.testing.application import ApplicationCommunicator, expect, split_path
 from channels.typing import ASGIApp, Headers
 
+# Tracebacks of pytest, and those in the log of the server, leave these frames out.
+__tracebackhide__ = True
+
 _T = TypeVar("_T")
 
 
