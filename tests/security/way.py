@@ -81,8 +81,10 @@ class Result:
         return len(_MARK.findall(self.passed))
 
     def __str__(self) -> str:
-        """``served PATHS``; for the rest ``stopped`` by the proxy, or ``refused`` by our server."""
-        words = ["served", *[seen.path for seen in self.seen]] if self.seen else []
+        """``served PATHS``, a socket's after ``ws:``, and ``stopped`` (proxy) or ``refused`` (we) STATUS."""
+        kinds = {"http": "", "websocket": "ws:"}
+        words = [kinds[seen.scope["type"]] + seen.path for seen in self.seen]
+        words = ["served", *words] if words else []
         for status, ours in self.answers:
             if status >= 300:
                 words += ["refused" if ours else "stopped", str(status)]
