@@ -13,8 +13,7 @@ import re
 import socket
 import ssl
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -168,6 +167,10 @@ class Tap:
             target.write_eof()
 
 
+def _never(data: bytes) -> bool:
+    return False
+
+
 class Way:
     """Where a client knocks, and all that is behind."""
 
@@ -177,24 +180,24 @@ class Way:
         self.tap: Tap | None = None
         self.context: ssl.SSLContext | None = None
 
-    def connect(self, *protocols: str) -> socket.socket:
+    def connect(self, protocol: str = "http/1.1") -> socket.socket:
         """A connection as a client has it: in TLS where a proxy is, which is what the page configures."""
         plain = socket.create_connection(("127.0.0.1", self.port), timeout=LONG)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self.context is None:
             return plain
-        if protocols:
-            self.context.set_alpn_protocols(list(protocols))
+        self.context.set_alpn_protocols([protocol])
         return self.context.wrap_socket(plain, server_hostname="localhost")
 
-    def send(self, *parts: bytes, protocols: tuple[str, ...] = ("http/1.1",), wait: float = LONG) -> Result:
-        """Send some bytes, read until the other side closes, or so many seconds, and say what came of it."""
+    def send(
+        self, data: bytes, protocol: str = "http/1.1", ended: Callable[[bytes], bool] = _never
+    ) -> Result:
+        """Send some bytes, read until the other side closes or all is said, and say what came of it."""
         self.clear()
-        with self.connect(*protocols) as sock:
+        with self.connect(protocol) as sock:
             with contextlib.suppress(OSError):  # refused before all was said: the answer is still to be read
-                for part in parts:
-                    sock.sendall(part)
-            answer = _rest(sock, wait)
+                sock.sendall(data)
+            answer = _rest(sock, ended)
         return self.result(answer)
 
     def clear(self) -> None:
@@ -211,17 +214,11 @@ class Way:
         return Result(list(self.witness.seen), passed, answer, self.tap is not None)
 
 
-def _rest(sock: socket.socket, wait: float) -> bytes:
-    end, data = time.monotonic() + wait, b""
-    try:
-        while (left := end - time.monotonic()) > 0:
-            sock.settimeout(left)
-            piece = sock.recv(65_536)
-            if not piece:
-                break
+def _rest(sock: socket.socket, ended: Callable[[bytes], bool]) -> bytes:
+    data = b""
+    with contextlib.suppress(ConnectionResetError, ssl.SSLError):
+        while not ended(data) and (piece := sock.recv(65_536)):
             data += piece
-    except (TimeoutError, ConnectionResetError, ssl.SSLError):
-        pass
     return data
 
 
