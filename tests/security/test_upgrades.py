@@ -44,7 +44,7 @@ UPGRADES: dict[str, tuple[bytes, str, str, str]] = {
     ),
     "a WebSocket with a body": (get(*SOCKET, b"Content-Length: 3") + b"abc" + BEHIND, BOTH, BOTH, BOTH),
     "a WebSocket in HTTP/1.0": (  # nginx makes it one of HTTP/1.1
-        get(*SOCKET, line=b"GET / HTTP/1.0"),
+        get(*SOCKET, line=b"GET / HTTP/1.0") + BYE,
         *("refused 400", "served ws:/", "refused 400"),
     ),
     "HTTP/2": (get(*HTTP2) + BEHIND, BOTH, BOTH, BOTH),
