@@ -79,7 +79,9 @@ def test_parse_endpoint(text: str, expected: Endpoint) -> None:
         ("tcp:port=80:interface=::1", "does not know ''"),
         ("tcp:port=eighty", "a port is a number from 0 on, not 'eighty'"),
         ("tcp:port=99999", "0 to 65535"),
-        ("unix:/s:mode=rw", "an octal number such as 660, not 'rw'"),
+        ("unix:/s:mode=6660", "an octal number up to 777"),
+        ("unix:/s:mode=", "an octal number up to 777"),
+        ("unix:/s:mode=rw", "an octal number up to 777, such as 660, not 'rw'"),
     ],
 )
 def test_endpoints_that_are_none(text: str, reason: str) -> None:

@@ -191,9 +191,11 @@ def test_an_address_that_is_none_is_told() -> None:
         Config(app=echo, trusted_proxies=("nginx",))
 
 
-def test_the_header_of_root_paths_needs_trusted_proxies() -> None:
+def test_what_needs_trusted_proxies() -> None:
     with pytest.raises(ConfigError, match=r"root_path_header .* add --trusted-proxies"):
         Config(app=echo, root_path_header=True)
+    with pytest.raises(ConfigError, match=r"Forwarded is read back .* add --trusted-proxies"):
+        Config(app=echo, proxy_address_header="forwarded")
 
 
 @pytest.mark.parametrize(("said", "scheme"), [(b"https", "https"), (b"HTTP", "http"), (b"gopher", "http")])

@@ -114,7 +114,7 @@ async def _enter_if_allowed(validator: OriginValidator, way: Way) -> ASGIApp:
 
 def _report(validator: OriginValidator, scope: Scope, origin: str | None, remedy: str) -> None:
     path = escaped(str(scope.get("path", "")))
-    telemetry.count("security.origin_refused", path=path, origin=origin)
+    telemetry.count("security.origin_refused", path=path, origin=None if origin is None else escaped(origin))
     by_setting = isinstance(validator, _AllowedHosts)
     logger.warning(
         "WebSocket %s refused with 403: %s is not allowed by %s, which is %r. %s",

@@ -1,7 +1,8 @@
 """Everything that can be set about one server process, as one frozen, typed value.
 
 Each field carries its documentation, unit and flag; :mod:`channels.server.cli` builds the
-command line from them, so that a new option is one new field.
+command line from them, so that a new option is one new field. Longer than other files, because
+it is one table.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeAlias
 
+from channels.server.proxies.settings import conflict
 from channels.server.trust import TrustedProxies
 from channels.typing import ASGIApp
 
@@ -389,11 +391,8 @@ class Config:
             TrustedProxies(self.trusted_proxies or ())
         except ValueError as error:
             raise ConfigError(f"trusted_proxies: {error}.") from None
-        if self.root_path_header and self.trusted_proxies is None:
-            raise ConfigError(
-                "root_path_header believes Daphne-Root-Path of trusted proxies only, and none is named: "
-                "add --trusted-proxies."
-            )
+        if wrong := conflict(self.trusted_proxies, self.proxy_address_header, self.root_path_header):
+            raise ConfigError(wrong)
         if self.health_path and not self.health_path.startswith("/"):
             raise ConfigError(f"health_path begins with a slash, as in /healthz; got {self.health_path!r}.")
         if self.ssl_keyfile and not self.ssl_certfile:

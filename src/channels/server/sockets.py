@@ -168,8 +168,8 @@ def _ssl(values: dict[str, str]) -> Endpoint:
 
 def _unix(values: dict[str, str]) -> Endpoint:
     mode = values.get("mode", "666")
-    if re.fullmatch("[0-7]+", mode) is None:
-        raise ValueError(f"a mode is an octal number such as 660, not {mode!r}")
+    if re.fullmatch("0*[0-7]{1,3}", mode) is None:
+        raise ValueError(f"a mode is an octal number up to 777, such as 660, not {mode!r}")
     return Endpoint("unix", path=values["address"], mode=int(mode, 8))
 
 

@@ -120,7 +120,9 @@ class Response:
         links = list(message.get("links") or ())
         for link in links:
             if not isinstance(link, bytes):
-                raise TypeError(f"Links of an early hint are bytes, got {link!r}. Encode them first.")
+                raise TypeError(
+                    f"Links of an early hint are bytes, got {type(link).__name__}. Encode them first."
+                )
         if self.on_wire:
             telemetry.count("server.late_hint")
         elif links:
