@@ -131,7 +131,7 @@ class LocalChannel:
             self._waiters.append(entry)
             try:
                 await waiter
-            except asyncio.CancelledError:
+            except BaseException:  # cancelled, or thrown away with its loop
                 self._give_up(entry)
                 raise
         return message
@@ -178,11 +178,14 @@ class LocalChannel:
             call_in_loop(self.loop, wakeup)
 
     def _wake_waiter(self, waiters: deque[tuple[int, asyncio.Future[None]]]) -> bool:
-        """Wake who has waited for longest; False if another thread has woken the last one just now."""
-        try:
-            thread, waiter = waiters.popleft()
-        except IndexError:
-            return False
+        """Wake who has waited for longest; False if nobody is left: their loops were closed, say."""
+        while True:
+            try:
+                thread, waiter = waiters.popleft()
+            except IndexError:
+                return False
+            if not (waiter.done() or waiter.get_loop().is_closed()):
+                break
         if thread == get_ident():
             resolve(waiter)
         else:

@@ -52,6 +52,8 @@ class LocalDelivery:
             process has attached; an attached one stays until its consumer ends.
         label: names the layer in the log.
         clock: seconds, monotonic.
+        expiry_ends_memberships: whether a channel that nobody has attached leaves its groups when one of its
+            messages expires.
         on_full: called with a group, how many of its members were full, and how many there are, in place of
             the line in the log that tells of messages dropped for that reason.
 
@@ -68,9 +70,11 @@ class LocalDelivery:
         label: str,
         clock: Callable[[], float] = time.monotonic,
         on_full: Callable[[str, int, int], None] | None = None,
+        expiry_ends_memberships: bool = True,
     ) -> None:
         self.clock = clock
         self._on_full = on_full
+        self._expiry_ends_memberships = expiry_ends_memberships
         self.channels: dict[str, LocalChannel] = {}
         self.groups: dict[str, dict[str, float]] = {}
         self.drops = DropCounter(label)
@@ -246,9 +250,9 @@ class LocalDelivery:
             self._on_full(group, full, members)
 
     def expired(self, channel: LocalChannel, amount: int) -> None:
-        """Count expired messages; a channel that nobody serves leaves its groups."""
+        """Count expired messages; a channel that nobody serves may leave its groups."""
         self.drops.add("expired", amount)
-        if not channel.attached:
+        if self._expiry_ends_memberships and not channel.attached:
             self.leave_all(channel.name)
 
     def _route_to(self, group: str, name: str) -> None:

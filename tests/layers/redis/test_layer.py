@@ -10,6 +10,7 @@ from channels.exceptions import ChannelLayerUnavailable, InvalidChannelLayerErro
 from channels.layers.redis import process
 from channels.layers.redis.errors import RedisUnavailable
 from channels.layers.redis.layer import RedisChannelLayer
+from channels.layers.redis.pubsub import RedisPubSubChannelLayer
 from tests.layers.redis.tools import PATIENCE, closing, dropped, receive, until
 from tests.ports import free_port
 from tests.redis_servers import Cluster, RedisServer, server_version
@@ -340,3 +341,20 @@ async def test_its_repr_says_whether_it_is_connected(server):
     await layer.group_add("g", "c")
     assert repr(layer).endswith("capacity=100, connected>")
     await layer.aclose()
+
+
+@pytest.mark.parametrize("layer_class", [RedisChannelLayer, RedisPubSubChannelLayer])
+async def test_a_channel_read_by_hand_stays_in_its_groups_when_a_message_expires(server, layer_class):
+    """As on 4.3: who reads too late misses messages, and not all that come later."""
+    layer = layer_class(hosts=[server.address], expiry=0.3, prefix="stays")
+    async with closing(layer):
+        name = await layer.new_channel()
+        await layer.group_add("g", name)
+        await layer.group_send("g", {"type": "late"})
+        await until(lambda: layer.statistics()["unread"] == 1)
+        await asyncio.sleep(0.4)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(layer.receive(name), 0.2)
+        assert dropped(layer, "expired") == 1
+        await layer.group_send("g", {"type": "in time"})
+        assert (await receive(layer, name))["type"] == "in time"

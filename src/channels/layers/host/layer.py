@@ -98,7 +98,9 @@ class HostChannelLayer(BaseChannelLayer):
         """Start with nothing, in a new process or a forked one."""
         self.process = secrets.token_hex(8)
         capacity = functools.partial(_capacity_of, weakref.ref(self))  # the link must not keep us alive
-        self.local = LocalDelivery(capacity, self.expiry, self.group_expiry, self.label)
+        self.local = LocalDelivery(
+            capacity, self.expiry, self.group_expiry, self.label, expiry_ends_memberships=False
+        )
         self._memberships = Memberships(self.local)
         self._arrivals = Arrivals()
         self._starting = threading.Lock()
@@ -238,6 +240,7 @@ class HostChannelLayer(BaseChannelLayer):
             return await self.local.receive(channel), _nothing
         link = await self._connected()
         request = link.ask(lambda number: wire.Take(number, channel))
+        request.loop = asyncio.get_running_loop()
         try:
             key, payload = await asyncio.wrap_future(request.future)
         except asyncio.CancelledError:

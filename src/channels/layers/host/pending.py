@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -17,13 +18,20 @@ class Request:
     Attributes:
         future: its answer; cancelled if nobody waits for it any more.
         number: the frame's number, as soon as it has one.
+        loop: where somebody waits, if that is an event loop.
     """
 
-    __slots__ = ("future", "number")
+    __slots__ = ("future", "loop", "number")
 
     def __init__(self) -> None:
         self.future: Future[Any] = Future()
         self.number = 0
+        self.loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether the loop in which somebody waited was closed."""
+        return self.loop is not None and self.loop.is_closed()
 
 
 class Pending:
@@ -63,7 +71,7 @@ class Pending:
     def answered(self, number: int) -> Request | None:
         """Let go of a request and return it, or None if nobody waits for its answer any more."""
         request, _ = self._requests.pop(number, (None, b""))
-        if request is not None and request.future.set_running_or_notify_cancel():
+        if request is not None and not request.abandoned and request.future.set_running_or_notify_cancel():
             return request
         return None
 

@@ -5,7 +5,7 @@ that needs to, holds the subscriptions for all: what arrives there is handed to 
 their own loops by local delivery. When that loop ends another one takes over.
 
 A loop that ends the way ``asyncio.run`` ends one cancels the readers of its connections,
-and they close them; nothing of a loop is patched.
+and they close them. One that is just closed ends them first, see :mod:`channels.layers.loops`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any, Protocol
 
 from channels import telemetry
+from channels.layers.loops import call_before_close
 from channels.layers.redis.commands import Commands, Policy
 from channels.layers.redis.envelope import Numbers
 from channels.layers.redis.inbox import Inbox
@@ -46,6 +47,9 @@ class Needs(Protocol):
     def loop_ended(self, numbers: Numbers) -> None:
         """Note that a loop sends no more, and what it has sent."""
 
+    async def aclose(self) -> None:
+        """End all that runs in the running loop."""
+
 
 class Connections:
     """All connections of one layer in one process.
@@ -71,9 +75,10 @@ class Connections:
         self._seals = seals
         self._inbox = inbox
         self._needs = needs
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._subscriber: Subscriber | None = None
         self._retired: list[Subscriber] = []
+        self._interrupted = False
         self._loops: dict[asyncio.AbstractEventLoop, Commands] = {}
 
     @property
@@ -89,6 +94,7 @@ class Connections:
             commands = Commands(self._shards(), self._policy, self._seals, lambda: self._forget(loop))
             with self._lock:
                 self._loops = {**self.loops, loop: commands}
+            call_before_close(loop, self._needs.aclose)
         return commands
 
     def _forget(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -135,6 +141,7 @@ class Connections:
             return subscriber
 
     def _new_subscriber(self, old: Subscriber | None) -> Subscriber:
+        self.commands()  # so that this loop is known, and its end
         if old is None:
             return Subscriber(self._shards(), self._policy, self._seals, self._inbox, self)
         old.retired = True
@@ -158,14 +165,17 @@ class Connections:
 
     def interrupted(self, label: str, reason: BaseException) -> None:
         """See :class:`~channels.layers.redis.subscriber.Owner`."""
+        self._interrupted = True
         telemetry.count("layer.redis_interrupted", address=label, reason=str(reason))
         logger.warning("Lost the subscriptions at Redis %s (%s); subscribing again.", label, reason)
         self._needs.interrupted(label, reason)
 
     def restored(self, topics: list[Topic], seconds: float) -> None:
         """See :class:`~channels.layers.redis.subscriber.Owner`."""
-        telemetry.count("layer.redis_restored", seconds=seconds, topics=len(topics))
-        logger.warning("Subscribed again at Redis after %.1f seconds, %d topics.", seconds, len(topics))
+        if self._interrupted:  # else one loop has taken over from another
+            telemetry.count("layer.redis_restored", seconds=seconds, topics=len(topics))
+            logger.warning("Subscribed again at Redis after %.1f seconds, %d topics.", seconds, len(topics))
+        self._interrupted = False
         self._needs.restored(topics, seconds)
 
     def loop_ended(self, subscriber: Subscriber) -> None:

@@ -122,7 +122,12 @@ class RedisChannelLayer(BaseChannelLayer):
         """Start with nothing, in a new process or a forked one."""
         self.client_prefix = uuid.uuid4().hex
         self.local = LocalDelivery(
-            self.get_capacity, self.expiry, self.group_expiry, self.label, on_full=log_full_members
+            self.get_capacity,
+            self.expiry,
+            self.group_expiry,
+            self.label,
+            on_full=log_full_members,
+            expiry_ends_memberships=False,
         )
         self.process = Process(self)
 
