@@ -5,11 +5,12 @@ MINUTES ?= 10
 dev = @sh scripts/environment.sh dev .venv
 python = .venv/bin/python
 
-.PHONY: help demo test chaos conformance security fuzz lint types format bench bench-quick bench-render docs dist upgrade lowest clean
+.PHONY: help demo test check chaos conformance security fuzz lint types format bench bench-quick bench-render docs dist upgrade lowest clean
 
 help:
 	@echo "make demo     serve the chat example on http://127.0.0.1:$(PORT)"
 	@echo "make test     install what the tests need, then lint, types, layering and every test"
+	@echo "make test ARGS=...   a part of the tests, as pytest takes it; make check: what is quick"
 	@echo "make chaos    the channel layers' tests in numbers at full size, with their figures (minutes)"
 	@echo "make conformance   the protocols case by case, then Autobahn's suite (PYTHON27=...; an hour)"
 	@echo "make security   bad input, case by case: directly, and behind Debian's nginx and HAProxy"
@@ -32,8 +33,21 @@ demo:
 	@echo "The chat is on http://127.0.0.1:$(PORT) (Ctrl-C ends it)"
 	@cd examples/chat && exec ../../.venv/bin/daphne -b 127.0.0.1 -p $(PORT) chat.asgi:application
 
-test:
+test:  # make test ARGS="tests/test_routing.py -x": only these, on one Python
+ifdef ARGS
+	$(dev)
+	@$(python) -m pytest $(ARGS)
+else
 	@sh scripts/test.sh
+endif
+
+check:
+	$(dev)
+	@.venv/bin/ruff check --quiet .
+	@.venv/bin/ruff format --quiet --check .
+	@.venv/bin/lint-imports >/dev/null || .venv/bin/lint-imports
+	@$(python) -m mypy
+	@$(python) -m pytest -q -n 2 -p no:cacheprovider tests/protocols tests/test_[a-r]*.py tests/generic tests/layers/test_*.py -m "not browser and not packaging" --deselect tests/layers/test_connects.py
 
 chaos:
 	$(dev)
