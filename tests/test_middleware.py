@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from channels.consumer import AsyncConsumer
-from channels.middleware import BaseMiddleware, Passage, Way, enter, is_passage, made
+from channels.middleware import BaseMiddleware, Passage, Way, enters, is_passage, made
 from channels.typing import ASGIApp, Receive, Scope, Send
 
 
@@ -51,7 +51,7 @@ class Mark(BaseMiddleware):
     """A passage that leaves a word in the scope."""
 
 
-@enter.register(Mark)
+@enters(Mark)
 async def leave_a_mark(mark: Mark, way: Way) -> ASGIApp:
     scope = way.own_scope()
     scope["marks"] = (*scope.get("marks", ()), id(mark))

@@ -25,7 +25,7 @@ from channels.bulk import UNKNOWN, Ask, fetch
 from channels.bulk import get_user_session_key as _get_user_session_key
 from channels.db import Lookup, database_sync_to_async
 from channels.lazy import LateObject
-from channels.middleware import BaseMiddleware, Way, enter
+from channels.middleware import BaseMiddleware, Way, enters
 from channels.sessions import CookieMiddleware, SessionMiddleware, is_at_hand, is_blank, share_words
 from channels.typing import ASGIApp, Scope
 
@@ -215,7 +215,7 @@ class AuthMiddleware(BaseMiddleware):
         scope["user"]._wrapped = await get_user(scope)
 
 
-@enter.register(AuthMiddleware)
+@enters(AuthMiddleware)
 async def _enter_with_user(middleware: AuthMiddleware, way: Way) -> ASGIApp:
     scope = way.own_scope()
     middleware.populate_scope(scope)

@@ -20,7 +20,7 @@ from typing import Any, Final, TypeVar
 from channels.broadcast import BROADCAST_TYPE, Broadcast, DirectWrite
 from channels.exceptions import ConsumerSignal
 from channels.threads.lanes import leave_thread, pool
-from channels.typing import PUSH_EXTENSION, EventSource, Message, Receive, Scope, Send, Wakeup
+from channels.typing import PUSH_EXTENSION, TASKS_CREATED, EventSource, Message, Receive, Scope, Send, Wakeup
 
 # Tracebacks of pytest, and those in the log of the server, leave these frames out.
 __tracebackhide__ = True
@@ -122,8 +122,11 @@ class Mailbox:
     async def deliver(self, handle: Callable[[Message], Awaitable[None]]) -> None:
         """Give each message to ``handle``, until it raises; ``failed`` is what it raised at.
 
-        Every :data:`BATCH` messages other tasks get a turn, also if this mailbox never runs dry.
+        Tasks that ``handle`` has started get their first turn before the next message: a handler may
+        rely on what the one before has begun. Others get a turn every :data:`BATCH` messages, also if
+        this mailbox never runs dry. In a loop that does not count its tasks a turn follows each message.
         """
+        counts = task_counts()
         while True:
             turns = BATCH
             while turns:
@@ -132,6 +135,7 @@ class Mailbox:
                     await self._wait()
                 if message.get("type") in LAST_MESSAGES:
                     self.peer_gone = True
+                created = counts[TASKS_CREATED]
                 try:
                     await handle(message)
                 except ConsumerSignal:
@@ -141,6 +145,8 @@ class Mailbox:
                     raise
                 if pool.pinned:
                     leave_thread()
+                if created is None or counts[TASKS_CREATED] != created:
+                    break
             await asyncio.sleep(0)
 
     def close(self) -> list[Pump]:
@@ -222,6 +228,12 @@ class Pump:
         """End the task and wait until it has ended."""
         self._task.cancel()
         await asyncio.wait([self._task])
+
+
+def task_counts() -> dict[str, Any]:
+    """Return where the running loop counts the tasks it creates: None in it if it does not."""
+    counts: dict[str, Any] = getattr(asyncio.get_running_loop(), "__dict__", {})
+    return counts if TASKS_CREATED in counts else {TASKS_CREATED: None}
 
 
 def pausing(pump: Pump, send: Send) -> Send:

@@ -8,9 +8,8 @@ and the outermost one walks the whole row and awaits what lies behind it.
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
-from typing import Any, TypeGuard
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeGuard, TypeVar
 
 from channels.typing import ASGIApp, Receive, Scope, Send
 
@@ -50,8 +49,9 @@ class Way:
 class Passage:
     """An application that prepares a connection and hands it to another one.
 
-    What it does stands in :func:`enter`. A subclass may override ``__call__`` as that of any ASGI
-    application; then it is called, and ``super().__call__()`` goes on from there.
+    What it does is a function that is registered with :func:`enters`. A subclass may override
+    ``__call__`` as that of any ASGI application; then it is called, and ``super().__call__()`` goes
+    on from there.
     """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
@@ -63,20 +63,30 @@ class Passage:
 _CALL = Passage.__call__
 
 
-@functools.singledispatch
-async def enter(passage: Any, way: Way) -> ASGIApp:
-    """Prepare a connection; returns the application that goes on with it.
+#: Where a class keeps what its passages do: no name that a subclass could give to something else.
+_ENTER: Final = "channels: enter"
+Enter = TypeVar("Enter", bound=Callable[[Any, "Way"], Awaitable[ASGIApp]])
 
-    It is no method, because subclasses may call theirs whatever they like: each class of ours
-    registers a function here, which serves its subclasses, too.
 
-    Args:
-        passage: what prepares.
-        way: the connection.
+def enters(kind: type[Passage]) -> Callable[[Enter], Enter]:
+    """Make a function that which prepares a connection for ``kind`` and its subclasses.
+
+    It is called with the passage and the :class:`Way`, and returns the application that goes on. It
+    is no method, because subclasses may call theirs whatever they like.
     """
+
+    def register(function: Enter) -> Enter:
+        setattr(kind, _ENTER, function)
+        return function
+
+    return register
+
+
+@enters(Passage)
+async def _enter_nowhere(passage: Passage, way: Way) -> ASGIApp:
     raise NotImplementedError(
         f"{type(passage).__name__} has to say who goes on: "
-        "register a function for it with channels.middleware.enter.register()."
+        "register a function for it with channels.middleware.enters()."
     )
 
 
@@ -111,9 +121,9 @@ async def walk(
 ) -> tuple[ASGIApp, Scope, Receive, Send]:
     """Go through ``passage`` and those behind it; returns what waits at the end, and what to call it with."""
     way = Way(scope, receive, send)
-    application = await enter(passage, way)
+    application = await getattr(type(passage), _ENTER)(passage, way)
     while is_passage(application):
-        application = await enter(application, way)
+        application = await getattr(type(application), _ENTER)(application, way)
     return made(application), way.scope, way.receive, way.send
 
 
@@ -134,7 +144,7 @@ class BaseMiddleware(Passage):
         self.inner = inner
 
 
-@enter.register(BaseMiddleware)
+@enters(BaseMiddleware)
 async def _enter_with_a_copy(middleware: BaseMiddleware, way: Way) -> ASGIApp:
     way.own_scope()
     return middleware.inner

@@ -20,7 +20,7 @@ from django.urls.resolvers import RoutePattern
 from channels.consumer import AsyncConsumer
 from channels.exceptions import RouteNotFound
 from channels.http import get_asgi_application
-from channels.middleware import Passage, Way, enter, is_passage, walk
+from channels.middleware import Passage, Way, enters, is_passage, walk
 from channels.private import PrivateField
 from channels.refusal import refuse
 from channels.threads.lanes import begin, end
@@ -201,7 +201,7 @@ def table_of(router: URLRouter) -> _Table:
     return table
 
 
-@enter.register(URLRouter)
+@enters(URLRouter)
 async def _enter_by_path(router: URLRouter, way: Way) -> ASGIApp:
     path = routed_path(way.scope)
     fitting = table_of(router).fitting(path)

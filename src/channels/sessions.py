@@ -24,7 +24,7 @@ from django.utils.http import http_date
 from channels.db import database_sync_to_async
 from channels.dispatch import may_be_left_out
 from channels.lazy import LateObject, peek
-from channels.middleware import Passage, Way, enter
+from channels.middleware import Passage, Way, enters
 from channels.private import PrivateField
 from channels.typing import ASGIApp, Message, Scope, Send
 
@@ -128,7 +128,7 @@ class CookieMiddleware(Passage):
         )
 
 
-@enter.register(CookieMiddleware)
+@enters(CookieMiddleware)
 async def _enter_with_cookies(middleware: CookieMiddleware, way: Way) -> ASGIApp:
     scope = way.scope
     if "headers" not in scope:
@@ -321,7 +321,7 @@ class SessionMiddleware(Passage):
         self.inner = inner
 
 
-@enter.register(SessionMiddleware)
+@enters(SessionMiddleware)
 async def _enter_with_session(middleware: SessionMiddleware, way: Way) -> ASGIApp:
     wrapper = InstanceSessionWrapper(way.scope, way.send)
     await wrapper.resolve_session()

@@ -37,6 +37,9 @@ class ConsumerApp(Protocol):
 #: Key in ``scope["extensions"]`` under which a server that can push puts its :class:`PushReceive`.
 PUSH_EXTENSION = "channels.push"
 
+#: Attribute of an event loop of our servers: how many tasks it has created.
+TASKS_CREATED = "channels_tasks_created"
+
 
 class EventSource(Protocol):
     """Where the messages of one consumer wait until it takes them.

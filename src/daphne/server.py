@@ -12,10 +12,10 @@ from typing import Any, ClassVar
 from channels.private import PrivateField
 from channels.server.config import ActionLogger, Config
 from channels.server.lifespan import LifespanFailed
+from channels.server.loops import new_event_loop
 from channels.server.seat import Seat
 from channels.server.sockets import ListenError
 from channels.server.worker import Server as WorkerServer
-from channels.server.worker import new_event_loop
 from channels.typing import ASGIApp
 
 logger = logging.getLogger("daphne.server")

@@ -76,7 +76,8 @@ PROGRAM = """
 import asyncio, json, resource, sys
 from channels import telemetry
 from channels.server.config import Config
-from channels.server.worker import Server, new_event_loop
+from channels.server.loops import new_event_loop
+from channels.server.worker import Server
 
 async def app(scope, receive, send):
     body = json.dumps(telemetry.counters).encode()

@@ -13,8 +13,9 @@ import pytest
 
 from channels.server.config import Config, ConfigError
 from channels.server.lifespan import LifespanFailed
+from channels.server.loops import new_event_loop
 from channels.server.sockets import ListenError
-from channels.server.worker import Server, new_event_loop
+from channels.server.worker import Server
 from tests.server.helpers import (
     GET,
     LONG,

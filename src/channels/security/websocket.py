@@ -17,7 +17,7 @@ from django.utils.http import is_same_domain
 
 from channels import telemetry
 from channels.logs import escaped
-from channels.middleware import Passage, Way, enter
+from channels.middleware import Passage, Way, enters
 from channels.typing import PUSH_EXTENSION, ASGIApp, Receive, Scope, Send
 
 logger = logging.getLogger("channels.security")
@@ -90,7 +90,7 @@ class OriginValidator(Passage):
             return None
 
 
-@enter.register(OriginValidator)
+@enters(OriginValidator)
 async def _enter_if_allowed(validator: OriginValidator, way: Way) -> ASGIApp:
     scope = way.scope
     if scope["type"] != "websocket":

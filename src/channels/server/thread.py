@@ -8,8 +8,9 @@ from types import TracebackType
 from typing import Any
 
 from channels.server.config import Config
+from channels.server.loops import new_event_loop
 from channels.server.sockets import endpoint_strings
-from channels.server.worker import Server, new_event_loop
+from channels.server.worker import Server
 from channels.typing import ASGIApp
 
 _TURNS = 20

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import importlib
 import logging
 import signal
 import socket
@@ -16,7 +15,7 @@ from typing import Any
 from channels.logs import enable_loggers
 from channels.server import systemd
 from channels.server.acceptors import Acceptors
-from channels.server.config import Config, ConfigError
+from channels.server.config import Config
 from channels.server.connection import Connection
 from channels.server.doorway import Doorway
 from channels.server.drain import Drain
@@ -25,6 +24,7 @@ from channels.server.health import DRAINING, STARTING, probe_config
 from channels.server.heap import settled
 from channels.server.lifespan import Lifespan
 from channels.server.loop_watchdog import LoopWatchdog
+from channels.server.loops import count_tasks
 from channels.server.runtime import Runtime
 from channels.server.seat import Seat
 from channels.server.sockets import (
@@ -37,28 +37,6 @@ from channels.server.streams.base import Stream
 from channels.server.tls import Credentials, secured
 
 logger = logging.getLogger("channels.server")
-
-
-def new_event_loop(name: str) -> asyncio.AbstractEventLoop:
-    """Make an event loop.
-
-    Args:
-        name: "uvloop", "asyncio", or "auto" for uvloop where it is installed.
-
-    Raises:
-        ConfigError: uvloop is asked for and not installed.
-    """
-    if name != "asyncio":
-        try:
-            loop: asyncio.AbstractEventLoop = importlib.import_module("uvloop").new_event_loop()
-        except ImportError:
-            if name == "uvloop":
-                raise ConfigError(
-                    "loop is 'uvloop', but uvloop is not installed: install it, or use --loop asyncio."
-                ) from None
-        else:
-            return loop
-    return asyncio.new_event_loop()
 
 
 class Server:
@@ -103,6 +81,7 @@ class Server:
             LifespanFailed: the application could not start.
         """
         enable_loggers()
+        count_tasks(asyncio.get_running_loop())
         runtime = self._runtime = Runtime(self.config, asyncio.get_running_loop())
         self._watchdog = self._watch_loop(runtime)
         try:

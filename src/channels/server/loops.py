@@ -1,0 +1,51 @@
+"""The event loop that a server runs in."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from typing import Any
+
+from channels.server.config import ConfigError
+from channels.typing import TASKS_CREATED
+
+
+def new_event_loop(name: str) -> asyncio.AbstractEventLoop:
+    """Make an event loop.
+
+    Args:
+        name: "uvloop", "asyncio", or "auto" for uvloop where it is installed.
+
+    Raises:
+        ConfigError: uvloop is asked for and not installed.
+    """
+    if name != "asyncio":
+        try:
+            loop: asyncio.AbstractEventLoop = importlib.import_module("uvloop").new_event_loop()
+        except ImportError:
+            if name == "uvloop":
+                raise ConfigError(
+                    "loop is 'uvloop', but uvloop is not installed: install it, or use --loop asyncio."
+                ) from None
+        else:
+            return loop
+    return asyncio.new_event_loop()
+
+
+def count_tasks(loop: asyncio.AbstractEventLoop) -> None:
+    """Have ``loop`` count the tasks that it creates from now on; harmless if it does.
+
+    A consumer looks at the count, and gives the tasks that a handler has started their first turn
+    before the next message is handled.
+    """
+    counts = vars(loop)
+    if TASKS_CREATED in counts:
+        return
+    create = loop.create_task
+    counts[TASKS_CREATED] = 0
+
+    def create_task(coroutine: Any, **options: Any) -> asyncio.Task[Any]:
+        counts[TASKS_CREATED] += 1
+        return create(coroutine, **options)
+
+    counts["create_task"] = create_task
