@@ -3,17 +3,17 @@
 It collects what is written in one turn of the loop into one write, tells senders to
 wait while the peer does not read, cuts a peer that never does, and closes without
 destroying what is still under way.
-
-A little longer than other files: what pauses and resumes reading has to be seen beside what closes.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-from typing import Any, Protocol
+from typing import Any
 
 from channels import telemetry
+from channels.server.connections.handler import Handler
+from channels.server.connections.reading import ReadingHalf
 from channels.server.files import FilePart
 from channels.server.http1 import HTTP1Handler
 from channels.server.http2 import HTTP2Handler, Opening
@@ -36,36 +36,12 @@ _TOO_MANY = (
 )
 
 
-class Handler(Protocol):
-    """The protocol that a connection speaks at present."""
-
-    def data_received(self, data: bytes) -> None:
-        """The peer sent ``data``."""
-        ...
-
-    def read_on(self) -> None:
-        """A turn of the loop is over: parse what was left by ``read_later``; harmless if nothing was."""
-        ...
-
-    def eof_received(self) -> bool:
-        """The peer will send nothing more. Returns True to keep the way to it open."""
-        ...
-
-    def connection_lost(self) -> None:
-        """The connection is gone, both ways."""
-        ...
-
-    def stop(self) -> None:
-        """The server stops: finish what runs, take nothing new."""
-        ...
-
-
 def _wake(waiter: asyncio.Future[None]) -> None:
     if not waiter.done():
         waiter.set_result(None)
 
 
-class Connection(asyncio.Protocol):
+class Connection(ReadingHalf, asyncio.Protocol):
     """The shell. ``handler`` understands the bytes; see :class:`Handler`.
 
     Args:
@@ -86,22 +62,15 @@ class Connection(asyncio.Protocol):
         "_admitted",
         "_close_by",
         "_credentials",
-        "_eof",
         "_is_lost",
         "_out",
         "_out_size",
-        "_paused",
         "_progress",
-        "_resting",
         "_stalled_at",
-        "_transport",
         "_waiters",
         "client",
-        "closing",
         "congested",
-        "handler",
         "named",
-        "runtime",
         "server",
         "slot",
         "tls",
@@ -116,13 +85,14 @@ class Connection(asyncio.Protocol):
         self.client: Address | None = None
         self.server: Address | None = None
         self.congested = self.closing = self._is_lost = False
-        self._abandoned = 0
+        self._abandoned = self._ahead = 0
         self.slot: Slot | None = None
         self.handler: Handler
         self._transport: asyncio.Transport
         self._out: list[bytes] = []
         self._out_size = 0
-        self._paused = self._resting = self._eof = False
+        self._paused = self._reads_ahead = self._resting = self._eof = self.finished = False
+        self._reading = True
         self._close_by = self._stalled_at = NEVER
         self._progress: Progress
         self._waiters: list[asyncio.Future[None]] | None = None
@@ -188,15 +158,20 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Hand bytes on; what comes after our close is read and thrown away."""
+        if self._paused:
+            self._count_ahead(len(data))
         if not self.closing:
             self.handler.data_received(data)
         if len(data) >= FULL_READ:
             self.read_later()
 
     def eof_received(self) -> bool:
-        """Ask the handler whether it still has something to say."""
-        self._eof = True
-        return not self.closing and self.handler.eof_received()
+        """Ask the handler whether it still has something to say; else what it has said has a time limit."""
+        self._eof = self.finished = True
+        if not self.closing and self.handler.eof_received():
+            return True
+        self.close()
+        return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let go of everything, so that nothing outlives the socket."""
@@ -208,6 +183,7 @@ class Connection(asyncio.Protocol):
         self._out.clear()
         runtime.timers.cancel(self)
         runtime.connections.discard(self)
+        self._forget_ahead()
         self.resume_writing()
         self.handler.connection_lost()
         del self.handler
@@ -322,36 +298,6 @@ class Connection(asyncio.Protocol):
         self._abandoned += runs
         if self._is_lost and self.client is not None:
             self.runtime.admission.abandoned(self.client[0], runs)
-
-    def pause_reading(self) -> None:
-        """Leave what the peer sends in the kernel; harmless if paused already."""
-        if not self._paused and not self.closing:
-            self._paused = True
-            if not self._resting:
-                self._transport.pause_reading()
-
-    def resume_reading(self) -> None:
-        """Read again; harmless if not paused."""
-        if self._paused and not self._transport.is_closing():
-            self._paused = False
-            if not self._resting:
-                self._transport.resume_reading()
-
-    def read_later(self) -> None:
-        """Read and parse no more in this turn of the loop: others have theirs before the handler goes on."""
-        if not self._resting and not self._transport.is_closing():
-            self._resting = True
-            if not self._paused:
-                self._transport.pause_reading()
-            self.runtime.turns.later(self)
-
-    def read_on(self) -> None:
-        """Let the handler parse its rest; when there is none any more, read again."""
-        self._resting = False
-        if not self.closing:
-            self.handler.read_on()
-        if not (self._resting or self._paused or self._eof or self._transport.is_closing()):
-            self._transport.resume_reading()
 
     def close(self, *, linger: bool = False) -> None:
         """Send what is collected, then close.

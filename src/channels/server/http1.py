@@ -74,6 +74,7 @@ class HTTP1Handler:
         "_request_ended",
         "_runtime",
         "_stream",
+        "_suspect",
         "_unread",
         "_waiting",
         "client",
@@ -88,6 +89,7 @@ class HTTP1Handler:
         self._limits = self._runtime.time_limits
         self._engine = self._runtime.new_http1()
         self._stream: HTTPStream | WebSocketStream | None = None
+        self._suspect: HTTPStream | WebSocketStream | None = None
         self._request_ended = True
         self._held = False
         self._deadline = NEVER
@@ -122,11 +124,34 @@ class HTTP1Handler:
         self._engine.receive_data(b"")
         self._held = False
         self._advance()
-        return self._stream is not None and not self._connection.closing
+        if isinstance(self._stream, WebSocketStream):
+            self._stream.peer_finished()
+        if self._stream is None or self._connection.closing:
+            return False
+        if self._engine.has_more:
+            self._connection.hear_close()  # requests that it sent ahead come before its end
+        return True
+
+    def peer_closed(self) -> None:
+        """Tell the stream of a close that the engine has not come to.
+
+        A peer that has only closed its half still reads: what is answered from one look to the next, it gets
+        as if it had not closed.
+        """
+        stream = self._stream
+        if isinstance(stream, WebSocketStream):
+            stream.peer_finished()
+        elif stream is not None and not self._request_ended:
+            stream.expect_progress()
+        elif stream is not None and stream is self._suspect:
+            stream.peer_finished()
+        self._suspect = stream
 
     def connection_lost(self) -> None:
         """Tell the stream, and keep nothing."""
         self._runtime.timers.cancel(self)
+        self._held = False
+        self._suspect = None
         stream, self._stream = self._stream, None
         if stream is not None:
             stream.peer_left()
@@ -269,12 +294,16 @@ class HTTP1Handler:
 
     def hold_body(self) -> None:
         """Read no more of the body; the application is behind, so the peer is not late."""
+        if self._connection.finished:
+            return  # what there is has been read, and nothing more comes
         self._held = True
         self._connection.pause_reading()
         self._wait_for(_Waiting.APPLICATION)
 
     def release_body(self) -> None:
         """Read on, what waits in the engine first."""
+        if not self._held:
+            return  # the peer has finished, or is gone
         self._held = False
         self._wait_for_body()
         if self._engine.buffered:
@@ -348,11 +377,12 @@ class HTTP1Handler:
             self._connection.close(linger=self._unread or self._engine.buffered > 0)
         else:
             self._engine.start_next_cycle()
-            self._connection.resume_reading()
             if self._engine.has_more:
                 self._advance()
             else:
                 self._wait_for(_Waiting.IDLE)
+            if not self._held and self._engine.buffered <= _AHEAD:
+                self._connection.resume_reading()
 
     def abort_response(self) -> None:
         """Close without the end of the response, so that the peer sees that it is not whole."""

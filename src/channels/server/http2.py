@@ -34,7 +34,8 @@ from channels.server.targets import path_of
 from channels.server.timers import NEVER, Slot
 
 if TYPE_CHECKING:
-    from channels.server.connection import Connection, Handler
+    from channels.server.connection import Connection
+    from channels.server.connections.handler import Handler
 
 logger = logging.getLogger("channels.server")
 
@@ -81,6 +82,9 @@ class Opening:
         if self._begun:
             self._http1.data_received(self._begun)
         return not self._connection.closing and self._http1.eof_received()
+
+    def peer_closed(self) -> None:
+        """The end is told as soon as it is read: nothing waits here."""
 
     def connection_lost(self) -> None:
         """Nothing came of it."""
@@ -157,6 +161,9 @@ class HTTP2Handler:
         self.engine.receive_data(b"")
         self.advance()
         return False
+
+    def peer_closed(self) -> None:
+        """The end is told as soon as it is read: what waits, waits with its stream."""
 
     def connection_lost(self) -> None:
         """Tell all streams, and keep nothing."""

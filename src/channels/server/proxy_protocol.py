@@ -171,6 +171,9 @@ class ProxyGreeting:
         """The peer has gone before it said who it is."""
         return False
 
+    def peer_closed(self) -> None:
+        """The end is told as soon as it is read: nothing waits here."""
+
     def connection_lost(self) -> None:
         """Keep nothing."""
         self._connection.runtime.timers.cancel(self)

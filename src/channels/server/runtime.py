@@ -19,6 +19,7 @@ from channels.protocols.websocket_handshake import Handshake
 from channels.protocols.websocket_limits import WebSocketLimits
 from channels.server.admission import Admission, Guests
 from channels.server.config import Config
+from channels.server.connections.closed_peers import ClosedPeers
 from channels.server.descriptors import MARGIN, descriptor_limit
 from channels.server.health import Health
 from channels.server.limits.turns import Turns
@@ -119,6 +120,7 @@ class Runtime:
         loop: the event loop; everything here is used from its thread only.
         timers: the time limits of all connections and streams.
         turns: whose bytes are parsed in the next turns of the loop.
+        closed_peers: the connections that would not hear of their end.
         rounds: when streams tell that a message has arrived.
         state: what lifespan startup left for the requests; None without lifespan.
         connections: every open connection.
@@ -140,6 +142,8 @@ class Runtime:
         self._last_descriptor = math.inf if limit is None else limit - MARGIN
         self.loop = loop
         self.timers = Timers(loop)
+        self.closed_peers = ClosedPeers()
+        self.timers.at_tick.append(self.closed_peers.on_tick)
         self.state: dict[str, Any] | None = None
         self.connections: set[Connection] = set()
         self.streams: set[Stream] = set()

@@ -193,6 +193,19 @@ class Stream(ABC):
             self._leave_by = self.runtime.timers.now + limit
             self.runtime.timers.schedule(self, self._leave_by)
 
+    def expect_progress(self) -> None:
+        """The peer has closed behind what the application has not taken: it has a while to take more."""
+        limit = self.runtime.config.application_close_timeout
+        if self._leave_by == NEVER and limit is not None:
+            self._leave_by = self.runtime.timers.now + limit
+            self.runtime.timers.schedule(self, self._leave_by)
+
+    def progressed(self) -> None:
+        """The application has taken something that came before its peer's close: its time begins anew."""
+        limit = self.runtime.config.application_close_timeout
+        if self._leave_by != NEVER and limit is not None:
+            self._leave_by = self.runtime.timers.now + limit
+
     def on_due(self, now: float) -> float:
         """Cancel an application that should have returned."""
         if now < self._leave_by:

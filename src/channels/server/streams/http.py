@@ -116,6 +116,8 @@ class HTTPStream(Stream):
 
     def peer_finished(self) -> None:
         """The peer will send no more. Most that do so are gone, some still read the answer."""
+        if self._told_to_leave:
+            return
         self._told_to_leave = True
         if not self._response.complete:
             super().peer_left()
@@ -170,6 +172,7 @@ class HTTPStream(Stream):
 
     def _next_part(self) -> Message:
         limit = self.runtime.config.request_buffer_size
+        self.progressed()
         chunks, body = self._chunks, self._chunks.popleft()
         if chunks or len(body) > limit:
             body = self._join(body, limit)

@@ -129,6 +129,10 @@ class WebSocketStream(Stream):
         self._over(LOST)
         return False
 
+    def peer_closed(self) -> None:
+        """The peer has closed behind more than is read ahead: the consumer has to go on with it."""
+        self.expect_progress()
+
     def connection_lost(self) -> None:
         """The connection is gone under it."""
         self._over(LOST)
@@ -263,7 +267,9 @@ class WebSocketStream(Stream):
         self.held = False
         # It was we who did not listen: the peer's silence starts now.
         self._keepalive.alive_at = self.runtime.timers.now
-        if self._state < _OVER and self._protocol.has_more and not self._resting:
+        if self._rest is not None:
+            self.read_on()
+        elif self._state < _OVER and self._protocol.has_more and not self._resting:
             # In a turn of its own: a consumer that takes and takes would have all of it parsed in this one.
             self._read_later()
         self._link.resume_reading()
@@ -274,8 +280,10 @@ class WebSocketStream(Stream):
         if inbox.next is None and inbox.disconnect is None:
             return None  # asked beside each message of a group, so without a call
         message = inbox.take()
-        if self.held and self._inbox.roomy:
-            self._release()
+        if self.held:
+            self.progressed()
+            if inbox.roomy:
+                self._release()
         return message
 
     # Messages of the application
@@ -399,20 +407,29 @@ class WebSocketStream(Stream):
             self._finish(code, reason)
 
     def _take_rest(self, code: int, reason: str) -> None:
-        """What arrived before the end belongs to the application, however full its inbox is."""
-        protocol = self._protocol
+        """What arrived before the end belongs to the application; what is too much at once waits unparsed."""
+        protocol, inbox = self._protocol, self._inbox
         protocol.frames_left = QUANTUM
-        while (event := protocol.next_event()) is not None:
+        while not inbox.full and (event := protocol.next_event()) is not None:
             if isinstance(event, MessageReceived):
-                self._inbox.put(event.data)
+                inbox.put(event.data)
             elif isinstance(event, CloseReceived):
                 code, reason = event.code, event.reason
         self.runtime.turns.frames += QUANTUM - protocol.frames_left
-        if protocol.frames_left > 0 or not protocol.has_more or not self._control_is_allowed():
+        if inbox.full and protocol.has_more:
+            self._wait_with_rest(code, reason)
+        elif protocol.frames_left > 0 or not protocol.has_more or not self._control_is_allowed():
             self._finish(code, reason)
-            return
+        else:
+            self._rest = code, reason
+            self.runtime.turns.later(self)
+            self.announce()
+
+    def _wait_with_rest(self, code: int, reason: str) -> None:
+        """Go on when the application has taken some, which it has to do."""
         self._rest = code, reason
-        self.runtime.turns.later(self)
+        self.held = True
+        super().peer_left()
         self.announce()
 
     def _finish(self, code: int, reason: str) -> None:
@@ -443,6 +460,7 @@ class WebSocketStream(Stream):
     def _nobody_listens(self) -> None:
         """Let the peer's close come through what nobody will take any more."""
         self._inbox.clear()
+        self._rest = None
         if self.held:
             self._release()
 
@@ -462,7 +480,7 @@ class WebSocketStream(Stream):
         if self._state is _OVER:
             return super().on_due(now)
         if self._state is _OPEN:
-            return self._on_keepalive_due(now)
+            return super().on_due(now) if now >= self._leave_by else self._on_keepalive_due(now)
         if now < self._due:
             return self._due
         if self._state is _CLOSING:

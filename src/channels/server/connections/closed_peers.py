@@ -1,0 +1,106 @@
+"""Notices that a peer has closed while nobody reads what it sends.
+
+An event loop tells of the end of a connection when it has read all that came before. A connection that is
+not read, because its application is behind or because requests wait for their turn, would never hear of it.
+So the kernel is asked about these connections, all of them in one system call; the others cost nothing. A
+close comes behind all that was sent: of a connection that stays unread, some is read ahead, within limits.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import select
+import struct
+import termios
+from collections.abc import Iterable, Iterator
+from typing import Protocol
+
+logger = logging.getLogger("channels.server")
+
+#: How much one connection may be read ahead of its application so that its close can be seen, in bytes.
+AHEAD = 1_048_576
+#: And how much all of them.
+SPARE = 64 * AHEAD
+#: Ticks of the timers from one look to the next: half a second.
+EACH = 2
+# Elsewhere than on Linux a close shows as POLLHUP, which is always told.
+_CLOSED = getattr(select, "POLLRDHUP", 0)
+
+
+class Unheard(Protocol):
+    """A connection that does not hear of its end."""
+
+    @property
+    def fileno(self) -> int:
+        """The descriptor of its socket; -1 if it has none any more."""
+        ...
+
+    def peer_closed(self, *, reset: bool) -> None:
+        """The peer has closed; ``reset``: both ways."""
+        ...
+
+    def read_ahead(self) -> None:
+        """Nothing is known of a close: it may be behind what is not read."""
+        ...
+
+
+class ClosedPeers:
+    """The connections that would not hear of their end.
+
+    Attributes:
+        spare: how many bytes may still be read ahead.
+    """
+
+    def __init__(self) -> None:
+        self.spare = SPARE
+        self._unheard: set[Unheard] = set()
+        self._before: set[Unheard] = set()
+        self._ticks = 0
+
+    def add(self, connection: Unheard) -> None:
+        """Look after a connection from now on, until :meth:`discard`."""
+        self._unheard.add(connection)
+
+    def discard(self, connection: Unheard) -> None:
+        """It hears for itself again, or is gone."""
+        self._unheard.discard(connection)
+
+    def __len__(self) -> int:
+        return len(self._unheard)
+
+    def on_tick(self) -> None:
+        """Look, if it is time to."""
+        self._ticks += 1
+        if not self._ticks % EACH and (self._unheard or self._before):
+            self.look()
+
+    def look(self) -> None:
+        """Tell those whose peers have closed, as the kernel knows; let the others read ahead."""
+        asked = {number: each for each in self._unheard if (number := each.fileno) >= 0}
+        closed = dict(_closed(asked))
+        for number, each in asked.items():
+            try:
+                if number in closed:
+                    each.peer_closed(reset=closed[number])
+                elif each in self._before and self.spare > 0:
+                    each.read_ahead()
+            except Exception:
+                # What goes wrong for one must not keep the others from being told.
+                logger.exception("The end of a connection could not be told.")
+        self._before = self._unheard.copy()
+
+
+def _closed(numbers: Iterable[int]) -> Iterator[tuple[int, bool]]:
+    """Return the sockets whose peers have closed, and whether they have both ways."""
+    poll = select.poll()
+    for number in numbers:
+        poll.register(number, _CLOSED)
+    for number, state in poll.poll(0):
+        yield number, bool(state & select.POLLERR)
+
+
+def unread_bytes(fileno: int) -> int:
+    """Return how many bytes wait in the kernel to be read from a socket."""
+    (number,) = struct.unpack("i", fcntl.ioctl(fileno, termios.FIONREAD, b"\0\0\0\0"))
+    return int(number)
