@@ -25,7 +25,7 @@ from django.core.checks import CheckMessage, Error, Warning
 from django.utils.module_loading import import_string
 
 from channels.layers.manager import channel_layers
-from channels.layers.memory import InMemoryChannelLayer
+from channels.layers.reach import layers_in_memory
 from channels.routing import (
     INNER_ATTRIBUTES,
     ProtocolTypeRouter,
@@ -156,7 +156,7 @@ def _is_guarded(application: Any) -> bool:
 
 def check_channel_layers(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Look for layers that cannot reach other processes (W003)."""
-    inside = [alias for alias, config in channel_layers.configs.items() if _is_in_memory(config)]
+    inside = layers_in_memory()
     if not inside:
         return []
     return [
@@ -171,14 +171,6 @@ def check_channel_layers(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             id="channels.W003",
         )
     ]
-
-
-def _is_in_memory(config: Any) -> bool:
-    try:
-        backend = import_string(config["BACKEND"])
-    except (ImportError, KeyError):
-        return False
-    return isinstance(backend, type) and issubclass(backend, InMemoryChannelLayer)
 
 
 def check_redis_hosts(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:

@@ -114,6 +114,8 @@ class CommandLineInterface:
             failed = supervisor.run() != 0
         else:
             keywords["application"] = self.load_asgi_app(options.application)
+            if seat is not None and seat.number == 2:  # there are several: one of them says so
+                warn_of_layers()
             failed = serve(self, keywords, seat)
         if failed:
             sys.exit(1)
@@ -143,6 +145,14 @@ class CommandLineInterface:
             self._check_proxy_headers_passed("--proxy-headers-port", options)
             return str(options.proxy_headers_port)
         return "X-Forwarded-Port" if options.proxy_headers else None
+
+
+def warn_of_layers() -> None:
+    """Say which layers do not reach the other workers, if the application has to do with layers at all."""
+    if "channels.layers.manager" in sys.modules:
+        from channels.layers.reach import warn_of_several_processes
+
+        warn_of_several_processes()
 
 
 def give_up(error: Exception) -> NoReturn:

@@ -92,6 +92,33 @@ async def test_workers_share_one_log_and_end_with_their_supervisor(project: Proj
         assert not any(alive(pid) for pid in pids)
 
 
+LAYERED = """
+import django
+from django.conf import settings
+
+settings.configure(CHANNEL_LAYERS={"default": {"BACKEND": "channels.layers.%s"}})
+django.setup()
+
+import channels.consumer
+from served import app
+"""
+
+
+@pytest.mark.parametrize(
+    ("backend", "workers", "warnings"),
+    [("InMemoryChannelLayer", 3, 1), ("InMemoryChannelLayer", 1, 0), ("host.HostChannelLayer", 2, 0)],
+)
+async def test_workers_that_a_layer_in_memory_does_not_reach(
+    project: Project, backend: str, workers: int, warnings: int
+) -> None:
+    (project.folder / "layered.py").write_text(LAYERED % backend)
+    async with daphne(project, "--workers", str(workers), "-p", "0", "layered:app") as command:
+        await command.says("serves.", workers)
+        told = command.saying("is in memory, and there are several workers")
+        assert len(told) == warnings
+        assert all("HostChannelLayer" in line and "'default'" in line for line in told)
+
+
 async def test_workers_of_a_killed_supervisor_end_themselves(project: Project) -> None:
     async with daphne(project, "--workers", "2", "-p", "0", "served:app") as command:
         await command.says("serves.", 2)

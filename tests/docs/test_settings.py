@@ -20,6 +20,7 @@ PAGE = (ROOT / "docs" / "reference" / "settings.md").read_text()
 OPTIONS = [row.groups() for row in re.finditer(r"^\| `(\w+)` \| `([^`]+)` \| ([\w/]+) \| .+ \|$", PAGE, re.M)]
 LAYERS = {
     "host": {HostChannelLayer},
+    "memory": {InMemoryChannelLayer},
     "Redis": {RedisChannelLayer},
     "publish/subscribe": {RedisPubSubChannelLayer},
     "all": {HostChannelLayer, InMemoryChannelLayer, RedisChannelLayer},

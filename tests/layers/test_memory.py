@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import asyncio
 import random
+from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
 
 from channels.exceptions import ChannelFull, InvalidMessageError
-from channels.layers import InMemoryChannelLayer
+from channels.layers import InMemoryChannelLayer, channel_layers
 
 
 @pytest.fixture
@@ -154,3 +155,62 @@ async def test_the_sync_face(layer):
         layer.sync.send("chan", None)
     with pytest.raises(TypeError):
         layer.sync.group_send("a b", {})
+
+
+class Anything:
+    """What only a deep copy can carry."""
+
+    def __init__(self, inside: Any) -> None:
+        self.inside = inside
+
+
+async def test_a_deep_copy_carries_anything() -> None:
+    layer = InMemoryChannelLayer(deep_copy=True)
+    sent = {"type": "m", "value": Anything([1]), "set": {frozenset({2})}}
+    names = [await layer.new_channel() for _ in range(3)]
+    for name in names:
+        await layer.group_add("g", name)
+    attached = layer.attach(names[2])
+    await layer.group_send("g", sent)
+    await layer.send(names[0], sent)
+    received = [await layer.receive(name) for name in (names[0], names[0], names[1])]
+    received.append(attached.receive_nowait())
+    sent["value"].inside.append(2)
+    received[0]["value"].inside.append(3)
+    assert [message["value"].inside for message in received] == [[1, 3], [1], [1], [1]]
+    assert all(type(message["value"]) is Anything for message in received)
+
+
+async def test_a_deep_copy_in_a_room_that_is_served_in_slices() -> None:
+    layer = InMemoryChannelLayer(deep_copy=True)
+    sources = []
+    for _ in range(300):
+        name = await layer.new_channel()
+        sources.append(layer.attach(name))
+        await layer.group_add("g", name)
+    sent = {"type": "m", "value": Anything([1])}
+    await layer.group_send("g", sent)
+    sent["value"].inside.append(2)
+    while not len(sources[-1]):
+        await asyncio.sleep(0)
+    assert [source.receive_nowait()["value"].inside for source in sources] == [[1]] * 300
+
+
+async def test_what_is_refused_says_how_it_could_be_carried() -> None:
+    layer = InMemoryChannelLayer()
+    with pytest.raises(
+        TypeError, match=r"Anything at message.'value'. cannot travel .*CONFIG\['deep_copy'\]"
+    ):
+        await layer.send("x", {"type": "m", "value": Anything(1)})
+
+
+def test_the_setting_for_tests(settings: Any) -> None:
+    settings.CHANNEL_LAYERS = {
+        "default": {
+            "BACKEND": "channels.layers.InMemoryChannelLayer",
+            "TEST_CONFIG": {"deep_copy": True},
+        }
+    }
+    layer = channel_layers.make_test_backend("default")
+    layer.sync.send("x", {"type": "m", "value": Anything(1)})
+    assert layer.channels["x"].receive_nowait()["value"].inside == 1

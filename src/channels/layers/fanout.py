@@ -15,7 +15,7 @@ from typing import Final, NamedTuple, Protocol
 
 from channels.broadcast import BROADCAST_TYPE, Broadcast
 from channels.layers.channel import LocalChannel, announce_all, call_in_loop
-from channels.layers.values import copier, copy_message
+from channels.layers.values import Copies
 from channels.typing import Message
 
 #: Members served before other work of the loop gets its turn.
@@ -28,6 +28,7 @@ class Counts(Protocol):
     """Who is told what became of messages."""
 
     delivered: int
+    copies: Copies
 
     def dropped(self, reason: str, amount: int) -> None:
         """Count messages that members missed."""
@@ -127,7 +128,7 @@ class Fanout:
                 self.advance()
             if len(self._waiting) >= self._capacity:
                 return len(members)
-        self._waiting.append(_Waiting(members, copy_message(message), expires))
+        self._waiting.append(_Waiting(members, self._counts.copies.copy(message), expires))
         self._schedule()
         return 0
 
@@ -211,7 +212,7 @@ def append_all(members: list[LocalChannel], message: Message, expires: float, co
 
     The caller counts those.
     """
-    copy = copier(message)
+    copy = counts.copies.copier(message)
     reached = [channel for channel in members if channel.append(copy(message), expires)]
     full = len(members) - len(reached)
     counts.delivered += len(reached)

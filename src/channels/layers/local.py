@@ -21,7 +21,7 @@ from channels.layers.channel import LocalChannel, announce_all
 from channels.layers.drops import DropCounter
 from channels.layers.fanout import Fanout, append_all
 from channels.layers.joined import Joined
-from channels.layers.values import copy_message
+from channels.layers.values import Copies
 from channels.typing import Message
 
 
@@ -54,6 +54,7 @@ class LocalDelivery:
         clock: seconds, monotonic.
         expiry_ends_memberships: whether a channel that nobody has attached leaves its groups when one of its
             messages expires.
+        copies: how each receiver gets a message of its own.
         on_full: called with a group, how many of its members were full, and how many there are, in place of
             the line in the log that tells of messages dropped for that reason.
 
@@ -71,9 +72,11 @@ class LocalDelivery:
         clock: Callable[[], float] = time.monotonic,
         on_full: Callable[[str, int, int], None] | None = None,
         expiry_ends_memberships: bool = True,
+        copies: Copies | None = None,
     ) -> None:
         self.clock = clock
         self._on_full = on_full
+        self.copies = copies or Copies()
         self._expiry_ends_memberships = expiry_ends_memberships
         self.channels: dict[str, LocalChannel] = {}
         self.groups: dict[str, dict[str, float]] = {}
@@ -126,7 +129,7 @@ class LocalDelivery:
         now = self._sweep_if_due()
         self._settle()
         channel = self._channel(name)
-        if not channel.append(copy_message(message), now + self._expiry):
+        if not channel.append(self.copies.copy(message), now + self._expiry):
             self.drops.add("capacity")
             raise ChannelFull(f"Channel {name!r} holds its capacity of {channel.capacity} unread messages.")
         self.delivered += 1

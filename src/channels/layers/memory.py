@@ -12,7 +12,7 @@ from channels.layers.base import BaseChannelLayer
 from channels.layers.channel import LocalChannel
 from channels.layers.local import LocalDelivery
 from channels.layers.settings import require_limits
-from channels.layers.values import require_message
+from channels.layers.values import Copies, require_message
 from channels.typing import EventSource, Message
 
 
@@ -27,6 +27,8 @@ class InMemoryChannelLayer(BaseChannelLayer):
         group_expiry: seconds a membership is kept of a channel without a consumer.
         capacity: unread messages a channel holds before it is full.
         channel_capacity: other capacities, by glob or compiled pattern.
+        deep_copy: carry whatever can be deep-copied, as 4.3 does, and not only what every layer carries: for
+            tests of code that other layers would refuse.
         kwargs: settings of other backends are accepted, so that a project can switch.
     """
 
@@ -38,13 +40,17 @@ class InMemoryChannelLayer(BaseChannelLayer):
         group_expiry: float = 86400,
         capacity: int = 100,
         channel_capacity: Mapping[Any, int] | None = None,
+        *,
+        deep_copy: bool = False,
         **kwargs: Any,
     ) -> None:
         require_limits(expiry, group_expiry, capacity, channel_capacity)
         super().__init__(expiry=expiry, capacity=capacity, channel_capacity=channel_capacity)
         self.group_expiry = group_expiry
         self._token, self._numbers = f"{secrets.token_hex(6)}.", itertools.count()
-        self.local = LocalDelivery(self.get_capacity, expiry, group_expiry, repr(self))
+        self.local = LocalDelivery(
+            self.get_capacity, expiry, group_expiry, repr(self), copies=Copies(deep_copy)
+        )
 
     def __repr__(self) -> str:
         """Say what it is and what it reaches."""

@@ -6,6 +6,7 @@ import datetime
 import decimal
 import uuid
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any, Final
 
 from channels.exceptions import InvalidMessageError
@@ -69,8 +70,24 @@ def _copy(value: Any, path: str) -> Any:
         return bytes(value)
     raise TypeError(
         f"{type(value).__name__} at message[{path!r}] cannot travel through a channel layer; "
-        "send what identifies it (a primary key, say) or plain values."
+        "send what identifies it (a primary key, say) or plain values. For tests of code that only ever runs "
+        "in memory: CONFIG['deep_copy'] (CHANNEL_LAYERS) of InMemoryChannelLayer lets anything through."
     )
+
+
+class Copies:
+    """How a receiver gets a message of its own: what travels through every layer, or anything.
+
+    Attributes:
+        copy: returns a copy of a message.
+        copier: returns what makes copies of a message for many receivers.
+    """
+
+    __slots__ = ("copier", "copy")
+
+    def __init__(self, deep: bool = False) -> None:
+        self.copy: Callable[[Any], Any] = deepcopy if deep else copy_message
+        self.copier: Callable[[Any], Callable[[Any], Any]] = (lambda message: deepcopy) if deep else copier
 
 
 def require_message(message: object) -> None:
