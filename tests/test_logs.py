@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from channels.logs import enable_loggers
+from channels.logs import enable_loggers, escaped
 from tests.ports import free_port
 from tests.served import environment, served
 from tests.server.helpers import LONG
@@ -94,3 +94,16 @@ def test_a_consumers_traceback_is_in_the_log(apps: list[str], workers: list[str]
     assert said.stdout.strip() == "1011"
     assert "where is my traceback?" in log.read_text()
     assert "Listening on" in log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("/caf\xe9 a'b", "/caf\xe9 a'b"),
+        ('a"b\\c', "a\\x22b\\x5cc"),
+        ("a\r\nb\x1b[2K\x7f\x85\0", "a\\x0d\\x0ab\\x1b[2K\\x7f\\x85\\x00"),
+        ("a\u2028b\u202ec\u2066", "a\\u2028b\\u202ec\\u2066"),
+    ],
+)
+def test_what_a_peer_has_sent_stays_in_its_line(text: str, line: str) -> None:
+    assert escaped(text) == line

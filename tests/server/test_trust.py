@@ -65,7 +65,7 @@ def test_who_is_a_proxy(listed: list[str], peer: Any, expected: bool) -> None:
         ({"x-forwarded-for": "1" * 70}, (PROXY, "http")),
         ({"x-forwarded-for": ""}, (PROXY, "http")),
         ({"x-forwarded-for": " , 1.2.3.4,, "}, (["1.2.3.4", 0], "http")),
-        ({"x-forwarded-for": "2001:DB8:0::1"}, (["2001:db8::1", 0], "http")),
+        ({"x-forwarded-for": "2001:DB8:0::1"}, (["2001:DB8:0::1", 0], "http")),
         ({"x-forwarded-for": "1.2.3.4:99999"}, (["1.2.3.4", 0], "http")),
         ({"x-forwarded-for": "1.2.3.4", "x-forwarded-port": "99999"}, (["1.2.3.4", 0], "http")),
     ],

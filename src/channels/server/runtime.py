@@ -27,7 +27,7 @@ from channels.server.proxies.forwarded import ForwardedGuard
 from channels.server.rounds import Rounds
 from channels.server.streams.keepalive import KeepaliveLimits
 from channels.server.timers import NEVER, Timers
-from channels.server.trust import Address, TrustedProxies
+from channels.server.trust import FORWARDED, Address, TrustedProxies
 from channels.typing import ASGIApp, Headers
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ class Runtime:
         header = config.proxy_address_header
         if self.proxies is not None and self.admission.most_per_address:
             app = Guests(app, self.admission.most_per_address, self.proxies, header)
-        if self.proxies is not None and header is not None and header.lower() == "forwarded":
+        if self.proxies is not None and header is not None and header.lower() == FORWARDED:
             app = ForwardedGuard(app, self.proxies.misreads)
         return Health(app, config.health_path, self) if config.health_path else app
 

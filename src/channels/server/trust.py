@@ -16,6 +16,8 @@ Address: TypeAlias = list[Any]
 
 #: The word for peers on a Unix socket, which have no address.
 UNIX = "unix"
+#: The header of RFC 7239.
+FORWARDED = "forwarded"
 
 
 class TrustedProxies:
@@ -73,26 +75,31 @@ class TrustedProxies:
         """
         if not self.trusts(peer) or not names[0]:
             return peer, scheme
-        if names[0].lower() == "forwarded":
-            if b"forwarded" not in dict(headers):
-                return peer, scheme
-            try:
-                node, said = self.forwarded_client(headers)
-            except MalformedForwarded:
-                doubt("syntax")
-                return peer, scheme
-            return _or_peer(node, peer), said or scheme
-        chain, schemes = _values(headers, names[0]), _values(headers, names[2])
+        header = names[0].lower()
+        if header.encode("latin-1") not in dict(headers):  # it asks for itself
+            schemes = [] if header == FORWARDED else _values(headers, names[2])
+            return peer, schemes[-1] if schemes else scheme
+        try:
+            node, said = (
+                self.forwarded_client(headers) if header == FORWARDED else self._listed(headers, names)
+            )
+        except MalformedForwarded:
+            doubt("syntax")
+            return peer, scheme
+        return _or_peer(node, peer), said or scheme
+
+    def _listed(
+        self, headers: Headers, names: tuple[str | None, str | None, str | None]
+    ) -> tuple[Node | None, str]:
+        """Look into X-Forwarded-For, or one like it; see :meth:`forwarded_client`."""
+        chain, ports, schemes = (_values(headers, name) for name in names)
         if not chain:
-            if names[0].lower().encode("latin-1") in dict(headers):
-                doubt("address")
-            return peer, (schemes[-1] if schemes else "") or scheme
+            return None, ""
         place = self._place_of_client(chain)
-        client = _or_peer(read_node(chain[place]), peer)
-        ports = _values(headers, names[1])
-        if client is not None and client is not peer and not client[1] and ports:
-            client[1] = _checked_port(_beside(ports, place, chain))
-        return client, _beside(schemes, place, chain) or scheme
+        node, said = read_node(chain[place]), _beside(schemes, place, chain)
+        if node is not None and not node[1] and ports:
+            node = node[0], _checked_port(_beside(ports, place, chain))
+        return node, said
 
     def forwarded_client(self, headers: Headers) -> tuple[Node | None, str]:
         """Look into ``Forwarded`` for the last address that is not a proxy's, and the scheme it used.
@@ -141,14 +148,14 @@ def outermost(
     client, said = forwarded(headers, *names, peer, scheme)
     if client is None or client is peer:
         return peer, said
-    node = _or_peer(read_node(client[0]), peer)
-    if node is not None and node is not peer and not node[1] and client[1]:
-        node[1] = _checked_port(str(client[1]))
-    return node, said
+    node = read_node(client[0])
+    if node is not None and not node[1] and client[1]:
+        node = node[0], _checked_port(str(client[1]))
+    return _or_peer(node, peer), said
 
 
 def _or_peer(node: Node | None, peer: Address | None) -> Address | None:
-    """The client, or the peer for one that nobody can know; never the address of a proxy by itself."""
+    """The client as a scope has it; the peer, counted, for one whom nobody can know."""
     if node is None:
         doubt("address")
         return peer

@@ -30,7 +30,7 @@ def read_node(text: str) -> Node | None:
     """Understand ``host``, ``host:port``, ``[v6]``, ``[v6]:port`` or a bare ``v6``.
 
     Returns:
-        The address as it is usually written, and the port, 0 if it is not said. None: it is no
+        The address as it is written, without brackets, and the port, 0 if it is not said. None: it is no
         address, as "unknown" and the obfuscated identifiers of RFC 7239.
     """
     return _read_node(text) if len(text) <= _LONGEST else None
@@ -40,10 +40,11 @@ def read_node(text: str) -> Node | None:
 def _read_node(text: str) -> Node | None:
     found = _is_node(text)
     six, four, port = found.groups() if found else (None, text, None)
-    address = read_address(six or four)
+    host = six or four
+    address = read_address(host)
     if address is None or (six is not None and address.version != 6):
         return None
-    return str(address), read_port(port) if port and port[0] != "_" else 0
+    return host, read_port(port) if port and port[0] != "_" else 0
 
 
 def read_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
