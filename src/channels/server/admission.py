@@ -53,7 +53,11 @@ class Tally:
 
     def is_full(self, host: str) -> bool:
         """Whether the next one would be one too many."""
-        return self._by_site.get(_site(host), 0) >= self._most
+        return self.of(host) >= self._most
+
+    def of(self, host: str) -> int:
+        """Return what an address has."""
+        return self._by_site.get(_site(host), 0)
 
     def __len__(self) -> int:
         """The number of different addresses."""
@@ -123,7 +127,7 @@ class Admission:
     def _is_counted(self, host: str) -> bool:
         if not self.most_per_address or (self._proxies is not None and self._proxies.trusts([host, 0])):
             return False
-        return self._any_address or _is_global(host)
+        return self._any_address or is_global(host)
 
 
 class Guests:
@@ -174,7 +178,7 @@ def _site(host: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _is_global(host: str) -> bool:
+def is_global(host: str) -> bool:
     """Whether the address is one of the open internet."""
     address = _parsed(host)
     return address is not None and address.is_global

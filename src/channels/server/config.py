@@ -356,7 +356,21 @@ class Config:
         100, "How many header lines a request may have (431).", kind=int, least=1, group="size limits"
     )
     max_body_size: int = size(
-        0, "The largest body of a request (413); 0 for no limit, where the application has its own.", least=0
+        # What large proxies of the open internet let through; Django writes it to a temporary file.
+        100 * 1024 * 1024,
+        "The largest body of a request (413); 0 for no limit, where the application has its own.",
+        least=0,
+    )
+    max_bodies_size: int = size(
+        1024 * 1024 * 1024,
+        "How much of all bodies together the applications of a process may hold (503); 0 for no limit.",
+        least=0,
+    )
+    max_bodies_size_per_address: int | None = size(
+        None,
+        "How much of that may come from one address (503); 0 for no limit. Where nothing is said, an address "
+        "of the open internet may have a quarter, and a private one all.",
+        least=0,
     )
     request_buffer_size: int = size(
         65536, "The largest part of a body in one http.request; twice as much may wait unread."

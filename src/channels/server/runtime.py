@@ -22,6 +22,7 @@ from channels.server.config import Config
 from channels.server.connections.closed_peers import ClosedPeers
 from channels.server.descriptors import MARGIN, descriptor_limit
 from channels.server.health import Health
+from channels.server.limits.bodies import HeldBodies
 from channels.server.limits.turns import Turns
 from channels.server.proxies.forwarded import ForwardedGuard
 from channels.server.rounds import Rounds
@@ -121,6 +122,7 @@ class Runtime:
         timers: the time limits of all connections and streams.
         turns: whose bytes are parsed in the next turns of the loop.
         closed_peers: the connections that would not hear of their end.
+        bodies: what applications hold of request bodies.
         rounds: when streams tell that a message has arrived.
         state: what lifespan startup left for the requests; None without lifespan.
         connections: every open connection.
@@ -144,6 +146,7 @@ class Runtime:
         self.timers = Timers(loop)
         self.closed_peers = ClosedPeers()
         self.timers.at_tick.append(self.closed_peers.on_tick)
+        self.bodies = HeldBodies(config, self.proxies)
         self.state: dict[str, Any] | None = None
         self.connections: set[Connection] = set()
         self.streams: set[Stream] = set()

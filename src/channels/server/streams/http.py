@@ -46,6 +46,7 @@ class HTTPStream(Stream):
         "_chunks",
         "_client",
         "_continue_owed",
+        "_counted",
         "_exchange",
         "_gone",
         "_held",
@@ -64,7 +65,7 @@ class HTTPStream(Stream):
         self._exchange = exchange
         self._chunks = _NO_BODY if request.ended else deque()
         self._waiting = 0
-        self._arrived = 0
+        self._arrived = self._counted = 0
         self._most = runtime.config.max_body_size
         self._held = False
         self._gone = False
@@ -97,6 +98,8 @@ class HTTPStream(Stream):
         if self._arrived > self._most > 0:
             self._too_large()
             return
+        if self._arrived > self.runtime.config.request_buffer_size and not self._is_held_in_bounds():
+            return
         self._chunks.append(data)
         self._waiting += len(data)
         if self._waiting >= 2 * self.runtime.config.request_buffer_size:
@@ -108,6 +111,22 @@ class HTTPStream(Stream):
         if not self._told_to_leave:
             telemetry.count("server.bad_request", status=413, reason="body size")
             self.fail(413, f"The body of a request may have {self._most} bytes.")
+
+    def _is_held_in_bounds(self) -> bool:
+        """Count what the application holds of the body, once that is more than fits into one part."""
+        more = self._arrived - self._counted
+        reason = "" if self._gone else self.runtime.bodies.take(self._client, more)
+        if reason is None:
+            self._counted = self._arrived
+        elif reason:
+            telemetry.count("server.body_refused", reason=reason, client=named(self._client))
+            self.fail(503, "Too many large request bodies at the same time.")
+        return reason is None
+
+    def _ended(self) -> None:
+        super()._ended()
+        if self._counted:
+            self.runtime.bodies.give_back(self._client, self._counted)
 
     def body_ended(self) -> None:
         """The body is complete."""
