@@ -184,7 +184,11 @@ async def test_a_root_path_is_a_whole_part():
 Chat = type("Chat", (AsyncConsumer,), {})
 
 
-@pytest.mark.parametrize("forgotten", [Chat, Chat.as_asgi, SessionMiddlewareStack(Chat.as_asgi)], ids=str)
+@pytest.mark.parametrize(
+    "forgotten",
+    [Chat, Chat.as_asgi, SessionMiddlewareStack(Chat.as_asgi)],
+    ids=["class", "method", "behind middleware"],
+)
 @pytest.mark.parametrize(
     ("where", "made"),
     [
