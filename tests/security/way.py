@@ -13,6 +13,7 @@ import re
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -101,6 +102,9 @@ class Witness:
             raise ValueError("no lifespan")
         seen = Seen(scope)
         self.seen.append(seen)
+        if scope["path"] == "/events":
+            await self._events(send)
+            return
         if scope["type"] == "websocket":
             await self._socket(receive, send)
             return
@@ -110,6 +114,16 @@ class Witness:
                 break
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
         await send({"type": "http.response.body", "body": b"ok"})
+
+    async def _events(self, send: Send) -> None:
+        """Twenty events, each with the time at which it was sent."""
+        fields = [(b"content-type", b"text/event-stream"), (b"x-accel-buffering", b"no")]
+        await send({"type": "http.response.start", "status": 200, "headers": fields})
+        for _ in range(20):
+            body = b"data: %f\n\n" % time.monotonic()
+            await send({"type": "http.response.body", "body": body, "more_body": True})
+            await asyncio.sleep(0.02)
+        await send({"type": "http.response.body"})
 
     async def _socket(self, receive: Receive, send: Send) -> None:
         await receive()

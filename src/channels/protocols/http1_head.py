@@ -32,7 +32,7 @@ is_plain_target = re.compile(rb"[\x21\x22\x24-\x7e]*").fullmatch  # all of US-AS
 _ABSOLUTE = re.compile(rb"https?://([^/?]+)(.*)", re.IGNORECASE).fullmatch
 _REQUEST_LINE = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+ ([\x21-\x7e]+) HTTP/([0-9]\.[0-9])\r\n").match
 _TRANSFER_ENCODING = re.compile(rb"\r\nTransfer-Encoding:([^\r]*)", re.IGNORECASE)
-_HOST_FIELD = re.compile(rb"\r\nHost:", re.IGNORECASE)
+_HOST_FIELD = re.compile(rb"\r\nHost:([^\r]*)", re.IGNORECASE)
 _CONTENT_LENGTH = re.compile(rb"\r\nContent-Length:", re.IGNORECASE)
 _SINGLE = frozenset({b"host", b"content-length", b"transfer-encoding"})
 _NOT_IN_TRAILERS = _SINGLE | {
@@ -111,8 +111,9 @@ def _check_line(target: bytes, version: bytes, count: int, max_target: int, max_
 
 
 def _field_refusal(head: bytes, *, modern: bool) -> MalformedMessage:
-    if len(_HOST_FIELD.findall(head)) != 1:
-        return MalformedMessage(400, "Host is missing or repeated")
+    hosts = _HOST_FIELD.findall(head)
+    if len(hosts) != 1 or not is_host(hosts[0].strip(b" \t")):
+        return MalformedMessage(400, "Host is missing, repeated or no host name")
     codings = _TRANSFER_ENCODING.findall(head)
     if not codings or not modern or codings[0].strip(b" \t").lower() == b"chunked":
         return MalformedMessage(400, "malformed request head")
