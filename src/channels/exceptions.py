@@ -8,6 +8,7 @@
       ChannelLayerUnavailable     (ConnectionError)     a backend cannot be reached
       MessageTooLarge                            a message is over what a backend carries
       InvalidMessageError         (TypeError, AssertionError)   a layer was given no dict
+      InvalidHeadersError         (ValueError, TypeError)   headers of a response are not pairs of bytes
       RouteNotFound               (ValueError)   no route for the path of a scope
       RequestAborted                             the peer went away while its request was read
       RequestTimeout              (RequestAborted) ... because it took too long
@@ -55,6 +56,13 @@ class MessageTooLarge(ChannelsError):
 
 class InvalidMessageError(ChannelsError, TypeError, AssertionError):
     """A layer was given something that is not a message; an AssertionError for callers of 4.3."""
+
+
+class InvalidHeadersError(ChannelsError, ValueError, TypeError):
+    """An application's headers are not pairs of bytes.
+
+    A ValueError, as code for Daphne expects, and a TypeError, as it is one.
+    """
 
 
 class RouteNotFound(ChannelsError, ValueError):

@@ -227,10 +227,15 @@ async def test_more_than_the_length_promised_breaks_off(path: str) -> None:
         assert (await client.rest()).endswith(b"\r\n\r\n")
 
 
+NOT_STARTED = "^{} came, but the response has not been started: send start first.$"
+
+
 async def test_out_of_turn(path: str) -> None:
     async with asked() as (run, client, _):
-        with pytest.raises(ValueError, match="pathsend came, but the response has not been started"):
+        with pytest.raises(ValueError, match=NOT_STARTED.format(PATHSEND)):
             await run.send({"type": PATHSEND, "path": path})
+        with open(path, "rb") as file, pytest.raises(ValueError, match=NOT_STARTED.format(ZEROCOPY)):
+            await run.send({"type": ZEROCOPY, "file": file})
         await start(run)
         await run.send({"type": PATHSEND, "path": path})
         with (

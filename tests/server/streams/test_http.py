@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from channels import telemetry
+from channels.server.streams.response import checked_headers
 from channels.typing import PUSH_EXTENSION
 from tests.server.conftest import Clock
 from tests.server.helpers import LONG, Recorder, asked, echo, eventually, records, serve
@@ -69,14 +70,17 @@ async def test_a_body_that_ends_after_its_last_part_was_taken() -> None:
         assert await run.receive() == {"type": "http.disconnect"}
 
 
+#: In Daphne's words.
+NO_NAME = "^Header name 'a' expected to be `bytes`, but got `<class 'str'>`$"
+NO_VALUE = "^Header value 'b' expected to be `bytes`, but got `<class 'str'>`$"
 MISTAKES: list[tuple[list[dict[str, Any]], type[Exception], str]] = [
     ([{"type": "http.response.body", "body": b"x"}], ValueError, "has not been started"),
     ([{"type": "http.response.start"}], ValueError, "needs a status"),
     ([{"type": "http.response.start", "status": 42}], ValueError, "from 200 to 999"),
     ([{"type": "http.response.start", "status": "200"}], ValueError, "from 200 to 999"),
     ([{"type": "http.response.start", "status": 200}] * 2, ValueError, "already"),
-    ([{"type": "http.response.start", "status": 200, "headers": [("a", b"b")]}], TypeError, "bytes"),
-    ([{"type": "http.response.start", "status": 200, "headers": [(b"a", "b")]}], TypeError, "bytes"),
+    ([{"type": "http.response.start", "status": 200, "headers": [("a", b"b")]}], TypeError, NO_NAME),
+    ([{"type": "http.response.start", "status": 200, "headers": [(b"a", "b")]}], ValueError, NO_VALUE),
     ([{"type": "http.response.start", "status": 200, "headers": [b"a"]}], TypeError, "pairs"),
     (
         [{"type": "http.response.start", "status": 200}, {"type": "http.response.body", "body": "text"}],
@@ -93,6 +97,24 @@ MISTAKES: list[tuple[list[dict[str, Any]], type[Exception], str]] = [
         "header",
     ),
 ]
+
+
+@pytest.mark.parametrize("error", [ValueError, TypeError])
+@pytest.mark.parametrize(
+    ("header", "text"),
+    [
+        (("a", b"b"), NO_NAME),
+        ((b"a", "b"), NO_VALUE),
+        ((b"a", True), "^Header value 'True' expected to be `bytes`, but got `<class 'bool'>`$"),
+        ((b"set-cookie", "a=secret"), "^Header value '…' expected to be `bytes`, but got `<class 'str'>`$"),
+        ((b"a", b"b", b"c"), "pairs"),
+    ],
+)
+def test_headers_that_are_no_bytes_are_both_kinds_of_error(
+    header: Any, error: type[Exception], text: str
+) -> None:
+    with pytest.raises(error, match=text):
+        checked_headers([(b"x", b"y"), header])
 
 
 @pytest.mark.parametrize(("messages", "error", "text"), MISTAKES)

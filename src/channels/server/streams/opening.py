@@ -53,7 +53,7 @@ class Opening:
 
         Raises:
             ValueError: the subprotocol is no token, or a header is one that the handshake sets.
-            TypeError: headers are not pairs of bytes.
+            InvalidHeadersError: headers are not pairs of bytes.
         """
         given = message.get("headers")
         headers = checked_headers(given) if given else []

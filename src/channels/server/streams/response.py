@@ -10,12 +10,16 @@ from http import HTTPStatus
 from typing import Any
 
 from channels import telemetry
+from channels.exceptions import InvalidHeadersError
 from channels.protocols.http1_fields import PlainFields, plain_fields
 from channels.server.runtime import Runtime
 from channels.server.streams.exchange import Exchange
 from channels.typing import Headers, Message
 
 #: Statuses whose responses have no body, hence no length (RFC 9110 section 8.6).
+#: Headers whose values are nobody else's business, and how much of others an error shows.
+_SECRET = frozenset({b"set-cookie", b"Set-Cookie", b"authorization", b"proxy-authorization"})
+_SHOWN = 100
 _BODYLESS = frozenset({204, 304})
 _LENGTHS = frozenset({b"content-length", b"transfer-encoding"})
 #: What the server says for itself where the application does not.
@@ -93,7 +97,7 @@ class Response:
 
         Raises:
             ValueError: it comes twice, or lacks a usable status.
-            TypeError: headers are not pairs of bytes.
+            InvalidHeadersError: headers are not pairs of bytes.
         """
         if self.status:
             raise ValueError(f"The response has been started already; {self._prefix}.start comes once.")
@@ -181,7 +185,7 @@ class Response:
         Raises:
             ValueError: it is out of turn, or is the whole body and Content-Length says otherwise.
         """
-        self._expect_body(kind)
+        self._expect_body(kind.rpartition(".")[2])
         if not self.on_wire:
             if last:
                 self._check_length(size)
@@ -211,7 +215,7 @@ class Response:
 
         Raises:
             ValueError: it is out of turn, or a field cannot be sent behind a body.
-            TypeError: headers are not pairs of bytes.
+            InvalidHeadersError: headers are not pairs of bytes.
         """
         if self._no_body is not _TRAILERS_DUE:
             raise ValueError(
@@ -280,23 +284,27 @@ def checked_headers(headers: Any) -> Headers:
     """Return an application's headers as pairs.
 
     Raises:
-        TypeError: they are not pairs of bytes; the text names the first that is not.
+        InvalidHeadersError: they are not pairs of bytes; the text names the first that is not.
     """
     pairs: Headers = []
     for header in headers:
         try:
             name, value = header
         except (TypeError, ValueError):
-            raise TypeError(
+            raise InvalidHeadersError(
                 f"Headers are pairs (name, value) of bytes, got {type(header).__name__} among them."
             ) from None
-        if not isinstance(name, bytes) or not isinstance(value, bytes):
-            raise TypeError(
-                f"Header names and values are bytes, got {type(value).__name__} for {name!r}. "
-                "Encode them first."
-            )
+        for what, part in (("name", name), ("value", value)):
+            if not isinstance(part, bytes):
+                raise _no_bytes(what, part, name)
         pairs.append((name, value))
     return pairs
+
+
+def _no_bytes(what: str, part: Any, name: Any) -> InvalidHeadersError:
+    """Return the error in Daphne's words, and no more of them: suites compare."""
+    shown = "…" if what == "value" and name in _SECRET else str(part)[:_SHOWN]
+    return InvalidHeadersError(f"Header {what} '{shown}' expected to be `bytes`, but got `{type(part)}`")
 
 
 def checked_trailers(headers: Any) -> Headers:
@@ -304,7 +312,7 @@ def checked_trailers(headers: Any) -> Headers:
 
     Raises:
         ValueError: a field means nothing, or harm, behind a body; the text names it.
-        TypeError: they are not pairs of bytes.
+        InvalidHeadersError: they are not pairs of bytes.
     """
     pairs = checked_headers(headers)
     for name, _ in pairs:
