@@ -57,3 +57,9 @@ def test_an_application_without_django_settings(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.delenv("DJANGO_SETTINGS_MODULE")
     monkeypatch.setattr(conf, "settings", LazySettings())
     assert conf.threads() >= 5
+
+
+@override_settings(CHANNELS_TEST_DATABASE="mine")
+def test_a_database_in_tests_is_shared_or_own() -> None:
+    with pytest.raises(ImproperlyConfigured, match=r'"shared" .* or to "own"'):
+        conf.database_in_tests()

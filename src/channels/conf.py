@@ -11,6 +11,8 @@ from django.core.exceptions import ImproperlyConfigured
 THREADS: Final = 64
 #: Seconds after which a handler that still holds its thread is logged.
 SLOW_HANDLER: Final = 10.0
+#: Whose database connections an application under test uses; the first is the default.
+TEST_DATABASES: Final = ("shared", "own")
 
 
 def threads() -> int:
@@ -48,6 +50,25 @@ def slow_handler() -> float | None:
             f"CHANNELS_SLOW_HANDLER is {seconds!r}. Set it to a number of seconds, or to None for no log."
         )
     return float(seconds) or None
+
+
+def database_in_tests() -> str:
+    """Return whose connections an application under test uses (setting ``CHANNELS_TEST_DATABASE``).
+
+    "shared", the default: those on which the test has a transaction open, so that it sees the test's
+    rows, and what waits for a commit waits for the test's. "own": those of its threads, as with
+    Channels 4: it commits for itself, and neither sees the other's uncommitted rows.
+
+    Raises:
+        ImproperlyConfigured: the setting is neither.
+    """
+    whose = _get("CHANNELS_TEST_DATABASE", TEST_DATABASES[0])
+    if whose not in TEST_DATABASES:
+        raise ImproperlyConfigured(
+            f'CHANNELS_TEST_DATABASE is {whose!r}. Set it to "shared" (the application under test shares the '
+            'transaction of the test) or to "own" (its database code has connections of its own).'
+        )
+    return str(whose)
 
 
 def _get(name: str, default: Any) -> Any:

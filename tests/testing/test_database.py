@@ -21,7 +21,7 @@ from asgiref.sync import ThreadSensitiveContext, async_to_sync, sync_to_async
 from django.contrib.auth.models import User
 from django.core.asgi import get_asgi_application
 from django.db import connection, connections, transaction
-from django.test import TestCase, TransactionTestCase
+from django.test import TestCase, TransactionTestCase, override_settings
 
 from channels.db import database_sync_to_async
 from channels.generic.websocket import WebsocketConsumer
@@ -186,6 +186,27 @@ class TestUnderPytest:
 
     def test_in_sync_code(self) -> None:
         assert sorted(async_to_sync(scenario)("fixture")) == names()
+
+
+async def committer(scope: Scope, receive: Receive, send: Send) -> None:
+    """Say what has been committed of a transaction of its own."""
+    committed: list[str] = []
+
+    def commit() -> None:
+        with transaction.atomic():
+            transaction.on_commit(lambda: committed.append("committed"))
+        connection.close_if_unusable_or_obsolete()
+
+    await receive()
+    await database_sync_to_async(commit)()
+    await send({"type": "websocket.accept", "subprotocol": committed[0] if committed else "waits"})
+
+
+@pytest.mark.usefixtures("user")
+@pytest.mark.parametrize(("whose", "answer"), [("shared", "waits"), ("own", "committed")])
+async def test_whose_connections_the_application_uses_is_a_setting(whose: str, answer: str) -> None:
+    with override_settings(CHANNELS_TEST_DATABASE=whose):
+        assert await WebsocketCommunicator(committer, "/").connect(PATIENCE) == (True, answer)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -4,8 +4,8 @@
 nobody else can see, and roll it back. The application under test runs its sync code where
 it likes: in the test's thread, in asgiref's single thread, in a thread per connection.
 :func:`lend_connections` makes ``django.db.connections`` give the test's connection to all
-of them. A loan lasts as long as the transaction it was made for, so that what the test
-reads after its application has ended comes from the same connection.
+of them, unless setting ``CHANNELS_TEST_DATABASE`` is "own". A loan lasts as long as the
+transaction it was made for, so that what the test reads after its application has ended comes from the same connection.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.transaction import Atomic
 
-from channels import db
+from channels import conf, db
 from channels.threads import lanes
 
 _handler: Any = connections  # django-stubs know nothing of its storage
@@ -88,9 +88,10 @@ def lend_connections() -> None:
     The test's connections are those of the calling thread, those of the thread in which
     sync code of this context runs, and those on which a ``TestCase`` opened its
     transaction in whichever thread. Must be called in a running event loop. Without
-    Django's settings, or without such a connection, it does nothing.
+    Django's settings, without such a connection, or where setting ``CHANNELS_TEST_DATABASE``
+    is "own", it does nothing.
     """
-    if not settings.configured:
+    if not settings.configured or conf.database_in_tests() == "own":
         return
     with _lock:
         for loan in [loan for loan in _loans.values() if not loan.lasts()]:
