@@ -5,7 +5,8 @@ nobody else can see, and roll it back. The application under test runs its sync 
 it likes: in the test's thread, in asgiref's single thread, in a thread per connection.
 :func:`lend_connections` makes ``django.db.connections`` give the test's connection to all
 of them, unless setting ``CHANNELS_TEST_DATABASE`` is "own". A loan lasts as long as the
-transaction it was made for, so that what the test reads after its application has ended comes from the same connection.
+transaction it was made for, so that what the test reads after its application has ended comes
+from the same connection.
 """
 
 from __future__ import annotations
