@@ -19,12 +19,11 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-SHIMS = {"channels": "4.3.2+fairway", "channels-redis": "4.3.0+fairway", "daphne": "4.2.3+fairway"}
-EXTRAS = {
-    "channels": ("daphne", "tests", "types"),
-    "channels-redis": ("cryptography", "tests"),
-    "daphne": ("tests",),
-}
+sys.path.insert(0, str(ROOT / "src"))
+
+from django_fairway.empty import description  # noqa: E402 (of this checkout, installed or not)
+from django_fairway.names import EMPTY, EXTRAS  # noqa: E402
+
 PYPROJECT = """\
 [build-system]
 requires = ["hatchling>=1.21"]
@@ -33,7 +32,7 @@ build-backend = "hatchling.build"
 [project]
 name = "{name}"
 version = "{version}"
-description = "Empty on purpose: the package {module} is part of django-fairway, which this depends on."
+description = "{description}"
 license = "BSD-3-Clause"
 requires-python = ">=3.11"
 dependencies = ["django-fairway=={ours}"]
@@ -67,7 +66,7 @@ def build_shim(name: str, version: str, out: Path) -> None:
     extras = "\n".join(f"{extra} = []" for extra in EXTRAS[name])
     with tempfile.TemporaryDirectory() as folder:
         text = PYPROJECT.format(
-            name=name, version=version, ours=our_version(), module=name.replace("-", "_"), extras=extras
+            name=name, version=version, ours=our_version(), description=description(name), extras=extras
         )
         Path(folder, "pyproject.toml").write_text(text)
         build(Path(folder), out)
@@ -77,7 +76,7 @@ def main(out: Path) -> None:
     """Build all four into ``out`` and list what is there."""
     out.mkdir(parents=True, exist_ok=True)
     build(ROOT, out)
-    for name, version in SHIMS.items():
+    for name, version in EMPTY.items():
         build_shim(name, version, out)
     for path in sorted(out.iterdir()):
         print(f"{path.stat().st_size:>9,}  {path.name}")

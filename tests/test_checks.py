@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,8 @@ from channels.checks import (
 from channels.consumer import AsyncConsumer
 from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.security.websocket import AllowedHostsOriginValidator
+from django_fairway import presence
+from django_fairway.presence import Presence
 
 consumer = AsyncConsumer.as_asgi()
 bare = URLRouter([path("a/", consumer)])
@@ -128,27 +129,23 @@ def test_origin_validation(name: str, guarded: bool, settings: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("versions", "named"),
+    ("found", "said"),
     [
-        ({}, ""),
-        ({"channels": "4.3.2+fairway", "daphne": "4.2.3+fairway.1"}, ""),
+        (Presence((), (), (), ()), ""),
         (
-            {"channels": "4.3.2", "channels-redis": "4.3.0", "daphne": "4.2.3+fairway"},
+            Presence(("channels 4.3.2", "channels-redis 4.3.0"), (), (), ()),
             "channels 4.3.2, channels-redis 4.3.0",
         ),
+        (Presence((), ("daphne/server.py",), (), ()), "1 of its files are gone, among them daphne/server.py"),
     ],
 )
-def test_distributions(versions: dict[str, str], named: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def version(name: str) -> str:
-        if name not in versions:
-            raise metadata.PackageNotFoundError(name)
-        return versions[name]
-
-    monkeypatch.setattr(metadata, "version", version)
-    found = check_distributions(None)
-    assert ids(found) == (["channels.E002"] if named else [])
-    if named:
-        assert named in found[0].msg
+def test_distributions(found: Presence, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(presence, "look", lambda: found)
+    messages = check_distributions(None)
+    assert ids(messages) == (["channels.E002"] if said else [])
+    if said:
+        assert said in messages[0].msg
+        assert "-m django_fairway'" in messages[0].hint
 
 
 class TestChannelLayers:

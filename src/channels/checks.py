@@ -5,7 +5,7 @@ id                 what                                                       wh
 =================  =========================================================  ===========
 channels.W001      ASGI_APPLICATION is not set                                always
 channels.E001      ASGI_APPLICATION cannot be imported                        always
-channels.E002      the original distributions are installed over our files    always
+channels.E002      the originals lie over our files, or have taken them away  always
 channels.W002      WebSockets that no origin validator guards                 ``--deploy``
 channels.W003      a layer that ends at the border of its process             ``--deploy``
 channels.W004      runserver serves WSGI: the app daphne is missing           runserver
@@ -16,7 +16,6 @@ channels.W005      a layer on Redis whose ``hosts`` cannot be understood      al
 from __future__ import annotations
 
 import sys
-from importlib import metadata
 from typing import Any
 
 from django.apps import apps
@@ -35,11 +34,8 @@ from channels.routing import (
 )
 from channels.security.websocket import OriginValidator
 from channels.tracebacks import place_of
-
-#: The distributions whose packages we replace.
-ORIGINALS = ("channels", "channels-redis", "daphne")
-#: Marks our own, empty, distributions of these names.
-OUR_VERSIONS = "+fairway"
+from django_fairway import presence
+from django_fairway.names import EMPTY, SUFFIX
 
 
 def check_asgi_application(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
@@ -81,29 +77,21 @@ def check_runserver(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 
 def check_distributions(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Look for the original distributions, whose files and ours have the same names (E002)."""
-    found = [f"{name} {version}" for name in ORIGINALS if (version := _foreign_version(name))]
+    """Look whether our files are there, and nobody else's in their places (E002)."""
+    found = presence.look()
     if not found:
         return []
     return [
         Error(
-            f"Installed beside Fairway: {', '.join(found)}. Files of theirs have overwritten ours.",
+            str(found),
             hint=(
-                f"Run 'pip uninstall {' '.join(ORIGINALS)}', then install Fairway again from where you have "
-                "it (pip's --force-reinstall). For packages that require these names, install the empty "
-                f"distributions that come with it; their versions have the suffix '{OUR_VERSIONS}'."
+                f"Run '{presence.remedy()}', whatever was installed in whatever order: it takes "
+                f"{', '.join(EMPTY)} away, then installs Fairway again and empty distributions of these "
+                f"names (their versions end in '{SUFFIX}')."
             ),
             id="channels.E002",
         )
     ]
-
-
-def _foreign_version(name: str) -> str | None:
-    try:
-        version = metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None
-    return None if OUR_VERSIONS in version else version
 
 
 def check_origin_validation(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
