@@ -257,6 +257,9 @@ def test_a_known_handshake_behind_another_line_is_none(engine, line):
         (b"Cookie: a=b", b"Cookie: a=b\r\nX: 1\r\nX: 2"),
         (b"Cookie: a=b", b"cookie: a=b\r\nCookie: c=d"),
         (b"a, b", b"a, a"),
+        # Somebody's own, and perhaps secret.
+        (b"a, b", b"access_token, " + b"x" * 33),
+        (b"a, b", b"Bearer abc"),
     ],
 )
 def test_a_handshake_that_may_mean_something_else_is_not_kept(engine, old, new):

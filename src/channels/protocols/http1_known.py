@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from channels.protocols.events import Headers, RequestReceived
-from channels.protocols.websocket_handshake import Handshake, HandshakeRejected, accept_handshake
+from channels.protocols.websocket_handshake import Handshake, HandshakeRejected, accept_handshake, is_token
 
 #: How many blocks are kept, and how many bytes one may have: 1 MiB and what was read from it, at most.
 _MAX_BLOCKS = 512
@@ -35,7 +35,7 @@ _PERSONAL = (
     (b"authorization", b"\r\nAuthorization: ", _is_secret),
 )
 _KEY = 0
-#: Bytes of a subprotocol that is one; what is longer is somebody's token.
+#: Characters of a subprotocol; what is longer, or could not be one, is somebody's secret.
 _MAX_SUBPROTOCOL = 32
 _NAMES = frozenset(name for name, _, _ in _PERSONAL)
 
@@ -171,7 +171,7 @@ def _handshake(event: RequestReceived) -> Handshake | None:
         handshake = accept_handshake(event)
     except HandshakeRejected:
         return None
-    if any(len(offered) > _MAX_SUBPROTOCOL for offered in handshake.subprotocols):
+    if any(len(offered) > _MAX_SUBPROTOCOL or not is_token(offered) for offered in handshake.subprotocols):
         return None
     handshake.key = b""
     return handshake

@@ -13,7 +13,7 @@ from channels.protocols.events import Headers, RequestReceived
 from channels.protocols.http1_head import tokens
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-_is_token = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
+is_token = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
 _OURS = frozenset(
     {
         b"connection",
@@ -90,7 +90,7 @@ class Handshake:
                 (b"sec-websocket-accept", accept),
             ]
         if subprotocol is not None:
-            if not _is_token(subprotocol):
+            if not is_token(subprotocol):
                 # It is not shown: some clients send their token this way, and it may be what is given back.
                 raise ValueError(
                     f"What accept() got, of {len(subprotocol)} characters, is no subprotocol: it must be a "
