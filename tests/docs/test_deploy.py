@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import configparser
 import json
+import os
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,7 @@ import pytest
 from channels.server.cli import build_parser
 from channels.server.sockets import parse_endpoint
 from channels.server.trust import TrustedProxies
+from tests import programs
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "howto" / "deploy.md").read_text()
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", PAGE, re.S)
@@ -64,3 +68,37 @@ def test_the_probes_ask_the_health_port() -> None:
     (command,) = [command for command in commands() if "--health-bind" in command]
     port = command[command.index("--health-port") + 1]
     assert set(re.findall(r"httpGet: \{path: /\w+, port: (\d+)\}", PAGE)) == {port}
+
+
+def test_systemd_understands_the_units(tmp_path: Path) -> None:
+    """As Debian 12 has it; what has to exist here stands in for what a server has."""
+    analyze = programs.require("systemd-analyze")
+    for kind, text in BLOCKS:
+        if kind == "ini":
+            name = "myproject.socket" if "[Socket]" in text else "myproject.service"
+            text = re.sub(r"ExecStart=\S+", f"ExecStart={sys.executable}", text)
+            (tmp_path / name).write_text(text.replace("/srv/myproject/current", str(tmp_path)))
+    done = subprocess.run(
+        [analyze, "verify", "--man=no", *sorted(tmp_path.glob("myproject.*"))],
+        env={**os.environ, "SYSTEMD_UNIT_PATH": f"{tmp_path}:"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = [line for line in done.stderr.splitlines() if "myproject" in line]
+    assert said == []
+
+
+def test_the_unit_trusts_the_proxy_that_it_stands_behind() -> None:
+    command = units()["service"]["Service"]["ExecStart"]
+    assert " --proxy-headers --trusted-proxies unix " in command
+    assert (
+        units()["service"]["Service"]["ExecReload"] == "/bin/kill -HUP $MAINPID"
+    )  # Debian 12 has systemd 252
+
+
+@pytest.mark.parametrize(
+    "word", ["DEBUG = False", "ALLOWED_HOSTS", "SECRET_KEY", "manage.py migrate", "manage.py collectstatic"]
+)
+def test_the_page_has_what_every_site_needs(word: str) -> None:
+    assert word in PAGE

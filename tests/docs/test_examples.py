@@ -91,3 +91,13 @@ def test_the_tutorial_builds_what_it_promises(tmp_path: Path) -> None:
 def test_a_pages_examples_run(page: Path, tmp_path: Path) -> None:
     for block in blocks(page):
         perform(block, tmp_path)
+
+
+@pytest.mark.parametrize("page", TUTORIAL, ids=lambda page: page.stem)
+def test_the_tutorial_names_the_file_above_each_block(page: Path) -> None:
+    """The words of a fence are not shown: who reads the page sees the line above it."""
+    lines = page.read_text().splitlines()
+    for number, line in enumerate(lines):
+        if found := re.match(r"```\w+ (file|append)=(\S+)$", line):
+            assert lines[number - 1] == ""
+            assert lines[number - 2] == f"`{found[2]}`" + (", at its end:" if found[1] == "append" else ":")
