@@ -21,6 +21,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol
 
+from channels.layers.members import ANSWER_TIMEOUT, GroupChannels, GroupCount
 from channels.layers.names import NameChecks
 from channels.typing import EventSource, Message
 
@@ -95,6 +96,23 @@ class BaseChannelLayer(NameChecks):
         """Put ``message`` on each channel of ``group``; those that are full miss it, and are counted."""
         raise NotImplementedError(f"{type(self).__name__} has no groups.")
 
+    async def group_channels(self, group: str, timeout: float = ANSWER_TIMEOUT) -> GroupChannels:  # noqa: ASYNC109
+        """Return the channels of ``group``, in all processes.
+
+        Args:
+            group: its name.
+            timeout: seconds that other processes have to answer.
+
+        Returns:
+            A sorted list. What this process knows is exact; ``unanswered`` of the list is how many processes
+            did not answer in time, whose channels are missing.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no group_channels().")
+
+    async def group_count(self, group: str, timeout: float = ANSWER_TIMEOUT) -> GroupCount:  # noqa: ASYNC109
+        """Return how many channels ``group`` has: an int with ``unanswered``, see :meth:`group_channels`."""
+        return (await self.group_channels(group, timeout)).count
+
 
 class SyncFace(Protocol):
     """The same layer for sync code: no event loop, safe in threads, forks and signal handlers."""
@@ -104,6 +122,14 @@ class SyncFace(Protocol):
 
     def group_send(self, group: str, message: Message) -> None:
         """See :meth:`BaseChannelLayer.group_send`."""
+
+    def group_channels(self, group: str, timeout: float = ANSWER_TIMEOUT) -> GroupChannels:
+        """See :meth:`BaseChannelLayer.group_channels`."""
+        ...
+
+    def group_count(self, group: str, timeout: float = ANSWER_TIMEOUT) -> GroupCount:
+        """See :meth:`BaseChannelLayer.group_count`."""
+        ...
 
 
 class PushingLayer(Protocol):

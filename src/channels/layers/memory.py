@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from channels.layers.base import BaseChannelLayer
 from channels.layers.channel import LocalChannel
 from channels.layers.local import LocalDelivery
+from channels.layers.members import ANSWER_TIMEOUT, GroupChannels, GroupCount
 from channels.layers.settings import require_limits
 from channels.layers.values import Copies, require_message
 from channels.typing import EventSource, Message
@@ -95,6 +96,10 @@ class InMemoryChannelLayer(BaseChannelLayer):
         """Put a copy of ``message`` on each member's channel; full ones miss it and are counted."""
         self.sync.group_send(group, message)
 
+    async def group_channels(self, group: str, timeout: float = ANSWER_TIMEOUT) -> GroupChannels:  # noqa: ASYNC109
+        """Return the channels of ``group``; there is no other process to ask."""
+        return self.sync.group_channels(group, timeout)
+
     async def flush(self) -> None:
         """Forget every message and membership."""
         self.local.flush()
@@ -126,7 +131,7 @@ class InMemoryChannelLayer(BaseChannelLayer):
 
 
 class MemorySyncFace:
-    """``send`` and ``group_send`` without an event loop, from any thread."""
+    """``send``, ``group_send`` and who is in a group, without an event loop, from any thread."""
 
     def __init__(self, layer: InMemoryChannelLayer) -> None:
         self._layer = layer
@@ -142,3 +147,12 @@ class MemorySyncFace:
         require_message(message)
         self._layer.require_valid_group_name(group)
         self._layer.local.group_send(group, message)
+
+    def group_channels(self, group: str, timeout: float = ANSWER_TIMEOUT) -> GroupChannels:
+        """See :meth:`InMemoryChannelLayer.group_channels`."""
+        self._layer.require_valid_group_name(group)
+        return GroupChannels(tuple(self._layer.local.groups.get(group, ())))
+
+    def group_count(self, group: str, timeout: float = ANSWER_TIMEOUT) -> GroupCount:
+        """See :meth:`InMemoryChannelLayer.group_count`."""
+        return self.group_channels(group, timeout).count

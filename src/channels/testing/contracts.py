@@ -10,7 +10,8 @@ Derive a test case and say how your layer is made::
             return MyLayer(**config)
 
 Set ``pushing = False`` for a layer that has no ``attach``, ``detach``, ``statistics`` and ``sync``, and
-``takes_anything = True`` for one whose messages need not be dicts.
+``takes_anything = True`` for one whose messages need not be dicts. With ``spans_processes = True`` two layers
+that ``make_layer`` returns are two processes that reach each other.
 """
 
 from __future__ import annotations
@@ -63,6 +64,7 @@ class ChannelLayerContract:
 
     pushing = True
     takes_anything = False
+    spans_processes = False
 
     def make_layer(self, **config: Any) -> Any:
         """Return a new layer; ``config`` are arguments of 4.3 such as ``capacity`` and ``expiry``."""
@@ -276,6 +278,44 @@ class ChannelLayerContract:
         if self.pushing:
             assert layer.statistics()["dropped"] == {"capacity": 2}
         await self.close(layer)
+
+    async def test_who_is_in_a_group(self) -> None:
+        """Each channel once, a named one too, and nobody who has left; the sync face knows the same."""
+        if not self.pushing:
+            return
+        names = sorted([await self.layer.new_channel() for _ in range(3)])
+        for name in (*names, "test-members-named", names[0]):
+            await self.layer.group_add("test-members", name)
+        await self.layer.group_discard("test-members", names[1])
+        expected = sorted([names[0], names[2], "test-members-named"])
+        found, count = (
+            await self.layer.group_channels("test-members"),
+            await self.layer.group_count("test-members"),
+        )
+        assert (list(found), found.unanswered) == (expected, 0)
+        assert (count, count.unanswered) == (3, 0)
+        nobody = await self.layer.group_channels("test-members-nobody")
+        assert (list(nobody), nobody.unanswered) == ([], 0)
+        await self.assert_raises(TypeError, self.layer.group_channels("no spaces"))
+
+        def work() -> None:
+            assert list(self.layer.sync.group_channels("test-members")) == expected
+            assert self.layer.sync.group_count("test-members") == 3
+
+        await self.in_threads(work, 1)
+
+    async def test_who_is_in_a_group_in_other_processes(self) -> None:
+        """Each layer is a process of its own to the backend, unless it spans one only."""
+        if not self.pushing or not self.spans_processes:
+            return
+        other = self.make_layer()
+        here, there = await self.layer.new_channel(), await other.new_channel()
+        await self.layer.group_add("test-members", here)
+        await other.group_add("test-members", there)
+        for layer in (self.layer, other):
+            assert await layer.group_channels("test-members") == sorted([here, there])
+            assert await layer.group_count("test-members") == 2
+        await self.close(other)
 
     async def test_flush_forgets(self) -> None:
         """After a flush there are no messages and no memberships."""

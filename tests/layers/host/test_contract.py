@@ -12,6 +12,8 @@ from channels.testing.contracts import ChannelLayerContract
 class HostLayerTests(ChannelLayerContract, IsolatedAsyncioTestCase):
     """Each layer is a process of its own to the hub."""
 
+    spans_processes = True
+
     def setUp(self):
         self.directory = Path(tempfile.mkdtemp(prefix="fw"))
         self.addCleanup(shutil.rmtree, self.directory)

@@ -13,6 +13,7 @@ from channels.testing.contracts import ChannelLayerContract
 
 class OnRedis(ChannelLayerContract):
     hosts: list[object]
+    spans_processes = True
 
     def make_layer(self, **config):
         return RedisChannelLayer(hosts=self.hosts, prefix=type(self).__name__, **config)

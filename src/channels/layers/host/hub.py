@@ -8,6 +8,8 @@ ignore what they have seen.
 
 A hub that follows another keeps what it is told for :data:`WINDOW` seconds, and gives it to
 processes that had members before and come back within that time.
+
+It is one file of more than 400 lines because the handling of every frame needs the same few tables.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from typing import Any, Final, TypeAlias
 
 from channels.layers.host import wire
 from channels.layers.host.doorway import Doorway
+from channels.layers.host.groups.questions import FEATURE, Questions
 from channels.layers.host.journal import Journal, Waits
 from channels.layers.host.members import Members
 from channels.layers.host.named import NamedChannels
@@ -77,6 +80,7 @@ class Hub:
         self._closed = False
         self._passed = 0
         self._named: NamedChannels[Peer] = NamedChannels(Journal(place.journal), self._give, count_drop)
+        self._questions = Questions(self._send, loop.call_later)
         self._handlers = self._table()
         self._open()
 
@@ -95,6 +99,8 @@ class Hub:
             wire.Flush: self._flush,
             wire.Knock: lambda peer, frame: self._answer(peer, frame.number),
             wire.Bye: lambda peer, frame: self._leave(peer),
+            wire.AskMembers: lambda peer, frame: self._questions.ask(peer, frame, self._members),
+            wire.MembersAre: self._questions.answered,
         }
 
     def _open(self) -> None:
@@ -163,6 +169,7 @@ class Hub:
                 self._answer(asker, number)
 
     def _forget(self, peer: Peer) -> None:
+        self._questions.forget(peer)
         self._members.forget(peer)
         if self._processes.get(peer.process) is peer:
             del self._processes[peer.process]
@@ -176,13 +183,15 @@ class Hub:
         before = self._processes.get(frame.process)
         if before is not None:
             self._leave(before)
-        peer.process, peer.pid = frame.process, frame.pid
+        peer.process, peer.pid, peer.features = frame.process, frame.pid, frame.features
         self._processes[frame.process] = peer
         for group in frame.groups:
             self._members.add(group, peer)
         for group, channel, capacity, expiry in frame.named:
             self._members.add_named(group, channel, peer, capacity, expiry)
-        self._send(peer, wire.encode(wire.Welcome(os.getpid(), self._missed(before, frame.groups))))
+        self._send(
+            peer, wire.encode(wire.Welcome(os.getpid(), self._missed(before, frame.groups), [FEATURE]))
+        )
         self._named.claim(peer, frame.held)
         self._replay(peer)
 

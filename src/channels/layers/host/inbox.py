@@ -91,6 +91,10 @@ class HostInbox:
             else:
                 asked.add_done_callback(lambda answer: done())
 
+    def asked(self, group: str, answer: Callable[[list[str]], None]) -> None:
+        """Answer when all that came before has taken effect."""
+        self._arrivals.add(lambda: answer(list(self._local.groups.get(group, ()))))
+
     def flushed(self) -> None:
         """Forget everything."""
         self._arrivals.add(self._memberships.flush)

@@ -19,13 +19,16 @@ from channels.exceptions import ChannelFull, InvalidChannelLayerError
 from channels.layers.base import BaseChannelLayer
 from channels.layers.host import wire
 from channels.layers.host.arrivals import Arrivals
+from channels.layers.host.groups.questions import FEATURE
 from channels.layers.host.inbox import HostInbox
 from channels.layers.host.link import Link
 from channels.layers.host.membership import Memberships
 from channels.layers.host.payload import Payloads
+from channels.layers.host.pending import Request
 from channels.layers.host.place import find_place
 from channels.layers.host.sync import HostSyncFace
 from channels.layers.local import LocalDelivery
+from channels.layers.members import ANSWER_TIMEOUT, GroupChannels
 from channels.layers.settings import require_limits, require_numbers
 from channels.typing import EventSource, Message
 
@@ -297,6 +300,44 @@ class HostChannelLayer(BaseChannelLayer):
         return link.ask(
             lambda number: wire.Member(number, group, channel, process, joins, capacity, expiry)
         ).future
+
+    async def group_channels(self, group: str, timeout: float = ANSWER_TIMEOUT) -> GroupChannels:  # noqa: ASYNC109
+        """Return the channels of ``group``, in all processes.
+
+        Args:
+            group: its name.
+            timeout: seconds that other processes have to answer.
+
+        Returns:
+            A sorted list; its ``unanswered`` is how many processes did not answer in time (a hub of an
+            earlier release counts as one): their channels are missing. Those of this process are exact.
+
+        Raises:
+            ChannelLayerUnavailable: there is no hub.
+        """
+        self.require_valid_group_name(group)
+        link = await self._connected()
+        request = self._ask_members(link, group, timeout)
+        if request is None:
+            return self._members(group, None)
+        try:
+            async with asyncio.timeout(timeout + self.timeout):
+                return self._members(group, await asyncio.wrap_future(request.future))
+        except TimeoutError:
+            raise link.silence() from None
+
+    def _ask_members(self, link: Link, group: str, seconds: float) -> Request | None:
+        if FEATURE not in link.features:
+            return None
+        return link.ask(lambda number: wire.AskMembers(number, group, seconds))
+
+    def _members(self, group: str, others: wire.Members | None) -> GroupChannels:
+        own = tuple(self.local.groups.get(group, ()))
+        return (
+            GroupChannels(own, 1)
+            if others is None
+            else GroupChannels([*own, *others.channels], others.unanswered)
+        )
 
     async def flush(self) -> None:
         """Forget every message and membership, in all processes."""

@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol, TypeAlias
 
 from channels.exceptions import ChannelLayerUnavailable
 from channels.layers.host import wire
+from channels.layers.host.groups.questions import FEATURE
 from channels.layers.host.hub import Hub
 from channels.layers.host.outbox import Make, Outbox
 from channels.layers.host.pending import Request
@@ -51,6 +52,9 @@ class Inbox(Protocol):
     def membership(self, frame: wire.Membership, done: Callable[[], None]) -> None:
         """Another process changes a membership here; ``done()`` when it has taken effect."""
 
+    def asked(self, group: str, answer: Callable[[list[str]], None]) -> None:
+        """Another process wants to know the channels that this one has in ``group``."""
+
     def flushed(self) -> None:
         """Another process has flushed the layer."""
 
@@ -79,6 +83,7 @@ class Link:
         hub: the hub, if this process carries it.
         connected: whether there is a hub that knows this process.
         known: whether there ever was.
+        features: what the hub can do beside what every release of its version does.
     """
 
     def __init__(self, place: Place, process: str, inbox: Inbox, timeout: float, max_backlog: int) -> None:
@@ -86,6 +91,7 @@ class Link:
         self.hub: Hub | None = None
         self.connected = False
         self.known = False
+        self.features: list[str] = []
         self._place = place
         self._inbox = inbox
         self._timeout = timeout
@@ -110,6 +116,8 @@ class Link:
             wire.Welcome: self._welcome,
             wire.Accepted: lambda frame: self._outbox.pending.accepted(frame.number),
             wire.Answer: self._answer,
+            wire.Members: self._members,
+            wire.WhoIsMember: self._who_is_member,
             wire.Given: self._given,
             wire.Published: self._published,
             wire.Directed: self._directed,
@@ -226,7 +234,7 @@ class Link:
         self._sock = sock
         self._reader = wire.FrameReader(wire.MAX_FRAME)
         groups, named = self._inbox.announcement()
-        hello = wire.Hello(self.process, os.getpid(), groups, named, list(self._held))
+        hello = wire.Hello(self.process, os.getpid(), groups, named, list(self._held), [FEATURE])
         self._loop.watch(sock, self._on_ready)
         self._outbox.connect(sock, wire.encode(hello))
 
@@ -247,7 +255,7 @@ class Link:
 
     def _welcome(self, frame: wire.Welcome) -> None:
         again, self.known = self.known, True
-        self._hub_pid = frame.pid
+        self._hub_pid, self.features = frame.pid, frame.features
         self.connected, self._problem, self._attempts = True, None, 0
         lost, self._lost = self._lost + frame.lost, 0
         if frame.lost:
@@ -332,6 +340,18 @@ class Link:
         request = self._outbox.pending.answered(frame.number)
         if request is not None:
             request.future.set_result(frame.error)
+
+    def _members(self, frame: wire.Members) -> None:
+        request = self._outbox.pending.answered(frame.number)
+        if request is not None:
+            request.future.set_result(frame)
+
+    def _who_is_member(self, frame: wire.WhoIsMember) -> None:
+        def answer(channels: list[str]) -> None:
+            members = wire.MembersAre(frame.token, channels)
+            self._outbox.post(lambda number: members)
+
+        self._inbox.asked(frame.group, answer)
 
     def _given(self, frame: wire.Given) -> None:
         request = self._outbox.pending.answered(frame.number)

@@ -21,6 +21,7 @@ class Peer:
         process: its identity, empty until it has said hello.
         pid: its number at the operating system.
         groups: the groups it has members in.
+        features: what it can do beside what every release does.
         lost: messages it did not get since it was cut off.
         gone_since: when its connection was closed (monotonic seconds).
     """
@@ -31,6 +32,7 @@ class Peer:
         self.pid = 0
         self.gone_since = 0.0
         self.groups: set[str] = set()
+        self.features: list[str] = []
         self.lost = 0
         self.queue = SendQueue()
         self.queue.append(wire.PREAMBLE)

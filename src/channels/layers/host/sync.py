@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from channels.layers.host import wire
 from channels.layers.host.link import Link
+from channels.layers.members import ANSWER_TIMEOUT, GroupChannels, GroupCount
 from channels.typing import Message
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class HostSyncFace:
-    """``send`` and ``group_send`` from any thread, after a fork, and from a signal handler.
+    """``send``, ``group_send`` and who is in a group, from any thread, after a fork, in signal handlers.
 
     It shares the connection of the process, so that sync and async code keep one order.
 
@@ -44,6 +45,23 @@ class HostSyncFace:
         waits_for = layer._tell_group_send(link, group, message, payload)
         if waits_for is not None:
             self._answer(link, waits_for)
+
+    def group_channels(self, group: str, timeout: float = ANSWER_TIMEOUT) -> GroupChannels:
+        """Return the channels of ``group``; see the layer's ``group_channels``."""
+        layer = self._layer
+        layer.require_valid_group_name(group)
+        link = self._connected()
+        request = layer._ask_members(link, group, timeout)
+        if request is None:
+            return layer._members(group, None)
+        try:
+            return layer._members(group, request.future.result(timeout + layer.timeout))
+        except TimeoutError:
+            raise link.silence() from None
+
+    def group_count(self, group: str, timeout: float = ANSWER_TIMEOUT) -> GroupCount:
+        """Return how many channels ``group`` has; see the layer's ``group_channels``."""
+        return self.group_channels(group, timeout).count
 
     def _connected(self) -> Link:
         link = self._layer._linked()

@@ -45,7 +45,7 @@ class Hello(Frame, tag=1):
 
     ``groups`` are those a hub has confirmed before; ``named`` the memberships of named channels
     (group, channel, capacity, expiry); ``held`` the keys of named messages it has taken and not
-    settled.
+    settled; ``features`` what it can do beside what every release of this version does.
     """
 
     process: str
@@ -53,6 +53,7 @@ class Hello(Frame, tag=1):
     groups: list[str]
     named: list[tuple[str, str, int, float]]
     held: list[str]
+    features: list[str] = []
 
 
 class Publish(Frame, tag=2):
@@ -148,11 +149,27 @@ class Knock(Frame, tag=13):
     number: int
 
 
+class AskMembers(Frame, tag=14):
+    """Wants to know the channels of a group in other processes; answered with :class:`Members`."""
+
+    number: int
+    group: str
+    seconds: float
+
+
+class MembersAre(Frame, tag=15):
+    """The answer to :class:`WhoIsMember`."""
+
+    token: int
+    channels: list[str]
+
+
 class Welcome(Frame, tag=20):
-    """The hub's answer to :class:`Hello`: who carries it, and what was lost while cut off."""
+    """The hub's answer to :class:`Hello`: who carries it, what was lost while cut off, what it can do."""
 
     pid: int
     lost: int
+    features: list[str] = []
 
 
 class Accepted(Frame, tag=21):
@@ -225,6 +242,21 @@ class Dropped(Frame, tag=29):
     amount: int
 
 
+class WhoIsMember(Frame, tag=30):
+    """Another process wants to know which channels the receiving process has in a group."""
+
+    token: int
+    group: str
+
+
+class Members(Frame, tag=31):
+    """The answer to :class:`AskMembers`: channels, and how many processes have not answered."""
+
+    number: int
+    channels: list[str]
+    unanswered: int
+
+
 ToHub: TypeAlias = (
     Hello
     | Publish
@@ -240,9 +272,21 @@ ToHub: TypeAlias = (
     | Flush
     | Knock
     | Bye
+    | AskMembers
+    | MembersAre
 )
 ToProcess: TypeAlias = (
-    Welcome | Accepted | Answer | Given | Published | Directed | Membership | Flushed | Dropped
+    Welcome
+    | Accepted
+    | Answer
+    | Given
+    | Published
+    | Directed
+    | Membership
+    | Flushed
+    | Dropped
+    | WhoIsMember
+    | Members
 )
 AnyFrame: TypeAlias = ToHub | ToProcess
 

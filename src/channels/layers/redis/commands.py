@@ -20,7 +20,7 @@ from redis.exceptions import (
 from channels import telemetry
 from channels.exceptions import InvalidChannelLayerError
 from channels.layers.redis.addresses import Place, shard_of
-from channels.layers.redis.envelope import CONTROL, MESSAGE, Envelope, Numbers
+from channels.layers.redis.envelope import MESSAGE, Envelope, Numbers
 from channels.layers.redis.errors import UNREACHABLE, RedisUnavailable, refused, unavailable
 from channels.layers.redis.link import Link
 from channels.layers.redis.security.seals import Seals
@@ -130,9 +130,7 @@ class Commands:
 
     async def publish_signal(self, topic: Topic, signal: bytes) -> int:
         """Publish a signal of the layer itself, without a number; returns how many processes got it."""
-        data = signal
-        if self._seals.binds:
-            data = self._seals.seal(topic.key, Envelope(CONTROL, self.numbers.sender, 0, "", signal))
+        data = self._seals.seal_signal(topic.key, self.numbers.sender, signal)
 
         def command(sharded: bool) -> tuple[str, bytes, bytes]:
             return ("SPUBLISH" if sharded else "PUBLISH", topic.key, data)

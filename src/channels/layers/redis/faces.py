@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import json
 import os
 import threading
+import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import NoScriptError
 
+from channels.layers.members import ANSWER_TIMEOUT, Answers, GroupChannels, GroupCount
 from channels.layers.names import is_process_local
 from channels.layers.redis.addresses import Address, shard_of
 from channels.layers.redis.clients import blocking_client, close_blocking_client
 from channels.layers.redis.envelope import MESSAGE, Envelope, Numbers
 from channels.layers.redis.errors import ANSWERS, UNREACHABLE, unavailable
+from channels.layers.redis.groups import question, read_answers
 from channels.layers.redis.queues import require_added
 from channels.layers.redis.scripts import SEND
 from channels.layers.redis.topics import Topic
@@ -71,6 +77,34 @@ class RedisSyncFace:
             self._add(channel, body)
         elif not self._publish(topic, channel, body):
             self._nobody_listens(channel, body)
+
+    def group_channels(self, group: str, timeout: float = ANSWER_TIMEOUT) -> GroupChannels:
+        """See :meth:`RedisChannelLayer.group_channels`."""
+        self._layer.require_valid_group_name(group)
+        names = self._layer.process.names
+        reply_to = names.topic("process", uuid.uuid4().hex)
+        answers = Answers()
+
+        def ask(client: _Client) -> int:
+            topic = names.topic("group", group).key
+            signal = json.dumps(question(reply_to.name)).encode()
+            return client.publish(topic, self._layer.seals.seal_signal(topic, self._numbers().sender, signal))
+
+        def listen(client: _Client) -> None:
+            with contextlib.closing(client.redis.pubsub()) as pubsub:
+                (pubsub.ssubscribe if client.sharded else pubsub.subscribe)(reply_to.key)
+                read = pubsub.get_sharded_message if client.sharded else pubsub.get_message
+                read(timeout=self._layer.addresses[0].timeout)  # it is subscribed: now nothing is missed
+                answers.expect(self._run(group, ask))
+                open_signal = functools.partial(self._layer.seals.open_signal, reply_to.key)
+                read_answers(pubsub, client.sharded, timeout, answers, open_signal)
+
+        self._run(reply_to.name, listen)
+        return answers.result(self._layer.process.members_here(group))
+
+    def group_count(self, group: str, timeout: float = ANSWER_TIMEOUT) -> GroupCount:
+        """See :meth:`RedisChannelLayer.group_count`."""
+        return self.group_channels(group, timeout).count
 
     def _nobody_listens(self, channel: str, body: bytes) -> None:
         if is_process_local(channel):

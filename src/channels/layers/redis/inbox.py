@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import logging
 from collections.abc import Callable
@@ -38,6 +39,9 @@ class Signals(Protocol):
     def on_roll_call(self, content: Any) -> None:
         """Tell the latest numbers of the topics asked for."""
 
+    def on_question(self, group: str, content: Any) -> None:
+        """Tell who of this process is in ``group``."""
+
 
 class Inbox:
     """Opens envelopes and delivers their messages.
@@ -66,7 +70,13 @@ class Inbox:
         if topic.kind == "news":
             self._signals.on_news(topic.name)
             return
-        act = {"roll-call": self._signals.on_roll_call, "process": self._signals.on_order}.get(topic.kind)
+        signals = self._signals
+        acts: dict[str, Callable[[Any], None]] = {
+            "roll-call": signals.on_roll_call,
+            "process": signals.on_order,
+            "group": functools.partial(signals.on_question, topic.name),
+        }
+        act = acts.get(topic.kind)
         try:
             if act is None:
                 raise ValueError(f"nothing of ours on {topic.kind} {topic.name}")

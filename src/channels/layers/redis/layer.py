@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Final
 from channels.exceptions import InvalidChannelLayerError, MessageTooLarge
 from channels.layers.base import BaseChannelLayer
 from channels.layers.local import LocalDelivery
+from channels.layers.members import ANSWER_TIMEOUT, GroupChannels
 from channels.layers.names import is_process_local
 from channels.layers.redis.addresses import Address, shard_of
 from channels.layers.redis.clients import async_client
@@ -33,6 +34,12 @@ from channels.typing import EventSource, Message
 
 #: Bytes a message may have. Redis cuts off a subscriber that is 32 MiB behind, or 8 MiB for a minute.
 MAX_MESSAGE_SIZE: Final = 8 * 1024 * 1024
+
+#: What is raised where channels_redis 4.3 has keys of groups, for those who read them.
+NO_GROUP_KEY: Final = (
+    "Groups have no keys in Redis here. `await layer.group_channels(group)` returns the channels of a group, "
+    "`await layer.group_count(group)` how many there are; `layer.sync` has both for sync code."
+)
 
 
 class RedisChannelLayer(BaseChannelLayer):
@@ -283,6 +290,29 @@ class RedisChannelLayer(BaseChannelLayer):
         body = self.checked(message)
         self.require_valid_group_name(group)
         await self.process.publish_to_group(group, body)
+
+    async def group_channels(self, group: str, timeout: float = ANSWER_TIMEOUT) -> GroupChannels:  # noqa: ASYNC109
+        """Return the channels of ``group``, in all processes.
+
+        Args:
+            group: its name.
+            timeout: seconds that other processes have to answer.
+
+        Returns:
+            A sorted list; its ``unanswered`` is how many processes did not answer in time: their channels are
+            missing. Those of this process are exact.
+
+        Raises:
+            RedisUnavailable: nobody could be asked.
+        """
+        self.require_valid_group_name(group)
+        return await self.process.members(group, timeout)
+
+    def _group_key(self, group: str) -> bytes:
+        raise NotImplementedError(NO_GROUP_KEY)
+
+    def _map_channel_keys_to_connection(self, *args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError(NO_GROUP_KEY)
 
     # Life
 

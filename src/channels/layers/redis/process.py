@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import json
 import time
@@ -12,11 +13,13 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Final
 
 from channels import telemetry
+from channels.layers.members import Answers, GroupChannels
 from channels.layers.names import is_process_local
 from channels.layers.redis.commands import Commands, backoff
 from channels.layers.redis.connections import Connections
 from channels.layers.redis.envelope import Envelope, Numbers
 from channels.layers.redis.errors import RedisUnavailable
+from channels.layers.redis.groups import answers_to, question, take_answer
 from channels.layers.redis.inbox import Inbox
 from channels.layers.redis.queues import Queues
 from channels.layers.redis.senders import Senders
@@ -50,6 +53,7 @@ class Process:
         self._named: dict[str, set[str]] = {}
         self._channels: dict[str, float] = {}
         self._orders: dict[str, Future[None]] = {}
+        self._answers: dict[str, Answers] = {}
         self._background: set[asyncio.Task[None]] = set()
         self._interruptions = 0
         self.senders = Senders()
@@ -241,6 +245,35 @@ class Process:
     async def _tell(self, topic: Topic, content: object) -> int:
         return await self.commands().publish_signal(topic, json.dumps(content).encode())
 
+    # Who is in a group
+
+    def members_here(self, group: str) -> list[str]:
+        """Return the channels that this process has in ``group``."""
+        return [*self._layer.local.groups.get(group, ()), *self._named.get(group, ())]
+
+    async def members(self, group: str, seconds: float) -> GroupChannels:
+        """Ask every process with members; an answer that comes later than ``seconds`` is missing."""
+        await self.listen()
+        asked = question(self._topic.name)
+        answers = self._answers[asked["number"]] = Answers()
+        try:
+            answers.expect(await self._tell(self.names.topic("group", group), asked))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await asyncio.wrap_future(answers.done)
+            return answers.result(self.members_here(group))
+        finally:
+            del self._answers[asked["number"]]
+
+    def on_question(self, group: str, content: Any) -> None:
+        """See :class:`~channels.layers.redis.inbox.Signals`."""
+        reply_to = self.names.topic("process", content["for"])
+        self._start(self._tell_all(reply_to, list(answers_to(content, self.members_here(group)))))
+
+    async def _tell_all(self, topic: Topic, contents: list[Any]) -> None:
+        for content in contents:
+            await self._tell(topic, content)
+
     # What arrives
 
     def on_news(self, channel: str) -> None:
@@ -259,6 +292,8 @@ class Process:
             done = self._orders.get(content["number"])
             if done is not None and not done.done():
                 done.set_result(None)
+        elif content["do"] == "members":
+            take_answer(self._answers, content)
         elif self._layer.is_own(content["channel"]):
             self._start(self._obey(content))
 

@@ -56,17 +56,23 @@ class Seals:
         self._accepts_old = not self._keys or old != "refuse"
         self._key = self._keys[0] if self._keys and old != "send" else None
 
-    @property
-    def binds(self) -> bool:
-        """Whether what is sent ends in a code."""
-        return self._key is not None
-
     def seal(self, topic: bytes, envelope: Envelope) -> bytes:
         """Return the envelope as it travels on ``topic``."""
         if self._key is None:
             return seal(*envelope)
         data = seal(*envelope._replace(kind=envelope.kind + _WITH_CODE))
         return data + _code(self._key, _TOPIC, topic, data)
+
+    def seal_signal(self, topic: bytes, sender: bytes, signal: bytes) -> bytes:
+        """Return a signal of the layer itself as it travels on ``topic``."""
+        if self._key is None:
+            return signal
+        return self.seal(topic, Envelope(CONTROL, sender, 0, "", signal))
+
+    def open_signal(self, topic: bytes, data: bytes) -> bytes:
+        """Return the signal that came in on ``topic``; raises NotAuthentic as :meth:`open`."""
+        envelope = self.open(topic, data)
+        return data if envelope is None else envelope.body
 
     def open(self, topic: bytes, data: bytes) -> Envelope | None:
         """Return the envelope that came in on ``topic``, or None if it is none.
