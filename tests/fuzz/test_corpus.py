@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tomllib
+from importlib import metadata
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -19,6 +21,14 @@ def test_what_once_differed(data: bytes) -> None:
     """Under both sets of limits: which one the fuzzer took depends on every byte."""
     for limits in (differential.SMALL, differential.DEFAULT):
         assert differential.difference(data, limits=limits)[0] == ""
+
+
+def test_the_engine_is_the_one_that_was_compared() -> None:
+    """Before another version: ``make fuzz MINUTES=120`` with it, then here and in pyproject.toml."""
+    assert metadata.version("zttp") == "0.0.35"
+    pyproject = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
+    (wanted,) = [line for line in pyproject["project"]["dependencies"] if line.startswith("zttp")]
+    assert wanted.startswith("zttp>=0.0.35,<0.0.36;")
 
 
 def test_a_short_run(tmp_path: Path) -> None:
