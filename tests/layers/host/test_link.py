@@ -16,6 +16,7 @@ import pytest
 from channels.exceptions import ChannelLayerUnavailable, InvalidChannelLayerError
 from channels.layers.host import link as module
 from channels.layers.host import wire
+from channels.layers.host.groups.questions import FEATURE
 from channels.layers.host.link import Link
 from channels.layers.host.place import Place
 from tests.layers.host.processes import in_forked_child
@@ -153,7 +154,7 @@ def test_it_says_who_it_is_and_what_it_wants(make, inbox, place):
     hub = Hub(place)
     inbox.groups, inbox.named = ["g"], [("g", "work", 1, 60.0)]
     make()
-    assert hub.welcome() == wire.Hello("me", os.getpid(), ["g"], [("g", "work", 1, 60.0)], [])
+    assert hub.welcome() == wire.Hello("me", os.getpid(), ["g"], [("g", "work", 1, 60.0)], [], [FEATURE])
     hub.close()
 
 
