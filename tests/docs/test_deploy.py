@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from channels.server.cli import build_parser
+from channels.server.config import Config
+from channels.server.processes.deadline import stop_limit
 from channels.server.sockets import parse_endpoint
 from channels.server.trust import TrustedProxies
 from tests import programs
@@ -61,7 +63,11 @@ def test_the_service_takes_the_socket_by_its_name() -> None:
     name = found["socket"]["Socket"]["FileDescriptorName"]
     assert f"-e systemd:name={name} " in found["service"]["Service"]["ExecStart"]
     assert found["socket"]["Socket"]["ListenStream"] in PAGE.partition("```nginx")[2]
-    assert float(found["service"]["Service"]["TimeoutStopSec"]) >= 20
+    config = Config(app=print)
+    limit = stop_limit(config.drain_timeout, config.lifespan_shutdown_timeout)
+    assert limit is not None
+    assert float(found["service"]["Service"]["TimeoutStopSec"]) > limit
+    assert f"{limit:.0f} seconds" in PAGE
 
 
 def test_the_probes_ask_the_health_port() -> None:

@@ -18,8 +18,6 @@ from channels.server.cli import (
     worker_command,
 )
 from channels.server.config import Config
-from channels.server.drain import LAST_MOMENT
-from channels.server.process import GRACE
 from channels.server.reload import Reloader
 from channels.server.supervisor import Supervisor
 
@@ -112,12 +110,12 @@ def test_one_process_serves_itself() -> None:
 
 
 def test_many_processes_have_a_supervisor() -> None:
-    built = supervisor("--workers", "3", "--drain-timeout", "2", "--lifespan-timeout", "3")
+    built = supervisor("--workers", "3", "--drain-timeout", "2", "--lifespan-shutdown-timeout", "3")
     assert type(built) is Supervisor
-    assert (built.drain_limit, built.start_limit) == (2 + 3 + 2 * LAST_MOMENT + GRACE, 120.0)
+    assert (built.drain_limit, built.start_limit) == (2 + 3 + 10, 120.0)
 
 
-@pytest.mark.parametrize("flag", ["--drain-timeout", "--lifespan-timeout"])
+@pytest.mark.parametrize("flag", ["--drain-timeout", "--lifespan-shutdown-timeout"])
 def test_without_limits_nobody_is_killed(flag: str) -> None:
     built = supervisor("--workers", "1", flag, "-1", "--worker-start-timeout", "-1")
     assert built is not None

@@ -96,10 +96,10 @@ async def test_a_shutdown_that_takes_too_long(caplog: pytest.LogCaptureFixture) 
         await asyncio.sleep(LONG)
 
     before = telemetry.counters["server.lifespan_timeout"]
-    lifespan = Lifespan(app, "auto", 0.05)
+    lifespan = Lifespan(app, "auto", LONG, 0.05)
     await lifespan.startup()
     await lifespan.shutdown()
-    assert "--lifespan-timeout" in caplog.text
+    assert "--lifespan-shutdown-timeout" in caplog.text
     assert telemetry.counters["server.lifespan_timeout"] == before + 1
 
 

@@ -19,8 +19,7 @@ from typing import Any, NoReturn
 
 from channels.server.access import FORMATS
 from channels.server.config import Config
-from channels.server.drain import LAST_MOMENT
-from channels.server.process import GRACE
+from channels.server.processes.deadline import stop_limit
 from channels.server.reload import Reloader
 from channels.server.supervisor import Supervisor
 from channels.tracebacks import place_of
@@ -191,13 +190,15 @@ def build_supervisor(
     Returns:
         None if this process is to serve itself.
     """
-    limits = (options.drain_timeout, options.lifespan_timeout)
-    endless = any(limit is None or limit < 0 for limit in limits)
+    drain, shutdown = (
+        None if limit is None or limit < 0 else limit
+        for limit in (options.drain_timeout, options.lifespan_shutdown_timeout)
+    )
     start = options.worker_start_timeout
     more: dict[str, Any] = {
         "backlog": options.backlog,
         # A worker keeps these limits itself; what is killed is one that does not.
-        "drain_limit": None if endless else sum(limits) + 2 * LAST_MOMENT + GRACE,
+        "drain_limit": stop_limit(drain, shutdown),
         "start_limit": None if start < 0 else start,
         "health": None if options.health_port is None else (options.health_bind, options.health_port),
     }

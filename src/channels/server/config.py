@@ -318,7 +318,10 @@ class Config:
     drain_idle_timeout: float | None = seconds(
         1.0, "How long an idle connection may still send one request when the server stops."
     )
-    lifespan_timeout: float | None = seconds(60.0, "How long lifespan startup or shutdown may take.")
+    lifespan_timeout: float | None = seconds(60.0, "How long lifespan startup may take.")
+    lifespan_shutdown_timeout: float | None = seconds(
+        10.0, "How long lifespan shutdown may take, after --drain-timeout."
+    )
     loop_held_limit: float | None = seconds(
         5.0, "How long one piece of code may hold the event loop before the log says where it is."
     )

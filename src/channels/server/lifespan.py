@@ -12,6 +12,10 @@ from channels.typing import ASGIApp, Message, Scope
 logger = logging.getLogger("channels.server")
 
 
+#: Seconds that a lifespan gets to end once it was cancelled.
+_CANCEL_LIMIT = 2.0
+
+
 class LifespanFailed(Exception):
     """The application could not start; the text says what it said about it."""
 
@@ -23,7 +27,8 @@ class Lifespan:
         app: the application.
         mode: "auto" takes any error before startup is complete as "not supported", "on"
             as a failure, "off" never asks.
-        timeout: seconds that startup and shutdown may take each; None for no limit.
+        timeout: seconds that startup may take; None for no limit.
+        shutdown_timeout: likewise of shutdown.
 
     Attributes:
         state: what the application left for its requests; None if it has no lifespan.
@@ -31,11 +36,14 @@ class Lifespan:
     See the ASGI lifespan protocol, version 2.0.
     """
 
-    def __init__(self, app: ASGIApp, mode: str, timeout: float | None) -> None:
+    def __init__(
+        self, app: ASGIApp, mode: str, timeout: float | None, shutdown_timeout: float | None = 10.0
+    ) -> None:
         self.state: dict[str, Any] | None = None
         self._app = app
         self._mode = mode
         self._timeout = timeout
+        self._shutdown_timeout = shutdown_timeout
         self._state: dict[str, Any] = {}
         self._events: asyncio.Queue[Message] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
@@ -57,7 +65,10 @@ class Lifespan:
         }
         self._task = asyncio.ensure_future(self._run(scope))
         try:
-            answer = await self._ask("startup")
+            answer = await self._ask("startup", self._timeout)
+        except asyncio.CancelledError:  # the server is told to stop
+            await self._cancel()
+            raise
         except TimeoutError:
             await self._cancel()
             raise LifespanFailed(
@@ -76,10 +87,11 @@ class Lifespan:
         if self.state is None or self._task is None or self._task.done():
             return
         try:
-            answer = await self._ask("shutdown")
+            answer = await self._ask("shutdown", self._shutdown_timeout)
         except TimeoutError:
             logger.error(
-                "Shutdown of the application did not end within %s s (--lifespan-timeout).", self._timeout
+                "Shutdown of the application did not end within %s s (--lifespan-shutdown-timeout).",
+                self._shutdown_timeout,
             )
         else:
             if answer["type"] == "lifespan.shutdown.failed":
@@ -88,12 +100,12 @@ class Lifespan:
                 )
         await self._cancel()
 
-    async def _ask(self, what: str) -> Message:
+    async def _ask(self, what: str, limit: float | None) -> Message:
         """Send an event and wait for what the application makes of it."""
         self._answer = asyncio.get_running_loop().create_future()
         self._events.put_nowait({"type": f"lifespan.{what}"})
         try:
-            return await asyncio.wait_for(self._answer, self._timeout)
+            return await asyncio.wait_for(self._answer, limit)
         except TimeoutError:
             telemetry.count("server.lifespan_timeout", phase=what)
             raise
@@ -102,7 +114,8 @@ class Lifespan:
         """End the application's task; one that ended by itself is left alone."""
         if self._task is not None:
             self._task.cancel()
-            await asyncio.wait([self._task], timeout=self._timeout)
+            if not (await asyncio.wait([self._task], timeout=_CANCEL_LIMIT))[0]:
+                logger.error("The application's lifespan ignores its cancellation and is left behind.")
 
     async def _run(self, scope: Scope) -> None:
         try:

@@ -25,6 +25,7 @@ from channels.server.heap import settled
 from channels.server.lifespan import Lifespan
 from channels.server.loop_watchdog import LoopWatchdog
 from channels.server.loops import count_tasks
+from channels.server.processes.deadline import StopDeadline, stop_limit
 from channels.server.runtime import Runtime
 from channels.server.seat import Seat
 from channels.server.sockets import (
@@ -63,7 +64,9 @@ class Server:
         self.probe: Server | None = None
         if seat is None and config.health_port is not None:
             self.probe = Server(probe_config(config.health_bind, config.health_port, self._obstacle))
-        self._lifespan = Lifespan(config.app, config.lifespan, config.lifespan_timeout)
+        self._lifespan = Lifespan(
+            config.app, config.lifespan, config.lifespan_timeout, config.lifespan_shutdown_timeout
+        )
         self._protocols = ("h2", "http/1.1") if config.http2 else ("http/1.1",)
         self._listeners: list[asyncio.AbstractServer | Acceptors | Doorway] = []
         self._sockets: list[socket.socket] = []
@@ -167,11 +170,14 @@ class Server:
 
         Args:
             ready: called once it listens.
-            signals: stop on SIGINT and SIGTERM, at once on the second; only in the main thread.
+            signals: stop on SIGINT and SIGTERM, at once on the second; only in the main thread. Whatever
+                holds the event loop, the process ends within ``drain_timeout`` and
+                ``lifespan_shutdown_timeout`` and 10 seconds.
                 Under a supervisor, do what it says.
         """
         with self._commanded() if signals else contextlib.nullcontext():
-            await self.start()
+            if not await self._start_unless_stopped():
+                return
             try:
                 with settled():
                     self._tell_ready()
@@ -182,6 +188,23 @@ class Server:
                 if self._seat is None:
                     systemd.notify(STOPPING="1", STATUS="Draining.")
                 await self.stop()
+
+    async def _start_unless_stopped(self) -> bool:
+        """Start; returns False if it is told to stop meanwhile: nothing is left running then."""
+        starting = asyncio.ensure_future(self.start())
+        stop = asyncio.ensure_future(self._stop_asked.wait())
+        try:
+            await asyncio.wait([starting, stop], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stop.cancel()
+            if not starting.done():
+                starting.cancel()
+                await asyncio.wait([starting])
+        if starting.cancelled():
+            logger.info("The start was given up: the server is told to stop.")
+            return False
+        starting.result()
+        return True
 
     def _tell_ready(self) -> None:
         if self._seat is not None:
@@ -196,13 +219,17 @@ class Server:
                 yield
             return
         loop = asyncio.get_running_loop()
+        deadline = StopDeadline(stop_limit(self.config.drain_timeout, self.config.lifespan_shutdown_timeout))
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self.ask_to_stop)
+            # In place of the loop's, which does nothing: a loop reads the numbers of signals from a pipe.
+            signal.signal(number, deadline.on_signal)
         try:
             yield
         finally:
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.remove_signal_handler(number)
+            deadline.cancel()
 
     def ask_to_stop(self) -> None:
         """Make :meth:`serve` stop; asked a second time, it does not wait for anybody any more."""
