@@ -32,7 +32,7 @@ _BELIEVED: dict[str, Any] = {
 class BaseDaphneTestingInstance:
     """A server for an application, as a context manager.
 
-    Its clients may leave out the Host header.
+    Its clients may leave out the Host header, and say a root path (``Daphne-Root-Path``).
 
     Args:
         xff: believe X-Forwarded-For, -Port and -Proto.

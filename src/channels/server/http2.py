@@ -1,7 +1,7 @@
 """HTTP/2 on one connection: the engine's events to streams, many at a time.
 
 It begins in three ways: agreed on in TLS (ALPN), known before (the first bytes are
-HTTP/2's preface), or asked for by an HTTP/1.1 request (Upgrade: h2c).
+HTTP/2's preface), or, where that is allowed, asked for by an HTTP/1.1 request (Upgrade: h2c).
 """
 
 from __future__ import annotations
