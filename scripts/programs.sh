@@ -12,6 +12,7 @@ need curl curl
 need h2load nghttp2-client
 need nginx nginx-light
 need haproxy haproxy
+need caddy caddy
 [ -n "$missing" ] || exit 0
 
 if ! command -v apt-get >/dev/null 2>&1; then
@@ -34,3 +35,7 @@ log=$(mktemp)
     echo "apt-get could not install:$missing. Tests that need them are skipped (with CI=true they fail)."
 }
 rm -f "$log"
+# Debian starts what it installs. The tests start their own, on ports of their own.
+for service in nginx haproxy caddy; do
+    case $missing in *" $service"*) $as_root systemctl disable --now "$service" >/dev/null 2>&1 || true ;; esac
+done

@@ -86,9 +86,24 @@ def haproxy(folder: Path, upstream: Path, pair: Pair, *changes: tuple[str, str])
 
 
 @contextmanager
-def _running(command: list[str], port: int, log: Path) -> Iterator[None]:
+def caddy(folder: Path, upstream: Path, pair: Pair, *changes: tuple[str, str]) -> Iterator[int]:
+    """Run Caddy before a Unix socket; yields its port. It shall not ask anybody for certificates."""
+    port, config = free_port(), folder / "Caddyfile"
+    own = ("example.org {", f"https://localhost:{port} {{\n    tls {pair.certificate} {pair.key}")
+    site = replaced(snippet("caddy"), own, ("127.0.0.1:8000", f"unix/{upstream}"), *changes)
+    config.write_text(f"{{\n    admin off\n    auto_https off\n}}\n{site}")
+    home = {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
+    command = [require("caddy"), "run", "--adapter", "caddyfile", "--config", str(config)]
+    with _running(command, port, folder / "caddy.out", home):
+        yield port
+
+
+@contextmanager
+def _running(
+    command: list[str], port: int, log: Path, environment: dict[str, str] | None = None
+) -> Iterator[None]:
     with log.open("ab") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output)
+        process = subprocess.Popen(command, stdout=output, stderr=output, env=environment)
     try:
         wait_until_listening(process, port, log)
         yield
@@ -98,9 +113,13 @@ def _running(command: list[str], port: int, log: Path) -> Iterator[None]:
 
 def has_known_version(name: str) -> bool:
     """Whether this is the version of Debian 12, by which the tables were written; others may refuse more."""
-    options, version = {"nginx": ("-v", "nginx/1.22."), "haproxy": ("-v", "version 2.6.")}[name]
-    told = subprocess.run([require(name), options], capture_output=True, text=True, check=True, timeout=20)
+    option, version = {
+        "nginx": ("-v", "nginx/1.22."),
+        "haproxy": ("-v", "version 2.6."),
+        "caddy": ("version", "2.6."),
+    }[name]
+    told = subprocess.run([require(name), option], capture_output=True, text=True, check=True, timeout=20)
     return version in told.stdout + told.stderr
 
 
-PROXIES = {"nginx": nginx, "haproxy": haproxy}
+PROXIES = {"nginx": nginx, "haproxy": haproxy, "caddy": caddy}
