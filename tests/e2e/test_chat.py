@@ -210,6 +210,81 @@ def test_the_last_line_stays_in_sight(chat: Chat, ada: Chrome) -> None:
     assert ada.execute_script("return document.querySelector('#log').scrollTop") == 0
 
 
+def test_a_person_comes_in_and_leaves_once_however_many_windows(chat: Chat, ada: Chrome, ben: Chrome) -> None:
+    for window, name in ((ada, "ada"), (ben, "ben")):
+        join(window, chat, name)
+    enter(ada, chat)
+    enter(ben, chat)
+    wait_for_line(ada, "ben came in")
+    first = ben.current_window_handle
+    ben.switch_to.new_window("tab")
+    enter(ben, chat)
+    say(ben, "from the second")
+    wait_for_line(ada, "benfrom the second")
+    ben.close()
+    ben.switch_to.window(first)
+    say(ben, "from the first")
+    wait_for_line(ada, "benfrom the first")
+    ben.get(chat.url)
+    wait_for_line(ada, "ben left")
+    assert [line for line in lines(ada) if line in ("ben came in", "ben left")] == ["ben came in", "ben left"]
+
+
+def test_a_note_stays_where_it_appeared(chat: Chat, ada: Chrome) -> None:
+    """Until the room is full: then the oldest lines leave by the top."""
+    where = "return document.querySelector('#log li').getBoundingClientRect().top"
+    join(ada, chat, "ada")
+    enter(ada, chat)
+    wait_for_line(ada, "ada came in")
+    before = ada.execute_script(where)
+    for number in range(3):
+        say(ada, f"line {number}")
+    wait_for_line(ada, "adaline 2")
+    assert ada.execute_script(where) == before
+    chat.stop()
+    wait_for_status(ada, "Connection lost")
+    assert ada.execute_script(where) == before
+
+
+CONTRAST = """
+const light = (colour) => {
+  const [r, g, b] = colour.match(/[\\d.]+/g).map((part) => part / 255)
+    .map((part) => (part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+};
+const ratio = (one, two) => {
+  const [low, high] = [light(one), light(two)].sort((a, b) => a - b);
+  return (high + 0.05) / (low + 0.05);
+};
+const around = (element) => {
+  const colour = getComputedStyle(element).backgroundColor;
+  return colour === "rgba(0, 0, 0, 0)" ? around(element.parentElement) : colour;
+};
+return [...document.querySelectorAll("input:not([type=hidden])")].map((input) => {
+  const style = getComputedStyle(input);
+  return {
+    border: Math.min(ratio(style.borderTopColor, style.backgroundColor),
+                     ratio(style.borderTopColor, around(input.parentElement))),
+    placeholder: ratio(getComputedStyle(input, "::placeholder").color, style.backgroundColor),
+  };
+});
+"""
+
+
+@pytest.mark.parametrize("night", [False, True], ids=["day", "night"])
+def test_inputs_can_be_seen(night: bool, chat: Chat, ada: Chrome) -> None:
+    """WCAG 2.2: borders of 3:1 (1.4.11), placeholders of 4.5:1 (1.4.3)."""
+    join(ada, chat, "ada")
+    dark(ada, night)
+    for page in ("/", "/room/lobby/", "/login/"):
+        ada.get(chat.url + page)
+        inputs = ada.execute_script(CONTRAST)
+        assert inputs, page
+        for found in inputs:
+            assert found["border"] >= 3, page
+            assert found["placeholder"] >= 4.5, page
+
+
 def picture_each_size(window: Chrome, path: Path) -> None:
     for name, size, night in (("desk", DESKTOP, False), ("phone", PHONE, False), ("night", PHONE, True)):
         resize(window, size)

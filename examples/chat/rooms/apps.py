@@ -7,3 +7,4 @@ class RoomsConfig(AppConfig):
     """Rooms, their pages and their WebSocket."""
 
     name = "rooms"
+    default_auto_field = "django.db.models.BigAutoField"

@@ -2,7 +2,9 @@
 
 from typing import Any
 
+from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
+from rooms.models import Visit
 
 LONGEST_MESSAGE = 1000  # characters
 LOGIN_NEEDED = 4401  # a close code of ours; the page offers the login when it sees it
@@ -16,6 +18,7 @@ class ChatConsumer(AsyncJsonWebsocketConsumer):
     """
 
     group: str | None = None
+    visit: Visit | None = None
 
     async def connect(self) -> None:
         """Enter the room; somebody without a name is told to log in."""
@@ -24,15 +27,19 @@ class ChatConsumer(AsyncJsonWebsocketConsumer):
         if not self.name:
             await self.close(LOGIN_NEEDED, "log in first")
             return
-        self.group = f"room.{self.scope['url_route']['kwargs']['slug']}"
+        room = self.scope["url_route"]["kwargs"]["slug"]
+        self.group = f"room.{room}"
         await self.channel_layer.group_add(self.group, self.channel_name)
-        await self.tell("note", "came in")
+        self.visit, first = await database_sync_to_async(Visit.begin)(room, self.scope["user"])
+        if first:  # of the person's pages: a second window is nobody new
+            await self.tell("note", "came in")
 
     async def disconnect(self, code: int) -> None:
         """Leave the room; the others are told."""
         if self.group is not None:
             await self.channel_layer.group_discard(self.group, self.channel_name)
-            await self.tell("note", "left")
+            if self.visit is not None and await database_sync_to_async(self.visit.end)():
+                await self.tell("note", "left")
 
     async def receive_json(self, content: Any, **kwargs: Any) -> None:
         """Say something; what is empty or not text is not passed on."""
