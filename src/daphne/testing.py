@@ -130,6 +130,7 @@ def config_of(instance: BaseDaphneTestingInstance) -> Config:
         application=instance.get_application(),
         endpoints=build_endpoint_description_strings(host=instance.host, port=0),
         require_host=False,
+        drain_timeout=0.0,  # a test that ends waits for no client
         # A recorder would record the lifespan's scope and wait for messages that no test gave it.
         lifespan="off",
         **_BELIEVED,

@@ -26,7 +26,7 @@ def test_it_serves_and_ends(loop: str) -> None:
         assert server.statistics()["requests"] == 1
     server.stop()
     server.settle()
-    assert threading.active_count() == before
+    assert threading.active_count() <= before
 
 
 def test_what_keeps_it_from_starting_is_raised_here() -> None:

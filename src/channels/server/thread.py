@@ -28,7 +28,8 @@ class ServerThread:
         app: the ASGI application.
         host: where to listen.
         port: 0 for one that is free.
-        options: any other field of :class:`channels.server.config.Config`.
+        options: any other field of :class:`channels.server.config.Config`. Where nothing is said,
+            connections are cut when it stops (``drain_timeout`` is 0); applications are told, as ever.
 
     Attributes:
         host: as given.
@@ -36,8 +37,8 @@ class ServerThread:
     """
 
     def __init__(self, app: ASGIApp, host: str = "localhost", port: int = 0, **options: Any) -> None:
-        # A test that ends has no client left whose next request would be worth waiting for.
-        options = {"drain_idle_timeout": 0.0, **options}
+        # A test that ends has no client left that would be worth waiting for.
+        options = {"drain_timeout": 0.0, "drain_idle_timeout": 0.0, **options}
         config = Config(app=app, endpoints=tuple(endpoint_strings(host, port)), **options)
         self._set_up(config, host, port)
 
@@ -83,7 +84,7 @@ class ServerThread:
             raise self._error
 
     def stop(self) -> None:
-        """Stop gracefully; returns when the thread has ended. Harmless if it does not run."""
+        """Stop as ``drain_timeout`` says; returns when the thread has ended. Harmless if it does not run."""
         if self._thread is None or not self._thread.is_alive() or self._loop is None or self._server is None:
             return
         self._loop.call_soon_threadsafe(self._server.ask_to_stop)

@@ -126,7 +126,7 @@ class ChannelsLiveServerTestCase(TransactionTestCase):
         cls.enterClassContext(_closed_connections())
         wraps = cls.serve_static and settings.STATIC_URL
         application = make_application(static_wrapper=cls.static_wrapper if wraps else None)
-        server = cls.enterClassContext(ServerThread(application, host=cls.host, drain_timeout=5))
+        server = cls.enterClassContext(ServerThread(application, host=cls.host))
         cls._port = server.port
 
 
