@@ -32,10 +32,12 @@ from channels.dispatch import (
 )
 from channels.dispatch import get_handler_name as get_handler_name  # noqa: PLC0414
 from channels.exceptions import StopConsumer
+from channels.layers.base import BaseChannelLayer
 from channels.layers.manager import get_channel_layer as get_channel_layer  # noqa: PLC0414
 from channels.lazy import peek
 from channels.middleware import Maker
 from channels.private import PrivateField
+from channels.scope import ConnectionScope
 from channels.threads.lanes import begin, end
 from channels.threads.sending import SyncSend
 from channels.typing import ConsumerApp, Message, Receive, Scope, Send
@@ -66,14 +68,14 @@ class AsyncConsumer:
     _sync: ClassVar[bool] = False
     channel_layer_alias: str = DEFAULT_CHANNEL_LAYER
 
-    scope: Scope
-    channel_layer: Any
+    scope: ConnectionScope
+    channel_layer: BaseChannelLayer
     channel_name: str
     base_send: Any
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection, from its first message to StopConsumer."""
-        self.scope = scope
+        self.scope = cast("ConnectionScope", scope)
         self.channel_layer = get_channel_layer(self.channel_layer_alias)
         connection = begin(scope)
         mailbox = Mailbox()
@@ -143,7 +145,7 @@ class AsyncConsumer:
         return application
 
 
-class _Dispatch(DatabaseSyncToAsync[..., None]):
+class _Dispatch(DatabaseSyncToAsync[["SyncConsumer", Message], None]):
     """A handler that is a visit to a thread as a whole."""
 
     async def __call__(self, *args: Any, **kwargs: Any) -> None:
@@ -217,7 +219,7 @@ async def listen_to_layer(consumer: AsyncConsumer, mailbox: Mailbox) -> None:
 
 def leave_layer(consumer: AsyncConsumer) -> None:
     """End the channel, so that nothing of this connection is left in the layer."""
-    layer = consumer.channel_layer
+    layer: Any = consumer.channel_layer
     detach = getattr(layer, "detach", None)
     if "channel_name" not in consumer.__dict__ or detach is None:
         return

@@ -16,10 +16,10 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
-from typing import Any, ParamSpec, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeAlias, TypeVar, overload
 
 from asgiref.current_thread_executor import CurrentThreadExecutor
 from asgiref.sync import AsyncToSync, SyncToAsync, sync_to_async
@@ -36,7 +36,9 @@ from channels.threads.visit import Visit
 logger = logging.getLogger("channels.db")
 
 _P = ParamSpec("_P")
+_Q = ParamSpec("_Q")
 _R = TypeVar("_R")
+_Owner = TypeVar("_Owner")
 _Reference: TypeAlias = "weakref.ReferenceType[BaseDatabaseWrapper]"
 
 # By thread, not by its ident: that is used again as soon as the thread has ended.
@@ -70,6 +72,19 @@ class DatabaseSyncToAsync(SyncToAsync[_P, _R]):
     threads: in order among the calls of this connection, in the same thread while one
     handler lasts, and not behind what other connections wait for.
     """
+
+    if TYPE_CHECKING:  # asgiref's type keeps the ``self`` of a method among its parameters
+
+        @overload
+        def __get__(self, parent: None, objtype: type[Any]) -> Self: ...
+        @overload
+        def __get__(
+            self: DatabaseSyncToAsync[Concatenate[_Owner, _Q], _R],
+            parent: _Owner,
+            objtype: type[Any] | None = None,
+        ) -> Callable[_Q, Coroutine[Any, Any, _R]]: ...
+        def __get__(self, parent: Any, objtype: Any = None) -> Any:
+            """Return the method of an object, without its ``self``."""
 
     async def __call__(self, *args: _P.args, **kwargs: _P.kwargs) -> _R:
         """Make the call in a thread; returns or raises what it does."""

@@ -109,7 +109,7 @@ class JsonWebsocketConsumer(WebsocketConsumer):
         """Decode a frame for ``receive_json``; raises ValueError for one without text."""
         call_plain(self, self.receive_json, self.decode_json(messages.json_text(text_data)), **kwargs)
 
-    def receive_json(self, content: Any, **kwargs: Any) -> None:
+    def receive_json(self, content: Any, *args: Any, **kwargs: Any) -> None:
         """Handle decoded content; override it."""
 
     def send_json(self, content: Any, close: bool | int = False) -> None:
@@ -215,7 +215,7 @@ class AsyncJsonWebsocketConsumer(AsyncWebsocketConsumer):
         """Decode a frame for ``receive_json``; raises ValueError for one without text."""
         await self.receive_json(await self.decode_json(messages.json_text(text_data)), **kwargs)
 
-    async def receive_json(self, content: Any, **kwargs: Any) -> None:
+    async def receive_json(self, content: Any, *args: Any, **kwargs: Any) -> None:
         """Handle decoded content; override it."""
 
     async def send_json(self, content: Any, close: bool | int = False) -> None:

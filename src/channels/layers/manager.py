@@ -11,6 +11,7 @@ from django.utils.module_loading import import_string
 
 from channels import DEFAULT_CHANNEL_LAYER
 from channels.exceptions import InvalidChannelLayerError
+from channels.layers.base import BaseChannelLayer
 
 
 class ChannelLayerManager:
@@ -98,8 +99,11 @@ class ChannelLayerManager:
 channel_layers = ChannelLayerManager()
 
 
-def get_channel_layer(alias: str = DEFAULT_CHANNEL_LAYER) -> Any:
+def get_channel_layer(alias: str = DEFAULT_CHANNEL_LAYER) -> BaseChannelLayer | Any:
     """Return the layer configured under ``alias``, or None if there is none.
+
+    Type checkers see the contract of layers. That it may be None is left to you: a project that uses
+    groups has a layer.
 
     Raises:
         InvalidChannelLayerError: the setting is there but cannot be used.
