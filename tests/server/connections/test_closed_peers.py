@@ -20,7 +20,20 @@ from channels.server.connections.closed_peers import SPARE
 from channels.server.thread import ServerThread
 from channels.typing import Message, Receive, Scope, Send
 from tests.server.certificates import make_pair
-from tests.server.helpers import GET, LONG, UPGRADE, Recorder, close_frame, frame, opened, serve
+from tests.server.helpers import (
+    GET,
+    LONG,
+    UPGRADE,
+    Recorder,
+    Running,
+    close_frame,
+    eventually,
+    frame,
+    opened,
+    serve,
+)
+from tests.server.http2_client import CONNECT, h2_client
+from tests.server.http2_client import POST as POST_2
 
 #: Seconds within which a close has to be noticed.
 SOON = 2.0
@@ -316,4 +329,67 @@ async def test_many_messages_before_a_close_wait_unparsed() -> None:
         texts = [(await run.receive())["text"] for _ in range(1000)]
         assert texts == [str(number) for number in range(1000)]
         assert await run.receive() == {"type": "websocket.disconnect", "code": 1001, "reason": "bye"}
+        run.end()
+
+
+# HTTP/2
+
+
+async def until_gone(running: Running) -> None:
+    async with asyncio.timeout(SOON):
+        while running.runtime.connections:
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.usefixtures("both_engines")
+async def test_streams_whose_bodies_are_not_taken() -> None:
+    app = Recorder()
+    async with serve(app, request_buffer_size=1000) as running, h2_client(running) as client:
+        for _ in range(3):
+            stream = await client.request(POST_2, end=False)
+            await client.send(stream, bytes(10_000))
+        runs = [await app.next() for _ in range(3)]
+        client.writer.close()
+        await until_gone(running)
+        for run in runs:
+            parts = []
+            while (message := await run.receive())["type"] == "http.request":
+                parts.append(message["body"])
+            assert sum(map(len, parts)) == 10_000
+            run.end()
+
+
+@pytest.mark.usefixtures("both_engines")
+async def test_a_consumer_that_is_behind_over_http2() -> None:
+    app = Recorder()
+    async with serve(app, websocket_queue_size=4) as running, h2_client(running) as client:
+        stream = await client.request(CONNECT, end=False)
+        run = await app.next()
+        await run.accept()
+        await client.send(stream, b"".join(frame(b"%d" % number) for number in range(500)))
+        client.writer.close()
+        await until_gone(running)
+        texts = []
+        while (message := await run.receive())["type"] == "websocket.receive":
+            texts.append(message["text"])
+        assert texts == [str(number) for number in range(500)]
+        run.end()
+
+
+async def test_a_peer_that_reads_nothing_and_closes() -> None:
+    app = Recorder()
+    async with serve(app) as running, h2_client(running) as client:
+        client.h2.update_settings({4: 2**31 - 1})
+        client.h2.increment_flow_control_window(2**30)
+        await client.request()
+        run = await app.next()
+        await run.send({"type": "http.response.start", "status": 200})
+        sending = asyncio.ensure_future(
+            run.send({"type": "http.response.body", "body": bytes(8_000_000), "more_body": True})
+        )
+        await eventually(lambda: next(iter(running.runtime.connections)).congested)
+        client.writer.transport.abort()
+        await until_gone(running)
+        await sending
+        assert [(await run.receive())["type"] for _ in range(2)] == ["http.request", "http.disconnect"]
         run.end()
