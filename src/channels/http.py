@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import functools
 import io
 import os
 from collections.abc import Callable, Iterator
@@ -29,6 +28,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, set_script_prefix
 from django.utils.module_loading import import_string
 
 from channels.logs import escaped
+from channels.private import PrivateField
 from channels.threads.lanes import current_lane, door, leave_thread, serving
 from channels.threads.visit import Visit, current_visit
 from channels.typing import Message, Receive, Scope, Send
@@ -57,17 +57,14 @@ class ASGIHandler(DjangoHandler):
     middleware is instantiated once, and a second time when the first async view is called.
     """
 
-    _is_async = False
-    _routes: _Routes | None = None
-
     def __init__(self) -> None:
-        self._sync_capable = all(map(_can_be_sync, settings.MIDDLEWARE))
+        _sync_capable.set(self, all(map(_can_be_sync, settings.MIDDLEWARE)))
         super().__init__()
 
     def load_middleware(self, is_async: bool = False) -> None:
         """Build the chain of middleware: a sync one if possible, as most pages need that."""
-        self._is_async = is_async and not self._sync_capable
-        super().load_middleware(is_async=self._is_async)
+        _is_async.set(self, is_async and not _sync_capable.get(self))
+        super().load_middleware(is_async=_is_async.get(self))
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one HTTP request; raises ValueError for a scope of another type."""
@@ -76,7 +73,7 @@ class ASGIHandler(DjangoHandler):
 
     async def handle(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve a request in the event loop or in a thread, as its view demands."""
-        if self._is_async or self._leads_to_async_view(scope):
+        if _is_async.get(self) or leads_to_async_view(self, scope):
             await super().handle(scope, receive, send)
             return
         try:
@@ -86,39 +83,16 @@ class ASGIHandler(DjangoHandler):
         page = _Page(self, scope, body_file, send)
         try:
             if await page.visit(page.make):
-                await self._stream(page, receive)
+                await stream(self, page, receive)
         finally:
             body_file.close()
             leave_thread()
 
-    async def _stream(self, page: _Page, receive: Receive) -> None:
-        """Send a response whose content is an iterator, until its end or the client's."""
-        listener = asyncio.ensure_future(self.listen_for_disconnect(receive))
-        sender = asyncio.ensure_future(page.stream())
-        try:
-            await asyncio.wait((listener, sender), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (sender, listener):
-                task.cancel()
-            await asyncio.wait((listener, sender))
-            # Whatever becomes of us, the response is closed.
-            await asyncio.shield(page.visit(page.close))
-        if not sender.cancelled():
-            sender.result()
-
     async def get_response_async(self, request: Any) -> Any:
         """Return the response to a request whose view runs in the event loop."""
-        if self._is_async:
+        if _is_async.get(self):
             return await super().get_response_async(request)
-        return await self._async_twin.get_response_async(request)
-
-    @functools.cached_property
-    def _async_twin(self) -> ASGIHandler:
-        """This handler with the async chain of middleware."""
-        twin = copy.copy(self)
-        twin._sync_capable = False
-        twin.load_middleware(is_async=True)
-        return twin
+        return await async_twin(self).get_response_async(request)
 
     async def read_body(self, receive: Any) -> Any:
         """Read the whole body, so that no thread waits for a slow client.
@@ -133,16 +107,51 @@ class ASGIHandler(DjangoHandler):
             return io.BytesIO(message.get("body", b""))
         return await super().read_body(_again(message, receive))
 
-    def _leads_to_async_view(self, scope: Scope) -> bool:
-        """Whether the view is async, as far as the path tells.
 
-        A wrong guess costs time, no more: either chain of middleware runs views of both kinds.
-        """
-        resolver = get_resolver(None)
-        routes = self._routes
-        if routes is None or routes.resolver is not resolver:
-            routes = self._routes = _Routes(resolver)
-        return routes.some_are_async and routes.is_async(scope)
+#: Whether the chain of middleware is the async one, and whether it can be the sync one.
+_is_async: PrivateField[bool] = PrivateField("async", False)
+_sync_capable: PrivateField[bool] = PrivateField("sync capable", True)
+_twin: PrivateField[ASGIHandler | None] = PrivateField("twin", None)
+
+
+async def stream(handler: ASGIHandler, page: _Page, receive: Receive) -> None:
+    """Send a response whose content is an iterator, until its end or the client's."""
+    listener = asyncio.ensure_future(handler.listen_for_disconnect(receive))
+    sender = asyncio.ensure_future(page.stream())
+    try:
+        await asyncio.wait((listener, sender), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in (sender, listener):
+            task.cancel()
+        await asyncio.wait((listener, sender))
+        # Whatever becomes of us, the response is closed.
+        await asyncio.shield(page.visit(page.close))
+    if not sender.cancelled():
+        sender.result()
+
+
+def async_twin(handler: ASGIHandler) -> ASGIHandler:
+    """Return this handler with the async chain of middleware."""
+    twin = _twin.get(handler)
+    if twin is None:
+        twin = copy.copy(handler)
+        _sync_capable.set(twin, False)
+        twin.load_middleware(is_async=True)
+        _twin.set(handler, twin)
+    return twin
+
+
+def leads_to_async_view(handler: ASGIHandler, scope: Scope) -> bool:
+    """Whether the view is async, as far as the path tells.
+
+    A wrong guess costs time, no more: either chain of middleware runs views of both kinds.
+    """
+    resolver = get_resolver(None)
+    routes = _routes.get(handler)
+    if routes is None or routes.resolver is not resolver:
+        routes = _Routes(resolver)
+        _routes.set(handler, routes)
+    return routes.some_are_async and routes.is_async(scope)
 
 
 class _Routes:
@@ -160,6 +169,9 @@ class _Routes:
         except Exception:  # Resolver404, or whatever a converter of paths does in the wrong place
             return False
         return iscoroutinefunction(match.func)
+
+
+_routes: PrivateField[_Routes | None] = PrivateField("routes", None)
 
 
 def _views(resolver: URLResolver) -> Iterator[Any]:

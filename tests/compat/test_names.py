@@ -19,6 +19,8 @@ from typing import Any
 import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.sessions.backends.signed_cookies import SessionStore
+from django.core.handlers.asgi import ASGIHandler as DjangoHandler
+from django.http import HttpResponse, StreamingHttpResponse
 from django.test import override_settings
 from django.urls import path
 
@@ -41,17 +43,20 @@ NEW = {
     "daphne.cli.CommandLineInterface": {"prog"},
     "daphne.server.Server": {"abort_reason", "config", "stop"},
 }
+#: Django's, of which users subclass ours.
+HANDLER = "channels.http.ASGIHandler"
 #: Names that machinery had once, on one class or another: none of them comes back.
 FORMER = """
-_acknowledge _action_logger _add_static_arguments _announce _answer _application _call _call_handler _cancel
-_close_timeout _compile _compiled _compiled_table _config _describe _dispatch _dispatches_itself _django
-_drain _endpoints _enter _expect _fitting _give_up _inbox _is_plain _keep_listening _keywords _leave_layer
-_listen_to_layer _listen_to_server _listening _lock _loop _mailbox _make_application _make_server _messages
-_netloc _not_found _on_what _open_access_log _passes_broadcasts_on _play _record _report _result _routes
-_run _run_application _run_once _save_and_send _sent _serve _serve_static_over_wsgi _server _server_keywords
-_session _set_cookie _set_up_logging _setup _signals _start _state _stopping _table _take _task _thread
-_tick _to_save _try_each _unacknowledged _urlconf _wait_handled _worker answered describe handler inbox
-layer mailbox options passes remedy seat state table thread whole
+_acknowledge _action_logger _add_static_arguments _announce _answer _application _async_twin _call
+_call_handler _cancel _close_timeout _compile _compiled _compiled_table _config _describe _dispatch
+_dispatches_itself _django _drain _endpoints _enter _expect _fitting _give_up _inbox _is_async _is_plain
+_keep_listening _keywords _leads_to_async_view _leave_layer _listen_to_layer _listen_to_server _listening
+_lock _loop _mailbox _make_application _make_server _messages _netloc _not_found _on_what _open_access_log
+_passes_broadcasts_on _play _record _report _result _routes _run _run_application _run_once _save_and_send
+_sent _serve _serve_static_over_wsgi _server _server_keywords _session _set_cookie _set_up_logging _setup
+_signals _start _state _stopping _stream _sync_capable _table _take _task _thread _tick _to_save _try_each
+_unacknowledged _urlconf _wait_handled _worker answered describe handler inbox layer mailbox options passes
+remedy seat state table thread whole
 """.split()  # noqa: SIM905
 
 
@@ -61,7 +66,8 @@ def new_names(dotted: str) -> set[str]:
 
 def free_names(dotted: str) -> list[str]:
     """Names that a subclass may use as it likes: the original's class has none of them."""
-    return sorted({*FORMER, *new_names(dotted)} - set(TABLE["classes"][dotted]))
+    known = attributes_of(DjangoHandler) if dotted == HANDLER else TABLE["classes"][dotted]
+    return sorted({*FORMER, *new_names(dotted)} - set(known))
 
 
 def never(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -113,6 +119,33 @@ def test_no_class_has_a_name_that_the_original_lacks() -> None:
         if names:
             extra[dotted] = names
     assert extra == {}
+
+
+def test_the_handler_of_pages_has_no_name_that_djangos_lacks() -> None:
+    ours, djangos = find(HANDLER), DjangoHandler
+    extra = attributes_of(ours, ours()) - attributes_of(djangos, djangos())
+    assert {name for name in extra if name.isidentifier()} == set()
+
+
+async def test_the_handler_of_pages(own: Callable[..., Any]) -> None:
+    handler = own(HANDLER)()
+    for view in (sync_page, async_page, streamed_page):
+        with override_settings(ROOT_URLCONF=(path("page/", view),)):
+            http = HttpCommunicator(handler, "GET", "/page/")
+            response = await http.get_response(timeout=TIMEOUT)
+            assert (response["status"], response["body"]) == (200, b"page")
+
+
+def sync_page(request: Any) -> HttpResponse:
+    return HttpResponse(b"page")
+
+
+async def async_page(request: Any) -> HttpResponse:
+    return HttpResponse(b"page")
+
+
+def streamed_page(request: Any) -> StreamingHttpResponse:
+    return StreamingHttpResponse(iter([b"pa", b"ge"]))
 
 
 #: Modules and functions of the standard library and of Twisted that the originals happen to import, and
