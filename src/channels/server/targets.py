@@ -19,7 +19,9 @@ _border = re.compile("([&;])").split
 
 def path_of(target: bytes) -> str:
     """Return a target without its query string, quotation marks escaped; a target holds no control bytes."""
-    return target.partition(b"?")[0].decode("ascii", "replace").replace('"', "%22")
+    path = target[: target.index(b"?")] if b"?" in target else target
+    text = path.decode("ascii", "replace")
+    return text.replace('"', "%22") if '"' in text else text
 
 
 def shown(target: str, config: Config) -> str:
