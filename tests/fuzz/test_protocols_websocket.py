@@ -4,7 +4,8 @@ import struct
 import zlib
 from itertools import pairwise
 
-from hypothesis import given
+import pytest
+from hypothesis import example, given
 from hypothesis import strategies as st
 from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Opcode
@@ -19,6 +20,7 @@ from channels.protocols.websocket import (
     accept_handshake,
     encode_message,
 )
+from channels.protocols.websocket_handshake import is_token
 from tests.fuzz.budget import quick
 
 LIMITS = WebSocketLimits(max_message_size=300, max_frame_size=None)
@@ -200,6 +202,7 @@ GOOD = [
 
 @quick
 @given(handshake_headers, st.booleans())
+@example([(b"sec-websocket-protocol", b"dGhlIHNhbXBsZSBub25jZQ==")], True)
 def test_a_handshake_is_accepted_or_rejected(headers, good):
     request = RequestReceived(1, "GET", b"/", [*(GOOD if good else ()), *headers], "1.1", True)
     try:
@@ -207,4 +210,9 @@ def test_a_handshake_is_accepted_or_rejected(headers, good):
     except HandshakeRejected:
         return
     assert len(set(handshake.subprotocols)) == len(handshake.subprotocols)
-    handshake.accept_headers(handshake.subprotocols[0] if handshake.subprotocols else None, [])
+    for chosen in (None, *handshake.subprotocols):
+        if chosen is None or is_token(chosen):
+            handshake.accept_headers(chosen, [])
+        else:  # offered by some clients all the same, and never given back
+            with pytest.raises(ValueError, match="no subprotocol"):
+                handshake.accept_headers(chosen, [])
