@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import sys
 import threading
 import time
@@ -28,6 +27,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
 from channels import telemetry
+from channels.platforms import after_fork_in_child
 from channels.threads.lanes import current_lane, door, is_new_here, pool
 from channels.threads.pool import Lane, Work
 from channels.threads.together import Together
@@ -416,7 +416,7 @@ _lookups = Together(
     watch=lambda: door().look_after(),
     ahead=_look_ahead,
 )
-os.register_at_fork(after_in_child=_lookups.reset)
+after_fork_in_child(_lookups.reset)
 connection_created.connect(_remember, dispatch_uid="channels.db", weak=False)
 pool.tidy, pool.is_untidy, pool.farewell = _tidy, _is_untidy, _close_all
 pool.begins, pool.needs_thread, pool.abandon = _note_references, _needs_thread, _abandon

@@ -17,6 +17,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from channels.platforms import HAS_WORKERS
 from channels.server.access import FORMATS
 from channels.server.config import Config
 from channels.server.processes.deadline import stop_limit
@@ -202,6 +203,8 @@ def build_supervisor(
         "start_limit": None if start < 0 else start,
         "health": None if options.health_port is None else (options.health_bind, options.health_port),
     }
+    if (options.reload or options.workers) and not HAS_WORKERS:
+        raise SystemExit("This system has not what --workers and --reload need. Leave them out.")
     if options.reload:
         return Reloader(worker_command(args), endpoints, folders=options.reload_dirs, **more)
     if options.workers:

@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import resource
+
+try:
+    import resource
+except ImportError:  # Windows: no such limit
+    resource = None  # type: ignore[assignment]
 
 #: Descriptors that connections never take: the last ones, so that accept() itself always finds one.
 MARGIN = 16
@@ -18,6 +22,8 @@ _SMALLEST_RESERVE, _LARGEST_RESERVE = 64, 1024
 
 def descriptor_limit() -> int | None:
     """Return how many files this process may open; None for no limit."""
+    if resource is None:
+        return None
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return None if soft == resource.RLIM_INFINITY else soft
 
@@ -27,6 +33,8 @@ def raise_descriptor_limit() -> None:
 
     Systems keep the soft limit at 1,024 for those; ours waits with epoll or kqueue.
     """
+    if resource is None:
+        return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         # macOS says "unlimited" and does not mean it.

@@ -9,6 +9,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from channels.platforms import is_unix
 from channels.server.config import Config
 from channels.server.sockets import Endpoint, describe, parse_endpoint
 from channels.server.tls import secured
@@ -47,7 +48,7 @@ def dangers(config: Config, open_paths: Sequence[str]) -> list[str]:
 
 def open_to_everybody(sock: socket.socket) -> str | None:
     """Return the path of a Unix socket that every user of the machine may connect to; None for any other."""
-    if sock.family != socket.AF_UNIX or not (path := os.fsdecode(sock.getsockname())):
+    if not is_unix(sock) or not (path := os.fsdecode(sock.getsockname())):
         return None
     try:
         # In Linux's namespace of abstract names there are no permissions at all.

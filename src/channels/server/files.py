@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 PIECE = 65_536
 #: Reads what is in memory and nothing else, so that the loop does not wait for a disk (Linux only).
 _NOWAIT = getattr(os, "RWF_NOWAIT", None)
+#: How files are opened, with what a system has of it: without waiting, not inherited, as they are.
+_OPEN = os.O_RDONLY
+for _name in ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):
+    _OPEN |= getattr(os, _name, 0)
 
 
 @dataclass(slots=True)
@@ -71,7 +75,7 @@ def _by_path(message: Message) -> Iterator[FilePart]:
             f"'path' of http.response.pathsend is absolute, got {path!r}. Use os.path.abspath()."
         )
     # Without O_NONBLOCK, opening a named pipe would wait for somebody to write to it.
-    fileno = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    fileno = os.open(path, _OPEN)
     try:
         yield FilePart(fileno, 0, _size(fileno, path))
     finally:
@@ -145,4 +149,13 @@ async def _read(part: FilePart) -> bytes:
         with contextlib.suppress(OSError):  # not in memory, or a file system that cannot tell
             return bytes(memoryview(buffer)[: os.preadv(part.fileno, [buffer], part.offset, _NOWAIT)])
     loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(None, os.pread, part.fileno, size, part.offset)
+    return await loop.run_in_executor(None, _pread, part.fileno, size, part.offset)
+
+
+def _read_at(fileno: int, size: int, offset: int) -> bytes:
+    os.lseek(fileno, offset, os.SEEK_SET)
+    return os.read(fileno, size)
+
+
+#: Windows reads at a place only after going there: the descriptor's own place moves with it.
+_pread = getattr(os, "pread", _read_at)

@@ -10,6 +10,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from channels import telemetry
+from channels.platforms import HAS_SENDFILE
 from channels.protocols.events import (
     BodyEnded,
     BodyReceived,
@@ -339,7 +340,7 @@ class HTTP1Handler:
 
     async def send_file(self, part: FilePart) -> None:
         """Have the kernel copy a file to a socket in clear text; read and write it where it cannot."""
-        if self.tls is not None or part.count <= PIECE:
+        if self.tls is not None or part.count <= PIECE or not HAS_SENDFILE:
             await pump(self, part)
             return
         behind = self._engine.begin_data(part.count)

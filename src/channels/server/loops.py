@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import sys
 from typing import Any
 
 from channels.server.config import ConfigError
@@ -29,6 +30,8 @@ def new_event_loop(name: str) -> asyncio.AbstractEventLoop:
                 ) from None
         else:
             return loop
+    if sys.platform == "win32":  # its usual loop cannot wait for sockets that are not its own
+        return asyncio.SelectorEventLoop()
     return asyncio.new_event_loop()
 
 

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+from channels.platforms import UNIX, is_unix
 from channels.server.systemd import passed_descriptors
 
 Address = list[Any]
@@ -293,6 +294,8 @@ def _bind_tcp(family: int, address: tuple[Any, ...], backlog: int) -> socket.soc
 
 
 def _open_unix(endpoint: Endpoint, backlog: int) -> list[socket.socket]:
+    if UNIX is None:
+        raise OSError(errno.EAFNOSUPPORT, "this system has no Unix sockets; use -b and -p")
     _remove_stale(endpoint.path)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
@@ -368,6 +371,6 @@ def address_pair(name: Any) -> Address | None:
 
 def remove_unix_socket(sock: socket.socket) -> None:
     """Remove the file of a Unix socket of ours; harmless for any other."""
-    if sock.family == socket.AF_UNIX:
+    if is_unix(sock):
         with contextlib.suppress(OSError):
             os.unlink(sock.getsockname())

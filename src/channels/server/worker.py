@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from channels.logs import enable_loggers
+from channels.platforms import forget_signal, is_unix, on_signal
 from channels.server import systemd
 from channels.server.acceptors import Acceptors
 from channels.server.config import Config
@@ -154,7 +155,7 @@ class Server:
             return door
         connect = functools.partial(Connection, runtime)
         more: dict[str, Any] = {"backlog": self.config.backlog}
-        if sock.family == socket.AF_UNIX:
+        if is_unix(sock):
             if sys.version_info >= (3, 13):
                 # The file belongs to whoever opened the socket, and outlives this process.
                 more["cleanup_socket"] = False
@@ -221,14 +222,12 @@ class Server:
         loop = asyncio.get_running_loop()
         deadline = StopDeadline(stop_limit(self.config.drain_timeout, self.config.lifespan_shutdown_timeout))
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self.ask_to_stop)
-            # In place of the loop's, which does nothing: a loop reads the numbers of signals from a pipe.
-            signal.signal(number, deadline.on_signal)
+            on_signal(loop, number, self.ask_to_stop, deadline.on_signal)
         try:
             yield
         finally:
             for number in (signal.SIGINT, signal.SIGTERM):
-                loop.remove_signal_handler(number)
+                forget_signal(loop, number)
             deadline.cancel()
 
     def ask_to_stop(self) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import os
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from types import TracebackType
@@ -13,6 +12,7 @@ from typing import Any, Final, ParamSpec, TypeVar, cast
 from asgiref.sync import AsyncToSync, SyncToAsync
 
 from channels import conf
+from channels.platforms import after_fork_in_child
 from channels.threads.door import Door, door_of
 from channels.threads.pool import Lane, Pool
 from channels.typing import PUSH_EXTENSION, Scope
@@ -24,7 +24,7 @@ FAREWELL: Final = 5.0
 
 #: The threads of this process.
 pool = Pool(conf.threads)
-os.register_at_fork(after_in_child=pool.reset)
+after_fork_in_child(pool.reset)
 atexit.register(pool.stop, FAREWELL)
 
 _suspended = 0

@@ -30,6 +30,7 @@ from channels.layers.host.sync import HostSyncFace
 from channels.layers.local import LocalDelivery
 from channels.layers.members import ANSWER_TIMEOUT, GroupChannels
 from channels.layers.settings import require_limits, require_numbers
+from channels.platforms import after_fork_in_child
 from channels.typing import EventSource, Message
 
 #: The part of a channel's name that says which process it belongs to.
@@ -418,4 +419,4 @@ def _after_fork_in_child() -> None:
         layer._after_fork_in_child()
 
 
-os.register_at_fork(after_in_child=_after_fork_in_child)
+after_fork_in_child(_after_fork_in_child)

@@ -7,7 +7,6 @@ hub listens) and ``journal`` (named messages that nobody has taken yet).
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import socket
@@ -19,6 +18,12 @@ from pathlib import Path
 from typing import Final
 
 from channels.exceptions import InvalidChannelLayerError
+from channels.platforms import UNIX
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 #: Bytes in the path of a Unix socket, the terminating zero included, on the systems we know.
 MAX_SOCKET_PATH: Final = 104 if sys.platform == "darwin" else 108
@@ -164,6 +169,12 @@ def find_place(path: str | os.PathLike[str] | None, project: str | None) -> Plac
             and they would not meet.)
         project: what processes must have in common to meet; None for the project's ``BASE_DIR``.
     """
+    if fcntl is None or UNIX is None:
+        raise InvalidChannelLayerError(
+            "The host layer needs Unix sockets and flock(2), which this system has not. Set BACKEND "
+            "(CHANNEL_LAYERS) to 'channels_redis.core.RedisChannelLayer', or for one process to "
+            "'channels.layers.InMemoryChannelLayer'."
+        )
     if path is not None:
         return Place(Path(path).absolute())
     root = Path(tempfile.gettempdir()) / f"fairway-{os.geteuid()}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-import os
 import uuid
 import weakref
 from collections.abc import Mapping
@@ -30,6 +29,7 @@ from channels.layers.redis.servers import servers_at
 from channels.layers.serializers import registry
 from channels.layers.settings import require_limits, require_numbers
 from channels.layers.values import require_message
+from channels.platforms import after_fork_in_child
 from channels.typing import EventSource, Message
 
 #: Bytes a message may have. Redis cuts off a subscriber that is 32 MiB behind, or 8 MiB for a minute.
@@ -391,5 +391,4 @@ def _after_fork_in_child() -> None:
         layer._begin()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
+after_fork_in_child(_after_fork_in_child)

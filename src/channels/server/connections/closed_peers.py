@@ -8,13 +8,17 @@ close comes behind all that was sent: of a connection that stays unread, some is
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import select
 import struct
-import termios
 from collections.abc import Iterable, Iterator
 from typing import Protocol
+
+try:
+    import fcntl
+    import termios
+except ImportError:  # Windows, whose loop tells of a close when the connection is read again
+    fcntl = termios = None  # type: ignore[assignment]
 
 logger = logging.getLogger("channels.server")
 
@@ -93,6 +97,8 @@ class ClosedPeers:
 
 def _closed(numbers: Iterable[int]) -> Iterator[tuple[int, bool]]:
     """Return the sockets whose peers have closed, and whether they have both ways."""
+    if not hasattr(select, "poll"):
+        return
     poll = select.poll()
     for number in numbers:
         poll.register(number, _CLOSED)
@@ -101,6 +107,8 @@ def _closed(numbers: Iterable[int]) -> Iterator[tuple[int, bool]]:
 
 
 def unread_bytes(fileno: int) -> int:
-    """Return how many bytes wait in the kernel to be read from a socket."""
+    """Return how many bytes wait in the kernel to be read from a socket; 0 where it cannot be asked."""
+    if fcntl is None:
+        return 0
     (number,) = struct.unpack("i", fcntl.ioctl(fileno, termios.FIONREAD, b"\0\0\0\0"))
     return int(number)
