@@ -161,6 +161,13 @@ async def half_open(port: int) -> str:
     return f"{held:,} held"
 
 
+async def nobody(port: int) -> str:
+    """Does nothing: what others wait for without any attack."""
+    with contextlib.suppress(asyncio.CancelledError):
+        await asyncio.sleep(600)
+    return "none"
+
+
 ATTACKS: dict[str, Callable[[int], Awaitable[str]]] = {
     "slow readers": slow_reader,
     "slow senders": slow_sender,
@@ -168,6 +175,7 @@ ATTACKS: dict[str, Callable[[int], Awaitable[str]]] = {
     "zip bomb": zip_bomb,
     "flood of small messages": flood,
     "half-open connections": half_open,
+    "nobody": nobody,
 }
 
 

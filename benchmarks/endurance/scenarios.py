@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+from . import frames
 from .clients import Requests, masked, open_sockets
 from .server import Subject, running
 
@@ -67,6 +68,43 @@ async def hostile(seconds: int) -> Rows:
         async with running(*options) as server:
             rows[name] = await _attacked(server, name, seconds)
     return rows
+
+
+async def messageless(seconds: int) -> Rows:
+    """Four peers at a time that send frames without a message: others are served, and do not wait long."""
+    rows: Rows = {}
+    for engines in (("uvloop", "zttp", "native"), ("asyncio", "h11", "h2")):
+        options = [
+            part
+            for pair in zip(("--loop", "--http1-engine", "--http2-engine"), engines, strict=True)
+            for part in pair
+        ]
+        for name in ("nobody", *frames.KINDS):
+            async with running(*options) as server:
+                rows[f"{name} ({', '.join(engines)})"] = await _flooded(server, name, seconds)
+    return rows
+
+
+async def _flooded(server: Subject, name: str, seconds: int) -> str:
+    """Others are a hundred requests a second."""
+    load = Requests(server.port, 100)
+    command = (sys.executable, "-m", "benchmarks.endurance.attacks", name, str(server.port))
+    attack = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    await load.run(seconds)
+    if attack.returncode is None:
+        attack.terminate()
+    said, _ = await attack.communicate()
+    held = await server.held()
+    return "; ".join(
+        [
+            f"others: {len(load.latencies)} of {load.sent} requests ({load.percentiles()})",
+            f"the server worked at a time p99 {1e3 * held[len(held) * 99 // 100]:.1f}, at most "
+            f"{1e3 * held[-1]:.1f} ms",
+            f"memory at most {max(server.memory):.0f} MiB",
+            f"the attack: {said.decode().strip()}",
+            f"counted: {_interesting(await server.counters())}",
+        ]
+    )
 
 
 async def halfopen(seconds: int) -> Rows:
@@ -129,4 +167,10 @@ def _interesting(counters: dict[str, int]) -> str:
     return ", ".join(f"{name} {value:,}" for name, value in told.items()) or "nothing"
 
 
-SCENARIOS = {"idle": (idle, 60), "roll": (roll, 20), "hostile": (hostile, 12), "halfopen": (halfopen, 15)}
+SCENARIOS = {
+    "idle": (idle, 60),
+    "roll": (roll, 20),
+    "hostile": (hostile, 12),
+    "frames": (messageless, 5),
+    "halfopen": (halfopen, 15),
+}

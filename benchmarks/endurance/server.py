@@ -12,6 +12,7 @@ import tempfile
 import urllib.request
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 from benchmarks.servers import free_port
 
@@ -45,9 +46,15 @@ class Subject:
 
     async def counters(self) -> dict[str, int]:
         """Its telemetry; with several workers, that of one."""
-        url = f"http://127.0.0.1:{self.port}/counters"
-        text = await asyncio.to_thread(lambda: urllib.request.urlopen(url, timeout=30).read())
-        return dict(json.loads(text))
+        return dict(await self._ask("counters"))
+
+    async def held(self) -> list[float]:
+        """How long it has worked at a time, the shortest first, in seconds; see the application."""
+        return list(await self._ask("held"))
+
+    async def _ask(self, path: str) -> Any:
+        url = f"http://127.0.0.1:{self.port}/{path}"
+        return json.loads(await asyncio.to_thread(lambda: urllib.request.urlopen(url, timeout=30).read()))
 
     async def _watch(self) -> None:
         while True:

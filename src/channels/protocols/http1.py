@@ -33,8 +33,7 @@ from channels.protocols.underscores import has_underscores, without_underscores
 # enough for a body in chunks of one byte, too little for a flood of extensions.
 _CHUNK_OVERHEAD = 16_384
 _CHUNK_OVERHEAD_PER_BYTE = 16
-# The least that a chunk takes beside its bytes is 5; with those of a usual size it is a few more.
-_CHUNK_FRAMING = 6
+_CHUNK_FRAMING = 5  # bytes: the least that a chunk takes beside its own
 _SMALL_CHUNK = 64  # bytes: a smaller one costs more than it brings
 # How much of a body in chunks is read at once, in bytes, and how much where so many lines end in it that its
 # chunks must be small.

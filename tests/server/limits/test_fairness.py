@@ -5,16 +5,20 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmarks.endurance.frames import KINDS, PEERS, Kind
+from channels.server.config import Config
 from channels.server.thread import ServerThread
 from channels.typing import Receive, Scope, Send
+from tests.server.certificates import make_pair
 from tests.server.helpers import GET, LONG, echo
 
 #: What others may wait for four peers, in seconds of the server's own time.
@@ -66,7 +70,7 @@ def fill(peer: socket.socket, unit: bytes, size: int = _FLOOD) -> None:
     """Write until the kernel takes no more."""
     peer.setblocking(False)
     data = unit * (size // len(unit))
-    with contextlib.suppress(BlockingIOError):
+    with contextlib.suppress(BlockingIOError, ssl.SSLWantWriteError):
         while data:
             data = data[peer.send(data) :]
 
@@ -81,17 +85,48 @@ def test_others_do_not_wait_for_four_peers(name: str, loop: str, http1: str, htt
         connected(server, PEERS) as peers,
         connected(server, 2) as (holder, other),
     ):
-        for peer in peers:
-            open_kind(peer, kind)
-        server.settle()
-        holder.sendall(GET.replace(b" / ", b" /hold "))
-        assert app.held.wait(LONG)
-        for peer in peers:
-            fill(peer, kind.unit)
-        other.sendall(GET.replace(b" / ", b" /other "))
-        app.go.set()
-        assert b" 200 " in other.recv(4096)
-        assert 0.0 <= app.waited < LIMIT
+        assert_others_do_not_wait(server, app, kind, peers, (holder, other))
+
+
+def assert_others_do_not_wait(
+    server: ServerThread,
+    app: Gate,
+    kind: Kind,
+    peers: list[socket.socket],
+    others: tuple[socket.socket, socket.socket],
+) -> None:
+    """The floods have arrived before the request of the other one, while the loop is held."""
+    holder, other = others
+    for peer in peers:
+        open_kind(peer, kind)
+    server.settle()
+    holder.sendall(GET.replace(b" / ", b" /hold "))
+    assert app.held.wait(LONG)
+    for peer in peers:
+        fill(peer, kind.unit)
+    other.sendall(GET.replace(b" / ", b" /other "))
+    app.go.set()
+    assert b" 200 " in other.recv(4096)
+    assert 0.0 <= app.waited < LIMIT
+
+
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+@pytest.mark.parametrize("name", ["WebSocket: pings", "HTTP/2: DATA of a byte", "HTTP/1.1: chunks of a byte"])
+def test_others_do_not_wait_over_tls(tmp_path: Path, name: str, loop: str) -> None:
+    app, kind, pair = Gate(), KINDS[name], make_pair(tmp_path)
+    context = pair.client("h2" if "HTTP/2" in name else "http/1.1")
+    config = Config(app=app, endpoints=(pair.endpoint,), loop=loop, drain_idle_timeout=0.0)
+    with (
+        ServerThread.of(config, "127.0.0.1") as server,
+        connected(server, PEERS + 2) as sockets,
+        contextlib.ExitStack() as stack,
+    ):
+        plain = pair.client("http/1.1")
+        holder, other, *peers = [
+            stack.enter_context(use.wrap_socket(sock, server_hostname="localhost"))
+            for use, sock in zip([plain, plain, *[context] * PEERS], sockets, strict=True)
+        ]
+        assert_others_do_not_wait(server, app, kind, peers, (holder, other))
 
 
 def refused(peer: socket.socket, unit: bytes) -> bytes:
