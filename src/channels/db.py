@@ -348,6 +348,8 @@ def _is_untidy(thread: threading.Thread) -> bool:
 
 def _note_references() -> None:
     """Remember how many references the connections of this thread have, before work that may open cursors."""
+    if not _opened:
+        return
     for connection in opened_by(threading.current_thread()):
         _references[connection] = sys.getrefcount(connection.connection)
 

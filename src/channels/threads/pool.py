@@ -288,16 +288,18 @@ class Pool:
 
     def _choose(self, worker: Worker) -> Lane | None:
         """Take a lane: by turns one of the worker's own and one that waits for any worker."""
-        worker.own_turn = not worker.own_turn
-        if worker.own and (worker.own_turn or not self._ready or worker.is_bound):
-            return worker.own.popleft()
+        if worker.own:
+            worker.own_turn = not worker.own_turn
+            if worker.own_turn or not self._ready or worker.is_bound:
+                return worker.own.popleft()
         if not self._ready:
             return None
-        if worker.tenant not in (None, self._ready[0]) and self._delegated(worker):
+        if worker.tenant is not None and worker.tenant is not self._ready[0] and self._delegated(worker):
             return worker.own.popleft() if worker.own else None
         lane = self._ready.popleft()
-        self._ready += worker.own  # none of them is bound: they must not wait for this lane's work
-        worker.own.clear()
+        if worker.own:  # none of them is bound: they must not wait for this lane's work
+            self._ready += worker.own
+            worker.own.clear()
         self._pin(lane, worker)
         return lane
 
