@@ -59,7 +59,13 @@ MODULES = {
         "daphne.testing",
     ],
     "Tests": ["channels.testing", "channels.testing.contracts"],
-    "Everything else": ["channels.exceptions", "channels.typing", "channels.telemetry", "channels.utils"],
+    "Everything else": [
+        "channels.exceptions",
+        "channels.typing",
+        "channels.telemetry",
+        "channels.readiness",
+        "channels.utils",
+    ],
 }
 HEADINGS = ("Args", "Attributes", "Returns", "Raises", "Yields", "Note", "Example")
 Definition = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef

@@ -14,6 +14,7 @@ from channels.exceptions import ChannelsError, ConsumerSignal, RouteNotFound
         ("MessageTooLarge", (ChannelsError,)),
         ("InvalidMessageError", (ChannelsError, TypeError, AssertionError)),
         ("RouteNotFound", (ChannelsError, ValueError)),
+        ("ThreadPoolExhausted", (ChannelsError,)),
         ("RequestAborted", (ChannelsError,)),
         ("RequestTimeout", (exceptions.RequestAborted,)),
         ("AcceptConnection", (ConsumerSignal,)),

@@ -9,6 +9,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 #: Threads for sync code, at most.
 THREADS: Final = 64
+#: Seconds that a page waits for a thread, and that every thread may be held.
+THREAD_WAIT: Final = 30.0
 #: Seconds after which a handler that still holds its thread is logged.
 SLOW_HANDLER: Final = 10.0
 #: Whose database connections an application under test uses; the first is the default.
@@ -69,6 +71,23 @@ def database_in_tests() -> str:
             'transaction of the test) or to "own" (its database code has connections of its own).'
         )
     return str(whose)
+
+
+def thread_wait() -> float:
+    """Return how many seconds a page waits for a thread (setting ``CHANNELS_THREAD_WAIT``); 30 by default.
+
+    It is also the time for which every thread may be held before the process says that it is not
+    healthy, and answers new pages with 503 at once.
+
+    Raises:
+        ImproperlyConfigured: the setting is no number of seconds above zero.
+    """
+    seconds = _get("CHANNELS_THREAD_WAIT", THREAD_WAIT)
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds <= 0:
+        raise ImproperlyConfigured(
+            f"CHANNELS_THREAD_WAIT is {seconds!r}. Set it to a number of seconds above zero, or leave it out."
+        )
+    return float(seconds)
 
 
 def _get(name: str, default: Any) -> Any:

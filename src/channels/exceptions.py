@@ -10,6 +10,7 @@
       InvalidMessageError         (TypeError, AssertionError)   a layer was given no dict
       InvalidHeadersError         (ValueError, TypeError)   headers of a response are not pairs of bytes
       RouteNotFound               (ValueError)   no route for the path of a scope
+      ThreadPoolExhausted                        no thread for sync code is to be had
       RequestAborted                             the peer went away while its request was read
       RequestTimeout              (RequestAborted) ... because it took too long
     ConsumerSignal                               control flow, never an error
@@ -82,6 +83,14 @@ class RouteNotFound(ChannelsError, ValueError):
         """The sentence that callers of 4.3 match on, then what would have matched."""
         known = ", ".join(repr(route) for route in self.routes) or "none"
         return f"No route found for path {self.path!r}. Known routes: {known}."
+
+
+class ThreadPoolExhausted(ChannelsError):
+    """No thread of the pool for sync code is to be had, and none will be soon.
+
+    Args:
+        args: the sentence for people; it names the settings.
+    """
 
 
 class RequestAborted(ChannelsError):

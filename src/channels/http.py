@@ -17,7 +17,7 @@ from contextlib import aclosing
 from typing import Any, Final
 
 import django
-from asgiref.sync import iscoroutinefunction
+from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.conf import settings
 from django.core import signals
 from django.core.exceptions import RequestAborted
@@ -27,9 +27,11 @@ from django.http import FileResponse
 from django.urls import URLPattern, URLResolver, get_resolver, set_script_prefix
 from django.utils.module_loading import import_string
 
+from channels.exceptions import ThreadPoolExhausted
 from channels.logs import escaped
 from channels.private import PrivateField
-from channels.threads.lanes import current_lane, door, leave_thread, serving
+from channels.refusal import means_busy, refuse_busy
+from channels.threads.lanes import current_lane, door, leave_thread, saturation, serving
 from channels.threads.visit import Visit, current_visit
 from channels.typing import Message, Receive, Scope, Send
 
@@ -69,7 +71,12 @@ class ASGIHandler(DjangoHandler):
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one HTTP request; raises ValueError for a scope of another type."""
         with serving(scope):
-            await super().__call__(scope, receive, send)
+            try:
+                await super().__call__(scope, receive, send)
+            except (ThreadPoolExhausted, ExceptionGroup) as error:
+                if not means_busy(error):
+                    raise
+                await refuse_busy(scope, receive, send, error)
 
     async def handle(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve a request in the event loop or in a thread, as its view demands."""
@@ -82,11 +89,19 @@ class ASGIHandler(DjangoHandler):
             return
         page = _Page(self, scope, body_file, send)
         try:
-            if await page.visit(page.make):
+            if await page.visit(page.make, saturation.admit()):
                 await stream(self, page, receive)
         finally:
             body_file.close()
             leave_thread()
+
+    async def send_response(self, response: Any, send: Any) -> None:
+        """Send a response; one that breaks off is closed, and ``request_finished`` told, as any other."""
+        try:
+            await super().send_response(response, send)
+        except Exception:
+            await sync_to_async(response.close)()
+            raise
 
     async def get_response_async(self, request: Any) -> Any:
         """Return the response to a request whose view runs in the event loop."""
@@ -203,9 +218,15 @@ class _Page:
         self._parts: Iterator[Any] | None = None
         self._response: Any = None
 
-    async def visit(self, call: Callable[[], Any]) -> Any:
-        """Have ``call`` made in the thread of this request; returns what it does."""
-        return await Visit(door(), call, self._describe).outcome(self._lane)
+    async def visit(self, call: Callable[[], Any], deadline: float = 0.0) -> Any:
+        """Have ``call`` made in the thread of this request; returns what it does.
+
+        Raises:
+            ThreadPoolExhausted: no thread was free until ``deadline``, in ``time.monotonic()``.
+        """
+        visit = Visit(door(), call, self._describe)
+        visit.deadline = deadline
+        return await visit.outcome(self._lane)
 
     def _describe(self) -> str:
         return f"In the page {self._scope['method']} {escaped(self._scope['path'])}."
@@ -260,14 +281,19 @@ class _Page:
             return
 
     def _slice(self) -> bool:
-        """Send what the response's iterator has, up to :data:`SLICE` bytes; False when it has ended."""
+        """Send what the response's iterator has, up to :data:`SLICE` bytes; False when it has ended.
+
+        It does not wait for a client that reads slowly: that is done without a thread.
+        """
         if self._parts is None:
             self._parts = iter(self._response)
+        visit = current_visit()
+        assert visit is not None
         size = 0
         for part in self._parts:
             self._post({"type": "http.response.body", "body": part, "more_body": True})
             size += len(part)
-            if size >= SLICE:
+            if size >= SLICE or visit.is_behind:
                 return True
         return False
 

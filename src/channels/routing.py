@@ -18,11 +18,11 @@ from django.urls.exceptions import Resolver404
 from django.urls.resolvers import RoutePattern
 
 from channels.consumer import AsyncConsumer
-from channels.exceptions import RouteNotFound
+from channels.exceptions import RouteNotFound, ThreadPoolExhausted
 from channels.http import get_asgi_application
 from channels.middleware import Passage, Way, enters, is_passage, walk
 from channels.private import PrivateField
-from channels.refusal import refuse
+from channels.refusal import means_busy, refuse, refuse_busy
 from channels.threads.lanes import begin, end
 from channels.typing import ASGIApp, Receive, Scope, Send
 
@@ -95,6 +95,10 @@ class ProtocolTypeRouter:
                 raise
             logger.warning("%s answered with 404. %s", scope["type"], error)
             return await refuse(scope, receive, send, 404, "Not Found")
+        except (ThreadPoolExhausted, ExceptionGroup) as error:
+            if scope["type"] != "http" or not means_busy(error):
+                raise
+            return await refuse_busy(scope, receive, send, error)
         finally:
             end(connection)
 

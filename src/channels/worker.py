@@ -17,6 +17,7 @@ from asgiref.server import StatelessServer
 from channels import telemetry
 from channels.dispatch import pushes
 from channels.private import PrivateField
+from channels.process_exit import LimitedExecutor, exit_in_time
 from channels.typing import PUSH_EXTENSION, ASGIApp, Message, Scope, Wakeup
 
 logger = logging.getLogger("django.channels.worker")
@@ -127,9 +128,11 @@ class Worker(StatelessServer):
             asyncio.run(self.arun())
         except KeyboardInterrupt:
             logger.info("Exiting due to Ctrl-C/interrupt")
+        exit_in_time(0)
 
     async def arun(self) -> None:
         """Work until SIGTERM, SIGINT or :meth:`stop`."""
+        asyncio.get_running_loop().set_default_executor(LimitedExecutor())
         checker = asyncio.ensure_future(self.application_checker())  # type: ignore[no-untyped-call]
         try:
             with signals(runner_of(self)):

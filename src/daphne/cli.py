@@ -14,6 +14,7 @@ from typing import Any, NoReturn, TextIO
 from asgiref.compatibility import guarantee_single_callable
 
 from channels.logs import enable_loggers
+from channels.process_exit import exit_in_time
 from channels.server.cli import (
     DEFAULT_HOST,
     DEFAULT_PORT,
@@ -81,12 +82,16 @@ class CommandLineInterface:
     def entrypoint(cls) -> None:
         """The console script: run with the process's arguments; an error is one line and exit code 1 or 2."""
         interface = cls()
+        code = 1
         try:
             interface.run(sys.argv[1:])
+            code = 0
         except ArgumentError as error:
             interface.parser.error(str(error))
         except (ApplicationError, ConfigError, EndpointError, ListenError) as error:
             give_up(error)
+        finally:
+            exit_in_time(code)
 
     def run(self, args: Sequence[str]) -> None:
         """Run with ``args``; returns when the server has stopped.

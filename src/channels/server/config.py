@@ -206,7 +206,8 @@ class Config:
     )
     health_path: str = option(
         "",
-        "Answer this path with 200, and with 503 from the moment the server is told to stop.",
+        "Answer this path with 200; with 503 from the moment the server is told to stop, and while no thread "
+        "is left for sync code.",
         metavar="PATH",
     )
     health_port: int | None = option(

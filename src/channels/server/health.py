@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from channels import readiness
 from channels.server.config import Config
 from channels.server.sockets import endpoint_strings
 from channels.typing import ASGIApp, Receive, Scope, Send
@@ -28,7 +29,8 @@ _HEADERS = [(b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", 
 class Health:
     """An application in front of the application: it answers one path itself.
 
-    200 while the server serves, 503 from the moment it was told to stop.
+    200 while the server serves; 503 from the moment it was told to stop, and while something in
+    this process (:mod:`channels.readiness`) says that it cannot answer, with that reason.
 
     Args:
         app: answers everything else.
@@ -46,7 +48,7 @@ class Health:
         if scope["type"] != "http" or scope["path"] != self._path:
             await self._app(scope, receive, send)
             return
-        await _answer(send, DRAINING if self._runtime.stopping else "")
+        await _answer(send, DRAINING if self._runtime.stopping else readiness.obstacle())
 
 
 class Probe:

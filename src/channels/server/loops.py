@@ -7,6 +7,7 @@ import importlib
 import sys
 from typing import Any
 
+from channels.process_exit import LimitedExecutor
 from channels.server.config import ConfigError
 from channels.typing import TASKS_CREATED
 
@@ -20,16 +21,25 @@ def new_event_loop(name: str) -> asyncio.AbstractEventLoop:
     Raises:
         ConfigError: uvloop is asked for and not installed.
     """
-    if name != "asyncio":
-        try:
-            loop: asyncio.AbstractEventLoop = importlib.import_module("uvloop").new_event_loop()
-        except ImportError:
-            if name == "uvloop":
-                raise ConfigError(
-                    "loop is 'uvloop', but uvloop is not installed: install it, or use --loop asyncio."
-                ) from None
-        else:
-            return loop
+    loop = _new_uvloop(required=name == "uvloop") if name != "asyncio" else None
+    loop = loop or _new_asyncio_loop()
+    loop.set_default_executor(LimitedExecutor())
+    return loop
+
+
+def _new_uvloop(*, required: bool) -> asyncio.AbstractEventLoop | None:
+    try:
+        loop: asyncio.AbstractEventLoop = importlib.import_module("uvloop").new_event_loop()
+    except ImportError:
+        if required:
+            raise ConfigError(
+                "loop is 'uvloop', but uvloop is not installed: install it, or use --loop asyncio."
+            ) from None
+        return None
+    return loop
+
+
+def _new_asyncio_loop() -> asyncio.AbstractEventLoop:
     if sys.platform == "win32":  # its usual loop cannot wait for sockets that are not its own
         return asyncio.SelectorEventLoop()
     return asyncio.new_event_loop()

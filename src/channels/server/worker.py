@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from channels import readiness
 from channels.logs import enable_loggers
 from channels.platforms import forget_signal, is_unix, on_signal
 from channels.server import systemd
@@ -130,7 +131,7 @@ class Server:
         """What keeps this process from taking requests."""
         if self._stop_asked.is_set() or (self._runtime is not None and self._runtime.stopping):
             return DRAINING
-        return "" if self.addresses else STARTING
+        return readiness.obstacle() if self.addresses else STARTING
 
     def _open(self, place: int) -> list[tuple[socket.socket, Credentials | None]]:
         """Listen at one endpoint, after a look at the certificate: no socket is opened that cannot serve."""

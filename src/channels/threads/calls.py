@@ -1,10 +1,18 @@
-"""A call in a thread with a Future for its result, as concurrent.futures has it."""
+"""A call in a thread with a Future for its result, as concurrent.futures has it.
+
+Django's own handler makes a list of what a sync iterator of a streamed response has, in one call.
+Where the iterator has no end, nobody but the caller's leaving can end that call: see
+:func:`stoppable`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import Future
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import CancelledError, Future
+from functools import partial
+from typing import Any, TypeVar
+
+_R = TypeVar("_R")
 
 
 class Call:
@@ -36,3 +44,40 @@ class Call:
         """Fail with ``error`` instead of being made."""
         if self.future.set_running_or_notify_cancel():
             self.future.set_exception(error)
+
+
+class Abandonable(Future[_R]):
+    """A future that knows whether its caller still waits.
+
+    Attributes:
+        abandoned: somebody has cancelled it, perhaps too late for the call not to begin.
+    """
+
+    abandoned = False
+
+    def cancel(self) -> bool:
+        """Take the call back if it has not begun; see concurrent.futures."""
+        self.abandoned = True
+        return super().cancel()
+
+
+def stoppable(call: partial[Any], future: Abandonable[Any]) -> partial[Any]:
+    """Return ``call`` so that a list of an iterator's items, if it makes one, ends once nobody waits.
+
+    Args:
+        call: what asgiref wants called: its handler of threads, whose last argument is what the
+            user, or Django, has given to ``sync_to_async``, with its arguments.
+        future: of the call.
+    """
+    inner = call.args[-1] if call.args else None
+    if not isinstance(inner, partial) or inner.func is not list or len(inner.args) != 1:
+        return call
+    listing: partial[list[Any]] = partial(list, _until_abandoned(inner.args[0], future))
+    return partial(call.func, *call.args[:-1], listing, **call.keywords)
+
+
+def _until_abandoned(items: Iterable[Any], future: Abandonable[Any]) -> Iterator[Any]:
+    for item in items:
+        if future.abandoned:
+            raise CancelledError("Nobody waits for this any more.")
+        yield item

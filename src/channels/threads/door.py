@@ -12,9 +12,12 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from channels import telemetry
+from channels import conf, telemetry
 from channels.threads.pool import STALL, Pool, Worker
+from channels.threads.saturation import Saturation, label_of
 
+#: Seconds until the next look at a queue for which no thread is to be had.
+FULL = 0.05
 logger = logging.getLogger("channels.threads")
 _here = threading.local()
 
@@ -33,14 +36,22 @@ class Door:
         loop: the loop.
         pool: the pool whose queue and handlers are watched from here.
         slow: called for the number of seconds after which a handler is logged; None: never.
+        saturation: what is to happen when every thread is held; None for one of its own.
     """
 
-    __slots__ = ("_news", "_patience", "_pool", "_relief", "_rung", "_slow", "_watch", "loop")
+    __slots__ = ("_news", "_patience", "_pool", "_relief", "_rung", "_saturation", "_slow", "_watch", "loop")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, pool: Pool, slow: Callable[[], float | None]) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        pool: Pool,
+        slow: Callable[[], float | None],
+        saturation: Saturation | None = None,
+    ) -> None:
         self.loop = loop
         self._pool = pool
         self._slow = slow
+        self._saturation = saturation or Saturation(pool, conf.thread_wait)
         self._news: deque[Visitor] = deque()
         self._rung = False
         self._relief: asyncio.TimerHandle | None = None
@@ -78,20 +89,25 @@ class Door:
                 self._relief = self.loop.call_later(STALL, self._relieve)
         if self._watch is None:
             self._patience = self._slow()
-            self._watch = self.loop.call_later(self._patience or 60.0, self._look)
+            self._watch = self.loop.call_later(self._patience or self._saturation.limit(), self._look)
 
     def _relieve(self) -> None:
         self._relief = None
-        self._pool.relieve()
+        relieved = self._pool.relieve()
         if self._pool.waiting:
-            self._relief = self.loop.call_later(STALL, self._relieve)
+            self._relief = self.loop.call_later(STALL if relieved else FULL, self._relieve)
+            self._saturation.expire()
 
     def _look(self) -> None:
         """Log the handlers that take too long; look again when the next may."""
         self._watch = None
         self._patience = self._slow()
         busy = [worker for worker in self._pool.workers if not worker.idle]
-        if self._patience is None or not busy:
+        if not busy:
+            return
+        self._saturation.report()
+        if self._patience is None:
+            self._watch = self.loop.call_later(self._saturation.limit(), self._look)
             return
         now = time.monotonic()
         for worker in busy:
@@ -104,21 +120,25 @@ class Door:
 
 def report(worker: Worker, seconds: float) -> None:
     """Log which handler holds a thread, for how long, and where it is at the moment."""
-    label = getattr(worker.doing, "label", None)
     frame = sys._current_frames().get(worker.thread.ident or 0)
     telemetry.count("threads.slow_handler", thread=worker.thread.name, seconds=seconds)
     logger.warning(
         "A handler has held the thread %s for %.1f s (CHANNELS_SLOW_HANDLER). %s It is here:\n%s",
         worker.thread.name,
         seconds,
-        label() if label is not None else "It was called through sync_to_async.",
+        label_of(worker),
         "".join(traceback.format_stack(frame)) if frame is not None else "(it has just ended)",
     )
 
 
-def door_of(loop: asyncio.AbstractEventLoop, pool: Pool, slow: Callable[[], float | None]) -> Door:
+def door_of(
+    loop: asyncio.AbstractEventLoop,
+    pool: Pool,
+    slow: Callable[[], float | None],
+    saturation: Saturation | None = None,
+) -> Door:
     """Return the door of the loop that runs in this thread; a new loop gets a new one."""
     door: Any = getattr(_here, "door", None)
     if door is None or door.loop is not loop or door._pool is not pool:
-        door = _here.door = Door(loop, pool, slow)
+        door = _here.door = Door(loop, pool, slow, saturation)
     return door  # type: ignore[no-any-return]

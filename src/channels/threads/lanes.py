@@ -6,15 +6,18 @@ import asyncio
 import atexit
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
+from functools import partial
 from types import TracebackType
 from typing import Any, Final, ParamSpec, TypeVar, cast
 
 from asgiref.sync import AsyncToSync, SyncToAsync
 
-from channels import conf
+from channels import conf, readiness
 from channels.platforms import after_fork_in_child
+from channels.threads.calls import Abandonable, Call, stoppable
 from channels.threads.door import Door, door_of
 from channels.threads.pool import Lane, Pool
+from channels.threads.saturation import Saturation
 from channels.typing import PUSH_EXTENSION, Scope
 
 _P = ParamSpec("_P")
@@ -22,8 +25,10 @@ _R = TypeVar("_R")
 #: Seconds that handlers have to end when the process ends.
 FAREWELL: Final = 5.0
 
-#: The threads of this process.
+#: The threads of this process, and what happens when all of them are held.
 pool = Pool(conf.threads)
+saturation = Saturation(pool, conf.thread_wait)
+readiness.register("threads", saturation.obstacle)
 after_fork_in_child(pool.reset)
 atexit.register(pool.stop, FAREWELL)
 
@@ -103,9 +108,15 @@ class _Lanes(Executor):
     """Where asgiref sends the calls of all connections: each goes to the lane of its own."""
 
     def submit(self, fn: Callable[_P, _R], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_R]:
-        """Have ``fn(*args, **kwargs)`` called in a thread; called in an event loop."""
+        """Have ``fn(*args, **kwargs)`` called in a thread; called in an event loop.
+
+        Raises:
+            ThreadPoolExhausted: it is the first thing that a request wants done, and there is no thread.
+        """
         connection: Any = SyncToAsync.thread_sensitive_context.get()
-        future: Future[_R] = connection.lane.submit(fn, *args, **kwargs)
+        deadline = saturation.admit() if connection.exclusive and not connection.has_lane else 0.0
+        future: Abandonable[_R] = Abandonable()
+        connection.lane.put(Call(future, stoppable(partial(fn, *args, **kwargs), future), deadline))
         door().look_after()
         return future
 
@@ -195,7 +206,7 @@ def leave_thread() -> None:
 
 def door() -> Door:
     """Return the door between the pool and the running event loop."""
-    return door_of(asyncio.get_running_loop(), pool, conf.slow_handler)
+    return door_of(asyncio.get_running_loop(), pool, conf.slow_handler, saturation)
 
 
 def suspend() -> None:

@@ -83,8 +83,14 @@ class Pool:
         self._idle: list[Worker] = []
         self._moved_at = 0.0
         self._taken_at = 0.0
+        self._most = 1
         self._growth = Growth()
         self._numbers = itertools.count(1)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no thread is idle, and none can be started, as far as was known at the last start."""
+        return not self._idle and len(self.workers) >= self._most
 
     @property
     def waiting(self) -> int:
@@ -178,9 +184,11 @@ class Pool:
         worker = next((one for one in reversed(self._idle) if not one.pins), None)
         if worker is None and len(self.workers) >= CORE:
             worker = next((one for one in reversed(self._idle) if one.tenant is None), None)
-        if worker is None and len(self.workers) < self.size():
-            self._start_worker()
-            return True
+        if worker is None:
+            self._most = self.size()
+            if len(self.workers) < self._most:
+                self._start_worker()
+                return True
         if worker is not None:
             self._wake(worker)
         return worker is not None
@@ -277,7 +285,7 @@ class Pool:
                 self._put_back(worker, done, bound)
             while (lane := self._choose(worker)) is not None:
                 if lane.works:
-                    self._moved_at = self._taken_at = time.monotonic()
+                    self._moved_at = self._taken_at = worker.since = time.monotonic()
                     return lane, lane.works.pop(0)
                 lane.leaving = True  # its work was withdrawn
                 self._put_back(worker, lane, lane.bound)
@@ -329,7 +337,9 @@ class Pool:
     def held_for(self) -> float:
         """Return for how many seconds every thread there may be has been held; 0 if one is free."""
         with self.lock:
-            if len(self.workers) < self.size() or any(not worker.is_bound for worker in self._idle):
+            if len(self.workers) < self.size():
+                return 0.0
+            if any(worker.doing is None and not worker.is_bound for worker in self.workers):
                 return 0.0
             return time.monotonic() - max(worker.since for worker in self.workers)
 

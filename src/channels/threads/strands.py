@@ -123,7 +123,7 @@ class Worker:
                 self._rest()
                 continue
             lane, self.doing = task
-            self.since, self.reported = time.monotonic(), False
+            self.reported = False
             if not lane.bound:
                 self._pool.begins()
             self.doing()

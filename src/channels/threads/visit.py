@@ -45,6 +45,7 @@ class Visit:
 
     Attributes:
         context: the context variables of the call.
+        deadline: when it is still queued then, ``expire`` may be called; 0: never.
     """
 
     __slots__ = (
@@ -59,6 +60,7 @@ class Visit:
         "_tasks",
         "_waiter",
         "context",
+        "deadline",
         "door",
         "label",
     )
@@ -76,6 +78,7 @@ class Visit:
         self._send_error: BaseException | None = None
         self._finished = False
         self._abandoned = False
+        self.deadline = 0.0
 
     # In the thread
 
@@ -128,6 +131,17 @@ class Visit:
             raise asyncio.CancelledError
         if parcel.error is not None:
             raise parcel.error
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the next ``send`` would wait for those before."""
+        return len(self._outbox) >= OUTBOX
+
+    def expire(self, error: Exception) -> None:
+        """Fail with ``error`` instead of being made; from any thread."""
+        self._error = error
+        self._finished = True
+        self.door.announce(self)
 
     def _raise_send_error(self) -> None:
         if self._send_error is not None:

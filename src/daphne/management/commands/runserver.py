@@ -18,6 +18,7 @@ from django.core.management.commands.runserver import Command as RunserverComman
 from django.utils import autoreload
 
 from channels.logs import escaped
+from channels.process_exit import exit_in_time
 from channels.routing import get_default_application
 from channels.typing import ASGIApp
 from channels.version import release
@@ -120,6 +121,7 @@ class Command(RunserverCommand):
         server = make_server(self, application, options)
         with contextlib.suppress(KeyboardInterrupt), stopped_at_exit(server):
             server.run()
+        exit_in_time(0)
         if getattr(server, "abort_start", False):
             # It has said why. The reloader runs this in a thread, and sys.exit() would end only that.
             os._exit(1)

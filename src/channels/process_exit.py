@@ -1,0 +1,75 @@
+"""The end of a process, which no thread of the application can put off for ever.
+
+An interpreter that ends waits for every thread that is no daemon, and for those of every executor.
+One that waits for a slow service, or for ever, would keep a server alive long after its drain.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+import time
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+logger = logging.getLogger("channels.server")
+
+#: Seconds that threads of the application get to end when all else has ended.
+LINGER: Final = 1.0
+
+
+class LimitedExecutor(ThreadPoolExecutor):
+    """An event loop's default executor, whose shutdown takes at most :data:`LINGER` seconds."""
+
+    def __init__(self) -> None:
+        super().__init__(thread_name_prefix="asyncio")
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Take no more calls, and wait for those that run; not longer than there is time."""
+        super().shutdown(wait=False, cancel_futures=cancel_futures)
+        end = time.monotonic() + LINGER
+        for thread in tuple(self._threads) if wait else ():
+            thread.join(max(0.0, end - time.monotonic()))
+
+
+def exit_in_time(code: int, seconds: float = LINGER) -> None:
+    """See to it that this process ends soon after its main thread, whatever other threads do.
+
+    Where all threads end by themselves it changes nothing.
+
+    Args:
+        code: the exit code if they do not.
+        seconds: how long they may take.
+    """
+    if _lingering():
+        ending = threading.Event()
+        # Called before the executors' own, which wait without end.
+        threading._register_atexit(ending.set)  # type: ignore[attr-defined]
+        threading.Thread(target=_end, args=(ending, code, seconds), name="exit", daemon=True).start()
+
+
+def _lingering() -> list[threading.Thread]:
+    """Return the threads that the interpreter would wait for."""
+    main = threading.main_thread()
+    return [thread for thread in threading.enumerate() if thread is not main and not thread.daemon]
+
+
+def _end(ending: threading.Event, code: int, seconds: float) -> None:
+    ending.wait()
+    end = time.monotonic() + seconds
+    for thread in _lingering():
+        thread.join(max(0.0, end - time.monotonic()))
+    if not _lingering():
+        return
+    frames = sys._current_frames()
+    for thread in _lingering():
+        frame = frames.get(thread.ident or 0)
+        stack = "".join(traceback.format_stack(frame)) if frame is not None else ""
+        logger.warning("The process ends without its thread %s, which is here:\n%s", thread.name, stack)
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code)
