@@ -18,8 +18,10 @@ from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
+from django.conf import settings
 from django.contrib.sessions.backends.signed_cookies import SessionStore
 from django.core.handlers.asgi import ASGIHandler as DjangoHandler
+from django.db import ConnectionHandler
 from django.http import HttpResponse, StreamingHttpResponse
 from django.test import override_settings
 from django.urls import path
@@ -592,6 +594,21 @@ def say_hello() -> Any:
 def test_a_server_process_as_subclasses_of_the_live_server_start_it(process: Any) -> None:
     assert process.ready.wait(TIMEOUT)
     assert fetch(f"http://localhost:{process.port.value}/") == b"hello"
+
+
+@pytest.mark.parametrize(
+    ("name", "told", "used"),
+    [("site", None, "test_site"), ("test_site", None, "test_site"), ("site", "own", "own")],
+)
+def test_the_database_of_a_server_process(
+    name: str, told: str | None, used: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    databases = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": name, "TEST": {"NAME": told}}}
+    handler = ConnectionHandler(databases)
+    monkeypatch.setattr(live, "connections", handler)
+    monkeypatch.setattr(settings, "DATABASES", databases)
+    live.set_database_connection()
+    assert settings.DATABASES["default"]["NAME"] == handler["default"].settings_dict["NAME"] == used
 
 
 @override_settings(ASGI_APPLICATION="tests.compat.test_names.hello")
