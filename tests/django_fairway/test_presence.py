@@ -75,6 +75,13 @@ def test_other_programs_do_not_pay(words: tuple[str, ...], tmp_path: Path) -> No
     assert not [name for name in json.loads(done.stdout) if name.startswith("django_fairway")]
 
 
+@pytest.mark.parametrize("words", [("/srv/django/run.py",), ("-c", "import daphne")])
+def test_programs_with_such_words_are_let_alone(words: tuple[str, ...], tmp_path: Path) -> None:
+    folder = installed(tmp_path)
+    (folder / "channels" / "consumer.py").unlink()
+    assert start(folder, *words).stderr == ""
+
+
 def test_the_line_takes_less_than_a_tenth_of_a_millisecond(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "orig_argv", ["python", "script.py", "word"])
     begun = time.perf_counter()
