@@ -208,7 +208,12 @@ def signature(node: ast.FunctionDef | ast.AsyncFunctionDef, *, method: bool = Fa
 
 def decorators(node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
     """The words that change how it is called: property, classmethod, staticmethod."""
-    known = {"property": "property", "cached_property": "property", "classmethod": "classmethod"}
+    known = {
+        "property": "property",
+        "cached_property": "property",
+        "computed": "property",
+        "classmethod": "classmethod",
+    }
     names = (ast.unparse(decorator).split(".")[-1] for decorator in node.decorator_list)
     return " ".join(f"*{known[name]}* " for name in names if name in known)
 

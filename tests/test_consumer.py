@@ -19,6 +19,7 @@ from channels.auth import UserLazyObject
 from channels.consumer import AsyncConsumer, SyncConsumer, describe_user, get_handler_name
 from channels.exceptions import StopConsumer
 from channels.layers import InMemoryChannelLayer, get_channel_layer
+from channels.layers.engine import engine_of
 from channels.testing import ApplicationCommunicator
 from channels.typing import PUSH_EXTENSION
 
@@ -191,7 +192,7 @@ async def test_consumers_that_define_the_handler_are_told_of_a_reconnection():
     for app in apps:
         await app.send_input({"type": "test.message"})
         await app.receive_output()
-    get_channel_layer().local.notify_reconnected({})
+    engine_of(get_channel_layer()).local.notify_reconnected({})
     assert (await apps[0].receive_output())["n"] == "told"
     assert await apps[1].receive_nothing()
     for app in apps:

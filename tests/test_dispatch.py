@@ -5,8 +5,9 @@ from collections import deque
 
 import pytest
 
-from channels.dispatch import BATCH, Mailbox, Pump, get_handler_name, pausing, pushes, pushing_receive
+from channels.dispatch import BATCH, Mailbox, Pump, get_handler_name, pausing, pushing_receive
 from channels.layers import InMemoryChannelLayer
+from channels.layers.engine import pushing_engine
 from channels.server.loops import count_tasks
 from channels.typing import PUSH_EXTENSION
 
@@ -254,7 +255,7 @@ def test_a_layer_whose_receive_was_replaced_is_asked():
 
     patched = InMemoryChannelLayer()
     patched.receive = lambda channel: None
-    assert pushes(InMemoryChannelLayer())
-    assert not pushes(Overridden())
-    assert not pushes(patched)
-    assert not pushes(object())
+    assert pushing_engine(InMemoryChannelLayer()) is not None
+    assert pushing_engine(Overridden()) is None
+    assert pushing_engine(patched) is None
+    assert pushing_engine(object()) is None

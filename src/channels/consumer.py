@@ -27,12 +27,12 @@ from channels.dispatch import (
     Pump,
     direct_write,
     pausing,
-    pushes,
     pushing_receive,
 )
 from channels.dispatch import get_handler_name as get_handler_name  # noqa: PLC0414
 from channels.exceptions import StopConsumer
 from channels.layers.base import BaseChannelLayer
+from channels.layers.engine import engine_of, pushing_engine
 from channels.layers.manager import get_channel_layer as get_channel_layer  # noqa: PLC0414
 from channels.lazy import peek
 from channels.middleware import Maker
@@ -207,9 +207,10 @@ async def listen_to_layer(consumer: AsyncConsumer, mailbox: Mailbox) -> None:
     if layer is None:
         return
     name = consumer.channel_name = await layer.new_channel()
-    if pushes(layer):
+    engine = pushing_engine(layer)
+    if engine is not None:
         wants_notice = callable(getattr(consumer, _RECONNECTED, None))
-        source = layer.attach(name, reconnect_notice=wants_notice)
+        source = engine.attach(name, reconnect_notice=wants_notice)
         if mailbox.direct is not None and passes_broadcasts_on(consumer):
             source.direct = mailbox.write_idle
         mailbox.add(source)
@@ -220,11 +221,12 @@ async def listen_to_layer(consumer: AsyncConsumer, mailbox: Mailbox) -> None:
 def leave_layer(consumer: AsyncConsumer) -> None:
     """End the channel, so that nothing of this connection is left in the layer."""
     layer: Any = consumer.channel_layer
-    detach = getattr(layer, "detach", None)
+    engine = engine_of(layer) or layer
+    detach = getattr(engine, "detach", None)
     if "channel_name" not in consumer.__dict__ or detach is None:
         return
     # A test's AsyncMock of a layer has anything, as a coroutine function that nobody would await.
-    if hasattr(type(layer), "detach") or not iscoroutinefunction(detach):
+    if hasattr(type(engine), "detach") or not iscoroutinefunction(detach):
         detach(consumer.channel_name)
 
 

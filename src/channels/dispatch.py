@@ -291,13 +291,3 @@ def passes_on(handler: Handler) -> Handler:
     """Mark a handler that only passes its message on to the server: it may be left out."""
     handler.passes_on = True  # type: ignore[attr-defined]
     return handler
-
-
-def pushes(layer: Any) -> bool:
-    """Whether ``layer`` can push, and nobody has overridden how it is read.
-
-    Our backends name their own ``receive`` as ``pushing_receive``; a subclass or a test that
-    replaces ``receive`` wants to be asked, and gets a pump.
-    """
-    own = getattr(type(layer), "pushing_receive", None)
-    return own is not None and getattr(layer.receive, "__func__", None) is own

@@ -15,7 +15,7 @@ from asgiref.compatibility import guarantee_single_callable
 from asgiref.server import StatelessServer
 
 from channels import telemetry
-from channels.dispatch import pushes
+from channels.layers.engine import pushing_engine
 from channels.private import PrivateField
 from channels.process_exit import LimitedExecutor, exit_in_time
 from channels.typing import PUSH_EXTENSION, ASGIApp, Message, Scope, Wakeup
@@ -226,9 +226,7 @@ class _Runner:
     async def take(self, channel: str) -> Message:
         """Receive; where the layer can wait for it, acknowledge only what has been handled."""
         # Whoever has replaced ``receive`` wants to be asked.
-        take = (
-            getattr(self._worker.channel_layer, "take", None) if pushes(self._worker.channel_layer) else None
-        )
+        take = getattr(pushing_engine(self._worker.channel_layer), "take", None)
         if take is None:
             message: Message = await self._worker.channel_layer.receive(channel)
             return message

@@ -63,7 +63,7 @@ async def check(layer):
     await all_connect(layer, 3 * TOGETHER)
     before, memory = left(), resident()
     await all_connect(layer, CONNECTS)
-    if hasattr(layer, "process") and not isinstance(layer.process, str):
+    if isinstance(layer, RedisChannelLayer):
         await topics_end(layer)
     await nothing_more_than(before)
     grown = resident() - memory

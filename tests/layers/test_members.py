@@ -14,6 +14,7 @@ from channels.layers.base import BaseChannelLayer
 from channels.layers.host import HostChannelLayer, wire
 from channels.layers.host.groups.questions import FEATURE
 from channels.layers.members import Answers, GroupChannels, GroupCount
+from channels.layers.redis.engine import redis_engine
 from channels.layers.redis.groups import CHUNK
 from channels.layers.redis.layer import RedisChannelLayer
 from channels.layers.redis.pubsub import RedisPubSubChannelLayer
@@ -56,7 +57,7 @@ async def test_on_redis_somebody_does_not_answer(server, layer_class, keys):
     await layer.group_add("g", name)
     client = server.client()
     silent = client.pubsub()
-    silent.subscribe(layer.process.names.topic("group", "g").key)
+    silent.subscribe(redis_engine(layer).process.names.topic("group", "g").key)
     silent.get_message(timeout=5)
     began = time.monotonic()
     found = await layer.group_channels("g", timeout=0.3)

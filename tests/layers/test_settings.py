@@ -38,7 +38,7 @@ def test_a_wrong_number_is_named_when_the_layer_is_made(backend, config, text):
         (RedisChannelLayer, {"max_message_size": 0}),
         (RedisChannelLayer, {"unavailable_timeout": "a"}),
         (RedisChannelLayer, {"worker_timeout": -1}),
-        (RedisChannelLayer, {"random_prefix_length": -1}),
+        (RedisChannelLayer, {"random_prefix_length": "a"}),
         (RedisChannelLayer, {"prefix": None}),
     ],
 )

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from channels.layers.base import BaseChannelLayer
 from channels.layers.channel import LocalChannel
+from channels.layers.engine import computed, engine_of, set_engine
 from channels.layers.local import LocalDelivery
 from channels.layers.members import ANSWER_TIMEOUT, GroupChannels, GroupCount
 from channels.layers.settings import require_limits
@@ -48,61 +49,62 @@ class InMemoryChannelLayer(BaseChannelLayer):
         require_limits(expiry, group_expiry, capacity, channel_capacity)
         super().__init__(expiry=expiry, capacity=capacity, channel_capacity=channel_capacity)
         self.group_expiry = group_expiry
-        self._token, self._numbers = f"{secrets.token_hex(6)}.", itertools.count()
-        self.local = LocalDelivery(
-            self.get_capacity, expiry, group_expiry, repr(self), copies=Copies(deep_copy)
-        )
+        set_engine(self, MemoryEngine(self, deep_copy))
 
     def __repr__(self) -> str:
         """Say what it is and what it reaches."""
         return f"<{type(self).__name__} capacity={self.capacity} expiry={self.expiry:g}s, this process only>"
 
-    @property
+    @computed
     def channels(self) -> dict[str, LocalChannel]:
         """The channels that hold messages or have a receiver, by name."""
-        return self.local.channels
+        return _engine_of(self).local.channels
 
-    @property
+    @computed
     def groups(self) -> dict[str, dict[str, float]]:
         """The members of each group, and when (monotonic seconds) each joined."""
-        return self.local.groups
+        return _engine_of(self).local.groups
 
     async def new_channel(self, prefix: str = "specific") -> str:
         """Return a name that nobody else has."""
-        return f"{prefix}.inmemory!{self._token}{next(self._numbers):x}"
+        return _engine_of(self).new_channel(prefix)
 
     async def send(self, channel: str, message: Message) -> None:
         """Put a copy of ``message`` on ``channel``; raises ChannelFull when it is over capacity."""
-        self.sync.send(channel, message)
+        _engine_of(self).send(channel, message)
 
     async def receive(self, channel: str) -> Message:
         """Wait for the oldest message of ``channel``; cancelling loses none."""
         self.require_valid_channel_name(channel)
-        return await self.local.receive(channel)
+        return await _engine_of(self).local.receive(channel)
 
     async def group_add(self, group: str, channel: str) -> None:
         """Make ``channel`` a member of ``group``."""
         self.require_valid_group_name(group)
         self.require_valid_channel_name(channel)
-        self.local.join(group, channel)
+        _engine_of(self).local.join(group, channel)
 
     async def group_discard(self, group: str, channel: str) -> None:
         """Take ``channel`` out of ``group``; harmless if it is no member."""
         self.require_valid_group_name(group)
         self.require_valid_channel_name(channel)
-        self.local.leave(group, channel)
+        _engine_of(self).local.leave(group, channel)
 
     async def group_send(self, group: str, message: Message) -> None:
         """Put a copy of ``message`` on each member's channel; full ones miss it and are counted."""
-        self.sync.group_send(group, message)
+        _engine_of(self).group_send(group, message)
 
     async def group_channels(self, group: str, timeout: float = ANSWER_TIMEOUT) -> GroupChannels:  # noqa: ASYNC109
         """Return the channels of ``group``; there is no other process to ask."""
-        return self.sync.group_channels(group, timeout)
+        return _engine_of(self).group_channels(group)
+
+    async def group_count(self, group: str, timeout: float = ANSWER_TIMEOUT) -> GroupCount:  # noqa: ASYNC109
+        """Return how many channels ``group`` has."""
+        return _engine_of(self).group_channels(group).count
 
     async def flush(self) -> None:
         """Forget every message and membership."""
-        self.local.flush()
+        _engine_of(self).local.flush()
 
     async def close(self) -> None:
         """Do nothing: there is no connection to close."""
@@ -113,46 +115,91 @@ class InMemoryChannelLayer(BaseChannelLayer):
     @functools.cached_property
     def sync(self) -> MemorySyncFace:
         """The layer for sync code."""
-        return MemorySyncFace(self)
+        return _engine_of(self).sync
 
     def attach(self, channel: str, reconnect_notice: bool = False) -> EventSource:
         """Return the source from which a consumer of the running loop takes its messages."""
-        return self.local.attach(channel, reconnect_notice)
+        return _engine_of(self).attach(channel, reconnect_notice)
 
     def detach(self, channel: str) -> None:
         """End ``channel``: its messages and memberships are gone, the messages counted as "closed"."""
-        self.local.detach(channel)
+        _engine_of(self).detach(channel)
 
     def statistics(self) -> dict[str, Any]:
         """Return counts: channels, groups, memberships, unread, delivered, dropped by reason."""
-        return self.local.statistics()
-
-    pushing_receive = receive
+        return _engine_of(self).local.statistics()
 
 
-class MemorySyncFace:
-    """``send``, ``group_send`` and who is in a group, without an event loop, from any thread."""
+class MemoryEngine:
+    """What works for a layer in memory.
 
-    def __init__(self, layer: InMemoryChannelLayer) -> None:
+    Args:
+        layer: whose settings and checks of names apply.
+        deep_copy: whether anything is carried that can be deep-copied.
+    """
+
+    def __init__(self, layer: InMemoryChannelLayer, deep_copy: bool) -> None:
+        self.receive_function = InMemoryChannelLayer.receive
         self._layer = layer
+        self._token, self._numbers = f"{secrets.token_hex(6)}.", itertools.count()
+        self.local = LocalDelivery(
+            layer.get_capacity, layer.expiry, layer.group_expiry, repr(layer), copies=Copies(deep_copy)
+        )
+        self.sync = MemorySyncFace(self)
+
+    def new_channel(self, prefix: str) -> str:
+        """See :meth:`InMemoryChannelLayer.new_channel`."""
+        return f"{prefix}.inmemory!{self._token}{next(self._numbers):x}"
 
     def send(self, channel: str, message: Message) -> None:
         """See :meth:`InMemoryChannelLayer.send`."""
         require_message(message)
         self._layer.require_valid_channel_name(channel)
-        self._layer.local.send(channel, message)
+        self.local.send(channel, message)
 
     def group_send(self, group: str, message: Message) -> None:
         """See :meth:`InMemoryChannelLayer.group_send`."""
         require_message(message)
         self._layer.require_valid_group_name(group)
-        self._layer.local.group_send(group, message)
+        self.local.group_send(group, message)
+
+    def group_channels(self, group: str) -> GroupChannels:
+        """See :meth:`InMemoryChannelLayer.group_channels`."""
+        self._layer.require_valid_group_name(group)
+        return GroupChannels(tuple(self.local.groups.get(group, ())))
+
+    def attach(self, channel: str, reconnect_notice: bool = False) -> EventSource:
+        """See :meth:`InMemoryChannelLayer.attach`."""
+        return self.local.attach(channel, reconnect_notice)
+
+    def detach(self, channel: str) -> None:
+        """See :meth:`InMemoryChannelLayer.detach`."""
+        self.local.detach(channel)
+
+
+def _engine_of(layer: InMemoryChannelLayer) -> MemoryEngine:
+    engine: MemoryEngine = engine_of(layer)
+    return engine
+
+
+class MemorySyncFace:
+    """``send``, ``group_send`` and who is in a group, without an event loop, from any thread."""
+
+    def __init__(self, engine: MemoryEngine) -> None:
+        self._engine = engine
+
+    def send(self, channel: str, message: Message) -> None:
+        """See :meth:`InMemoryChannelLayer.send`."""
+        self._engine.send(channel, message)
+
+    def group_send(self, group: str, message: Message) -> None:
+        """See :meth:`InMemoryChannelLayer.group_send`."""
+        self._engine.group_send(group, message)
 
     def group_channels(self, group: str, timeout: float = ANSWER_TIMEOUT) -> GroupChannels:
         """See :meth:`InMemoryChannelLayer.group_channels`."""
-        self._layer.require_valid_group_name(group)
-        return GroupChannels(tuple(self._layer.local.groups.get(group, ())))
+        return self._engine.group_channels(group)
 
     def group_count(self, group: str, timeout: float = ANSWER_TIMEOUT) -> GroupCount:
         """See :meth:`InMemoryChannelLayer.group_count`."""
-        return self.group_channels(group, timeout).count
+        return self._engine.group_channels(group).count

@@ -243,7 +243,8 @@ def _named(message: dict[str, Any], error: Exception) -> TypeError:
             return TypeError(f"The text at message[{key!r}] cannot be sent: {error}.")
         except RecursionError:
             return nested_too_deeply(key)
-    return TypeError(f"The message, or a key of it, cannot be sent: {error}.")
+    what = "A key of the message" if isinstance(message, dict) else "The message"
+    return TypeError(f"{what} cannot be sent: {error}.")
 
 
 class MsgPackSerializer(BaseMessageSerializer):

@@ -13,6 +13,7 @@ import random
 import sys
 import time
 
+from channels.layers.redis.engine import redis_engine
 from channels.layers.redis.errors import RedisUnavailable
 from channels.layers.redis.layer import RedisChannelLayer
 
@@ -69,7 +70,7 @@ async def send(layer, sender, groups, amount, rest, chooser, sent):
 
 async def whole(layer):
     """Return when everything that is wanted is subscribed."""
-    process = layer.process
+    process = redis_engine(layer).process
     while not all(process.connections.confirmed(topic) for topic in process.wanted_topics()):
         await asyncio.sleep(0.05)
 
@@ -97,7 +98,7 @@ async def main(hosts, sender, plan):
     await whole(layer)
     print("whole", flush=True)
     await asyncio.to_thread(sys.stdin.readline)  # what is on its way arrives
-    memberships = {group: list(layer.local.groups.get(group, ())) for group in groups}
+    memberships = {group: list(redis_engine(layer).local.groups.get(group, ())) for group in groups}
     for number, member in enumerate(members):
         if stay:
             mine = [group for group, names in memberships.items() if member.name in names]

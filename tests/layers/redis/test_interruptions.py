@@ -9,6 +9,7 @@ import pytest
 from asgiref.sync import async_to_sync
 
 from channels import telemetry
+from channels.layers.redis.engine import redis_engine
 from channels.layers.redis.errors import RedisUnavailable
 from channels.layers.redis.layer import RedisChannelLayer
 from channels.layers.redis.pubsub import RedisPubSubChannelLayer
@@ -29,7 +30,11 @@ async def test_a_cut_connection_is_renewed(own_server):
         for n in range(3):
             own_server.cut()
             await until(lambda n=n: interruptions(layer) == n + 1)
-            await until(lambda: layer.process.connections.confirmed(layer.process.names.topic("group", "g")))
+            await until(
+                lambda: redis_engine(layer).process.connections.confirmed(
+                    redis_engine(layer).process.names.topic("group", "g")
+                )
+            )
             await layer.group_send("g", {"type": "m", "n": n})
             assert (await receive(layer, name))["n"] == n
 
@@ -117,7 +122,11 @@ async def test_a_paused_server_hangs_nobody(own_server):
             await asyncio.wait_for(layer.group_send("g", {"type": "m"}), 20)
         await until(lambda: interruptions(layer) == 1)  # the subscriptions notice by themselves
         own_server.resume()
-        await until(lambda: layer.process.connections.confirmed(layer.process.names.topic("group", "g")))
+        await until(
+            lambda: redis_engine(layer).process.connections.confirmed(
+                redis_engine(layer).process.names.topic("group", "g")
+            )
+        )
         await until_sent(layer.group_send, "g", {"type": "after"})
         received = [(await receive(layer, name))["type"]]
         while received[-1] != "after":
@@ -135,7 +144,7 @@ async def test_what_is_lost_while_a_receiver_is_cut_off_is_counted(own_server):
             await sender.group_send("g", {"type": "m", "n": n})
         for name in names:
             assert [(await receive(receiver, name))["n"] for _ in range(2)] == [0, 1]
-        subscriber = receiver.process.connections._subscriber
+        subscriber = redis_engine(receiver).process.connections._subscriber
         held = asyncio.Lock()
         async with held:
             subscriber._connecting, lock = held, subscriber._connecting  # it cannot connect for now
@@ -159,13 +168,17 @@ async def test_what_threads_and_ended_loops_sent_meanwhile_is_counted_too(own_se
     async with closing(sender, receiver):
         await member(receiver, "g")
         await sender.new_channel()
-        subscriber = receiver.process.connections._subscriber
+        subscriber = redis_engine(receiver).process.connections._subscriber
         held = asyncio.Lock()
         async with held:
             subscriber._connecting, lock = held, subscriber._connecting  # it cannot connect for now
             own_server.ask("CLIENT", "KILL", "TYPE", "pubsub")
             await until(lambda: interruptions(receiver) == 1)
-            await until(lambda: sender.process.connections.confirmed(sender.process._roll_call))
+            await until(
+                lambda: redis_engine(sender).process.connections.confirmed(
+                    redis_engine(sender).process._roll_call
+                )
+            )
             for _ in range(3):
                 thread = threading.Thread(target=send_without_this_loop)
                 thread.start()

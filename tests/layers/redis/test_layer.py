@@ -8,6 +8,7 @@ from redis.crc import key_slot
 
 from channels.exceptions import ChannelLayerUnavailable, InvalidChannelLayerError, MessageTooLarge
 from channels.layers.redis import process
+from channels.layers.redis.engine import redis_engine
 from channels.layers.redis.errors import RedisUnavailable
 from channels.layers.redis.layer import RedisChannelLayer
 from channels.layers.redis.pubsub import RedisPubSubChannelLayer
@@ -120,7 +121,7 @@ async def test_sentinels_that_know_nothing():
 async def test_a_sentinel_that_names_a_replica(sentinels):
     """As one does for a moment in a failover: the layer does not write there."""
     layer = RedisChannelLayer(hosts=[sentinels.url])
-    servers = layer.process.connections._shards()[0]
+    servers = redis_engine(layer).process.connections._shards()[0]
 
     async def wrong():
         return ("127.0.0.1", sentinels.replica.port)
@@ -160,9 +161,9 @@ async def test_a_slot_that_moves(cluster):
         assert (await receive(layer, name))["n"] == 0
         for n, (start, end) in enumerate([(0, 1), (1, 0)]):
             cluster.move_slot(slot, start, end)
-            topic = layer.process.names.topic("group", group)
+            topic = redis_engine(layer).process.names.topic("group", group)
             await layer.group_send("other", {"type": "m"})
-            await until(lambda topic=topic: layer.process.connections.confirmed(topic))
+            await until(lambda topic=topic: redis_engine(layer).process.connections.confirmed(topic))
             await layer.group_add(group, name)
             await layer.group_send(group, {"type": "m", "n": n})
             assert (await receive(layer, name))["n"] == n
@@ -177,7 +178,7 @@ async def test_a_slot_that_is_being_moved(cluster):
         await layer.send(channel, {"type": "m", "n": 0})
         assert (await receive(layer, channel))["n"] == 0
         cluster.migrate_slot(slot, 0, 1)
-        commands = layer.process.commands()
+        commands = redis_engine(layer).process.commands()
         reply = await commands.execute(channel, channel, lambda sharded: ("GET", channel))
         assert reply is None
         sending = asyncio.ensure_future(layer.send(channel, {"type": "m", "n": 1}))
@@ -307,7 +308,7 @@ async def test_what_is_none_of_ours_is_counted(server):
         await layer.new_channel()
         await layer.group_add("g", await layer.new_channel())
         topics = [
-            layer.process.names.topic(*which).key
+            redis_engine(layer).process.names.topic(*which).key
             for which in (("group", "g"), ("process", layer.client_prefix), ("roll-call", ""))
         ]
         for topic in topics:
@@ -328,7 +329,10 @@ async def test_a_question_about_many_topics_is_asked_in_parts(server, monkeypatc
         server.cut()
         await until(lambda: layer.statistics()["redis"]["interruptions"] == 1)
         await until(
-            lambda: all(layer.process.connections.confirmed(t) for t in layer.process.wanted_topics())
+            lambda: all(
+                redis_engine(layer).process.connections.confirmed(t)
+                for t in redis_engine(layer).process.wanted_topics()
+            )
         )
         await layer.group_send("g9", {"type": "after"})
         assert (await receive(layer, name))["type"] == "after"

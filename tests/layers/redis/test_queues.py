@@ -12,6 +12,7 @@ import pytest
 
 from channels.exceptions import ChannelFull
 from channels.layers.redis import queues as queues_module
+from channels.layers.redis.engine import redis_engine
 from channels.layers.redis.layer import RedisChannelLayer
 from channels.layers.redis.servers import OneServer
 from tests.layers.redis.tools import PATIENCE, closing, dropped, receive, until
@@ -134,7 +135,7 @@ async def test_what_nobody_ever_takes_is_counted_when_it_expires(own_server):
         await layer.group_send("g", {"type": "m"})
         await until(lambda: dropped(layer, "expired") == 3)
         assert [key for key in own_server.all_keys() if b":seen" not in key] == []
-        await until(lambda: not layer.process.queues._sweeper._timers)
+        await until(lambda: not redis_engine(layer).process.queues._sweeper._timers)
         layer.sync.close()
 
 

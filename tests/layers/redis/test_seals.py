@@ -9,6 +9,7 @@ import json
 import pytest
 
 from channels.exceptions import InvalidChannelLayerError
+from channels.layers.redis.engine import redis_engine
 from channels.layers.redis.envelope import CONTROL, MARK, MESSAGE, Envelope, Numbers, seal
 from channels.layers.redis.layer import RedisChannelLayer
 from channels.layers.redis.pubsub import RedisPubSubChannelLayer
@@ -124,7 +125,7 @@ def recorder(own_server):
 
 
 def topic(layer, kind, name):
-    return layer.process.names.topic(kind, name).key
+    return redis_engine(layer).process.names.topic(kind, name).key
 
 
 async def refused(layer, publish, amount=1):
@@ -175,7 +176,7 @@ async def test_a_message_that_waits_stays_in_its_queue(own_server, layer_class):
     async with closing(layer):
         for queue in ("secret", "jobs"):
             await layer.send(queue, {"type": "m", "of": queue})
-        keys = {queue: layer.process.names.queue(queue) for queue in ("secret", "jobs")}
+        keys = {queue: redis_engine(layer).process.names.queue(queue) for queue in ("secret", "jobs")}
         client = own_server.client()
         moved = client.lindex(keys["secret"].ready, 0)
         client.lpush(keys["jobs"].ready, moved)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
+from channels.layers.redis.engine import redis_engine
 from channels.layers.redis.errors import RedisUnavailable
 
 PATIENCE = 30.0
@@ -41,6 +42,12 @@ async def closing(*layers):
     finally:
         for layer in layers:
             await layer.aclose()
+
+
+def confirmed(layer, group):
+    """Whether Redis has confirmed that messages to the group come here."""
+    process = redis_engine(layer).process
+    return process.connections.confirmed(process.names.topic("group", group))
 
 
 def dropped(layer, reason):

@@ -26,7 +26,7 @@ from channels.layers.redis.topics import Topic
 from channels.typing import Message
 
 if TYPE_CHECKING:
-    from channels.layers.redis.layer import RedisChannelLayer
+    from channels.layers.redis.engine import RedisEngine
 
 
 class _Client:
@@ -53,7 +53,7 @@ class RedisSyncFace:
         layer: whose settings and names apply.
     """
 
-    def __init__(self, layer: RedisChannelLayer) -> None:
+    def __init__(self, layer: RedisEngine) -> None:
         self._layer = layer
         self._clients: dict[int, _Client] = {}
         self._pid = os.getpid()

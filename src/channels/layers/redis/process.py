@@ -27,7 +27,7 @@ from channels.layers.redis.servers import servers_at
 from channels.layers.redis.topics import Names, Topic
 
 if TYPE_CHECKING:
-    from channels.layers.redis.layer import RedisChannelLayer
+    from channels.layers.redis.engine import RedisEngine
 
 #: Seconds for which a question about numbers, or its answer, is tried while Redis is away.
 SIGNAL_LIFETIME: Final = 30.0
@@ -44,7 +44,7 @@ class Process:
         layer: whose settings and local delivery apply.
     """
 
-    def __init__(self, layer: RedisChannelLayer) -> None:
+    def __init__(self, layer: RedisEngine) -> None:
         self._layer = layer
         self.names = Names(layer.prefix, layer.family)
         self._topic = self.names.topic("process", layer.client_prefix)
@@ -57,7 +57,7 @@ class Process:
         self._background: set[asyncio.Task[None]] = set()
         self._interruptions = 0
         self.senders = Senders()
-        self.inbox = Inbox(layer.local, layer.deserialize, self, layer.takes_anything)
+        self.inbox = Inbox(layer.local, layer.deserialize, self, layer.publishes_named)
         self.connections = Connections(
             lambda: [servers_at(address) for address in layer.addresses],
             layer.policy,

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from channels.layers.channel import LocalChannel
-from channels.layers.redis.layer import RedisChannelLayer, nothing
-from channels.layers.redis.queues import Acknowledge
-from channels.typing import Message
-
-#: The type of a message for consumers, or a function.
-Notice = str | Callable[[], object] | None
+from channels.layers.engine import computed
+from channels.layers.redis.engine import Notice, redis_engine
+from channels.layers.redis.layer import RedisChannelLayer
 
 
 class RedisPubSubChannelLayer(RedisChannelLayer):
@@ -43,58 +39,29 @@ class RedisPubSubChannelLayer(RedisChannelLayer):
         shared_names: bool = False,
         **kwargs: Any,
     ) -> None:
-        self.on_disconnect = on_disconnect
-        self.on_reconnect = on_reconnect
         super().__init__(hosts, prefix, random_prefix_length=random_prefix_length, **kwargs)
-        self.family = "" if shared_names else "pubsub-"
-        self.takes_anything = True
-        self._begin()
+        engine = redis_engine(self)
+        engine.family = "" if shared_names else "pubsub-"
+        engine.publishes_named = True
+        engine.on_disconnect, engine.on_reconnect = on_disconnect, on_reconnect
+        engine.begin()
 
-    @property
+    @computed
+    def on_disconnect(self) -> Notice:
+        """What consumers are told when the connection to Redis is lost; or a function to call."""
+        return redis_engine(self).on_disconnect
+
+    @computed
+    def on_reconnect(self) -> Notice:
+        """The same for when it is back."""
+        return redis_engine(self).on_reconnect
+
+    @computed
     def channels(self) -> dict[str, LocalChannel]:
         """The channels of this process that hold messages or have a receiver, by name."""
-        return self.local.channels
+        return redis_engine(self).local.channels
 
-    @property
+    @computed
     def groups(self) -> dict[str, dict[str, float]]:
         """The members that each group has in this process, and when (monotonic seconds) each joined."""
-        return self.local.groups
-
-    def waits_in_redis(self, channel: str) -> bool:
-        """Nothing waits that somebody could be told of at once."""
-        return False
-
-    async def receive(self, channel: str) -> Message:
-        """Wait for the oldest message of ``channel``; cancelling loses none."""
-        self.require_valid_channel_name(channel)
-        if "!" not in channel:
-            await self.process.listen_to(channel)
-            return await self.local.receive(channel)
-        return await super().receive(channel)
-
-    pushing_receive = receive
-
-    async def take(self, channel: str) -> tuple[Message, Acknowledge]:
-        """Wait for the oldest message; there is nothing to acknowledge."""
-        return await self.receive(channel), nothing
-
-    def detach(self, channel: str) -> None:
-        """End ``channel``: its messages and memberships are gone, the messages counted as "closed"."""
-        super().detach(channel)
-        self.process.channel_detached(channel)
-
-    def on_interrupted(self) -> None:
-        """See :meth:`RedisChannelLayer.on_interrupted`; tells consumers as ``on_disconnect`` says."""
-        self._notify(self.on_disconnect)
-        super().on_interrupted()
-
-    def on_restored(self, seconds: float) -> None:
-        """See :meth:`RedisChannelLayer.on_restored`; tells consumers as ``on_reconnect`` says."""
-        self._notify(self.on_reconnect)
-        super().on_restored(seconds)
-
-    def _notify(self, notice: Notice) -> None:
-        if callable(notice):
-            notice()
-        elif notice is not None:
-            self.local.notify_receivers({"type": notice})
+        return redis_engine(self).local.groups
