@@ -152,9 +152,14 @@ class HTTP2Handler:
         begun, engine.frames_left = turns.frames, QUANTUM
         self.advance()
         turns.frames = begun + QUANTUM - engine.frames_left
-        if engine.frames_left <= 0 and engine.buffered:
-            engine.frames_left = 0  # what else is to be told meanwhile reads nothing
+        if engine.frames_left > 0:
+            return
+        engine.frames_left = 0  # what else is to be told until it goes on reads nothing
+        if engine.buffered:
             self.connection.read_later()
+        else:
+            engine.frames_left = 1
+            self.advance()  # the last frame may have been a goodbye
 
     def eof_received(self) -> bool:
         """The peer is gone: HTTP/2 knows no half of a connection."""

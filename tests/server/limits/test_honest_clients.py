@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import h2.events
 import pytest
 
 from channels import telemetry
 from channels.server.limits.turns import QUANTUM
 from tests.server.conftest import Clock
-from tests.server.helpers import UPGRADE, Client, Recorder, Running, close_frame, echo, frame, opened, serve
+from tests.server.helpers import (
+    UPGRADE,
+    Client,
+    Recorder,
+    Running,
+    close_frame,
+    echo,
+    eventually,
+    frame,
+    opened,
+    serve,
+)
 from tests.server.http2_client import CONNECT, POST, h2_client
 
 MANY = 40 * QUANTUM
@@ -179,3 +191,23 @@ async def test_many_small_uploads_in_one_connection() -> None:
             await client.send(stream, b"a")
             await client.send(stream, b"b", end=True)
             assert (await client.response(stream))[2] == b"ab"
+
+
+@pytest.mark.parametrize("answered", [False, True])
+async def test_a_goodbye_that_ends_a_turn(answered: bool) -> None:
+    """The connection is closed behind the last answer, also if the goodbye was the last frame of its turn."""
+    app = Recorder()
+    ping, goaway = b"\0\0\x08\6\0" + bytes(12), b"\0\0\x08\7\0" + bytes(12)
+    async with serve(app) as running, h2_client(running) as client:
+        await client.request()
+        run = await app.next()
+        await client.until(lambda event: isinstance(event, h2.events.RemoteSettingsChanged))
+        await client.flush()
+        if answered:
+            await run.respond(b"done")
+        client.writer.write(ping * (QUANTUM - 1) + goaway)
+        if not answered:
+            await eventually(lambda: running.runtime.turns.frames >= QUANTUM)
+            await run.respond(b"done")
+        run.end()
+        await eventually(lambda: not running.runtime.connections)
