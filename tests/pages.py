@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import bz2
 import contextlib
+import gzip
 import io
 import json
 import tempfile
@@ -13,6 +15,7 @@ from typing import Any
 
 from asgiref.sync import async_to_sync
 from django.core.exceptions import PermissionDenied, SynchronousOnlyOperation
+from django.core.files import File
 from django.db import connection
 from django.http import (
     FileResponse,
@@ -71,6 +74,10 @@ def upload(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"post": request.POST.dict(), "files": files})
 
 
+async def aupload(request: HttpRequest) -> JsonResponse:
+    return upload(request)
+
+
 def stream(request: HttpRequest) -> StreamingHttpResponse:
     def parts() -> Iterator[str]:
         try:
@@ -113,6 +120,104 @@ def breaks(request: HttpRequest) -> StreamingHttpResponse:
 
 def file(request: HttpRequest) -> FileResponse:
     return FileResponse(open(__file__, "rb"))
+
+
+PLAIN = b"plain text " * 4000
+
+
+def turned(data: bytes) -> bytes:
+    """What stands for encryption: as long, and other bytes."""
+    return bytes(byte ^ 0x5A for byte in data)
+
+
+class Decrypting(File):  # type: ignore[type-arg]
+    def read(self, size: int = -1) -> bytes:
+        return turned(self.file.read(size))
+
+
+class DecryptingRaw(io.FileIO):
+    def read(self, size: int | None = -1) -> bytes:
+        return turned(super().read(size) or b"")
+
+
+class Wrapper:
+    def __init__(self, file: Any) -> None:
+        self.file = file
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.file, name)
+
+    def read(self, size: int = -1) -> bytes:
+        return turned(self.file.read(size))
+
+
+def stored(data: bytes) -> str:
+    with tempfile.NamedTemporaryFile(delete=False) as opened:
+        opened.write(data)
+    return opened.name
+
+
+def opened_file(data: bytes, **more: Any) -> Any:
+    return open(stored(data), "rb", **more)
+
+
+def patched() -> Any:
+    opened = opened_file(turned(PLAIN))
+    read = opened.read
+    opened.read = lambda size=-1: turned(read(size))
+    return opened
+
+
+class Altered(FileResponse):
+    """It sends what it has read in another form."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        return map(turned, super().__iter__())
+
+
+#: Files that read as PLAIN, and whether what is stored is the same.
+FILES: dict[str, Callable[[], Any]] = {
+    "open": lambda: opened_file(PLAIN),
+    "unbuffered": lambda: opened_file(PLAIN, buffering=0),
+    "File": lambda: File(opened_file(PLAIN)),
+    "growing": lambda: opened_file(PLAIN),
+    "gzip": lambda: gzip.GzipFile(stored(gzip.compress(PLAIN))),
+    "bz2": lambda: bz2.BZ2File(stored(bz2.compress(PLAIN))),
+    "File subclass": lambda: Decrypting(opened_file(turned(PLAIN))),
+    "FileIO subclass": lambda: DecryptingRaw(stored(turned(PLAIN))),
+    "buffered FileIO subclass": lambda: io.BufferedReader(DecryptingInto(stored(turned(PLAIN)))),
+    "wrapper": lambda: Wrapper(opened_file(turned(PLAIN))),
+    "File of a wrapper": lambda: File(Wrapper(opened_file(turned(PLAIN)))),
+    "patched": patched,
+}
+
+
+class DecryptingInto(io.FileIO):
+    def readinto(self, buffer: Any) -> int | None:
+        size = super().readinto(buffer)
+        buffer[: size or 0] = turned(bytes(buffer[: size or 0]))
+        return size
+
+
+def some_file(request: HttpRequest, kind: str) -> FileResponse:
+    if kind == "altered":
+        return Altered(opened_file(turned(PLAIN)))
+    response = FileResponse(FILES[kind](), content_type="text/plain")
+    if kind == "growing":
+        with open(response.file_to_stream.name, "ab") as more:  # type: ignore[attr-defined]
+            more.write(b"one more line\n")
+    return response
+
+
+async def abreaks_async(request: HttpRequest) -> StreamingHttpResponse:
+    response = StreamingHttpResponse(_abroken())
+    response._resource_closers.append(lambda: seen.append("closed"))  # type: ignore[attr-defined]
+    return response
+
+
+async def _abroken() -> AsyncIterator[bytes]:
+    yield b"begun"
+    raise RuntimeError("in the middle")
 
 
 def part_of_a_file(request: HttpRequest) -> FileResponse:
@@ -218,6 +323,9 @@ urlpatterns = [
     path("astream/", astream),
     path("breaks/", breaks),
     path("file/", file),
+    path("aupload/", aupload),
+    path("files/<str:kind>/", some_file),
+    path("abreaks-async/", abreaks_async),
     path("part-of-a-file/", part_of_a_file),
     path("temporary-file/", temporary_file),
     path("file-in-memory/", file_in_memory),

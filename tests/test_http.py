@@ -307,6 +307,41 @@ def test_files(path: str, content: bytes, serve: Any) -> None:
     assert int(response.headers["Content-Length"]) == len(body)
 
 
+@pytest.mark.parametrize("kind", [*pages.FILES, "altered"])
+def test_a_file_is_sent_as_it_reads_and_to_its_length(kind: str, serve: Any) -> None:
+    response, body = serve().request(f"/files/{kind.replace(' ', '%20')}/")
+    assert response.status == 200
+    assert body == pages.PLAIN
+
+
+@pytest.mark.parametrize("path", ["/upload/", "/aupload/"])
+def test_an_upload_in_chunks_is_parsed(path: str, serve: Any) -> None:
+    body = (
+        b'--B\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\nfive!\r\n'
+        b'--B\r\nContent-Disposition: form-data; name="field"\r\n\r\nvalue\r\n--B--\r\n'
+    )
+    headers = {"Content-Type": "multipart/form-data; boundary=B"}
+    parts = iter([body[:60], body[60:]])
+    _, answer = serve().request(path, "POST", body=parts, headers=headers, encode_chunked=True)
+    assert json.loads(answer) == {"post": {"field": "value"}, "files": {"file": [5, "InMemoryUploadedFile"]}}
+
+
+def test_an_async_stream_that_breaks_off_is_closed_and_told(serve: Any) -> None:
+    site, finished = serve(), threading.Event()
+
+    def note(sender: Any, **kwargs: Any) -> None:
+        finished.set()
+
+    request_finished.connect(note)
+    try:
+        with pytest.raises(http.client.IncompleteRead):
+            site.request("/abreaks-async/")
+        assert finished.wait(PATIENCE)
+    finally:
+        request_finished.disconnect(note)
+    until("closed")
+
+
 @pytest.mark.parametrize(("path", "by_path"), [("/file/", True), ("/part-of-a-file/", False)])
 async def test_a_server_that_reads_files_is_told_which(path: str, by_path: bool) -> None:
     sent: list[Any] = []

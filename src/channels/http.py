@@ -21,6 +21,7 @@ from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.conf import settings
 from django.core import signals
 from django.core.exceptions import RequestAborted
+from django.core.files import File
 from django.core.handlers.asgi import ASGIHandler as DjangoHandler
 from django.core.handlers.asgi import get_script_prefix
 from django.http import FileResponse
@@ -103,6 +104,10 @@ class ASGIHandler(DjangoHandler):
             await sync_to_async(response.close)()
             raise
 
+    def create_request(self, scope: Any, body_file: Any) -> Any:
+        """Return Django's request, or its refusal; a body that came without a length has one by now."""
+        return super().create_request(with_length(scope, body_file), body_file)
+
     async def get_response_async(self, request: Any) -> Any:
         """Return the response to a request whose view runs in the event loop."""
         if _is_async.get(self):
@@ -121,6 +126,20 @@ class ASGIHandler(DjangoHandler):
         if message["type"] == "http.request" and not message.get("more_body", False):
             return io.BytesIO(message.get("body", b""))
         return await super().read_body(_again(message, receive))
+
+
+def with_length(scope: Scope, body_file: Any) -> Scope:
+    """Return ``scope`` with the length of a body that came in chunks: Django parses no upload without it.
+
+    Args:
+        scope: of the request.
+        body_file: its whole body, to be read from the beginning.
+    """
+    if scope["method"] in ("GET", "HEAD") or any(name == b"content-length" for name, _ in scope["headers"]):
+        return scope
+    size = body_file.seek(0, os.SEEK_END) or body_file.tell()  # a spooled file's seek() returns None
+    body_file.seek(0)
+    return {**scope, "headers": [*scope["headers"], (b"content-length", b"%d" % size)]} if size else scope
 
 
 #: Whether the chain of middleware is the async one, and whether it can be the sync one.
@@ -322,9 +341,32 @@ class _Page:
         """Return the path of a FileResponse's file, if it is whole and on disk and the server reads files."""
         if "http.response.pathsend" not in (self._scope.get("extensions") or {}):
             return None
-        file = getattr(self._response, "file_to_stream", None)
-        name = getattr(file, "name", None)
+        file: Any = getattr(self._response, "file_to_stream", None)
+        if not _is_plain(file) or not _streams_its_file(self._response):
+            return None
+        name = file.name
         return name if isinstance(name, str) and os.path.isabs(name) and _is_whole(file) else None
+
+
+#: Files whose bytes are those on disk, if nobody has replaced a method of the object.
+_PLAIN = frozenset({io.FileIO, io.BufferedReader, io.BufferedRandom})
+#: What of a FileResponse decides what is sent.
+_STREAMING = ("__iter__", "_set_streaming_content", "streaming_content")
+
+
+def _is_plain(file: Any) -> bool:
+    """Whether reading ``file`` gives what is stored: it is of a type that is known, and what it wraps too."""
+    if type(file) is File:
+        return "read" not in vars(file) and _is_plain(file.file)
+    if type(file) not in _PLAIN or vars(file).keys() & {"read", "fileno", "tell"}:
+        return False
+    return type(file) is io.FileIO or _is_plain(file.raw)
+
+
+def _streams_its_file(response: Any) -> bool:
+    """Whether a FileResponse is sent as Django sends it."""
+    own = type(response)
+    return all(getattr(own, name) is getattr(FileResponse, name) for name in _STREAMING)
 
 
 def _is_whole(file: Any) -> bool:

@@ -142,12 +142,27 @@ async def test_a_body_after_the_end_is_a_mistake() -> None:
         assert (await client.response())[2] == b"whole"
 
 
-async def test_a_body_beyond_its_length_never_reaches_the_wire(caplog: pytest.LogCaptureFixture) -> None:
+async def test_what_is_beyond_the_length_is_left_out_and_logged_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     async with asked() as (run, client, _):
-        with pytest.raises(ValueError, match="longer than its Content-Length") as caught:
-            await run.respond(b"too long", headers=[(b"content-length", b"3")])
-        run.fail(caught.value)
-        assert (await client.rest()).endswith(b"\r\n\r\n")
+        headers = [(b"content-length", b"5")]
+        await run.send({"type": "http.response.start", "status": 200, "headers": headers})
+        for part in (b"too", b" long", b" by far"):
+            await run.send({"type": "http.response.body", "body": part, "more_body": True})
+        await run.send({"type": "http.response.body", "body": b"!"})
+        run.end()
+        assert (await client.response())[2] == b"too l"
+    (record,) = records(caplog)
+    assert "longer than its Content-Length" in record
+    assert "GET /" in record
+
+
+async def test_a_whole_body_beyond_its_length_is_cut(caplog: pytest.LogCaptureFixture) -> None:
+    async with asked() as (run, client, _):
+        await run.respond(b"too long", headers=[(b"content-length", b"3")])
+        run.end()
+        assert (await client.response())[2] == b"too"
     assert len(records(caplog)) == 1
 
 
@@ -309,3 +324,16 @@ async def test_who_returns_because_its_client_left_made_no_mistake(
         run.end()
         assert not (await client.rest()).endswith(b"0\r\n\r\n")
     assert records(caplog) == []
+
+
+async def test_over_http2_too_it_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        headers = [(b"content-length", b"5")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"too", "more_body": True})
+        await send({"type": "http.response.body", "body": b" long"})
+
+    async with serve(app) as running, h2_client(running) as client:
+        _, headers, body = await client.response(await client.request())
+    assert (headers["content-length"], body) == ("5", b"too l")
+    assert len(records(caplog)) == 1

@@ -78,7 +78,12 @@ class HTTPStream(Stream):
         scope = http_scope(request, runtime, exchange, self)
         trailers = "http.response.trailers" in scope["extensions"]
         self._response = Response(
-            runtime, exchange, "http.response", head_only=self.method == "HEAD", trailers=trailers
+            runtime,
+            exchange,
+            "http.response",
+            head_only=self.method == "HEAD",
+            label=self.label,
+            trailers=trailers,
         )
         self._client = scope["client"]
         self._request = request

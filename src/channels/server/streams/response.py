@@ -6,6 +6,7 @@ called differently.
 
 from __future__ import annotations
 
+import logging
 from http import HTTPStatus
 from typing import Any
 
@@ -15,6 +16,8 @@ from channels.protocols.http1_fields import PlainFields, plain_fields
 from channels.server.runtime import Runtime
 from channels.server.streams.exchange import Exchange
 from channels.typing import Headers, Message
+
+logger = logging.getLogger("channels.server")
 
 #: Statuses whose responses have no body, hence no length (RFC 9110 section 8.6).
 #: Headers whose values are nobody else's business, and how much of others an error shows.
@@ -48,6 +51,7 @@ class Response:
         exchange: where it goes.
         prefix: how its messages begin, ``http.response`` or ``websocket.http.response``.
         head_only: the request was a HEAD.
+        label: of the request, for the log.
         trailers: the peer wants trailers (it said ``TE: trailers``); else they are dropped, counted.
 
     Attributes:
@@ -55,12 +59,15 @@ class Response:
         size: bytes of the body so far.
         on_wire: the head is on its way.
         complete: the whole response is.
+        cut: more came than its Content-Length promised, and was left out.
     """
 
     __slots__ = (
         "_exchange",
         "_head_only",
         "_headers",
+        "_label",
+        "_left",
         "_no_body",
         "_plain",
         "_prefix",
@@ -69,18 +76,29 @@ class Response:
         "_trailers_due",
         "_trailers_wanted",
         "complete",
+        "cut",
         "on_wire",
         "size",
         "status",
     )
 
     def __init__(
-        self, runtime: Runtime, exchange: Exchange, prefix: str, *, head_only: bool, trailers: bool = False
+        self,
+        runtime: Runtime,
+        exchange: Exchange,
+        prefix: str,
+        *,
+        head_only: bool,
+        label: str = "",
+        trailers: bool = False,
     ) -> None:
         self._runtime = runtime
         self._exchange = exchange
         self._prefix = prefix
         self._head_only = head_only
+        self._label = label
+        self._left: int | None = None
+        self.cut = False
         self._headers: Headers = []
         self._plain: PlainFields | None = None
         self._no_body = _NOT_STARTED
@@ -138,9 +156,11 @@ class Response:
         Returns:
             Whether the response is complete now.
 
+        What goes beyond its Content-Length is left out, and logged.
+
         Raises:
-            ValueError: the response was not started, is complete, or is longer or
-                shorter than its Content-Length.
+            ValueError: the response was not started, is complete, or is shorter than its
+                Content-Length.
             TypeError: the body is not bytes.
         """
         self._expect_body("body")
@@ -152,6 +172,10 @@ class Response:
             if self._plain is not None and not more and self._respond(self._plain, data):
                 return True
             self._send_head(None if more or self._trailers_due else len(data))
+        if self._left is not None and len(data) > self._left:
+            data = data[: self._keep(len(data))]
+        elif self._left is not None:
+            self._left -= len(data)
         self.size += len(data)
         if more:
             self._exchange.send_body(data)
@@ -180,10 +204,11 @@ class Response:
             last: it is the last part of the body.
 
         Returns:
-            How many bytes to send: none of them where a response has no body.
+            How many bytes to send: none of them where a response has no body, and not more than
+            its Content-Length.
 
         Raises:
-            ValueError: it is out of turn, or is the whole body and Content-Length says otherwise.
+            ValueError: it is out of turn, or is the whole body and shorter than Content-Length says.
         """
         self._expect_body(kind.rpartition(".")[2])
         if not self.on_wire:
@@ -192,6 +217,8 @@ class Response:
             self._send_head(size if last and not self._trailers_due else None, of_file=True)
         if self._head_only or self.status in _BODYLESS:
             size = 0
+        if self._left is not None:
+            size = self._keep(size)
         self._no_body = _SENDING_FILE
         self.size += size
         return size
@@ -235,10 +262,32 @@ class Response:
             raise ValueError(f"{self._prefix}.{kind} came, but {self._no_body}.")
 
     def _check_length(self, size: int) -> None:
-        """See while a 500 can still be sent whether Content-Length tells the size of a whole file."""
+        """See while a 500 can still be sent whether a whole file is as long as Content-Length says."""
+        promised = self._promised()
+        if promised is not None and promised > size:
+            raise ValueError(f"Content-Length is {promised}, but the file has {size} bytes.")
+
+    def _promised(self) -> int | None:
+        """Return the Content-Length of the application, if it is a number."""
         for name, value in self._headers:
-            if name.lower() == b"content-length" and value != b"%d" % size:
-                raise ValueError(f"Content-Length is {value!r}, but the file has {size} bytes.")
+            if name.lower() == b"content-length":
+                return int(value) if value.isdigit() else None
+        return None
+
+    def _keep(self, size: int) -> int:
+        """Return how many of ``size`` bytes are within the Content-Length; say so if not all are."""
+        left = self._left or 0
+        kept = min(size, left)
+        self._left = left - kept
+        if kept < size and not self.cut:
+            self.cut = True
+            telemetry.count("server.body_cut", label=self._label)
+            logger.warning(
+                "The body is longer than its Content-Length, by %d bytes or more; they are left out: %s",
+                size - kept,
+                self._label,
+            )
+        return kept
 
     def _end(self, data: bytes) -> None:
         """Send the last part of the body."""
@@ -276,6 +325,8 @@ class Response:
         headers += own if names.isdisjoint(_OWN) else [field for field in own if field[0] not in names]
         if self._runtime.stopping and b"connection" not in names:
             headers.append((b"connection", b"close"))
+        if not self._head_only and self.status not in _BODYLESS:
+            self._left = self._promised()
         self._exchange.send_response(self.status, headers)
         self.on_wire = True
 
