@@ -404,6 +404,8 @@ def _remember(connection: BaseDatabaseWrapper, **_: Any) -> None:
             known.append(weakref.ref(connection))
         _opened[thread] = tuple(known)
     _references[connection] = sys.getrefcount(connection.connection)
+    # From now on there is something to look at after each piece of work.
+    pool.begins, pool.needs_thread = _note_references, _needs_thread
 
 
 def _forget_the_ended() -> None:
@@ -421,4 +423,4 @@ _lookups = Together(
 after_fork_in_child(_lookups.reset)
 connection_created.connect(_remember, dispatch_uid="channels.db", weak=False)
 pool.tidy, pool.is_untidy, pool.farewell = _tidy, _is_untidy, _close_all
-pool.begins, pool.needs_thread, pool.abandon = _note_references, _needs_thread, _abandon
+pool.abandon = _abandon

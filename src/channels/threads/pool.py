@@ -63,7 +63,7 @@ class Pool:
     """
 
     def __init__(self, size: Callable[[], int], name: str = "channels", keep: float = KEEP) -> None:
-        self.begins: Callable[[], object] = _nothing
+        self.begins: Callable[[], object] = bool
         self.needs_thread: Callable[[], bool] = bool
         self.abandon: Work = _nothing
         self.tidy: Callable[[], float | None] = _nothing
