@@ -184,19 +184,41 @@ def test_what_is_called_before_a_loop_is_closed():
     loop.close()
     assert first.calls == second.calls == [loop]
     assert loop.is_closed()
-    assert "close" not in vars(loop)
     loop.close()
     assert len(first.calls) == 1
 
 
-def test_a_close_that_somebody_has_replaced_is_called_too():
+def test_a_close_that_somebody_has_replaced_makes_the_calls_too():
     loop, ends, closed = asyncio.new_event_loop(), Ends(), []
-    loop.close = lambda: closed.append(True)
+    close = loop.close
+    loop.close = lambda: (closed.append(True), close())
     call_before_close(loop, ends.aclose)
     loop.close()
-    assert (closed, ends.calls) == ([True], [loop])
-    del loop.close
+    assert (closed, ends.calls, loop.is_closed()) == ([True], [loop], True)
+
+
+def test_a_loop_keeps_its_attributes():
+    """One more would make all others slower to find."""
+    loop, ends = asyncio.new_event_loop(), Ends()
+    before = set(vars(loop))
+    call_before_close(loop, ends.aclose)
+    assert set(vars(loop)) == before
     loop.close()
+    assert ends.calls == [loop]
+
+
+def test_a_class_of_ones_own():
+    class Own(asyncio.SelectorEventLoop):
+        def close(self):
+            closed.append(self)
+            super().close()
+
+    closed = []
+    loop, ends = Own(), Ends()
+    for _ in range(2):
+        call_before_close(loop, ends.aclose)
+    loop.close()
+    assert (ends.calls, closed, loop.is_closed()) == ([loop, loop], [loop], True)
 
 
 def test_a_loop_is_not_kept_alive():

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, Generic, Protocol, TypeVar, overload
+from typing import Any, Final, Generic, Protocol, TypeVar, overload
 
 from channels.private import PrivateField
 from channels.typing import EventSource
@@ -64,9 +64,8 @@ def set_engine(layer: object, engine: Engine) -> None:
     _engine.set(layer, engine)
 
 
-def engine_of(layer: object) -> Any:
-    """Return what works for ``layer``; None if that is a layer of somebody else."""
-    return _engine.get(layer)
+#: Returns what works for a layer; None if that is a layer of somebody else.
+engine_of: Final = _engine.get
 
 
 def pushing_engine(layer: Any) -> Any:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import weakref
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -21,41 +22,37 @@ FAREWELL: Final = 2.0
 
 _Method = weakref.WeakMethod[Callable[[], Awaitable[None]]]
 _calls: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, list[_Method]] = weakref.WeakKeyDictionary()
+_classes: set[type] = set()
 
 
 def call_before_close(loop: asyncio.AbstractEventLoop, method: Callable[[], Awaitable[None]]) -> None:
     """Await ``method()`` in ``loop`` when somebody closes it; a bound method, held weakly.
 
-    It is not called if the loop is closed by its own hands, or while another one runs in the thread.
+    It is not called while another loop runs in the thread that closes this one.
     """
-    known = _calls.get(loop)
-    if known is None:
-        known = _calls[loop] = []
-        with contextlib.suppress(AttributeError):  # a loop of somebody's own that has no room for it
-            loop.close = _closing(loop)  # type: ignore[method-assign]
-    known.append(weakref.WeakMethod(method))
+    if type(loop) not in _classes:
+        _classes.add(type(loop))
+        _extend_close(type(loop))
+    _calls.setdefault(loop, []).append(weakref.WeakMethod(method))
 
 
-def _closing(loop: asyncio.AbstractEventLoop) -> Callable[[], None]:
-    """Return what is ``loop.close`` until it is called."""
-    reference = weakref.ref(loop)  # a reference to it in itself would keep it alive
-    replaced: Callable[[], None] | None = vars(loop).get("close")
+def _extend_close(cls: Any) -> None:
+    """Have ``close`` of a class of loops make the calls.
 
-    def close() -> None:
-        ending = reference()
-        if ending is None:
-            return
-        if not ending.is_running():
-            del ending.close
-            for method in _calls.pop(ending, []):
-                _call(ending, method())
-        if replaced is not None:
-            ending.close = replaced  # type: ignore[method-assign]
-            replaced()
-        else:
-            type(ending).close(ending)
+    Not of the loop: with an attribute more its other ones are looked up more slowly, which costs 6 % of a
+    ``group_send()``.
+    """
+    close = cls.close
 
-    return close
+    @functools.wraps(close)
+    def close_after_calls(self: asyncio.AbstractEventLoop) -> None:
+        if not self.is_running():
+            for method in _calls.pop(self, []):
+                _call(self, method())
+        close(self)
+
+    with contextlib.suppress(TypeError):  # a class that cannot be changed
+        cls.close = close_after_calls
 
 
 def _call(loop: asyncio.AbstractEventLoop, function: Callable[[], Awaitable[None]] | None) -> None:

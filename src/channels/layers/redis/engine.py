@@ -88,6 +88,7 @@ class RedisEngine:
             on_full=log_full_members,
             expiry_ends_memberships=False,
         )
+        self.deserialize = layer.deserialize
         self.process = Process(self)
 
     @property
@@ -121,10 +122,6 @@ class RedisEngine:
     def require_valid_group_name(self, group: str) -> None:
         """Raise TypeError unless ``group`` follows the grammar."""
         self._layer.require_valid_group_name(group)
-
-    def deserialize(self, message: bytes) -> Message:
-        """Return the message of bytes that were sent."""
-        return self._layer.deserialize(message)
 
     def checked(self, message: Message) -> bytes:
         """Return ``message`` as bytes that may be sent.
@@ -232,10 +229,8 @@ async def nothing() -> None:
     """Acknowledge a message that was in this process already."""
 
 
-def redis_engine(layer: RedisChannelLayer) -> RedisEngine:
-    """Return what works for ``layer``."""
-    engine: RedisEngine = engine_of(layer)
-    return engine
+#: Returns what works for a layer.
+redis_engine: Callable[[RedisChannelLayer], RedisEngine] = engine_of
 
 
 _engines: weakref.WeakSet[RedisEngine] = weakref.WeakSet()

@@ -17,7 +17,7 @@ from redis.exceptions import MovedError, ResponseError
 
 from channels.layers.redis.addresses import Place, shard_of
 from channels.layers.redis.commands import Policy, backoff
-from channels.layers.redis.envelope import CONTROL, Envelope, Watch
+from channels.layers.redis.envelope import CONTROL, Watch
 from channels.layers.redis.errors import UNREACHABLE, RedisUnavailable, refused, unavailable
 from channels.layers.redis.inbox import Inbox
 from channels.layers.redis.link import SubscriptionLink
@@ -245,7 +245,9 @@ class Subscriber:
         if subscription is None or self.retired:
             return
         try:
-            envelope = self._opened(subscription.topic, data)
+            # The news of a queue are published by a script of Redis, and only say where to look.
+            is_news = subscription.topic.kind == "news"
+            envelope = None if is_news else self._seals.open(key, data)
         except NotAuthentic as error:
             self._inbox.refuse(error)
             return
@@ -257,11 +259,6 @@ class Subscriber:
             self._inbox.take(subscription.topic, envelope, missing)
         if not self._owner.wanted(subscription.topic):
             self.release([subscription.topic])
-
-    def _opened(self, topic: Topic, data: bytes) -> Envelope | None:
-        if topic.kind == "news":  # a script of Redis publishes it; it only says where to look
-            return None
-        return self._seals.open(topic.key, data)
 
     def _on_change(self, key: bytes, result: bool | ResponseError) -> None:
         subscription = self._subscriptions.get(key)
