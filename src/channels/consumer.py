@@ -75,7 +75,7 @@ class AsyncConsumer:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection, from its first message to StopConsumer."""
-        self.scope = cast("ConnectionScope", scope)
+        self.scope = scope  # type: ignore[assignment]  # cast() is a call, for each connection
         self.channel_layer = get_channel_layer(self.channel_layer_alias)
         connection = begin(scope)
         mailbox = Mailbox()

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final, TypeVar
 
@@ -27,6 +28,9 @@ __tracebackhide__ = True
 
 #: Messages handled in a row before other tasks of the loop get their turn.
 BATCH: Final = 32
+
+#: Of a loop that does not count its tasks. Not even equal to itself: as if there were a new one each time.
+_UNCOUNTED: Final[dict[str, Any]] = {TASKS_CREATED: math.nan}
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
@@ -145,7 +149,7 @@ class Mailbox:
                     raise
                 if pool.pinned:
                     leave_thread()
-                if created is None or counts[TASKS_CREATED] != created:
+                if counts[TASKS_CREATED] != created:
                     break
             await asyncio.sleep(0)
 
@@ -231,9 +235,9 @@ class Pump:
 
 
 def task_counts() -> dict[str, Any]:
-    """Return where the running loop counts the tasks it creates: None in it if it does not."""
+    """Return where the running loop counts the tasks it creates; if it does not, a count that equals none."""
     counts: dict[str, Any] = getattr(asyncio.get_running_loop(), "__dict__", {})
-    return counts if TASKS_CREATED in counts else {TASKS_CREATED: None}
+    return counts if TASKS_CREATED in counts else _UNCOUNTED
 
 
 def pausing(pump: Pump, send: Send) -> Send:

@@ -6,6 +6,7 @@ numbers of RFC 9113. A WebSocket speaks the second half, once it is open.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -31,6 +32,7 @@ class RequestReceived:
         scheme: b"http" or b"https" where the protocol carries it (HTTP/2), else b"".
         handshake: that of a WebSocket, where it is known to be one that may open it; None if it has
             to be judged yet.
+        names: the names of the headers, where somebody has them already; else None.
     """
 
     stream_id: int
@@ -43,6 +45,7 @@ class RequestReceived:
     upgrade: bytes = b""
     scheme: bytes = b""
     handshake: Handshake | None = None
+    names: Collection[bytes] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(slots=True)

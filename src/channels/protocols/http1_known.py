@@ -67,12 +67,14 @@ class _Known:
 
     Attributes:
         headers: the fields; the values of personal ones are empty.
+        names: their names.
         persistent: whether the peer lets the connection live on.
         places: of each personal field its name, and where it stands: in the headers, and in the table.
         handshake: what is asked for, if it may open a WebSocket.
     """
 
     headers: Headers
+    names: frozenset[bytes]
     persistent: bool
     places: tuple[tuple[bytes, int, int], ...]
     handshake: Handshake | None
@@ -89,7 +91,7 @@ class KnownBlocks:
     __slots__ = ("_blocks", "_cut")
 
     def __init__(self) -> None:
-        self._blocks: dict[bytes, tuple[Headers, bool]] = {}
+        self._blocks: dict[bytes, tuple[Headers, frozenset[bytes], bool]] = {}
         self._cut: dict[bytes, _Known] = {}
 
     def __len__(self) -> int:
@@ -111,12 +113,12 @@ class KnownBlocks:
             return self._find_cut(head, block, stream_id) if self._cut else None
         if (line := _plain_line(head)) is None:
             return None
-        headers, persistent = known
+        headers, names, persistent = known
         method, target = line.groups()
         # A copy: applications own the headers of their scope.
-        return RequestReceived(
-            stream_id, method.decode("ascii"), target, headers.copy(), "1.1", True
-        ), persistent
+        event = RequestReceived(stream_id, method.decode("ascii"), target, headers.copy(), "1.1", True)
+        event.names = names  # by keyword it would cost several times as much
+        return event, persistent
 
     def _find_cut(self, head: bytes, block: bytes, stream_id: int) -> tuple[RequestReceived, bool] | None:
         cut = _cut_out(block)
@@ -128,6 +130,7 @@ class KnownBlocks:
             headers[at] = (name, values[number])
         method, target = line.groups()
         event = RequestReceived(stream_id, method.decode("ascii"), target, headers, "1.1", True)
+        event.names = known.names
         asked = known.handshake
         if asked is not None:
             if method != b"GET":
@@ -147,7 +150,7 @@ class KnownBlocks:
                 self._remember_cut(head[start:], event, fields, persistent)
         else:
             _make_room(self._blocks)
-            self._blocks[head[start:]] = event.headers.copy(), persistent
+            self._blocks[head[start:]] = event.headers.copy(), frozenset(fields), persistent
 
     def _remember_cut(
         self, block: bytes, event: RequestReceived, fields: dict[bytes, bytes], persistent: bool
@@ -162,7 +165,7 @@ class KnownBlocks:
         places = [(name, at[name], number) for number, (name, _, _) in enumerate(_PERSONAL) if name in at]
         headers = [(field[0], b"") if field[0] in _NAMES else field for field in event.headers]
         _make_room(self._cut)
-        self._cut[rest] = _Known(headers, persistent, tuple(places), handshake)
+        self._cut[rest] = _Known(headers, frozenset(fields), persistent, tuple(places), handshake)
 
 
 def _handshake(event: RequestReceived) -> Handshake | None:

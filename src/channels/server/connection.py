@@ -178,12 +178,14 @@ class Connection(ReadingHalf, asyncio.Protocol):
         self.closing, runtime = True, self.runtime
         if self._admitted and self.client is not None:
             runtime.admission.leave(self.client[0])
-            runtime.admission.abandoned(self.client[0], self._abandoned)
+            if self._abandoned:
+                runtime.admission.abandoned(self.client[0], self._abandoned)
         self._is_lost = True
         self._out.clear()
         runtime.timers.cancel(self)
         runtime.connections.discard(self)
-        self._forget_ahead()
+        if self._paused or self._eof:  # else nobody has asked the kernel about it
+            self._forget_ahead()
         self.resume_writing()
         self.handler.connection_lost()
         del self.handler

@@ -378,10 +378,11 @@ class HTTP1Handler:
             self._connection.close(linger=self._unread or self._engine.buffered > 0)
         else:
             self._engine.start_next_cycle()
-            if self._engine.has_more:
-                self._advance()
-            else:
+            if not self._engine.has_more:
                 self._wait_for(_Waiting.IDLE)
+                self._connection.resume_reading()
+                return
+            self._advance()
             if not self._held and self._engine.buffered <= _AHEAD:
                 self._connection.resume_reading()
 

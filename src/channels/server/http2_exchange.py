@@ -80,7 +80,10 @@ class HTTP2Exchange:
                 self.deadline = self._body_pace.received(len(data), self._handler.runtime.timers.now)
             self.stream.body_received(data)
         elif self.stream is not None and self._open:
-            self.stream.data_received(data)
+            websocket, parses = self.stream, not self._resting
+            websocket.data_received(data)
+            if parses:
+                self._handler.runtime.turns.frames += websocket.frames_parsed
         else:
             self._early.append(data)
             self._held = True  # one window of it at most, until the handshake is answered

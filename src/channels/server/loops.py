@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import importlib
 import sys
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
 
 from channels.process_exit import LimitedExecutor
 from channels.server.config import ConfigError
 from channels.typing import TASKS_CREATED
+
+#: Where a loop that counts its tasks keeps what creates them, beside the count.
+_CREATE_TASK: Final = "channels: create_task"
 
 
 def new_event_loop(name: str) -> asyncio.AbstractEventLoop:
@@ -45,6 +49,14 @@ def _new_asyncio_loop() -> asyncio.AbstractEventLoop:
     return asyncio.new_event_loop()
 
 
+def uncounted_create_task(loop: asyncio.AbstractEventLoop) -> Callable[..., asyncio.Task[Any]]:
+    """Return how to create a task that no handler has started: it is not counted."""
+    create: Callable[..., asyncio.Task[Any]] = getattr(loop, "__dict__", {}).get(
+        _CREATE_TASK, loop.create_task
+    )
+    return create
+
+
 def count_tasks(loop: asyncio.AbstractEventLoop) -> None:
     """Have ``loop`` count the tasks that it creates from now on; harmless if it does.
 
@@ -55,7 +67,7 @@ def count_tasks(loop: asyncio.AbstractEventLoop) -> None:
     if TASKS_CREATED in counts:
         return
     create = loop.create_task
-    counts[TASKS_CREATED] = 0
+    counts[TASKS_CREATED], counts[_CREATE_TASK] = 0, create
 
     def create_task(coroutine: Any, **options: Any) -> asyncio.Task[Any]:
         counts[TASKS_CREATED] += 1

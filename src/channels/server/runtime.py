@@ -24,6 +24,7 @@ from channels.server.descriptors import MARGIN, descriptor_limit
 from channels.server.health import Health
 from channels.server.limits.bodies import HeldBodies
 from channels.server.limits.turns import Turns
+from channels.server.loops import uncounted_create_task
 from channels.server.proxies.forwarded import ForwardedGuard
 from channels.server.rounds import Rounds
 from channels.server.streams.keepalive import KeepaliveLimits
@@ -119,6 +120,7 @@ class Runtime:
     Attributes:
         config: the settings.
         loop: the event loop; everything here is used from its thread only.
+        create_task: creates a task in it that is no handler's.
         timers: the time limits of all connections and streams.
         turns: whose bytes are parsed in the next turns of the loop.
         closed_peers: the connections that would not hear of their end.
@@ -143,6 +145,7 @@ class Runtime:
         limit = descriptor_limit()
         self._last_descriptor = math.inf if limit is None else limit - MARGIN
         self.loop = loop
+        self.create_task = uncounted_create_task(loop)
         self.timers = Timers(loop)
         self.closed_peers = ClosedPeers()
         self.timers.at_tick.append(self.closed_peers.on_tick)

@@ -57,6 +57,8 @@ class Stream(ABC):
     __slots__ = (
         "__weakref__",
         "_abandoned",
+        "_client",
+        "_counted",
         "_killed",
         "_leave_by",
         "_waiters",
@@ -67,6 +69,9 @@ class Stream(ABC):
         "task",
     )
 
+    #: As in the scope; set by those that make it.
+    _client: list[Any] | None
+
     def __init__(self, runtime: Runtime, label: str) -> None:
         self.runtime = runtime
         self.label = label
@@ -74,6 +79,7 @@ class Stream(ABC):
         self.task: asyncio.Task[None] | None = None
         self._leave_by = NEVER
         self._abandoned = self._killed = False
+        self._counted = 0  # bytes of a body, see HeldBodies
         self._wakeup: Wakeup | None = None
         self._waiters: list[asyncio.Future[None]] | None = None
 
@@ -127,7 +133,7 @@ class Stream(ABC):
     def start(self, scope: Scope) -> None:
         """Run the application for ``scope``."""
         self.runtime.streams.add(self)
-        self.task = self.runtime.loop.create_task(self._run(scope), name=self.label)
+        self.task = self.runtime.create_task(self._run(scope), name=self.label)
 
     async def _run(self, scope: Scope) -> None:
         try:
@@ -169,6 +175,8 @@ class Stream(ABC):
         self._wakeup = None
         if self._abandoned:
             self.carrier.abandoned(-1)
+        if self._counted:
+            self.runtime.bodies.give_back(self._client, self._counted)
         self.runtime.timers.cancel(self)
         self.runtime.streams.discard(self)
         self.runtime.left()

@@ -44,9 +44,7 @@ class HTTPStream(Stream):
         "_body_ended",
         "_body_told",
         "_chunks",
-        "_client",
         "_continue_owed",
-        "_counted",
         "_exchange",
         "_gone",
         "_held",
@@ -65,7 +63,7 @@ class HTTPStream(Stream):
         self._exchange = exchange
         self._chunks = _NO_BODY if request.ended else deque()
         self._waiting = 0
-        self._arrived = self._counted = 0
+        self._arrived = 0
         self._most = runtime.config.max_body_size
         self._held = False
         self._gone = False
@@ -127,11 +125,6 @@ class HTTPStream(Stream):
             telemetry.count("server.body_refused", reason=reason, client=named(self._client))
             self.fail(503, "Too many large request bodies at the same time.")
         return reason is None
-
-    def _ended(self) -> None:
-        super()._ended()
-        if self._counted:
-            self.runtime.bodies.give_back(self._client, self._counted)
 
     def body_ended(self) -> None:
         """The body is complete."""

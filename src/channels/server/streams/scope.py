@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -9,7 +10,7 @@ from channels.protocols.events import RequestReceived
 from channels.protocols.http1_head import tokens
 from channels.server.config import Config
 from channels.server.proxies.nodes import doubt, is_secure
-from channels.server.proxies.root_path import read_root_path, take_out
+from channels.server.proxies.root_path import HEADER, read_root_path, take_out
 from channels.server.runtime import Runtime
 from channels.server.streams.exchange import Exchange
 from channels.server.targets import shown
@@ -50,7 +51,8 @@ _fields = _Fields()
 
 def http_scope(request: RequestReceived, runtime: Runtime, exchange: Exchange, push: object) -> Scope:
     """Return the scope of an HTTP request; ``push`` is offered as the push extension."""
-    scope = _common_scope("http", "http", request, runtime, exchange)
+    names = request.names or dict(request.headers)
+    scope = _common_scope("http", "http", request, names, runtime, exchange)
     scope["method"] = request.method
     scope["extensions"] = extensions = {
         PUSH: push,
@@ -59,7 +61,7 @@ def http_scope(request: RequestReceived, runtime: Runtime, exchange: Exchange, p
     }
     if request.http_version != "1.0":  # which knows neither interim responses nor chunks
         extensions["http.response.early_hint"] = {}
-        if _wants_trailers(request):
+        if b"te" in names and _wants_trailers(request):
             extensions["http.response.trailers"] = {}
     if exchange.tls is not None:
         scope["extensions"]["tls"] = exchange.tls
@@ -68,8 +70,6 @@ def http_scope(request: RequestReceived, runtime: Runtime, exchange: Exchange, p
 
 def _wants_trailers(request: RequestReceived) -> bool:
     """Whether the peer takes trailers and does not throw them away (RFC 9110 section 10.1.4)."""
-    if b"te" not in dict(request.headers):
-        return False
     return b"trailers" in tokens(b",".join(value for name, value in request.headers if name == b"te"))
 
 
@@ -80,7 +80,8 @@ def websocket_scope(
     # A WebSocket keeps its headers for as long as it lives: what others have said too is kept once.
     if request.handshake is None:  # else it shares them already
         request.headers = [_fields[field] for field in request.headers]
-    scope = _common_scope("websocket", "ws", request, runtime, exchange)
+    names = request.names or dict(request.headers)
+    scope = _common_scope("websocket", "ws", request, names, runtime, exchange)
     scope["subprotocols"] = subprotocols
     scope["extensions"] = {"websocket.http.response": {}, PUSH: push}
     if exchange.tls is not None:
@@ -89,14 +90,20 @@ def websocket_scope(
 
 
 def _common_scope(
-    kind: str, scheme: str, request: RequestReceived, runtime: Runtime, exchange: Exchange
+    kind: str,
+    scheme: str,
+    request: RequestReceived,
+    names: Collection[bytes],
+    runtime: Runtime,
+    exchange: Exchange,
 ) -> dict[str, Any]:
     raw_path, _, query = request.target.partition(b"?")
     config = runtime.config
-    headers, said = take_out(request.headers)
-    root_path = config.root_path
-    if said and not root_path and runtime.believes_root_path(exchange.client):
-        root_path = read_root_path(said, plain=config.plain_root_path)
+    headers, root_path = request.headers, config.root_path
+    if HEADER in names:
+        headers, said = take_out(headers)
+        if not root_path and runtime.believes_root_path(exchange.client):
+            root_path = read_root_path(said, plain=config.plain_root_path)
     scope: dict[str, Any] = {
         "type": kind,
         "asgi": _ASGI[kind],

@@ -53,7 +53,6 @@ class WebSocketStream(Stream):
 
     __slots__ = (
         "_behind_close",
-        "_client",
         "_control_at",
         "_control_pace",
         "_due",
@@ -121,6 +120,12 @@ class WebSocketStream(Stream):
             self._take_rest(*rest)
         elif self._state is not _OVER:
             self._advance()
+            self.runtime.turns.frames += self.frames_parsed
+
+    @property
+    def frames_parsed(self) -> int:
+        """How many frames were parsed of what came last. Only whoever takes turns with others counts them."""
+        return QUANTUM - self._protocol.frames_left
 
     def eof_received(self) -> bool:
         """The peer is gone; returns False: nothing can be said to it any more."""
@@ -181,11 +186,10 @@ class WebSocketStream(Stream):
         protocol.frames_left = QUANTUM
         next_event = protocol.next_event
         while not self.held and (event := next_event()) is not None:
-            if isinstance(event, MessageReceived):
+            if type(event) is MessageReceived:  # cheaper than isinstance(), for nearly every frame
                 self._message_received(event.data)
             elif isinstance(event, CloseReceived):
                 self._close_received(event)
-        self.runtime.turns.frames += QUANTUM - protocol.frames_left
         if protocol.control_frames and self._state is not _OVER and not self._control_is_allowed():
             self._too_much_control()
         if protocol.frames_left <= 0 and not self.held and protocol.has_more:
