@@ -30,7 +30,7 @@ __tracebackhide__ = True
 BATCH: Final = 32
 
 #: Of a loop that does not count its tasks. Not even equal to itself: as if there were a new one each time.
-_UNCOUNTED: Final[dict[str, Any]] = {TASKS_CREATED: math.nan}
+_UNCOUNTED: Final = [math.nan]
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
@@ -139,7 +139,7 @@ class Mailbox:
                     await self._wait()
                 if message.get("type") in LAST_MESSAGES:
                     self.peer_gone = True
-                created = counts[TASKS_CREATED]
+                created = counts[0]
                 try:
                     await handle(message)
                 except ConsumerSignal:
@@ -149,7 +149,7 @@ class Mailbox:
                     raise
                 if pool.pinned:
                     leave_thread()
-                if counts[TASKS_CREATED] != created:
+                if counts[0] != created:
                     break
             await asyncio.sleep(0)
 
@@ -234,10 +234,10 @@ class Pump:
         await asyncio.wait([self._task])
 
 
-def task_counts() -> dict[str, Any]:
+def task_counts() -> list[float]:
     """Return where the running loop counts the tasks it creates; if it does not, a count that equals none."""
-    counts: dict[str, Any] = getattr(asyncio.get_running_loop(), "__dict__", {})
-    return counts if TASKS_CREATED in counts else _UNCOUNTED
+    counts: list[float] = getattr(asyncio.get_running_loop(), TASKS_CREATED, _UNCOUNTED)
+    return counts
 
 
 def pausing(pump: Pump, send: Send) -> Send:

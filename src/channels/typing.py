@@ -37,7 +37,7 @@ class ConsumerApp(Protocol):
 #: Key in ``scope["extensions"]`` under which a server that can push puts its :class:`PushReceive`.
 PUSH_EXTENSION = "channels.push"
 
-#: Attribute of an event loop of our servers: how many tasks it has created.
+#: Attribute of an event loop of our servers: a list of one number, how many tasks it has created.
 TASKS_CREATED = "channels_tasks_created"
 
 

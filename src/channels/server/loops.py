@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import importlib
 import sys
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from channels.server.config import ConfigError
 from channels.typing import TASKS_CREATED
 
 #: Where a loop that counts its tasks keeps what creates them, beside the count.
-_CREATE_TASK: Final = "channels: create_task"
+_CREATE_TASK: Final = "channels_create_task"
 
 
 def new_event_loop(name: str) -> asyncio.AbstractEventLoop:
@@ -49,11 +50,30 @@ def _new_asyncio_loop() -> asyncio.AbstractEventLoop:
     return asyncio.new_event_loop()
 
 
+@functools.cache
+def _counting(base: Any) -> Any:
+    """Return a class of loops as ``base``, but that count the tasks they create; it goes by the same name.
+
+    A loop whose own ``create_task`` is replaced is slower in all that is called of it, by 10 to 25 ns.
+    """
+    create = base.create_task
+
+    def __init__(self: Any) -> None:
+        base.__init__(self)
+        setattr(self, TASKS_CREATED, [0])
+
+    def create_task(self: Any, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
+        getattr(self, TASKS_CREATED)[0] += 1
+        created: asyncio.Task[Any] = create(self, coroutine, **options)
+        return created
+
+    names = {"__module__": base.__module__, "__qualname__": base.__qualname__, _CREATE_TASK: create}
+    return type(base.__name__, (base,), {"__init__": __init__, "create_task": create_task, **names})
+
+
 def uncounted_create_task(loop: asyncio.AbstractEventLoop) -> Callable[..., asyncio.Task[Any]]:
     """Return how to create a task that no handler has started: it is not counted."""
-    create: Callable[..., asyncio.Task[Any]] = getattr(loop, "__dict__", {}).get(
-        _CREATE_TASK, loop.create_task
-    )
+    create: Callable[..., asyncio.Task[Any]] = getattr(loop, _CREATE_TASK, loop.create_task)
     return create
 
 
@@ -63,14 +83,12 @@ def count_tasks(loop: asyncio.AbstractEventLoop) -> None:
     A consumer looks at the count, and gives the tasks that a handler has started their first turn
     before the next message is handled.
     """
-    counts = vars(loop)
-    if TASKS_CREATED in counts:
+    if hasattr(loop, TASKS_CREATED):
         return
-    create = loop.create_task
-    counts[TASKS_CREATED], counts[_CREATE_TASK] = 0, create
+    create, counts = loop.create_task, [0]
 
     def create_task(coroutine: Any, **options: Any) -> asyncio.Task[Any]:
-        counts[TASKS_CREATED] += 1
+        counts[0] += 1
         return create(coroutine, **options)
 
-    counts["create_task"] = create_task
+    vars(loop).update({TASKS_CREATED: counts, _CREATE_TASK: create, "create_task": create_task})
