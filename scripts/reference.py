@@ -51,8 +51,8 @@ MODULES = {
     ],
     "Server": [
         "channels.server.config",
-        "channels.server.worker",
-        "channels.server.thread",
+        "channels.server.server",
+        "channels.server.in_thread",
         "daphne.cli",
         "daphne.server",
         "daphne.endpoints",
@@ -63,7 +63,7 @@ MODULES = {
         "channels.exceptions",
         "channels.typing",
         "channels.telemetry",
-        "channels.readiness",
+        "channels.process.readiness",
         "channels.utils",
     ],
 }

@@ -5,7 +5,7 @@
 #   scripts/upgrade.sh audit     audit what is pinned now
 #
 # Exit 1: a pinned release has a known vulnerability. An index that has no such data is said, and is no failure:
-# then the dated table in SECURITY.md is what is known, and tests/test_dependencies.py holds us to it.
+# then the dated table in SECURITY.md is what is known, and tests/packaging/test_dependencies.py holds us to it.
 set -eu
 cd "$(dirname "$0")/.."
 pins=scripts/constraints.txt

@@ -26,8 +26,8 @@ from channels.auth import (
     login,
     logout,
 )
+from channels.sync.context import serving
 from channels.testing import WebsocketCommunicator
-from channels.threads.lanes import serving
 from channels.typing import Receive, Scope, Send
 from tests.hops import counted_hops
 
@@ -320,4 +320,4 @@ async def test_a_user_is_looked_up_together_with_others() -> None:
         connection: Any = SyncToAsync.thread_sensitive_context.get()
         user = await get_user({"type": "websocket", "session": session})
         assert user.is_anonymous
-        assert not connection.has_lane
+        assert not connection.has_strand

@@ -28,11 +28,11 @@ from channels.db import (
     sync_executor,
     sync_threads,
 )
-from channels.threads.lanes import serving
-from channels.threads.pool import Lane, Pool
-from channels.threads.together import Together
+from channels.sync.batch import BatchExecutor
+from channels.sync.context import serving
+from channels.sync.pool import Pool, Strand
 from tests.hops import counted_hops
-from tests.threads.blocking import PATIENCE, Blocker
+from tests.sync.blocking import PATIENCE, Blocker
 
 DISK = "disk"
 TENANT: contextvars.ContextVar[str] = contextvars.ContextVar("tenant")
@@ -268,15 +268,21 @@ class TestLookup:
     SERVED: ClassVar[Any] = {"type": "websocket", "asgi": {"version": "3.0"}}
 
     @pytest.fixture
-    def lookups(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[Together]:
+    def lookups(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[BatchExecutor]:
         pool = Pool(lambda: 1, name="lookups")
-        lookups = Together(pool, db._lookups.tidy, db._lookups.mend, db._lookups.watch, db._lookups.ahead)
-        monkeypatch.setattr(db, "_lookups", lookups)
+        lookups = BatchExecutor(
+            pool,
+            db._lookup_batcher.tidy,
+            db._lookup_batcher.mend,
+            db._lookup_batcher.watch,
+            db._lookup_batcher.ahead,
+        )
+        monkeypatch.setattr(db, "_lookup_batcher", lookups)
         yield lookups
         assert pool.stop(PATIENCE)
 
     async def _at_once(
-        self, lookups: Together, *calls: Callable[[], Any], then: Callable[[], Any] = int
+        self, lookups: BatchExecutor, *calls: Callable[[], Any], then: Callable[[], Any] = int
     ) -> list[Any]:
         """Make lookups that all wait before the first is made, ``then`` something else in the same thread."""
 
@@ -285,15 +291,15 @@ class TestLookup:
                 return await Lookup(call)()
 
         blocker = Blocker()
-        Lane(lookups.pool).put(blocker)
+        Strand(lookups.pool).put(blocker)
         looks = [asyncio.ensure_future(look(call)) for call in calls]
         while len(lookups.waiting) < len(calls):
             await asyncio.sleep(0)
-        Lane(lookups.pool).put(then)
+        Strand(lookups.pool).put(then)
         blocker.release()
         return await asyncio.gather(*looks, return_exceptions=True)
 
-    async def test_share_what_the_visit_opens(self, disk: Any, lookups: Together) -> None:
+    async def test_share_what_the_visit_opens(self, disk: Any, lookups: BatchExecutor) -> None:
         opened: list[Any] = []
 
         def look() -> Any:
@@ -311,7 +317,7 @@ class TestLookup:
         lookups.pool.stop(PATIENCE)
         assert afterwards == [None]
 
-    async def test_do_not_share_what_is_broken(self, disk: Any, lookups: Together) -> None:
+    async def test_do_not_share_what_is_broken(self, disk: Any, lookups: BatchExecutor) -> None:
         opened: list[Any] = []
 
         def breaks() -> None:
@@ -328,7 +334,7 @@ class TestLookup:
         assert nothing is None
         assert opened[0] is not opened[1]
 
-    async def test_context_variables_are_each_ones_own(self, lookups: Together) -> None:
+    async def test_context_variables_are_each_ones_own(self, lookups: BatchExecutor) -> None:
         variable: contextvars.ContextVar[int] = contextvars.ContextVar("variable", default=0)
 
         def look() -> int:
@@ -338,7 +344,7 @@ class TestLookup:
         assert await self._at_once(lookups, look, look) == [1, 1]
 
     async def _ask_at_once(
-        self, lookups: Together, ahead: Callable[[list[Any]], object], *asked: Any
+        self, lookups: BatchExecutor, ahead: Callable[[list[Any]], object], *asked: Any
     ) -> list[Any]:
         """Have lookups that all wait at once answered; those of odd numbers have a tenant."""
         look_up = Lookup(lambda each: each, ahead=ahead)
@@ -349,14 +355,14 @@ class TestLookup:
             with serving(self.SERVED):
                 return await look_up(each)
 
-        Lane(lookups.pool).put(blocker)
+        Strand(lookups.pool).put(blocker)
         looks = [asyncio.ensure_future(look(each)) for each in asked]
         while len(lookups.waiting) < len(asked):
             await asyncio.sleep(0)
         blocker.release()
         return await asyncio.gather(*looks)
 
-    async def test_are_prepared_together_in_the_same_surroundings(self, lookups: Together) -> None:
+    async def test_are_prepared_together_in_the_same_surroundings(self, lookups: BatchExecutor) -> None:
         prepared: list[tuple[Any, list[Any]]] = []
 
         def ahead(asked: list[Any]) -> None:
@@ -365,14 +371,14 @@ class TestLookup:
         assert await self._ask_at_once(lookups, ahead, 1, 2, 3, 4, 5) == [1, 2, 3, 4, 5]
         assert prepared == [("odd", [1, 3, 5]), ("even", [2, 4])]
 
-    async def test_one_alone_is_not_prepared(self, lookups: Together) -> None:
+    async def test_one_alone_is_not_prepared(self, lookups: BatchExecutor) -> None:
         prepared: list[Any] = []
         assert await self._ask_at_once(lookups, prepared.append, 1, 2) == [1, 2]
         assert await self._ask_at_once(lookups, prepared.append, 1) == [1]
         assert prepared == []
 
     async def test_what_cannot_be_prepared_is_made_all_the_same(
-        self, disk: Any, lookups: Together, caplog: pytest.LogCaptureFixture
+        self, disk: Any, lookups: BatchExecutor, caplog: pytest.LogCaptureFixture
     ) -> None:
         def ahead(asked: list[Any]) -> None:
             use().set_autocommit(False)
@@ -382,21 +388,21 @@ class TestLookup:
             assert await self._ask_at_once(lookups, ahead, 1, 3) == [1, 3]
         assert "each call is on its own" in caplog.text
 
-    async def test_of_a_connection_with_a_thread_is_made_there(self, lookups: Together) -> None:
+    async def test_of_a_connection_with_a_thread_is_made_there(self, lookups: BatchExecutor) -> None:
         with serving(self.SERVED):
             thread = await database_sync_to_async(threading.current_thread)()
             assert await Lookup(threading.current_thread)() is thread
         assert not lookups.pool.workers
 
-    async def test_without_a_server_it_is_an_ordinary_call(self, lookups: Together) -> None:
+    async def test_without_a_server_it_is_an_ordinary_call(self, lookups: BatchExecutor) -> None:
         async with ThreadSensitiveContext():
             assert await Lookup(len)("three") == 5
         assert not lookups.pool.workers
 
-    async def test_one_that_nobody_waits_for_any_more_is_not_made(self, lookups: Together) -> None:
+    async def test_one_that_nobody_waits_for_any_more_is_not_made(self, lookups: BatchExecutor) -> None:
         made: list[int] = []
         blocker = Blocker()
-        Lane(lookups.pool).put(blocker)
+        Strand(lookups.pool).put(blocker)
         with serving(self.SERVED):
             look = asyncio.ensure_future(Lookup(made.append)(1))
             while not lookups.waiting:

@@ -28,9 +28,9 @@ from django.test import override_settings
 from channels import http as ours
 from channels.http import ASGIHandler, get_asgi_application
 from channels.routing import ProtocolTypeRouter
-from channels.server.thread import ServerThread
+from channels.server.in_thread import ServerThread
+from channels.sync.context import pool
 from channels.testing import HttpCommunicator
-from channels.threads.lanes import pool
 from tests import pages
 from tests.hops import counted_hops
 
@@ -116,9 +116,9 @@ def test_async_views_run_in_the_loop(path: str, serve: Any) -> None:
 def test_a_sync_page_is_one_visit_and_no_task(serve: Any) -> None:
     """What must not creep back: Django's handler makes some ten journeys and three tasks for this page."""
     site, visits, tasks = serve(), [], []
-    visit, create = ours.Visit, asyncio.BaseEventLoop.create_task
+    visit, create = ours.ThreadCall, asyncio.BaseEventLoop.create_task
     with (
-        mock.patch.object(ours, "Visit", lambda *args: visits.append(args) or visit(*args)),
+        mock.patch.object(ours, "ThreadCall", lambda *args: visits.append(args) or visit(*args)),
         mock.patch.object(ours.asyncio, "ensure_future", lambda *args: tasks.append(args)),
         counted_hops() as hops,
     ):

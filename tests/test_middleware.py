@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 
 from channels.consumer import AsyncConsumer
-from channels.middleware import BaseMiddleware, Passage, Way, enters, is_passage, made
+from channels.middleware import (
+    BaseMiddleware,
+    ConnectionContext,
+    ScopeMiddleware,
+    enters,
+    instantiate,
+    is_passage,
+)
 from channels.typing import ASGIApp, Receive, Scope, Send
 
 
@@ -52,7 +59,7 @@ class Mark(BaseMiddleware):
 
 
 @enters(Mark)
-async def leave_a_mark(mark: Mark, way: Way) -> ASGIApp:
+async def leave_a_mark(mark: Mark, way: ConnectionContext) -> ASGIApp:
     scope = way.own_scope()
     scope["marks"] = (*scope.get("marks", ()), id(mark))
     return mark.inner
@@ -91,7 +98,7 @@ async def test_a_row_of_passages_is_one_frame_and_one_copy_of_the_scope() -> Non
     task = asyncio.ensure_future(outer(outside, _receive, _send))
     await waiting.wait()
     assert [name for name in frames(task) if "Event" not in name] == [
-        "Passage.__call__",
+        "ScopeMiddleware.__call__",
         f"{innermost.__qualname__}",
     ]
     done.set()
@@ -113,7 +120,7 @@ async def test_an_overridden_call_is_called_wherever_it_stands() -> None:
 
 async def test_a_passage_has_to_say_who_goes_on() -> None:
     with pytest.raises(NotImplementedError, match="register a function"):
-        await Passage()({}, _receive, _send)
+        await ScopeMiddleware()({}, _receive, _send)
 
 
 async def test_a_function_that_only_makes_is_left_out_but_not_what_wraps_it() -> None:
@@ -133,8 +140,8 @@ async def test_a_function_that_only_makes_is_left_out_but_not_what_wraps_it() ->
         calls.append("wrapped")
         await app(scope, receive, send)
 
-    assert isinstance(made(app), Consumer)
-    assert made(wrapped) is wrapped
+    assert isinstance(instantiate(app), Consumer)
+    assert instantiate(wrapped) is wrapped
     calls.clear()
     await BaseMiddleware(app)({}, _receive, _send)
     await BaseMiddleware(wrapped)({}, _receive, _send)

@@ -17,7 +17,7 @@ from django.core.exceptions import SuspiciousOperation
 from django.http import SimpleCookie
 from django.utils.functional import empty
 
-from channels.lazy import peek
+from channels.core.lazy import get_if_loaded
 from channels.sessions import (
     CookieMiddleware,
     InstanceSessionWrapper,
@@ -26,8 +26,8 @@ from channels.sessions import (
     SessionMiddlewareInstance,
     SessionMiddlewareStack,
     _once,
-    is_blank,
-    share_words,
+    intern_session_strings,
+    is_new_untouched,
 )
 from channels.testing import HttpCommunicator, WebsocketCommunicator
 from channels.typing import Message, Receive, Scope, Send
@@ -277,7 +277,7 @@ class TestSessions:
         headers = [(b"cookie", b"sessionid=abcdefghij")]
         await stack({"type": "websocket", "headers": headers}, None, send)  # type: ignore[arg-type]
         assert seen[1:] == ["websocket.accept"]
-        assert peek(seen[0]) is empty
+        assert get_if_loaded(seen[0]) is empty
         assert seen[0].session_key == "abcdefghij"
         assert isinstance(seen[0], SessionStore)
 
@@ -285,13 +285,13 @@ class TestSessions:
         class Knowing(SignedCookies):
             """Of somebody else: it may find a session without a cookie."""
 
-        assert is_blank(SessionLazyObject(SessionStore, None))
-        assert not is_blank(SessionLazyObject(SessionStore, "abc"))
-        assert not is_blank(SessionLazyObject(Knowing, None))
-        assert not is_blank(SessionStore())
+        assert is_new_untouched(SessionLazyObject(SessionStore, None))
+        assert not is_new_untouched(SessionLazyObject(SessionStore, "abc"))
+        assert not is_new_untouched(SessionLazyObject(Knowing, None))
+        assert not is_new_untouched(SessionStore())
         touched = SessionLazyObject(SessionStore, None)
         touched["n"] = 1
-        assert not is_blank(touched)
+        assert not is_new_untouched(touched)
 
     async def test_another_session_put_into_the_scope_is_not_ours_to_save(self) -> None:
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -346,7 +346,7 @@ class TestWords:
     def loaded(self) -> SignedCookies:
         session = SignedCookies()
         session._session_cache = json.loads('{"_auth_user_backend": "a.backend", "cart": ["tea"]}')
-        share_words(session)
+        intern_session_strings(session)
         return session
 
     def test_what_is_the_same_in_all_sessions_is_kept_once(self) -> None:
@@ -371,10 +371,10 @@ class TestWords:
     def test_it_may_hold_anything(self, data: Any) -> None:
         session = SignedCookies()
         session._session_cache = dict(data)  # type: ignore[attr-defined]
-        share_words(session)
+        intern_session_strings(session)
         assert dict(session.items()) == data
 
     def test_what_is_not_loaded_or_no_session_is_left_alone(self) -> None:
-        share_words(session := SignedCookies())
+        intern_session_strings(session := SignedCookies())
         assert not hasattr(session, "_session_cache")
-        share_words(object())
+        intern_session_strings(object())

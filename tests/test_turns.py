@@ -11,7 +11,7 @@ from django.test import override_settings
 
 from channels.generic.websocket import AsyncWebsocketConsumer
 from channels.layers import get_channel_layer
-from channels.server.thread import ServerThread
+from channels.server.in_thread import ServerThread
 from tests.compat.echoes import IN_MEMORY, TIMEOUT, connected
 from tests.server.helpers import UPGRADE, frame
 

@@ -23,7 +23,7 @@ from channels.layers.engine import engine_of
 from channels.layers.memory import InMemoryChannelLayer
 from channels.routing import ChannelNameRouter, ProtocolTypeRouter
 from channels.typing import Message, Receive, Scope, Send
-from channels.worker import Inbox, Worker
+from channels.worker import InputQueue, Worker
 
 PATIENCE = 30
 LOG = "django.channels.worker"
@@ -399,7 +399,7 @@ class TestInstances:
         await worker.handle()
 
     async def test_an_inbox_pushes(self) -> None:
-        inbox, woken = Inbox(), []
+        inbox, woken = InputQueue(), []
         wakeup: Callable[[], None] = lambda: woken.append(True)  # noqa: E731
         inbox.set_wakeup(wakeup)
         inbox.put_nowait({"type": "x"})

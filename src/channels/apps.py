@@ -13,7 +13,7 @@ from channels.checks import (
     check_redis_hosts,
     check_runserver,
 )
-from channels.logs import enable_loggers
+from channels.diagnostics.loggers import enable_loggers
 
 
 class ChannelsConfig(AppConfig):

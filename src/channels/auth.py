@@ -21,12 +21,18 @@ from django.contrib.auth import (
 from django.contrib.auth import get_user_model as get_user_model  # noqa: PLC0414
 from django.utils.crypto import constant_time_compare
 
-from channels.bulk import UNKNOWN, Ask, fetch
-from channels.bulk import get_user_session_key as _get_user_session_key
+from channels.auth_prefetch import UNKNOWN, UserLookup, fetch
+from channels.auth_prefetch import get_user_session_key as _get_user_session_key
+from channels.core.lazy import LazyRef
 from channels.db import Lookup, database_sync_to_async
-from channels.lazy import LateObject
-from channels.middleware import BaseMiddleware, Way, enters
-from channels.sessions import CookieMiddleware, SessionMiddleware, is_at_hand, is_blank, share_words
+from channels.middleware import BaseMiddleware, ConnectionContext, enters
+from channels.sessions import (
+    CookieMiddleware,
+    SessionMiddleware,
+    intern_session_strings,
+    is_loaded,
+    is_new_untouched,
+)
 from channels.typing import ASGIApp, Scope
 
 # Tracebacks of pytest, and those in the log of the server, leave these frames out.
@@ -51,9 +57,9 @@ async def get_user(scope: Scope) -> Any:
         ValueError: there is no session in the scope.
     """
     session = _session_of(scope, _NO_SESSION)
-    if is_blank(session) or (is_at_hand(session) and SESSION_KEY not in session):
+    if is_new_untouched(session) or (is_loaded(session) and SESSION_KEY not in session):
         return _anonymous()
-    return await _look_up(Ask(session, may_cycle=scope.get("type") != "websocket"))
+    return await _look_up(UserLookup(session, may_cycle=scope.get("type") != "websocket"))
 
 
 async def login(scope: Scope, user: Any, backend: str | None = None) -> None:
@@ -100,7 +106,7 @@ def _anonymous() -> Any:
     return models.AnonymousUser()
 
 
-def _load_user(ask: Ask) -> Any:
+def _load_user(ask: UserLookup) -> Any:
     session = ask.session
     try:
         user_id = _get_user_session_key(session)
@@ -113,7 +119,7 @@ def _load_user(ask: Ask) -> Any:
     if hasattr(user, "get_session_auth_hash") and not _verify(session, user, ask.may_cycle):
         session.flush()
         user = None
-    share_words(session)
+    intern_session_strings(session)
     return user or _anonymous()
 
 
@@ -184,7 +190,7 @@ def _logout(scope: Scope) -> None:
         scope["user"] = _anonymous()
 
 
-class UserLazyObject(LateObject):
+class UserLazyObject(LazyRef):
     """The place of the user in a scope, until AuthMiddleware has found out who it is."""
 
     def _setup(self) -> None:
@@ -216,7 +222,7 @@ class AuthMiddleware(BaseMiddleware):
 
 
 @enters(AuthMiddleware)
-async def _enter_with_user(middleware: AuthMiddleware, way: Way) -> ASGIApp:
+async def _enter_with_user(middleware: AuthMiddleware, way: ConnectionContext) -> ASGIApp:
     scope = way.own_scope()
     middleware.populate_scope(scope)
     await middleware.resolve_scope(scope)

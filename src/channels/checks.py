@@ -23,6 +23,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
 from django.utils.module_loading import import_string
 
+from channels.diagnostics.tracebacks import place_of
 from channels.layers.manager import channel_layers
 from channels.layers.reach import layers_in_memory
 from channels.routing import (
@@ -33,7 +34,6 @@ from channels.routing import (
     get_default_application,
 )
 from channels.security.websocket import OriginValidator
-from channels.tracebacks import place_of
 from django_fairway import presence
 from django_fairway.names import EMPTY, SUFFIX
 

@@ -12,34 +12,34 @@ from asgiref.sync import iscoroutinefunction
 from django.utils.functional import empty
 
 from channels import DEFAULT_CHANNEL_LAYER, telemetry
-from channels.advice import remedy_for
-from channels.broadcast import BROADCAST_TYPE
+from channels.core.broadcast import BROADCAST_TYPE
+from channels.core.lazy import get_if_loaded
+from channels.core.private import PrivateField
+from channels.core.scope import ConnectionScope
 from channels.db import (
     DatabaseSyncToAsync,
     aclose_old_connections,
     connections_due,
-    lane_for,
+    strand_for,
     visit_of,
 )
 from channels.db import database_sync_to_async as database_sync_to_async  # noqa: PLC0414
-from channels.dispatch import (
-    Mailbox,
-    Pump,
-    direct_write,
-    pausing,
-    pushing_receive,
-)
-from channels.dispatch import get_handler_name as get_handler_name  # noqa: PLC0414
+from channels.diagnostics.advice import remedy_for
 from channels.exceptions import StopConsumer
 from channels.layers.base import BaseChannelLayer
 from channels.layers.engine import engine_of, pushing_engine
 from channels.layers.manager import get_channel_layer as get_channel_layer  # noqa: PLC0414
-from channels.lazy import peek
-from channels.middleware import Maker
-from channels.private import PrivateField
-from channels.scope import ConnectionScope
-from channels.threads.lanes import begin, end
-from channels.threads.sending import SyncSend
+from channels.mailbox import (
+    Mailbox,
+    ReceiveTask,
+    close_without_pending_receive,
+    direct_write,
+    pushing_receive,
+)
+from channels.mailbox import get_handler_name as get_handler_name  # noqa: PLC0414
+from channels.middleware import InstanceFactory
+from channels.sync.context import enter_context, exit_context
+from channels.sync.send import SyncSend
 from channels.typing import ConsumerApp, Message, Receive, Scope, Send
 from channels.utils import await_many_dispatch as await_many_dispatch  # noqa: PLC0414
 
@@ -77,7 +77,7 @@ class AsyncConsumer:
         """Serve one connection, from its first message to StopConsumer."""
         self.scope = scope  # type: ignore[assignment]  # cast() is a call, for each connection
         self.channel_layer = get_channel_layer(self.channel_layer_alias)
-        connection = begin(scope)
+        connection = enter_context(scope)
         mailbox = Mailbox()
         _mailbox.set(self, mailbox)
         try:
@@ -95,7 +95,7 @@ class AsyncConsumer:
             raise
         finally:
             pumps = mailbox.close()
-            end(connection)
+            exit_context(connection)
             leave_layer(self)
             for pump in pumps:
                 await pump.aclose()
@@ -141,7 +141,7 @@ class AsyncConsumer:
         application = cast("ConsumerApp", functools.update_wrapper(app, cls, updated=()))
         application.consumer_class = cls
         application.consumer_initkwargs = initkwargs
-        application.maker = Maker(app, functools.partial(cls, **initkwargs))
+        application.maker = InstanceFactory(app, functools.partial(cls, **initkwargs))
         return application
 
 
@@ -150,11 +150,11 @@ class _Dispatch(DatabaseSyncToAsync[["SyncConsumer", Message], None]):
 
     async def __call__(self, *args: Any, **kwargs: Any) -> None:
         """Make the visit; the thread is free for others after it."""
-        lane = lane_for(self)
-        if lane is None:
+        strand = strand_for(self)
+        if strand is None:
             await super().__call__(*args, **kwargs)
         else:
-            await visit_of(self.func, describe_failure, *args, **kwargs).outcome(lane, whole=True)
+            await visit_of(self.func, describe_failure, *args, **kwargs).run(strand, whole=True)
 
 
 class SyncConsumer(AsyncConsumer):
@@ -196,9 +196,9 @@ def listen_to_server(mailbox: Mailbox, scope: Scope, receive: Receive, send: Sen
         mailbox.add(source)
         mailbox.direct = direct_write(source, send)
         return send
-    pump = Pump(receive)
+    pump = ReceiveTask(receive)
     mailbox.add(pump)
-    return pausing(pump, send)
+    return close_without_pending_receive(pump, send)
 
 
 async def listen_to_layer(consumer: AsyncConsumer, mailbox: Mailbox) -> None:
@@ -215,7 +215,7 @@ async def listen_to_layer(consumer: AsyncConsumer, mailbox: Mailbox) -> None:
             source.direct = mailbox.write_idle
         mailbox.add(source)
     else:
-        mailbox.add(Pump(functools.partial(layer.receive, name)))
+        mailbox.add(ReceiveTask(functools.partial(layer.receive, name)))
 
 
 def leave_layer(consumer: AsyncConsumer) -> None:
@@ -298,7 +298,7 @@ def is_late(consumer: AsyncConsumer, error: Exception) -> bool:
 
 def describe_user(user: Any) -> str:
     """Name the user of a scope without looking anything up."""
-    known = peek(user)
+    known = get_if_loaded(user)
     if known is empty:
         return "not looked up"
     if not hasattr(known, "get_username"):

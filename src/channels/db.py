@@ -27,11 +27,11 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
 from channels import telemetry
-from channels.platforms import after_fork_in_child
-from channels.threads.lanes import current_lane, door, is_new_here, pool
-from channels.threads.pool import Lane, Work
-from channels.threads.together import Together
-from channels.threads.visit import Visit
+from channels.process.platforms import after_fork_in_child
+from channels.sync.batch import BatchExecutor
+from channels.sync.call import ThreadCall
+from channels.sync.context import bridge, current_strand, is_new_here, pool
+from channels.sync.pool import Strand, Work
 
 logger = logging.getLogger("channels.db")
 
@@ -88,11 +88,11 @@ class DatabaseSyncToAsync(SyncToAsync[_P, _R]):
 
     async def __call__(self, *args: _P.args, **kwargs: _P.kwargs) -> _R:
         """Make the call in a thread; returns or raises what it does."""
-        lane = lane_for(self)
-        if lane is None:
+        strand = strand_for(self)
+        if strand is None:
             return await super().__call__(*args, **kwargs)
         visit = visit_of(self.func, partial(describe_call, self.func), *args, **kwargs)
-        result: _R = await visit.outcome(lane)
+        result: _R = await visit.run(strand)
         return result
 
     def thread_handler(self, loop: asyncio.AbstractEventLoop, *args: Any, **kwargs: Any) -> Any:
@@ -107,15 +107,15 @@ class DatabaseSyncToAsync(SyncToAsync[_P, _R]):
 
 def visit_of(
     function: Callable[..., Any], describe: Callable[..., str], /, *args: Any, **kwargs: Any
-) -> Visit:
+) -> ThreadCall:
     """Return a visit to a thread that makes a call there; ``describe``, called alike, says what is called."""
-    return Visit(door(), partial(_call, function, *args, **kwargs), partial(describe, *args, **kwargs))
+    return ThreadCall(bridge(), partial(_call, function, *args, **kwargs), partial(describe, *args, **kwargs))
 
 
-def lane_for(bridge: DatabaseSyncToAsync[..., Any]) -> Lane | None:
-    """Return the lane to make its call in; None where that is asgiref's business."""
-    lane = current_lane()
-    return lane if lane is not None and is_plain(bridge) else None
+def strand_for(bridge: DatabaseSyncToAsync[..., Any]) -> Strand | None:
+    """Return the strand to make its call in; None where that is asgiref's business."""
+    strand = current_strand()
+    return strand if strand is not None and is_plain(bridge) else None
 
 
 def is_plain(bridge: DatabaseSyncToAsync[..., Any]) -> bool:
@@ -164,13 +164,13 @@ class Lookup(DatabaseSyncToAsync[_P, _R]):
         if not is_new_here() or not is_plain(self):
             return await super().__call__(*args, **kwargs)
         describe = partial(describe_call, self.func, *args, **kwargs)
-        visit = _Lookup(door(), partial(self.func, *args, **kwargs), describe)
+        visit = _Lookup(bridge(), partial(self.func, *args, **kwargs), describe)
         visit.ahead, visit.asked = self.ahead, args[0] if args else None
-        result: _R = await visit.outcome(_lookups.place(), whole=True)
+        result: _R = await visit.run(_lookup_batcher.place(), whole=True)
         return result
 
 
-class _Lookup(Visit):
+class _Lookup(ThreadCall):
     """One call of a :class:`Lookup`.
 
     Attributes:
@@ -326,7 +326,7 @@ def _close_what_is_broken() -> None:
             connection.close_if_unusable_or_obsolete()
 
 
-def _tidy() -> float | None:
+def _close_stale_connections() -> float | None:
     """Close what is due in this thread of the pool; returns in how many seconds something else is."""
     thread = threading.current_thread()
     if thread not in _opened:
@@ -413,14 +413,14 @@ def _forget_the_ended() -> None:
         del _opened[thread]
 
 
-_lookups = Together(
+_lookup_batcher = BatchExecutor(
     pool,
     tidy=_close_what_this_thread_opened,
     mend=_close_what_is_broken,
-    watch=lambda: door().look_after(),
+    watch=lambda: bridge().arm_watchdog(),
     ahead=_look_ahead,
 )
-after_fork_in_child(_lookups.reset)
+after_fork_in_child(_lookup_batcher.reset)
 connection_created.connect(_remember, dispatch_uid="channels.db", weak=False)
-pool.tidy, pool.is_untidy, pool.farewell = _tidy, _is_untidy, _close_all
+pool.tidy, pool.is_untidy, pool.farewell = _close_stale_connections, _is_untidy, _close_all
 pool.abandon = _abandon

@@ -28,12 +28,12 @@ from django.http import FileResponse
 from django.urls import URLPattern, URLResolver, get_resolver, set_script_prefix
 from django.utils.module_loading import import_string
 
+from channels.core.denial import means_busy, refuse_busy
+from channels.core.private import PrivateField
+from channels.diagnostics.loggers import escaped
 from channels.exceptions import ThreadPoolExhausted
-from channels.logs import escaped
-from channels.private import PrivateField
-from channels.refusal import means_busy, refuse_busy
-from channels.threads.lanes import current_lane, door, leave_thread, saturation, serving
-from channels.threads.visit import Visit, current_visit
+from channels.sync.call import ThreadCall, current_visit
+from channels.sync.context import bridge, current_strand, leave_thread, saturation, serving
 from channels.typing import Message, Receive, Scope, Send
 
 __all__ = ["ASGIHandler", "get_asgi_application"]
@@ -88,7 +88,7 @@ class ASGIHandler(DjangoHandler):
             body_file = await self.read_body(receive)
         except RequestAborted:
             return
-        page = _Page(self, scope, body_file, send)
+        page = _ThreadedRequest(self, scope, body_file, send)
         try:
             if await page.visit(page.make, saturation.admit()):
                 await stream(self, page, receive)
@@ -148,7 +148,7 @@ _sync_capable: PrivateField[bool] = PrivateField("sync capable", True)
 _twin: PrivateField[ASGIHandler | None] = PrivateField("twin", None)
 
 
-async def stream(handler: ASGIHandler, page: _Page, receive: Receive) -> None:
+async def stream(handler: ASGIHandler, page: _ThreadedRequest, receive: Receive) -> None:
     """Send a response whose content is an iterator, until its end or the client's."""
     listener = asyncio.ensure_future(handler.listen_for_disconnect(receive))
     sender = asyncio.ensure_future(page.stream())
@@ -216,7 +216,7 @@ def _views(resolver: URLResolver) -> Iterator[Any]:
             yield from _views(route)
 
 
-class _Page:
+class _ThreadedRequest:
     """One request that is handled in a thread, and its response.
 
     Args:
@@ -226,14 +226,14 @@ class _Page:
         send: ASGI's.
     """
 
-    __slots__ = ("_body_file", "_handler", "_lane", "_parts", "_response", "_scope", "_send")
+    __slots__ = ("_body_file", "_handler", "_parts", "_response", "_scope", "_send", "_strand")
 
     def __init__(self, handler: ASGIHandler, scope: Scope, body_file: Any, send: Send) -> None:
         self._handler = handler
         self._scope = scope
         self._body_file = body_file
         self._send = send
-        self._lane = current_lane()
+        self._strand = current_strand()
         self._parts: Iterator[Any] | None = None
         self._response: Any = None
 
@@ -243,9 +243,9 @@ class _Page:
         Raises:
             ThreadPoolExhausted: no thread was free until ``deadline``, in ``time.monotonic()``.
         """
-        visit = Visit(door(), call, self._describe)
+        visit = ThreadCall(bridge(), call, self._describe)
         visit.deadline = deadline
-        return await visit.outcome(self._lane)
+        return await visit.run(self._strand)
 
     def _describe(self) -> str:
         return f"In the page {self._scope['method']} {escaped(self._scope['path'])}."
@@ -256,7 +256,7 @@ class _Page:
         """Handle the request and send the response; returns True if what it streams is not sent yet."""
         response = self._response = self._respond()
         try:
-            self._post(
+            self._send_from_thread(
                 {
                     "type": "http.response.start",
                     "status": response.status_code,
@@ -264,14 +264,14 @@ class _Page:
                 }
             )
             if not response.streaming:
-                self._post({"type": "http.response.body", "body": response.content})
+                self._send_from_thread({"type": "http.response.body", "body": response.content})
         except BaseException:
             response.close()
             raise
         if not response.streaming:
             response.close()
-            if self._lane is not None:
-                self._lane.finish()
+            if self._strand is not None:
+                self._strand.finish()
         return bool(response.streaming)
 
     def _respond(self) -> Any:
@@ -287,12 +287,12 @@ class _Page:
             response.block_size = handler.chunk_size
         return response
 
-    def _post(self, message: Message) -> None:
+    def _send_from_thread(self, message: Message) -> None:
         visit = current_visit()
         assert visit is not None
-        visit.send(self._gently, message, wait=False)
+        visit.send(self._send_ignoring_disconnect, message, wait=False)
 
-    async def _gently(self, message: Message) -> None:
+    async def _send_ignoring_disconnect(self, message: Message) -> None:
         """Send; that the client has gone is no error."""
         try:
             await self._send(message)
@@ -310,7 +310,7 @@ class _Page:
         assert visit is not None
         size = 0
         for part in self._parts:
-            self._post({"type": "http.response.body", "body": part, "more_body": True})
+            self._send_from_thread({"type": "http.response.body", "body": part, "more_body": True})
             size += len(part)
             if size >= SLICE or visit.is_behind:
                 return True
@@ -326,16 +326,18 @@ class _Page:
         """Send the parts of the response, or the name of its file to a server that reads files itself."""
         path = self._path()
         if path is not None:
-            await self._gently({"type": "http.response.pathsend", "path": path})
+            await self._send_ignoring_disconnect({"type": "http.response.pathsend", "path": path})
             return
         if self._response.is_async:
             async with aclosing(aiter(self._response)) as parts:
                 async for part in parts:
-                    await self._gently({"type": "http.response.body", "body": part, "more_body": True})
+                    await self._send_ignoring_disconnect(
+                        {"type": "http.response.body", "body": part, "more_body": True}
+                    )
         else:
             while await self.visit(self._slice):
                 pass
-        await self._gently({"type": "http.response.body"})
+        await self._send_ignoring_disconnect({"type": "http.response.body"})
 
     def _path(self) -> str | None:
         """Return the path of a FileResponse's file, if it is whole and on disk and the server reads files."""

@@ -2,7 +2,7 @@
 
 An application that awaits the application inside stays in memory for as long as the
 connection lives: its frame, and the scope it was given. For a WebSocket that says nothing
-for hours these are most of its cost. So ours only prepare a connection (:class:`Passage`),
+for hours these are most of its cost. So ours only prepare a connection (:class:`ScopeMiddleware`),
 and the outermost one walks the whole row and awaits what lies behind it.
 """
 
@@ -17,7 +17,7 @@ from channels.typing import ASGIApp, Receive, Scope, Send
 __tracebackhide__ = True
 
 
-class Way:
+class ConnectionContext:
     """A connection on its way inside: what the next application will be called with.
 
     Attributes:
@@ -46,7 +46,7 @@ class Way:
         self._owned = True
 
 
-class Passage:
+class ScopeMiddleware:
     """An application that prepares a connection and hands it to another one.
 
     What it does is a function that is registered with :func:`enters`. A subclass may override
@@ -56,23 +56,23 @@ class Passage:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
         """Run the application inside and return what it returns."""
-        application, scope, receive, send = await walk(self, scope, receive, send)
+        application, scope, receive, send = await run_pipeline(self, scope, receive, send)
         return await application(scope, receive, send)
 
 
-_CALL = Passage.__call__
+_CALL = ScopeMiddleware.__call__
 
 
 #: Where a class keeps what its passages do: no name that a subclass could give to something else.
 _ENTER: Final = "channels: enter"
-Enter = TypeVar("Enter", bound=Callable[[Any, "Way"], Awaitable[ASGIApp]])
+Enter = TypeVar("Enter", bound=Callable[[Any, "ConnectionContext"], Awaitable[ASGIApp]])
 
 
-def enters(kind: type[Passage]) -> Callable[[Enter], Enter]:
+def enters(kind: type[ScopeMiddleware]) -> Callable[[Enter], Enter]:
     """Make a function that which prepares a connection for ``kind`` and its subclasses.
 
-    It is called with the passage and the :class:`Way`, and returns the application that goes on. It
-    is no method, because subclasses may call theirs whatever they like.
+    It is called with the middleware and the :class:`ConnectionContext`, and returns the application that goes
+    on. It is no method, because subclasses may call theirs whatever they like.
     """
 
     def register(function: Enter) -> Enter:
@@ -82,15 +82,15 @@ def enters(kind: type[Passage]) -> Callable[[Enter], Enter]:
     return register
 
 
-@enters(Passage)
-async def _enter_nowhere(passage: Passage, way: Way) -> ASGIApp:
+@enters(ScopeMiddleware)
+async def _enter_nowhere(passage: ScopeMiddleware, way: ConnectionContext) -> ASGIApp:
     raise NotImplementedError(
         f"{type(passage).__name__} has to say who goes on: "
         "register a function for it with channels.middleware.enters()."
     )
 
 
-class Maker:
+class InstanceFactory:
     """Makes the application of one connection, for a function that would only make and call it.
 
     Args:
@@ -105,29 +105,29 @@ class Maker:
         self.make = make
 
 
-def is_passage(application: Any) -> TypeGuard[Passage]:
+def is_passage(application: Any) -> TypeGuard[ScopeMiddleware]:
     """Tell whether an application only prepares: it is one of ours, and nobody has overridden it."""
-    return isinstance(application, Passage) and type(application).__call__ is _CALL
+    return isinstance(application, ScopeMiddleware) and type(application).__call__ is _CALL
 
 
-def made(application: ASGIApp) -> ASGIApp:
+def instantiate(application: ASGIApp) -> ASGIApp:
     """Return what ``application`` would make for a connection; itself if it makes nothing."""
-    maker: Maker | None = getattr(application, "maker", None)
+    maker: InstanceFactory | None = getattr(application, "maker", None)
     return maker.make() if maker is not None and maker.function is application else application
 
 
-async def walk(
-    passage: Passage, scope: Scope, receive: Receive, send: Send
+async def run_pipeline(
+    passage: ScopeMiddleware, scope: Scope, receive: Receive, send: Send
 ) -> tuple[ASGIApp, Scope, Receive, Send]:
     """Go through ``passage`` and those behind it; returns what waits at the end, and what to call it with."""
-    way = Way(scope, receive, send)
+    way = ConnectionContext(scope, receive, send)
     application = await getattr(type(passage), _ENTER)(passage, way)
     while is_passage(application):
         application = await getattr(type(application), _ENTER)(application, way)
-    return made(application), way.scope, way.receive, way.send
+    return instantiate(application), way.scope, way.receive, way.send
 
 
-class BaseMiddleware(Passage):
+class BaseMiddleware(ScopeMiddleware):
     """Hands a copy of the scope to the application inside.
 
     Subclasses override ``__call__``, add to the scope and end with
@@ -145,6 +145,6 @@ class BaseMiddleware(Passage):
 
 
 @enters(BaseMiddleware)
-async def _enter_with_a_copy(middleware: BaseMiddleware, way: Way) -> ASGIApp:
+async def _enter_with_a_copy(middleware: BaseMiddleware, way: ConnectionContext) -> ASGIApp:
     way.own_scope()
     return middleware.inner

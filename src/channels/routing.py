@@ -18,12 +18,12 @@ from django.urls.exceptions import Resolver404
 from django.urls.resolvers import RoutePattern
 
 from channels.consumer import AsyncConsumer
+from channels.core.denial import means_busy, refuse, refuse_busy
+from channels.core.private import PrivateField
 from channels.exceptions import RouteNotFound, ThreadPoolExhausted
 from channels.http import get_asgi_application
-from channels.middleware import Passage, Way, enters, is_passage, walk
-from channels.private import PrivateField
-from channels.refusal import means_busy, refuse, refuse_busy
-from channels.threads.lanes import begin, end
+from channels.middleware import ConnectionContext, ScopeMiddleware, enters, is_passage, run_pipeline
+from channels.sync.context import enter_context, exit_context
 from channels.typing import ASGIApp, Receive, Scope, Send
 
 # Tracebacks of pytest, and those in the log of the server, leave these frames out.
@@ -85,10 +85,10 @@ class ProtocolTypeRouter:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
         """Call the application for the scope's type; raises ValueError if there is none."""
         application = application_for(self, scope["type"])
-        connection = begin(scope)
+        connection = enter_context(scope)
         try:
             if is_passage(application):
-                application, scope, receive, send = await walk(application, scope, receive, send)
+                application, scope, receive, send = await run_pipeline(application, scope, receive, send)
             return await application(scope, receive, send)
         except RouteNotFound as error:
             if "asgi" not in scope:
@@ -100,7 +100,7 @@ class ProtocolTypeRouter:
                 raise
             return await refuse_busy(scope, receive, send, error)
         finally:
-            end(connection)
+            exit_context(connection)
 
 
 #: Django's handler, for a router that was not told who serves HTTP.
@@ -118,7 +118,7 @@ def application_for(router: ProtocolTypeRouter, protocol: str) -> Any:
     return _django.get(router)
 
 
-class URLRouter(Passage):
+class URLRouter(ScopeMiddleware):
     """Picks an application by the path of an HTTP or WebSocket scope, as Django's URLconf does.
 
     The chosen application finds ``{"args": ..., "kwargs": ...}`` in ``scope["url_route"]``
@@ -206,7 +206,7 @@ def table_of(router: URLRouter) -> _Table:
 
 
 @enters(URLRouter)
-async def _enter_by_path(router: URLRouter, way: Way) -> ASGIApp:
+async def _enter_by_path(router: URLRouter, way: ConnectionContext) -> ASGIApp:
     path = routed_path(way.scope)
     fitting = table_of(router).fitting(path)
     if not fitting:

@@ -21,11 +21,11 @@ from django.http.cookie import parse_cookie
 from django.utils.functional import empty
 from django.utils.http import http_date
 
+from channels.core.lazy import LazyRef, get_if_loaded
+from channels.core.private import PrivateField
 from channels.db import database_sync_to_async
-from channels.dispatch import may_be_left_out
-from channels.lazy import LateObject, peek
-from channels.middleware import Passage, Way, enters
-from channels.private import PrivateField
+from channels.mailbox import may_be_left_out
+from channels.middleware import ConnectionContext, ScopeMiddleware, enters
 from channels.typing import ASGIApp, Message, Scope, Send
 
 # Tracebacks of pytest, and those in the log of the server, leave these frames out.
@@ -36,7 +36,7 @@ _R = TypeVar("_R")
 _get = object.__getattribute__
 
 
-class CookieMiddleware(Passage):
+class CookieMiddleware(ScopeMiddleware):
     """Puts the cookies of a connection into ``scope["cookies"]``, a dict of str.
 
     Args:
@@ -129,7 +129,7 @@ class CookieMiddleware(Passage):
 
 
 @enters(CookieMiddleware)
-async def _enter_with_cookies(middleware: CookieMiddleware, way: Way) -> ASGIApp:
+async def _enter_with_cookies(middleware: CookieMiddleware, way: ConnectionContext) -> ASGIApp:
     scope = way.scope
     if "headers" not in scope:
         raise ValueError(
@@ -154,7 +154,7 @@ def _seconds_until(moment: datetime) -> int:
     return max(0, int((aware - datetime.now(tz=UTC) + timedelta(seconds=1)).total_seconds()))
 
 
-class SessionLazyObject(LateObject):
+class SessionLazyObject(LazyRef):
     """The session of one connection; the store makes it, and loads it, when it is touched.
 
     Args:
@@ -207,7 +207,7 @@ class InstanceSessionWrapper:
                 raise ValueError(
                     "No cookies in scope - SessionMiddleware needs to run inside of CookieMiddleware."
                 )
-            self.scope["session"] = LateObject()
+            self.scope["session"] = LazyRef()
 
     async def resolve_session(self) -> None:
         """Say which session it is; it is made and loaded when it is used."""
@@ -227,7 +227,9 @@ class InstanceSessionWrapper:
         """
         if self.activated and message["type"] in self.save_message_types:
             session = _to_save(self)
-            if settings.SESSION_SAVE_EVERY_REQUEST or (peek(session) is not empty and session.modified):
+            if settings.SESSION_SAVE_EVERY_REQUEST or (
+                get_if_loaded(session) is not empty and session.modified
+            ):
                 return _save_and_send(self, session, message)
         return self.real_send(message)
 
@@ -304,7 +306,7 @@ may_be_left_out(InstanceSessionWrapper.send, _passes)
 SessionMiddlewareInstance = InstanceSessionWrapper
 
 
-class SessionMiddleware(Passage):
+class SessionMiddleware(ScopeMiddleware):
     """Puts the connection's Django session into ``scope["session"]``; needs cookies in the scope.
 
     Each connection has a session object of its own.
@@ -322,7 +324,7 @@ class SessionMiddleware(Passage):
 
 
 @enters(SessionMiddleware)
-async def _enter_with_session(middleware: SessionMiddleware, way: Way) -> ASGIApp:
+async def _enter_with_session(middleware: SessionMiddleware, way: ConnectionContext) -> ASGIApp:
     wrapper = InstanceSessionWrapper(way.scope, way.send)
     await wrapper.resolve_session()
     _own_session.set(wrapper, wrapper.scope["session"])
@@ -336,9 +338,9 @@ def SessionMiddlewareStack(inner: ASGIApp) -> CookieMiddleware:
     return CookieMiddleware(SessionMiddleware(inner))
 
 
-def is_blank(session: Any) -> bool:
+def is_new_untouched(session: Any) -> bool:
     """Tell, without making it, whether ``session`` is a new one that nobody has touched."""
-    if type(session) is not SessionLazyObject or peek(session) is not empty:
+    if type(session) is not SessionLazyObject or get_if_loaded(session) is not empty:
         return False
     # A store of somebody else's may know more than its key tells.
     store: type = _get(session, "_store")
@@ -347,10 +349,10 @@ def is_blank(session: Any) -> bool:
 
 def store_of(session: Any) -> Any:
     """Return the session itself, made if it was not yet, of what stands in a scope for it."""
-    return session._wrapped if isinstance(session, LateObject) else session
+    return session._wrapped if isinstance(session, LazyRef) else session
 
 
-def is_at_hand(session: Any) -> bool:
+def is_loaded(session: Any) -> bool:
     """Tell whether reading ``session`` blocks nobody: it is new, loaded, or lives in its cookie."""
     if not isinstance(session, SessionBase):
         return False
@@ -361,7 +363,7 @@ def is_at_hand(session: Any) -> bool:
     )
 
 
-def share_words(session: Any) -> None:
+def intern_session_strings(session: Any) -> None:
     """Have ``session``, which is loaded, keep once what is the same in everybody's.
 
     What a WebSocket has loaded it keeps for days: the names of what is stored, and which

@@ -15,15 +15,15 @@ from asgiref.compatibility import guarantee_single_callable
 from asgiref.server import StatelessServer
 
 from channels import telemetry
+from channels.core.private import PrivateField
 from channels.layers.engine import pushing_engine
-from channels.private import PrivateField
-from channels.process_exit import LimitedExecutor, exit_in_time
+from channels.process.exit import LimitedExecutor, exit_in_time
 from channels.typing import PUSH_EXTENSION, ASGIApp, Message, Scope, Wakeup
 
 logger = logging.getLogger("django.channels.worker")
 
 
-class Inbox:
+class InputQueue:
     """The messages on their way to one application: one waits, one is handled.
 
     A :class:`~channels.typing.PushReceive` for the application, a queue for the worker.
@@ -166,7 +166,7 @@ class Worker(StatelessServer):
             scope = {"type": "channel", "channel": channel}
             self.get_or_create_application_instance(channel, scope).put_nowait(message)
 
-    def get_or_create_application_instance(self, scope_id: str, scope: Scope) -> Inbox:
+    def get_or_create_application_instance(self, scope_id: str, scope: Scope) -> InputQueue:
         """Return the inbox of the instance ``scope_id``; start one with ``scope`` if none runs."""
         details = self.application_instances.get(scope_id)
         if details is None or details["future"].done():
@@ -174,7 +174,7 @@ class Worker(StatelessServer):
                 self.delete_oldest_application_instance()  # type: ignore[no-untyped-call]
             details = runner_of(self).start(scope_id, scope)
         details["last_used"] = time.time()
-        inbox: Inbox = details["input_queue"]
+        inbox: InputQueue = details["input_queue"]
         return inbox
 
     async def application_send(self, scope: Scope, message: Message) -> None:
@@ -242,7 +242,7 @@ class _Runner:
 
     def start(self, scope_id: str, scope: Scope) -> dict[str, Any]:
         """Start an instance of the application; returns what is known of it."""
-        inbox = Inbox()
+        inbox = InputQueue()
         details: dict[str, Any] = {"input_queue": inbox, "scope": scope, "last_used": time.time()}
         details["future"] = asyncio.ensure_future(self.run_application(scope_id, details))
         self._worker.application_instances[scope_id] = details
@@ -250,7 +250,7 @@ class _Runner:
 
     async def run_application(self, scope_id: str, details: dict[str, Any]) -> None:
         """Run instances until the inbox is empty when one ends."""
-        inbox: Inbox = details["input_queue"]
+        inbox: InputQueue = details["input_queue"]
         try:
             while True:
                 taken = inbox.taken
@@ -267,7 +267,7 @@ class _Runner:
 
     async def run_once(self, details: dict[str, Any]) -> None:
         """Run one instance to its end; an error is the worker's to log."""
-        inbox: Inbox = details["input_queue"]
+        inbox: InputQueue = details["input_queue"]
         scope = {**details["scope"], "extensions": {PUSH_EXTENSION: inbox}}
 
         async def send(message: Message) -> None:

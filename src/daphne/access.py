@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from channels.server.access import AccessLog as AccessLogGenerator
+from channels.server.reports.access_log import AccessLog as AccessLogGenerator
 
 __all__ = ["AccessLogGenerator"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.apps import AppConfig
 from django.core import checks
 
-from channels.logs import enable_loggers
+from channels.diagnostics.loggers import enable_loggers
 from daphne.checks import check_daphne_installed
 
 

@@ -13,8 +13,9 @@ from typing import Any, NoReturn, TextIO
 
 from asgiref.compatibility import guarantee_single_callable
 
-from channels.logs import enable_loggers
-from channels.process_exit import exit_in_time
+from channels.diagnostics.loggers import enable_loggers
+from channels.diagnostics.version import release
+from channels.process.exit import exit_in_time
 from channels.server.cli import (
     DEFAULT_HOST,
     DEFAULT_PORT,
@@ -25,12 +26,11 @@ from channels.server.cli import (
     judge_application,
 )
 from channels.server.config import ConfigError
-from channels.server.descriptors import occupy_standard_streams, raise_descriptor_limit
-from channels.server.exposure import as_text, exposure
-from channels.server.seat import Seat
-from channels.server.sockets import EndpointError, ListenError
+from channels.server.control_channel import SupervisorLink
+from channels.server.endpoints.endpoints import EndpointError, ListenError
+from channels.server.limits.fd_limits import occupy_standard_streams, raise_descriptor_limit
+from channels.server.reports.exposure import as_text, exposure
 from channels.typing import ASGIApp, Receive, Scope, Send
-from channels.version import release
 from daphne import __version__
 from daphne.access import AccessLogGenerator
 from daphne.endpoints import build_endpoint_description_strings
@@ -105,23 +105,27 @@ class CommandLineInterface:
         """
         occupy_standard_streams()
         raise_descriptor_limit()
-        seat = Seat.take()
+        supervisor_link = SupervisorLink.take()
         options = self.parser.parse_args(args)
         keywords = server_keywords(self, options)
         set_up_logging(self.parser, options)
         if options.check_exposure:
             check_exposure(keywords, as_json=options.json)
             return
-        if seat is None:
+        if supervisor_link is None:
             logger.info("This is Fairway %s, which stands for Daphne %s", release(), __version__)
-        supervisor = build_supervisor(options, keywords["endpoints"], args) if seat is None else None
+        supervisor = (
+            build_supervisor(options, keywords["endpoints"], args) if supervisor_link is None else None
+        )
         if supervisor is not None:
             failed = supervisor.run() != 0
         else:
             keywords["application"] = self.load_asgi_app(options.application)
-            if seat is not None and seat.number == 2:  # there are several: one of them says so
+            if (
+                supervisor_link is not None and supervisor_link.number == 2
+            ):  # there are several: one of them says so
                 warn_of_layers()
-            failed = serve(self, keywords, seat)
+            failed = serve(self, keywords, supervisor_link)
         if failed:
             sys.exit(1)
 
@@ -168,12 +172,14 @@ def give_up(error: Exception) -> NoReturn:
     sys.exit(1)
 
 
-def serve(interface: CommandLineInterface, keywords: dict[str, Any], seat: Seat | None) -> bool:
+def serve(
+    interface: CommandLineInterface, keywords: dict[str, Any], supervisor_link: SupervisorLink | None
+) -> bool:
     """Serve in this process, and return whether it could not start."""
-    if seat is None:
+    if supervisor_link is None:
         logger.info("Starting server at %s", ", ".join(keywords["endpoints"]))
     else:
-        keywords["seat"] = seat
+        keywords["supervisor_link"] = supervisor_link
     interface.server = interface.server_class(**keywords)
     interface.server.run()
     return bool(getattr(interface.server, "abort_start", False))

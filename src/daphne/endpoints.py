@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from channels.server.sockets import endpoint_strings as build_endpoint_description_strings
+from channels.server.endpoints.endpoints import endpoint_strings as build_endpoint_description_strings
 
 __all__ = ["build_endpoint_description_strings"]

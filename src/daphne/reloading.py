@@ -11,7 +11,7 @@ from typing import Any
 
 from django.utils import autoreload
 
-from channels.tracebacks import files_of, place_of
+from channels.diagnostics.tracebacks import files_of, place_of
 
 #: Seconds that a server gets to close its WebSockets before the process ends.
 LAST_MOMENT = 2.0

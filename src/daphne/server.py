@@ -1,4 +1,4 @@
-"""``daphne.server.Server``: the old keywords, on :class:`channels.server.worker.Server`."""
+"""``daphne.server.Server``: the old keywords, on :class:`channels.server.server.Server`."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
-from channels.private import PrivateField
+from channels.core.private import PrivateField
 from channels.server.config import ActionLogger, Config
+from channels.server.control_channel import SupervisorLink
+from channels.server.endpoints.endpoints import ListenError
 from channels.server.lifespan import LifespanFailed
 from channels.server.loops import new_event_loop
-from channels.server.seat import Seat
-from channels.server.sockets import ListenError
-from channels.server.worker import Server as WorkerServer
+from channels.server.server import Server as WorkerServer
 from channels.typing import ASGIApp
 
 logger = logging.getLogger("daphne.server")
@@ -46,7 +46,7 @@ class Server:
         application_close_timeout: seconds that an application may run on after its client has gone.
         ready_callable: called without arguments once the server listens.
         server_name: the Server header; "" sends none.
-        seat: the place of this process under a supervisor.
+        supervisor_link: the place of this process under a supervisor.
         options: any other field of :class:`channels.server.config.Config`.
 
     Attributes:
@@ -80,7 +80,7 @@ class Server:
         application_close_timeout: float = 10,
         ready_callable: Callable[[], Any] | None = None,
         server_name: str = "daphne",
-        seat: Seat | None = None,
+        supervisor_link: SupervisorLink | None = None,
         **options: Any,
     ) -> None:
         self.application = application
@@ -106,7 +106,7 @@ class Server:
         self.server_name = server_name
         self.listening_addresses: list[tuple[str, int]] = []
         self.abort_start = False
-        _runs.set(self, _Run(seat, options))
+        _runs.set(self, _Run(supervisor_link, options))
         if not self.endpoints:
             logger.error("No endpoints. This server will not listen on anything.")
 
@@ -167,7 +167,7 @@ class _Run:
     """What a server runs on.
 
     Args:
-        seat: the place of this process under a supervisor.
+        supervisor_link: the place of this process under a supervisor.
         options: further fields of Config.
 
     Attributes:
@@ -177,10 +177,10 @@ class _Run:
 
     latest: ClassVar[asyncio.AbstractEventLoop | None] = None
 
-    def __init__(self, seat: Seat | None, options: dict[str, Any]) -> None:
+    def __init__(self, supervisor_link: SupervisorLink | None, options: dict[str, Any]) -> None:
         self.options = options
         self.worker: WorkerServer | None = None
-        self._seat = seat
+        self._supervisor_link = supervisor_link
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def run(self, server: Server) -> None:
@@ -207,7 +207,7 @@ class _Run:
             self._loop.call_soon_threadsafe(self.worker.ask_to_stop)
 
     async def _serve(self, server: Server, config: Config) -> None:
-        self.worker = WorkerServer(config, self._seat)
+        self.worker = WorkerServer(config, self._supervisor_link)
         in_main_thread = threading.current_thread() is threading.main_thread()
         listening = functools.partial(self._listening, server, self.worker)
         await self.worker.serve(listening, signals=server.signal_handlers and in_main_thread)
@@ -217,7 +217,9 @@ class _Run:
         for address in worker.addresses:
             where = f"{address[0]}:{address[1]}" if isinstance(address, tuple) else address
             # Once for all workers: their supervisor says it.
-            logger.log(logging.INFO if self._seat is None else logging.DEBUG, "Listening on %s", where)
+            logger.log(
+                logging.INFO if self._supervisor_link is None else logging.DEBUG, "Listening on %s", where
+            )
         if type(server).application_checker is not Server.application_checker:
             _tick(server)
         if server.ready_callable is not None:

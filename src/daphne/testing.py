@@ -13,9 +13,9 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-from channels.private import PrivateField
+from channels.core.private import PrivateField
 from channels.server.config import Config
-from channels.server.thread import ServerThread
+from channels.server.in_thread import ServerThread
 from channels.typing import ASGIApp, Message, Receive, Scope, Send
 from daphne.endpoints import build_endpoint_description_strings
 from daphne.server import Server

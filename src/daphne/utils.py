@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from channels.server.cli import import_application as import_by_path
-from channels.server.proxy import forwarded
+from channels.server.proxies.x_forwarded import forwarded
 
 __all__ = ["header_value", "import_by_path", "parse_x_forwarded_for"]
 

@@ -28,7 +28,7 @@ from django.urls import path
 
 from channels.consumer import AsyncConsumer
 from channels.layers import get_channel_layer
-from channels.server.thread import ServerThread
+from channels.server.in_thread import ServerThread
 from channels.testing import HttpCommunicator, WebsocketCommunicator, live
 from tests.compat.echoes import IN_MEMORY, TIMEOUT, Echo, SyncEcho, connected, said
 from tests.compat.inspection import CLASSES, attributes_of, find, names_of, used
@@ -58,7 +58,7 @@ _passes_broadcasts_on _play _record _report _result _routes _run _run_applicatio
 _sent _serve _serve_static_over_wsgi _server _server_keywords _session _set_cookie _set_up_logging _setup
 _signals _start _state _stopping _stream _sync_capable _table _take _task _thread _tick _to_save _try_each
 _unacknowledged _urlconf _wait_handled _worker answered describe handler inbox layer mailbox options passes
-remedy seat state table thread whole
+remedy supervisor_link state table thread whole
 """.split()  # noqa: SIM905
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from hpack import Decoder, Encoder
 
-from channels.server.thread import ServerThread
+from channels.server.in_thread import ServerThread
 from channels.typing import Receive, Scope, Send
 from tests.conformance.wire import Wire
 from tests.server.helpers import echo

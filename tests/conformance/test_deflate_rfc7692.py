@@ -9,7 +9,7 @@ import pytest
 from asgiref.sync import async_to_sync
 
 from channels.generic.websocket import AsyncWebsocketConsumer, WebsocketConsumer
-from channels.protocols import deflate
+from channels.protocols.websocket import permessage_deflate as deflate
 from tests.server.helpers import UPGRADE, Client, Running, close_frame, echo, eventually, frame, serve
 
 BARE = "permessage-deflate"

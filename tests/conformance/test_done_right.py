@@ -15,7 +15,7 @@ from typing import Any
 import h2.events
 import pytest
 
-from channels.protocols.engines import HTTP1_ENGINES
+from channels.protocols.http1.engines import HTTP1_ENGINES
 from tests.server.helpers import (
     LONG,
     UPGRADE,

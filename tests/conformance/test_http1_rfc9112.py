@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from channels.protocols.engines import HTTP1_ENGINES
-from channels.server.thread import ServerThread
+from channels.protocols.http1.engines import HTTP1_ENGINES
+from channels.server.in_thread import ServerThread
 from tests.conformance.http1_cases import BEHIND, REFUSED, SERVED, chunked, get, post
 from tests.conformance.wire import Listening, Wire, listening
 

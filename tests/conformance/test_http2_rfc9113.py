@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from channels.protocols.engines import HTTP2_ENGINES
-from channels.server.thread import ServerThread
+from channels.protocols.http1.engines import HTTP2_ENGINES
+from channels.server.in_thread import ServerThread
 from tests.conformance.http2_cases import (
     BEGINNINGS,
     COARSE,

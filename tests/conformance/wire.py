@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from channels.server.thread import ServerThread
+from channels.server.in_thread import ServerThread
 from channels.typing import Receive, Scope, Send
 from tests.server.helpers import LONG, echo
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from channels.version import release
+from channels.diagnostics.version import release
 from daphne.access import AccessLogGenerator
 from daphne.cli import CommandLineInterface
 from daphne.server import Server

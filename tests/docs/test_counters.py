@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from channels.layers.drops import REMEDIES
+from channels.layers.local.drops import REMEDIES
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "reference" / "counters.md").read_text()

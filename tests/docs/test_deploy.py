@@ -15,9 +15,9 @@ import pytest
 
 from channels.server.cli import build_parser
 from channels.server.config import Config
+from channels.server.endpoints.endpoints import parse_endpoint
 from channels.server.processes.deadline import stop_limit
-from channels.server.sockets import parse_endpoint
-from channels.server.trust import TrustedProxies
+from channels.server.proxies.trusted_proxies import TrustedProxies
 from tests import programs
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "howto" / "deploy.md").read_text()

@@ -22,7 +22,7 @@ from websockets.asyncio.client import connect
 from channels.auth import AuthMiddlewareStack
 from channels.generic.websocket import AsyncWebsocketConsumer
 from channels.routing import ProtocolTypeRouter
-from channels.server.thread import ServerThread
+from channels.server.in_thread import ServerThread
 
 DISK = "disk"
 PEOPLE = 60

@@ -123,12 +123,13 @@ def test_an_idle_chat_connection_keeps_little() -> None:
     for gone in (
         "HTTP1Handler",
         "HTTP1Connection",
-        "Opening",
+        "ProtocolSniffer",
+        "PendingHandshake",
         "Response",
         "SessionStore",
         "RequestReceived",
-        "Lane",
-        "Visit",
+        "Strand",
+        "ThreadCall",
     ):
         assert named.get(gone, 0) == 0, gone
     assert sum(kept.values()) <= 58, kept.most_common()

@@ -23,8 +23,8 @@ from channels.auth import AuthMiddlewareStack
 from channels.db import database_sync_to_async, opened_anywhere, opened_by
 from channels.generic.websocket import AsyncWebsocketConsumer, WebsocketConsumer
 from channels.routing import ProtocolTypeRouter
-from channels.server.thread import ServerThread
-from channels.threads.lanes import pool, serving
+from channels.server.in_thread import ServerThread
+from channels.sync.context import pool, serving
 
 PATIENCE = 30
 DISK = "disk"

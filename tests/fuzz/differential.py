@@ -22,7 +22,7 @@ from random import Random
 from typing import Any
 
 from channels.protocols.events import BodyEnded, RequestReceived
-from channels.protocols.http1 import HTTP1Limits
+from channels.protocols.http1.connection import HTTP1Limits
 from tests.fuzz import http1_inputs
 from tests.fuzz.http1_outcome import SMALL, told
 

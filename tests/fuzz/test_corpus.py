@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from channels.protocols import engines
-from channels.protocols.http1_chunks import ChunkReader
-from channels.protocols.http1_message import RawHead, ReadChunks
+from channels.protocols.http.malformed import RawHead, ReadChunks
+from channels.protocols.http1 import engines
+from channels.protocols.http1.chunked import ChunkReader
 from tests.fuzz import differential, http1_inputs
 
 

@@ -6,7 +6,7 @@ import h11
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from channels.protocols.http1 import HTTP1Connection
+from channels.protocols.http1.connection import HTTP1Connection
 from tests.fuzz.budget import quick
 from tests.fuzz.http1_outcome import told
 

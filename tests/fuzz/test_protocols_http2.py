@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from channels.protocols.engines import HTTP2_ENGINES
 from channels.protocols.events import (
     BodyReceived,
     ConnectionClosed,
@@ -12,9 +11,10 @@ from channels.protocols.events import (
     RequestReceived,
     StreamClosed,
 )
-from channels.protocols.http1_message import MalformedMessage
-from channels.protocols.http2 import HTTP2Connection, HTTP2Limits, upgrade_to_http2
-from channels.protocols.http2_headers import MalformedRequest, judge_request
+from channels.protocols.http.malformed import MalformedMessage
+from channels.protocols.http1.engines import HTTP2_ENGINES
+from channels.protocols.http2.connection import HTTP2Connection, HTTP2Limits, upgrade_to_http2
+from channels.protocols.http2.semantics import MalformedRequest, judge_request
 from tests.fuzz.budget import quick
 from tests.protocols.http2_peer import GET, HELLO, POST, WEBSOCKET, frame, frames_of, headers
 

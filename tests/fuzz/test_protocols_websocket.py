@@ -11,16 +11,16 @@ from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Opcode
 from websockets.protocol import SERVER, Protocol
 
-from channels.protocols.deflate import DeflateSettings, negotiate
 from channels.protocols.events import CloseReceived, MessageReceived, PongReceived, RequestReceived
-from channels.protocols.websocket import (
+from channels.protocols.websocket.connection import (
     HandshakeRejected,
     WebSocketConnection,
     WebSocketLimits,
     accept_handshake,
     encode_message,
 )
-from channels.protocols.websocket_handshake import is_token
+from channels.protocols.websocket.handshake import is_token
+from channels.protocols.websocket.permessage_deflate import DeflateSettings, negotiate
 from tests.fuzz.budget import quick
 
 LIMITS = WebSocketLimits(max_message_size=300, max_frame_size=None)

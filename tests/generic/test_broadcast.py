@@ -16,8 +16,8 @@ from websockets.asyncio.client import connect
 from channels.generic.websocket import AsyncWebsocketConsumer, WebsocketConsumer
 from channels.layers import get_channel_layer
 from channels.middleware import BaseMiddleware
-from channels.protocols import websocket_frame
-from channels.server.connection import Connection
+from channels.protocols.websocket import frames as websocket_frame
+from channels.server.connection.connection import Connection
 from channels.sessions import CookieMiddleware, InstanceSessionWrapper, SessionMiddlewareStack
 from channels.testing import WebsocketCommunicator
 from tests.server.helpers import LONG, Running, eventually, serve
@@ -100,8 +100,8 @@ def encodings(monkeypatch):
         made.append(data)
         return encode(data, deflate)
 
-    monkeypatch.setattr("channels.server.streams.outgoing.encode_message", counting)
-    monkeypatch.setattr("channels.protocols.websocket.encode_message", counting)
+    monkeypatch.setattr("channels.server.asgi.broadcast_frames.encode_message", counting)
+    monkeypatch.setattr("channels.protocols.websocket.connection.encode_message", counting)
     return made
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from channels.layers.channel import LocalChannel
 from channels.layers.host import HostChannelLayer
+from channels.layers.local.channel import LocalChannel
 from channels.layers.memory import InMemoryChannelLayer
 from channels.layers.redis.layer import RedisChannelLayer
 from tests.layers.size import report, size
@@ -95,16 +95,16 @@ async def test_in_memory():
 @pytest.fixture
 def place():
     parent = Path(tempfile.mkdtemp(prefix="fw"))
-    yield parent / "hub"
+    yield parent / "broker"
     shutil.rmtree(parent)
 
 
 async def test_on_one_host(place):
     layer, other = HostChannelLayer(path=place), HostChannelLayer(path=place)
-    await other.new_channel()  # carries the hub, or is served by it
+    await other.new_channel()  # carries the broker, or is served by it
     await check(layer)
-    hub = layer.statistics()["hub"] or other.statistics()["hub"]
-    assert (hub["groups"], hub["backlog"]) == (0, 0)
+    broker = layer.statistics()["broker"] or other.statistics()["broker"]
+    assert (broker["groups"], broker["backlog"]) == (0, 0)
     for each in (layer, other):
         await each.aclose()
 

@@ -77,7 +77,7 @@ print("end")
 @pytest.mark.parametrize("kind", ["memory", "host", "core", "pubsub"])
 def test_nothing_is_printed(tmp_path, kind, loops):
     server = RedisServer() if kind in ("core", "pubsub") else None
-    place = server.url if server else str(tmp_path / "hub")
+    place = server.url if server else str(tmp_path / "broker")
     try:
         ended = subprocess.run(
             [sys.executable, "-X", "dev", "-W", "error", "-c", PROGRAM, kind, loops, place],
@@ -140,7 +140,7 @@ def test_old_test_runners(tmp_path):
 @pytest.mark.parametrize("kind", ["memory", "host"])
 def test_who_waited_in_a_closed_loop_takes_nothing(tmp_path, kind):
     """A message is not given to a receiver whose loop has gone, nor does that keep it from the next."""
-    layer = InMemoryChannelLayer() if kind == "memory" else HostChannelLayer(path=tmp_path / "hub")
+    layer = InMemoryChannelLayer() if kind == "memory" else HostChannelLayer(path=tmp_path / "broker")
     gone, pending = asyncio.new_event_loop(), []
 
     async def begin():

@@ -11,8 +11,9 @@ import pytest
 
 from channels import telemetry
 from channels.layers.base import BaseChannelLayer
-from channels.layers.host import HostChannelLayer, wire
+from channels.layers.host import HostChannelLayer
 from channels.layers.host.groups.questions import FEATURE
+from channels.layers.host.wire import frames as wire
 from channels.layers.members import Answers, GroupChannels, GroupCount
 from channels.layers.redis.engine import redis_engine
 from channels.layers.redis.groups import CHUNK
@@ -101,9 +102,9 @@ async def test_a_backend_that_has_none():
 
 
 def stranger(path, features):
-    """Join the hub as a process that never answers."""
+    """Join the broker as a process that never answers."""
     sock = socket.socket(socket.AF_UNIX)
-    sock.connect(str(path / "hub.sock"))
+    sock.connect(str(path / "broker.sock"))
     sock.sendall(wire.PREAMBLE + wire.encode(wire.Hello("f" * 16, 1, ["g"], [], [], features)))
     reader = wire.FrameReader(wire.MAX_FRAME)
     while not any(isinstance(frame, wire.Welcome) for frame in reader.receive_data(sock.recv(65536))):
@@ -114,11 +115,11 @@ def stranger(path, features):
 @pytest.mark.parametrize("features", [[FEATURE], []])
 async def test_on_one_machine_somebody_does_not_answer(tmp_path, features):
     """Or cannot: a process of an earlier release is not waited for."""
-    layer = HostChannelLayer(path=tmp_path / "hub")
+    layer = HostChannelLayer(path=tmp_path / "broker")
     name = await layer.new_channel()
     await layer.group_add("g", name)
     await layer.group_add("g", "named")
-    silent = await asyncio.to_thread(stranger, tmp_path / "hub", features)
+    silent = await asyncio.to_thread(stranger, tmp_path / "broker", features)
     began = time.monotonic()
     found = await layer.group_channels("g", timeout=0.3)
     assert (time.monotonic() - began >= 0.3) is bool(features)
@@ -130,7 +131,7 @@ async def test_on_one_machine_somebody_does_not_answer(tmp_path, features):
     found = await asyncio.wait_for(asked, 10)
     if features:
         assert found.unanswered == 0
-    while (await layer.group_channels("g")).unanswered:  # until the hub has seen it go
+    while (await layer.group_channels("g")).unanswered:  # until the broker has seen it go
         await asyncio.sleep(0.01)
     await layer.aclose()
 
@@ -148,8 +149,8 @@ def read(data):
     return wire.FrameReader(wire.MAX_FRAME).receive_data(data)
 
 
-async def test_a_hub_of_an_earlier_release(tmp_path, monkeypatch):
-    layer = HostChannelLayer(path=tmp_path / "hub")
+async def test_a_broker_of_an_earlier_release(tmp_path, monkeypatch):
+    layer = HostChannelLayer(path=tmp_path / "broker")
     name = await layer.new_channel()
     await layer.group_add("g", name)
     layer._link.features = []

@@ -3,7 +3,7 @@
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 
-from channels.protocols.http2 import HTTP2Connection, HTTP2Limits
+from channels.protocols.http2.connection import HTTP2Connection, HTTP2Limits
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 GET = [(b":method", b"GET"), (b":scheme", b"https"), (b":path", b"/"), (b":authority", b"a")]

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from channels.server.access import FORMATS, AccessLog
+from channels.server.reports.access_log import FORMATS, AccessLog
 from tests.conformance.http1_cases import get
 from tests.security.way import Way, way
 from tests.server.certificates import Pair

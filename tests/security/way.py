@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from channels.server.config import Config
-from channels.server.thread import ServerThread
+from channels.server.in_thread import ServerThread
 from channels.typing import Receive, Scope, Send
 from tests.security.proxies import PROXIES, has_known_version
 from tests.server.certificates import Pair

@@ -5,15 +5,15 @@ from collections.abc import Callable
 
 import pytest
 
-from channels.protocols import engines
+from channels.protocols.http1 import engines
 from channels.server import runtime
-from channels.server.timers import RESOLUTION, Timers
+from channels.server.io.timer_wheel import RESOLUTION, TimerWheel
 
 
 class Clock:
     """The time of a server's limits: it stands still until the test moves it, however slow the machine is.
 
-    It is what :class:`Timers` asks of a loop.
+    It is what :class:`TimerWheel` asks of a loop.
     """
 
     def __init__(self) -> None:
@@ -53,7 +53,7 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The clock of every server that is started from now on."""
     made = Clock()
-    monkeypatch.setattr(runtime, "Timers", lambda loop: Timers(made))  # type: ignore[arg-type]
+    monkeypatch.setattr(runtime, "TimerWheel", lambda loop: TimerWheel(made))  # type: ignore[arg-type]
     return made
 
 

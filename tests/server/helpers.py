@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from channels.server.config import Config
-from channels.server.worker import Server
+from channels.server.server import Server
 from channels.typing import Message, Receive, Scope, Send
 
 #: Longer than anything takes on a loaded machine; only failing tests wait for it.

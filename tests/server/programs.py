@@ -10,8 +10,8 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from channels.server.process import Worker
-from channels.server.supervisor import Supervisor
+from channels.server.processes.child import ChildProcess
+from channels.server.processes.supervisor import Supervisor
 from tests.server.helpers import LONG, UPGRADE, Client, eventually
 
 #: The command that starts a worker of the application below.
@@ -84,7 +84,7 @@ class Office:
         self.serving = asyncio.ensure_future(supervisor.serve())
 
     @property
-    def workers(self) -> set[Worker]:
+    def workers(self) -> set[ChildProcess]:
         return self.supervisor.staff
 
     async def open(self) -> Client:

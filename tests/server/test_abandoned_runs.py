@@ -11,7 +11,7 @@ from channels import telemetry
 from tests.server.conftest import Clock
 from tests.server.helpers import GET, UPGRADE, Recorder, Run, Running, eventually, opened, serve
 from tests.server.http2_client import CONNECT, H2Client, h2_client
-from tests.server.test_admission import BEHIND_PROXY, of
+from tests.server.limits.test_connection_limits import BEHIND_PROXY, of
 
 RESET = h2.events.StreamReset
 CANCEL, REFUSED = 8, 7

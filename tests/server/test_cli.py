@@ -18,8 +18,8 @@ from channels.server.cli import (
     worker_command,
 )
 from channels.server.config import Config
-from channels.server.reload import Reloader
-from channels.server.supervisor import Supervisor
+from channels.server.processes.reload import Reloader
+from channels.server.processes.supervisor import Supervisor
 
 
 def test_every_option_is_offered_with_its_default() -> None:

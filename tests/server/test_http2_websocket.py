@@ -10,7 +10,7 @@ import h2.settings
 import pytest
 
 from channels import telemetry
-from channels.server.streams.base import ClientDisconnected
+from channels.server.asgi.stream import ClientDisconnected
 from tests.server.conftest import Clock
 from tests.server.helpers import LONG, Recorder, close_frame, frame, serve
 from tests.server.http2_client import CONNECT, h2_client

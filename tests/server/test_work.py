@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from h2.events import StreamEnded
 
-from channels.protocols.http1_known import KnownBlocks
-from channels.protocols.http1_response import ResponseWriter
-from channels.server.streams import response
+from channels.protocols.http1.head_cache import HeadCache
+from channels.protocols.http1.response import ResponseWriter
+from channels.server.asgi import response
 from channels.typing import Receive, Scope, Send
 from tests.server.helpers import GET, Client, Running, serve
 from tests.server.http2_client import GET as HTTP2_GET
@@ -88,7 +88,7 @@ async def test_a_head_that_comes_again_is_not_read_again() -> None:
         await ask(client, 1)
         (connection,) = running.runtime.connections
         engine: Any = connection.handler._engine  # type: ignore[attr-defined]
-        engine._known, calls, read_head = KnownBlocks(), [], engine._read_head
+        engine._known, calls, read_head = HeadCache(), [], engine._read_head
         engine._read_head = lambda head: calls.append(head) or read_head(head)
         await ask(client, _REQUESTS)
     assert len(calls) == 1

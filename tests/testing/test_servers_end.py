@@ -12,7 +12,7 @@ import pytest
 
 from channels.generic.websocket import AsyncWebsocketConsumer
 from channels.routing import ProtocolTypeRouter
-from channels.server.thread import ServerThread
+from channels.server.in_thread import ServerThread
 from channels.testing import ChannelsLiveServerTestCase
 from channels.typing import Receive, Scope, Send
 from daphne.testing import BaseDaphneTestingInstance, DaphneTestingInstance

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from channels.consumer import AsyncConsumer, SyncConsumer
+from channels.core.private import PrivateField
 from channels.db import aclose_old_connections
 from channels.exceptions import StopConsumer
 from channels.generic import messages
-from channels.private import PrivateField
 from channels.typing import Message
 
 # Tracebacks of pytest, and those in the log of the server, leave these frames out.

@@ -11,13 +11,13 @@ from typing import Any
 
 from asgiref.sync import async_to_sync
 
-from channels.advice import call_plain, tell_unanswered
 from channels.consumer import AsyncConsumer, SyncConsumer
 from channels.db import aclose_old_connections
-from channels.dispatch import passes_on
+from channels.diagnostics.advice import call_plain, tell_unanswered
 from channels.exceptions import AcceptConnection, DenyConnection, StopConsumer
 from channels.exceptions import InvalidChannelLayerError as InvalidChannelLayerError  # noqa: PLC0414
 from channels.generic import codec, messages
+from channels.mailbox import fastlane
 from channels.typing import Message
 
 # Tracebacks of pytest, and those in the log of the server, leave these frames out.
@@ -82,7 +82,7 @@ class WebsocketConsumer(SyncConsumer):
         """Close the connection, or refuse it if it was not accepted yet (a 403)."""
         super().send(messages.close(code, reason))
 
-    @passes_on
+    @fastlane
     def websocket_send(self, message: Message) -> None:
         """Pass a group's message on to the socket as it is: ``{"type": "websocket.send", "text": ...}``.
 
@@ -185,7 +185,7 @@ class AsyncWebsocketConsumer(AsyncConsumer):
         """Close the connection, or refuse it if it was not accepted yet (a 403)."""
         await super().send(messages.close(code, reason))
 
-    @passes_on
+    @fastlane
     async def websocket_send(self, message: Message) -> None:
         """Pass a group's message on to the socket as it is: ``{"type": "websocket.send", "text": ...}``.
 

@@ -114,7 +114,7 @@ class BaseChannelLayer(NameChecks):
         return (await self.group_channels(group, timeout)).count
 
 
-class SyncFace(Protocol):
+class SyncLayer(Protocol):
     """The same layer for sync code: no event loop, safe in threads, forks and signal handlers."""
 
     def send(self, channel: str, message: Message) -> None:
@@ -135,7 +135,7 @@ class SyncFace(Protocol):
 class PushingLayer(Protocol):
     """What our backends add: push instead of polling, an explicit end, a view from outside."""
 
-    sync: SyncFace
+    sync: SyncLayer
 
     def attach(self, channel: str, reconnect_notice: bool = False) -> EventSource:
         """Return the source from which the running loop's consumer takes messages of ``channel``.

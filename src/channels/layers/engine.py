@@ -11,7 +11,7 @@ import functools
 from collections.abc import Callable
 from typing import Any, Final, Generic, Protocol, TypeVar, overload
 
-from channels.private import PrivateField
+from channels.core.private import PrivateField
 from channels.typing import EventSource
 
 _T = TypeVar("_T")

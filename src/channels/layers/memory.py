@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from channels.layers.base import BaseChannelLayer
-from channels.layers.channel import LocalChannel
 from channels.layers.engine import computed, engine_of, set_engine
-from channels.layers.local import LocalDelivery
+from channels.layers.local.channel import LocalChannel
+from channels.layers.local.delivery import LocalDelivery
+from channels.layers.local.values import Copies, require_message
 from channels.layers.members import ANSWER_TIMEOUT, GroupChannels, GroupCount
 from channels.layers.settings import require_limits
-from channels.layers.values import Copies, require_message
 from channels.typing import EventSource, Message
 
 

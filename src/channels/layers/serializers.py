@@ -21,7 +21,7 @@ from uuid import UUID
 import msgspec
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
-from channels.layers.values import nested_too_deeply
+from channels.layers.local.values import nested_too_deeply
 
 #: What msgpack and JSON carry as it is, by exact type.
 _PLAIN: Final[frozenset[type]] = frozenset({str, float, bool, type(None)})

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from channels.protocols.websocket_handshake import Handshake
+    from channels.protocols.websocket.handshake import Handshake
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 

@@ -16,8 +16,8 @@ from django.conf import settings
 from django.utils.http import is_same_domain
 
 from channels import telemetry
-from channels.logs import escaped
-from channels.middleware import Passage, Way, enters
+from channels.diagnostics.loggers import escaped
+from channels.middleware import ConnectionContext, ScopeMiddleware, enters
 from channels.typing import PUSH_EXTENSION, ASGIApp, Receive, Scope, Send
 
 logger = logging.getLogger("channels.security")
@@ -35,7 +35,7 @@ _NO_TLS = (
 _NO_BROWSER = "Browsers send one; a program of yours has to send the header of an allowed site, too."
 
 
-class OriginValidator(Passage):
+class OriginValidator(ScopeMiddleware):
     """Lets only WebSockets through that pages of certain sites opened; all others get a 403.
 
     Args:
@@ -91,7 +91,7 @@ class OriginValidator(Passage):
 
 
 @enters(OriginValidator)
-async def _enter_if_allowed(validator: OriginValidator, way: Way) -> ASGIApp:
+async def _enter_if_allowed(validator: OriginValidator, way: ConnectionContext) -> ASGIApp:
     scope = way.scope
     if scope["type"] != "websocket":
         raise ValueError(

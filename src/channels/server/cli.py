@@ -17,13 +17,13 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from channels.platforms import HAS_WORKERS
-from channels.server.access import FORMATS
+from channels.diagnostics.tracebacks import place_of
+from channels.process.platforms import HAS_WORKERS
 from channels.server.config import Config
 from channels.server.processes.deadline import stop_limit
-from channels.server.reload import Reloader
-from channels.server.supervisor import Supervisor
-from channels.tracebacks import place_of
+from channels.server.processes.reload import Reloader
+from channels.server.processes.supervisor import Supervisor
+from channels.server.reports.access_log import FORMATS
 
 #: Where the server listens if the command line does not say.
 DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 8000

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field, fields
 from typing import Any, TypeAlias
 
 from channels.server.proxies.settings import conflict
-from channels.server.trust import TrustedProxies
+from channels.server.proxies.trusted_proxies import TrustedProxies
 from channels.typing import ASGIApp
 
-#: ``(protocol, action, details)``, as :class:`channels.server.access.AccessLog` takes it.
+#: ``(protocol, action, details)``, as :class:`channels.server.reports.access_log.AccessLog` takes it.
 ActionLogger: TypeAlias = Callable[[str, str, dict[str, Any]], None]
 
 

@@ -15,12 +15,12 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from channels import telemetry
-from channels.server.http2 import HTTP2Handler
+from channels.server.asgi.websocket import WebSocketStream
+from channels.server.connection.http2 import HTTP2Handler
 from channels.server.runtime import Runtime
-from channels.server.streams.websocket import WebSocketStream
 
 if TYPE_CHECKING:
-    from channels.server.connection import Connection
+    from channels.server.connection.connection import Connection
 
 logger = logging.getLogger("channels.server")
 
@@ -62,7 +62,7 @@ class Drain:
         finally:
             for task in rounds:
                 task.cancel()
-        await self._end_hard()
+        await self._force_close()
 
     async def _everything_ended(self) -> None:
         """Wait also for those at the door: what the kernel has accepted comes a few turns later."""
@@ -107,7 +107,7 @@ class Drain:
                     told.add(connection)
             await asyncio.sleep(INTERVAL)
 
-    async def _end_hard(self) -> None:
+    async def _force_close(self) -> None:
         """Cut what is left: first the connections, so that applications hear of it, then those too."""
         runtime = self._runtime
         for connection in list(runtime.connections):

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, Final
 
-from channels.process_exit import LimitedExecutor
+from channels.process.exit import LimitedExecutor
 from channels.server.config import ConfigError
 from channels.typing import TASKS_CREATED
 

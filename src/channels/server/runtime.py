@@ -11,30 +11,30 @@ from email.utils import formatdate
 from typing import TYPE_CHECKING, Any, Protocol
 
 from channels import telemetry
-from channels.protocols.deflate import DeflateParameters, DeflateSettings, negotiate
-from channels.protocols.http1 import HTTP1Connection, HTTP1Limits
-from channels.protocols.http1_fields import PlainFields, serialize
-from channels.protocols.http2 import HTTP2Limits
-from channels.protocols.websocket_handshake import Handshake
-from channels.protocols.websocket_limits import WebSocketLimits
-from channels.server.admission import Admission, Guests
+from channels.protocols.http1.connection import HTTP1Connection, HTTP1Limits
+from channels.protocols.http1.header_lines import PlainFields, serialize
+from channels.protocols.http2.connection import HTTP2Limits
+from channels.protocols.websocket.handshake import Handshake
+from channels.protocols.websocket.limits import WebSocketLimits
+from channels.protocols.websocket.permessage_deflate import DeflateParameters, DeflateSettings, negotiate
 from channels.server.config import Config
-from channels.server.connections.closed_peers import ClosedPeers
-from channels.server.descriptors import MARGIN, descriptor_limit
-from channels.server.health import Health
+from channels.server.connection.closed_peers import ClosedPeers
+from channels.server.io.coalescing import WakeupCoalescer
+from channels.server.io.timer_wheel import NEVER, TimerWheel
 from channels.server.limits.bodies import HeldBodies
+from channels.server.limits.connection_limits import ClientLimitMiddleware, ConnectionLimits
+from channels.server.limits.fd_limits import MARGIN, descriptor_limit
+from channels.server.limits.keepalive import KeepaliveLimits
 from channels.server.limits.turns import Turns
 from channels.server.loops import uncounted_create_task
 from channels.server.proxies.forwarded import ForwardedGuard
-from channels.server.rounds import Rounds
-from channels.server.streams.keepalive import KeepaliveLimits
-from channels.server.timers import NEVER, Timers
-from channels.server.trust import FORWARDED, Address, TrustedProxies
+from channels.server.proxies.trusted_proxies import FORWARDED, Address, TrustedProxies
+from channels.server.reports.health import Health
 from channels.typing import ASGIApp, Headers
 
 if TYPE_CHECKING:
-    from channels.server.connection import Connection
-    from channels.server.streams.base import Stream
+    from channels.server.asgi.stream import Stream
+    from channels.server.connection.connection import Connection
 
 logger = logging.getLogger("channels.server")
 
@@ -140,13 +140,13 @@ class Runtime:
     def __init__(self, config: Config, loop: asyncio.AbstractEventLoop) -> None:
         self.config = config
         self.proxies = None if config.trusted_proxies is None else TrustedProxies(config.trusted_proxies)
-        self.admission = Admission(config, self.proxies)
+        self.admission = ConnectionLimits(config, self.proxies)
         self.app = self._fronted(config)
         limit = descriptor_limit()
         self._last_descriptor = math.inf if limit is None else limit - MARGIN
         self.loop = loop
         self.create_task = uncounted_create_task(loop)
-        self.timers = Timers(loop)
+        self.timers = TimerWheel(loop)
         self.closed_peers = ClosedPeers()
         self.timers.at_tick.append(self.closed_peers.on_tick)
         self.bodies = HeldBodies(config, self.proxies)
@@ -167,7 +167,7 @@ class Runtime:
         self.http2_limits = http2_limits(config)
         self._http1_engine = None if config.http1_engine == "auto" else config.http1_engine
         self.http2_engine = None if config.http2_engine == "auto" else config.http2_engine
-        self.rounds = Rounds(loop)
+        self.rounds = WakeupCoalescer(loop)
         self.turns = Turns(loop)
         self._dirty: list[Flushable] = []
         self._own_headers: Headers = []
@@ -182,7 +182,7 @@ class Runtime:
         app = config.app
         header = config.proxy_address_header
         if self.proxies is not None and self.admission.most_per_address:
-            app = Guests(app, self.admission.most_per_address, self.proxies, header)
+            app = ClientLimitMiddleware(app, self.admission.most_per_address, self.proxies, header)
         if self.proxies is not None and header is not None and header.lower() == FORWARDED:
             app = ForwardedGuard(app, self.proxies.misreads)
         return Health(app, config.health_path, self) if config.health_path else app

@@ -24,7 +24,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.transaction import Atomic
 
 from channels import conf, db
-from channels.threads import lanes
+from channels.sync import context as strands
 
 _handler: Any = connections  # django-stubs know nothing of its storage
 _lock = threading.RLock()
@@ -129,7 +129,7 @@ def _begin(loan: _Loan) -> None:
     if alias in _loans:
         _end(_loans[alias])
     loan.begin()
-    lanes.suspend()
+    strands.suspend()
     _loans[alias] = loan
     if not isinstance(_handler._connections, _Lender):
         _handler._connections = _Lender(_handler._connections, _loans)
@@ -142,7 +142,7 @@ def _end(loan: _Loan) -> None:
             return
         del _loans[alias]
         loan.end()
-        lanes.resume()
+        strands.resume()
         if not _loans:
             _handler._connections = _handler._connections._own
 

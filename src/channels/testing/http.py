@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypedDict
 
-from channels.private import PrivateField
+from channels.core.private import PrivateField
 from channels.testing.application import ApplicationCommunicator, expect, split_path
 from channels.typing import ASGIApp, Headers
 

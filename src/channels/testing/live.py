@@ -22,8 +22,8 @@ from django.test import TransactionTestCase
 from django.test.utils import modify_settings
 
 from channels.routing import get_default_application
+from channels.sync.context import pool
 from channels.testing.database import lent
-from channels.threads.lanes import pool
 
 
 def make_application(*, static_wrapper: Any) -> Any:
@@ -111,7 +111,7 @@ class ChannelsLiveServerTestCase(TransactionTestCase):
     def setUpClass(cls) -> None:
         """Start the server; raises whatever keeps it from starting."""
         # Communicators, in the same package, must not need a server.
-        from channels.server.thread import ServerThread
+        from channels.server.in_thread import ServerThread
 
         super().setUpClass()
         if cls.ProtocolServerProcess not in (None, import_module("daphne.testing").DaphneProcess):

@@ -15,7 +15,7 @@ from tests.layers.host.processes import Process
 def directory() -> Iterator[Path]:
     """Where processes meet; its path is short enough for a Unix socket whatever the test is called."""
     parent = Path(tempfile.mkdtemp(prefix="fw"))
-    yield parent / "hub"
+    yield parent / "broker"
     shutil.rmtree(parent)
 
 

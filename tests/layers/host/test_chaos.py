@@ -22,11 +22,11 @@ def by_sender(got):
 
 
 async def carrier(processes: list[Process]) -> Process:
-    """The process that carries the hub."""
+    """The process that carries the broker."""
 
     async def find():
         for process in processes:
-            if (await process("statistics"))["hub"]:
+            if (await process("statistics"))["broker"]:
                 return process
         return None
 
@@ -98,7 +98,7 @@ async def test_members_get_all_that_is_sent_while_they_are_in_the_group(start):
     report(messages=10 * amount, members=200, deliveries=got, missed=0)
 
 
-async def test_killing_the_hub_again_and_again_loses_nothing_of_the_living(start):
+async def test_killing_the_broker_again_and_again_loses_nothing_of_the_living(start):
     processes = list(await asyncio.gather(*(start(capacity=10_000) for _ in range(6))))
     for process in processes:
         await process("members_of", GROUPS[:3], 2)
@@ -107,9 +107,9 @@ async def test_killing_the_hub_again_and_again_loses_nothing_of_the_living(start
     names = {process: f"sender-{n}" for n, process in enumerate(processes)}
     for _ in range(3):
         await asyncio.sleep(0.7)
-        hub = await carrier(processes)
-        processes.remove(hub)
-        await hub.kill()
+        broker = await carrier(processes)
+        processes.remove(broker)
+        await broker.kill()
         killed = time.monotonic()
         await carrier(processes)
         assert time.monotonic() - killed < 5  # a tenth of a second unless the machine is busy

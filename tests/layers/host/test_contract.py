@@ -10,7 +10,7 @@ from channels.testing.contracts import ChannelLayerContract
 
 
 class HostLayerTests(ChannelLayerContract, IsolatedAsyncioTestCase):
-    """Each layer is a process of its own to the hub."""
+    """Each layer is a process of its own to the broker."""
 
     spans_processes = True
 
@@ -19,8 +19,8 @@ class HostLayerTests(ChannelLayerContract, IsolatedAsyncioTestCase):
         self.addCleanup(shutil.rmtree, self.directory)
 
     def make_layer(self, **config):
-        return HostChannelLayer(path=self.directory / "hub", **config)
+        return HostChannelLayer(path=self.directory / "broker", **config)
 
     async def asyncTearDown(self):
         await super().asyncTearDown()
-        assert not (self.directory / "hub" / "hub.sock").exists()
+        assert not (self.directory / "broker" / "broker.sock").exists()

@@ -17,9 +17,9 @@ from channels.exceptions import (
     MessageTooLarge,
 )
 from channels.layers.host import HostChannelLayer
-from channels.layers.host import outbox as outbox_module
+from channels.layers.host.client import sender as outbox_module
 from channels.layers.host.layer import OWNER, _after_fork_in_child, _capacity_of
-from channels.layers.host.place import Place
+from channels.layers.host.wire.runtime_dir import RuntimeDirectory
 from channels.layers.manager import ChannelLayerManager
 from tests.layers.host.processes import in_forked_child
 
@@ -28,7 +28,7 @@ PATIENCE = 20
 
 @pytest.fixture
 async def make(directory):
-    """Layers that are processes of their own to the hub."""
+    """Layers that are processes of their own to the broker."""
     made = []
 
     def make(**config):
@@ -85,7 +85,7 @@ async def test_between_layers(make):
     await two.send(name, message(4))
     assert [await receive(one, name) for _ in range(3)] == [1, 2, 4]
     assert one.statistics()["connected"] and two.statistics()["connected"]
-    assert [layer.statistics()["hub"] is None for layer in (one, two)] == [False, True]
+    assert [layer.statistics()["broker"] is None for layer in (one, two)] == [False, True]
 
 
 async def test_own_channels_are_full_and_say_so(make):
@@ -153,7 +153,7 @@ async def test_a_group_add_that_was_cancelled_disturbs_nobody_else(make):
     assert await receive(layer, names[1]) == 1
 
 
-async def test_senders_wait_for_a_hub_that_is_slow_but_not_for_ever(make, directory, monkeypatch):
+async def test_senders_wait_for_a_broker_that_is_slow_but_not_for_ever(make, directory, monkeypatch):
     monkeypatch.setattr(outbox_module, "HIGH_WATER", 100_000)
     sender = make(timeout=0.1)
     await sender.new_channel()
@@ -173,12 +173,12 @@ async def test_senders_wait_for_a_hub_that_is_slow_but_not_for_ever(make, direct
     await sender.group_send("g", message(1))
 
 
-async def test_no_hub_is_an_error_at_the_first_use(make, directory):
-    place = Place(directory)
+async def test_no_broker_is_an_error_at_the_first_use(make, directory):
+    place = RuntimeDirectory(directory)
     place.prepare()
     lock = place.try_lock()
     layer = make(timeout=0.05)
-    with pytest.raises(ChannelLayerUnavailable, match="No hub of the host layer at"):
+    with pytest.raises(ChannelLayerUnavailable, match="No broker of the host layer at"):
         await layer.group_send("g", message(1))
     with pytest.raises(ChannelLayerUnavailable):
         layer.sync.send("work", message(1))
@@ -293,7 +293,7 @@ async def test_connections_that_have_ended_leave_nothing(make):
     assert [statistics[key] for key in ("channels", "groups", "memberships", "unread")] == [0, 0, 0, 0]
     await layer.group_discard("all", await layer.new_channel())
     await layer.group_add("last", await layer.new_channel())
-    assert other.statistics()["hub"]["groups"] == 1
+    assert other.statistics()["broker"]["groups"] == 1
 
 
 async def test_a_layer_that_nobody_has_any_more_leaves(directory):
@@ -307,7 +307,7 @@ async def test_a_layer_that_nobody_has_any_more_leaves(directory):
     assert _capacity_of(gone, "late") == 0
     await asyncio.to_thread(thread.join, PATIENCE)
     assert not thread.is_alive()
-    assert not (directory / "hub.sock").exists()
+    assert not (directory / "broker.sock").exists()
 
 
 async def test_a_forked_child_starts_anew(make):
@@ -315,7 +315,7 @@ async def test_a_forked_child_starts_anew(make):
     name = await layer.new_channel()
     await layer.group_add("g", name)
     unused = HostChannelLayer(path="/nowhere")
-    assert (unused.statistics()["hub"], await unused.aclose()) == (None, None)
+    assert (unused.statistics()["broker"], await unused.aclose()) == (None, None)
     unused.detach("never-there")
     read, write = os.pipe()
 

@@ -88,7 +88,7 @@ async def test_a_worker_that_dies_gives_back_what_it_has_not_acknowledged(start)
     assert sorted([await one("receive", "work") for _ in range(2)]) == [2, 3]
 
 
-async def test_named_messages_survive_the_hub_and_all_processes(start):
+async def test_named_messages_survive_the_broker_and_all_processes(start):
     one = await start()
     await one("send", "work", 1, 2)
     await one.kill()
@@ -99,12 +99,12 @@ async def test_named_messages_survive_the_hub_and_all_processes(start):
     assert await three("receive", "work") == 2
 
 
-async def test_what_a_living_worker_holds_is_not_given_out_by_the_next_hub(start):
-    hub, worker = await start(), await start()
-    await hub("send", "work", 1, 2)
-    await carrier([hub])
+async def test_what_a_living_worker_holds_is_not_given_out_by_the_next_broker(start):
+    broker, worker = await start(), await start()
+    await broker("send", "work", 1, 2)
+    await carrier([broker])
     assert await worker("take", "work") == 1
-    await hub.kill()
+    await broker.kill()
     await carrier([worker])
     other = await start()
     assert await other("receive", "work") == 2
@@ -132,12 +132,12 @@ async def test_a_named_channel_in_a_group_gets_the_groups_messages(start):
     assert await three("receive", "work") == 3
 
 
-async def test_a_named_member_is_announced_to_the_next_hub(start):
-    hub, one = await start(), await start()
-    await hub("members_of", [], 1)
-    await carrier([hub])
+async def test_a_named_member_is_announced_to_the_next_broker(start):
+    broker, one = await start(), await start()
+    await broker("members_of", [], 1)
+    await carrier([broker])
     await one("group_add", "g", "work")
-    await hub.kill()
+    await broker.kill()
     await carrier([one])
     await one("group_send", "g", 1)
     assert await one("receive", "work") == 1
@@ -191,13 +191,13 @@ async def test_sync_code_and_forked_children(start):
     await arrived(two, 1, 2, 3)
 
 
-async def test_a_forked_child_of_the_hub_does_not_keep_it(start):
-    hub, one = await start(), await start()
-    await hub("members_of", ["g"], 1)
-    await carrier([hub])
+async def test_a_forked_child_of_the_broker_does_not_keep_it(start):
+    broker, one = await start(), await start()
+    await broker("members_of", ["g"], 1)
+    await carrier([broker])
     await one("members_of", ["g"], 1)
-    assert await hub("fork_and_send", "g", 1) == 0
-    await hub.kill()
+    assert await broker("fork_and_send", "g", 1) == 0
+    await broker.kill()
     await carrier([one])
     await arrived(one, 1)
 
@@ -235,7 +235,7 @@ async def test_the_socket_of_a_killed_process_is_no_obstacle(start, directory):
     one = await start()
     await one("members_of", ["g"], 1)
     await one.kill()
-    assert (directory / "hub.sock").exists()
+    assert (directory / "broker.sock").exists()
     two = await start()
     await two("members_of", ["g"], 1)
     await two("group_send", "g", 1)
@@ -258,18 +258,18 @@ async def test_processes_meet_again_when_somebody_has_removed_their_directory(st
     await arrived(two, 1)
 
 
-async def test_a_stopped_hub_is_an_error_that_says_so(start, directory):
-    hub = await start()
-    await hub("members_of", ["g"], 1)
-    hub.stop()
+async def test_a_stopped_broker_is_an_error_that_says_so(start, directory):
+    broker = await start()
+    await broker("members_of", ["g"], 1)
+    broker.stop()
     layer = HostChannelLayer(path=directory, timeout=0.2)
-    with pytest.raises(ConnectionError, match="No hub of the host layer at"):
+    with pytest.raises(ConnectionError, match="No broker of the host layer at"):
         await layer.new_channel()
-    hub.resume()
+    broker.resume()
     await until(lambda: asyncio.sleep(0.01, layer._link.connected))
-    hub.stop()
-    pid = hub.process.pid
+    broker.stop()
+    pid = broker.process.pid
     with pytest.raises(ConnectionError, match=f"in process {pid}, has not answered for 0.2 seconds"):
         await layer.group_add("g", await layer.new_channel())
-    hub.resume()
+    broker.resume()
     await layer.aclose()

@@ -8,7 +8,7 @@ import pytest
 
 from channels.exceptions import ChannelLayerUnavailable, InvalidMessageError
 from channels.layers.host import HostChannelLayer
-from channels.layers.host.place import Place
+from channels.layers.host.wire.runtime_dir import RuntimeDirectory
 
 PATIENCE = 20
 
@@ -78,9 +78,9 @@ def test_mistakes_of_the_caller(make):
 
 
 def test_it_waits_only_so_long(make, directory):
-    place = Place(directory)
+    place = RuntimeDirectory(directory)
     place.prepare()
     lock = place.try_lock()
-    with pytest.raises(ChannelLayerUnavailable, match="No hub of the host layer"):
+    with pytest.raises(ChannelLayerUnavailable, match="No broker of the host layer"):
         make(timeout=0.05).sync.group_send("g", message(1))
     os.close(lock)

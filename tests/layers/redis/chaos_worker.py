@@ -13,8 +13,8 @@ import random
 import sys
 import time
 
+from channels.layers.redis.connect.errors import RedisUnavailable
 from channels.layers.redis.engine import redis_engine
-from channels.layers.redis.errors import RedisUnavailable
 from channels.layers.redis.layer import RedisChannelLayer
 
 

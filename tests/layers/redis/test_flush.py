@@ -8,7 +8,7 @@ import pytest
 
 from channels.layers.redis.layer import RedisChannelLayer
 from channels.layers.redis.pubsub import RedisPubSubChannelLayer
-from channels.layers.redis.topics import Names
+from channels.layers.redis.subscriptions.keys import KeySpace
 from tests.layers.redis.tools import closing, receive
 
 
@@ -57,8 +57,8 @@ async def test_flush_leaves_what_is_no_queue(own_server):
 
 
 def test_which_keys_are_whose():
-    names = Names("a[b]*")
+    names = KeySpace("a[b]*")
     assert all(names.owns(key) for key in names.queue("jobs"))
     assert all(names.owns(key.encode()) for key in names.queue("jobs"))
     for other in ("a[b]*2", "ab", "a[b]*:queue"):
-        assert not any(names.owns(key) for key in Names(other).queue("jobs"))
+        assert not any(names.owns(key) for key in KeySpace(other).queue("jobs"))

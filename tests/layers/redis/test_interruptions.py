@@ -9,8 +9,8 @@ import pytest
 from asgiref.sync import async_to_sync
 
 from channels import telemetry
+from channels.layers.redis.connect.errors import RedisUnavailable
 from channels.layers.redis.engine import redis_engine
-from channels.layers.redis.errors import RedisUnavailable
 from channels.layers.redis.layer import RedisChannelLayer
 from channels.layers.redis.pubsub import RedisPubSubChannelLayer
 from tests.layers.redis.tools import closing, dropped, interruptions, receive, until, until_sent

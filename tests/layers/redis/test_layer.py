@@ -7,9 +7,9 @@ import pytest
 from redis.crc import key_slot
 
 from channels.exceptions import ChannelLayerUnavailable, InvalidChannelLayerError, MessageTooLarge
-from channels.layers.redis import process
+from channels.layers.redis import node as process
+from channels.layers.redis.connect.errors import RedisUnavailable
 from channels.layers.redis.engine import redis_engine
-from channels.layers.redis.errors import RedisUnavailable
 from channels.layers.redis.layer import RedisChannelLayer
 from channels.layers.redis.pubsub import RedisPubSubChannelLayer
 from tests.layers.redis.tools import PATIENCE, closing, dropped, receive, until

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
+from channels.layers.redis.connect.errors import RedisUnavailable
 from channels.layers.redis.engine import redis_engine
-from channels.layers.redis.errors import RedisUnavailable
 
 PATIENCE = 30.0
 

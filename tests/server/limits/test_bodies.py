@@ -10,7 +10,7 @@ import pytest
 from channels import telemetry
 from channels.server.config import Config
 from channels.server.limits.bodies import HeldBodies
-from channels.server.trust import TrustedProxies
+from channels.server.proxies.trusted_proxies import TrustedProxies
 from tests.server.helpers import LONG, Client, Recorder, Run, Running, echo, eventually, serve
 from tests.server.http2_client import POST, h2_client
 

@@ -16,7 +16,7 @@ import pytest
 
 from benchmarks.endurance.frames import KINDS, PEERS, Kind
 from channels.server.config import Config
-from channels.server.thread import ServerThread
+from channels.server.in_thread import ServerThread
 from channels.typing import Receive, Scope, Send
 from tests.server.certificates import make_pair
 from tests.server.helpers import GET, LONG, echo

@@ -129,7 +129,7 @@ def test_a_program_that_goes_on_after_its_server_is_not_ended(tmp_path: Path) ->
 import asyncio, os, signal, threading, time
 from channels.server.config import Config
 from channels.server.processes import deadline
-from channels.server.worker import Server
+from channels.server.server import Server
 
 deadline.MARGIN = 0.5
 async def app(scope, receive, send): raise ValueError

@@ -17,20 +17,20 @@ from typing import Any, ClassVar, Final, TypeAlias
 
 from channels.exceptions import ChannelFull, InvalidChannelLayerError
 from channels.layers.base import BaseChannelLayer
-from channels.layers.host import wire
-from channels.layers.host.arrivals import Arrivals
+from channels.layers.host.client.client import BrokerClient
+from channels.layers.host.client.delivery_queue import DeliveryQueue
+from channels.layers.host.client.frame_handler import DeliveryHandler
+from channels.layers.host.client.subscriptions import LocalSubscriptions
+from channels.layers.host.client.unacked import Request
 from channels.layers.host.groups.questions import FEATURE
-from channels.layers.host.inbox import HostInbox
-from channels.layers.host.link import Link
-from channels.layers.host.membership import Memberships
-from channels.layers.host.payload import Payloads
-from channels.layers.host.pending import Request
-from channels.layers.host.place import find_place
 from channels.layers.host.sync import HostSyncFace
-from channels.layers.local import LocalDelivery
+from channels.layers.host.wire import frames as wire
+from channels.layers.host.wire.payload import Payloads
+from channels.layers.host.wire.runtime_dir import find_place
+from channels.layers.local.delivery import LocalDelivery
 from channels.layers.members import ANSWER_TIMEOUT, GroupChannels
 from channels.layers.settings import require_limits, require_numbers
-from channels.platforms import after_fork_in_child
+from channels.process.platforms import after_fork_in_child
 from channels.typing import EventSource, Message
 
 #: The part of a channel's name that says which process it belongs to.
@@ -42,16 +42,16 @@ Acknowledge: TypeAlias = Callable[[], Awaitable[None]]
 class HostChannelLayer(BaseChannelLayer):
     """Carries messages between all processes of one project on one machine.
 
-    The processes meet in a private directory; the first carries a hub in a thread, and when it
+    The processes meet in a private directory; the first carries a broker in a thread, and when it
     ends another takes over. Nothing has to be installed or started.
 
-    What is promised when the process that carries the hub is killed: what other processes have
+    What is promised when the process that carries the broker is killed: what other processes have
     sent arrives, once, at all members that are back within a second; named messages that wait
     are kept in a file. What the killed process itself had not handed over goes with it.
 
     A ``!``-channel belongs to the process that made it and is full only there: ``send`` to
     another process' channel does not raise ChannelFull, the receiver counts the drop.
-    Messages to named channels (without ``!``) wait in the hub for whoever takes them; such a
+    Messages to named channels (without ``!``) wait in the broker for whoever takes them; such a
     channel stays in a group for as long as the process that added it lives.
 
     Args:
@@ -62,8 +62,8 @@ class HostChannelLayer(BaseChannelLayer):
         path: the directory where the processes meet; default one in the temporary directory.
         project: text that the processes have in common and no others; default ``BASE_DIR``.
         max_message_size: bytes a message may have, at most 32 MiB.
-        max_backlog: bytes a process may leave unread before the hub cuts it off.
-        timeout: seconds to wait for the hub before ChannelLayerUnavailable is raised.
+        max_backlog: bytes a process may leave unread before the broker cuts it off.
+        timeout: seconds to wait for the broker before ChannelLayerUnavailable is raised.
     """
 
     extensions: ClassVar[list[str]] = ["groups", "flush"]
@@ -105,10 +105,10 @@ class HostChannelLayer(BaseChannelLayer):
         self.local = LocalDelivery(
             capacity, self.expiry, self.group_expiry, self.label, expiry_ends_memberships=False
         )
-        self._memberships = Memberships(self.local)
-        self._arrivals = Arrivals()
+        self._memberships = LocalSubscriptions(self.local)
+        self._arrivals = DeliveryQueue()
         self._starting = threading.Lock()
-        self._link: Link | None = None
+        self._link: BrokerClient | None = None
         self._finalizer: weakref.finalize[..., Any] | None = None
 
     def _after_fork_in_child(self) -> None:
@@ -130,29 +130,29 @@ class HostChannelLayer(BaseChannelLayer):
         connected = self._link is not None and self._link.connected
         return f"<{self.label}, {'connected' if connected else 'not connected'}>"
 
-    def _linked(self) -> Link:
+    def _linked(self) -> BrokerClient:
         """Return the link; raises ChannelLayerUnavailable or InvalidChannelLayerError."""
         link = self._link or self._start()
         link.require_available()
         return link
 
-    def _start(self) -> Link:
+    def _start(self) -> BrokerClient:
         with self._starting:
             if self._link is None:
                 place = find_place(self.path, self.project)
                 place.prepare()
-                inbox = HostInbox(self.local, self._memberships, self._payloads, self._arrivals)
-                link = inbox.link = Link(place, self.process, inbox, self.timeout, self.max_backlog)
+                inbox = DeliveryHandler(self.local, self._memberships, self._payloads, self._arrivals)
+                link = inbox.link = BrokerClient(place, self.process, inbox, self.timeout, self.max_backlog)
                 link.start()
                 self._finalizer = weakref.finalize(self, link.close)
                 self._link = link
             return self._link
 
-    async def _connected(self) -> Link:
-        """Return the link; at the first use, wait until there is a hub that we can talk to."""
+    async def _connected(self) -> BrokerClient:
+        """Return the link; at the first use, wait until there is a broker that we can talk to."""
         link = self._linked()
         if not link.known:
-            await self._answer(link, link.ask(wire.Knock).future)
+            await self._answer(link, link.ask(wire.Ping).future)
         return link
 
     async def new_channel(self, prefix: str = "specific") -> str:
@@ -167,7 +167,7 @@ class HostChannelLayer(BaseChannelLayer):
 
         Raises:
             ChannelFull: a named channel, or one of this process, is over capacity.
-            ChannelLayerUnavailable: there is no hub.
+            ChannelLayerUnavailable: there is no broker.
             MessageTooLarge: the message is over ``max_message_size``.
             TypeError: the name is invalid, or a value cannot travel.
         """
@@ -178,11 +178,13 @@ class HostChannelLayer(BaseChannelLayer):
         if waits_for is not None:
             self._require_room(channel, await self._answer(link, waits_for))
 
-    def _tell_send(self, link: Link, channel: str, message: Message, payload: bytes) -> Future[Any] | None:
+    def _tell_send(
+        self, link: BrokerClient, channel: str, message: Message, payload: bytes
+    ) -> Future[Any] | None:
         owner = OWNER.search(channel)
         if owner is None:
             capacity, expires = self.get_capacity(channel), time.time() + self.expiry
-            return link.ask(lambda number: wire.Put(number, channel, capacity, expires, payload)).future
+            return link.ask(lambda number: wire.Enqueue(number, channel, capacity, expires, payload)).future
         process = owner[1]
         if process == self.process:
             self.local.send(channel, message)
@@ -201,10 +203,10 @@ class HostChannelLayer(BaseChannelLayer):
         """Put a copy of ``message`` on each member's channel, in all processes.
 
         Full members miss it and are counted. Returns when the message is on its way; while
-        more waits for the hub than fits, it waits too.
+        more waits for the broker than fits, it waits too.
 
         Raises:
-            ChannelLayerUnavailable: there is no hub.
+            ChannelLayerUnavailable: there is no broker.
             MessageTooLarge: the message is over ``max_message_size``.
             TypeError: the name is invalid, or a value cannot travel.
         """
@@ -216,7 +218,7 @@ class HostChannelLayer(BaseChannelLayer):
             await self._answer(link, waits_for)
 
     def _tell_group_send(
-        self, link: Link, group: str, message: Message, payload: bytes
+        self, link: BrokerClient, group: str, message: Message, payload: bytes
     ) -> Future[None] | None:
         waits_for = link.tell(lambda number: wire.Publish(number, group, payload), is_message=True)
         self.local.group_send(group, message)
@@ -243,7 +245,7 @@ class HostChannelLayer(BaseChannelLayer):
         if self._is_own(channel):
             return await self.local.receive(channel), _nothing
         link = await self._connected()
-        request = link.ask(lambda number: wire.Take(number, channel))
+        request = link.ask(lambda number: wire.Dequeue(number, channel))
         request.loop = asyncio.get_running_loop()
         try:
             key, payload = await asyncio.wrap_future(request.future)
@@ -290,16 +292,16 @@ class HostChannelLayer(BaseChannelLayer):
             await self._answer(link, waits_for)
 
     def _change_elsewhere(
-        self, link: Link, group: str, channel: str, process: str, joins: bool
+        self, link: BrokerClient, group: str, channel: str, process: str, joins: bool
     ) -> Future[Any]:
-        """Tell the process that owns ``channel``; a named one is looked after by the hub."""
+        """Tell the process that owns ``channel``; a named one is looked after by the broker."""
         capacity, expiry = self.get_capacity(channel), self.expiry
         if not process and joins:
             self._memberships.add_named((group, channel, capacity, expiry))
         elif not process:
             self._memberships.drop_named(group, channel)
         return link.ask(
-            lambda number: wire.Member(number, group, channel, process, joins, capacity, expiry)
+            lambda number: wire.GroupChange(number, group, channel, process, joins, capacity, expiry)
         ).future
 
     async def group_channels(self, group: str, timeout: float = ANSWER_TIMEOUT) -> GroupChannels:  # noqa: ASYNC109
@@ -310,11 +312,11 @@ class HostChannelLayer(BaseChannelLayer):
             timeout: seconds that other processes have to answer.
 
         Returns:
-            A sorted list; its ``unanswered`` is how many processes did not answer in time (a hub of an
+            A sorted list; its ``unanswered`` is how many processes did not answer in time (a broker of an
             earlier release counts as one): their channels are missing. Those of this process are exact.
 
         Raises:
-            ChannelLayerUnavailable: there is no hub.
+            ChannelLayerUnavailable: there is no broker.
         """
         self.require_valid_group_name(group)
         link = await self._connected()
@@ -327,7 +329,7 @@ class HostChannelLayer(BaseChannelLayer):
         except TimeoutError:
             raise link.silence() from None
 
-    def _ask_members(self, link: Link, group: str, seconds: float) -> Request | None:
+    def _ask_members(self, link: BrokerClient, group: str, seconds: float) -> Request | None:
         if FEATURE not in link.features:
             return None
         return link.ask(lambda number: wire.AskMembers(number, group, seconds))
@@ -346,7 +348,7 @@ class HostChannelLayer(BaseChannelLayer):
         self._memberships.flush()
         await self._answer(link, link.ask(wire.Flush).future)
 
-    async def _answer(self, link: Link, future: Future[Any]) -> Any:
+    async def _answer(self, link: BrokerClient, future: Future[Any]) -> Any:
         try:
             async with asyncio.timeout(self.timeout):
                 return await asyncio.shield(asyncio.wrap_future(future))  # others may wait for it too
@@ -376,14 +378,14 @@ class HostChannelLayer(BaseChannelLayer):
         self._memberships.detach(self._link, channel)
 
     def statistics(self) -> dict[str, Any]:
-        """Return counts as the in-memory layer does, and those of the hub if this process carries it."""
+        """Return counts as the in-memory layer does, and those of the broker if this process carries it."""
         link = self._link
-        hub = link.hub.statistics() if link is not None and link.hub is not None else None
+        broker = link.broker.statistics() if link is not None and link.broker is not None else None
         connected = link is not None and link.connected
-        return {**self.local.statistics(), "connected": connected, "hub": hub}
+        return {**self.local.statistics(), "connected": connected, "broker": broker}
 
     async def aclose(self) -> None:
-        """Hand over what was sent and leave; another process takes over the hub.
+        """Hand over what was sent and leave; another process takes over the broker.
 
         Consumers of other running loops keep the connection open. The layer may be used again.
         """
@@ -407,7 +409,7 @@ async def _nothing() -> None:
     """Acknowledge a message that was in this process already."""
 
 
-async def _settle(link: Link, key: str) -> None:
+async def _settle(link: BrokerClient, key: str) -> None:
     link.settle(key, done=True)
 
 

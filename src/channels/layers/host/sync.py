@@ -5,8 +5,8 @@ from __future__ import annotations
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
-from channels.layers.host import wire
-from channels.layers.host.link import Link
+from channels.layers.host.client.client import BrokerClient
+from channels.layers.host.wire import frames as wire
 from channels.layers.members import ANSWER_TIMEOUT, GroupChannels, GroupCount
 from channels.typing import Message
 
@@ -63,13 +63,13 @@ class HostSyncFace:
         """Return how many channels ``group`` has; see the layer's ``group_channels``."""
         return self.group_channels(group, timeout).count
 
-    def _connected(self) -> Link:
+    def _connected(self) -> BrokerClient:
         link = self._layer._linked()
         if not link.known:
-            self._answer(link, link.ask(wire.Knock).future)
+            self._answer(link, link.ask(wire.Ping).future)
         return link
 
-    def _answer(self, link: Link, future: Future[Any]) -> Any:
+    def _answer(self, link: BrokerClient, future: Future[Any]) -> Any:
         try:
             return future.result(self._layer.timeout)
         except TimeoutError:

@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 from channels.exceptions import MessageTooLarge
 from channels.layers.engine import engine_of
-from channels.layers.local import LocalDelivery
+from channels.layers.local.delivery import LocalDelivery
+from channels.layers.local.values import require_message
 from channels.layers.names import is_process_local
-from channels.layers.redis.addresses import Address
-from channels.layers.redis.commands import Policy
-from channels.layers.redis.faces import RedisSyncFace
+from channels.layers.redis.connect.addresses import Address
+from channels.layers.redis.connect.commands import Policy
+from channels.layers.redis.connect.topology import servers_at
+from channels.layers.redis.encryption import Seals
 from channels.layers.redis.hosts.keys import remove_keys
 from channels.layers.redis.hosts.setting import Hosts
-from channels.layers.redis.inbox import NOTHING, log_full_members
-from channels.layers.redis.process import Process
-from channels.layers.redis.queues import Acknowledge
-from channels.layers.redis.security.seals import Seals
-from channels.layers.redis.servers import servers_at
-from channels.layers.values import require_message
-from channels.platforms import after_fork_in_child
+from channels.layers.redis.node import RedisNode
+from channels.layers.redis.queues.work_queues import Acknowledge
+from channels.layers.redis.subscriptions.receiver import NOTHING, log_full_members
+from channels.layers.redis.sync import RedisSyncFace
+from channels.process.platforms import after_fork_in_child
 from channels.typing import EventSource, Message
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class RedisEngine:
             expiry_ends_memberships=False,
         )
         self.deserialize = layer.deserialize
-        self.process = Process(self)
+        self.process = RedisNode(self)
 
     @property
     def addresses(self) -> tuple[Address, ...]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from channels.layers.channel import LocalChannel
 from channels.layers.engine import computed
+from channels.layers.local.channel import LocalChannel
 from channels.layers.redis.engine import Notice, redis_engine
 from channels.layers.redis.layer import RedisChannelLayer
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from channels.server.admission import Tally, is_global
 from channels.server.config import Config
-from channels.server.trust import TrustedProxies
+from channels.server.limits.connection_limits import PerAddressCounter, is_global
+from channels.server.proxies.trusted_proxies import TrustedProxies
 
 
 class HeldBodies:
@@ -31,7 +31,7 @@ class HeldBodies:
         self._most_per_address = self._most // 4 if told is None else told
         # Where nothing is said, a peer that no internet leads from is taken for a proxy.
         self._any_address = told is not None
-        self._by_address = Tally(self._most_per_address)
+        self._by_address = PerAddressCounter(self._most_per_address)
         self._proxies = proxies
 
     def take(self, client: list[Any] | None, size: int) -> str | None:

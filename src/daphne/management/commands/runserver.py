@@ -17,11 +17,11 @@ from django.core.management.base import CommandError, CommandParser
 from django.core.management.commands.runserver import Command as RunserverCommand
 from django.utils import autoreload
 
-from channels.logs import escaped
-from channels.process_exit import exit_in_time
+from channels.diagnostics.loggers import escaped
+from channels.diagnostics.version import release
+from channels.process.exit import exit_in_time
 from channels.routing import get_default_application
 from channels.typing import ASGIApp
-from channels.version import release
 from daphne import __version__
 from daphne.endpoints import build_endpoint_description_strings
 from daphne.reloading import explain_and_watch, headline, stopped_at_exit

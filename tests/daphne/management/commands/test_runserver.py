@@ -24,7 +24,7 @@ from django.test import override_settings
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from channels.version import release
+from channels.diagnostics.version import release
 from daphne.management.commands.runserver import Command
 from daphne.server import Server
 from tests.ports import free_port

@@ -1,1 +1,1 @@
-"""Who is in a group, asked through the hub."""
+"""Who is in a group, asked through the broker."""

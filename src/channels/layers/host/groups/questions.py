@@ -1,4 +1,4 @@
-"""The hub's part: it passes a question on to the processes that have members, and collects their answers."""
+"""The broker's part: it asks the processes that have members, and collects their answers."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import itertools
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from channels.layers.host import wire
-from channels.layers.host.members import Members
-from channels.layers.host.peers import Peer
+from channels.layers.host.broker.group_table import SubscriptionTable
+from channels.layers.host.broker.peer import Peer
+from channels.layers.host.wire import frames as wire
 
 #: What a process can do that one of an earlier release cannot: say who is in a group.
 FEATURE: Final = "group-members"
@@ -43,7 +43,7 @@ class Questions:
         self._tokens = itertools.count(1)
         self._questions: dict[int, _Question] = {}
 
-    def ask(self, asker: Peer, frame: wire.AskMembers, members: Members) -> None:
+    def ask(self, asker: Peer, frame: wire.AskMembers, members: SubscriptionTable) -> None:
         """Ask the processes in the group who of theirs is; the asker is told when all have answered."""
         token, question = next(self._tokens), _Question(asker, frame.number, members.named(frame.group))
         self._questions[token] = question

@@ -8,12 +8,12 @@ from typing import Any
 
 from redis.asyncio.connection import Connection
 
-from channels.layers.redis.errors import ANSWERS, UNREACHABLE, unavailable
-from channels.layers.redis.servers import Servers
-from channels.layers.redis.topics import Names
+from channels.layers.redis.connect.errors import ANSWERS, UNREACHABLE, unavailable
+from channels.layers.redis.connect.topology import Topology
+from channels.layers.redis.subscriptions.keys import KeySpace
 
 
-async def remove_keys(servers: Servers, names: Names) -> None:
+async def remove_keys(servers: Topology, names: KeySpace) -> None:
     """Remove the keys of the queues under a prefix; raises RedisUnavailable, and keys may be left then."""
     try:
         for place in await servers.masters():

@@ -1,0 +1,1 @@
+"""What every room above hands on: scopes, lazy values, messages for many sockets, refusals."""

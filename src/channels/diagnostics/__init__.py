@@ -1,0 +1,1 @@
+"""What errors and logs say: advice, tracebacks, loggers, the version that runs."""

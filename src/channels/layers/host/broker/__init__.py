@@ -1,0 +1,1 @@
+"""The process that all others of the machine connect to."""

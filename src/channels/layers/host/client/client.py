@@ -1,0 +1,386 @@
+"""The one connection of a process to the broker, shared by all its threads and event loops.
+
+Its thread reads, connects, and carries the broker if this process is the first to arrive, or
+the first to notice that the broker has gone.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, Final, Protocol, TypeAlias
+
+from channels.exceptions import ChannelLayerUnavailable
+from channels.layers.host.broker.broker import Broker
+from channels.layers.host.client.sender import Make, Sender
+from channels.layers.host.client.unacked import Request
+from channels.layers.host.groups.questions import FEATURE
+from channels.layers.host.wire import frames as wire
+from channels.layers.host.wire.poll_loop import PollLoop
+from channels.layers.host.wire.runtime_dir import RuntimeDirectory, require_same_user
+
+#: Bytes read before others have their turn.
+READ_SIZE: Final = 256 * 1024
+#: Senders whose last number is remembered; those before them have ended long ago.
+MAX_SENDERS: Final = 4096
+#: Seconds between two attempts to find or to become the broker: at first, and at most.
+RETRY: Final = (0.005, 0.2)
+#: Seconds between two looks at what was left undone.
+TICK: Final = 1.0
+#: Seconds a link that is closed has to write what was sent.
+FAREWELL: Final = 2.0
+
+NamedMembership: TypeAlias = tuple[str, str, int, float]
+
+
+class FrameHandler(Protocol):
+    """Where a link hands over what arrives; all in the link's thread."""
+
+    def turn_ended(self) -> None:
+        """All of one read was handed over, or it is time to look again."""
+
+    def published(self, group: str, payload: bytes) -> None:
+        """A message for the members of ``group`` in this process."""
+
+    def directed(self, channel: str, payload: bytes) -> None:
+        """A message for a channel of this process."""
+
+    def membership(self, frame: wire.GroupChangeRequest, done: Callable[[], None]) -> None:
+        """Another process changes a membership here; ``done()`` when it has taken effect."""
+
+    def asked(self, group: str, answer: Callable[[list[str]], None]) -> None:
+        """Another process wants to know the channels that this one has in ``group``."""
+
+    def flushed(self) -> None:
+        """Another process has flushed the layer."""
+
+    def dropped(self, reason: str, amount: int) -> None:
+        """Messages were lost."""
+
+    def reconnected(self, away: float, lost: int) -> None:
+        """There is a broker again, after ``away`` seconds; ``lost`` messages are known to be missing."""
+
+    def announcement(self) -> tuple[list[str], list[NamedMembership]]:
+        """Return this process' confirmed groups, and the named channels it has added to groups."""
+        ...
+
+
+class BrokerClient:
+    """See the text of the module.
+
+    Args:
+        place: where the processes of the project meet.
+        process: the identity of this one.
+        inbox: gets what arrives.
+        timeout: seconds without a broker after which senders get an error.
+        max_backlog: for the broker, should this process carry it.
+
+    Attributes:
+        broker: the broker, if this process carries it.
+        connected: whether there is a broker that knows this process.
+        known: whether there ever was.
+        features: what the broker can do beside what every release of its version does.
+    """
+
+    def __init__(
+        self, place: RuntimeDirectory, process: str, inbox: FrameHandler, timeout: float, max_backlog: int
+    ) -> None:
+        self.process = process
+        self.broker: Broker | None = None
+        self.connected = False
+        self.known = False
+        self.features: list[str] = []
+        self._place = place
+        self._inbox = inbox
+        self._timeout = timeout
+        self._max_backlog = max_backlog
+        self._loop = PollLoop(f"channels-host-{process[:8]}")
+        self._outbox = Sender(lambda: self._loop.call_soon(self._watch_for_room))
+        self._sock: socket.socket | None = None
+        self._reader = wire.FrameReader(wire.MAX_FRAME)
+        self._seen: dict[str, int] = {}
+        self._held: dict[str, None] = {}
+        self._broker_pid = 0
+        self._away_since = time.monotonic()
+        self._lost = 0
+        self._attempts = 0
+        self._problem: Exception | None = None
+        self._closing_until: float | None = None
+        self._handlers = self._table()
+
+    def _table(self) -> dict[type[wire.Frame], Callable[[Any], None]]:
+        inbox = self._inbox
+        return {
+            wire.Welcome: self._welcome,
+            wire.Accepted: lambda frame: self._outbox.pending.accepted(frame.number),
+            wire.Answer: self._answer,
+            wire.Members: self._members,
+            wire.WhoIsMember: self._who_is_member,
+            wire.Delivered: self._given,
+            wire.Published: self._published,
+            wire.Directed: self._directed,
+            wire.GroupChangeRequest: self._membership,
+            wire.Flushed: lambda frame: inbox.flushed(),
+            wire.Dropped: lambda frame: inbox.dropped(frame.reason, frame.amount),
+        }
+
+    # From any thread
+
+    def start(self) -> None:
+        """Start the thread; it finds the broker, or becomes it."""
+        self._loop.call_soon(self._connect)
+        self._loop.call_soon(self._tick)
+        self._loop.start()
+
+    def require_available(self) -> None:
+        """Raise ChannelLayerUnavailable if there was no broker for longer than ``timeout``."""
+        if not self.connected and (self._problem is not None or self._away > self._timeout):
+            raise self._unavailable()
+
+    def tell(self, make: Make, is_message: bool = False) -> Future[None] | None:
+        """Send a frame; returns what to wait for before more is sent, if it has to be waited for."""
+        self._outbox.post(make, is_message=is_message)
+        return self._outbox.room()
+
+    def ask(self, make: Make) -> Request:
+        """Send a frame that the broker answers."""
+        request = Request()
+        self._outbox.post(make, request)
+        return request
+
+    def settle(self, key: str, done: bool) -> None:
+        """Be done with a message that was taken, or give it back."""
+        self._held.pop(key, None)
+        self._outbox.post(lambda number: wire.Ack(number, key, done))
+
+    def give_up(self, take: Request) -> None:
+        """Stop waiting for a message; if it is here already, it goes back."""
+        if take.future.cancel():
+            self._outbox.post(lambda number: wire.Cancel(number, take.number))
+        else:
+            take.future.add_done_callback(self._give_back)
+
+    def _give_back(self, taken: Future[Any]) -> None:
+        if not taken.cancelled() and taken.exception() is None:
+            self.settle(taken.result()[0], done=False)
+
+    def silence(self) -> ChannelLayerUnavailable:
+        """Return the error for a broker that does not answer."""
+        if not self.connected:
+            return self._unavailable()
+        return ChannelLayerUnavailable(
+            f"The broker of the host layer at {str(self._place.path)!r}, in process {self._broker_pid}, has "
+            f"not answered for {self._timeout:g} seconds (CONFIG['timeout']). Is that process stopped?"
+        )
+
+    @property
+    def _away(self) -> float:
+        return time.monotonic() - self._away_since
+
+    def _unavailable(self) -> ChannelLayerUnavailable:
+        why = self._problem or "another process holds the lock and does not listen; is it stopped?"
+        return ChannelLayerUnavailable(
+            f"No broker of the host layer at {str(self._place.path)!r} for {self._away:.1f} seconds: {why}"
+        )
+
+    def close(self) -> None:
+        """Write what was sent, say goodbye, end the thread; waits, but not for ever."""
+        self._loop.call_soon(self._shut_down)
+        self._loop.join(2 * FAREWELL)
+
+    def abandon(self) -> None:
+        """Close what a forked child has inherited; its parent's link goes on."""
+        if self._sock is not None:
+            self._sock.close()
+        if self.broker is not None:
+            self.broker.abandon()
+        self._loop.abandon()
+
+    # In the link's thread: finding the broker
+
+    def _connect(self) -> None:
+        if self._sock is not None:
+            return
+        try:
+            sock = self._place.connect() or self._carry()
+            if sock is None:
+                self._retry()
+            else:
+                self._greet(sock)
+        except Exception as error:  # whatever it is, those who wait must know
+            self._fail(error)
+
+    def _carry(self) -> socket.socket | None:
+        """Become the broker unless another process is about to."""
+        self._place.prepare()
+        lock = self._place.try_lock()
+        if lock is None:
+            return None
+        try:
+            self.broker = Broker(self._place, lock, self._loop, self._max_backlog, self._inbox.dropped)
+        except BaseException:
+            os.close(lock)
+            raise
+        return self._place.connect()
+
+    def _greet(self, sock: socket.socket) -> None:
+        try:
+            require_same_user(sock)
+        except PermissionError:
+            sock.close()
+            raise
+        self._sock = sock
+        self._reader = wire.FrameReader(wire.MAX_FRAME)
+        groups, named = self._inbox.announcement()
+        hello = wire.Hello(self.process, os.getpid(), groups, named, list(self._held), [FEATURE])
+        self._loop.watch(sock, self._on_ready)
+        self._outbox.connect(sock, wire.encode(hello))
+
+    def _retry(self) -> None:
+        self._attempts += 1
+        delay = min(RETRY[1], RETRY[0] * 1.5 ** min(self._attempts, 20))
+        self._loop.call_later(delay * random.uniform(0.5, 1), self._connect)  # noqa: S311 (jitter)
+
+    def _fail(self, error: Exception) -> None:
+        self._problem = error
+        self._give_up_on_all()
+        self._retry()
+
+    def _give_up_on_all(self) -> None:
+        lost = self._outbox.give_up(self._unavailable())
+        if lost:
+            self._inbox.dropped("broker_lost", lost)
+
+    def _welcome(self, frame: wire.Welcome) -> None:
+        again, self.known = self.known, True
+        self._broker_pid, self.features = frame.pid, frame.features
+        self.connected, self._problem, self._attempts = True, None, 0
+        lost, self._lost = self._lost + frame.lost, 0
+        if frame.lost:
+            self._inbox.dropped("cut_off", frame.lost)
+        if again:
+            self._inbox.reconnected(self._away, lost)
+
+    def _disconnect(self) -> None:
+        """The broker has gone, and all it has sent was read."""
+        if self._sock is None:
+            return
+        self._loop.forget(self._sock)
+        self._outbox.disconnect()
+        self._sock.close()
+        self._sock, self.connected, self._away_since = None, False, time.monotonic()
+        lost, self._outbox.pending.forgotten = self._outbox.pending.forgotten, 0
+        if lost:
+            self._lost += lost
+            self._inbox.dropped("broker_lost", lost)
+
+    def _tick(self) -> None:
+        self._outbox.flush()  # what an event loop has collected before it was stopped
+        self._inbox.turn_ended()  # what it was told to deliver
+        if not self.connected and self._away > self._timeout:
+            self._give_up_on_all()
+        self._loop.call_later(TICK, self._tick)
+
+    def _shut_down(self) -> None:
+        """End when all is written; a link that is just being made has its time too."""
+        if self._closing_until is None:
+            self._closing_until = time.monotonic() + FAREWELL
+            self._outbox.post(wire.Bye)
+        unwritten = self._sock is None or not self._outbox.empty
+        if unwritten and self._problem is None and time.monotonic() < self._closing_until:
+            self._loop.call_later(0.002, self._shut_down)
+            return
+        self._disconnect()
+        if self.broker is not None:
+            self.broker.close()
+        if unwritten:
+            self._give_up_on_all()
+        self._loop.stop()
+
+    # In the link's thread: reading
+
+    def _watch_for_room(self) -> None:
+        if self._sock is not None:
+            self._loop.watch(self._sock, self._on_ready, write=True)
+
+    def _on_ready(self, readable: bool) -> None:
+        if self._sock is None:
+            return
+        if readable:
+            self._receive(self._sock)
+        else:
+            self._loop.watch(self._sock, self._on_ready)
+            self._outbox.resume()
+
+    def _receive(self, sock: socket.socket) -> None:
+        try:
+            data = sock.recv(READ_SIZE)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        try:
+            for frame in self._reader.receive_data(data):
+                self._handlers[type(frame)](frame)
+        except wire.WireError as error:
+            self._disconnect()
+            self._fail(error)
+            return
+        finally:
+            self._inbox.turn_ended()
+        if not data:
+            self._disconnect()
+            self._loop.call_soon(self._connect)
+
+    def _answer(self, frame: wire.Answer) -> None:
+        for sender, number in frame.seen.items():
+            self._is_new(sender, number)
+        request = self._outbox.pending.answered(frame.number)
+        if request is not None:
+            request.future.set_result(frame.error)
+
+    def _members(self, frame: wire.Members) -> None:
+        request = self._outbox.pending.answered(frame.number)
+        if request is not None:
+            request.future.set_result(frame)
+
+    def _who_is_member(self, frame: wire.WhoIsMember) -> None:
+        def answer(channels: list[str]) -> None:
+            members = wire.MembersAre(frame.token, channels)
+            self._outbox.post(lambda number: members)
+
+        self._inbox.asked(frame.group, answer)
+
+    def _given(self, frame: wire.Delivered) -> None:
+        request = self._outbox.pending.answered(frame.number)
+        if request is None:
+            self.settle(frame.key, done=False)
+        else:
+            self._held[frame.key] = None
+            request.future.set_result((frame.key, frame.payload))
+
+    def _published(self, frame: wire.Published) -> None:
+        if self._is_new(frame.sender, frame.number):
+            self._inbox.published(frame.group, frame.payload)
+
+    def _directed(self, frame: wire.Directed) -> None:
+        if self._is_new(frame.sender, frame.number):
+            self._inbox.directed(frame.channel, frame.payload)
+
+    def _is_new(self, sender: str, number: int) -> bool:
+        """Whether this was not seen yet; a message may come again when a broker has died."""
+        last = self._seen.get(sender)
+        if last is None and len(self._seen) >= MAX_SENDERS:
+            del self._seen[next(iter(self._seen))]
+        if last is not None and number <= last:
+            return False
+        self._seen[sender] = number
+        return True
+
+    def _membership(self, frame: wire.GroupChangeRequest) -> None:
+        done = wire.MembershipDone(frame.token)
+        self._inbox.membership(frame, lambda: self._outbox.post(lambda number: done))

@@ -1,0 +1,117 @@
+"""What arrives from other processes, handed to the delivery of this one."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable
+
+from channels.exceptions import ChannelFull
+from channels.layers.host.client.client import BrokerClient, NamedMembership
+from channels.layers.host.client.delivery_queue import DeliveryQueue
+from channels.layers.host.client.subscriptions import LocalSubscriptions
+from channels.layers.host.wire import frames as wire
+from channels.layers.host.wire.payload import Payloads
+from channels.layers.local.delivery import LocalDelivery
+from channels.typing import Message
+
+
+class DeliveryHandler:
+    """See :class:`~channels.layers.host.client.client.FrameHandler`; called in the link's thread.
+
+    Whatever order matters for goes through ``arrivals``.
+
+    Args:
+        local: the channels and groups of this process.
+        memberships: what other processes may change.
+        payloads: decodes messages, once for all members.
+        arrivals: delivers in the consumers' loop.
+
+    Attributes:
+        link: the link it serves, set before that starts.
+    """
+
+    link: BrokerClient
+
+    def __init__(
+        self,
+        local: LocalDelivery,
+        memberships: LocalSubscriptions,
+        payloads: Payloads,
+        arrivals: DeliveryQueue,
+    ) -> None:
+        self._local = local
+        self._memberships = memberships
+        self._payloads = payloads
+        self._arrivals = arrivals
+
+    def turn_ended(self) -> None:
+        """Deliver what was read."""
+        self._arrivals.hand_over()
+
+    def published(self, group: str, payload: bytes) -> None:
+        """Deliver to the members here; a group that has none is unsubscribed."""
+        self._arrivals.add(functools.partial(self._deliver_to_group, group, payload), len(payload))
+
+    def _deliver_to_group(self, group: str, payload: bytes) -> None:
+        if group not in self._local.groups:
+            self._memberships.unsubscribe_if_empty(self.link, group)
+            return
+        message = self._decode(payload)
+        if message is not None:
+            self._local.group_send(group, message)
+
+    def directed(self, channel: str, payload: bytes) -> None:
+        """Deliver to a channel of this process; over capacity it is counted."""
+        self._arrivals.add(functools.partial(self._deliver_to_channel, channel, payload), len(payload))
+
+    def _deliver_to_channel(self, channel: str, payload: bytes) -> None:
+        message = self._decode(payload)
+        if message is not None:
+            with contextlib.suppress(ChannelFull):
+                self._local.send(channel, message)
+
+    def _decode(self, payload: bytes) -> Message | None:
+        try:
+            return self._payloads.decode(payload)
+        except Exception:  # whatever another release has sent: it must not end the thread
+            self.dropped("undecodable", 1)
+            return None
+
+    def membership(self, frame: wire.GroupChangeRequest, done: Callable[[], None]) -> None:
+        """Do what another process asks for one of our channels, or for a named one."""
+        self._arrivals.add(functools.partial(self._change_membership, frame, done))
+
+    def _change_membership(self, frame: wire.GroupChangeRequest, done: Callable[[], None]) -> None:
+        if "!" not in frame.channel:
+            self._memberships.drop_named(frame.group, frame.channel)
+        elif not frame.joins:
+            self._memberships.leave(self.link, frame.group, frame.channel)
+            done()
+        else:
+            asked = self._memberships.join(self.link, frame.group, frame.channel)
+            if asked is None:
+                done()
+            else:
+                asked.add_done_callback(lambda answer: done())
+
+    def asked(self, group: str, answer: Callable[[list[str]], None]) -> None:
+        """Answer when all that came before has taken effect."""
+        self._arrivals.add(lambda: answer(list(self._local.groups.get(group, ()))))
+
+    def flushed(self) -> None:
+        """Forget everything."""
+        self._arrivals.add(self._memberships.flush)
+
+    def dropped(self, reason: str, amount: int) -> None:
+        """Count lost messages."""
+        self._local.drops.add(reason, amount)
+
+    def reconnected(self, away: float, lost: int) -> None:
+        """Tell the consumers that want to know."""
+        facts = {"away": away, "lost": lost}
+        self._arrivals.add(functools.partial(self._local.notify_reconnected, facts))
+
+    def announcement(self) -> tuple[list[str], list[NamedMembership]]:
+        """Return what the broker has to know of this process."""
+        return self._memberships.announcement()

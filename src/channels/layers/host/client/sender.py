@@ -1,0 +1,155 @@
+"""The sending half of a link: from any thread, in order, without waiting for a lock.
+
+Whoever has something to send puts it into a queue and writes it at once, unless another
+thread is writing: then that one takes it along. So signal handlers may send too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import socket
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Final, TypeAlias
+
+from channels.layers.host.client.unacked import Request, UnackedBuffer
+from channels.layers.host.wire import frames as wire
+from channels.layers.host.wire.send_buffer import WriteBuffer
+
+#: Bytes that wait for the broker before senders have to wait too, and before they go on.
+HIGH_WATER: Final = 4 * 1024 * 1024
+LOW_WATER: Final = 1024 * 1024
+#: Frames that an event loop may collect before they are written in the middle of its turn.
+COLLECT: Final = 64
+
+Make: TypeAlias = Callable[[int], wire.Frame]
+
+
+class Sender:
+    """Numbers frames, keeps them until they are answered, and writes them.
+
+    Args:
+        on_full: called, in any thread, when the socket takes no more for now.
+    """
+
+    def __init__(self, on_full: Callable[[], None]) -> None:
+        self.pending = UnackedBuffer()
+        self._on_full = on_full
+        self._numbers = itertools.count(1)
+        self._posted: deque[tuple[Make, Request | None, bool]] = deque()
+        self._writing = threading.Lock()
+        self._queue = WriteBuffer()
+        self._sock: socket.socket | None = None
+        self._collector = 0
+        self._waiters: deque[Future[None]] = deque()
+
+    @property
+    def empty(self) -> bool:
+        """Whether the kernel has everything."""
+        return not self._posted and not len(self._queue)
+
+    def post(self, make: Make, request: Request | None = None, is_message: bool = False) -> None:
+        """Send ``make(number)``; a message may wait for the end of the event loop's turn.
+
+        Args:
+            make: returns the frame; called once, by whoever writes.
+            request: if the broker answers this frame.
+            is_message: whether its loss would be the loss of a message.
+        """
+        self._posted.append((make, request, is_message))
+        if not (is_message and len(self._posted) < COLLECT and self._collect()):
+            self.flush()
+
+    def _collect(self) -> bool:
+        """Have this thread's loop flush at the end of its turn; False if there is none, or another's will."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            return False
+        if not self._collector:
+            self._collector = threading.get_ident()
+            loop.call_soon(self.flush)
+        return self._collector == threading.get_ident()
+
+    def flush(self) -> None:
+        """Write what was posted."""
+        self._collector = 0
+        while self._posted and self._writing.acquire(blocking=False):
+            try:
+                self._take_in()
+                self._write()
+            finally:
+                self._writing.release()
+
+    def resume(self) -> None:
+        """Write what the socket did not take before; from the link's thread."""
+        with self._writing:
+            self._take_in()
+            self._write()
+        self.flush()
+
+    def _take_in(self) -> None:
+        while self._posted:
+            make, request, is_message = self._posted.popleft()
+            number = next(self._numbers)
+            frame = wire.encode(make(number))
+            if request is None:
+                self.pending.add(number, frame, is_message)
+            else:
+                request.number = number
+                self.pending.ask(request, frame)
+            self._queue.append(frame)
+
+    def _write(self) -> None:
+        if self._sock is None:
+            return
+        try:
+            if not self._queue.write(self._sock):
+                self._on_full()
+        except OSError:
+            return  # the broker has gone: the link's thread reads what it has sent before, and then knows
+        if self._waiters and len(self._queue) <= LOW_WATER:
+            self._release()
+
+    def _release(self) -> None:
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if waiter.set_running_or_notify_cancel():
+                waiter.set_result(None)
+
+    def room(self) -> Future[None] | None:
+        """Return None if there is room for more, or what to wait for."""
+        if len(self._queue) <= HIGH_WATER:
+            return None
+        waiter: Future[None] = Future()
+        self._waiters.append(waiter)
+        return waiter
+
+    def connect(self, sock: socket.socket, hello: bytes) -> None:
+        """Go on with a new broker: say hello, and tell it what the last one has not answered."""
+        with self._writing:
+            self._take_in()
+            self._queue = WriteBuffer()
+            for frame in (wire.PREAMBLE, hello, *self.pending.in_order()):
+                self._queue.append(frame)
+            self._sock = sock
+            self._write()
+        self.flush()
+
+    def disconnect(self) -> None:
+        """Write nothing until there is a broker again."""
+        with self._writing:
+            self._sock = None
+
+    def give_up(self, error: Exception) -> int:
+        """Let go of everything; returns how many messages that were."""
+        with self._writing:
+            self._take_in()
+            self._queue = WriteBuffer()
+            lost = self.pending.give_up(error)
+        self._release()
+        self.flush()
+        return lost

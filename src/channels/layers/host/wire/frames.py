@@ -1,0 +1,372 @@
+"""What the processes of one machine say to each other through the broker.
+
+A connection begins with :data:`PREAMBLE` from both sides: three letters and the version of
+this protocol. Then come frames: four bytes of length, and a msgpack array whose first item
+says which of the classes below it is. Messages travel inside as bytes that only their
+senders and receivers look into.
+
+Frames from a process to the broker carry a number that rises by one or more. It answers two
+questions after a broker has died: which frames the next broker must be told again (those without
+an answer), and which messages a receiver has seen already (those up to the last number it
+saw from that sender).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import Final, TypeAlias
+
+import msgspec
+
+from channels.exceptions import ChannelsError
+
+VERSION: Final = 1
+PREAMBLE: Final = b"FWH" + bytes([VERSION])
+
+#: Room for names and numbers around a message, in bytes.
+OVERHEAD: Final = 4096
+#: Bytes of any frame: memberships are announced in one, this is room for some 600,000 groups.
+MAX_FRAME: Final = 64 * 1024 * 1024
+
+_LENGTH: Final = struct.Struct(">I")
+
+
+class WireError(ChannelsError):
+    """The other side does not speak this protocol, or not this version of it."""
+
+
+class Frame(msgspec.Struct, array_like=True):
+    """Base of all frames."""
+
+
+class Hello(Frame, tag=1):
+    """A process introduces itself, with all it wants from the broker.
+
+    ``groups`` are those a broker has confirmed before; ``named`` the memberships of named channels
+    (group, channel, capacity, expiry); ``held`` the keys of named messages it has taken and not
+    settled; ``features`` what it can do beside what every release of this version does.
+    """
+
+    process: str
+    pid: int
+    groups: list[str]
+    named: list[tuple[str, str, int, float]]
+    held: list[str]
+    features: list[str] = []
+
+
+class Publish(Frame, tag=2):
+    """A message for a group."""
+
+    number: int
+    group: str
+    payload: bytes
+
+
+class Direct(Frame, tag=3):
+    """A message for a channel of one process."""
+
+    number: int
+    process: str
+    channel: str
+    payload: bytes
+
+
+class Subscribe(Frame, tag=4):
+    """The process has members in ``group`` from now on; answered."""
+
+    number: int
+    group: str
+
+
+class Unsubscribe(Frame, tag=5):
+    """It has none any more."""
+
+    number: int
+    group: str
+
+
+class Enqueue(Frame, tag=6):
+    """A message for a named channel, kept until ``expires`` (seconds since 1970); answered."""
+
+    number: int
+    channel: str
+    capacity: int
+    expires: float
+    payload: bytes
+
+
+class Dequeue(Frame, tag=7):
+    """Wants the next message of a named channel; answered with :class:`Delivered`."""
+
+    number: int
+    channel: str
+
+
+class Cancel(Frame, tag=8):
+    """Does not want it any more: the number of the :class:`Dequeue`."""
+
+    number: int
+    take: int
+
+
+class Ack(Frame, tag=9):
+    """A taken message is done with, or (``done`` false) goes back to the front of its channel."""
+
+    number: int
+    key: str
+    done: bool
+
+
+class GroupChange(Frame, tag=10):
+    """A channel of another process (``process``), or a named one (empty), joins or leaves; answered."""
+
+    number: int
+    group: str
+    channel: str
+    process: str
+    joins: bool
+    capacity: int
+    expiry: float
+
+
+class Flush(Frame, tag=11):
+    """Forget everything, in all processes; answered."""
+
+    number: int
+
+
+class Bye(Frame, tag=12):
+    """The process leaves and needs nothing that is still on its way."""
+
+    number: int
+
+
+class Ping(Frame, tag=13):
+    """Answered, and nothing else: then the broker knows this process."""
+
+    number: int
+
+
+class AskMembers(Frame, tag=14):
+    """Wants to know the channels of a group in other processes; answered with :class:`Members`."""
+
+    number: int
+    group: str
+    seconds: float
+
+
+class MembersAre(Frame, tag=15):
+    """The answer to :class:`WhoIsMember`."""
+
+    token: int
+    channels: list[str]
+
+
+class Welcome(Frame, tag=20):
+    """The broker's answer to :class:`Hello`: who carries it, what was lost while cut off, what it can do."""
+
+    pid: int
+    lost: int
+    features: list[str] = []
+
+
+class Accepted(Frame, tag=21):
+    """Every unanswered frame up to ``number`` has been passed on."""
+
+    number: int
+
+
+class Answer(Frame, tag=22):
+    """The answer to frame ``number``.
+
+    ``seen`` are the last numbers of senders whose messages may come again: those up to them
+    were for others.
+    """
+
+    number: int
+    error: str
+    seen: dict[str, int]
+
+
+class Delivered(Frame, tag=23):
+    """A message of a named channel for frame ``number``, to be settled under ``key``."""
+
+    number: int
+    key: str
+    payload: bytes
+
+
+class Published(Frame, tag=24):
+    """A message for a group, from process ``sender``."""
+
+    sender: str
+    number: int
+    group: str
+    payload: bytes
+
+
+class Directed(Frame, tag=25):
+    """A message for a channel of the receiving process."""
+
+    sender: str
+    number: int
+    channel: str
+    payload: bytes
+
+
+class GroupChangeRequest(Frame, tag=26):
+    """Another process adds a channel of the receiving process to a group, or takes it out."""
+
+    token: int
+    group: str
+    channel: str
+    joins: bool
+
+
+class MembershipDone(Frame, tag=27):
+    """The answer to :class:`GroupChangeRequest`."""
+
+    token: int
+
+
+class Flushed(Frame, tag=28):
+    """Another process has flushed the layer."""
+
+
+class Dropped(Frame, tag=29):
+    """Messages of the receiving process that the broker could not deliver."""
+
+    reason: str
+    amount: int
+
+
+class WhoIsMember(Frame, tag=30):
+    """Another process wants to know which channels the receiving process has in a group."""
+
+    token: int
+    group: str
+
+
+class Members(Frame, tag=31):
+    """The answer to :class:`AskMembers`: channels, and how many processes have not answered."""
+
+    number: int
+    channels: list[str]
+    unanswered: int
+
+
+ToHub: TypeAlias = (
+    Hello
+    | Publish
+    | Direct
+    | Subscribe
+    | Unsubscribe
+    | Enqueue
+    | Dequeue
+    | Cancel
+    | Ack
+    | GroupChange
+    | MembershipDone
+    | Flush
+    | Ping
+    | Bye
+    | AskMembers
+    | MembersAre
+)
+ToProcess: TypeAlias = (
+    Welcome
+    | Accepted
+    | Answer
+    | Delivered
+    | Published
+    | Directed
+    | GroupChangeRequest
+    | Flushed
+    | Dropped
+    | WhoIsMember
+    | Members
+)
+AnyFrame: TypeAlias = ToHub | ToProcess
+
+_encoder: Final = msgspec.msgpack.Encoder()
+_decoder: Final[msgspec.msgpack.Decoder[AnyFrame]] = msgspec.msgpack.Decoder(AnyFrame)
+
+
+def encode(frame: Frame) -> bytes:
+    """Return ``frame`` as it travels, its length in front."""
+    body = _encoder.encode(frame)
+    return _LENGTH.pack(len(body)) + body
+
+
+def carries_message(data: bytes | memoryview) -> bool:
+    """Whether an encoded frame on its way to a process holds a message that somebody would miss."""
+    return isinstance(_decoder.decode(data[_LENGTH.size :]), Published | Directed)
+
+
+class FrameReader:
+    """Bytes in, frames out, for one connection.
+
+    Args:
+        limit: bytes a frame may have; more than that is a WireError.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._buffer = bytearray()
+        self._limit = limit
+        self._greeted = False
+
+    def receive_data(self, data: bytes) -> Iterator[AnyFrame]:
+        """Yield the frames that are complete with ``data``.
+
+        Raises:
+            WireError: the other side speaks another version, or something else.
+        """
+        buffer = self._buffer
+        buffer += data
+        if not self._greeted and len(buffer) >= len(PREAMBLE):
+            require_preamble(bytes(buffer[: len(PREAMBLE)]))
+            del buffer[: len(PREAMBLE)]
+            self._greeted = True
+        if self._greeted:
+            yield from self._frames()
+
+    def _frames(self) -> Iterator[AnyFrame]:
+        buffer, start = self._buffer, 0
+        try:
+            while (body := start + _LENGTH.size) <= len(buffer):
+                end = body + self._length(start)
+                if end > len(buffer):
+                    break
+                with memoryview(buffer) as view, view[body:end] as frame:
+                    decoded = _decode(frame)
+                start = end
+                yield decoded
+        finally:
+            del buffer[:start]
+
+    def _length(self, start: int) -> int:
+        length: int = _LENGTH.unpack_from(self._buffer, start)[0]
+        if length > self._limit:
+            raise WireError(f"A frame of {length} bytes is over the limit of {self._limit} bytes.")
+        return length
+
+
+def _decode(frame: memoryview) -> AnyFrame:
+    try:
+        return _decoder.decode(frame)
+    except msgspec.MsgspecError as error:
+        raise WireError(f"A frame of {len(frame)} bytes cannot be read: {error}.") from error
+
+
+def require_preamble(data: bytes) -> None:
+    """Raise WireError, in words for people, unless ``data`` is our preamble."""
+    if data == PREAMBLE:
+        return
+    if data[:3] == PREAMBLE[:3]:
+        raise WireError(
+            f"The other process speaks version {data[3]} of the host layer, this one version {VERSION}: "
+            "the processes of the project run different releases of Fairway. Restart all of them."
+        )
+    raise WireError(f"The other process does not speak the host layer's protocol (it began with {data!r}).")

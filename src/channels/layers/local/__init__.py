@@ -1,0 +1,1 @@
+"""Delivery inside one process, which all backends share."""

@@ -1,0 +1,264 @@
+"""Commands of one event loop: to the right server, again after a redirection or a lost connection."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from redis.exceptions import (
+    AskError,
+    ClusterDownError,
+    MovedError,
+    NoScriptError,
+    ResponseError,
+    TryAgainError,
+)
+
+from channels import telemetry
+from channels.exceptions import InvalidChannelLayerError
+from channels.layers.redis.connect.addresses import Place, shard_of
+from channels.layers.redis.connect.errors import UNREACHABLE, RedisUnavailable, refused, unavailable
+from channels.layers.redis.connect.pipeline import PipelinedConnection
+from channels.layers.redis.connect.topology import Topology
+from channels.layers.redis.encryption import Seals
+from channels.layers.redis.subscriptions.keys import Topic
+from channels.layers.redis.subscriptions.sequencing import MESSAGE, Envelope, SequenceNumbers
+
+#: Redirections of one command before the cluster counts as broken.
+MAX_REDIRECTIONS: Final = 8
+BACKOFF_FIRST: Final = 0.05
+BACKOFF_MOST: Final = 2.0
+
+Unavailable = Literal["raise", "wait"]
+
+
+def backoff() -> Iterator[float]:
+    """Yield seconds to wait before each try, longer and longer, never two processes alike."""
+    most = BACKOFF_FIRST
+    while True:
+        yield random.uniform(most / 2, most)  # noqa: S311 (spreads load, guards nothing)
+        most = min(most * 2, BACKOFF_MOST)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What happens to a call while Redis is away.
+
+    Attributes:
+        on_unavailable: "raise" an error at once, or "wait".
+        unavailable_timeout: seconds to wait before raising after all.
+    """
+
+    on_unavailable: Unavailable = "raise"
+    unavailable_timeout: float = 10.0
+
+    def __post_init__(self) -> None:
+        """Refuse what is neither."""
+        if self.on_unavailable not in ("raise", "wait"):
+            raise InvalidChannelLayerError(
+                '`on_unavailable` (CHANNEL_LAYERS, CONFIG) must be "raise" or "wait", '
+                f"got {self.on_unavailable!r}."
+            )
+
+
+class _Sending:
+    """One message on its way: numbered when it is first written, the same whenever it is written again."""
+
+    def __init__(
+        self, numbers: SequenceNumbers, seals: Seals, topic: Topic, channel: str, body: bytes
+    ) -> None:
+        self._numbers = numbers
+        self._seals = seals
+        self._topic = topic
+        self._channel = channel
+        self._body = body
+        self._number = 0
+        self._sealed = b""
+
+    def command(self, sharded: bool) -> tuple[str, bytes, bytes]:
+        if not self._number:
+            self._number = self._numbers.next(self._topic.key)
+            sender = self._numbers.sender
+            envelope = Envelope(MESSAGE, sender, self._number, self._channel, self._body)
+            self._sealed = self._seals.seal(self._topic.key, envelope)
+        return ("SPUBLISH" if sharded else "PUBLISH", self._topic.key, self._sealed)
+
+    def end(self) -> None:
+        self._numbers.settle(self._topic.key, self._number)
+
+
+class Commands:
+    """The connections for commands of the loop it is made in: one per server, made when needed.
+
+    Args:
+        shards: the servers, in the order of ``hosts``.
+        policy: what to do while a server is away.
+        seals: closes envelopes.
+        on_loop_end: called when the loop cancels what runs in it, that is, when it ends.
+    """
+
+    def __init__(
+        self, shards: Sequence[Topology], policy: Policy, seals: Seals, on_loop_end: Callable[[], None]
+    ) -> None:
+        self.numbers = SequenceNumbers()
+        self._shards = shards
+        self._policy = policy
+        self._seals = seals
+        self._on_loop_end = on_loop_end
+        self._links: dict[tuple[int, Place], PipelinedConnection] = {}
+        self._connecting: dict[tuple[int, Place], asyncio.Future[PipelinedConnection]] = {}
+
+    def shard(self, name: str) -> int:
+        """Return the index of the server that ``name`` belongs to."""
+        return shard_of(name, len(self._shards))
+
+    async def publish(self, topic: Topic, channel: str, body: bytes) -> int:
+        """Publish a message; returns how many processes got it.
+
+        The number is taken when the message is written. If the connection is lost before the
+        reply it is written once more with that number, so that nobody takes it twice.
+
+        Raises:
+            RedisUnavailable: it may not have arrived.
+        """
+        sending = _Sending(self.numbers, self._seals, topic, channel, body)
+        try:
+            return int(await self._run(self.shard(topic.name), topic.key, sending.command, tries=2))
+        finally:
+            sending.end()
+
+    async def publish_signal(self, topic: Topic, signal: bytes) -> int:
+        """Publish a signal of the layer itself, without a number; returns how many processes got it."""
+        data = self._seals.seal_signal(topic.key, self.numbers.sender, signal)
+
+        def command(sharded: bool) -> tuple[str, bytes, bytes]:
+            return ("SPUBLISH" if sharded else "PUBLISH", topic.key, data)
+
+        return int(await self._run(self.shard(topic.name), topic.key, command, tries=1))
+
+    async def mark(self, topic: Topic, numbers: SequenceNumbers) -> None:
+        """Publish the number a sender of this process has reached on ``topic``, if it ever sent on it."""
+        if numbers.settled(topic.key):
+
+            def command(sharded: bool) -> tuple[str, bytes, bytes]:
+                sealed = self._seals.seal(topic.key, numbers.mark(topic.key))
+                return ("SPUBLISH" if sharded else "PUBLISH", topic.key, sealed)
+
+            await self._run(self.shard(topic.name), topic.key, command, tries=2)
+
+    async def execute(
+        self, name: str, key: str, command: Callable[[bool], tuple[Any, ...]], tries: int = 1
+    ) -> Any:
+        """Run one command where ``key`` lives; returns its reply.
+
+        Args:
+            name: the channel or group, which decides the shard.
+            key: decides the server of a cluster.
+            command: returns the command, told whether topics are sharded at this server.
+            tries: how often it may be written if connections are lost before the reply.
+
+        Raises:
+            RedisUnavailable: it may not have been executed.
+        """
+        return await self._run(self.shard(name), key.encode(), command, tries)
+
+    async def _run(
+        self, index: int, key: bytes, command: Callable[[bool], tuple[Any, ...]], tries: int
+    ) -> Any:
+        deadline = asyncio.get_running_loop().time() + self._policy.unavailable_timeout
+        waits = backoff()
+        redirections = 0
+        ask: Place | None = None
+        while True:
+            try:
+                return await self._once(index, key, command, ask)
+            except (MovedError, AskError, TryAgainError, ClusterDownError) as error:
+                redirections += 1
+                if redirections > MAX_REDIRECTIONS:
+                    raise unavailable(self._shards[index].address.label, error) from error
+                ask = await self._redirected(index, error, next(waits))
+            except NoScriptError:
+                raise
+            except ResponseError as error:  # out of memory, a right that is missing
+                raise unavailable(self._shards[index].address.label, error) from error
+            except RedisUnavailable as error:  # nothing was written
+                self._shards[index].moved()
+                if not self._may_wait(error, deadline):
+                    raise
+                await asyncio.sleep(next(waits))
+            except UNREACHABLE as error:  # written, no reply
+                self._shards[index].moved()
+                tries -= 1
+                if tries <= 0:
+                    raise unavailable(self._shards[index].address.label, error) from error
+
+    def _may_wait(self, error: BaseException, deadline: float) -> bool:
+        if self._policy.on_unavailable == "raise" or refused(error.__cause__ or error):
+            return False
+        return asyncio.get_running_loop().time() < deadline
+
+    async def _redirected(self, index: int, error: ResponseError, pause: float) -> Place | None:
+        """Learn from a redirection; returns the place to ask once, if it is one of those."""
+        if isinstance(error, MovedError):  # an AskError too, by inheritance
+            self._shards[index].moved(error)
+        elif isinstance(error, AskError):
+            return str(error.host), int(error.port)
+        else:  # in the middle of a move, or of a failover
+            self._shards[index].moved()
+            await asyncio.sleep(pause)
+        return None
+
+    async def _once(
+        self, index: int, key: bytes, command: Callable[[bool], tuple[Any, ...]], ask: Place | None
+    ) -> Any:
+        servers = self._shards[index]
+        place = ask or await servers.locate(key)
+        link = self._links.get((index, place))
+        if link is None or link.lost is not None:
+            link = await self._link(index, place)
+        if ask is not None:
+            link.execute("ASKING")  # its reply says nothing; the command's own does
+        return await link.execute(*command(servers.sharded))
+
+    async def _link(self, index: int, place: Place) -> PipelinedConnection:
+        """Return the link to a server; all who ask while it is being made get the same one."""
+        key = (index, place)
+        link = self._links.get(key)
+        if link is not None and link.lost is None:
+            return link
+        connecting = self._connecting.get(key)
+        if connecting is None:
+            connecting = asyncio.ensure_future(self._connect(key))
+            self._connecting[key] = connecting
+            connecting.add_done_callback(lambda done: self._connected(key, done))
+        return await asyncio.shield(connecting)
+
+    def _connected(self, key: tuple[int, Place], done: asyncio.Future[PipelinedConnection]) -> None:
+        del self._connecting[key]
+        if not done.cancelled():
+            done.exception()  # whoever waited has it; perhaps nobody waits any more
+
+    async def _connect(self, key: tuple[int, Place]) -> PipelinedConnection:
+        index, place = key
+        servers = self._shards[index]
+        connection = await servers.connect(place)
+        link = PipelinedConnection(connection, servers.address.timeout, self._lost)
+        self._links[key] = link
+        telemetry.emit("layer.redis_connected", address=servers.address.label)
+        return link
+
+    def _lost(self, reason: BaseException) -> None:
+        self._links = {key: link for key, link in self._links.items() if link.lost is None}
+        if isinstance(reason, asyncio.CancelledError):
+            self._on_loop_end()
+
+    async def aclose(self) -> None:
+        """Close the connections; new ones are made when they are needed again."""
+        for connecting in list(self._connecting.values()):
+            connecting.cancel()
+        links, self._links = self._links, {}
+        for link in links.values():
+            await link.aclose()

@@ -1,0 +1,387 @@
+"""The part a process plays: what it listens to, which memberships it keeps, what it publishes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import json
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, Final
+
+from channels import telemetry
+from channels.layers.members import Answers, GroupChannels
+from channels.layers.names import is_process_local
+from channels.layers.redis.connect.commands import Commands, backoff
+from channels.layers.redis.connect.errors import RedisUnavailable
+from channels.layers.redis.connect.per_loop import LoopConnections
+from channels.layers.redis.connect.topology import servers_at
+from channels.layers.redis.groups import answers_to, question, take_answer
+from channels.layers.redis.queues.work_queues import Queues
+from channels.layers.redis.subscriptions.keys import KeySpace, Topic
+from channels.layers.redis.subscriptions.offline_senders import DetachedSenders
+from channels.layers.redis.subscriptions.receiver import Inbox
+from channels.layers.redis.subscriptions.sequencing import Envelope, SequenceNumbers
+
+if TYPE_CHECKING:
+    from channels.layers.redis.engine import RedisEngine
+
+#: Seconds for which a question about numbers, or its answer, is tried while Redis is away.
+SIGNAL_LIFETIME: Final = 30.0
+#: Kinds of topics whose messages are numbered.
+NUMBERED: Final = ("group", "process", "channel")
+#: Topics named in one question; more are asked for in several.
+ROLL_CALL_SIZE: Final = 500
+
+
+class RedisNode:
+    """One process of one layer.
+
+    Args:
+        layer: whose settings and local delivery apply.
+    """
+
+    def __init__(self, layer: RedisEngine) -> None:
+        self._layer = layer
+        self.names = KeySpace(layer.prefix, layer.family)
+        self._topic = self.names.topic("process", layer.client_prefix)
+        self._roll_call = self.names.topic("roll-call", "")
+        self._listening = False
+        self._named: dict[str, set[str]] = {}
+        self._channels: dict[str, float] = {}
+        self._orders: dict[str, Future[None]] = {}
+        self._answers: dict[str, Answers] = {}
+        self._background: set[asyncio.Task[None]] = set()
+        self._interruptions = 0
+        self.senders = DetachedSenders()
+        self.inbox = Inbox(layer.local, layer.deserialize, self, layer.publishes_named)
+        self.connections = LoopConnections(
+            lambda: [servers_at(address) for address in layer.addresses],
+            layer.policy,
+            layer.seals,
+            self.inbox,
+            self,
+        )
+        self.queues = Queues(
+            self.names,
+            self.connections.commands,
+            self.connections,
+            layer.seals,
+            layer.local.drops,
+            layer.expiry,
+            layer.worker_timeout,
+        )
+
+    def commands(self) -> Commands:
+        """Return the connections for commands of the running loop."""
+        return self.connections.commands()
+
+    # What it listens to
+
+    async def listen(self) -> None:
+        """Return when messages for this process' own channels arrive here."""
+        self.commands()  # makes this loop known as one that could take over the subscriptions
+        if self._listening and self.connections.covers(self._topic):
+            return
+        before, self._listening = self._listening, True
+        try:
+            await self.connections.subscribe(self._topic)
+            await self.connections.subscribe(self._roll_call)
+        except BaseException:
+            self._listening = before
+            raise
+
+    async def listen_to(self, channel: str) -> None:
+        """Return when what is published to the channel of that name arrives here, and what waited has."""
+        known = channel in self._channels
+        self._channels[channel] = time.monotonic()
+        if not known:
+            self._forget_idle_channels()
+        topic = self.names.topic("channel", channel)
+        if not self.connections.confirmed(topic):
+            await self.connections.subscribe(topic)
+            await self._fetch_waiting(channel)
+
+    def _forget_idle_channels(self) -> None:
+        """Listen no more to channels on which nobody has received for as long as messages are kept."""
+        oldest = time.monotonic() - self._layer.expiry
+        for channel, last in list(self._channels.items()):
+            if last < oldest and channel not in self._layer.local.channels:
+                self.channel_detached(channel)
+
+    async def _fetch_waiting(self, channel: str) -> None:
+        """Deliver what waits in Redis because it was sent while nobody listened to the channel."""
+        async for body in self.queues.drain(channel):
+            self.inbox.deliver_to(channel, body)
+
+    def wanted(self, topic: Topic) -> bool:
+        """Whether anybody here wants what is published on ``topic``."""
+        if topic.kind == "group":
+            return topic.name in self._layer.local.groups or topic.name in self._named
+        if topic.kind == "news":
+            return self.queues.listened(topic.name)
+        if topic.kind == "channel":
+            return topic.name in self._channels
+        return self._listening
+
+    def wanted_topics(self) -> Iterable[Topic]:
+        """Return all topics that are wanted now."""
+        groups = {*self._layer.local.groups, *self._named}
+        yield from (self.names.topic("group", group) for group in groups)
+        yield from (self.names.topic("channel", channel) for channel in list(self._channels))
+        yield from self.queues.listened_topics()
+        if self._listening:
+            yield from (self._topic, self._roll_call)
+
+    # Memberships
+
+    async def join(self, group: str, channel: str) -> None:
+        """Make ``channel`` a member; returns when this process gets what is sent to the group."""
+        if self._elsewhere(channel):
+            await self._order("join", group, channel)
+            return
+        if self._layer.waits_in_redis(channel):
+            self._named.setdefault(group, set()).add(channel)
+        else:
+            self._layer.local.join(group, channel)
+        topic = self.names.topic("group", group)
+        if not self.connections.confirmed(topic):
+            await self._subscribe_or_leave(topic, channel)
+
+    async def _subscribe_or_leave(self, topic: Topic, channel: str) -> None:
+        try:
+            await self.connections.subscribe(topic)
+        except BaseException:
+            self._leave(topic.name, channel)
+            raise
+
+    async def leave(self, group: str, channel: str) -> None:
+        """End a membership; what was sent before still arrives."""
+        if self._elsewhere(channel):
+            await self._order("leave", group, channel)
+            return
+        await self.connections.caught_up(self.names.topic("group", group))
+        self._leave(group, channel)
+
+    def _leave(self, group: str, channel: str) -> None:
+        if self._layer.waits_in_redis(channel):
+            members = self._named.get(group, set())
+            members.discard(channel)
+            if not members:
+                self._named.pop(group, None)
+        else:
+            self._layer.local.leave(group, channel)
+        self.detached([group])
+
+    def detached(self, groups: Iterable[str]) -> None:
+        """Listen no more to those of ``groups`` that have no member here."""
+        self._release(topic for topic in (self.names.topic("group", group) for group in groups))
+
+    def _release(self, topics: Iterable[Topic]) -> None:
+        unwanted = [topic for topic in topics if not self.wanted(topic)]
+        if unwanted:
+            self.connections.release(unwanted)
+
+    def forget_memberships(self) -> None:
+        """Forget which named channels are members, and which channels were listened to."""
+        self._named.clear()
+        self._channels.clear()
+
+    def channel_detached(self, channel: str) -> None:
+        """Listen no more to a channel by its name."""
+        if channel in self._channels:
+            del self._channels[channel]
+            self._release([self.names.topic("channel", channel)])
+
+    # Channels of other processes
+
+    def _elsewhere(self, channel: str) -> bool:
+        return is_process_local(channel) and not self._layer.is_own(channel)
+
+    def topic_of(self, channel: str) -> Topic:
+        """Return the topic on which messages for ``channel`` are published."""
+        if not is_process_local(channel):
+            return self.names.topic("channel", channel)
+        return self.names.topic("process", channel.partition("!")[0].rpartition(".")[2])
+
+    async def publish_to_channel(self, channel: str, body: bytes) -> None:
+        """Publish to whoever listens to ``channel``.
+
+        If nobody does, a message for a named channel waits in Redis, one for a channel of a
+        process that has ended is counted.
+        """
+        if await self.commands().publish(self.topic_of(channel), channel, body):
+            return
+        if is_process_local(channel):
+            self._layer.local.drops.add("unreachable")
+        else:
+            await self.queues.send(channel, self._layer.get_capacity(channel), body)
+
+    async def publish_to_group(self, group: str, body: bytes) -> None:
+        """Publish to all processes that have members."""
+        await self.commands().publish(self.names.topic("group", group), "", body)
+
+    async def _order(self, what: str, group: str, channel: str) -> None:
+        """Have the process that owns ``channel`` change its membership; wait until it has."""
+        await self.listen()
+        number, done = uuid.uuid4().hex, Future[None]()
+        order = {"do": what, "group": group, "channel": channel, "number": number, "for": self._topic.name}
+        self._orders[number] = done
+        try:
+            if await self._tell(self.topic_of(channel), order):
+                timeout = self._layer.addresses[0].timeout
+                async with asyncio.timeout(timeout):
+                    await asyncio.wrap_future(done)
+            else:
+                telemetry.count("layer.redis_no_such_process", channel=channel)
+        except TimeoutError as error:
+            raise RedisUnavailable(f"The process of channel {channel!r} did not answer in time.") from error
+        finally:
+            del self._orders[number]
+
+    async def _tell(self, topic: Topic, content: object) -> int:
+        return await self.commands().publish_signal(topic, json.dumps(content).encode())
+
+    # Who is in a group
+
+    def members_here(self, group: str) -> list[str]:
+        """Return the channels that this process has in ``group``."""
+        return [*self._layer.local.groups.get(group, ()), *self._named.get(group, ())]
+
+    async def members(self, group: str, seconds: float) -> GroupChannels:
+        """Ask every process with members; an answer that comes later than ``seconds`` is missing."""
+        await self.listen()
+        asked = question(self._topic.name)
+        answers = self._answers[asked["number"]] = Answers()
+        try:
+            answers.expect(await self._tell(self.names.topic("group", group), asked))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await asyncio.wrap_future(answers.done)
+            return answers.result(self.members_here(group))
+        finally:
+            del self._answers[asked["number"]]
+
+    def on_question(self, group: str, content: Any) -> None:
+        """See :class:`~channels.layers.redis.subscriptions.receiver.ControlHandler`."""
+        reply_to = self.names.topic("process", content["for"])
+        self._start(self._tell_all(reply_to, list(answers_to(content, self.members_here(group)))))
+
+    async def _tell_all(self, topic: Topic, contents: list[Any]) -> None:
+        for content in contents:
+            await self._tell(topic, content)
+
+    # What arrives
+
+    def on_news(self, channel: str) -> None:
+        """See :class:`~channels.layers.redis.subscriptions.receiver.ControlHandler`."""
+        self.queues.on_news(channel)
+
+    def on_group_message(self, group: str, envelope: Envelope) -> None:
+        """See :class:`~channels.layers.redis.subscriptions.receiver.ControlHandler`."""
+        for channel in tuple(self._named.get(group, ())):
+            capacity = self._layer.get_capacity(channel)
+            self._start(self.queues.forward(channel, capacity, envelope))
+
+    def on_membership_command(self, content: Any) -> None:
+        """See :class:`~channels.layers.redis.subscriptions.receiver.ControlHandler`."""
+        if content["do"] == "done":
+            done = self._orders.get(content["number"])
+            if done is not None and not done.done():
+                done.set_result(None)
+        elif content["do"] == "members":
+            take_answer(self._answers, content)
+        elif self._layer.is_own(content["channel"]):
+            self._start(self._obey(content))
+
+    async def _obey(self, content: Any) -> None:
+        change = self.join if content["do"] == "join" else self.leave
+        await change(content["group"], content["channel"])
+        done = {"do": "done", "number": content["number"]}
+        await self._tell(self.names.topic("process", content["for"]), done)
+
+    def on_sequence_query(self, content: Any) -> None:
+        """See :class:`~channels.layers.redis.subscriptions.receiver.ControlHandler`."""
+        topics = [self.names.topic(kind, name) for kind, name in content if kind in NUMBERED]
+        if len(topics) != len(content):
+            raise ValueError(f"a question about topics without numbers: {content!r}")
+
+        async def answer(commands: Commands) -> None:
+            for topic in topics:
+                await _until_done(functools.partial(commands.mark, topic, commands.numbers))
+
+        self.connections.in_each_loop(answer)
+        self._start(self._answer_for_others(topics))
+
+    async def _answer_for_others(self, topics: list[Topic]) -> None:
+        """Tell the numbers of threads and ended loops of this process."""
+        for topic, numbers in list(self.senders.on(topics)):
+            await _until_done(functools.partial(self.commands().mark, topic, numbers))
+
+    def loop_ended(self, numbers: SequenceNumbers) -> None:
+        """See :class:`~channels.layers.redis.connect.per_loop.SubscriberListener`."""
+        self.senders.add_ended_loop(numbers)
+
+    # Interruptions
+
+    def interrupted(self, label: str, reason: BaseException) -> None:
+        """Note that messages may be missed from now on."""
+        self._interruptions += 1
+        self._layer.on_interrupted()
+
+    def restored(self, topics: list[Topic], seconds: float) -> None:
+        """Tell consumers; ask all senders for their latest numbers, to know what was missed."""
+        self.queues.look_again()
+        for channel in self._channels:
+            self._start(self._fetch_waiting(channel))
+        self._layer.on_restored(seconds)
+        asked = [[topic.kind, topic.name] for topic in topics if topic.kind in NUMBERED]
+        for start in range(0, len(asked), ROLL_CALL_SIZE):
+            self._start(self._ask(asked[start : start + ROLL_CALL_SIZE]))
+
+    async def _ask(self, topics: list[list[str]]) -> None:
+        await _until_done(functools.partial(self._tell, self._roll_call, topics))
+
+    def _start(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._background.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._background.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            telemetry.count("layer.redis_background_failed", error=repr(task.exception()))
+
+    def statistics(self) -> dict[str, Any]:
+        """Return counts of topics, loops with connections, interruptions, unacknowledged messages."""
+        return {
+            "topics": self.connections.topics,
+            "loops": len(self.connections.loops),
+            "interruptions": self._interruptions,
+            "unacknowledged": self.queues.unacknowledged,
+        }
+
+    async def aclose(self) -> None:
+        """Close the connections of the running loop."""
+        background = [task for task in self._background if task.get_loop() is asyncio.get_running_loop()]
+        for task in background:
+            task.cancel()
+        await asyncio.gather(*background, return_exceptions=True)
+        await self.queues.aclose()
+        await self.connections.aclose()
+
+
+async def _until_done(call: Callable[[], Awaitable[object]]) -> None:
+    """Repeat a call that may be made twice while Redis is away, for as long as somebody may wait for it."""
+    deadline = time.monotonic() + SIGNAL_LIFETIME
+    for wait in backoff():
+        try:
+            await call()
+            return
+        except RedisUnavailable:
+            if time.monotonic() > deadline:
+                raise
+        await asyncio.sleep(wait)

@@ -1,0 +1,1 @@
+"""Named channels as queues in Redis."""

@@ -1,1 +1,0 @@
-"""What guards messages from others who can write to the same Redis."""

@@ -1,0 +1,1 @@
+"""Publish and subscribe, with sequence numbers that show gaps."""

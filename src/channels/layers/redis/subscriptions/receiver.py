@@ -1,0 +1,147 @@
+"""What arrives from Redis for this process, and where it goes."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import logging
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from channels import telemetry
+from channels.exceptions import ChannelFull
+from channels.layers.local.delivery import LocalDelivery
+from channels.layers.redis.encryption import NotAuthentic
+from channels.layers.redis.subscriptions.keys import Topic
+from channels.layers.redis.subscriptions.sequencing import MESSAGE, Envelope
+from channels.typing import Message
+
+#: The name under which channels_redis 4.3 logs members that were full.
+logger = logging.getLogger("channels_redis.core")
+
+#: In place of a message that could not be read.
+NOTHING: Final = object()
+
+
+class ControlHandler(Protocol):
+    """Who acts on what is no message for a consumer."""
+
+    def on_news(self, channel: str) -> None:
+        """Look at the queue of ``channel``: it has a message."""
+
+    def on_group_message(self, group: str, envelope: Envelope) -> None:
+        """Forward a group's message to the members that are queues."""
+
+    def on_membership_command(self, content: Any) -> None:
+        """Change a membership of this process, or note that another process has."""
+
+    def on_sequence_query(self, content: Any) -> None:
+        """Tell the latest numbers of the topics asked for."""
+
+    def on_question(self, group: str, content: Any) -> None:
+        """Tell who of this process is in ``group``."""
+
+
+class Inbox:
+    """Opens envelopes and delivers their messages.
+
+    Args:
+        local: the channels and groups of this process.
+        deserialize: bytes to message.
+        signals: acts on everything else.
+        takes_anything: whether a message may be something else than a dict.
+    """
+
+    def __init__(
+        self,
+        local: LocalDelivery,
+        deserialize: Callable[[bytes], Message],
+        signals: ControlHandler,
+        takes_anything: bool = False,
+    ) -> None:
+        self._local = local
+        self._deserialize = deserialize
+        self._signals = signals
+        self._takes_anything = takes_anything
+
+    def signal(self, topic: Topic, data: bytes) -> None:
+        """Take one of the layer's own signals; anything else is counted."""
+        if topic.kind == "news":
+            self._signals.on_news(topic.name)
+            return
+        signals = self._signals
+        acts: dict[str, Callable[[Any], None]] = {
+            "roll-call": signals.on_sequence_query,
+            "process": signals.on_membership_command,
+            "group": functools.partial(signals.on_question, topic.name),
+        }
+        act = acts.get(topic.kind)
+        try:
+            if act is None:
+                raise ValueError(f"nothing of ours on {topic.kind} {topic.name}")
+            act(json.loads(data))
+        except (ValueError, KeyError, TypeError, IndexError) as error:
+            self._undecodable(error)
+
+    def take(self, topic: Topic, envelope: Envelope, missing: int) -> None:
+        """Count what is missing before this envelope, and deliver its message.
+
+        A lost group message counts once per member that misses it.
+        """
+        if missing:
+            members = len(self._local.groups.get(topic.name, ())) if topic.kind == "group" else 1
+            self._local.drops.add("lost", missing * members)
+        if envelope.kind != MESSAGE:
+            return
+        if topic.kind != "group":
+            self.deliver_to(envelope.channel or topic.name, envelope.body)
+            return
+        self._signals.on_group_message(topic.name, envelope)
+        message = self.open(envelope.body)
+        if isinstance(message, dict):
+            self._local.group_send(topic.name, message)
+        elif message is not NOTHING:
+            for channel in tuple(self._local.groups.get(topic.name, ())):
+                self._deliver(channel, message)
+
+    def deliver_to(self, channel: str, body: bytes | None) -> None:
+        """Put a message on a channel of this process; one that is full misses it, and is counted."""
+        message = self.open(body)
+        if message is not NOTHING:
+            self._deliver(channel, message)
+
+    def _deliver(self, channel: str, message: Message) -> None:
+        with contextlib.suppress(ChannelFull):  # counted there; the sender is elsewhere
+            self._local.send(channel, message)
+
+    def open(self, body: bytes | None) -> Message | Any:
+        """Return the message, or NOTHING for one that cannot be read and is counted: of another format, say.
+
+        A body that is None is what is left of an entry that was refused, and counted, before.
+        """
+        if body is None:
+            return NOTHING
+        try:
+            message = self._deserialize(body)
+        except Exception as error:  # a serializer of one's own may raise anything
+            self._undecodable(error)
+            return NOTHING
+        if isinstance(message, dict) or self._takes_anything:
+            return message
+        self._undecodable(TypeError(f"a message is a dict, got {type(message).__name__}"))
+        return NOTHING
+
+    def refuse(self, error: NotAuthentic) -> None:
+        """Count what was not sent to where it arrived by anybody who has a key."""
+        telemetry.emit("layer.message_unauthentic", error=repr(error))
+        self._local.drops.add("unauthentic")
+
+    def _undecodable(self, error: Exception) -> None:
+        telemetry.emit("layer.message_undecodable", error=repr(error))
+        self._local.drops.add("undecodable")
+
+
+def log_full_members(group: str, full: int, members: int) -> None:
+    """Log members that were full, a line for each message, as channels_redis 4.3 does."""
+    logger.info("%s of %s channels over capacity in group %s", full, members, group)

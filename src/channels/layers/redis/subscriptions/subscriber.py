@@ -1,0 +1,367 @@
+"""What a process listens to in Redis: its topics, kept subscribed whatever happens to the servers.
+
+A topic is asked for, confirmed, and asked for again wherever it lives when its connection
+is lost or a cluster moves it. One task repairs what is lost, with longer and longer waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import functools
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Protocol
+
+from redis.exceptions import MovedError, ResponseError
+
+from channels.layers.redis.connect.addresses import Place, shard_of
+from channels.layers.redis.connect.commands import Policy, backoff
+from channels.layers.redis.connect.errors import UNREACHABLE, RedisUnavailable, refused, unavailable
+from channels.layers.redis.connect.pipeline import SubscriptionLink
+from channels.layers.redis.connect.topology import Topology
+from channels.layers.redis.encryption import NotAuthentic, Seals
+from channels.layers.redis.subscriptions.keys import Topic
+from channels.layers.redis.subscriptions.receiver import Inbox
+from channels.layers.redis.subscriptions.sequencing import CONTROL, GapDetector
+
+
+class State(enum.Enum):
+    """Where a subscription stands."""
+
+    LOST = "not asked for, or its connection was lost"
+    ASKED = "asked for"
+    ON = "confirmed"
+    LEAVING = "asked to end"
+
+
+class Subscription:
+    """One topic, its state, and those who wait until it is confirmed."""
+
+    __slots__ = ("confirmed", "link", "state", "topic", "watch")
+
+    def __init__(self, topic: Topic, watch: GapDetector | None = None) -> None:
+        self.topic = topic
+        self.state = State.LOST
+        self.link: SubscriptionLink | None = None
+        self.watch = watch or GapDetector()
+        self.confirmed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def settle(self, error: BaseException | None = None) -> None:
+        """Tell those who wait how it ended."""
+        if self.confirmed.done():
+            return
+        if error is None:
+            self.confirmed.set_result(None)
+        else:
+            self.confirmed.set_exception(error)
+            self.confirmed.exception()  # perhaps nobody waits
+
+    def lost(self) -> None:
+        """Note that the connection is gone; those who wait keep waiting."""
+        self.state = State.LOST
+        self.link = None
+        if self.confirmed.done():
+            self.confirmed = asyncio.get_running_loop().create_future()
+
+
+class SubscriptionListener(Protocol):
+    """Who a subscriber belongs to."""
+
+    def wanted(self, topic: Topic) -> bool:
+        """Whether anybody here still wants what is published on ``topic``."""
+
+    def interrupted(self, label: str, reason: BaseException) -> None:
+        """Note that messages may be missed from now on."""
+
+    def restored(self, topics: list[Topic], seconds: float) -> None:
+        """Note that all topics are subscribed again, after ``seconds``."""
+
+    def loop_ended(self, subscriber: Subscriber) -> None:
+        """Note that the subscriber's loop is being ended."""
+
+
+class Subscriber:
+    """The subscriptions of a process, in the loop it is made in.
+
+    Args:
+        shards: the servers, in the order of ``hosts``.
+        policy: what ``ensure`` does while a server is away.
+        seals: opens envelopes.
+        inbox: takes what arrives.
+        owner: is asked and told.
+        topics: those of a subscriber that has ended; subscribed as soon as the servers allow.
+        watches: of that subscriber, by key of the topic: what was missed in between counts.
+    """
+
+    def __init__(
+        self,
+        shards: Sequence[Topology],
+        policy: Policy,
+        seals: Seals,
+        inbox: Inbox,
+        owner: SubscriptionListener,
+        topics: Iterable[Topic] = (),
+        watches: Mapping[bytes, GapDetector] = MappingProxyType({}),
+    ) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.retired = False
+        self._shards = shards
+        self._policy = policy
+        self._seals = seals
+        self._inbox = inbox
+        self._owner = owner
+        self._subscriptions: dict[bytes, Subscription] = {topic.key: Subscription(topic) for topic in topics}
+        self._links: dict[tuple[int, Place], SubscriptionLink] = {}
+        self._connecting = asyncio.Lock()
+        self._released: list[Topic] = []
+        self._interrupted_at = self.loop.time() if self._subscriptions else None
+        self._repair: asyncio.Task[None] | None = None
+        self._beginning: set[asyncio.Task[None]] = set()
+        if self._subscriptions:
+            self._start_repair()
+
+    def __len__(self) -> int:
+        """Count the topics."""
+        return len(self._subscriptions)
+
+    def watches(self) -> dict[bytes, GapDetector]:
+        """Return what is known of the senders on each topic, for whoever takes over."""
+        return {key: subscription.watch for key, subscription in self._subscriptions.items()}
+
+    def confirmed(self, topic: Topic, or_repaired: bool = False) -> bool:
+        """Whether Redis has confirmed ``topic``; or, as well, had and the connection is being repaired."""
+        subscription = self._subscriptions.get(topic.key)
+        if subscription is None:
+            return False
+        return subscription.state is State.ON or (or_repaired and self._repair is not None)
+
+    async def ensure(self, topic: Topic) -> None:
+        """Subscribe ``topic`` unless it is; returns when Redis has confirmed.
+
+        Raises:
+            RedisUnavailable: it could not be subscribed, now or within the policy's time.
+        """
+        subscription = self._subscriptions.get(topic.key)
+        if subscription is None or subscription.state is State.LEAVING:
+            subscription = self._subscriptions[topic.key] = Subscription(topic)
+            await self._begun(subscription)
+        elif subscription.state is State.LOST and self._policy.on_unavailable == "raise":
+            await self._begun(subscription)
+        label = self._servers(topic).address.label
+        try:
+            async with asyncio.timeout(self._patience(topic)):
+                await asyncio.shield(subscription.confirmed)
+        except TimeoutError as error:
+            self._forget_unwanted(subscription)
+            raise unavailable(label, TimeoutError("The subscription was not confirmed in time.")) from error
+        except ResponseError as error:
+            raise unavailable(label, error) from error
+
+    async def caught_up(self, topic: Topic) -> None:
+        """Return when all that was published on ``topic`` before this call has been delivered."""
+        subscription = self._subscriptions.get(topic.key)
+        if subscription is not None and subscription.link is not None:
+            await subscription.link.caught_up()
+
+    def _patience(self, topic: Topic) -> float:
+        timeout = self._servers(topic).address.timeout
+        if self._policy.on_unavailable == "wait":
+            return max(timeout, self._policy.unavailable_timeout)
+        return timeout
+
+    def _begun(self, subscription: Subscription) -> asyncio.Future[None]:
+        """Return what is done when a topic has been asked for; in a task of its own.
+
+        redis-py writes under ``asyncio.wait_for``, which before Python 3.12 may swallow a cancellation:
+        the caller's would be lost, and it would wait for ever.
+        """
+        beginning = self.loop.create_task(self._begin(subscription))
+        self._beginning.add(beginning)
+        beginning.add_done_callback(self._has_begun)
+        return asyncio.shield(beginning)
+
+    def _has_begun(self, beginning: asyncio.Task[None]) -> None:
+        self._beginning.discard(beginning)
+        if not beginning.cancelled():
+            beginning.exception()  # whoever waited has it; perhaps nobody waits any more
+
+    async def _begin(self, subscription: Subscription) -> None:
+        try:
+            await self._place(subscription)
+        except RedisUnavailable as error:
+            reason = error.__cause__ or error
+            if self._policy.on_unavailable == "wait" and not refused(reason):
+                self._start_repair()
+                return
+            self._forget_unwanted(subscription, error)
+            raise
+
+    def _forget_unwanted(self, subscription: Subscription, error: BaseException | None = None) -> None:
+        """Drop a subscription that failed, unless it had been there before and is being repaired."""
+        if self._repair is None and subscription.state is State.LOST:
+            self._subscriptions.pop(subscription.topic.key, None)
+            if error is not None:
+                subscription.settle(error)
+
+    def _servers(self, topic: Topic) -> Topology:
+        return self._shards[shard_of(topic.name, len(self._shards))]
+
+    async def _place(self, subscription: Subscription) -> None:
+        """Ask for a topic at the server where it lives; raises RedisUnavailable."""
+        topic = subscription.topic
+        place = await self._servers(topic).locate(topic.key)
+        link = await self._link(shard_of(topic.name, len(self._shards)), place)
+        if subscription.state is State.LOST and self._subscriptions.get(topic.key) is subscription:
+            subscription.state = State.ASKED
+            subscription.link = link
+            link.subscribe(topic.key)
+
+    async def _link(self, index: int, place: Place) -> SubscriptionLink:
+        key = (index, place)
+        async with self._connecting:
+            link = self._links.get(key)
+            if link is None or link.lost is not None:
+                link = self._links[key] = await self._connect(self._shards[index], place)
+        return link
+
+    async def _connect(self, servers: Topology, place: Place) -> SubscriptionLink:
+        try:
+            connection = await servers.connect(place)
+        except RedisUnavailable:
+            servers.moved()
+            raise
+        return SubscriptionLink(
+            connection,
+            servers.address.timeout,
+            self._on_message,
+            self._on_change,
+            functools.partial(self._on_lost, servers),
+            servers.sharded,
+        )
+
+    def _on_message(self, key: bytes, data: bytes) -> None:
+        subscription = self._subscriptions.get(key)
+        if subscription is None or self.retired:
+            return
+        try:
+            # The news of a queue are published by a script of Redis, and only say where to look.
+            is_news = subscription.topic.kind == "news"
+            envelope = None if is_news else self._seals.open(key, data)
+        except NotAuthentic as error:
+            self._inbox.refuse(error)
+            return
+        if envelope is None or envelope.kind == CONTROL:
+            self._inbox.signal(subscription.topic, data if envelope is None else envelope.body)
+            return
+        missing = subscription.watch.missing(envelope)
+        if missing >= 0:
+            self._inbox.take(subscription.topic, envelope, missing)
+        if not self._owner.wanted(subscription.topic):
+            self.release([subscription.topic])
+
+    def _on_change(self, key: bytes, result: bool | ResponseError) -> None:
+        subscription = self._subscriptions.get(key)
+        if subscription is None:
+            return
+        if result is True:
+            self._on_confirmed(subscription)
+        elif subscription.state is State.LEAVING:
+            del self._subscriptions[key]
+        elif result is False or isinstance(result, MovedError):  # a cluster moved the topic
+            self._servers(subscription.topic).moved(result or None)
+            subscription.lost()
+            self._start_repair()
+        else:
+            del self._subscriptions[key]
+            subscription.settle(result)
+
+    def _on_confirmed(self, subscription: Subscription) -> None:
+        if subscription.state is State.ASKED:
+            subscription.state = State.ON
+            subscription.settle()
+            if not self._owner.wanted(subscription.topic):
+                self.release([subscription.topic])
+
+    def _on_lost(self, servers: Topology, reason: BaseException) -> None:
+        if isinstance(reason, asyncio.CancelledError):
+            self.retired = True
+            self._owner.loop_ended(self)
+            return
+        servers.moved()
+        gone = {link for link in self._links.values() if link.lost is not None}
+        self._links = {key: link for key, link in self._links.items() if link.lost is None}
+        for key, subscription in list(self._subscriptions.items()):
+            if subscription.link in gone:
+                if subscription.state is State.LEAVING:
+                    del self._subscriptions[key]
+                else:
+                    subscription.lost()
+        if self._interrupted_at is None:
+            self._interrupted_at = self.loop.time()
+        self._owner.interrupted(servers.address.label, reason)
+        self._start_repair()
+
+    def _start_repair(self) -> None:
+        if self._repair is None and not self.retired:
+            self._repair = self.loop.create_task(self._repair_all())
+
+    async def _repair_all(self) -> None:
+        """Subscribe what is lost until nothing is."""
+        waits = backoff()
+        try:
+            while lost := self._lost():
+                await self._repair_once(lost)
+                if self._lost():
+                    await asyncio.sleep(next(waits))
+        finally:
+            self._repair = None
+        if self._interrupted_at is not None and not self.retired:
+            seconds, self._interrupted_at = self.loop.time() - self._interrupted_at, None
+            topics = [subscription.topic for subscription in self._subscriptions.values()]
+            self._owner.restored(topics, seconds)
+
+    def _lost(self) -> list[Subscription]:
+        """Return what is to be repaired; what nobody wants any more is forgotten."""
+        for key, subscription in list(self._subscriptions.items()):
+            if subscription.state is State.LOST and not self._owner.wanted(subscription.topic):
+                del self._subscriptions[key]
+                subscription.settle(RedisUnavailable("The topic was left before it was subscribed."))
+        return [each for each in self._subscriptions.values() if each.state is State.LOST]
+
+    async def _repair_once(self, lost: list[Subscription]) -> None:
+        try:
+            for subscription in lost:
+                await self._place(subscription)
+            waiting = [asyncio.shield(each.confirmed) for each in lost if each.state is State.ASKED]
+            if waiting:
+                await asyncio.wait(waiting, timeout=self._shards[0].address.timeout)
+        except UNREACHABLE:
+            return  # logged as interrupted already; tried again after a pause
+
+    def release(self, topics: Iterable[Topic]) -> None:
+        """End the subscriptions of these topics soon, unless they are wanted again by then."""
+        if not self._released:
+            self.loop.call_soon(self._leave_released)
+        self._released.extend(topics)
+
+    def _leave_released(self) -> None:
+        released, self._released = self._released, []
+        for topic in released:
+            subscription = self._subscriptions.get(topic.key)
+            if subscription is None or self._owner.wanted(topic):
+                continue
+            if subscription.state is State.ON and subscription.link is not None:
+                subscription.state = State.LEAVING
+                subscription.link.unsubscribe(topic.key)
+
+    async def aclose(self) -> None:
+        """Close the connections and forget all topics."""
+        self.retired = True
+        for task in (*self._beginning, *filter(None, [self._repair])):
+            task.cancel()
+        links, self._links = self._links, {}
+        for link in links.values():
+            await link.aclose()
+        for subscription in self._subscriptions.values():
+            subscription.settle(RedisUnavailable("The layer was closed."))

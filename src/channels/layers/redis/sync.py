@@ -1,0 +1,185 @@
+"""The layer for sync code: redis-py's blocking client, no event loop, safe in threads and forks."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import os
+import threading
+import uuid
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from redis.exceptions import NoScriptError
+
+from channels.layers.members import ANSWER_TIMEOUT, Answers, GroupChannels, GroupCount
+from channels.layers.names import is_process_local
+from channels.layers.redis.connect.addresses import Address, shard_of
+from channels.layers.redis.connect.clients import blocking_client, close_blocking_client
+from channels.layers.redis.connect.errors import ANSWERS, UNREACHABLE, unavailable
+from channels.layers.redis.groups import question, read_answers
+from channels.layers.redis.queues.scripts import SEND
+from channels.layers.redis.queues.work_queues import require_added
+from channels.layers.redis.subscriptions.keys import Topic
+from channels.layers.redis.subscriptions.sequencing import MESSAGE, Envelope, SequenceNumbers
+from channels.typing import Message
+
+if TYPE_CHECKING:
+    from channels.layers.redis.engine import RedisEngine
+
+
+class _Client:
+    """A blocking client, and whether topics are sharded where it leads: in a cluster from Redis 7 on."""
+
+    def __init__(self, address: Address) -> None:
+        self.redis = blocking_client(address)
+        self.sharded = False
+        if address.kind == "cluster":
+            node = self.redis.get_random_node()
+            found = self.redis.execute_command("COMMAND INFO", "SPUBLISH", target_nodes=node)
+            self.sharded = bool(found and any(found.values() if isinstance(found, dict) else found))
+
+    def publish(self, topic: bytes, data: bytes) -> int:
+        """Publish where subscribers of ``topic`` are; returns how many there got it."""
+        publish = self.redis.spublish if self.sharded else self.redis.publish
+        return int(publish(topic, data))
+
+
+class RedisSyncFace:
+    """``send`` and ``group_send`` without an event loop, from any thread of any process.
+
+    Args:
+        layer: whose settings and names apply.
+    """
+
+    def __init__(self, layer: RedisEngine) -> None:
+        self._layer = layer
+        self._clients: dict[int, _Client] = {}
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._thread = threading.local()
+
+    def group_send(self, group: str, message: Message) -> None:
+        """See :meth:`RedisChannelLayer.group_send`."""
+        body = self._layer.checked(message)
+        self._layer.require_valid_group_name(group)
+        self._publish(self._layer.process.names.topic("group", group), "", body)
+
+    def send(self, channel: str, message: Message) -> None:
+        """See :meth:`RedisChannelLayer.send`."""
+        body = self._layer.checked(message)
+        self._layer.require_valid_channel_name(channel)
+        topic = self._layer.process.topic_of(channel)
+        if self._layer.is_own(channel):
+            self._layer.local.send(channel, message)
+        elif self._layer.waits_in_redis(channel):
+            self._add(channel, body)
+        elif not self._publish(topic, channel, body):
+            self._nobody_listens(channel, body)
+
+    def group_channels(self, group: str, timeout: float = ANSWER_TIMEOUT) -> GroupChannels:
+        """See :meth:`RedisChannelLayer.group_channels`."""
+        self._layer.require_valid_group_name(group)
+        names = self._layer.process.names
+        reply_to = names.topic("process", uuid.uuid4().hex)
+        answers = Answers()
+
+        def ask(client: _Client) -> int:
+            topic = names.topic("group", group).key
+            signal = json.dumps(question(reply_to.name)).encode()
+            return client.publish(topic, self._layer.seals.seal_signal(topic, self._numbers().sender, signal))
+
+        def listen(client: _Client) -> None:
+            with contextlib.closing(client.redis.pubsub()) as pubsub:
+                (pubsub.ssubscribe if client.sharded else pubsub.subscribe)(reply_to.key)
+                read = pubsub.get_sharded_message if client.sharded else pubsub.get_message
+                read(timeout=self._layer.addresses[0].timeout)  # it is subscribed: now nothing is missed
+                answers.expect(self._run(group, ask))
+                open_signal = functools.partial(self._layer.seals.open_signal, reply_to.key)
+                read_answers(pubsub, client.sharded, timeout, answers, open_signal)
+
+        self._run(reply_to.name, listen)
+        return answers.result(self._layer.process.members_here(group))
+
+    def group_count(self, group: str, timeout: float = ANSWER_TIMEOUT) -> GroupCount:
+        """See :meth:`RedisChannelLayer.group_count`."""
+        return self.group_channels(group, timeout).count
+
+    def _nobody_listens(self, channel: str, body: bytes) -> None:
+        if is_process_local(channel):
+            self._layer.local.drops.add("unreachable")
+        else:
+            self._add(channel, body)
+
+    def _publish(self, topic: Topic, channel: str, body: bytes) -> int:
+        numbers = self._numbers()
+        number = numbers.next(topic.key)
+        envelope = Envelope(MESSAGE, numbers.sender, number, channel, body)
+        sealed = self._layer.seals.seal(topic.key, envelope)
+
+        def publish(client: _Client) -> int:
+            try:
+                return client.publish(topic.key, sealed)
+            except UNREACHABLE:  # once more with the same number: nobody takes it twice
+                return client.publish(topic.key, sealed)
+
+        try:
+            receivers: int = self._run(topic.name, publish)
+        finally:
+            numbers.settle(topic.key, number)
+        return receivers
+
+    def _add(self, channel: str, body: bytes) -> None:
+        layer = self._layer
+        names = layer.process.names
+        keys = names.queue(channel)
+        capacity = layer.get_capacity(channel)
+        topic = names.topic("news", channel).key
+        ident = os.urandom(16)
+        entry = layer.seals.seal_entry(keys.ready, ident, body)
+        arguments = (ident, entry, capacity, max(1, int(layer.expiry * 1000)))
+
+        def add(client: _Client) -> Any:
+            verb = "SPUBLISH" if client.sharded else "PUBLISH"
+            try:
+                return client.redis.execute_command(*SEND.by_name(keys, *arguments, verb, topic))
+            except NoScriptError:
+                return client.redis.execute_command(*SEND.by_text(keys, *arguments, verb, topic))
+
+        added, expired = self._run(channel, add)
+        layer.process.connections.call_in_a_loop(layer.process.queues.watch, channel)
+        require_added(layer.local.drops, channel, capacity, added, expired)
+
+    def _run(self, name: str, call: Callable[[_Client], Any]) -> Any:
+        index = shard_of(name, len(self._layer.addresses))
+        address = self._layer.addresses[index]
+        try:
+            return call(self._client(index, address))
+        except (*UNREACHABLE, *ANSWERS) as error:
+            raise unavailable(address.label, error) from error
+
+    def _client(self, index: int, address: Address) -> _Client:
+        with self._lock:
+            if self._pid != os.getpid():
+                self._clients, self._pid = {}, os.getpid()
+            client = self._clients.get(index)
+            if client is None:
+                client = self._clients[index] = _Client(address)
+            return client
+
+    def _numbers(self) -> SequenceNumbers:
+        """Return the numbers of this thread: what one thread sends is in order, two are two senders."""
+        known = getattr(self._thread, "numbers", None)
+        if known is None or self._thread.pid != os.getpid():
+            known = self._thread.numbers = SequenceNumbers()
+            self._layer.process.senders.add_thread(known)
+            self._thread.pid = os.getpid()
+        return known
+
+    def close(self) -> None:
+        """Close the connections; new ones are made when they are needed again."""
+        with self._lock:
+            clients, self._clients = self._clients, {}
+        for client in clients.values():
+            close_blocking_client(client.redis)

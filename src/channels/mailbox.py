@@ -1,0 +1,297 @@
+"""The mailbox loop: how a consumer gets its messages, one at a time and in order.
+
+A consumer waits on one :class:`Mailbox`. Its sources (the server's connection, the
+channel layer) keep what has arrived and wake the mailbox; nothing is taken from a source
+before the consumer is ready for it, so whatever ends the consumer loses no message that
+was already taken, and no task has to be created for a message.
+
+A server or a layer that cannot push is read by a :class:`ReceiveTask`: one task for the life of
+the consumer, one message ahead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Final, TypeVar
+
+from channels.core.broadcast import BROADCAST_TYPE, Broadcast, FastlaneWrite
+from channels.exceptions import ConsumerSignal
+from channels.sync.context import leave_thread, pool
+from channels.typing import PUSH_EXTENSION, TASKS_CREATED, EventSource, Message, Receive, Scope, Send, Wakeup
+
+# Tracebacks of pytest, and those in the log of the server, leave these frames out.
+__tracebackhide__ = True
+
+#: Messages handled in a row before other tasks of the loop get their turn.
+BATCH: Final = 32
+
+#: Of a loop that does not count its tasks. Not even equal to itself: as if there were a new one each time.
+_UNCOUNTED: Final = [math.nan]
+
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+
+#: Message types after which the peer is gone and the server will send nothing more.
+LAST_MESSAGES: Final = frozenset({"websocket.disconnect", "http.disconnect"})
+
+
+def get_handler_name(message: Message) -> str:
+    """Return the name of the method that handles ``message``: its type, dots as underscores.
+
+    Raises:
+        ValueError: the message has no type, or one that begins with an underscore or a dot
+            (methods with such names are nobody's business).
+    """
+    try:
+        return _handler_name(message["type"])
+    except KeyError:
+        raise ValueError(
+            f"Incoming message has no 'type' attribute, only {sorted(map(str, message))}."
+        ) from None
+
+
+@functools.lru_cache(maxsize=1024)
+def _handler_name(kind: object) -> str:
+    handler_name = str(kind).replace(".", "_")
+    if handler_name.startswith("_"):
+        raise ValueError(f"Malformed type in message (leading underscore): {kind!r}.")
+    return handler_name
+
+
+class Mailbox:
+    """Where one consumer waits for the messages of all its sources.
+
+    Sources take turns, so that a flood from one does not hold up the other.
+
+    Attributes:
+        peer_gone: whether the message that says so has been taken.
+        direct: writes to the consumer's socket, past the consumer; None if that is not possible.
+        failed: the message whose handler raised.
+    """
+
+    __slots__ = ("_sources", "_waiter", "_wakeup", "direct", "failed", "peer_gone")
+
+    def __init__(self) -> None:
+        self.direct: FastlaneWrite | None = None
+        self._sources: tuple[EventSource, ...] = ()
+        self._waiter: asyncio.Future[None] | None = None
+        self._wakeup: Wakeup | None = None
+        self.failed: Message | None = None
+        self.peer_gone = False
+
+    def add(self, source: EventSource) -> None:
+        """Take messages from ``source`` too."""
+        self._sources = (*self._sources, source)
+        self._wakeup = self._wakeup or self.wake  # one for all sources, until close
+        source.set_wakeup(self._wakeup)
+
+    def wake(self) -> None:
+        """Note that a source has something; called in the loop's thread."""
+        waiter = self._waiter
+        if waiter is not None:
+            self._waiter = None
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def write_idle(self, broadcast: Broadcast) -> bool:
+        """Write past the consumer, if it waits; False while it handles something (order would suffer)."""
+        return self._waiter is not None and self.direct is not None and self.direct(broadcast)
+
+    def get_nowait(self) -> Message | None:
+        """Take the next message, or None if all sources are empty."""
+        sources = self._sources  # two at most times; whose turn is next first
+        for source in sources:
+            message = source.receive_nowait()
+            if message is not None:
+                if source is not sources[-1]:
+                    behind = sources.index(source) + 1
+                    self._sources = sources[behind:] + sources[:behind]
+                return message
+        return None
+
+    async def get(self) -> Message:
+        """Wait for the next message; cancelling loses none."""
+        while (message := self.get_nowait()) is None:
+            await self._wait()
+        return message
+
+    def _wait(self) -> asyncio.Future[None]:
+        """Return what is done when a source has something; no coroutine, as idle consumers wait for days."""
+        self._waiter = waiter = asyncio.get_running_loop().create_future()
+        return waiter
+
+    async def deliver(self, handle: Callable[[Message], Awaitable[None]]) -> None:
+        """Give each message to ``handle``, until it raises; ``failed`` is what it raised at.
+
+        Tasks that ``handle`` has started get their first turn before the next message: a handler may
+        rely on what the one before has begun. Others get a turn every :data:`BATCH` messages, also if
+        this mailbox never runs dry. In a loop that does not count its tasks a turn follows each message.
+        """
+        counts = task_counts()
+        while True:
+            turns = BATCH
+            while turns:
+                turns -= 1
+                while (message := self.get_nowait()) is None:
+                    await self._wait()
+                if message.get("type") in LAST_MESSAGES:
+                    self.peer_gone = True
+                created = counts[0]
+                try:
+                    await handle(message)
+                except ConsumerSignal:
+                    raise
+                except Exception:
+                    self.failed = message
+                    raise
+                if pool.pinned:
+                    leave_thread()
+                if counts[0] != created:
+                    break
+            await asyncio.sleep(0)
+
+    def close(self) -> list[ReceiveTask]:
+        """Let go of the sources; what they hold stays with them.
+
+        Returns:
+            The pumps among them, whose tasks are to be ended.
+        """
+        pumps = []
+        for source in self._sources:
+            source.set_wakeup(None)
+            if type(source) is ReceiveTask:
+                pumps.append(source)
+        self._sources = ()
+        self.direct = self._waiter = self._wakeup = None
+        return pumps
+
+
+class ReceiveTask:
+    """Makes a source of a plain ``receive`` coroutine function, with one task.
+
+    It holds one message at most and asks for the next when that is taken.
+
+    Args:
+        receive: awaited again and again; what it raises comes out of ``receive_nowait``.
+    """
+
+    __slots__ = ("_error", "_message", "_receive", "_taken", "_task", "_wakeup")
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._message: Message | None = None
+        self._error: BaseException | None = None
+        self._taken: asyncio.Future[None] | None = None
+        self._wakeup: Wakeup | None = None
+        self._task = asyncio.ensure_future(self._run())
+
+    @contextlib.asynccontextmanager
+    async def paused(self) -> AsyncIterator[None]:
+        """Ask for nothing meanwhile: some servers (granian) do not close while they are asked."""
+        waiting = self._message is None and not self._task.done()
+        if waiting:
+            await self.aclose()
+        try:
+            yield
+        finally:
+            if waiting and self._task.cancelled():
+                self._task = asyncio.ensure_future(self._run())
+
+    def set_wakeup(self, wakeup: Wakeup | None) -> None:
+        """See :class:`~channels.typing.EventSource`."""
+        self._wakeup = wakeup
+
+    def receive_nowait(self) -> Message | None:
+        """Take the message; raise what ``receive`` raised."""
+        message, self._message = self._message, None
+        if message is None and self._error is not None:
+            raise self._error
+        if self._taken is not None and not self._taken.done():
+            self._taken.set_result(None)
+        return message
+
+    async def _run(self) -> None:
+        try:
+            while True:
+                self._message = await self._receive()
+                self._taken = asyncio.get_running_loop().create_future()
+                self._announce()
+                await self._taken
+        except Exception as error:
+            self._error = error
+            self._announce()
+
+    def _announce(self) -> None:
+        if self._wakeup is not None:
+            self._wakeup()
+
+    async def aclose(self) -> None:
+        """End the task and wait until it has ended."""
+        self._task.cancel()
+        await asyncio.wait([self._task])
+
+
+def task_counts() -> list[float]:
+    """Return where the running loop counts the tasks it creates; if it does not, a count that equals none."""
+    counts: list[float] = getattr(asyncio.get_running_loop(), TASKS_CREATED, _UNCOUNTED)
+    return counts
+
+
+def close_without_pending_receive(pump: ReceiveTask, send: Send) -> Send:
+    """Return ``send`` so that ``pump`` asks for nothing while a close is sent."""
+
+    async def send_while_paused(message: Message) -> None:
+        if message.get("type") != "websocket.close":
+            return await send(message)
+        async with pump.paused():
+            return await send(message)
+
+    return send_while_paused
+
+
+def pushing_receive(scope: Scope, receive: Receive) -> EventSource | None:
+    """Return the server's own source, unless somebody has wrapped its ``receive``."""
+    source: Any = scope.get("extensions", {}).get(PUSH_EXTENSION)
+    if source is not None and source.receive == receive:
+        pushing: EventSource = source
+        return pushing
+    return None
+
+
+def direct_write(source: EventSource, send: Send) -> FastlaneWrite | None:
+    """Return how the server of ``source`` writes a broadcast, unless somebody has wrapped its ``send``.
+
+    A wrapper that is a method marked with :func:`may_be_left_out` is.
+    """
+    while (inner_of := getattr(getattr(send, "__func__", None), "inner_of", None)) is not None:
+        wrapper: Any = send
+        inner: Send | None = inner_of(wrapper.__self__, BROADCAST_TYPE)
+        if inner is None:
+            return None
+        send = inner
+    if getattr(source, "send", None) != send:
+        return None
+    write: FastlaneWrite | None = getattr(source, "write_broadcast", None)
+    return write
+
+
+def may_be_left_out(method: Any, inner_of: Callable[[Any, str], Send | None]) -> None:
+    """Mark a ``send`` that hands some messages on to another one as they are.
+
+    The mark is on the function, so that one that overrides it has none.
+
+    Args:
+        method: the function.
+        inner_of: called with the method's object and a message type; returns the ``send`` that gets
+            messages of this type untouched, or None if the method looks at them.
+    """
+    method.inner_of = inner_of
+
+
+def fastlane(handler: Handler) -> Handler:
+    """Mark a handler that only passes its message on to the server: it may be left out."""
+    handler.passes_on = True  # type: ignore[attr-defined]
+    return handler

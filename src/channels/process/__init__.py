@@ -1,0 +1,1 @@
+"""The process and its platform: what it lacks, whether it is ready, how it ends."""

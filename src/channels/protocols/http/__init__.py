@@ -1,0 +1,1 @@
+"""What HTTP means in any version: fields, targets, what is malformed."""

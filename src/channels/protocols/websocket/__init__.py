@@ -1,0 +1,1 @@
+"""The WebSocket protocol (RFC 6455, 7692), bytes to messages and back."""

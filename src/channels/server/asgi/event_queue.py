@@ -1,0 +1,81 @@
+"""What waits for the application of one WebSocket, and when it is too much."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from channels.typing import Message
+
+
+class EventQueue:
+    """Messages in their order, then the disconnect.
+
+    Args:
+        max_messages: how many may wait.
+        max_bytes: how many bytes (characters of text) may wait.
+
+    Attributes:
+        next: the oldest message; None if none waits.
+        disconnect: what comes behind all messages; None before it is known, and after it was taken.
+    """
+
+    __slots__ = ("_max_bytes", "_max_messages", "_rest", "_size", "disconnect", "next")
+
+    def __init__(self, max_messages: int, max_bytes: int) -> None:
+        self._max_messages = max_messages
+        self._max_bytes = max_bytes
+        self.next: Message | None = {"type": "websocket.connect"}
+        # Mostly nothing waits, or one message does: a deque for each socket would be most of its cost.
+        self._rest: deque[Message] | None = None
+        self._size = 0
+        self.disconnect: Message | None = None
+
+    def __len__(self) -> int:
+        return (self.next is not None) + (len(self._rest) if self._rest is not None else 0)
+
+    @property
+    def full(self) -> bool:
+        """Whether no more should be put in."""
+        # Not len(self): that would be a call more for each message.
+        waiting = (self.next is not None) + (0 if self._rest is None else len(self._rest))
+        return waiting >= self._max_messages or self._size >= self._max_bytes
+
+    @property
+    def roomy(self) -> bool:
+        """Whether it is worth reading again after it was full."""
+        return len(self) * 2 <= self._max_messages and self._size * 2 <= self._max_bytes
+
+    def put(self, data: str | bytes) -> None:
+        """Add a message of the peer."""
+        self._size += len(data)
+        message: Message = {"type": "websocket.receive", "text" if isinstance(data, str) else "bytes": data}
+        if self.next is None:
+            self.next = message
+        elif self._rest is None:
+            self._rest = deque((message,))
+        else:
+            self._rest.append(message)
+
+    def finish(self, code: int, reason: str) -> None:
+        """Add the disconnect, behind all messages."""
+        self.disconnect = {"type": "websocket.disconnect", "code": code, "reason": reason}
+
+    def take(self) -> Message | None:
+        """Take the oldest event; None if there is none, and for ever after the disconnect."""
+        message = self.next
+        if message is None:
+            message, self.disconnect = self.disconnect, None
+            return message
+        if self._rest is None:
+            self.next = None
+        else:
+            self.next = self._rest.popleft()
+            if not self._rest:
+                self._rest = None
+        self._size -= len(message.get("text") or message.get("bytes") or ())
+        return message
+
+    def clear(self) -> None:
+        """Throw the messages away: nobody will take them."""
+        self.next = self._rest = None
+        self._size = 0

@@ -1,0 +1,69 @@
+"""The handshake of a WebSocket, from the request to its answer. Once it is open, all this is let go."""
+
+from __future__ import annotations
+
+from channels.protocols.http1.header_lines import PlainFields
+from channels.protocols.websocket.connection import Handshake
+from channels.server.asgi.response import Response, checked_headers
+from channels.server.interfaces import Exchange
+from channels.server.runtime import Runtime
+from channels.typing import Headers, Message
+
+
+class PendingHandshake:
+    """A handshake that waits for its answer.
+
+    Args:
+        handshake: what the opening request asks for.
+        runtime: what the process shares.
+        exchange: answers the opening request.
+
+    Attributes:
+        exchange: see above.
+        refusal_logged: the application, or what guards it, has logged why it refuses.
+        deflate: what an open WebSocket would compress its messages by; None for not at all.
+    """
+
+    __slots__ = ("_handshake", "_response", "_runtime", "deflate", "exchange", "refusal_logged")
+
+    def __init__(self, handshake: Handshake, runtime: Runtime, exchange: Exchange) -> None:
+        self._handshake = handshake
+        self._runtime = runtime
+        self.exchange = exchange
+        self._response: Response | None = None
+        self.refusal_logged = False
+        self.deflate = runtime.agree_on_deflate(handshake)
+
+    @property
+    def response(self) -> Response:
+        """The answer of an application that refuses, or of the server in its place."""
+        if self._response is None:
+            self._response = Response(
+                self._runtime, self.exchange, "websocket.http.response", head_only=False
+            )
+        return self._response
+
+    @property
+    def status(self) -> int:
+        """The status that refused the handshake; 0 while nothing has."""
+        return 0 if self._response is None else self._response.status
+
+    def accept_headers(self, message: Message) -> tuple[Headers, PlainFields]:
+        """Return the headers of the answer that an application's accept asks for, and the server's own.
+
+        Raises:
+            ValueError: the subprotocol is no token, or a header is one that the handshake sets.
+            InvalidHeadersError: headers are not pairs of bytes.
+        """
+        given = message.get("headers")
+        headers = checked_headers(given) if given else []
+        answer = self._handshake.accept_headers(message.get("subprotocol"), headers, self.deflate)
+        own = self._runtime.own_fields()
+        return answer, own.without({name.lower() for name, _ in headers}) if headers else own
+
+    def refuse(self, status: int, text: str) -> None:
+        """Answer in the application's place; what it has begun to answer is broken off."""
+        if self.response.on_wire:
+            self.exchange.abort_response()
+        else:
+            self.response.answer(status, text, [(b"connection", b"close")])

@@ -1,0 +1,38 @@
+"""What log and counters say about a WebSocket that did not go well, and what to do about it."""
+
+from __future__ import annotations
+
+from channels import telemetry
+from channels.server.asgi.stream import logger
+from channels.server.asgi.websocket_states import VIOLATIONS
+
+
+def handshake_refused(label: str, *, log: bool) -> None:
+    """The application closed it instead of accepting it; ``log``: nobody has said why yet."""
+    telemetry.count("server.handshake_refused", label=label)
+    if not log:
+        return
+    logger.warning(
+        "%s was refused with 403: the application closed it before it accepted it. Look at what "
+        "connect() of the consumer, or a check of origin or login before it, says about this path.",
+        label,
+    )
+
+
+def handshake_timed_out(label: str, limit: float | None) -> None:
+    """The application said neither yes nor no within ``limit`` seconds."""
+    telemetry.count("server.handshake_timeout", label=label)
+    logger.warning(
+        "%s was refused with 503: the application neither accepted nor closed it within %s s. "
+        "Make connect() faster, or raise --websocket_connect_timeout.",
+        label,
+        limit,
+    )
+
+
+def is_violation(code: int, label: str) -> bool:
+    """Return whether a WebSocket is over because its peer broke the rules or sent too much; counted."""
+    if code not in VIOLATIONS:
+        return False
+    telemetry.count("server.bad_websocket", code=code, label=label)
+    return True

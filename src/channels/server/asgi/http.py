@@ -1,0 +1,275 @@
+"""One HTTP request: its body in, its response out."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from channels import telemetry
+from channels.protocols.events import RequestReceived
+from channels.server.asgi.response import Response
+from channels.server.asgi.scope import http_scope, named_request
+from channels.server.asgi.stream import Stream, logger, named
+from channels.server.interfaces import Carrier, Exchange
+from channels.server.io.sendfile import FILES, opened
+from channels.server.reports.targets import path_of, shown
+from channels.server.runtime import Runtime
+from channels.typing import Message
+
+_BODY: dict[str, Callable[[Response, Message], bool]] = {
+    "http.response.body": Response.body,
+    "http.response.trailers": Response.trailers,
+}
+#: What most requests have, once for all of them: nothing is ever put into it.
+_NO_BODY: deque[bytes] = deque(maxlen=0)
+_KINDS = frozenset({"http.response.start", "http.response.early_hint", *_BODY, *FILES})
+
+
+class HTTPStream(Stream):
+    """A request and the run of the application that answers it.
+
+    The body is handed on as it arrives, in parts of at most ``request_buffer_size``
+    bytes; when twice as much waits unread, the connection is not read any more.
+
+    Args:
+        request: the head.
+        runtime: what the process shares.
+        exchange: the protocol that carries it.
+    """
+
+    __slots__ = (
+        "_arrived",
+        "_body_ended",
+        "_body_told",
+        "_chunks",
+        "_continue_owed",
+        "_exchange",
+        "_gone",
+        "_held",
+        "_most",
+        "_request",
+        "_response",
+        "_started_at",
+        "_told_to_leave",
+        "_waiting",
+        "method",
+    )
+
+    def __init__(self, request: RequestReceived, runtime: Runtime, exchange: Exchange) -> None:
+        self.method = request.method
+        super().__init__(runtime, f"{self.method} {path_of(request.target)}")
+        self._exchange = exchange
+        self._chunks = _NO_BODY if request.ended else deque()
+        self._waiting = 0
+        self._arrived = 0
+        self._most = runtime.config.max_body_size
+        self._held = False
+        self._gone = False
+        self._told_to_leave = False
+        self._body_ended = request.ended
+        self._body_told = False
+        self._continue_owed = request.expects_continue
+        self._started_at = time.monotonic()
+        runtime.requests += 1
+        scope = http_scope(request, runtime, exchange, self)
+        trailers = "http.response.trailers" in scope["extensions"]
+        self._response = Response(
+            runtime,
+            exchange,
+            "http.response",
+            head_only=self.method == "HEAD",
+            label=self.label,
+            trailers=trailers,
+        )
+        self._client = scope["client"]
+        self._request = request
+        self.start(scope)
+
+    @property
+    def carrier(self) -> Carrier:
+        """Who counts the run while nobody is there for it."""
+        return self._exchange
+
+    # From the protocol
+
+    def body_received(self, data: bytes) -> None:
+        """A part of the body arrived."""
+        self._continue_owed = False
+        self._arrived += len(data)
+        if self._arrived > self._most > 0:
+            self._too_large()
+            return
+        if self._arrived > self.runtime.config.request_buffer_size and not self._is_held_in_bounds():
+            return
+        self._chunks.append(data)
+        self._waiting += len(data)
+        if self._waiting >= 2 * self.runtime.config.request_buffer_size:
+            self._held = True
+            self._exchange.hold_body()
+        self.announce()
+
+    def _too_large(self) -> None:
+        if not self._told_to_leave:
+            telemetry.count("server.bad_request", status=413, reason="body size")
+            self.fail(413, f"The body of a request may have {self._most} bytes.")
+
+    def _is_held_in_bounds(self) -> bool:
+        """Count what the application holds of the body, once that is more than fits into one part."""
+        more = self._arrived - self._counted
+        reason = "" if self._gone else self.runtime.bodies.take(self._client, more)
+        if reason is None:
+            self._counted = self._arrived
+        elif reason:
+            telemetry.count("server.body_refused", reason=reason, client=named(self._client))
+            self.fail(503, "Too many large request bodies at the same time.")
+        return reason is None
+
+    def body_ended(self) -> None:
+        """The body is complete."""
+        self._body_ended = True
+        self.announce()
+
+    def peer_finished(self) -> None:
+        """The peer will send no more. Most that do so are gone, some still read the answer."""
+        if self._told_to_leave:
+            return
+        self._told_to_leave = True
+        if not self._response.complete:
+            super().peer_left()
+        self.announce()
+
+    def peer_left(self) -> None:
+        """The peer is gone before it had its response; the application has a while to notice."""
+        if not self._gone:
+            self._gone = True
+            self.peer_finished()
+
+    def fail(self, status: int, text: str) -> None:
+        """Answer in the application's place, or break off what it had begun; then it is over.
+
+        Args:
+            status: the HTTP status.
+            text: one sentence for the peer.
+        """
+        if self._gone or self._response.complete:
+            return
+        if self._response.on_wire:
+            self._exchange.abort_response()
+        else:
+            self._response.answer(status, text, [(b"connection", b"close")])
+            self._log()
+        self._gone = self._told_to_leave = True
+        super().peer_left()  # also after an answer: it was not the application's
+        self.announce()
+
+    def timed_out(self) -> None:
+        """The application has not answered within ``http_timeout``."""
+        telemetry.count("server.http_timeout", label=self.label)
+        limit = self.runtime.config.http_timeout
+        logger.warning("The application did not answer within %s s (--http-timeout): %s", limit, self.label)
+        self.fail(503, "The application did not answer in time.")
+
+    # For the application
+
+    def receive_nowait(self) -> Message | None:
+        """Take the next part of the body, then the disconnect; None if neither has come yet."""
+        if self._chunks:
+            return self._next_part()
+        if self._body_ended and not self._body_told:
+            self._body_told = True
+            return {"type": "http.request", "body": b"", "more_body": False}
+        if self._told_to_leave or self._response.complete:
+            return {"type": "http.disconnect"}
+        if self._continue_owed:
+            self._continue_owed = False
+            self._exchange.send_informational(100, [])
+        return None
+
+    def _next_part(self) -> Message:
+        limit = self.runtime.config.request_buffer_size
+        self.progressed()
+        chunks, body = self._chunks, self._chunks.popleft()
+        if chunks or len(body) > limit:
+            body = self._join(body, limit)
+        self._waiting -= len(body)
+        self._body_told = self._body_ended and not chunks
+        if self._held and self._waiting < limit:
+            self._held = False
+            self._exchange.release_body()
+            self._body_told = self._body_ended and not chunks
+        return {"type": "http.request", "body": body, "more_body": not self._body_told}
+
+    def _join(self, body: bytes, limit: int) -> bytes:
+        """Fill ``body`` up to ``limit`` from what waits behind it; what is too much waits on."""
+        parts, size = [body], len(body)
+        while self._chunks and size < limit:
+            parts.append(self._chunks.popleft())
+            size += len(parts[-1])
+        joined = b"".join(parts)
+        if size > limit:
+            self._chunks.appendleft(joined[limit:])
+        return joined[:limit]
+
+    async def send(self, message: Message) -> None:
+        """Take a message of the application; waits while the peer does not read.
+
+        Raises:
+            ValueError: it is out of turn, or of an unknown type.
+            TypeError: it holds something of the wrong type.
+            OSError: a file that it names cannot be read.
+        """
+        kind = message.get("type")
+        if kind not in _KINDS:
+            raise ValueError(
+                f"Cannot handle message type {kind}! An HTTP response is http.response.start, "
+                "then http.response.body."
+            )
+        if self._gone:
+            self.late(message)
+        elif kind == "http.response.start":
+            self._response.start(message)
+        elif kind == "http.response.early_hint":
+            self._response.hint(message)
+        elif await self._send_file(message) if kind in FILES else _BODY[kind](self._response, message):
+            self._log()
+            self.announce()
+        elif self._exchange.congested:
+            await self._exchange.wait_writable()
+
+    async def _send_file(self, message: Message) -> bool:
+        """Send a file as a part of the body; returns whether the response is complete now."""
+        last = not message.get("more_body", False)
+        with opened(message) as part:
+            part.count = self._response.begin_file(message["type"], part.count, last=last)
+            if part.count:
+                await self._exchange.send_file(part)
+        return not self._exchange.gone and self._response.end_file(last=last)
+
+    def application_failed(self) -> None:
+        """It raised: 500, or a response that visibly breaks off."""
+        self.fail(500, "The server could not answer this request.")
+
+    def application_returned(self) -> None:
+        """It returned: without a whole response that is a mistake of its own."""
+        if self._gone or self._response.complete:
+            return
+        if not self._told_to_leave:  # else it did what the disconnect asked it to
+            begun = "in the middle of its response" if self._response.on_wire else "without a response"
+            logger.error("The application returned %s: %s", begun, self.label)
+        self.application_failed()
+
+    def _log(self) -> None:
+        self.runtime.log("http", "complete", self._details)
+
+    def _details(self) -> dict[str, Any]:
+        return {
+            "client": named(self._client),
+            "path": shown(self._request.target.decode("ascii", "replace"), self.runtime.config),
+            "method": self.method,
+            "status": self._response.status,
+            "size": self._response.size,
+            "time_taken": time.monotonic() - self._started_at,
+            **named_request(self._request, self.runtime.config),
+        }

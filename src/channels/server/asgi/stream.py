@@ -1,0 +1,242 @@
+"""What every stream is: a mailbox of ASGI events and one run of the application."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from abc import ABC, abstractmethod
+from typing import Any
+
+from channels import telemetry
+from channels.diagnostics.tracebacks import exc_info_without_our_frames
+from channels.exceptions import ChannelLayerUnavailable
+from channels.server.interfaces import Carrier
+from channels.server.io.timer_wheel import NEVER, Slot
+from channels.server.runtime import Runtime
+from channels.typing import Message, Scope, Wakeup
+
+logger = logging.getLogger("channels.server")
+
+
+class ClientDisconnected(OSError):
+    """Nobody is there for what the application sends (ASGI, "Disconnected Client"); no error of its own."""
+
+
+def _is_disconnect(error: Exception) -> bool:
+    """Whether an application ended with nothing but the news that its client has gone."""
+    if isinstance(error, ExceptionGroup):
+        return error.split(ClientDisconnected)[1] is None
+    return isinstance(error, ClientDisconnected)
+
+
+def suspended_at(task: asyncio.Task[Any]) -> str:
+    """Return where ``task`` waits: the innermost of its coroutines that we can see into."""
+    here, place = task.get_coro(), "an unknown place"
+    while (frame := getattr(here, "cr_frame", None)) is not None:
+        place = f"{here.__qualname__} ({frame.f_code.co_filename}:{frame.f_lineno})"  # type: ignore[union-attr]
+        here = here.cr_await  # type: ignore[union-attr]
+    return place
+
+
+def named(client: list[Any] | None) -> str | None:
+    """Return the peer as the access log writes it."""
+    return None if client is None else f"{client[0]}:{client[1]}"
+
+
+class Stream(ABC):
+    """One scope and one run of the application for it.
+
+    It satisfies :class:`channels.typing.PushReceive`: a consumer may take events without
+    a task that waits for them.
+
+    Args:
+        runtime: what the process shares.
+        label: what the log calls it, such as ``GET /path``.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_abandoned",
+        "_client",
+        "_counted",
+        "_killed",
+        "_leave_by",
+        "_waiters",
+        "_wakeup",
+        "label",
+        "runtime",
+        "slot",
+        "task",
+    )
+
+    #: As in the scope; set by those that make it.
+    _client: list[Any] | None
+
+    def __init__(self, runtime: Runtime, label: str) -> None:
+        self.runtime = runtime
+        self.label = label
+        self.slot: Slot | None = None
+        self.task: asyncio.Task[None] | None = None
+        self._leave_by = NEVER
+        self._abandoned = self._killed = False
+        self._counted = 0  # bytes of a body, see HeldBodies
+        self._wakeup: Wakeup | None = None
+        self._waiters: list[asyncio.Future[None]] | None = None
+
+    @property
+    @abstractmethod
+    def carrier(self) -> Carrier:
+        """Who counts the run while nobody is there for it."""
+
+    # Events for the application
+
+    @abstractmethod
+    def receive_nowait(self) -> Message | None:
+        """Take the next event, or None if there is none yet."""
+
+    def set_wakeup(self, wakeup: Wakeup | None) -> None:
+        """Call ``wakeup()`` after each event that arrives from now on; None to stop."""
+        self._wakeup = wakeup
+
+    async def receive(self) -> Message:
+        """ASGI's ``receive``. Cancelling it loses nothing."""
+        while (message := self.receive_nowait()) is None:
+            waiter = self.runtime.loop.create_future()
+            waiters = self._waiters = self._waiters or []
+            waiters.append(waiter)
+            try:
+                await waiter
+            finally:
+                waiters.remove(waiter)
+        return message
+
+    def announce(self) -> None:
+        """There is something to take."""
+        if self._wakeup is not None:
+            self._wakeup()
+        for waiter in self._waiters or ():
+            if not waiter.done():
+                waiter.set_result(None)
+
+    # What the application sends
+
+    @abstractmethod
+    async def send(self, message: Message) -> None:
+        """ASGI's ``send``."""
+
+    def late(self, message: Message) -> None:
+        """Count a message for a peer that has gone."""
+        telemetry.count("server.late_send", type=message["type"], label=self.label)
+
+    # The run of the application
+
+    def start(self, scope: Scope) -> None:
+        """Run the application for ``scope``."""
+        self.runtime.streams.add(self)
+        self.task = self.runtime.create_task(self._run(scope), name=self.label)
+
+    async def _run(self, scope: Scope) -> None:
+        try:
+            running = self.runtime.app(scope, self.receive, self.send)
+            del scope  # the application has one of its own, as soon as a middleware adds something
+            await running
+        except asyncio.CancelledError:
+            self._cancelled()
+        except Exception as error:
+            if _is_disconnect(error):
+                self.application_returned()
+                return
+            self._report(error)
+            self.application_failed()
+        else:
+            self.application_returned()
+        finally:
+            self._ended()
+
+    def _report(self, error: Exception) -> None:
+        """Log what the application raised: the user's frames, with level DEBUG ours too."""
+        telemetry.count("server.application_failed", label=self.label)
+        shown = error if logger.isEnabledFor(logging.DEBUG) else exc_info_without_our_frames(error)
+        if isinstance(error, ChannelLayerUnavailable):
+            text = "The application failed: %s. The channel layer is away: %s"
+            logger.error(text, self.label, error, exc_info=shown)
+        else:
+            logger.error("The application failed: %s", self.label, exc_info=shown)
+
+    def _cancelled(self) -> None:
+        """Its task was cancelled: by us, when it took too long, or by the application itself."""
+        if not self._killed:
+            logger.error("The application cancelled itself (it raised CancelledError): %s", self.label)
+            telemetry.count("server.application_failed", label=self.label)
+        self.application_failed()
+
+    def _ended(self) -> None:
+        self.task = None
+        self._wakeup = None
+        if self._abandoned:
+            self.carrier.abandoned(-1)
+        if self._counted:
+            self.runtime.bodies.give_back(self._client, self._counted)
+        self.runtime.timers.cancel(self)
+        self.runtime.streams.discard(self)
+        self.runtime.left()
+
+    @abstractmethod
+    def application_failed(self) -> None:
+        """It raised: answer, if the peer is still owed an answer."""
+
+    @abstractmethod
+    def application_returned(self) -> None:
+        """It returned: answer, if it should have and did not."""
+
+    def peer_left(self) -> None:
+        """Nobody is there for the application any more: it has a while to return, and counts until then."""
+        if self.task is None:
+            return
+        if not self._abandoned:
+            self._abandoned = True
+            self.carrier.abandoned(1)
+        limit = self.runtime.config.application_close_timeout
+        if limit is not None:
+            self._leave_by = self.runtime.timers.now + limit
+            self.runtime.timers.schedule(self, self._leave_by)
+
+    def expect_progress(self) -> None:
+        """The peer has closed behind what the application has not taken: it has a while to take more."""
+        limit = self.runtime.config.application_close_timeout
+        if self._leave_by == NEVER and limit is not None:
+            self._leave_by = self.runtime.timers.now + limit
+            self.runtime.timers.schedule(self, self._leave_by)
+
+    def progressed(self) -> None:
+        """The application has taken something that came before its peer's close: its time begins anew."""
+        limit = self.runtime.config.application_close_timeout
+        if self._leave_by != NEVER and limit is not None:
+            self._leave_by = self.runtime.timers.now + limit
+
+    def on_due(self, now: float) -> float:
+        """Cancel an application that should have returned."""
+        if now < self._leave_by:
+            return self._leave_by
+        self.kill(f"within {self.runtime.config.application_close_timeout} s after its client had gone")
+        return NEVER
+
+    def kill(self, when: str) -> None:
+        """Cancel the application and say so.
+
+        Args:
+            when: until when it should have ended, for the log.
+        """
+        if self.task is None:
+            return
+        self._killed = True
+        telemetry.count("server.application_killed", label=self.label)
+        logger.warning(
+            "The application did not end %s and was cancelled: %s. Its task %s waits in %s. "
+            "End on the disconnect event, or raise --application-close-timeout.",
+            when,
+            self.label,
+            self.task.get_name(),
+            suspended_at(self.task),
+        )
+        self.task.cancel()

@@ -1,0 +1,1 @@
+"""Timers, coalesced writes and files, as the event loop and the kernel offer them."""

@@ -1,0 +1,149 @@
+"""A worker process, as its supervisor sees it: start, wait until it serves, send away, end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from channels.server.control_channel import END, READY, VARIABLE
+
+logger = logging.getLogger("channels.server")
+
+#: Seconds that a process gets to be gone after it was told to end at once.
+GRACE = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSpec:
+    """How a worker is started.
+
+    Attributes:
+        command: the program and its arguments.
+        folder: its working directory.
+        sockets: the listening sockets, for each endpoint in order.
+        start_limit: seconds until it has to serve; None for no limit.
+    """
+
+    command: Sequence[str]
+    folder: str
+    sockets: Sequence[Sequence[socket.socket]]
+    start_limit: float | None
+
+
+class ChildProcess:
+    """One running worker.
+
+    Attributes:
+        number: its place, from 1.
+        pid: its process id.
+        serves: it has said that it accepts connections.
+    """
+
+    def __init__(
+        self, number: int, process: asyncio.subprocess.Process, line: socket.socket, limit: float | None
+    ) -> None:
+        self.number = number
+        self.pid = process.pid
+        self.serves = False
+        self._process = process
+        self._line = line
+        self._start_limit = limit
+
+    @classmethod
+    async def start(cls, number: int, recipe: WorkerSpec) -> ChildProcess:
+        """Start a fresh interpreter; nothing of this process but the sockets is passed on."""
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        numbers = [[sock.fileno() for sock in sockets] for sockets in recipe.sockets]
+        supervisor_link = {"number": number, "line": theirs.fileno(), "sockets": numbers}
+        with theirs:
+            process = await asyncio.create_subprocess_exec(
+                *recipe.command,
+                cwd=recipe.folder,
+                env={**os.environ, VARIABLE: json.dumps(supervisor_link)},
+                pass_fds=[theirs.fileno(), *(number for group in numbers for number in group)],
+            )
+        return cls(number, process, ours, recipe.start_limit)
+
+    async def wait_ready(self) -> bool:
+        """Wait until it serves.
+
+        Returns:
+            False if it ended instead, or was ended because it took too long.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            said = await asyncio.wait_for(loop.sock_recv(self._line, 1), self._start_limit)
+        except TimeoutError:
+            logger.error(
+                "%s did not serve within %s s (--worker-start-timeout) and is killed.",
+                self,
+                self._start_limit,
+            )
+            self.kill()
+        except ConnectionError:
+            return False
+        else:
+            self.serves = said == READY
+        return self.serves
+
+    def drain(self) -> None:
+        """Let it finish what it has, and end; one that does not serve yet ends at once."""
+        self._signal(signal.SIGTERM)
+
+    def end(self) -> None:
+        """Let it end without waiting for anybody."""
+        try:
+            self._line.send(END)
+        except OSError:
+            # It has ended, or is about to: who waits for it will hear.
+            logger.debug("%s does not listen any more.", self)
+
+    def kill(self) -> None:
+        """End it, whatever it does."""
+        self._signal(signal.SIGKILL)
+
+    async def wait(self) -> int:
+        """Return the exit code once it has ended; minus the number of the signal that ended it."""
+        code = await self._process.wait()
+        self._line.close()
+        return code
+
+    async def wait_at_most(self, limit: float | None) -> int:
+        """Wait until it has ended; kill it when the time is up.
+
+        Args:
+            limit: seconds; None for no limit.
+
+        Returns:
+            As :meth:`wait`.
+        """
+        try:
+            return await asyncio.wait_for(self.wait(), limit)
+        except TimeoutError:
+            logger.error("%s did not end within %s s and is killed.", self, limit)
+            self.kill()
+            return await self.wait()
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process.returncode is None:
+            self._process.send_signal(number)
+
+    def __str__(self) -> str:
+        return f"Worker {self.number} (pid {self.pid})"
+
+
+def ending(code: int) -> str:
+    """Return how a process ended, in words."""
+    if code >= 0:
+        return f"with exit code {code}"
+    try:
+        return f"by signal {signal.Signals(-code).name}"
+    except ValueError:
+        return f"by signal {-code}"

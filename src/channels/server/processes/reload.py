@@ -1,0 +1,120 @@
+"""``--reload``: serve what the files say now, while somebody edits them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from channels.server.processes.child import WorkerSpec
+from channels.server.processes.supervisor import Supervisor, WorkerSlot
+
+logger = logging.getLogger("channels.server")
+
+#: Seconds between two looks at the files.
+INTERVAL = 0.5
+#: Seconds that requests and WebSockets get to end before they are ended.
+PATIENCE = 1.0
+#: Folders that hold no code of the project, or far too much of others.
+_SKIPPED = frozenset({"__pycache__", "node_modules", "site-packages"})
+
+
+class Watcher:
+    """Finds out which Python files were changed, added or removed.
+
+    Args:
+        folders: watched with all that is below, except hidden folders and virtual environments.
+    """
+
+    def __init__(self, folders: Sequence[str]) -> None:
+        self._folders = folders
+        self._seen = dict(self._scan())
+
+    def changes(self) -> list[str]:
+        """Return the paths that changed since the last call, sorted."""
+        seen = dict(self._scan())
+        changed = _difference(self._seen, seen)
+        self._seen = seen
+        return changed
+
+    def _scan(self) -> Iterator[tuple[str, tuple[int, int]]]:
+        for folder in self._folders:
+            for here, below, names in os.walk(folder):
+                below[:] = [name for name in below if _is_watched(here, name)]
+                for name in names:
+                    if name.endswith(".py") and (state := _state(os.path.join(here, name))) is not None:
+                        yield os.path.join(here, name), state
+
+
+def _is_watched(here: str, name: str) -> bool:
+    if name in _SKIPPED or name.startswith("."):
+        return False
+    return not os.path.exists(os.path.join(here, name, "pyvenv.cfg"))
+
+
+def _state(path: str) -> tuple[int, int] | None:
+    """Return what changes when the file does: its time and size; None if it is just gone."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
+
+
+def _difference(before: Mapping[str, object], after: Mapping[str, object]) -> list[str]:
+    return sorted(path for path in before.keys() | after.keys() if before.get(path) != after.get(path))
+
+
+class Reloader(Supervisor):
+    """Serves with one worker, which is replaced when a file changes or SIGHUP comes.
+
+    The old one ends before the new one starts, so that code that is no more never answers;
+    connections wait meanwhile. One that cannot start is tried again after the next change.
+
+    Args:
+        command: as :class:`~channels.server.processes.supervisor.Supervisor` takes it.
+        endpoints: likewise.
+        folders: what to watch; the working directory if empty.
+        options: what else Supervisor takes.
+    """
+
+    def __init__(
+        self, command: Sequence[str], endpoints: Sequence[str], *, folders: Sequence[str] = (), **options: Any
+    ) -> None:
+        super().__init__(command, endpoints, **options)
+        self._watcher = Watcher(folders or [os.getcwd()])
+
+    async def work(self, recipe: WorkerSpec) -> int:
+        """Serve, and start again after each change, until cancelled."""
+        place = WorkerSlot(1, self.staff, recipe)
+        while True:
+            await place.fill()
+            watching = asyncio.ensure_future(self._watch(place))
+            try:
+                changed = await self._wait_change()
+            finally:
+                watching.cancel()
+            logger.info("%s changed: starting again.", changed)
+            await place.vacate(PATIENCE)
+
+    async def _watch(self, place: WorkerSlot) -> None:
+        """Say so when nobody serves."""
+        await place.watch()
+        logger.warning("Waiting for a change of the code to start again.")
+
+    async def _wait_change(self) -> str:
+        """Return what changed, once nothing changes any more: editors and git write many files."""
+        changed: list[str] = []
+        while (more := self._watcher.changes()) or not (changed or self.renew_asked.is_set()):
+            changed += more
+            await asyncio.sleep(INTERVAL)
+        self.renew_asked.clear()
+        return named(changed)
+
+
+def named(changed: Sequence[str]) -> str:
+    """Return the first path, as seen from here, and how many more there are."""
+    first = os.path.relpath(changed[0]) if changed else "Nothing"
+    return first if len(changed) < 2 else f"{first} and {len(set(changed)) - 1} more"

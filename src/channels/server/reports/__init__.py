@@ -1,0 +1,1 @@
+"""What the server tells: access log, health, exposure, a loop that is held."""

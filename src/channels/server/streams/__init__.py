@@ -1,1 +1,0 @@
-"""One request or one WebSocket each: protocol events on one side, ASGI messages on the other."""

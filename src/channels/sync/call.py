@@ -1,0 +1,263 @@
+"""One call in a thread, for a coroutine that waits for it and sends what the call wants sent.
+
+A handler's ``send`` must not cost a journey to the loop and back. So the thread leaves its
+messages in the outbox, where the coroutine that waits for the handler finds and sends them,
+in order, as if it had them from an async handler. Only who wants an answer waits for one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import os
+import threading
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeAlias
+
+from asgiref.sync import SyncToAsync, _restore_context
+
+from channels.sync.bridge import LoopBridge
+from channels.sync.pool import Strand
+
+#: Messages that may lie in the outbox before the thread waits for the loop.
+OUTBOX: Final = 16
+
+_Send: TypeAlias = Callable[[Any], Awaitable[Any]]
+_here = threading.local()
+
+
+def current_visit() -> ThreadCall | None:
+    """Return the visit that this thread is busy with, or None."""
+    visit: ThreadCall | None = getattr(_here, "visit", None)
+    return visit
+
+
+class ThreadCall:
+    """A call that is made in a thread; ``await visit.outcome()`` is its result.
+
+    Context variables are those of the coroutine that made the visit, and what the call sets
+    is seen by it afterwards. ``async_to_sync`` in the call runs in the coroutine's loop.
+
+    Args:
+        bridge: of the loop that waits.
+        call: the call, without arguments.
+        label: says what is called, for the log.
+
+    Attributes:
+        context: the context variables of the call.
+        deadline: when it is still queued then, ``expire`` may be called; 0: never.
+    """
+
+    __slots__ = (
+        "_abandoned",
+        "_borrowed",
+        "_call",
+        "_error",
+        "_finished",
+        "_outbox",
+        "_result",
+        "_send_error",
+        "_tasks",
+        "_waiter",
+        "bridge",
+        "context",
+        "deadline",
+        "label",
+    )
+
+    def __init__(self, bridge: LoopBridge, call: Callable[[], Any], label: Callable[[], str]) -> None:
+        self.bridge = bridge
+        self.label = label
+        self._call = call
+        self.context = contextvars.copy_context()
+        self._outbox: list[OutboundMessage] = []
+        self._tasks: list[asyncio.Task[Any]] = []
+        self._waiter: asyncio.Future[None] | None = None
+        self._result: Any = None
+        self._error: BaseException | None = None
+        self._send_error: BaseException | None = None
+        self._finished = False
+        self._abandoned = False
+        self.deadline = 0.0
+
+    # In the thread
+
+    def __call__(self) -> None:
+        """Make the call; raises nothing."""
+        outer, _here.visit = current_visit(), self
+        bridge = SyncToAsync.threadlocal
+        bridge.main_event_loop = self.bridge.loop
+        bridge.main_event_loop_pid = os.getpid()
+        bridge.task_context = self._tasks
+        try:
+            self._result = self.context.run(self._in_context)
+        except StopIteration as error:  # nothing may raise that out of a coroutine
+            self._error = RuntimeError(f"A call in a thread raised StopIteration: {self.label()}")
+            self._error.__cause__ = error
+        except BaseException as error:
+            self._error = error
+        finally:
+            _here.visit = outer
+            self._finished = True
+            self.bridge.announce(self)
+
+    def _in_context(self) -> Any:
+        # Brings asgiref's Locals, which belong to one thread each, along.
+        _restore_context(self.context)
+        return self._call()
+
+    def send(self, send: _Send, message: Any, wait: bool) -> None:
+        """Have the loop await ``send(message)``; called in the thread of the call.
+
+        Args:
+            send: what to await.
+            message: its argument.
+            wait: whether to wait until it is done. If not, an error comes out of the next
+                ``send``, or of the visit.
+
+        Raises:
+            CancelledError: nobody waits for the call any more.
+            BaseException: whatever ``send`` raised.
+        """
+        self._raise_send_error()
+        parcel = OutboundMessage(send, message, wait or len(self._outbox) >= OUTBOX)
+        self._outbox.append(parcel)
+        if not self._abandoned:
+            if not self.bridge.announce(self):
+                raise RuntimeError("The event loop is closed: nobody can send this any more.")
+            parcel.wait()
+        # Asked again: it may have been abandoned before or after this parcel was seen.
+        if self._abandoned:
+            raise asyncio.CancelledError
+        if parcel.error is not None:
+            raise parcel.error
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the next ``send`` would wait for those before."""
+        return len(self._outbox) >= OUTBOX
+
+    def expire(self, error: Exception) -> None:
+        """Fail with ``error`` instead of being made; from any thread."""
+        self._error = error
+        self._finished = True
+        self.bridge.announce(self)
+
+    def _raise_send_error(self) -> None:
+        if self._send_error is not None:
+            error, self._send_error = self._send_error, None
+            raise error
+
+    # In the loop
+
+    def wake(self) -> None:
+        """The thread has something to send, or the result."""
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    async def run(self, strand: Strand | None, whole: bool = False) -> Any:
+        """Have the call made and send what it sends, until it has returned.
+
+        Cancelling takes the call back if it has not begun. One that has runs on to its end,
+        unless it waits in ``async_to_sync`` or in a ``send``, which are cancelled; what it
+        returns is dropped.
+
+        Args:
+            strand: where the call waits for its turn; None for asgiref's thread of this context.
+            whole: the call is a whole handler.
+
+        Raises:
+            BaseException: whatever the call raised.
+        """
+        if strand is None:
+            self._run_via_asgiref()
+        else:
+            strand.put(self, whole)
+            self.bridge.arm_watchdog()
+        try:
+            await self._drain_outbox()
+        except BaseException:
+            self._abandon(strand)
+            raise
+        finally:
+            _restore_context(self.context)
+        try:
+            if self._error is not None:
+                raise self._error
+            self._raise_send_error()
+            return self._result
+        finally:
+            self._error = None  # its traceback leads back here
+
+    def _run_via_asgiref(self) -> None:
+        """Have the call made where asgiref thinks it belongs."""
+        self._borrowed = asyncio.ensure_future(SyncToAsync(self.__call__)())
+        self._borrowed.add_done_callback(self._returned)
+
+    def _returned(self, borrowed: asyncio.Task[None]) -> None:
+        """It has been there, unless there was no thread to be had or somebody cancels everything."""
+        if not self._finished:
+            self._finished = True
+            self._error = asyncio.CancelledError() if borrowed.cancelled() else borrowed.exception()
+            self.wake()
+
+    async def _drain_outbox(self) -> None:
+        while True:
+            finished = self._finished  # what was sent before is in the outbox by now
+            while self._outbox:
+                await self._deliver(self._outbox.pop(0))
+            if finished:
+                return
+            if not self._finished and not self._outbox:
+                self._waiter = self.bridge.loop.create_future()
+                await self._waiter
+
+    async def _deliver(self, parcel: OutboundMessage) -> None:
+        try:
+            await parcel.send(parcel.message)
+        except Exception as error:
+            if parcel.awaited:
+                parcel.error = error
+            elif self._send_error is None:
+                self._send_error = error
+        except BaseException as error:
+            parcel.error = error
+            parcel.settle()
+            raise
+        parcel.settle()
+
+    def _abandon(self, strand: Strand | None) -> None:
+        """Nobody waits any more: let the call end as soon as it can."""
+        self._abandoned = True
+        if strand is not None:
+            strand.withdraw(self)
+        for task in tuple(self._tasks):
+            task.cancel()
+        while self._outbox:
+            self._outbox.pop(0).settle()
+
+
+class OutboundMessage:
+    """A message in the outbox, with or without somebody who waits for its delivery."""
+
+    __slots__ = ("_settled", "awaited", "error", "message", "send")
+
+    def __init__(self, send: _Send, message: Any, awaited: bool) -> None:
+        self.send = send
+        self.message = message
+        self.awaited = awaited
+        self.error: BaseException | None = None
+        self._settled = threading.Lock() if awaited else None
+        if self._settled is not None:
+            self._settled.acquire()
+
+    def wait(self) -> None:
+        """Wait until it is settled, if it is awaited."""
+        if self._settled is not None:
+            self._settled.acquire()
+
+    def settle(self) -> None:
+        """It was sent, or never will be; called once."""
+        if self._settled is not None:
+            self._settled.release()

@@ -1,0 +1,383 @@
+"""The pool: worker threads, and the strands in which connections wait for them.
+
+What waits is not one queue of calls but one queue of connections. A worker takes the strand
+that has waited longest, does *one* piece of its work, and puts the strand back at the end if
+there is more: whoever asks for much does not hold up those who ask for little.
+
+Where the next piece of a strand is done depends on what the last one left behind in its thread:
+
+- A transaction or a cursor that is open: the strand is *bound*. Its work is done in that thread
+  only, and no other strand's work until it is not bound any more.
+- Nothing: the thread is the strand's *home* until the handler is over (:meth:`Strand.leave`). The
+  strand goes there if it is idle, and to any other thread if it is not.
+
+The home of an *exclusive* strand, that of a request, is given to no other strand while another thread
+is free or may be started: thread-locals of one request are not seen by another. The homes of
+other strands are shared, as the one thread of the originals is. An idle connection holds no thread.
+
+A second worker is woken only when the queue has not moved for :data:`STALL` seconds.
+Handlers that compute do not gain from more threads, as only one runs Python at a time, and
+waking one costs more than a small handler; those that wait give their turn away after this
+millisecond. A worker that has been idle for a minute ends, but for the last one.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final
+
+from channels.sync.growth import CORE, Growth
+from channels.sync.strands import Strand, Work, Worker
+
+__all__ = ["Pool", "Strand", "Work", "Worker"]
+
+#: Seconds for which the queue may stand still before another thread is woken.
+STALL: Final = 0.001
+#: Seconds after which an idle worker ends.
+KEEP: Final = 60.0
+
+
+class Pool:
+    """Threads that work off strands.
+
+    Args:
+        size: called for the number of threads there may be; read before each start of one.
+        name: the beginning of the threads' names.
+        keep: seconds after which an idle thread ends.
+
+    Attributes:
+        begins: called by a worker before it does work of a strand that is not bound to it.
+        needs_thread: called by a worker after each piece of work: whether that left something open
+            for which the strand's next piece must come to this thread.
+        abandon: called by a worker when a connection has ended and left something open; closes it.
+        tidy: called by a worker that has nothing to do and serves no handler; closes what is
+            due and returns in how many seconds it wants to be called again, or None.
+        is_untidy: whether ``tidy`` has something to do in a thread; asked from outside of it.
+        farewell: called by a worker that ends.
+        pinned: how many strands have a worker of their own at the moment.
+    """
+
+    def __init__(self, size: Callable[[], int], name: str = "channels", keep: float = KEEP) -> None:
+        self.begins: Callable[[], object] = bool
+        self.needs_thread: Callable[[], bool] = bool
+        self.abandon: Work = _nothing
+        self.tidy: Callable[[], float | None] = _nothing
+        self.is_untidy: Callable[[threading.Thread], bool] = _is_tidy
+        self.farewell: Callable[[], None] = _nothing
+        self.keep = keep
+        self.size = size
+        self._name = name
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all threads and their work: a forked process has none of them."""
+        self.lock = threading.Lock()
+        self.workers: list[Worker] = []
+        self.pinned = 0
+        self._ready: deque[Strand] = deque()
+        self._idle: list[Worker] = []
+        self._moved_at = 0.0
+        self._taken_at = 0.0
+        self._most = 1
+        self._growth = Growth()
+        self._numbers = itertools.count(1)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no thread is idle, and none can be started, as far as was known at the last start."""
+        return not self._idle and len(self.workers) >= self._most
+
+    @property
+    def waiting(self) -> int:
+        """How many strands wait for any worker to take them."""
+        return len(self._ready)
+
+    def statistics(self) -> dict[str, int]:
+        """Return how many threads there are, how many are idle or bound, and how many strands wait."""
+        with self.lock:
+            return {
+                "threads": len(self.workers),
+                "idle": len(self._idle),
+                "bound": sum(worker.is_bound for worker in self.workers),
+                "waiting": len(self._ready),
+            }
+
+    # Who is to work
+
+    def put(self, strand: Strand, work: Work, whole: bool = False) -> None:
+        """See :meth:`Strand.put`."""
+        with self.lock:
+            strand.works.append(work)
+            strand.leaving |= whole
+            if not strand.queued:
+                self._queue(strand)
+
+    def _queue(self, strand: Strand) -> None:
+        """Queue a strand at the thread it is bound to, else at its home if that is idle, else for any."""
+        strand.queued = True
+        worker = strand.worker
+        if worker is not None and worker.stopping:
+            self._unpin(strand)
+        elif worker is not None and (strand.bound or (worker.idle and worker.tenant in (None, strand))):
+            worker.own.append(strand)
+            self._wake(worker)
+            return
+        self._enqueue(strand)
+
+    def _enqueue(self, strand: Strand) -> None:
+        if not self._ready:
+            self._moved_at = time.monotonic()
+        self._ready.append(strand)
+        if len(self._idle) == len(self.workers):
+            self._add_worker()
+
+    def withdraw(self, strand: Strand, work: Work) -> bool:
+        """See :meth:`Strand.withdraw`."""
+        with self.lock:
+            try:
+                strand.works.remove(work)
+            except ValueError:
+                return False
+            return True
+
+    def expired(self, now: float) -> list[Any]:
+        """Take the work out of the queue that has waited to its deadline; it may be expired."""
+        with self.lock:
+            strands = [strand for strand in self._ready if strand.works and _deadline(strand.works[0]) <= now]
+            return [strand.works.pop(0) for strand in strands]
+
+    def grow_if_stalled(self) -> bool:
+        """Put one more thread to work if the queue has not moved for :data:`STALL` seconds.
+
+        Returns:
+            False if there is none to be had.
+        """
+        with self.lock:
+            now = time.monotonic()
+            if not self._ready or now - self._moved_at < STALL:
+                return True
+            self._moved_at = now
+            if self._idle or len(self.workers) < CORE or self._growth.helps(now - self._taken_at):
+                return self._add_worker()
+            return True
+
+    def note_progress(self) -> None:
+        """Note that a piece of work gets on, one small call after the other: nobody is needed for relief."""
+        self._moved_at = time.monotonic()
+
+    def _add_worker(self) -> bool:
+        """Put one more worker to work; the last choice is one whose home is that of a request."""
+        if self._add_free_worker():
+            return True
+        worker = min((one for one in self._idle if not one.is_bound), key=_since, default=None)
+        if worker is not None:
+            self._wake(worker)
+        return worker is not None
+
+    def _add_free_worker(self) -> bool:
+        """Wake an idle worker, preferably one that serves no handler, or start one."""
+        worker = next((one for one in reversed(self._idle) if not one.pins), None)
+        if worker is None and len(self.workers) >= CORE:
+            worker = next((one for one in reversed(self._idle) if one.tenant is None), None)
+        if worker is None:
+            self._most = self.size()
+            if len(self.workers) < self._most:
+                self._start_worker()
+                return True
+        if worker is not None:
+            self._wake(worker)
+        return worker is not None
+
+    def _start_worker(self) -> None:
+        worker = Worker(self, f"{self._name}-{next(self._numbers)}")
+        self.workers.append(worker)
+        worker.thread.start()
+
+    def _wake(self, worker: Worker) -> None:
+        if worker.idle:
+            worker.idle = False
+            self._idle.remove(worker)
+            worker.notify()
+
+    # Which thread a strand has
+
+    def leave(self, strand: Strand) -> None:
+        """See :meth:`Strand.leave`."""
+        with self.lock:
+            worker = strand.worker
+            if strand.queued:
+                strand.leaving = True
+            elif strand.bound:
+                if strand.ended and self._must_abandon(strand):
+                    self._queue(strand)
+            else:
+                self._unpin(strand)
+                if worker is not None and worker.idle and not worker.pins and self.is_untidy(worker.thread):
+                    worker.notify()
+
+    def _must_abandon(self, strand: Strand) -> bool:
+        """Whether nobody will close what an ended connection has left open; then that is its last work."""
+        if strand.works or strand.abandoned:
+            return False
+        strand.abandoned = True
+        strand.works.append(self.abandon)
+        return True
+
+    def _pin(self, strand: Strand, worker: Worker) -> None:
+        """Make ``worker`` the home of ``strand``, and nobody else's if it is exclusive."""
+        if strand.worker is not worker:
+            self._unpin(strand, leaving=strand.leaving)
+            strand.worker = worker
+            worker.pins += 1
+            self.pinned += 1
+        worker.tenant = strand if strand.exclusive else None
+
+    def _unpin(self, strand: Strand, leaving: bool = False) -> None:
+        worker = strand.worker
+        if worker is not None:
+            worker.pins -= 1
+            self.pinned -= 1
+            strand.worker = None
+            if worker.tenant is strand:
+                worker.tenant = None
+        strand.bound = False
+        strand.leaving = leaving
+
+    def _put_back(self, worker: Worker, strand: Strand, bound: bool) -> None:
+        """Note what a piece of work has left behind: ``bound`` says whether something is open."""
+        if bound and not (strand.ended and strand.abandoned):
+            strand.bound, strand.leaving = True, False
+            worker.tenant = strand
+            if strand.ended:
+                self._must_abandon(strand)
+        elif strand.leaving or (strand.ended and not strand.works):
+            self._unpin(strand)
+        elif strand.bound:
+            strand.bound = False
+            worker.tenant = strand if strand.exclusive else None
+        if not strand.works:
+            strand.queued = False
+        elif strand.worker is not None and (strand.bound or strand.exclusive):
+            worker.own.append(strand)
+        else:
+            self._ready.append(strand)
+
+    # For the workers
+
+    def next(self, worker: Worker, done: Strand | None, bound: bool = False) -> tuple[Strand, Work] | None:
+        """Give a worker its next piece of work, after it has done one for the strand ``done``.
+
+        Args:
+            worker: who asks.
+            done: whose work it has done; None if it has done none.
+            bound: whether that work left something open in the thread.
+
+        Returns:
+            None if there is none; then the worker is idle, or has to end if it is ``stopping``.
+        """
+        with self.lock:
+            if done is not None:
+                self._put_back(worker, done, bound)
+            while (strand := self._choose(worker)) is not None:
+                if strand.works:
+                    self._moved_at = self._taken_at = worker.since = time.monotonic()
+                    return strand, strand.works.pop(0)
+                strand.leaving = True  # its work was withdrawn
+                self._put_back(worker, strand, strand.bound)
+            if not worker.stopping:
+                worker.idle = True
+                self._idle.append(worker)
+            return None
+
+    def _choose(self, worker: Worker) -> Strand | None:
+        """Take a strand: by turns one of the worker's own and one that waits for any worker."""
+        if worker.own:
+            worker.own_turn = not worker.own_turn
+            if worker.own_turn or not self._ready or worker.is_bound:
+                return worker.own.popleft()
+        if not self._ready:
+            return None
+        if worker.tenant is not None and worker.tenant is not self._ready[0] and self._delegated(worker):
+            return worker.own.popleft() if worker.own else None
+        strand = self._ready.popleft()
+        if worker.own:  # none of them is bound: they must not wait for this strand's work
+            self._ready += worker.own
+            worker.own.clear()
+        self._pin(strand, worker)
+        return strand
+
+    def _delegated(self, worker: Worker) -> bool:
+        """Whether others have to do, or can do, what waits, so that a strand has its thread for itself."""
+        if worker.is_bound:
+            self._add_worker()
+            return True
+        return self._add_free_worker()
+
+    def is_resting(self, worker: Worker, tapped: bool) -> bool:
+        """Whether a worker that was ``tapped``, or has waited long enough, is still idle."""
+        with self.lock:
+            worker.clear_notification(tapped)
+            return worker.idle and not worker.stopping
+
+    def retire(self, worker: Worker) -> bool:
+        """Let a worker end that has been idle for long; not the last one, and none with a bound strand."""
+        with self.lock:
+            if not worker.idle or worker.is_bound or len(self.workers) == 1:
+                return False
+            worker.idle, worker.stopping = False, True
+            self._idle.remove(worker)
+            self.workers.remove(worker)
+            return True
+
+    def held_for(self) -> float:
+        """Return for how many seconds every thread there may be has been held; 0 if one is free."""
+        with self.lock:
+            if len(self.workers) < self.size():
+                return 0.0
+            if any(worker.doing is None and not worker.is_bound for worker in self.workers):
+                return 0.0
+            return time.monotonic() - max(worker.since for worker in self.workers)
+
+    def stop(self, timeout: float | None = None) -> bool:
+        """End the threads, after what is waiting now; later work starts new ones.
+
+        Args:
+            timeout: seconds to wait for each piece of work, from its beginning, and for all that
+                waits; None without end. What has been at it for longer already is not waited for.
+
+        Returns:
+            False if some have not ended in time.
+        """
+        with self.lock:
+            workers, self.workers = self.workers, []
+            self._idle.clear()
+            for worker in workers:
+                worker.stopping = True
+                worker.notify()
+        now = time.monotonic()
+        for worker in workers:
+            end = None if timeout is None else worker.deadline(now, timeout)
+            worker.thread.join(None if end is None else max(0.0, end - time.monotonic()))
+        return not any(worker.thread.is_alive() for worker in workers)
+
+
+def _since(worker: Worker) -> float:
+    return worker.since
+
+
+def _deadline(work: Work) -> float:
+    """Return when work expires that is still queued; never, for most."""
+    return getattr(work, "deadline", 0.0) or math.inf
+
+
+def _nothing() -> None:
+    return None
+
+
+def _is_tidy(_: threading.Thread) -> bool:
+    return False

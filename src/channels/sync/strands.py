@@ -1,0 +1,216 @@
+"""The serial queue of one connection, and the threads that work such queues off."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from functools import partial
+from typing import ParamSpec, Protocol, TypeVar
+
+from channels.sync.calls import Call
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+#: A piece of work; it must not raise.
+Work = Callable[[], object]
+
+
+class Scheduler(Protocol):
+    """What strands and workers need of the pool; see :class:`channels.sync.pool.Pool`."""
+
+    begins: Callable[[], object]
+    needs_thread: Callable[[], bool]
+    tidy: Callable[[], float | None]
+    farewell: Callable[[], None]
+    keep: float
+
+    def put(self, strand: Strand, work: Work, whole: bool = False) -> None:
+        """Queue work."""
+
+    def withdraw(self, strand: Strand, work: Work) -> bool:
+        """Take work back."""
+
+    def leave(self, strand: Strand) -> None:
+        """Note that a handler is over."""
+
+    def next(self, worker: Worker, done: Strand | None, bound: bool = False) -> tuple[Strand, Work] | None:
+        """Give a worker its next piece of work."""
+
+    def is_resting(self, worker: Worker, tapped: bool) -> bool:
+        """Whether a worker is still idle."""
+
+    def retire(self, worker: Worker) -> bool:
+        """Let an idle worker end."""
+
+
+class Worker:
+    """One thread of the pool.
+
+    Attributes:
+        own: strands that are pinned to it and have work.
+        pins: how many strands are pinned to it.
+        doing: the work it does at the moment.
+        since: when it began that.
+        idle: it waits for work.
+        stopping: it ends when there is nothing to do.
+        reported: whether the log has been told how long it takes.
+        tenant: the strand that has this thread for itself: one that is bound to it, or exclusive.
+        own_turn: whether its next piece of work is to be one of its own strands'.
+    """
+
+    __slots__ = (
+        "_pool",
+        "_signal",
+        "_tapped",
+        "doing",
+        "idle",
+        "own",
+        "own_turn",
+        "pins",
+        "reported",
+        "since",
+        "stopping",
+        "tenant",
+        "thread",
+    )
+
+    def __init__(self, pool: Scheduler, name: str) -> None:
+        self._pool = pool
+        self.own_turn = False
+        self.tenant: Strand | None = None
+        self._signal = threading.Lock()
+        self._signal.acquire()
+        self._tapped = False
+        self.own: deque[Strand] = deque()
+        self.pins = 0
+        self.doing: Work | None = None
+        self.since = 0.0
+        self.reported = False
+        self.idle = False
+        self.stopping = False
+        self.thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def notify(self) -> None:
+        """Wake it up; with the pool's lock held, as the following methods."""
+        if not self._tapped:
+            self._tapped = True
+            self._signal.release()
+
+    def deadline(self, start: float, timeout: float) -> float:
+        """Return until when to wait for it: ``timeout`` from ``start``, or from when its work began."""
+        return min(start, self.since if self.doing is not None else start) + timeout
+
+    def clear_notification(self, noticed: bool) -> None:
+        """Be ready for the next tap; the last one may have come unnoticed, when the wait was over."""
+        if self._tapped and not noticed:
+            self._signal.acquire()
+        self._tapped = False
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether a strand has left something open in this thread."""
+        return self.tenant is not None and self.tenant.bound
+
+    def _run(self) -> None:
+        strand: Strand | None = None
+        bound = False
+        while (task := self._pool.next(self, strand, bound)) is not None or not self.stopping:
+            if task is None:
+                strand, bound = None, False
+                self._rest()
+                continue
+            strand, self.doing = task
+            self.reported = False
+            if not strand.bound:
+                self._pool.begins()
+            self.doing()
+            self.doing = task = None
+            bound = self._pool.needs_thread()
+        self._pool.farewell()
+
+    def _rest(self) -> None:
+        """Wait for work; meanwhile look after what this thread keeps open, and end after a while."""
+        end = time.monotonic() + self._pool.keep
+        while True:
+            due = None if self.pins else self._pool.tidy()
+            left = end - time.monotonic()
+            tapped = self._signal.acquire(timeout=max(0.0, left if due is None else min(due, left)))
+            if not self._pool.is_resting(self, tapped):
+                return
+            if not tapped and time.monotonic() >= end:
+                if self._pool.retire(self):
+                    return
+                end = time.monotonic() + self._pool.keep
+
+
+class Strand(Executor):
+    """The sync work of one connection: one piece at a time, in order.
+
+    It is an Executor, so that asgiref can send what users give to ``sync_to_async`` the same way.
+
+    Args:
+        pool: whose threads do it.
+        exclusive: its home is for no other strand while other threads can be had.
+
+    Attributes:
+        worker: its home, or the one that it is bound to.
+        bound: it has left something open in its worker's thread.
+        queued: it has work that is queued or being done.
+        leaving: after that it has no home.
+        ended: the connection is over; what still comes is done, but keeps no thread.
+        abandoned: the last thing to do was to close what it had left open.
+    """
+
+    __slots__ = (
+        "abandoned",
+        "bound",
+        "ended",
+        "exclusive",
+        "leaving",
+        "pool",
+        "queued",
+        "worker",
+        "works",
+    )
+
+    def __init__(self, pool: Scheduler, *, exclusive: bool = False) -> None:
+        self.pool = pool
+        self.exclusive = exclusive
+        self.bound = False
+        self.abandoned = False
+        self.works: list[Work] = []  # an empty deque takes 760 bytes, for each connection
+        self.worker: Worker | None = None
+        self.queued = False
+        self.leaving = False
+        self.ended = False
+
+    def put(self, work: Work, whole: bool = False) -> None:
+        """Have ``work`` done in a thread, after what is there already.
+
+        Args:
+            work: called without arguments; it must not raise.
+            whole: it is a whole handler: after it the strand has no thread any more.
+        """
+        self.pool.put(self, work, whole)
+
+    def withdraw(self, work: Work) -> bool:
+        """Take ``work`` back; returns False if it has begun."""
+        return self.pool.withdraw(self, work)
+
+    def submit(self, fn: Callable[_P, _R], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_R]:
+        """Have ``fn(*args, **kwargs)`` called in a thread; see concurrent.futures."""
+        future: Future[_R] = Future()
+        self.put(Call(future, partial(fn, *args, **kwargs)))
+        return future
+
+    def finish(self) -> None:
+        """The handler ends with the work that is being done; called in the thread that does it."""
+        self.leaving = True
+
+    def leave(self) -> None:
+        """The handler is over: the thread it was done in is nobody's any more, if nothing is open in it."""
+        if self.worker is not None:
+            self.pool.leave(self)

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import pytest
+
+from channels.core.denial import refuse
+
+
+class Peer:
+    def __init__(self):
+        self.received = 0
+        self.sent = []
+
+    async def receive(self):
+        self.received += 1
+        return {"type": "websocket.connect"}
+
+    async def send(self, message):
+        self.sent.append(message)
+
+
+@pytest.mark.parametrize(
+    ("scope", "prefix", "received"),
+    [
+        ({"type": "http"}, "http.response", 0),
+        ({"type": "websocket", "extensions": {"websocket.http.response": {}}}, "websocket.http.response", 1),
+    ],
+)
+async def test_an_http_answer_where_there_can_be_one(scope, prefix, received):
+    peer = Peer()
+    await refuse(scope, peer.receive, peer.send, 404, "Nöt")
+    start, body = peer.sent
+    assert (start["type"], start["status"], body["type"]) == (f"{prefix}.start", 404, f"{prefix}.body")
+    assert (b"content-length", b"4") in start["headers"]
+    assert body["body"] == "Nöt".encode()
+    assert peer.received == received
+
+
+async def test_a_close_code_elsewhere():
+    peer = Peer()
+    await refuse({"type": "websocket"}, peer.receive, peer.send, 404, "Not Found")
+    assert peer.sent == [{"type": "websocket.close", "code": 4404}]

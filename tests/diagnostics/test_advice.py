@@ -1,0 +1,165 @@
+"""The sentences that help with a newcomer's mistakes in a consumer."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+
+from channels.auth import AuthMiddlewareStack
+from channels.consumer import AsyncConsumer
+from channels.diagnostics.advice import remedy_for
+from channels.generic.websocket import AsyncWebsocketConsumer, JsonWebsocketConsumer, WebsocketConsumer
+from tests.server.helpers import UPGRADE, Client, frame, serve
+
+
+class NoUser(AsyncWebsocketConsumer):
+    async def connect(self) -> None:
+        self.scope["user"]
+
+
+class NoSession(WebsocketConsumer):
+    def connect(self) -> None:
+        self.scope["session"]
+
+
+class NoRoute(AsyncWebsocketConsumer):
+    async def connect(self) -> None:
+        self.scope["url_route"]["kwargs"]
+
+
+class NoLayer(AsyncWebsocketConsumer):
+    async def connect(self) -> None:
+        await self.channel_layer.group_add("room", self.channel_name)
+
+
+class PlainMethod(AsyncWebsocketConsumer):
+    def connect(self) -> None:  # type: ignore[override]
+        pass
+
+
+class OwnMistake(AsyncWebsocketConsumer):
+    async def connect(self) -> None:
+        {}["user"]
+
+
+@pytest.mark.parametrize(
+    ("consumer", "remedy"),
+    [
+        (NoUser, "The scope has no 'user': put the application of NoUser inside AuthMiddlewareStack"),
+        (NoSession, "The scope has no 'session': put the application of NoSession inside Session"),
+        (NoRoute, "The scope has no 'url_route': put the application of NoRoute inside URLRouter"),
+        (NoLayer, "self.channel_layer is None: the setting CHANNEL_LAYERS has no 'default'."),
+        (PlainMethod, "PlainMethod is an async consumer: write its methods with `async def`."),
+    ],
+)
+async def test_the_remedy_stands_below_the_traceback(
+    consumer: type[Any], remedy: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serve(consumer.as_asgi()) as running:
+        await refused(await running.connect(), 500)
+    (record,) = [record for record in caplog.records if record.exc_info]
+    error = record.exc_info[1]  # type: ignore[index]
+    assert remedy in "\n".join(error.__notes__)
+
+
+@pytest.mark.parametrize(
+    "error", [KeyError("user"), KeyError(["user"]), KeyError(), TypeError("x"), OSError()]
+)
+def test_other_errors_get_no_remedy(error: Exception) -> None:
+    consumer = AsyncConsumer()
+    consumer.scope = {"type": "websocket", "user": "somebody"}
+    consumer.channel_layer = None
+    assert remedy_for(error, consumer) == ""
+
+
+async def test_a_key_that_the_scope_has_is_not_advised(caplog: pytest.LogCaptureFixture) -> None:
+    async with serve(AuthMiddlewareStack(OwnMistake.as_asgi())) as running:
+        await refused(await running.connect(), 500)
+    assert "put the application" not in caplog.text
+
+
+async def refused(client: Client, status: int) -> None:
+    await client.send(UPGRADE)
+    assert (await client.response())[0] == status
+
+
+class Silent(AsyncWebsocketConsumer):
+    async def connect(self) -> None:
+        pass
+
+
+class SilentSync(WebsocketConsumer):
+    def connect(self) -> None:
+        pass
+
+
+class ForgottenAwait(AsyncWebsocketConsumer):
+    async def connect(self) -> None:
+        self.accept()
+
+
+class AsyncInSync(WebsocketConsumer):
+    async def connect(self) -> None:  # type: ignore[override]
+        await self.accept()  # type: ignore[func-returns-value]
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize(
+    ("consumer", "said"),
+    [
+        (Silent, "Silent returned without accept() or close(),"),
+        (SilentSync, "SilentSync returned without accept() or close(),"),
+        (ForgottenAwait, "ForgottenAwait returned without accept() or close(),"),
+        (
+            AsyncInSync,
+            "connect() of tests.diagnostics.test_advice.AsyncInSync is `async def`, but the class is a sync",
+        ),
+    ],
+)
+async def test_a_handshake_without_an_answer_is_told_at_once(
+    consumer: type[Any], said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serve(consumer.as_asgi(), websocket_connect_timeout=0.3) as running:
+        for _ in range(2):  # told once a minute
+            await refused(await running.connect(), 503)
+    told = [record.getMessage() for record in caplog.records if record.name == "channels.consumer"]
+    assert said in told[0]
+    assert len(told) == len(set(told))
+    first = next(record for record in caplog.records if record.levelno >= logging.WARNING)
+    assert first.name == "channels.consumer"  # before the time limit has passed
+
+
+class AsyncReceive(JsonWebsocketConsumer):
+    async def receive_json(self, content: Any, **kwargs: Any) -> None:  # type: ignore[override]
+        self.send_json(content)
+
+
+async def test_an_async_receive_of_a_sync_consumer_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    async with serve(AsyncReceive.as_asgi()) as running:
+        client = await running.connect()
+        await client.upgrade()
+        await client.send(frame(b"1") + frame(b"2"))
+        await client.close()
+    assert "receive_json() of tests.diagnostics.test_advice.AsyncReceive is `async def`" in caplog.text
+
+
+class Accepting(AsyncWebsocketConsumer):
+    pass
+
+
+class Refusing(WebsocketConsumer):
+    def connect(self) -> None:
+        self.close()
+
+
+async def test_a_handshake_with_an_answer_is_not_told(caplog: pytest.LogCaptureFixture) -> None:
+    async with serve(Accepting.as_asgi()) as running:
+        client = await running.connect()
+        await client.upgrade()
+        await client.close()
+    async with serve(Refusing.as_asgi()) as running:
+        await refused(await running.connect(), 403)
+    assert "without accept()" not in caplog.text

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import pytest
+
+from channels.layers.host.client.delivery_queue import DeliveryQueue
+from channels.layers.host.client.frame_handler import DeliveryHandler
+from channels.layers.host.client.subscriptions import LocalSubscriptions
+from channels.layers.host.wire import frames as wire
+from channels.layers.host.wire.payload import Payloads
+from channels.layers.local.delivery import LocalDelivery
+from tests.layers.host.client.test_subscriptions import Link
+
+PAYLOAD = Payloads(1000).encode({"type": "test"})
+
+
+class Read:
+    """One read of the link: ``read.published(...)`` and its end."""
+
+    def __init__(self, inbox):
+        self.inbox = inbox
+
+    def __getattr__(self, name):
+        def arrive(*arguments):
+            getattr(self.inbox, name)(*arguments)
+            self.inbox.turn_ended()
+
+        return arrive
+
+
+class Process:
+    def __init__(self):
+        self.local = LocalDelivery(lambda name: 1, 60, 60, "test")
+        self.memberships = LocalSubscriptions(self.local)
+        self.inbox = DeliveryHandler(self.local, self.memberships, Payloads(1000), DeliveryQueue())
+        self.read = Read(self.inbox)
+        self.link = self.inbox.link = Link()
+
+
+@pytest.fixture
+def process():
+    return Process()
+
+
+def unread(process, channel):
+    return len(process.local.channels.get(channel, ()))
+
+
+def test_a_groups_message_reaches_its_members(process):
+    process.memberships.join(process.link, "g", "a")
+    process.memberships.join(process.link, "g", "b")
+    process.read.published("g", PAYLOAD)
+    assert (unread(process, "a"), unread(process, "b")) == (1, 1)
+
+
+def test_nothing_is_delivered_before_all_of_a_read_is_there(process):
+    process.memberships.join(process.link, "g", "a")
+    process.inbox.published("g", PAYLOAD)
+    assert unread(process, "a") == 0
+    process.inbox.turn_ended()
+    assert unread(process, "a") == 1
+
+
+def test_a_group_without_members_is_unsubscribed(process):
+    process.memberships.join(process.link, "g", "a")
+    process.local.leave("g", "a")
+    process.read.published("g", PAYLOAD)
+    assert process.link.frames[1:] == [wire.Unsubscribe(1, "g")]
+
+
+def test_a_direct_message_over_capacity_is_counted(process):
+    process.read.directed("a", PAYLOAD)
+    process.read.directed("a", PAYLOAD)
+    assert process.local.statistics()["dropped"] == {"capacity": 1}
+
+
+def test_what_cannot_be_read_is_counted(process):
+    process.memberships.join(process.link, "g", "a")
+    process.read.published("g", b"\xc1")
+    process.read.directed("a", b"\xc1")
+    assert unread(process, "a") == 0
+    assert process.local.statistics()["dropped"] == {"undecodable": 2}
+
+
+def test_another_process_joins_a_channel_of_ours_to_a_group(process):
+    done = []
+    joins = wire.GroupChangeRequest(1, "g", "x.host-1!a", True)
+    process.read.membership(joins, lambda: done.append("joined"))
+    assert done == []
+    process.link.requests[0].future.set_result("")
+    process.read.membership(joins, lambda: done.append("again"))
+    process.read.membership(wire.GroupChangeRequest(2, "g", "x.host-1!a", False), lambda: done.append("left"))
+    assert done == ["joined", "again", "left"]
+    assert process.local.groups == {}
+
+
+def test_another_process_takes_a_named_channel_out_of_a_group(process):
+    process.memberships.add_named(("g", "work", 1, 60.0))
+    process.read.membership(wire.GroupChangeRequest(0, "g", "work", False), lambda: None)
+    assert process.inbox.announcement() == ([], [])
+
+
+async def test_flushes_losses_and_reconnections_reach_the_delivery(process):
+    channel = process.local.attach("a", reconnect_notice=True)
+    process.read.reconnected(0.5, 3)
+    assert channel.receive_nowait() == {"type": "channel_layer.reconnected", "away": 0.5, "lost": 3}
+    process.memberships.join(process.link, "g", "a")
+    process.read.flushed()
+    assert process.local.groups == {}
+    process.inbox.dropped("broker_lost", 4)
+    assert process.local.statistics()["dropped"] == {"broker_lost": 4}

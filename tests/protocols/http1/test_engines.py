@@ -1,0 +1,51 @@
+import importlib
+import sys
+
+import pytest
+
+from channels.protocols.http1 import engine_h11 as http1_h11
+from channels.protocols.http1 import engine_zttp as http1_zttp
+from channels.protocols.http1 import engines
+from channels.protocols.http1.engines import DEFAULT_HTTP1_ENGINE, HTTP1_ENGINES, http1_engine, http2_engine
+from channels.protocols.http2.engine_h2 import H2Engine
+from channels.protocols.http2.engine_native import NativeEngine
+
+
+def test_the_fast_engine_is_the_default():
+    assert DEFAULT_HTTP1_ENGINE == "zttp"
+    assert http1_engine() is http1_engine(None) is http1_engine("zttp")
+
+
+def test_each_engine_by_name():
+    assert http1_engine("zttp") is http1_zttp.read_head
+    assert http1_engine("h11") is http1_h11.read_head
+
+
+def test_an_engine_that_does_not_exist():
+    with pytest.raises(ValueError, match="No HTTP/1.1 engine 'httptools': use one of zttp, h11"):
+        http1_engine("httptools")
+
+
+def test_engines_of_http2():
+    assert http2_engine() is http2_engine("native") is NativeEngine
+    assert http2_engine("h2") is H2Engine
+    with pytest.raises(ValueError, match="No HTTP/2 engine 'zttp': use one of native, h2"):
+        http2_engine("zttp")
+
+
+def test_without_zttp_the_proven_engine_is_the_default(monkeypatch):
+    names = ["channels.protocols.http1.engine_zttp", "channels.protocols.http1.engines"]
+    for name in names:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "zttp", None)  # what an import of a missing module finds
+    monkeypatch.delattr("channels.protocols.http1.engine_zttp", raising=False)
+    without = importlib.import_module("channels.protocols.http1.engines")
+    try:
+        assert without.DEFAULT_HTTP1_ENGINE == "h11"
+        assert without.http1_engine() is http1_h11.read_head
+        with pytest.raises(ValueError, match="use one of h11, or install 'zttp'"):
+            without.http1_engine("zttp")
+    finally:
+        monkeypatch.undo()
+        importlib.import_module("channels.protocols").engines = engines
+    assert set(HTTP1_ENGINES) == {"zttp", "h11"}

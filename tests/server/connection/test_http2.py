@@ -1,0 +1,391 @@
+"""HTTP/2 on a running server, frame by frame. With other people's clients: test_http2_clients.py."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import h2.events
+import h2.settings
+import pytest
+
+from channels import telemetry
+from channels.protocols.http2.engine_h2 import H2Engine
+from channels.protocols.http2.engine_native import NativeEngine
+from channels.server.connection.http2 import HTTP2Handler
+from tests.server.certificates import make_pair
+from tests.server.conftest import Clock
+from tests.server.helpers import GET as GET_1
+from tests.server.helpers import LONG, Recorder, echo, eventually, serve
+from tests.server.http2_client import GET, POST, h2_client
+
+RESET, ENDED = h2.events.StreamReset, h2.events.StreamEnded
+
+#: In a GOAWAY: every stream is still taken (RFC 9113 section 6.8).
+ANY_STREAM = 2**31 - 1
+
+
+# Requests
+
+
+@pytest.mark.usefixtures("both_engines")
+async def test_the_scope(tmp_path: Path) -> None:
+    app, pair = Recorder(), make_pair(tmp_path)
+    async with (
+        serve(app, endpoints=(pair.endpoint,)) as running,
+        h2_client(running, pair.client("h2")) as client,
+    ):
+        stream = await client.request(
+            [*GET[:3], (":path", "/a%20b?c=d"), ("cookie", "a=1"), ("cookie", "b=2")]
+        )
+        run = await app.next()
+        scope = run.scope
+        assert (scope["http_version"], scope["scheme"], scope["method"]) == ("2", "https", "GET")
+        assert (scope["path"], scope["query_string"]) == ("/a b", b"c=d")
+        assert scope["headers"] == [(b"host", b"test"), (b"cookie", b"a=1; b=2")]
+        assert scope["extensions"]["tls"]["tls_version"] == 0x0304
+        assert await run.receive() == {"type": "http.request", "body": b"", "more_body": False}
+        await run.respond(b"body", headers=[(b"Connection", b"close"), (b"X-One", b"1")])
+        run.end()
+        status, headers, body = await client.response(stream)
+        assert (status, body, headers["x-one"], headers["content-length"]) == (200, b"body", "1", "4")
+        assert "connection" not in headers
+        assert headers["server"] == "daphne"
+
+
+async def test_what_a_peer_claims_is_no_tls() -> None:
+    app = Recorder()
+    async with serve(app) as running, h2_client(running) as client:
+        await client.request([GET[0], (":scheme", "https"), *GET[2:]])
+        run = await app.next()
+        assert run.scope["scheme"] == "http"
+        run.end()
+
+
+@pytest.mark.usefixtures("both_engines")
+async def test_many_requests_at_the_same_time() -> None:
+    app = Recorder()
+    async with serve(app) as running, h2_client(running) as client:
+        streams = [await client.request() for _ in range(20)]
+        runs = [await app.next() for _ in range(20)]
+        for run in reversed(runs):
+            await run.respond(str(runs.index(run)).encode())
+            run.end()
+        for number, stream in enumerate(streams):
+            assert (await client.response(stream))[2] == str(number).encode()
+
+
+async def test_a_preface_in_pieces_and_a_connection_that_is_no_http2() -> None:
+    async with serve(echo) as running:
+        client = await running.connect()
+        for piece in (b"P", b"RI * HTTP/2.0\r\n\r\nSM", b"\r\n\r\n"):
+            await client.send(piece)
+        await client.send(b"\0\0\0\4\0\0\0\0\0")
+        assert (await client.read(9))[3] == 4  # SETTINGS
+        other = await running.connect()
+        for piece in (b"P", GET_1.replace(b"GET", b"OST")):
+            await other.send(piece)
+        assert (await other.response())[0] == 200
+        silent = await running.connect()
+        await silent.send(b"PRI")
+        silent.writer.write_eof()
+        await silent.rest()
+        gone = await running.connect()
+        gone.writer.write_eof()
+        assert await gone.rest() == b""
+        (await running.connect()).reset()
+        await running.connect()
+
+
+UPGRADE_TO_2 = (
+    GET_1[:-2] + b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        ({}, b"HTTP/1.1 200 "),
+        ({"http2_upgrade": True, "http2": False}, b"HTTP/1.1 200 "),
+        ({"http2_upgrade": True}, b"HTTP/1.1 101 "),
+    ],
+)
+async def test_an_upgrade_in_clear_text_is_granted_only_when_asked_for(options: Any, line: bytes) -> None:
+    async with serve(echo, **options) as running:
+        client = await running.connect()
+        await client.send(UPGRADE_TO_2)
+        assert (await client.until(b"\r\n\r\n")).startswith(line)
+        ahead = await running.connect()  # who knows needs no upgrade
+        await ahead.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0")
+        if options.get("http2", True):
+            assert (await ahead.read(9))[3] == 4  # SETTINGS
+
+
+async def test_http2_can_be_switched_off(tmp_path: Path) -> None:
+    pair = make_pair(tmp_path)
+    async with serve(echo, endpoints=(pair.endpoint, "tcp:0:interface=127.0.0.1"), http2=False) as running:
+        async with asyncio.timeout(LONG):
+            _, writer = await asyncio.open_connection(
+                *running.server.addresses[0], ssl=pair.client("h2", "http/1.1")
+            )
+        assert writer.get_extra_info("ssl_object").selected_alpn_protocol() == "http/1.1"
+        writer.close()
+        running.server.addresses.pop(0)
+        client = await running.connect()
+        await client.send(
+            GET_1[:-2] + b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: \r\n\r\n"
+        )
+        assert (await client.response())[0] == 200
+
+
+@pytest.mark.usefixtures("both_engines")
+async def test_a_body_waits_for_the_application() -> None:
+    app = Recorder()
+    async with serve(app, request_buffer_size=1000) as running, h2_client(running) as client:
+        stream = await client.request(POST, end=False)
+        run = await app.next()
+        await client.event(h2.events.WindowUpdated)
+        sent = 0
+        while room := min(client.h2.local_flow_control_window(stream), 16_384):
+            await client.send(stream, b"x" * room)
+            sent += room
+        assert sent >= 100_000  # all that the window takes, and no more: nobody reads it
+        taken = 0
+        while taken < sent:
+            taken += len((await run.receive())["body"])
+        await client.until(lambda event: client.h2.local_flow_control_window(stream) >= 100_000)
+        await client.send(stream, b"end", end=True)
+        message = await run.receive()
+        while message["more_body"]:
+            message = await run.receive()
+        await run.respond(b"ok")
+        assert (await client.response(stream))[2] == b"ok"
+        run.end()
+
+
+@pytest.mark.usefixtures("both_engines")
+async def test_send_waits_for_a_peer_that_does_not_read() -> None:
+    app = Recorder()
+    async with serve(app, write_buffer_size=1000) as running, h2_client(running) as client:
+        client.acknowledging = False
+        stream = await client.request()
+        run = await app.next()
+        await run.send({"type": "http.response.start", "status": 200, "headers": []})
+        part = {"type": "http.response.body", "body": b"x" * 50_000, "more_body": True}
+        await run.send(part)
+        waiting = asyncio.ensure_future(run.send(part))
+        await client.body(stream, 65_535)
+        assert not waiting.done()
+        client.h2.increment_flow_control_window(100_000)
+        client.h2.increment_flow_control_window(100_000, stream)
+        await client.flush()
+        await asyncio.wait_for(waiting, LONG)
+        await run.send({"type": "http.response.body", "body": b"end"})
+        assert len((await client.response(stream))[2]) == 100_003
+        run.end()
+
+
+@pytest.mark.usefixtures("both_engines")
+async def test_open_windows_and_a_peer_that_does_not_read_fill_no_memory() -> None:
+    """Each of many streams would be let to write once: together that is anything."""
+    size, streams = 500_000, 60
+    app = Recorder()
+    async with serve(app) as running, h2_client(running) as client:
+        client.h2.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 2**31 - 1})
+        client.h2.increment_flow_control_window(2**30)
+        client.writer.transport.pause_reading()
+        numbers = [await client.request() for _ in range(streams)]
+        runs = [await app.next() for _ in numbers]
+        answering = [asyncio.ensure_future(run.respond(b"x" * size)) for run in runs]
+        (connection,) = running.runtime.connections
+        await asyncio.wait(answering, timeout=LONG)
+        assert connection.congested
+        assert connection.unsent < 3 * 1_048_576
+        client.writer.transport.resume_reading()
+        for number in numbers:
+            assert len((await client.response(number))[2]) == size
+        for run in runs:
+            run.end()
+
+
+@pytest.mark.parametrize("more", [True, False])
+async def test_a_peer_that_never_reads_is_cut(more: bool) -> None:
+    app = Recorder()
+    before = telemetry.counters["server.slow_reader"]
+    async with (
+        serve(app, write_buffer_size=1000, write_timeout=0.1) as running,
+        h2_client(running) as client,
+    ):
+        client.acknowledging = False
+        stream = await client.request()
+        run = await app.next()
+        await run.send({"type": "http.response.start", "status": 200, "headers": []})
+        await run.send({"type": "http.response.body", "body": b"x" * 200_000, "more_body": more})
+        assert (await client.event(RESET, stream)).error_code == 8
+        assert telemetry.counters["server.slow_reader"] == before + 1
+        run.end()
+
+
+@pytest.mark.usefixtures("both_engines")
+async def test_a_client_that_gives_up() -> None:
+    app = Recorder()
+    async with serve(app) as running, h2_client(running) as client:
+        stream = await client.request(POST, end=False)
+        run = await app.next()
+        client.h2.reset_stream(stream, 8)
+        await client.flush()
+        assert (await run.receive())["type"] == "http.disconnect"
+        await run.respond(b"nobody")
+        run.end()
+        again = await client.request()
+        run = await app.next()
+        client.writer.transport.abort()
+        assert again
+        message = await run.receive()
+        while message["type"] != "http.disconnect":
+            message = await run.receive()
+        run.end()
+        await eventually(lambda: not running.runtime.connections)
+
+
+async def test_what_applications_do_wrong() -> None:
+    app = Recorder()
+    async with serve(app) as running, h2_client(running) as client:
+        stream = await client.request()
+        (await app.next()).fail(ValueError("wrong"))
+        assert (await client.response(stream))[0] == 500
+        stream = await client.request()
+        run = await app.next()
+        await run.send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"9")]})
+        await run.send({"type": "http.response.body", "body": b"half", "more_body": True})
+        run.end()
+        assert (await client.event(RESET, stream)).error_code == 2
+        stream = await client.request()
+        run = await app.next()
+        await run.send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1")]})
+        with pytest.raises(ValueError, match="Content-Length"):
+            await run.send({"type": "http.response.body", "body": b"more"})
+        await client.event(RESET, stream)
+        run.end()
+
+
+async def test_time_limits(clock: Clock) -> None:
+    app = Recorder()
+    async with serve(app, body_timeout=10, http_timeout=10, keep_alive_timeout=10) as running:
+        async with h2_client(running) as client:
+            body = await client.request(POST, end=False)
+            answer = await client.request()
+            await eventually(lambda: len(app.runs) == 2)
+            clock.advance(10)
+            assert (await client.response(body))[0] == 408
+            assert (await client.response(answer))[0] == 503
+            clock.advance(10)
+            await client.event(h2.events.ConnectionTerminated)
+            await client.closed()
+        for run in app.runs:
+            run.end()
+
+
+async def test_a_body_that_drips_is_late() -> None:
+    async with serve(echo, body_timeout=0.5, body_min_rate=1000) as running, h2_client(running) as client:
+        stream = await client.request(POST, end=False)
+
+        async def drip() -> None:
+            while True:
+                await client.send(stream, b"x")
+                await asyncio.sleep(0.05)
+
+        dripping = asyncio.ensure_future(drip())
+        assert (await client.response(stream))[0] == 408
+        dripping.cancel()
+
+
+async def test_a_body_that_goes_on_is_in_time_and_100_continue() -> None:
+    async with serve(echo) as running, h2_client(running) as client:
+        stream = await client.request([*POST, ("expect", "100-continue")], end=False)
+        await client.event(h2.events.InformationalResponseReceived, stream)
+        await client.send(stream, b"a")
+        await client.send(stream, b"b", end=True)
+        assert (await client.response(stream))[2] == b"ab"
+
+
+@pytest.mark.usefixtures("both_engines")
+async def test_a_violation_ends_the_connection() -> None:
+    app = Recorder()
+    before = telemetry.counters["server.bad_request"]
+    async with serve(app) as running, h2_client(running) as client:
+        await client.request(POST, end=False)
+        run = await app.next()
+        client.writer.write(b"\0\0\1\4\0\0\0\0\0x")
+        assert (await client.event(h2.events.ConnectionTerminated)).error_code == 6
+        await client.closed()
+        assert (await run.receive())["type"] == "http.disconnect"
+        run.end()
+    assert telemetry.counters["server.bad_request"] == before + 1
+
+
+@pytest.mark.usefixtures("both_engines")
+async def test_stop_completes_what_runs() -> None:
+    app = Recorder()
+    async with serve(app) as running, h2_client(running) as client:
+        stream = await client.request()
+        run = await app.next()
+        stopping = asyncio.ensure_future(running.server.stop())
+        await client.event(h2.events.ConnectionTerminated)
+        await run.respond(b"last")
+        run.end()
+        assert (await client.response(stream))[2] == b"last"
+        await client.closed()
+        assert client.goodbyes() == [ANY_STREAM, stream]
+        await asyncio.wait_for(stopping, LONG)
+
+
+async def test_a_request_that_crosses_the_first_goodbye_is_served() -> None:
+    async with serve(echo, drain_timeout=LONG) as running, h2_client(running) as client:
+        client.answering = False
+        assert (await client.response(await client.request()))[0] == 200
+        stopping = asyncio.ensure_future(running.server.stop())
+        await client.event(h2.events.ConnectionTerminated)
+        # The second goodbye waits for the answer to a ping, which comes after this request.
+        late = await client.request()
+        assert (await client.response(late))[0] == 200
+        client.writer.write(b"\0\0\x08\x06\x01\0\0\0\0farewell")
+        await client.closed()
+        assert client.goodbyes() == [ANY_STREAM, late]
+        await asyncio.wait_for(stopping, LONG)
+
+
+async def test_a_peer_that_does_not_answer_the_first_goodbye_gets_the_second_all_the_same() -> None:
+    async with serve(echo, drain_timeout=None) as running, h2_client(running) as client:
+        client.answering = False
+        await client.response(await client.request())
+        stopping = asyncio.ensure_future(running.server.stop())
+        await client.closed()
+        assert client.goodbyes() == [ANY_STREAM, 1]
+        await asyncio.wait_for(stopping, LONG)
+
+
+async def test_an_idle_connection_is_left_with_both_goodbyes() -> None:
+    async with serve(echo, keep_alive_timeout=0.1) as running, h2_client(running) as client:
+        await client.closed()
+        assert client.goodbyes() == [ANY_STREAM, 0]
+
+
+async def test_a_response_while_the_server_is_about_to_stop_says_goodbye() -> None:
+    async with serve(echo) as running, h2_client(running) as client:
+        running.runtime.stopping = True
+        assert (await client.response(await client.request()))[0] == 200
+        await client.closed()
+        assert client.goodbyes() == [ANY_STREAM, 1]
+        running.runtime.stopping = False
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("auto", NativeEngine), ("native", NativeEngine), ("h2", H2Engine)]
+)
+async def test_the_engine_is_a_setting(name: str, kind: type) -> None:
+    async with serve(echo, http2_engine=name) as running, h2_client(running):
+        (connection,) = running.runtime.connections
+        await eventually(lambda: isinstance(connection.handler, HTTP2Handler))
+        assert type(connection.handler.engine._engine) is kind  # type: ignore[attr-defined]

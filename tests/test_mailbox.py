@@ -1,0 +1,268 @@
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+import pytest
+
+from channels.layers import InMemoryChannelLayer
+from channels.layers.engine import pushing_engine
+from channels.mailbox import (
+    BATCH,
+    Mailbox,
+    ReceiveTask,
+    close_without_pending_receive,
+    get_handler_name,
+    pushing_receive,
+)
+from channels.server.loops import count_tasks
+from channels.typing import PUSH_EXTENSION
+
+
+class Source:
+    """An EventSource that a test fills."""
+
+    def __init__(self, *messages):
+        self.messages = deque(messages)
+        self.wakeup = None
+
+    def put(self, message):
+        self.messages.append(message)
+        if self.wakeup:
+            self.wakeup()
+
+    def receive_nowait(self):
+        return self.messages.popleft() if self.messages else None
+
+    def set_wakeup(self, wakeup):
+        self.wakeup = wakeup
+
+    async def receive(self):
+        raise AssertionError("a pushing source is not asked")
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [("websocket.receive", "websocket_receive"), ("a.b.c", "a_b_c"), ("x_", "x_")]
+)
+def test_handler_names(kind, name):
+    assert get_handler_name({"type": kind}) == name
+
+
+@pytest.mark.parametrize("kind", ["_private", ".private", "__init__"])
+def test_private_methods_cannot_be_called(kind):
+    with pytest.raises(ValueError, match="Malformed type in message"):
+        get_handler_name({"type": kind})
+
+
+def test_a_message_needs_a_type():
+    with pytest.raises(ValueError, match=r"has no 'type' attribute, only \['text'\]"):
+        get_handler_name({"text": "x"})
+
+
+async def test_sources_take_turns():
+    mailbox = Mailbox()
+    mailbox.add(Source(*"aaa"))
+    mailbox.add(Source(*"bbb"))
+    assert "".join([await mailbox.get() for _ in range(6)]) == "ababab"
+    assert mailbox.get_nowait() is None
+
+
+async def test_waiting_ends_with_the_first_message_of_any_source():
+    mailbox, first, second = Mailbox(), Source(), Source()
+    mailbox.add(first)
+    mailbox.add(second)
+    waiting = asyncio.ensure_future(mailbox.get())
+    await asyncio.sleep(0)
+    second.put("b")
+    first.put("a")
+    assert await asyncio.wait_for(waiting, 5) == "a"
+    assert await mailbox.get() == "b"
+
+
+async def test_a_cancelled_wait_takes_nothing():
+    mailbox, source = Mailbox(), Source()
+    mailbox.add(source)
+    waiting = asyncio.ensure_future(mailbox.get())
+    await asyncio.sleep(0)
+    source.put("a")
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    assert await mailbox.get() == "a"
+
+
+async def test_an_empty_message_is_a_message():
+    handled = []
+
+    async def handle(message):
+        handled.append(message)
+        raise EOFError
+
+    mailbox = Mailbox()
+    mailbox.add(Source({}))
+    with pytest.raises(EOFError):
+        await mailbox.deliver(handle)
+    assert handled == [{}]
+
+
+async def test_what_an_error_was_raised_at_is_kept():
+    async def handle(message):
+        raise RuntimeError("broken")
+
+    mailbox = Mailbox()
+    mailbox.add(Source({"type": "x"}))
+    with pytest.raises(RuntimeError):
+        await mailbox.deliver(handle)
+    assert mailbox.failed == {"type": "x"}
+
+
+@pytest.mark.parametrize(("counts", "least", "most"), [(True, BATCH, 3 * BATCH), (False, 2, 3)])
+async def test_a_consumer_that_feeds_itself_lets_others_run(counts, least, most):
+    """After a batch of messages where the loop counts its tasks, else after each."""
+    if counts:
+        count_tasks(asyncio.get_running_loop())
+    mailbox, source = Mailbox(), Source({"type": "again"})
+    mailbox.add(source)
+    handled = []
+
+    async def handle(message):
+        handled.append(message)
+        source.put(message)
+
+    delivering = asyncio.ensure_future(mailbox.deliver(handle))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    delivering.cancel()
+    await asyncio.wait([delivering])
+    assert least <= len(handled) <= most
+
+
+async def test_no_task_is_created_for_a_message():
+    mailbox, source = Mailbox(), Source()
+    mailbox.add(source)
+    handled = asyncio.Queue()
+    delivering = asyncio.ensure_future(mailbox.deliver(handled.put))
+    await asyncio.sleep(0)
+    made = []
+    asyncio.get_running_loop().set_task_factory(
+        lambda loop, coro, **kw: made.append(coro) or asyncio.Task(coro, loop=loop, **kw)
+    )
+    for n in range(1000):
+        source.put({"n": n})
+        assert (await handled.get())["n"] == n
+    assert made == []
+    delivering.cancel()
+
+
+async def test_closing_lets_go_of_the_sources():
+    mailbox, source = Mailbox(), Source("left")
+    mailbox.add(source)
+    mailbox.close()
+    assert source.wakeup is None
+    assert mailbox.get_nowait() is None
+    assert source.messages == deque(["left"])
+
+
+async def test_a_pump_reads_one_ahead_and_no_more():
+    asked = []
+
+    async def receive():
+        asked.append(len(asked))
+        return {"type": "x", "n": asked[-1]}
+
+    pump = ReceiveTask(receive)
+    mailbox = Mailbox()
+    mailbox.add(pump)
+    for n in range(3):
+        assert (await mailbox.get())["n"] == n
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert asked == [0, 1, 2, 3]
+    await pump.aclose()
+
+
+async def test_what_receive_raises_comes_out_after_what_it_gave():
+    answers = deque([{"type": "x"}])
+
+    async def receive():
+        if answers:
+            return answers.popleft()
+        raise ConnectionError("backend is gone")
+
+    mailbox, pump = Mailbox(), ReceiveTask(receive)
+    mailbox.add(pump)
+    assert await mailbox.get() == {"type": "x"}
+    with pytest.raises(ConnectionError, match="backend is gone"):
+        await mailbox.get()
+    await pump.aclose()
+
+
+async def test_a_pump_ends_when_it_is_closed():
+    pump = ReceiveTask(asyncio.Event().wait)
+    await asyncio.sleep(0)
+    await pump.aclose()
+    assert pump._task.cancelled()
+
+
+async def test_nothing_is_asked_while_a_close_is_sent():
+    asked = []
+    queue = asyncio.Queue()
+
+    async def receive():
+        asked.append("began")
+        try:
+            return await queue.get()
+        finally:
+            asked.append("ended")
+
+    async def send(message):
+        sent.append((message["type"], asked[-1]))
+
+    sent = []
+    mailbox, pump = Mailbox(), ReceiveTask(receive)
+    mailbox.add(pump)
+    await asyncio.sleep(0)
+    paused = close_without_pending_receive(pump, send)
+    await paused({"type": "websocket.send"})
+    await paused({"type": "websocket.close"})
+    assert sent == [("websocket.send", "began"), ("websocket.close", "ended")]
+    queue.put_nowait({"type": "websocket.disconnect"})
+    assert (await mailbox.get())["type"] == "websocket.disconnect"
+    await pump.aclose()
+
+
+async def test_a_message_that_waits_is_not_lost_by_a_pause():
+    async def receive():
+        return {"type": "x"}
+
+    mailbox, pump = Mailbox(), ReceiveTask(receive)
+    mailbox.add(pump)
+    await asyncio.sleep(0)
+    async with pump.paused():
+        pass
+    assert await mailbox.get() == {"type": "x"}
+    await pump.aclose()
+
+
+async def test_the_servers_own_receive_is_read_directly_a_wrapped_one_is_not():
+    source = Source()
+    scope = {"type": "websocket", "extensions": {PUSH_EXTENSION: source}}
+    assert pushing_receive(scope, source.receive) is source
+
+    async def wrapped():
+        return await source.receive()
+
+    assert pushing_receive(scope, wrapped) is None
+    assert pushing_receive({"type": "websocket"}, source.receive) is None
+
+
+def test_a_layer_whose_receive_was_replaced_is_asked():
+    class Overridden(InMemoryChannelLayer):
+        async def receive(self, channel):
+            return await super().receive(channel)
+
+    patched = InMemoryChannelLayer()
+    patched.receive = lambda channel: None
+    assert pushing_engine(InMemoryChannelLayer()) is not None
+    assert pushing_engine(Overridden()) is None
+    assert pushing_engine(patched) is None
+    assert pushing_engine(object()) is None
