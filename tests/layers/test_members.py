@@ -12,7 +12,7 @@ import pytest
 from channels import telemetry
 from channels.layers.base import BaseChannelLayer
 from channels.layers.host import HostChannelLayer
-from channels.layers.host.groups.questions import FEATURE
+from channels.layers.host.broker.questions import FEATURE
 from channels.layers.host.wire import frames as wire
 from channels.layers.members import Answers, GroupChannels, GroupCount
 from channels.layers.redis.engine import redis_engine

@@ -17,12 +17,12 @@ from typing import Any, ClassVar, Final, TypeAlias
 
 from channels.exceptions import ChannelFull, InvalidChannelLayerError
 from channels.layers.base import BaseChannelLayer
+from channels.layers.host.broker.questions import FEATURE
 from channels.layers.host.client.client import BrokerClient
 from channels.layers.host.client.delivery_queue import DeliveryQueue
 from channels.layers.host.client.frame_handler import DeliveryHandler
 from channels.layers.host.client.subscriptions import LocalSubscriptions
 from channels.layers.host.client.unacked import Request
-from channels.layers.host.groups.questions import FEATURE
 from channels.layers.host.sync import HostSyncFace
 from channels.layers.host.wire import frames as wire
 from channels.layers.host.wire.payload import Payloads

@@ -5,28 +5,27 @@ from __future__ import annotations
 import uuid
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from channels.exceptions import MessageTooLarge
+from channels.layers.base import BaseChannelLayer
 from channels.layers.engine import engine_of
 from channels.layers.local.delivery import LocalDelivery
 from channels.layers.local.values import require_message
 from channels.layers.names import is_process_local
-from channels.layers.redis.connect.addresses import Address
 from channels.layers.redis.connect.commands import Policy
+from channels.layers.redis.connect.flush import remove_keys
 from channels.layers.redis.connect.topology import servers_at
-from channels.layers.redis.encryption import Seals
-from channels.layers.redis.hosts.keys import remove_keys
+from channels.layers.redis.hosts.addresses import Address
 from channels.layers.redis.hosts.setting import Hosts
+from channels.layers.redis.interfaces import ConfiguredLayer
 from channels.layers.redis.node import RedisNode
 from channels.layers.redis.queues.work_queues import Acknowledge
 from channels.layers.redis.subscriptions.receiver import NOTHING, log_full_members
 from channels.layers.redis.sync import RedisSyncFace
+from channels.layers.redis.wire.encryption import Seals
 from channels.process.platforms import after_fork_in_child
 from channels.typing import EventSource, Message
-
-if TYPE_CHECKING:
-    from channels.layers.redis.layer import RedisChannelLayer
 
 #: The type of a message for consumers, or a function.
 Notice = str | Callable[[], object] | None
@@ -53,7 +52,7 @@ class RedisEngine:
 
     def __init__(
         self,
-        layer: RedisChannelLayer,
+        layer: ConfiguredLayer,
         receive_function: Callable[..., Any],
         hosts: Hosts,
         policy: Policy,
@@ -88,7 +87,7 @@ class RedisEngine:
             on_full=log_full_members,
             expiry_ends_memberships=False,
         )
-        self.deserialize = layer.deserialize
+        self.deserialize: Callable[[bytes], Message] = layer.deserialize
         self.process = RedisNode(self)
 
     @property
@@ -230,7 +229,7 @@ async def nothing() -> None:
 
 
 #: Returns what works for a layer.
-redis_engine: Callable[[RedisChannelLayer], RedisEngine] = engine_of
+redis_engine: Callable[[BaseChannelLayer], RedisEngine] = engine_of
 
 
 _engines: weakref.WeakSet[RedisEngine] = weakref.WeakSet()

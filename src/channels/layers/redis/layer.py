@@ -13,14 +13,14 @@ from channels.exceptions import InvalidChannelLayerError
 from channels.layers.base import BaseChannelLayer
 from channels.layers.engine import computed, set_engine
 from channels.layers.members import ANSWER_TIMEOUT, GroupChannels, GroupCount
-from channels.layers.redis.connect.addresses import Address, shard_of
 from channels.layers.redis.connect.clients import async_client
 from channels.layers.redis.connect.commands import Policy, Unavailable
-from channels.layers.redis.encryption import OldEnvelopes, Seals
 from channels.layers.redis.engine import RedisEngine, redis_engine
+from channels.layers.redis.hosts.addresses import Address, shard_of
 from channels.layers.redis.hosts.setting import Hosts, decode_hosts
 from channels.layers.redis.queues.work_queues import Acknowledge
 from channels.layers.redis.sync import RedisSyncFace
+from channels.layers.redis.wire.encryption import OldEnvelopes, Seals
 from channels.layers.serializers import registry
 from channels.layers.settings import require_limits, require_numbers
 from channels.typing import EventSource, Message
@@ -48,7 +48,7 @@ class RedisChannelLayer(BaseChannelLayer):
     process that added it lives.
 
     Args:
-        hosts: list of servers, see :mod:`channels.layers.redis.connect.addresses`.
+        hosts: list of servers, see :mod:`channels.layers.redis.hosts.addresses`.
         prefix: begins the names of everything in Redis.
         expiry: seconds an unread message is kept.
         group_expiry: seconds a membership is kept of a channel without a consumer.

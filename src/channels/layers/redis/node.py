@@ -10,24 +10,22 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from channels import telemetry
 from channels.layers.members import Answers, GroupChannels
 from channels.layers.names import is_process_local
 from channels.layers.redis.connect.commands import Commands, backoff
 from channels.layers.redis.connect.errors import RedisUnavailable
-from channels.layers.redis.connect.per_loop import LoopConnections
 from channels.layers.redis.connect.topology import servers_at
 from channels.layers.redis.groups import answers_to, question, take_answer
+from channels.layers.redis.interfaces import NodeSettings
+from channels.layers.redis.per_loop import LoopConnections
 from channels.layers.redis.queues.work_queues import Queues
-from channels.layers.redis.subscriptions.keys import KeySpace, Topic
 from channels.layers.redis.subscriptions.offline_senders import DetachedSenders
 from channels.layers.redis.subscriptions.receiver import Inbox
-from channels.layers.redis.subscriptions.sequencing import Envelope, SequenceNumbers
-
-if TYPE_CHECKING:
-    from channels.layers.redis.engine import RedisEngine
+from channels.layers.redis.wire.keys import KeySpace, Topic
+from channels.layers.redis.wire.sequencing import Envelope, SequenceNumbers
 
 #: Seconds for which a question about numbers, or its answer, is tried while Redis is away.
 SIGNAL_LIFETIME: Final = 30.0
@@ -44,7 +42,7 @@ class RedisNode:
         layer: whose settings and local delivery apply.
     """
 
-    def __init__(self, layer: RedisEngine) -> None:
+    def __init__(self, layer: NodeSettings) -> None:
         self._layer = layer
         self.names = KeySpace(layer.prefix, layer.family)
         self._topic = self.names.topic("process", layer.client_prefix)
@@ -322,7 +320,7 @@ class RedisNode:
             await _until_done(functools.partial(self.commands().mark, topic, numbers))
 
     def loop_ended(self, numbers: SequenceNumbers) -> None:
-        """See :class:`~channels.layers.redis.connect.per_loop.SubscriberListener`."""
+        """See :class:`~channels.layers.redis.per_loop.SubscriberListener`."""
         self.senders.add_ended_loop(numbers)
 
     # Interruptions

@@ -9,24 +9,43 @@ import os
 import threading
 import uuid
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from redis.exceptions import NoScriptError
 
 from channels.layers.members import ANSWER_TIMEOUT, Answers, GroupChannels, GroupCount
 from channels.layers.names import is_process_local
-from channels.layers.redis.connect.addresses import Address, shard_of
 from channels.layers.redis.connect.clients import blocking_client, close_blocking_client
 from channels.layers.redis.connect.errors import ANSWERS, UNREACHABLE, unavailable
 from channels.layers.redis.groups import question, read_answers
+from channels.layers.redis.hosts.addresses import Address, shard_of
+from channels.layers.redis.interfaces import NodeSettings
+from channels.layers.redis.node import RedisNode
 from channels.layers.redis.queues.scripts import SEND
 from channels.layers.redis.queues.work_queues import require_added
-from channels.layers.redis.subscriptions.keys import Topic
-from channels.layers.redis.subscriptions.sequencing import MESSAGE, Envelope, SequenceNumbers
+from channels.layers.redis.wire.keys import Topic
+from channels.layers.redis.wire.sequencing import MESSAGE, Envelope, SequenceNumbers
 from channels.typing import Message
 
-if TYPE_CHECKING:
-    from channels.layers.redis.engine import RedisEngine
+
+class SyncBackend(NodeSettings, Protocol):
+    """What the layer for sync code uses of the engine.
+
+    Attributes:
+        process: what this process listens to and keeps.
+    """
+
+    process: RedisNode
+
+    def checked(self, message: Message) -> bytes:
+        """Return ``message`` as bytes that may be sent."""
+        ...
+
+    def require_valid_channel_name(self, channel: str) -> None:
+        """Raise TypeError unless ``channel`` follows the grammar."""
+
+    def require_valid_group_name(self, group: str) -> None:
+        """Raise TypeError unless ``group`` follows the grammar."""
 
 
 class _Client:
@@ -53,7 +72,7 @@ class RedisSyncFace:
         layer: whose settings and names apply.
     """
 
-    def __init__(self, layer: RedisEngine) -> None:
+    def __init__(self, layer: SyncBackend) -> None:
         self._layer = layer
         self._clients: dict[int, _Client] = {}
         self._pid = os.getpid()

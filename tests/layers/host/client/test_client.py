@@ -14,9 +14,9 @@ from types import SimpleNamespace
 import pytest
 
 from channels.exceptions import ChannelLayerUnavailable, InvalidChannelLayerError
+from channels.layers.host.broker.questions import FEATURE
 from channels.layers.host.client import client as module
 from channels.layers.host.client.client import BrokerClient
-from channels.layers.host.groups.questions import FEATURE
 from channels.layers.host.wire import frames as wire
 from channels.layers.host.wire.runtime_dir import RuntimeDirectory
 from tests.layers.host.processes import in_forked_child

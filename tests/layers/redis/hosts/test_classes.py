@@ -9,8 +9,8 @@ import redis.connection
 from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection
 
 from channels.exceptions import InvalidChannelLayerError
-from channels.layers.redis.connect.addresses import connection_to, parse_entry
 from channels.layers.redis.connect.clients import async_client, blocking_client
+from channels.layers.redis.hosts.addresses import connection_to, parse_entry
 from channels.layers.redis.layer import RedisChannelLayer
 from channels.layers.redis.pubsub import RedisPubSubChannelLayer
 from tests.layers.redis.tools import closing, receive

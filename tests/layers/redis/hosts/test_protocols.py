@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from channels.layers.redis.connect.addresses import parse_entry
 from channels.layers.redis.connect.errors import RedisUnavailable
+from channels.layers.redis.hosts.addresses import parse_entry
 from channels.layers.redis.layer import RedisChannelLayer
 from channels.layers.redis.pubsub import RedisPubSubChannelLayer
 from tests.layers.redis.hosts.test_classes import round_trip

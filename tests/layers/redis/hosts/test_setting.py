@@ -7,7 +7,7 @@ import traceback
 
 import pytest
 
-from channels.layers.redis.connect.addresses import parse_entry
+from channels.layers.redis.hosts.addresses import parse_entry
 from channels.layers.redis.hosts.setting import Hosts, decode_hosts, mistakes_in
 from channels.layers.redis.layer import RedisChannelLayer
 from channels.layers.redis.pubsub import RedisPubSubChannelLayer

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 from channels.layers.redis.subscriptions import offline_senders as senders_module
-from channels.layers.redis.subscriptions.keys import KeySpace
 from channels.layers.redis.subscriptions.offline_senders import DetachedSenders
-from channels.layers.redis.subscriptions.sequencing import SequenceNumbers
+from channels.layers.redis.wire.keys import KeySpace
+from channels.layers.redis.wire.sequencing import SequenceNumbers
 
 NAMES = KeySpace("asgi")
 A, B = (NAMES.topic("group", name) for name in "ab")

@@ -27,8 +27,8 @@ from channels.layers.host.broker.group_table import SubscriptionTable
 from channels.layers.host.broker.journal import Enqueued, Journal
 from channels.layers.host.broker.listener import Listener
 from channels.layers.host.broker.peer import Peer
+from channels.layers.host.broker.questions import FEATURE, Questions
 from channels.layers.host.broker.work_queues import WorkQueues
-from channels.layers.host.groups.questions import FEATURE, Questions
 from channels.layers.host.wire import frames as wire
 from channels.layers.host.wire.poll_loop import PollLoop
 from channels.layers.host.wire.runtime_dir import RuntimeDirectory

@@ -16,9 +16,9 @@ from typing import Any, Final, Protocol, TypeAlias
 
 from channels.exceptions import ChannelLayerUnavailable
 from channels.layers.host.broker.broker import Broker
+from channels.layers.host.broker.questions import FEATURE
 from channels.layers.host.client.sender import Make, Sender
 from channels.layers.host.client.unacked import Request
-from channels.layers.host.groups.questions import FEATURE
 from channels.layers.host.wire import frames as wire
 from channels.layers.host.wire.poll_loop import PollLoop
 from channels.layers.host.wire.runtime_dir import RuntimeDirectory, require_same_user

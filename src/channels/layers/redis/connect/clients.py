@@ -11,7 +11,7 @@ import redis.asyncio
 from redis.backoff import NoBackoff
 
 from channels.exceptions import InvalidChannelLayerError
-from channels.layers.redis.connect.addresses import Address, Place
+from channels.layers.redis.hosts.addresses import Address, Place
 
 
 @asynccontextmanager

@@ -19,13 +19,13 @@ from redis.exceptions import (
 
 from channels import telemetry
 from channels.exceptions import InvalidChannelLayerError
-from channels.layers.redis.connect.addresses import Place, shard_of
 from channels.layers.redis.connect.errors import UNREACHABLE, RedisUnavailable, refused, unavailable
 from channels.layers.redis.connect.pipeline import PipelinedConnection
 from channels.layers.redis.connect.topology import Topology
-from channels.layers.redis.encryption import Seals
-from channels.layers.redis.subscriptions.keys import Topic
-from channels.layers.redis.subscriptions.sequencing import MESSAGE, Envelope, SequenceNumbers
+from channels.layers.redis.hosts.addresses import Place, shard_of
+from channels.layers.redis.wire.encryption import Seals
+from channels.layers.redis.wire.keys import Topic
+from channels.layers.redis.wire.sequencing import MESSAGE, Envelope, SequenceNumbers
 
 #: Redirections of one command before the cluster counts as broken.
 MAX_REDIRECTIONS: Final = 8

@@ -10,7 +10,6 @@ from redis.asyncio.sentinel import MasterNotFoundError
 from redis.crc import key_slot
 from redis.exceptions import ConnectionError, MovedError
 
-from channels.layers.redis.connect.addresses import Address, Place, connection_to
 from channels.layers.redis.connect.errors import (
     ANSWERS,
     UNREACHABLE,
@@ -18,6 +17,7 @@ from channels.layers.redis.connect.errors import (
     unavailable,
     unavailable_sentinels,
 )
+from channels.layers.redis.hosts.addresses import Address, Place, connection_to
 
 #: The place of a server that needs no choosing.
 HERE: Final[Place] = ("", 0)

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from channels.layers.redis.connect.addresses import DEFAULT_HOSTS, Address, parse_entry, require_one_cluster
+from channels.layers.redis.hosts.addresses import DEFAULT_HOSTS, Address, parse_entry, require_one_cluster
 
 logger = logging.getLogger("channels.layers.redis")
 

@@ -22,7 +22,6 @@ from channels.exceptions import ChannelFull
 from channels.layers.local.drops import DropCounter
 from channels.layers.redis.connect.commands import Commands, backoff
 from channels.layers.redis.connect.errors import RedisUnavailable
-from channels.layers.redis.encryption import NotAuthentic, Seals
 from channels.layers.redis.queues.expiry import ExpiryTimer
 from channels.layers.redis.queues.scripts import (
     ACKNOWLEDGE,
@@ -34,8 +33,9 @@ from channels.layers.redis.queues.scripts import (
     TAKE,
     Script,
 )
-from channels.layers.redis.subscriptions.keys import KeySpace, Topic
-from channels.layers.redis.subscriptions.sequencing import Envelope
+from channels.layers.redis.wire.encryption import NotAuthentic, Seals
+from channels.layers.redis.wire.keys import KeySpace, Topic
+from channels.layers.redis.wire.sequencing import Envelope
 
 Acknowledge = Callable[[], Awaitable[None]]
 

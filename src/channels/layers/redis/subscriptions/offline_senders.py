@@ -10,8 +10,8 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Final
 
-from channels.layers.redis.subscriptions.keys import Topic
-from channels.layers.redis.subscriptions.sequencing import SequenceNumbers
+from channels.layers.redis.wire.keys import Topic
+from channels.layers.redis.wire.sequencing import SequenceNumbers
 
 #: Threads, and ended loops, of a process that are answered for; of more the first are forgotten.
 MAX_SENDERS: Final = 256

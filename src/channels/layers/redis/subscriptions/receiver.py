@@ -12,9 +12,9 @@ from typing import Any, Final, Protocol
 from channels import telemetry
 from channels.exceptions import ChannelFull
 from channels.layers.local.delivery import LocalDelivery
-from channels.layers.redis.encryption import NotAuthentic
-from channels.layers.redis.subscriptions.keys import Topic
-from channels.layers.redis.subscriptions.sequencing import MESSAGE, Envelope
+from channels.layers.redis.wire.encryption import NotAuthentic
+from channels.layers.redis.wire.keys import Topic
+from channels.layers.redis.wire.sequencing import MESSAGE, Envelope
 from channels.typing import Message
 
 #: The name under which channels_redis 4.3 logs members that were full.

@@ -15,15 +15,15 @@ from typing import Protocol
 
 from redis.exceptions import MovedError, ResponseError
 
-from channels.layers.redis.connect.addresses import Place, shard_of
 from channels.layers.redis.connect.commands import Policy, backoff
 from channels.layers.redis.connect.errors import UNREACHABLE, RedisUnavailable, refused, unavailable
 from channels.layers.redis.connect.pipeline import SubscriptionLink
 from channels.layers.redis.connect.topology import Topology
-from channels.layers.redis.encryption import NotAuthentic, Seals
-from channels.layers.redis.subscriptions.keys import Topic
+from channels.layers.redis.hosts.addresses import Place, shard_of
 from channels.layers.redis.subscriptions.receiver import Inbox
-from channels.layers.redis.subscriptions.sequencing import CONTROL, GapDetector
+from channels.layers.redis.wire.encryption import NotAuthentic, Seals
+from channels.layers.redis.wire.keys import Topic
+from channels.layers.redis.wire.sequencing import CONTROL, GapDetector
 
 
 class State(enum.Enum):

@@ -10,7 +10,7 @@ from redis.asyncio.connection import Connection
 
 from channels.layers.redis.connect.errors import ANSWERS, UNREACHABLE, unavailable
 from channels.layers.redis.connect.topology import Topology
-from channels.layers.redis.subscriptions.keys import KeySpace
+from channels.layers.redis.wire.keys import KeySpace
 
 
 async def remove_keys(servers: Topology, names: KeySpace) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from channels.layers.redis.layer import RedisChannelLayer
 from channels.layers.redis.pubsub import RedisPubSubChannelLayer
-from channels.layers.redis.subscriptions.keys import KeySpace
+from channels.layers.redis.wire.keys import KeySpace
 from tests.layers.redis.tools import closing, receive
 
 

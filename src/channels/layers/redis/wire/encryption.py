@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from typing import Final, Literal, TypeAlias
 
 from channels.exceptions import InvalidChannelLayerError
-from channels.layers.redis.subscriptions.sequencing import (
+from channels.layers.redis.wire.sequencing import (
     CONTROL,
     MARK,
     MESSAGE,

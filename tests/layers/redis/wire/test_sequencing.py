@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from channels.layers.redis.subscriptions import sequencing as envelope
-from channels.layers.redis.subscriptions.sequencing import (
+from channels.layers.redis.wire import sequencing as envelope
+from channels.layers.redis.wire.sequencing import (
     MARK,
     MESSAGE,
     Envelope,

@@ -9,11 +9,11 @@ import json
 import pytest
 
 from channels.exceptions import InvalidChannelLayerError
-from channels.layers.redis.encryption import NotAuthentic, Seals
 from channels.layers.redis.engine import redis_engine
 from channels.layers.redis.layer import RedisChannelLayer
 from channels.layers.redis.pubsub import RedisPubSubChannelLayer
-from channels.layers.redis.subscriptions.sequencing import (
+from channels.layers.redis.wire.encryption import NotAuthentic, Seals
+from channels.layers.redis.wire.sequencing import (
     CONTROL,
     MARK,
     MESSAGE,

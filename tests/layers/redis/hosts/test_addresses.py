@@ -5,8 +5,8 @@ import warnings
 import pytest
 from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection
 
-from channels.layers.redis.connect.addresses import connection_to, parse_entry, shard_of
 from channels.layers.redis.connect.clients import blocking_client, close_blocking_client
+from channels.layers.redis.hosts.addresses import connection_to, parse_entry, shard_of
 from channels.layers.redis.hosts.setting import Hosts
 
 

@@ -20,11 +20,11 @@ from channels import telemetry
 from channels.layers.loops import call_before_close
 from channels.layers.redis.connect.commands import Commands, Policy
 from channels.layers.redis.connect.topology import Topology
-from channels.layers.redis.encryption import Seals
-from channels.layers.redis.subscriptions.keys import Topic
 from channels.layers.redis.subscriptions.receiver import Inbox
-from channels.layers.redis.subscriptions.sequencing import SequenceNumbers
 from channels.layers.redis.subscriptions.subscriber import Subscriber
+from channels.layers.redis.wire.encryption import Seals
+from channels.layers.redis.wire.keys import Topic
+from channels.layers.redis.wire.sequencing import SequenceNumbers
 
 logger = logging.getLogger("channels.layers.redis")
 
