@@ -2,8 +2,11 @@
 
 import pytest
 
+from channels.protocols.events import BodyEnded, BodyReceived
 from channels.protocols.http.malformed import MalformedMessage
 from channels.protocols.http1.chunked import ChunkReader
+from channels.protocols.http1.connection import HTTP1Connection
+from channels.protocols.http1.engines import HTTP1_ENGINES
 
 BODY = b"3\r\nabc\r\n00d;a=b\r\n\r\n\r\n0123456\r\n\r\n0;x\r\nA: b \r\nc:\r\nD:\t\xe4 f\t\r\n\r\n"
 
@@ -63,3 +66,21 @@ def test_what_came_before_is_kept():
     with pytest.raises(MalformedMessage) as caught:
         ChunkReader()(b"3\r\nabc\r\nx\r\n")
     assert caught.value.data == b"abc"
+
+
+@pytest.mark.parametrize("engine", list(HTTP1_ENGINES))
+@pytest.mark.parametrize("size", [1, 60, 100, 200, 600, 1024])
+def test_one_call_reads_little_more_chunks_than_it_may(engine, size):
+    connection = HTTP1Connection(engine=engine)
+    chunk = b"%x\r\n%b\r\n" % (size, b"x" * size)
+    amount = 300_000 // len(chunk)
+    connection.receive_data(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+    connection.receive_data(chunk * amount + b"0\r\n\r\n")
+    connection.next_event()
+    connection.frames_left, received = 1, b""
+    while isinstance(event := connection.next_event(), BodyReceived):
+        assert len(event.data) // size <= 200
+        received += event.data
+        connection.frames_left = 1
+    assert received == b"x" * size * amount
+    assert isinstance(event, BodyEnded)
