@@ -315,7 +315,7 @@ def _is_broken(connection: Any) -> bool:
 
 
 def _close_what_this_thread_opened() -> None:
-    if threading.current_thread() in _opened:
+    if _opened and threading.current_thread() in _opened:
         close_old_connections()
 
 
@@ -328,8 +328,7 @@ def _close_what_is_broken() -> None:
 
 def _close_stale_connections() -> float | None:
     """Close what is due in this thread of the pool; returns in how many seconds something else is."""
-    thread = threading.current_thread()
-    if thread not in _opened:
+    if not _opened or (thread := threading.current_thread()) not in _opened:
         return None
     close_old_connections()
     times = [

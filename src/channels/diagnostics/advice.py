@@ -84,6 +84,12 @@ def tell_unanswered(consumer: Any) -> None:
 def call_plain(consumer: Any, method: Callable[..., object], /, *args: Any, **kwargs: Any) -> None:
     """Call a method of a sync consumer; log it if the method is ``async``, because then it does not run."""
     returned = method(*args, **kwargs)
+    if returned is not None:
+        tell_coroutine(consumer, method, returned)
+
+
+def tell_coroutine(consumer: Any, method: Callable[..., object], returned: object) -> None:
+    """Log it if what a method of a sync consumer has returned is a coroutine; it does not run."""
     if inspect.iscoroutine(returned):
         returned.close()
         name = getattr(method, "__name__", "A method")

@@ -181,7 +181,9 @@ class Pool:
 
     def _add_free_worker(self) -> bool:
         """Wake an idle worker, preferably one that serves no handler, or start one."""
-        worker = next((one for one in reversed(self._idle) if not one.pins), None)
+        worker = self._idle[-1] if self._idle else None  # most times that is the one
+        if worker is not None and worker.pins:
+            worker = next((one for one in reversed(self._idle) if not one.pins), None)
         if worker is None and len(self.workers) >= CORE:
             worker = next((one for one in reversed(self._idle) if one.tenant is None), None)
         if worker is None:
@@ -231,7 +233,8 @@ class Pool:
     def _pin(self, strand: Strand, worker: Worker) -> None:
         """Make ``worker`` the home of ``strand``, and nobody else's if it is exclusive."""
         if strand.worker is not worker:
-            self._unpin(strand, leaving=strand.leaving)
+            if strand.worker is not None:
+                self._unpin(strand, leaving=strand.leaving)
             strand.worker = worker
             worker.pins += 1
             self.pinned += 1

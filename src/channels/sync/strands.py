@@ -133,17 +133,20 @@ class Worker:
 
     def _rest(self) -> None:
         """Wait for work; meanwhile look after what this thread keeps open, and end after a while."""
-        end = time.monotonic() + self._pool.keep
+        left = self._pool.keep
+        end = time.monotonic() + left
         while True:
             due = None if self.pins else self._pool.tidy()
-            left = end - time.monotonic()
-            tapped = self._signal.acquire(timeout=max(0.0, left if due is None else min(due, left)))
+            tapped = self._signal.acquire(timeout=left if due is None else min(due, left))
             if not self._pool.is_resting(self, tapped):
                 return
-            if not tapped and time.monotonic() >= end:
+            left = end - time.monotonic()
+            if left <= 0 and not tapped:
                 if self._pool.retire(self):
                     return
-                end = time.monotonic() + self._pool.keep
+                left = self._pool.keep
+                end = time.monotonic() + left
+            left = max(0.0, left)
 
 
 class Strand(Executor):
