@@ -25,7 +25,7 @@ def test_it_is_full_by_count_or_by_size() -> None:
     assert inbox.roomy
     for _ in range(3):
         assert not inbox.full
-        inbox.put("x")
+        assert inbox.put("x") is inbox.full
     assert inbox.full
     assert not inbox.roomy
     inbox.clear()

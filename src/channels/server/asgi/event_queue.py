@@ -45,16 +45,18 @@ class EventQueue:
         """Whether it is worth reading again after it was full."""
         return len(self) * 2 <= self._max_messages and self._size * 2 <= self._max_bytes
 
-    def put(self, data: str | bytes) -> None:
-        """Add a message of the peer."""
+    def put(self, data: str | bytes) -> bool:
+        """Add a message of the peer; returns whether it is full now, which saves a call for each message."""
         self._size += len(data)
-        message: Message = {"type": "websocket.receive", "text" if isinstance(data, str) else "bytes": data}
+        message: Message = {"type": "websocket.receive", "text" if type(data) is str else "bytes": data}
         if self.next is None:
             self.next = message
-        elif self._rest is None:
+            return self._size >= self._max_bytes or self._max_messages <= 1
+        if self._rest is None:
             self._rest = deque((message,))
         else:
             self._rest.append(message)
+        return self.full
 
     def finish(self, code: int, reason: str) -> None:
         """Add the disconnect, behind all messages."""

@@ -226,8 +226,7 @@ class WebSocketStream(Stream):
             if self._pace is not None and not self._pace.allows(self.runtime.timers.now):
                 self._too_fast()
                 return
-            self._inbox.put(data)
-            if self._inbox.full:
+            if self._inbox.put(data):
                 self._hold()
             self.runtime.rounds.announce(self)
 
