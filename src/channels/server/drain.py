@@ -12,15 +12,12 @@ import contextlib
 import logging
 import weakref
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import Any, TypeGuard
 
 from channels import telemetry
 from channels.server.asgi.websocket import WebSocketStream
 from channels.server.connection.http2 import HTTP2Handler
-from channels.server.runtime import Runtime
-
-if TYPE_CHECKING:
-    from channels.server.connection.connection import Connection
+from channels.server.runtime import OpenConnection, Runtime
 
 logger = logging.getLogger("channels.server")
 
@@ -99,7 +96,7 @@ class Drain:
             if isinstance(connection.handler, HTTP2Handler):
                 connection.stop()
         await asyncio.sleep(self._idle_limit)
-        told: weakref.WeakSet[Connection] = weakref.WeakSet()
+        told: weakref.WeakSet[OpenConnection] = weakref.WeakSet()
         while True:
             for connection in set(self._runtime.connections).difference(told):
                 if not isinstance(connection.handler, WebSocketStream):

@@ -1,15 +1,54 @@
-"""What a stream needs from the protocol that carries it, whichever that is."""
+"""The Protocols that the server's folders meet through.
+
+A stream of the application (``asgi``) knows what carries it as an :class:`Exchange` or a :class:`Link`, and a
+connection (``connection``) knows what understands its bytes as a :class:`Handler`.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from channels.protocols.http1.header_lines import PlainFields
-from channels.server.io.sendfile import FilePart
+from channels.server.io.sendfile import BodySink, FilePart
 from channels.typing import Headers
 
-if TYPE_CHECKING:
-    from channels.server.asgi.websocket import WebSocketStream
+
+class Handler(Protocol):
+    """The protocol that a connection speaks at present."""
+
+    def data_received(self, data: bytes) -> None:
+        """The peer sent ``data``."""
+        ...
+
+    def read_on(self) -> None:
+        """A turn of the loop is over: parse what was left by ``read_later``; harmless if nothing was."""
+        ...
+
+    def eof_received(self) -> bool:
+        """The peer will send nothing more. Returns True to keep the way to it open."""
+        ...
+
+    def peer_closed(self) -> None:
+        """The peer has closed behind data that nobody has taken yet; told again while it is so."""
+        ...
+
+    def connection_lost(self) -> None:
+        """The connection is gone, both ways."""
+        ...
+
+    def stop(self) -> None:
+        """The server stops: finish what runs, take nothing new."""
+        ...
+
+
+class UpgradedHandler(Handler, Protocol):
+    """A WebSocket, which handles a connection's bytes once its handshake was accepted.
+
+    Attributes:
+        held: the connection is not to be read, because the application is behind.
+    """
+
+    held: bool
 
 
 class Carrier(Protocol):
@@ -20,7 +59,7 @@ class Carrier(Protocol):
         ...
 
 
-class Exchange(Carrier, Protocol):
+class Exchange(Carrier, BodySink, Protocol):
     """One request and its response.
 
     Attributes:
@@ -32,20 +71,6 @@ class Exchange(Carrier, Protocol):
     client: list[Any] | None
     server: list[Any] | None
     tls: dict[str, Any] | None
-
-    @property
-    def congested(self) -> bool:
-        """Whether senders should wait: the peer does not read fast enough."""
-        ...
-
-    @property
-    def gone(self) -> bool:
-        """Whether nothing that is sent reaches anybody any more."""
-        ...
-
-    async def wait_writable(self) -> None:
-        """Wait until it is not congested any more, or the peer is gone."""
-        ...
 
     def hold_body(self) -> None:
         """Read no more of the request's body for now."""
@@ -71,10 +96,6 @@ class Exchange(Carrier, Protocol):
         """
         ...
 
-    def send_body(self, data: bytes) -> None:
-        """Send a part of the body that is not the last."""
-        ...
-
     async def send_file(self, part: FilePart) -> None:
         """Send a part of a file as a part of the body; waits while the peer does not read.
 
@@ -92,8 +113,14 @@ class Exchange(Carrier, Protocol):
         """Break the response off, so that the peer can see that it is not complete."""
         ...
 
-    def upgrade(self, stream: WebSocketStream, headers: Headers, own: PlainFields) -> None:
-        """Say yes to a WebSocket; from now on its bytes go to ``stream``. ``own`` is what the server adds."""
+    def upgrade(self, stream: UpgradedHandler, headers: Headers, own: PlainFields) -> None:
+        """Accept a WebSocket's handshake; from now on its bytes go to ``stream``.
+
+        Args:
+            stream: handles the bytes of the WebSocket.
+            headers: of the answer, as the application gave them.
+            own: the headers that the server adds.
+        """
         ...
 
 

@@ -8,7 +8,7 @@ import math
 import time
 from collections.abc import Callable
 from email.utils import formatdate
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from channels import telemetry
 from channels.protocols.http1.connection import HTTP1Connection, HTTP1Limits
@@ -31,10 +31,6 @@ from channels.server.proxies.forwarded import ForwardedGuard
 from channels.server.proxies.trusted_proxies import FORWARDED, Address, TrustedProxies
 from channels.server.reports.health import Health
 from channels.typing import ASGIApp, Headers
-
-if TYPE_CHECKING:
-    from channels.server.asgi.stream import Stream
-    from channels.server.connection.connection import Connection
 
 logger = logging.getLogger("channels.server")
 
@@ -66,6 +62,44 @@ class Flushable(Protocol):
 
     def flush(self) -> None:
         """Hand over what was collected."""
+        ...
+
+
+class OpenConnection(Protocol):
+    """A connection, as far as all of them are counted and stopped."""
+
+    @property
+    def client(self) -> list[Any] | None:
+        """The peer as [host, port]; None on a Unix socket."""
+        ...
+
+    @property
+    def handler(self) -> object:
+        """The protocol that it speaks at present."""
+        ...
+
+    def stop(self) -> None:
+        """Finish what runs, and take nothing new."""
+        ...
+
+    def abort(self) -> None:
+        """Close at once; what waits to be written is lost."""
+        ...
+
+
+class ApplicationRun(Protocol):
+    """A run of the application, as far as all of them are counted and ended.
+
+    Attributes:
+        label: what the log calls it, such as ``GET /path``.
+        task: in which it runs; None once it has ended.
+    """
+
+    label: str
+    task: asyncio.Task[None] | None
+
+    def kill(self, when: str) -> None:
+        """Cancel the run and log it; ``when`` says until when it should have ended."""
         ...
 
 
@@ -151,9 +185,9 @@ class Runtime:
         self.timers.at_tick.append(self.closed_peers.on_tick)
         self.bodies = HeldBodies(config, self.proxies)
         self.state: dict[str, Any] | None = None
-        self.connections: set[Connection] = set()
-        self.streams: set[Stream] = set()
-        self.arriving: set[Connection] = set()
+        self.connections: set[OpenConnection] = set()
+        self.streams: set[ApplicationRun] = set()
+        self.arriving: set[OpenConnection] = set()
         self.stopping = False
         self.time_limits = {name: _seconds(getattr(config, name)) for name in _TIME_LIMITS} | {"": NEVER}
 
@@ -185,7 +219,7 @@ class Runtime:
             app = ClientLimitMiddleware(app, self.admission.most_per_address, self.proxies, header)
         if self.proxies is not None and header is not None and header.lower() == FORWARDED:
             app = ForwardedGuard(app, self.proxies.misreads)
-        return Health(app, config.health_path, self) if config.health_path else app
+        return Health(app, config.health_path, lambda: self.stopping) if config.health_path else app
 
     def believes_root_path(self, peer: Address | None) -> bool:
         """Whether a peer may say under which path it serves the application."""

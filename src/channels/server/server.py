@@ -17,7 +17,6 @@ from channels.process import readiness
 from channels.process.platforms import forget_signal, is_unix, on_signal
 from channels.server.accept.acceptor import Acceptor
 from channels.server.accept.extra_acceptors import ExtraAcceptors
-from channels.server.asgi.stream import Stream
 from channels.server.config import Config
 from channels.server.connection.connection import Connection
 from channels.server.control_channel import SupervisorLink
@@ -37,7 +36,7 @@ from channels.server.processes.deadline import StopDeadline, stop_limit
 from channels.server.reports.exposure import dangers, open_to_everybody
 from channels.server.reports.health import DRAINING, STARTING, probe_config
 from channels.server.reports.loop_watchdog import LoopWatchdog
-from channels.server.runtime import Runtime
+from channels.server.runtime import ApplicationRun, Runtime
 
 logger = logging.getLogger("channels.server")
 
@@ -279,7 +278,7 @@ class Server:
         self._own_files.clear()
 
     @property
-    def streams(self) -> list[Stream]:
+    def streams(self) -> list[ApplicationRun]:
         """Every request and WebSocket whose application runs."""
         return [] if self._runtime is None else list(self._runtime.streams)
 

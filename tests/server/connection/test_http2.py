@@ -263,10 +263,16 @@ async def test_what_applications_do_wrong() -> None:
         assert (await client.event(RESET, stream)).error_code == 2
         stream = await client.request()
         run = await app.next()
-        await run.send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1")]})
+        await run.send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"9")]})
         with pytest.raises(ValueError, match="Content-Length"):
-            await run.send({"type": "http.response.body", "body": b"more"})
+            await run.send({"type": "http.response.body", "body": b"less"})
         await client.event(RESET, stream)
+        run.end()
+        stream = await client.request()
+        run = await app.next()
+        await run.send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1")]})
+        await run.send({"type": "http.response.body", "body": b"more"})  # what is too much is left out
+        assert (await client.response(stream))[2] == b"m"
         run.end()
 
 

@@ -149,8 +149,9 @@ class Acceptor:
             OSError: it has gone, it is none, or there are too many connections.
         """
         peer = address_pair(sock.getpeername())
-        connection.named = await read_proxy_header(self._runtime, sock, peer)
-        client = peer if connection.named is None else connection.named[0]
+        addresses = await read_proxy_header(self._runtime, sock, peer)
+        connection.set_proxied(addresses)
+        client = peer if addresses is None else addresses[0]
         host = None if client is None else client[0]
         if self._runtime.refusal_of(host, sock.fileno()) is not None:
             raise ConnectionRefusedError

@@ -12,13 +12,14 @@ import os
 from typing import Any
 
 from channels import telemetry
-from channels.server.connection.handler import Handler
 from channels.server.connection.http1 import HTTP1Handler
 from channels.server.connection.http2 import HTTP2Handler, ProtocolSniffer
-from channels.server.connection.proxy_protocol import Pair, ProxyHeaderHandler
+from channels.server.connection.interfaces import AddressPair
+from channels.server.connection.proxy_protocol import ProxyHeaderHandler
 from channels.server.connection.reading import ReadingHalf
 from channels.server.endpoints.endpoints import Address, address_pair, known
 from channels.server.endpoints.tls import Credentials
+from channels.server.interfaces import Handler
 from channels.server.io.send_progress import SendProgress
 from channels.server.io.sendfile import FilePart
 from channels.server.io.timer_wheel import NEVER, Slot
@@ -52,7 +53,6 @@ class Connection(ReadingHalf, asyncio.Protocol):
         client: the peer as [host, port]; None on a Unix socket.
         server: where the peer connected to.
         tls: ASGI's ``tls`` extension; None on a connection in clear text.
-        named: client and server, if a proxy has named them in front of TLS.
         congested: more waits to be written than the write buffer's size.
     """
 
@@ -66,11 +66,11 @@ class Connection(ReadingHalf, asyncio.Protocol):
         "_out",
         "_out_size",
         "_progress",
+        "_proxied",
         "_stalled_at",
         "_waiters",
         "client",
         "congested",
-        "named",
         "server",
         "slot",
         "tls",
@@ -80,7 +80,7 @@ class Connection(ReadingHalf, asyncio.Protocol):
         self.runtime = runtime
         self.tls: dict[str, Any] | None = None
         self._credentials = credentials
-        self.named: Pair | None = None
+        self._proxied: AddressPair | None = None
         self._admitted = credentials is not None  # with TLS, whoever accepted it has judged it
         self.client: Address | None = None
         self.server: Address | None = None
@@ -97,6 +97,10 @@ class Connection(ReadingHalf, asyncio.Protocol):
         self._progress: SendProgress
         self._waiters: list[asyncio.Future[None]] | None = None
 
+    def set_proxied(self, addresses: AddressPair | None) -> None:
+        """Speak for the client and the server that a proxy has named in front of TLS; before it is made."""
+        self._proxied = addresses
+
     # What asyncio tells us
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -110,20 +114,18 @@ class Connection(ReadingHalf, asyncio.Protocol):
         runtime.accepted += 1
         if self._credentials is not None:
             self.tls = self._credentials.extension(transport.get_extra_info("ssl_object"))
-        if self.named is not None:
-            self.client, self.server = self.named
+        if self._proxied is not None:
+            self.client, self.server = self._proxied
         if runtime.config.proxy_protocol and self._credentials is None:
             self.handler = ProxyHeaderHandler(self)
         else:
             self._begin()
 
     def _begin(self) -> None:
-        """Who is connected is known: let it in, or not."""
+        """Choose the protocol now that the client is known, and refuse a connection too many."""
         self.handler = self._first_handler()
-        if not self._admitted:
-            self._ask_for_admission()
-
-    def _ask_for_admission(self) -> None:
+        if self._admitted:
+            return
         host = None if self.client is None else self.client[0]
         sock = self._transport.get_extra_info("socket")  # None if it has closed already
         refusal = self.runtime.refusal_of(host, -1 if sock is None else sock.fileno())
@@ -134,7 +136,7 @@ class Connection(ReadingHalf, asyncio.Protocol):
             self.write_now(_TOO_MANY)
             self.close(linger=True)
 
-    def speak_for(self, addresses: tuple[Address, Address] | None, ahead: bytes) -> None:
+    def speak_for(self, addresses: AddressPair | None, ahead: bytes) -> None:
         """Begin for the client that a proxy has named.
 
         Args:
@@ -146,6 +148,17 @@ class Connection(ReadingHalf, asyncio.Protocol):
         self._begin()
         if ahead:
             self.data_received(ahead)
+
+    def switch_handler(self, handler: Handler, ahead: bytes) -> None:
+        """Let another handler understand the bytes from now on.
+
+        Args:
+            handler: the protocol that both sides have agreed on.
+            ahead: what the peer has sent of it already; b"" for nothing.
+        """
+        self.handler = handler
+        if ahead:
+            handler.data_received(ahead)
 
     def _first_handler(self) -> Handler:
         """TLS has agreed on a protocol (ALPN); in clear text the first bytes tell."""

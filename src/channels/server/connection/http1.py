@@ -7,7 +7,7 @@ files: what stops and resumes the reading of a body has to be seen beside what e
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from channels import telemetry
 from channels.process.platforms import HAS_SENDFILE
@@ -28,15 +28,14 @@ from channels.server.asgi.http import HTTPStream
 from channels.server.asgi.response import Response
 from channels.server.asgi.websocket import WebSocketStream
 from channels.server.connection.http2 import HTTP2Handler
+from channels.server.connection.interfaces import HandledConnection
+from channels.server.interfaces import UpgradedHandler
 from channels.server.io.sendfile import PIECE, FilePart, pump
 from channels.server.io.timer_wheel import NEVER, Slot
 from channels.server.limits.rate_limit import MinRateDeadline, TokenBucket
 from channels.server.limits.turns import QUANTUM
 from channels.server.reports.targets import path_of
 from channels.typing import Headers
-
-if TYPE_CHECKING:
-    from channels.server.connection.connection import Connection
 
 logger = logging.getLogger("channels.server")
 
@@ -84,7 +83,7 @@ class HTTP1Handler:
         "tls",
     )
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: HandledConnection) -> None:
         self._connection = connection
         self._runtime = connection.runtime
         self._limits = self._runtime.time_limits
@@ -218,9 +217,8 @@ class HTTP1Handler:
         self._write()
         self._runtime.timers.cancel(self)
         self._held = True  # nothing more is HTTP/1.1
-        self._connection.handler = handler = HTTP2Handler(self._connection, engine)
-        if ahead := self._engine.trailing_data():
-            handler.data_received(ahead)
+        http2 = HTTP2Handler(self._connection, engine)
+        self._connection.switch_handler(http2, self._engine.trailing_data())
         self._connection.resume_reading()
         return True
 
@@ -392,15 +390,13 @@ class HTTP1Handler:
         self._write()
         self._connection.close(linger=not self._request_ended)
 
-    def upgrade(self, stream: WebSocketStream, headers: Headers, own: PlainFields) -> None:
+    def upgrade(self, stream: UpgradedHandler, headers: Headers, own: PlainFields) -> None:
         """Answer 101 and hand the connection over."""
         self._engine.switch_protocols(headers, own)
-        self._write()
+        self._connection.write(self._engine.data_to_send())
         self._runtime.timers.cancel(self)
         self._stream = None
-        self._connection.handler = stream
-        if ahead := self._engine.trailing_data():
-            stream.data_received(ahead)
+        self._connection.switch_handler(stream, self._engine.trailing_data())
         if not stream.held:
             self._connection.resume_reading()
 

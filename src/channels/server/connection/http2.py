@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from channels import telemetry
 from channels.protocols.events import (
@@ -29,13 +29,11 @@ from channels.server.asgi.http import HTTPStream
 from channels.server.asgi.response import Response
 from channels.server.asgi.websocket import WebSocketStream
 from channels.server.connection.http2_exchange import CANCEL, HTTP2Exchange
+from channels.server.connection.interfaces import HandledConnection
+from channels.server.interfaces import Handler
 from channels.server.io.timer_wheel import NEVER, Slot
 from channels.server.limits.turns import QUANTUM
 from channels.server.reports.targets import path_of
-
-if TYPE_CHECKING:
-    from channels.server.connection.connection import Connection
-    from channels.server.connection.handler import Handler
 
 logger = logging.getLogger("channels.server")
 
@@ -56,7 +54,7 @@ class ProtocolSniffer:
         http1: who goes on with anything but HTTP/2, and keeps the time until then.
     """
 
-    def __init__(self, connection: Connection, http1: Handler) -> None:
+    def __init__(self, connection: HandledConnection, http1: Handler) -> None:
         self._connection = connection
         self._http1 = http1
         self._begun = b""
@@ -66,13 +64,11 @@ class ProtocolSniffer:
         data = self._begun + data
         if data.startswith(PREFACE):
             self._http1.connection_lost()  # it lets go of its time limits
-            self._connection.handler = HTTP2Handler(self._connection)
+            self._connection.switch_handler(HTTP2Handler(self._connection), data)
         elif PREFACE.startswith(data):
             self._begun = data
-            return
         else:
-            self._connection.handler = self._http1
-        self._connection.handler.data_received(data)
+            self._connection.switch_handler(self._http1, data)
 
     def read_on(self) -> None:
         """Nothing is left for later here."""
@@ -123,7 +119,7 @@ class HTTP2Handler:
         "slot",
     )
 
-    def __init__(self, connection: Connection, engine: HTTP2Connection | None = None) -> None:
+    def __init__(self, connection: HandledConnection, engine: HTTP2Connection | None = None) -> None:
         self.connection = connection
         self.runtime = connection.runtime
         self.engine = engine or HTTP2Connection(self.runtime.http2_limits, engine=self.runtime.http2_engine)
@@ -240,9 +236,9 @@ class HTTP2Handler:
         if self._unwritten > _UNREAD:
             self.advance()
 
-    def completed(self, exchange: HTTP2Exchange) -> None:
+    def completed(self, stream_id: int) -> None:
         """Forget a stream that is over for the application, and send what is left of it."""
-        self._exchanges.pop(exchange.stream_id, None)
+        self._exchanges.pop(stream_id, None)
         self._rest()
         if self.runtime.stopping:
             self._leave()

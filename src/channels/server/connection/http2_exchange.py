@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 from channels import telemetry
 from channels.protocols.http1.header_lines import PlainFields
 from channels.server.asgi.http import HTTPStream
 from channels.server.asgi.websocket import WebSocketStream
+from channels.server.connection.interfaces import Multiplexer
+from channels.server.interfaces import UpgradedHandler
 from channels.server.io.sendfile import FilePart, pump
 from channels.server.io.timer_wheel import NEVER
 from channels.server.limits.rate_limit import MinRateDeadline
 from channels.typing import Headers
-
-if TYPE_CHECKING:
-    from channels.server.connection.http2 import HTTP2Handler
 
 #: Error codes of RFC 9113 section 7.
 _INTERNAL_ERROR, CANCEL = 0x2, 0x8
@@ -54,7 +52,7 @@ class HTTP2Exchange:
         "tls",
     )
 
-    def __init__(self, handler: HTTP2Handler, stream_id: int) -> None:
+    def __init__(self, handler: Multiplexer, stream_id: int) -> None:
         connection = handler.connection
         self.client = connection.client
         self.server = connection.server
@@ -263,7 +261,7 @@ class HTTP2Exchange:
         self._handler.engine.reset(self.stream_id, _INTERNAL_ERROR)
         self._completed()
 
-    def upgrade(self, stream: WebSocketStream, headers: Headers, own: PlainFields) -> None:
+    def upgrade(self, stream: UpgradedHandler, headers: Headers, own: PlainFields) -> None:
         """Answer 200; from now on the stream's data are the WebSocket's."""
         self._handler.engine.send_response(self.stream_id, 200, [*headers, *own.headers])
         self._open = True
@@ -304,14 +302,14 @@ class HTTP2Exchange:
     def _reset(self, code: int) -> None:
         self._handler.engine.reset(self.stream_id, code)
         self.lost()
-        self._handler.completed(self)
+        self._handler.completed(self.stream_id)
 
     def _completed(self) -> None:
         """The application has answered, and is not told that anybody left."""
         self.stream = None
         self.deadline = NEVER
         self.writable()
-        self._handler.completed(self)
+        self._handler.completed(self.stream_id)
 
     def _acknowledge(self) -> None:
         """Open the window, unless what came waits here."""

@@ -6,11 +6,11 @@ import asyncio
 import socket
 from typing import Any
 
+from channels.server.connection.interfaces import AddressPair
 from channels.server.connection.proxy_protocol import (
     TOO_SLOW,
     UNTRUSTED,
     NoProxyHeader,
-    Pair,
     parse_proxy_header,
     refused,
     trusted,
@@ -21,7 +21,9 @@ from channels.server.runtime import Runtime
 _GLANCE = 4096
 
 
-async def read_proxy_header(runtime: Runtime, sock: socket.socket, peer: list[Any] | None) -> Pair | None:
+async def read_proxy_header(
+    runtime: Runtime, sock: socket.socket, peer: list[Any] | None
+) -> AddressPair | None:
     """Read a header from a socket that no transport has yet, and not one byte of what is behind it.
 
     Args:
@@ -49,7 +51,7 @@ async def read_proxy_header(runtime: Runtime, sock: socket.socket, peer: list[An
     raise ConnectionError(reason)
 
 
-async def _read(loop: asyncio.AbstractEventLoop, sock: socket.socket) -> Pair | None:
+async def _read(loop: asyncio.AbstractEventLoop, sock: socket.socket) -> AddressPair | None:
     begun = b""
     while True:
         await _wait_readable(loop, sock)

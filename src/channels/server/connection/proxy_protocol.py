@@ -6,15 +6,13 @@ See haproxy.org/download/2.9/doc/proxy-protocol.txt.
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from channels import telemetry
+from channels.server.connection.interfaces import AddressPair, HandledConnection
 from channels.server.io.timer_wheel import NEVER, Slot
 from channels.server.proxies.nodes import doubt, read_address, read_port
-
-if TYPE_CHECKING:
-    from channels.server.connection.connection import Connection
-    from channels.server.runtime import Runtime
+from channels.server.runtime import Runtime
 
 _SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 _LONGEST_LINE = 107  # of version 1, with its end
@@ -25,14 +23,12 @@ _LINES = {"TCP4": 4, "TCP6": 6}
 _FAMILIES = {0x11: (socket.AF_INET, 4), 0x21: (socket.AF_INET6, 16)}
 _OTHER_FAMILIES = frozenset({0x00, 0x12, 0x22, 0x31, 0x32})
 
-Pair = tuple[list[Any], list[Any]]
-
 
 class NoProxyHeader(ValueError):
     """What came first is no PROXY header; the text says what is wrong."""
 
 
-def parse_proxy_header(data: bytes) -> tuple[Pair | None, int] | None:
+def parse_proxy_header(data: bytes) -> tuple[AddressPair | None, int] | None:
     """Understand a PROXY header.
 
     Args:
@@ -54,7 +50,7 @@ def parse_proxy_header(data: bytes) -> tuple[Pair | None, int] | None:
     raise NoProxyHeader("the connection does not begin with a PROXY header")
 
 
-def _parse_line(data: bytes) -> tuple[Pair | None, int] | None:
+def _parse_line(data: bytes) -> tuple[AddressPair | None, int] | None:
     line, end, _ = data[:_LONGEST_LINE].partition(b"\r\n")
     if not end:
         if len(data) >= _LONGEST_LINE:
@@ -87,7 +83,7 @@ def _port(word: str) -> int:
     return port
 
 
-def _parse_binary(data: bytes) -> tuple[Pair | None, int] | None:
+def _parse_binary(data: bytes) -> tuple[AddressPair | None, int] | None:
     if len(data) < _HEAD:
         return None
     version, command, kind = data[12] >> 4, data[12] & 0x0F, data[13]
@@ -137,7 +133,7 @@ class ProxyHeaderHandler:
 
     __slots__ = ("_begun", "_connection", "_deadline", "slot")
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: HandledConnection) -> None:
         self._connection = connection
         self._begun = b""
         self._deadline = NEVER

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from abc import abstractmethod
-from typing import TYPE_CHECKING
 
 from channels.server.connection.closed_peers import AHEAD, unread_bytes
-from channels.server.connection.handler import Handler
-
-if TYPE_CHECKING:
-    from channels.server.runtime import Runtime
+from channels.server.interfaces import Handler
+from channels.server.runtime import Runtime
 
 
 class ReadingHalf:

@@ -11,12 +11,9 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from channels.typing import Message
-
-if TYPE_CHECKING:
-    from channels.server.interfaces import Exchange
 
 #: How much is read at a time, in bytes; a file that is not larger is not worth a system call of its own.
 PIECE = 65_536
@@ -26,6 +23,28 @@ _NOWAIT = getattr(os, "RWF_NOWAIT", None)
 _OPEN = os.O_RDONLY
 for _name in ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):
     _OPEN |= getattr(os, _name, 0)
+
+
+class BodySink(Protocol):
+    """What takes the parts of a response body, as fast as its peer reads them."""
+
+    @property
+    def congested(self) -> bool:
+        """Whether senders should wait: the peer does not read fast enough."""
+        ...
+
+    @property
+    def gone(self) -> bool:
+        """Whether nothing that is sent reaches anybody any more."""
+        ...
+
+    async def wait_writable(self) -> None:
+        """Wait until it is not congested any more, or the peer is gone."""
+        ...
+
+    def send_body(self, data: bytes) -> None:
+        """Send a part of the body that is not the last."""
+        ...
 
 
 @dataclass(slots=True)
@@ -127,19 +146,19 @@ def _number(message: Message, key: str) -> int | None:
     return value
 
 
-async def pump(exchange: Exchange, part: FilePart) -> None:
+async def pump(sink: BodySink, part: FilePart) -> None:
     """Read a file and send it, one piece at a time, as fast as the peer takes them.
 
     Raises:
         OSError: the file cannot be read, or has become shorter.
         ValueError: it is more than the Content-Length promised.
     """
-    while part.count and not exchange.gone:
+    while part.count and not sink.gone:
         data = await _read(part)
         part.advance(len(data))
-        exchange.send_body(data)
-        if exchange.congested:
-            await exchange.wait_writable()
+        sink.send_body(data)
+        if sink.congested:
+            await sink.wait_writable()
 
 
 async def _read(part: FilePart) -> bytes:

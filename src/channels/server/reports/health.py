@@ -8,15 +8,11 @@ has ended, which a path cannot be.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from channels.process import readiness
 from channels.server.config import Config
 from channels.server.endpoints.endpoints import endpoint_strings
 from channels.typing import ASGIApp, Receive, Scope, Send
-
-if TYPE_CHECKING:
-    from channels.server.runtime import Runtime
 
 #: On the health port: answered 200 for as long as the event loop turns. Every other path is readiness.
 LIVE_PATH = "/live"
@@ -35,20 +31,20 @@ class Health:
     Args:
         app: answers everything else.
         path: the path, as a scope has it.
-        runtime: knows whether the server is stopping.
+        is_stopping: returns whether the server was told to stop.
     """
 
-    def __init__(self, app: ASGIApp, path: str, runtime: Runtime) -> None:
+    def __init__(self, app: ASGIApp, path: str, is_stopping: Callable[[], bool]) -> None:
         self._app = app
         self._path = path
-        self._runtime = runtime
+        self._is_stopping = is_stopping
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI's entry."""
         if scope["type"] != "http" or scope["path"] != self._path:
             await self._app(scope, receive, send)
             return
-        await _answer(send, DRAINING if self._runtime.stopping else readiness.obstacle())
+        await _answer(send, DRAINING if self._is_stopping() else readiness.obstacle())
 
 
 class Probe:
