@@ -238,7 +238,7 @@ async def test_a_layer_that_cannot_push_is_read(third_party):
     assert (await app.receive_output())["n"] == 7
     await app.send_input({"type": "test.stop"})
     await app.wait()
-    assert [task for task in asyncio.all_tasks() if "Pump" in repr(task)] == []
+    assert [task for task in asyncio.all_tasks() if "ReceiveTask" in repr(task)] == []
 
 
 async def test_an_error_of_the_layer_comes_through_as_itself(third_party):

@@ -272,9 +272,9 @@ class TestLookup:
         pool = Pool(lambda: 1, name="lookups")
         lookups = BatchExecutor(
             pool,
-            db._lookup_batcher.tidy,
-            db._lookup_batcher.mend,
-            db._lookup_batcher.watch,
+            db._lookup_batcher.close_stale,
+            db._lookup_batcher.close_broken,
+            db._lookup_batcher.arm_watchdog,
             db._lookup_batcher.ahead,
         )
         monkeypatch.setattr(db, "_lookup_batcher", lookups)

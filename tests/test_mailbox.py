@@ -169,15 +169,15 @@ async def test_a_pump_reads_one_ahead_and_no_more():
         asked.append(len(asked))
         return {"type": "x", "n": asked[-1]}
 
-    pump = ReceiveTask(receive)
+    receive_task = ReceiveTask(receive)
     mailbox = Mailbox()
-    mailbox.add(pump)
+    mailbox.add(receive_task)
     for n in range(3):
         assert (await mailbox.get())["n"] == n
     for _ in range(5):
         await asyncio.sleep(0)
     assert asked == [0, 1, 2, 3]
-    await pump.aclose()
+    await receive_task.aclose()
 
 
 async def test_what_receive_raises_comes_out_after_what_it_gave():
@@ -188,19 +188,19 @@ async def test_what_receive_raises_comes_out_after_what_it_gave():
             return answers.popleft()
         raise ConnectionError("backend is gone")
 
-    mailbox, pump = Mailbox(), ReceiveTask(receive)
-    mailbox.add(pump)
+    mailbox, receive_task = Mailbox(), ReceiveTask(receive)
+    mailbox.add(receive_task)
     assert await mailbox.get() == {"type": "x"}
     with pytest.raises(ConnectionError, match="backend is gone"):
         await mailbox.get()
-    await pump.aclose()
+    await receive_task.aclose()
 
 
 async def test_a_pump_ends_when_it_is_closed():
-    pump = ReceiveTask(asyncio.Event().wait)
+    receive_task = ReceiveTask(asyncio.Event().wait)
     await asyncio.sleep(0)
-    await pump.aclose()
-    assert pump._task.cancelled()
+    await receive_task.aclose()
+    assert receive_task._task.cancelled()
 
 
 async def test_nothing_is_asked_while_a_close_is_sent():
@@ -218,29 +218,29 @@ async def test_nothing_is_asked_while_a_close_is_sent():
         sent.append((message["type"], asked[-1]))
 
     sent = []
-    mailbox, pump = Mailbox(), ReceiveTask(receive)
-    mailbox.add(pump)
+    mailbox, receive_task = Mailbox(), ReceiveTask(receive)
+    mailbox.add(receive_task)
     await asyncio.sleep(0)
-    paused = close_without_pending_receive(pump, send)
+    paused = close_without_pending_receive(receive_task, send)
     await paused({"type": "websocket.send"})
     await paused({"type": "websocket.close"})
     assert sent == [("websocket.send", "began"), ("websocket.close", "ended")]
     queue.put_nowait({"type": "websocket.disconnect"})
     assert (await mailbox.get())["type"] == "websocket.disconnect"
-    await pump.aclose()
+    await receive_task.aclose()
 
 
 async def test_a_message_that_waits_is_not_lost_by_a_pause():
     async def receive():
         return {"type": "x"}
 
-    mailbox, pump = Mailbox(), ReceiveTask(receive)
-    mailbox.add(pump)
+    mailbox, receive_task = Mailbox(), ReceiveTask(receive)
+    mailbox.add(receive_task)
     await asyncio.sleep(0)
-    async with pump.paused():
+    async with receive_task.paused():
         pass
     assert await mailbox.get() == {"type": "x"}
-    await pump.aclose()
+    await receive_task.aclose()
 
 
 async def test_the_servers_own_receive_is_read_directly_a_wrapped_one_is_not():

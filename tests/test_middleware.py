@@ -1,4 +1,4 @@
-"""BaseMiddleware: a shallow copy of the scope goes inside, the result comes out; passages leave no frame."""
+"""BaseMiddleware: a shallow copy of the scope goes inside, the result comes out; no frame is left."""
 
 import asyncio
 import functools
@@ -13,7 +13,7 @@ from channels.middleware import (
     ScopeMiddleware,
     enters,
     instantiate,
-    is_passage,
+    is_scope_middleware,
 )
 from channels.typing import ASGIApp, Receive, Scope, Send
 
@@ -55,12 +55,12 @@ async def test_a_subclass_adds_to_the_scope_and_gets_the_result() -> None:
 
 
 class Mark(BaseMiddleware):
-    """A passage that leaves a word in the scope."""
+    """A middleware that leaves a word in the scope."""
 
 
 @enters(Mark)
-async def leave_a_mark(mark: Mark, way: ConnectionContext) -> ASGIApp:
-    scope = way.own_scope()
+async def leave_a_mark(mark: Mark, context: ConnectionContext) -> ASGIApp:
+    scope = context.own_scope()
     scope["marks"] = (*scope.get("marks", ()), id(mark))
     return mark.inner
 
@@ -113,12 +113,12 @@ async def test_an_overridden_call_is_called_wherever_it_stands() -> None:
 
     assert await Outspoken(Mark(innermost))({}, _receive, _send) == ("outspoken", 2)
     assert await Mark(Outspoken(innermost))({}, _receive, _send) == ("outspoken", 2)
-    assert not is_passage(Outspoken(innermost))
-    assert not is_passage(innermost)
-    assert is_passage(Mark(innermost))
+    assert not is_scope_middleware(Outspoken(innermost))
+    assert not is_scope_middleware(innermost)
+    assert is_scope_middleware(Mark(innermost))
 
 
-async def test_a_passage_has_to_say_who_goes_on() -> None:
+async def test_a_scope_middleware_has_to_return_the_next_application() -> None:
     with pytest.raises(NotImplementedError, match="register a function"):
         await ScopeMiddleware()({}, _receive, _send)
 

@@ -51,7 +51,7 @@ async def get_user(scope: Scope) -> Any:
     A session whose hash does not fit the user's password any more is flushed. One that
     was made with a key of ``SECRET_KEY_FALLBACKS`` is renewed with the current one, under
     a new session key except on a WebSocket, which could not tell the browser.
-    No thread is visited for a session that is new or is known to have no user.
+    No thread is entered for a session that is new or is known to have no user.
 
     Raises:
         ValueError: there is no session in the scope.
@@ -76,7 +76,7 @@ async def login(scope: Scope, user: Any, backend: str | None = None) -> None:
             configured and the user was not authenticated by one of them.
 
     Raises:
-        ValueError: no session, no user, or no way to know the backend.
+        ValueError: no session, no user, or the backend cannot be told.
         TypeError: ``backend`` is not a str.
     """
     await database_sync_to_async(_login)(scope, user, backend)
@@ -85,7 +85,7 @@ async def login(scope: Scope, user: Any, backend: str | None = None) -> None:
 async def logout(scope: Scope) -> None:
     """Log the user of the session out: flush it; ``scope["user"]`` becomes an AnonymousUser.
 
-    ``user_logged_out`` is sent with ``request=None``, if anybody was logged in.
+    ``user_logged_out`` is sent with ``request=None``, if a user was logged in.
 
     Raises:
         ValueError: there is no session in the scope.
@@ -101,7 +101,7 @@ def _session_of(scope: Scope, complaint: str) -> Any:
 
 def _anonymous() -> Any:
     # Its module has models, which cannot be imported before the applications are set up; and an import
-    # statement costs more than all the rest, for each visitor.
+    # statement costs more than all the rest, for each connection.
     models = sys.modules.get(_MODELS) or import_module(_MODELS)
     return models.AnonymousUser()
 
@@ -191,7 +191,7 @@ def _logout(scope: Scope) -> None:
 
 
 class UserLazyObject(LazyRef):
-    """The place of the user in a scope, until AuthMiddleware has found out who it is."""
+    """Holds the user in a scope; it is empty until AuthMiddleware has looked the user up."""
 
     def _setup(self) -> None:
         raise ValueError("Accessing scope user before it is ready.")
@@ -200,11 +200,11 @@ class UserLazyObject(LazyRef):
 class AuthMiddleware(BaseMiddleware):
     """Puts the user of the session into ``scope["user"]``; needs a session in the scope.
 
-    Subclasses may override ``resolve_scope`` to find the user in another way.
+    Subclasses may override ``resolve_scope`` to find the user in another context.
     """
 
     def populate_scope(self, scope: Scope) -> None:
-        """Make the place for the user in ``scope``.
+        """Put the lazy object for the user into ``scope``.
 
         Raises:
             ValueError: there is no session in the scope.
@@ -217,13 +217,13 @@ class AuthMiddleware(BaseMiddleware):
             scope["user"] = UserLazyObject()
 
     async def resolve_scope(self, scope: Scope) -> None:
-        """Find the user and put them into their place in ``scope``."""
+        """Look the user up and put it into the lazy object in ``scope``."""
         scope["user"]._wrapped = await get_user(scope)
 
 
 @enters(AuthMiddleware)
-async def _enter_with_user(middleware: AuthMiddleware, way: ConnectionContext) -> ASGIApp:
-    scope = way.own_scope()
+async def _enter_with_user(middleware: AuthMiddleware, context: ConnectionContext) -> ASGIApp:
+    scope = context.own_scope()
     middleware.populate_scope(scope)
     await middleware.resolve_scope(scope)
     return middleware.inner

@@ -1,9 +1,11 @@
 """Sessions and users of connections that are opened at the same moment, fetched by one query each.
 
-When a server has restarted everybody comes back at once, and each connection asks who it is
-(:mod:`channels.auth`). Those that wait for a thread together are answered together: what was
-fetched here needs no query of its own any more. It is fetched as each would fetch it, or not at
-all: a session store, a backend or a manager that has ways of its own is left alone.
+When a server has restarted all clients reconnect at once, and the user of each is looked up
+(:mod:`channels.auth`). The lookups that are queued for a thread at one time are prefetched by one
+query for all sessions and one for all users. The result is what each lookup would fetch by itself;
+where a session store, a backend or a manager is customised, its connections make their own queries.
+
+The row "connects-user" of the benchmarks pays for it; docs/explanation/idle-connections.md has the figures.
 """
 
 from __future__ import annotations
@@ -21,21 +23,21 @@ from django.utils import timezone
 
 from channels.sessions import is_loaded, store_of
 
-#: In place of a user that nobody has fetched.
+#: Stands for a user that was not fetched.
 UNKNOWN: Final = object()
 #: How Django's own store loads a session; its stubs do not know the second.
 _LOADING: Final = (SessionStore.load, SessionStore._get_session_from_db)  # type: ignore[attr-defined]
 
 
 class UserLookup:
-    """The question of one connection who it is.
+    """The lookup of the user of one connection.
 
     Args:
         session: the session that says it.
         may_cycle: whether the session may get another key.
 
     Attributes:
-        user: what the session's backend says, None for nobody; :data:`UNKNOWN` before it was asked.
+        user: what the session's backend says, None if there is none; :data:`UNKNOWN` before it was asked.
     """
 
     __slots__ = ("may_cycle", "session", "user")
@@ -54,7 +56,7 @@ def get_user_session_key(session: Any) -> Any:
 def fetch(asks: Sequence[UserLookup]) -> None:
     """Load the sessions of several connections that are in the database, then find their users.
 
-    Called in a thread. What it does not find each has to look for itself.
+    Called in a thread. A lookup that finds nothing here makes its own query.
 
     Raises:
         Exception: whatever the database raises.

@@ -21,7 +21,7 @@ from channels.db import (
     aclose_old_connections,
     connections_due,
     strand_for,
-    visit_of,
+    thread_call,
 )
 from channels.db import database_sync_to_async as database_sync_to_async  # noqa: PLC0414
 from channels.diagnostics.advice import remedy_for
@@ -94,11 +94,11 @@ class AsyncConsumer:
                     error.add_note(remedy)
             raise
         finally:
-            pumps = mailbox.close()
+            receive_tasks = mailbox.close()
             exit_context(connection)
             leave_layer(self)
-            for pump in pumps:
-                await pump.aclose()
+            for receive_task in receive_tasks:
+                await receive_task.aclose()
 
     @functools.cached_property
     def channel_receive(self) -> Callable[[], Awaitable[Message]]:
@@ -146,15 +146,15 @@ class AsyncConsumer:
 
 
 class _Dispatch(DatabaseSyncToAsync[["SyncConsumer", Message], None]):
-    """A handler that is a visit to a thread as a whole."""
+    """``dispatch`` of a sync consumer: the whole handler is one call in a thread."""
 
     async def __call__(self, *args: Any, **kwargs: Any) -> None:
-        """Make the visit; the thread is free for others after it."""
+        """Make the call; the thread is free for other connections after it."""
         strand = strand_for(self)
         if strand is None:
             await super().__call__(*args, **kwargs)
         else:
-            await visit_of(self.func, describe_failure, *args, **kwargs).run(strand, whole=True)
+            await thread_call(self.func, describe_failure, *args, **kwargs).run(strand, whole=True)
 
 
 class SyncConsumer(AsyncConsumer):
@@ -196,9 +196,9 @@ def listen_to_server(mailbox: Mailbox, scope: Scope, receive: Receive, send: Sen
         mailbox.add(source)
         mailbox.direct = direct_write(source, send)
         return send
-    pump = ReceiveTask(receive)
-    mailbox.add(pump)
-    return close_without_pending_receive(pump, send)
+    receive_task = ReceiveTask(receive)
+    mailbox.add(receive_task)
+    return close_without_pending_receive(receive_task, send)
 
 
 async def listen_to_layer(consumer: AsyncConsumer, mailbox: Mailbox) -> None:
@@ -225,13 +225,13 @@ def leave_layer(consumer: AsyncConsumer) -> None:
     detach = getattr(engine, "detach", None)
     if "channel_name" not in consumer.__dict__ or detach is None:
         return
-    # A test's AsyncMock of a layer has anything, as a coroutine function that nobody would await.
+    # An AsyncMock of a layer has every attribute, as a coroutine function; this one would never be awaited.
     if hasattr(type(engine), "detach") or not iscoroutinefunction(detach):
         detach(consumer.channel_name)
 
 
 def passes_broadcasts_on(consumer: AsyncConsumer) -> bool:
-    """Whether nobody here wants to see the messages that a group sends to its sockets."""
+    """Whether the consumer hands messages of type ``websocket.send`` to the server unseen."""
     handler = getattr(consumer, _BROADCAST_HANDLER, None)
     if getattr(handler, "passes_on", None) is not True:
         return False
@@ -249,7 +249,7 @@ def dispatcher(consumer: AsyncConsumer) -> Callable[[Message], Awaitable[None]]:
 
 
 def dispatches_itself(consumer: AsyncConsumer) -> bool:
-    """Whether nobody has overridden ``dispatch`` of an async consumer."""
+    """Whether ``dispatch`` is that of AsyncConsumer, not overridden."""
     return getattr(consumer.dispatch, "__func__", None) is AsyncConsumer.dispatch
 
 
@@ -274,7 +274,7 @@ def find_handler(consumer: AsyncConsumer, message: Message) -> Callable[[Message
 
 
 def describe_failure(consumer: AsyncConsumer, message: Message) -> str:
-    """Say where an error happened, for whoever logs it: consumer, handler, path and user."""
+    """Say where an error happened, for the log: consumer, handler, path and user."""
     cls = type(consumer)
     path = consumer.scope.get("path", consumer.scope.get("channel"))
     return (
@@ -284,7 +284,7 @@ def describe_failure(consumer: AsyncConsumer, message: Message) -> str:
 
 
 def is_late(consumer: AsyncConsumer, error: Exception) -> bool:
-    """Whether ``send`` failed because nobody is there any more; then it is counted.
+    """Whether ``send`` failed because the peer has gone; then it is counted.
 
     Servers say so with an OSError (ASGI 2.4), or with whatever they raise once the
     consumer has been told of the disconnect.

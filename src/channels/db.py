@@ -4,7 +4,7 @@ A connection is opened, used and closed in one thread, while the code that decid
 it is due runs in an event loop. Going to look costs a trip to that thread, for every
 message of every consumer. So this module keeps a list of who opened what where (Django
 sends ``connection_created`` in the opening thread), and looks from outside: attributes
-of a connection may be read from any thread. Only a connection that is due is visited.
+of a connection may be read from any thread. A thread is entered only for a connection that is due.
 """
 
 from __future__ import annotations
@@ -91,8 +91,8 @@ class DatabaseSyncToAsync(SyncToAsync[_P, _R]):
         strand = strand_for(self)
         if strand is None:
             return await super().__call__(*args, **kwargs)
-        visit = visit_of(self.func, partial(describe_call, self.func), *args, **kwargs)
-        result: _R = await visit.run(strand)
+        call = thread_call(self.func, partial(describe_call, self.func), *args, **kwargs)
+        result: _R = await call.run(strand)
         return result
 
     def thread_handler(self, loop: asyncio.AbstractEventLoop, *args: Any, **kwargs: Any) -> Any:
@@ -105,15 +105,15 @@ class DatabaseSyncToAsync(SyncToAsync[_P, _R]):
             close_old_connections()
 
 
-def visit_of(
+def thread_call(
     function: Callable[..., Any], describe: Callable[..., str], /, *args: Any, **kwargs: Any
 ) -> ThreadCall:
-    """Return a visit to a thread that makes a call there; ``describe``, called alike, says what is called."""
+    """Return a call of ``function`` in a thread, which ``describe`` describes from the same arguments."""
     return ThreadCall(bridge(), partial(_call, function, *args, **kwargs), partial(describe, *args, **kwargs))
 
 
 def strand_for(bridge: DatabaseSyncToAsync[..., Any]) -> Strand | None:
-    """Return the strand to make its call in; None where that is asgiref's business."""
+    """Return the strand to make its call in; None where asgiref chooses the thread."""
     strand = current_strand()
     return strand if strand is not None and is_plain(bridge) else None
 
@@ -137,17 +137,17 @@ def _call(function: Callable[..., _R], /, *args: Any, **kwargs: Any) -> _R:
 
 
 def describe_call(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> str:
-    """Say what is called, for whoever logs that it takes long."""
+    """Describe a call, for the log of slow handlers."""
     name = getattr(function, "__qualname__", repr(function))
     return f"In {getattr(function, '__module__', '?')}.{name}, through database_sync_to_async."
 
 
 class Lookup(DatabaseSyncToAsync[_P, _R]):
-    """A short call that reads: those of several connections may be made in one visit to a thread.
+    """A short call that reads: those of several connections may be made by one thread in a row.
 
-    They share the database connections that the visit opens, and that are closed after it as after
-    any other. That is so for connections that have not visited a thread yet, as while they are
-    opened; for others it is an ordinary call in their own thread.
+    They share the database connections that this thread opens, which are closed after the last as
+    after any other call. That is so for connections that have no strand yet, as while they are
+    opened; for others it is an ordinary call on their strand.
 
     Args:
         func: makes one call.
@@ -164,9 +164,9 @@ class Lookup(DatabaseSyncToAsync[_P, _R]):
         if not is_new_here() or not is_plain(self):
             return await super().__call__(*args, **kwargs)
         describe = partial(describe_call, self.func, *args, **kwargs)
-        visit = _Lookup(bridge(), partial(self.func, *args, **kwargs), describe)
-        visit.ahead, visit.asked = self.ahead, args[0] if args else None
-        result: _R = await visit.run(_lookup_batcher.place(), whole=True)
+        call = _Lookup(bridge(), partial(self.func, *args, **kwargs), describe)
+        call.ahead, call.asked = self.ahead, args[0] if args else None
+        result: _R = await call.run(_lookup_batcher.strand(), whole=True)
         return result
 
 
@@ -187,7 +187,7 @@ class _Lookup(ThreadCall):
     def surroundings(self) -> frozenset[tuple[Any, int]]:
         """What context variables say, but for the one that tells connections apart.
 
-        A project may route its queries by them: what differs here must not be fetched together.
+        A project may route its queries by them: lookups that differ here must not be fetched by one query.
         """
         own = SyncToAsync.thread_sensitive_context
         return frozenset(
@@ -196,7 +196,7 @@ class _Lookup(ThreadCall):
 
 
 def _look_ahead(works: Sequence[Work]) -> None:
-    """Have what several lookups of one kind, in the same surroundings, want fetched at once."""
+    """Fetch at once what several lookups of one kind, with the same context variables, want."""
     alike: dict[Any, list[_Lookup]] = {}
     for work in works:
         if isinstance(work, _Lookup) and work.ahead is not None:
@@ -210,7 +210,7 @@ def _try(ahead: Callable[[list[Any]], object], asked: list[Any]) -> None:
     try:
         ahead(asked)
     except Exception:
-        logger.debug("Nothing could be fetched together; each call is on its own.", exc_info=True)
+        logger.debug("A batched lookup failed; each call is on its own.", exc_info=True)
     finally:
         _close_what_is_broken()
 
@@ -222,7 +222,7 @@ database_sync_to_async = DatabaseSyncToAsync
 async def aclose_old_connections() -> None:
     """Close what is stale among the connections of this context's sync thread.
 
-    The thread is visited only if :func:`connections_due` says that there is something to do.
+    The thread is entered only if :func:`connections_due` says that there is something to do.
     """
     if connections_due():
         await sync_to_async(close_old_connections)()
@@ -231,7 +231,7 @@ async def aclose_old_connections() -> None:
 def connections_due() -> bool:
     """Tell whether the thread that sync code of this context runs in has a connection to close.
 
-    Must be called in a running event loop. It visits no thread and never blocks.
+    Must be called in a running event loop. It enters no thread and never blocks.
 
     Returns:
         True if a connection there is past its age, saw an error, was left out of
@@ -340,7 +340,7 @@ def _close_stale_connections() -> float | None:
     return max(_BREATH, min(times) - time.monotonic()) if times else None
 
 
-def _is_untidy(thread: threading.Thread) -> bool:
+def _has_stale(thread: threading.Thread) -> bool:
     now = time.monotonic()
     return any(_is_due(connection, now) for connection in opened_by(thread))
 
@@ -373,7 +373,7 @@ def _is_in_use(connection: Any) -> bool:
 
 
 def _abandon() -> None:
-    """Close what an ended connection has left in use in this thread: nobody else will."""
+    """Close the database connections that an ended ASGI connection has left in use in this thread."""
     for connection in opened_by(threading.current_thread()):
         if _is_in_use(connection):
             telemetry.count("threads.connection_abandoned", alias=connection.alias)
@@ -388,7 +388,7 @@ def _abandon() -> None:
 
 
 def _close_all() -> None:
-    """This thread of the pool ends, and its connections with it."""
+    """Close the connections of this thread of the pool, which ends."""
     for connection in opened_by(threading.current_thread()):
         connection.close()
 
@@ -403,7 +403,7 @@ def _remember(connection: BaseDatabaseWrapper, **_: Any) -> None:
             known.append(weakref.ref(connection))
         _opened[thread] = tuple(known)
     _references[connection] = sys.getrefcount(connection.connection)
-    # From now on there is something to look at after each piece of work.
+    # Until the first connection is opened the pool need not look for open ones after each piece of work.
     pool.begins, pool.needs_thread = _note_references, _needs_thread
 
 
@@ -414,12 +414,12 @@ def _forget_the_ended() -> None:
 
 _lookup_batcher = BatchExecutor(
     pool,
-    tidy=_close_what_this_thread_opened,
-    mend=_close_what_is_broken,
-    watch=lambda: bridge().arm_watchdog(),
+    close_stale=_close_what_this_thread_opened,
+    close_broken=_close_what_is_broken,
+    arm_watchdog=lambda: bridge().arm_watchdog(),
     ahead=_look_ahead,
 )
 after_fork_in_child(_lookup_batcher.reset)
 connection_created.connect(_remember, dispatch_uid="channels.db", weak=False)
-pool.tidy, pool.is_untidy, pool.farewell = _close_stale_connections, _is_untidy, _close_all
+pool.close_stale, pool.has_stale, pool.close_all = _close_stale_connections, _has_stale, _close_all
 pool.abandon = _abandon

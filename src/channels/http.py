@@ -2,7 +2,7 @@
 
 Django's own handler takes a sync view to a thread and back several times for each request,
 and to the same thread for all requests. Here a request whose view is sync is handled whole in
-one visit to a thread, as under WSGI: its middleware, its view, its signals, its database
+one call in a thread, as under WSGI: its middleware, its view, its signals, its database
 connection. A request whose view is async runs in the event loop, as in Django's handler.
 """
 
@@ -32,20 +32,20 @@ from channels.core.denial import means_busy, refuse_busy
 from channels.core.private import PrivateField
 from channels.diagnostics.loggers import escaped
 from channels.exceptions import ThreadPoolExhausted
-from channels.sync.call import ThreadCall, current_visit
+from channels.sync.call import ThreadCall, current_call
 from channels.sync.context import bridge, current_strand, leave_thread, saturation, serving
 from channels.typing import Message, Receive, Scope, Send
 
 __all__ = ["ASGIHandler", "get_asgi_application"]
 
-#: Bytes of a streamed response that are made in one visit to the thread, if they come at once.
+#: Bytes of a streamed response that are made in one call in the thread, if they come at once.
 SLICE: Final = 2**18
 
 
 def get_asgi_application() -> ASGIHandler:
     """Set Django up and return its ASGI application: a drop-in for ``django.core.asgi``'s.
 
-    Sync views and their middleware run in one of ``CHANNELS_THREADS`` threads, one visit per
+    Sync views and their middleware run in one of ``CHANNELS_THREADS`` threads, one call per
     request; async views in the event loop.
     """
     django.setup(set_prefix=False)
@@ -88,10 +88,10 @@ class ASGIHandler(DjangoHandler):
             body_file = await self.read_body(receive)
         except RequestAborted:
             return
-        page = _ThreadedRequest(self, scope, body_file, send)
+        threaded = _ThreadedRequest(self, scope, body_file, send)
         try:
-            if await page.visit(page.make, saturation.admit()):
-                await stream(self, page, receive)
+            if await threaded.run(threaded.make, saturation.admit()):
+                await stream(self, threaded, receive)
         finally:
             body_file.close()
             leave_thread()
@@ -148,18 +148,18 @@ _sync_capable: PrivateField[bool] = PrivateField("sync capable", True)
 _twin: PrivateField[ASGIHandler | None] = PrivateField("twin", None)
 
 
-async def stream(handler: ASGIHandler, page: _ThreadedRequest, receive: Receive) -> None:
+async def stream(handler: ASGIHandler, threaded: _ThreadedRequest, receive: Receive) -> None:
     """Send a response whose content is an iterator, until its end or the client's."""
     listener = asyncio.ensure_future(handler.listen_for_disconnect(receive))
-    sender = asyncio.ensure_future(page.stream())
+    sender = asyncio.ensure_future(threaded.stream())
     try:
         await asyncio.wait((listener, sender), return_when=asyncio.FIRST_COMPLETED)
     finally:
         for task in (sender, listener):
             task.cancel()
         await asyncio.wait((listener, sender))
-        # Whatever becomes of us, the response is closed.
-        await asyncio.shield(page.visit(page.close))
+        # The response is closed even if this task is cancelled.
+        await asyncio.shield(threaded.run(threaded.close))
     if not sender.cancelled():
         sender.result()
 
@@ -237,15 +237,15 @@ class _ThreadedRequest:
         self._parts: Iterator[Any] | None = None
         self._response: Any = None
 
-    async def visit(self, call: Callable[[], Any], deadline: float = 0.0) -> Any:
+    async def run(self, call: Callable[[], Any], deadline: float = 0.0) -> Any:
         """Have ``call`` made in the thread of this request; returns what it does.
 
         Raises:
             ThreadPoolExhausted: no thread was free until ``deadline``, in ``time.monotonic()``.
         """
-        visit = ThreadCall(bridge(), call, self._describe)
-        visit.deadline = deadline
-        return await visit.run(self._strand)
+        thread_call = ThreadCall(bridge(), call, self._describe)
+        thread_call.deadline = deadline
+        return await thread_call.run(self._strand)
 
     def _describe(self) -> str:
         return f"In the page {self._scope['method']} {escaped(self._scope['path'])}."
@@ -288,9 +288,9 @@ class _ThreadedRequest:
         return response
 
     def _send_from_thread(self, message: Message) -> None:
-        visit = current_visit()
-        assert visit is not None
-        visit.send(self._send_ignoring_disconnect, message, wait=False)
+        call = current_call()
+        assert call is not None
+        call.send(self._send_ignoring_disconnect, message, wait=False)
 
     async def _send_ignoring_disconnect(self, message: Message) -> None:
         """Send; that the client has gone is no error."""
@@ -306,18 +306,18 @@ class _ThreadedRequest:
         """
         if self._parts is None:
             self._parts = iter(self._response)
-        visit = current_visit()
-        assert visit is not None
+        call = current_call()
+        assert call is not None
         size = 0
         for part in self._parts:
             self._send_from_thread({"type": "http.response.body", "body": part, "more_body": True})
             size += len(part)
-            if size >= SLICE or visit.is_behind:
+            if size >= SLICE or call.is_behind:
                 return True
         return False
 
     def close(self) -> None:
-        """Let go of the response and of what it holds; tells ``request_finished``."""
+        """Close the response, which sends ``request_finished``; called in the thread."""
         self._response.close()
 
     # In the loop
@@ -335,7 +335,7 @@ class _ThreadedRequest:
                         {"type": "http.response.body", "body": part, "more_body": True}
                     )
         else:
-            while await self.visit(self._slice):
+            while await self.run(self._slice):
                 pass
         await self._send_ignoring_disconnect({"type": "http.response.body"})
 
@@ -350,7 +350,7 @@ class _ThreadedRequest:
         return name if isinstance(name, str) and os.path.isabs(name) and _is_whole(file) else None
 
 
-#: Files whose bytes are those on disk, if nobody has replaced a method of the object.
+#: Files whose bytes are those on disk, if no method of the object was replaced.
 _PLAIN = frozenset({io.FileIO, io.BufferedReader, io.BufferedRandom})
 #: What of a FileResponse decides what is sent.
 _STREAMING = ("__iter__", "_set_streaming_content", "streaming_content")

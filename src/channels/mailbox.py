@@ -43,7 +43,7 @@ def get_handler_name(message: Message) -> str:
 
     Raises:
         ValueError: the message has no type, or one that begins with an underscore or a dot
-            (methods with such names are nobody's business).
+            (methods with such names are private).
     """
     try:
         return _handler_name(message["type"])
@@ -97,12 +97,12 @@ class Mailbox:
                 waiter.set_result(None)
 
     def write_idle(self, broadcast: Broadcast) -> bool:
-        """Write past the consumer, if it waits; False while it handles something (order would suffer)."""
+        """Write past the consumer while it waits; False while it handles a message, as order would suffer."""
         return self._waiter is not None and self.direct is not None and self.direct(broadcast)
 
     def get_nowait(self) -> Message | None:
         """Take the next message, or None if all sources are empty."""
-        sources = self._sources  # two at most times; whose turn is next first
+        sources = self._sources  # mostly two; the source whose turn it is comes first
         for source in sources:
             message = source.receive_nowait()
             if message is not None:
@@ -119,7 +119,7 @@ class Mailbox:
         return message
 
     def _wait(self) -> asyncio.Future[None]:
-        """Return what is done when a source has something; no coroutine, as idle consumers wait for days."""
+        """Return a future that is done when a source has something; an idle coroutine would cost memory."""
         self._waiter = waiter = asyncio.get_running_loop().create_future()
         return waiter
 
@@ -154,19 +154,19 @@ class Mailbox:
             await asyncio.sleep(0)
 
     def close(self) -> list[ReceiveTask]:
-        """Let go of the sources; what they hold stays with them.
+        """Detach all sources; messages that were not taken stay in them.
 
         Returns:
-            The pumps among them, whose tasks are to be ended.
+            The :class:`ReceiveTask` sources, which the caller has to end.
         """
-        pumps = []
+        receive_tasks = []
         for source in self._sources:
             source.set_wakeup(None)
             if type(source) is ReceiveTask:
-                pumps.append(source)
+                receive_tasks.append(source)
         self._sources = ()
         self.direct = self._waiter = self._wakeup = None
-        return pumps
+        return receive_tasks
 
 
 class ReceiveTask:
@@ -190,7 +190,7 @@ class ReceiveTask:
 
     @contextlib.asynccontextmanager
     async def paused(self) -> AsyncIterator[None]:
-        """Ask for nothing meanwhile: some servers (granian) do not close while they are asked."""
+        """Await no ``receive()`` in this block: some servers (granian) do not close while one is pending."""
         waiting = self._message is None and not self._task.done()
         if waiting:
             await self.aclose()
@@ -240,13 +240,13 @@ def task_counts() -> list[float]:
     return counts
 
 
-def close_without_pending_receive(pump: ReceiveTask, send: Send) -> Send:
-    """Return ``send`` so that ``pump`` asks for nothing while a close is sent."""
+def close_without_pending_receive(receive_task: ReceiveTask, send: Send) -> Send:
+    """Return ``send`` so that ``receive_task`` awaits no ``receive()`` while a close is sent."""
 
     async def send_while_paused(message: Message) -> None:
         if message.get("type") != "websocket.close":
             return await send(message)
-        async with pump.paused():
+        async with receive_task.paused():
             return await send(message)
 
     return send_while_paused

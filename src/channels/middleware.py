@@ -1,9 +1,9 @@
 """The base of ASGI middleware that adds something to the scope.
 
 An application that awaits the application inside stays in memory for as long as the
-connection lives: its frame, and the scope it was given. For a WebSocket that says nothing
-for hours these are most of its cost. So ours only prepare a connection (:class:`ScopeMiddleware`),
-and the outermost one walks the whole row and awaits what lies behind it.
+connection lives: its frame, and the scope it was given. These are most of the cost of a WebSocket
+that is idle for hours. So our middleware only prepares a connection (:class:`ScopeMiddleware`), and
+the outermost one runs the whole pipeline and awaits the application behind it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __tracebackhide__ = True
 
 
 class ConnectionContext:
-    """A connection on its way inside: what the next application will be called with.
+    """What the next application of a pipeline will be called with.
 
     Attributes:
         scope: the scope; to be read. To write, ask for :meth:`own_scope`.
@@ -35,13 +35,13 @@ class ConnectionContext:
         self._owned = False
 
     def own_scope(self) -> Scope:
-        """Return the scope to write into: a shallow copy, made once, that nobody outside sees."""
+        """Return the scope to write into: a shallow copy, made once, unseen by applications outside."""
         if not self._owned:
             self.take_scope(dict(self.scope))
         return self.scope
 
     def take_scope(self, scope: Scope) -> None:
-        """Go on with a scope that was made for this way."""
+        """Go on with a scope that was made for this context."""
         self.scope = scope
         self._owned = True
 
@@ -63,16 +63,16 @@ class ScopeMiddleware:
 _CALL = ScopeMiddleware.__call__
 
 
-#: Where a class keeps what its passages do: no name that a subclass could give to something else.
+#: Where a class keeps its registered function: no name that a subclass could give to something else.
 _ENTER: Final = "channels: enter"
 Enter = TypeVar("Enter", bound=Callable[[Any, "ConnectionContext"], Awaitable[ASGIApp]])
 
 
 def enters(kind: type[ScopeMiddleware]) -> Callable[[Enter], Enter]:
-    """Make a function that which prepares a connection for ``kind`` and its subclasses.
+    """Register a function that prepares a connection for ``kind`` and its subclasses.
 
-    It is called with the middleware and the :class:`ConnectionContext`, and returns the application that goes
-    on. It is no method, because subclasses may call theirs whatever they like.
+    It is called with the middleware and the :class:`ConnectionContext`, and returns the next
+    application. It is no method, because subclasses may call theirs whatever they like.
     """
 
     def register(function: Enter) -> Enter:
@@ -83,9 +83,9 @@ def enters(kind: type[ScopeMiddleware]) -> Callable[[Enter], Enter]:
 
 
 @enters(ScopeMiddleware)
-async def _enter_nowhere(passage: ScopeMiddleware, way: ConnectionContext) -> ASGIApp:
+async def _enter_unregistered(middleware: ScopeMiddleware, context: ConnectionContext) -> ASGIApp:
     raise NotImplementedError(
-        f"{type(passage).__name__} has to say who goes on: "
+        f"{type(middleware).__name__} has nothing that returns the next application: "
         "register a function for it with channels.middleware.enters()."
     )
 
@@ -105,26 +105,26 @@ class InstanceFactory:
         self.make = make
 
 
-def is_passage(application: Any) -> TypeGuard[ScopeMiddleware]:
-    """Tell whether an application only prepares: it is one of ours, and nobody has overridden it."""
+def is_scope_middleware(application: Any) -> TypeGuard[ScopeMiddleware]:
+    """Tell whether an application only prepares: a ScopeMiddleware whose ``__call__`` is not overridden."""
     return isinstance(application, ScopeMiddleware) and type(application).__call__ is _CALL
 
 
 def instantiate(application: ASGIApp) -> ASGIApp:
-    """Return what ``application`` would make for a connection; itself if it makes nothing."""
+    """Return what ``application`` makes for a connection; itself if it is no factory."""
     maker: InstanceFactory | None = getattr(application, "maker", None)
     return maker.make() if maker is not None and maker.function is application else application
 
 
 async def run_pipeline(
-    passage: ScopeMiddleware, scope: Scope, receive: Receive, send: Send
+    middleware: ScopeMiddleware, scope: Scope, receive: Receive, send: Send
 ) -> tuple[ASGIApp, Scope, Receive, Send]:
-    """Go through ``passage`` and those behind it; returns what waits at the end, and what to call it with."""
-    way = ConnectionContext(scope, receive, send)
-    application = await getattr(type(passage), _ENTER)(passage, way)
-    while is_passage(application):
-        application = await getattr(type(application), _ENTER)(application, way)
-    return instantiate(application), way.scope, way.receive, way.send
+    """Run ``middleware`` and those behind it; returns the application at the end and its arguments."""
+    context = ConnectionContext(scope, receive, send)
+    application = await getattr(type(middleware), _ENTER)(middleware, context)
+    while is_scope_middleware(application):
+        application = await getattr(type(application), _ENTER)(application, context)
+    return instantiate(application), context.scope, context.receive, context.send
 
 
 class BaseMiddleware(ScopeMiddleware):
@@ -145,6 +145,6 @@ class BaseMiddleware(ScopeMiddleware):
 
 
 @enters(BaseMiddleware)
-async def _enter_with_a_copy(middleware: BaseMiddleware, way: ConnectionContext) -> ASGIApp:
-    way.own_scope()
+async def _enter_with_a_copy(middleware: BaseMiddleware, context: ConnectionContext) -> ASGIApp:
+    context.own_scope()
     return middleware.inner

@@ -22,7 +22,7 @@ from channels.core.denial import means_busy, refuse, refuse_busy
 from channels.core.private import PrivateField
 from channels.exceptions import RouteNotFound, ThreadPoolExhausted
 from channels.http import get_asgi_application
-from channels.middleware import ConnectionContext, ScopeMiddleware, enters, is_passage, run_pipeline
+from channels.middleware import ConnectionContext, ScopeMiddleware, enters, is_scope_middleware, run_pipeline
 from channels.sync.context import enter_context, exit_context
 from channels.typing import ASGIApp, Receive, Scope, Send
 
@@ -87,7 +87,7 @@ class ProtocolTypeRouter:
         application = application_for(self, scope["type"])
         connection = enter_context(scope)
         try:
-            if is_passage(application):
+            if is_scope_middleware(application):
                 application, scope, receive, send = await run_pipeline(application, scope, receive, send)
             return await application(scope, receive, send)
         except RouteNotFound as error:
@@ -197,7 +197,7 @@ _tables: PrivateField[_Table | None] = PrivateField("routes", None)
 
 
 def table_of(router: URLRouter) -> _Table:
-    """Return what the router's routes were compiled to; again if somebody has changed them since."""
+    """Return what the router's routes were compiled to; again if they have changed since."""
     table = _tables.get(router)
     if table is None or table.routes != list(router.routes):
         table = _Table(router.routes)
@@ -206,16 +206,16 @@ def table_of(router: URLRouter) -> _Table:
 
 
 @enters(URLRouter)
-async def _enter_by_path(router: URLRouter, way: ConnectionContext) -> ASGIApp:
-    path = routed_path(way.scope)
+async def _enter_by_path(router: URLRouter, context: ConnectionContext) -> ASGIApp:
+    path = routed_path(context.scope)
     fitting = table_of(router).fitting(path)
     if not fitting:
-        raise not_found(router, way.scope, path)
+        raise not_found(router, context.scope, path)
     route, match = fitting[0]
     if not route.final or len(fitting) > 1:
-        # The application may decline, and the next one is asked: somebody has to stay and see.
+        # The application may raise Resolver404, and then the next one is tried: this frame has to stay.
         return functools.partial(try_each, router)
-    way.own_scope().update(_found(way.scope, match))
+    context.own_scope().update(_found(context.scope, match))
     return route.application
 
 
@@ -246,7 +246,7 @@ class _Route:
         *outer, last = chain
         self.router = find_router(last.callback)
         refuse_uncalled(last.callback, f"Route {last.pattern}")
-        #: A consumer routes no further, so nobody inside will say that there is no route.
+        #: A consumer routes no further, so no router inside will say that there is no route.
         self.final = any(hasattr(inside, "consumer_class") for inside in insides(last.callback))
         pattern = last.pattern if self.router is None else open_ended(last.pattern)
         self.patterns = [part.pattern for part in outer] + [pattern]
@@ -300,7 +300,7 @@ def insides(application: Any) -> Iterator[Any]:
 
 
 def refuse_uncalled(application: Any, route: str) -> None:
-    """Refuse a consumer class, and one whose ``as_asgi`` nobody has called, also behind middleware.
+    """Refuse a consumer class, and an ``as_asgi`` that was not called, also behind middleware.
 
     Args:
         application: what a route or a mapping leads to.

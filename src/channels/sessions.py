@@ -129,15 +129,15 @@ class CookieMiddleware(ScopeMiddleware):
 
 
 @enters(CookieMiddleware)
-async def _enter_with_cookies(middleware: CookieMiddleware, way: ConnectionContext) -> ASGIApp:
-    scope = way.scope
+async def _enter_with_cookies(middleware: CookieMiddleware, context: ConnectionContext) -> ASGIApp:
+    scope = context.scope
     if "headers" not in scope:
         raise ValueError(
             "CookieMiddleware was passed a scope that did not have a headers key (make sure it is "
             f"only passed HTTP or WebSocket connections); got a scope of type {scope.get('type')!r}."
         )
     headers = scope["headers"]
-    way.own_scope()["cookies"] = _cookies(headers) if b"cookie" in dict(headers) else {}
+    context.own_scope()["cookies"] = _cookies(headers) if b"cookie" in dict(headers) else {}
     return middleware.inner
 
 
@@ -324,12 +324,12 @@ class SessionMiddleware(ScopeMiddleware):
 
 
 @enters(SessionMiddleware)
-async def _enter_with_session(middleware: SessionMiddleware, way: ConnectionContext) -> ASGIApp:
-    wrapper = InstanceSessionWrapper(way.scope, way.send)
+async def _enter_with_session(middleware: SessionMiddleware, context: ConnectionContext) -> ASGIApp:
+    wrapper = InstanceSessionWrapper(context.scope, context.send)
     await wrapper.resolve_session()
     _own_session.set(wrapper, wrapper.scope["session"])
-    way.take_scope(wrapper.scope)
-    way.send = wrapper.send
+    context.take_scope(wrapper.scope)
+    context.send = wrapper.send
     return middleware.inner
 
 
@@ -339,7 +339,7 @@ def SessionMiddlewareStack(inner: ASGIApp) -> CookieMiddleware:
 
 
 def is_new_untouched(session: Any) -> bool:
-    """Tell, without making it, whether ``session`` is a new one that nobody has touched."""
+    """Tell, without making it, whether ``session`` is a new one that was neither read nor written."""
     if type(session) is not SessionLazyObject or get_if_loaded(session) is not empty:
         return False
     # A store of somebody else's may know more than its key tells.
@@ -353,7 +353,7 @@ def store_of(session: Any) -> Any:
 
 
 def is_loaded(session: Any) -> bool:
-    """Tell whether reading ``session`` blocks nobody: it is new, loaded, or lives in its cookie."""
+    """Tell whether reading ``session`` does not block: it is new, loaded, or lives in its cookie."""
     if not isinstance(session, SessionBase):
         return False
     return (

@@ -66,7 +66,7 @@ class InputQueue:
 
     @property
     def waiting(self) -> int:
-        """How many messages nobody has taken yet."""
+        """How many messages were not taken yet."""
         return len(self._messages)
 
     async def wait_handled(self) -> None:
@@ -225,7 +225,7 @@ class _Runner:
 
     async def take(self, channel: str) -> Message:
         """Receive; where the layer can wait for it, acknowledge only what has been handled."""
-        # Whoever has replaced ``receive`` wants to be asked.
+        # A layer whose ``receive`` was replaced is read with it.
         take = getattr(pushing_engine(self._worker.channel_layer), "take", None)
         if take is None:
             message: Message = await self._worker.channel_layer.receive(channel)

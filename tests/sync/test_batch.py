@@ -54,58 +54,69 @@ pytestmark = pytest.mark.usefixtures("patient")
 def nothing() -> None: ...
 
 
-def together_in(pool: Pool, diary: Diary | None = None, **more: Any) -> BatchExecutor:
+def batch_in(pool: Pool, diary: Diary | None = None, **more: Any) -> BatchExecutor:
     """Calls made in the running loop; the diary gets what is done around them."""
-    tidy = nothing if diary is None else diary.writer("tidy")
+    close_stale = nothing if diary is None else diary.writer("close_stale")
     bridge = LoopBridge(asyncio.get_running_loop(), pool, lambda: None)
-    return BatchExecutor(pool, **{"tidy": tidy, "mend": nothing, "watch": bridge.arm_watchdog, **more})
+    return BatchExecutor(
+        pool,
+        **{"close_stale": close_stale, "close_broken": nothing, "arm_watchdog": bridge.arm_watchdog, **more},
+    )
 
 
 async def test_those_that_wait_are_made_in_one_visit(pool: Pool) -> None:
     diary = Diary()
-    together = together_in(pool, diary, mend=diary.writer("mend"))
+    batch = batch_in(pool, diary, close_broken=diary.writer("close_broken"))
     for call in "abc":
-        together.place().put(diary.writer(call))
-    assert await diary.until(7) == ["tidy", "a", "mend", "b", "mend", "c", "tidy"]
+        batch.strand().put(diary.writer(call))
+    assert await diary.until(7) == [
+        "close_stale",
+        "a",
+        "close_broken",
+        "b",
+        "close_broken",
+        "c",
+        "close_stale",
+    ]
     assert pool.pinned == 0
 
 
 async def test_a_visit_waits_for_those_that_still_come(pool: Pool) -> None:
     diary = Diary()
-    together = together_in(pool, diary)
+    batch = batch_in(pool, diary)
     for call in "abc":
-        together.place().put(diary.writer(call))
+        batch.strand().put(diary.writer(call))
         await asyncio.sleep(0)
-    assert await diary.until(5) == ["tidy", "a", "b", "c", "tidy"]
+    assert await diary.until(5) == ["close_stale", "a", "b", "c", "close_stale"]
 
 
 async def test_what_comes_during_a_visit_is_made_in_the_next(pool: Pool) -> None:
     diary, blocker = Diary(), Blocker()
-    together = together_in(pool, diary)
-    together.place().put(blocker)
+    batch = batch_in(pool, diary)
+    batch.strand().put(blocker)
     assert await asyncio.to_thread(blocker.begun.wait, PATIENCE)
     for call in "ab":
-        together.place().put(diary.writer(call))
+        batch.strand().put(diary.writer(call))
         await asyncio.sleep(0.01)
     assert len(pool.workers) == 1
     blocker.release()
     # What has come by the time that it looks is its own.
-    assert await diary.until(4) == ["tidy", "a", "b", "tidy"]
+    assert await diary.until(4) == ["close_stale", "a", "b", "close_stale"]
 
 
 async def test_a_visit_that_is_held_up_gets_company(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PATIENCE", 0.001)
     monkeypatch.setattr(pool, "size", lambda: 2)
     diary, blocker = Diary(), Blocker()
-    together = together_in(pool, diary)
-    together.place().put(blocker)
+    batch = batch_in(pool, diary)
+    batch.strand().put(blocker)
     assert await asyncio.to_thread(blocker.begun.wait, PATIENCE)
-    together.place().put(diary.writer("a"))
-    assert await diary.until(4) == ["tidy", "tidy", "a", "tidy"]
+    batch.strand().put(diary.writer("a"))
+    assert await diary.until(4) == ["close_stale", "close_stale", "a", "close_stale"]
     blocker.release()
     assert await diary.until(5)
-    together.place().put(diary.writer("b"))
-    assert (await diary.until(8))[5:] == ["tidy", "b", "tidy"]
+    batch.strand().put(diary.writer("b"))
+    assert (await diary.until(8))[5:] == ["close_stale", "b", "close_stale"]
 
 
 async def test_a_visit_that_follows_another_is_not_held_up_by_its_thread(
@@ -114,8 +125,8 @@ async def test_a_visit_that_follows_another_is_not_held_up_by_its_thread(
     strand, begun, first, handler, last = Strand(pool), Note(), Blocker(), Blocker(), Note()
     strand.put(begun)  # from now on this connection's handlers belong to the thread
     begun.wait()
-    together = together_in(pool)
-    together.place().put(first)
+    batch = batch_in(pool)
+    batch.strand().put(first)
     assert await asyncio.to_thread(first.begun.wait, PATIENCE)
     await asyncio.sleep(0.02)  # nobody watches over the first visit any more
     strand.put(handler)
@@ -123,8 +134,8 @@ async def test_a_visit_that_follows_another_is_not_held_up_by_its_thread(
     monkeypatch.setattr(pool, "size", lambda: 2)
     monkeypatch.setattr(module, "PATIENCE", 0.05)
     monkeypatch.setattr(module, "LONGEST", 0)
-    together._look_again()
-    together.place().put(last)
+    batch._check_later()
+    batch.strand().put(last)
     first.release()
     assert await asyncio.to_thread(handler.begun.wait, PATIENCE)
     assert await asyncio.to_thread(last.wait) is not handler.thread
@@ -135,10 +146,10 @@ async def test_a_visit_that_follows_another_is_not_held_up_by_its_thread(
 async def test_care_that_fails_between_others_ends_no_thread(
     pool: Pool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    diary, together = Diary(), together_in(pool, ahead=lambda calls: 1 / 0)
+    diary, batch = Diary(), batch_in(pool, ahead=lambda calls: 1 / 0)
     with caplog.at_level(logging.ERROR, "channels.threads"):
         for call in "ab":
-            together.place().put(diary.writer(call))
+            batch.strand().put(diary.writer(call))
         assert await diary.until(2) == ["a", "b"]
     assert pool.workers[0].thread.is_alive()
     assert "the thread goes on" in caplog.text
@@ -149,10 +160,10 @@ async def test_a_visit_for_which_there_is_no_thread_is_asked_for_once(
 ) -> None:
     monkeypatch.setattr(module, "PATIENCE", 0.001)
     diary, blocker = Diary(), Blocker()
-    together = together_in(pool)
+    batch = batch_in(pool)
     Strand(pool).put(blocker)
     assert await asyncio.to_thread(blocker.begun.wait, PATIENCE)
-    together.place().put(diary.writer("a"))
+    batch.strand().put(diary.writer("a"))
     await asyncio.sleep(0.05)
     assert pool.waiting == 1
     blocker.release()
@@ -168,28 +179,36 @@ async def test_others_have_their_turn_after_some(
         monkeypatch.setattr(module, "LONGEST", 0)
         calls = 1
     diary, blocker = Diary(), Blocker()
-    together = together_in(pool, diary)
+    batch = batch_in(pool, diary)
     Strand(pool).put(blocker)
     assert await asyncio.to_thread(blocker.begun.wait, PATIENCE)
     for _ in range(calls + 1):
-        together.place().put(diary.writer("call"))
+        batch.strand().put(diary.writer("call"))
     while not pool.waiting:
         await asyncio.sleep(0)
     Strand(pool).put(diary.writer("other"))
     blocker.release()
     lines = await diary.until(calls + 6)
-    assert lines == ["tidy", *["call"] * calls, "tidy", "other", "tidy", "call", "tidy"]
+    assert lines == [
+        "close_stale",
+        *["call"] * calls,
+        "close_stale",
+        "other",
+        "close_stale",
+        "call",
+        "close_stale",
+    ]
 
 
 async def test_several_are_prepared_before_they_are_made(pool: Pool) -> None:
     diary, blocker, seen = Diary(), Blocker(), []
-    together = together_in(pool, ahead=lambda calls: seen.append((len(calls), len(together.waiting))))
-    together.place().put(diary.writer("alone"))
+    batch = batch_in(pool, ahead=lambda calls: seen.append((len(calls), len(batch.waiting))))
+    batch.strand().put(diary.writer("alone"))
     await diary.until(1)
     assert seen == []
     Strand(pool).put(blocker)
     for call in "abc":
-        together.place().put(diary.writer(call))
+        batch.strand().put(diary.writer(call))
     blocker.release()
     assert await diary.until(4) == ["alone", "a", "b", "c"]
     assert seen == [(3, 0)]
@@ -197,23 +216,23 @@ async def test_several_are_prepared_before_they_are_made(pool: Pool) -> None:
 
 async def test_what_is_withdrawn_is_not_made(pool: Pool) -> None:
     diary, last = Diary(), Note()
-    together = together_in(pool, diary)
-    place, call = together.place(), diary.writer("call")
-    place.put(call)
-    assert place.withdraw(call)
-    assert not place.withdraw(call)
+    batch = batch_in(pool, diary)
+    strand, call = batch.strand(), diary.writer("call")
+    strand.put(call)
+    assert strand.withdraw(call)
+    assert not strand.withdraw(call)
     await asyncio.sleep(0.02)
-    together.place().put(last)
-    assert await diary.until(2) == ["tidy", "tidy"]
+    batch.strand().put(last)
+    assert await diary.until(2) == ["close_stale", "close_stale"]
 
 
 async def test_care_that_fails_is_logged_and_ends_no_thread(
     pool: Pool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    diary, together = Diary(), together_in(pool, tidy=lambda: 1 / 0)
+    diary, batch = Diary(), batch_in(pool, close_stale=lambda: 1 / 0)
     with caplog.at_level(logging.ERROR, "channels.threads"):
         for call in "ab":
-            together.place().put(diary.writer(call))
+            batch.strand().put(diary.writer(call))
             await diary.until(1)
     assert await diary.until(2) == ["a", "b"]
     assert len(pool.workers) == 1
@@ -222,33 +241,33 @@ async def test_care_that_fails_is_logged_and_ends_no_thread(
 
 async def test_a_forked_process_makes_none_of_them(pool: Pool) -> None:
     blocker, diary = Blocker(), Diary()
-    together = together_in(pool)
-    together.place().put(blocker)
+    batch = batch_in(pool)
+    batch.strand().put(blocker)
     assert await asyncio.to_thread(blocker.begun.wait, PATIENCE)
-    together.place().put(diary.writer("parent's"))
-    together.reset()
-    assert not together.waiting
+    batch.strand().put(diary.writer("parent's"))
+    batch.reset()
+    assert not batch.waiting
     blocker.release()
-    together.place().put(diary.writer("child's"))
+    batch.strand().put(diary.writer("child's"))
     assert await diary.until(1) == ["child's"]
 
 
 def test_a_loop_that_has_closed_begins_no_visit(pool: Pool) -> None:
     """Its successor does."""
-    diary, together = Diary(), BatchExecutor(pool, nothing, nothing, nothing)
+    diary, batch = Diary(), BatchExecutor(pool, nothing, nothing, nothing)
     loop = asyncio.new_event_loop()
-    loop.run_until_complete(_put(together, diary.writer("lost loop")))
+    loop.run_until_complete(_put(batch, diary.writer("lost loop")))
     loop.close()
 
     async def scenario() -> list[Any]:
-        together.place().put(diary.writer("new loop"))
+        batch.strand().put(diary.writer("new loop"))
         return await diary.until(2)
 
     assert asyncio.run(scenario()) == ["lost loop", "new loop"]
 
 
-async def _put(together: BatchExecutor, call: Callable[[], None]) -> None:
-    together.place().put(call)
+async def _put(batch: BatchExecutor, call: Callable[[], None]) -> None:
+    batch.strand().put(call)
 
 
 async def test_a_slow_one_can_be_named(pool: Pool) -> None:
@@ -256,9 +275,9 @@ async def test_a_slow_one_can_be_named(pool: Pool) -> None:
         def label(self) -> str:
             return "In somebody's lookup."
 
-    together = together_in(pool)
+    batch = batch_in(pool)
     for blocker, label in ((Slow(), "In somebody's lookup."), (Blocker(), "")):
-        together.place().put(blocker)
+        batch.strand().put(blocker)
         assert await asyncio.to_thread(blocker.begun.wait, PATIENCE)
         (worker,) = (each for each in pool.workers if not each.idle)
         assert worker.doing.label() == label  # type: ignore[union-attr]

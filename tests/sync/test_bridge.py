@@ -117,7 +117,7 @@ async def test_the_watch_ends_when_there_is_nothing_to_watch(pool: Pool) -> None
     note = Note()
     Strand(pool).put(note)
     bridge.arm_watchdog()
-    assert bridge._watch is not None
-    while bridge._watch is not None:
+    assert bridge._watchdog is not None
+    while bridge._watchdog is not None:
         await asyncio.sleep(0.001)
     assert note.done.is_set()

@@ -12,7 +12,7 @@ from asgiref.local import Local
 from asgiref.sync import SyncToAsync, async_to_sync
 
 from channels.sync.bridge import LoopBridge
-from channels.sync.call import OUTBOX, ThreadCall, current_visit
+from channels.sync.call import OUTBOX, ThreadCall, current_call
 from channels.sync.pool import Pool, Strand
 from tests.sync.blocking import PATIENCE, Blocker, Note
 
@@ -24,20 +24,20 @@ def pool() -> Iterator[Pool]:
     assert pool.stop(PATIENCE)
 
 
-def visit(pool: Pool, call: Callable[[], Any]) -> ThreadCall:
+def made(pool: Pool, call: Callable[[], Any]) -> ThreadCall:
     return ThreadCall(LoopBridge(asyncio.get_running_loop(), pool, lambda: None), call, lambda: "In a test.")
 
 
 def current() -> ThreadCall:
-    visit = current_visit()
-    assert visit is not None
-    return visit
+    call = current_call()
+    assert call is not None
+    return call
 
 
 async def test_results_come_back(pool: Pool) -> None:
-    thread = await visit(pool, threading.current_thread).run(Strand(pool))
+    thread = await made(pool, threading.current_thread).run(Strand(pool))
     assert thread.name == "test-1"
-    assert current_visit() is None
+    assert current_call() is None
 
 
 async def test_errors_keep_their_traceback(pool: Pool) -> None:
@@ -45,13 +45,13 @@ async def test_errors_keep_their_traceback(pool: Pool) -> None:
         raise KeyError("here")
 
     with pytest.raises(KeyError) as caught:
-        await visit(pool, fail).run(Strand(pool))
+        await made(pool, fail).run(Strand(pool))
     assert "fail" in [frame.name for frame in traceback.extract_tb(caught.tb)]
 
 
 async def test_stop_iteration_cannot_leave_a_coroutine(pool: Pool) -> None:
     with pytest.raises(RuntimeError, match="StopIteration: In a test") as caught:
-        await visit(pool, iter(()).__next__).run(Strand(pool))
+        await made(pool, iter(()).__next__).run(Strand(pool))
     assert isinstance(caught.value.__cause__, StopIteration)
 
 
@@ -67,7 +67,7 @@ async def test_context_variables_go_there_and_back(pool: Pool) -> None:
         local.value = "back, too"
         return seen
 
-    assert await visit(pool, look).run(Strand(pool)) == ("there", "there, too")
+    assert await made(pool, look).run(Strand(pool)) == ("there", "there, too")
     assert (var.get(), local.value) == ("back", "back, too")
 
 
@@ -83,7 +83,7 @@ async def test_async_code_inside_runs_in_the_loop_and_its_sync_code_in_the_threa
     def handler() -> Any:
         return async_to_sync(inside)(), threading.current_thread()
 
-    (in_loop, inner), outer = await visit(pool, handler).run(strand)
+    (in_loop, inner), outer = await made(pool, handler).run(strand)
     assert in_loop
     assert inner is outer
 
@@ -100,7 +100,7 @@ async def test_what_is_sent_is_sent_in_order_and_nobody_waits(pool: Pool) -> Non
             current().send(send, n, wait=False)
         return len(sent)
 
-    seen = await visit(pool, handler).run(Strand(pool))
+    seen = await made(pool, handler).run(Strand(pool))
     assert sent == list(range(5 * OUTBOX))
     # The outbox has a bound.
     assert seen >= 3 * OUTBOX
@@ -117,7 +117,7 @@ async def test_who_waits_gets_what_sending_raised(pool: Pool) -> None:
             current().send(send, 2, wait=True)
         return "went on"
 
-    assert await visit(pool, handler).run(Strand(pool)) == "went on"
+    assert await made(pool, handler).run(Strand(pool)) == "went on"
 
 
 async def test_who_does_not_wait_gets_it_later(pool: Pool) -> None:
@@ -138,36 +138,36 @@ async def test_who_does_not_wait_gets_it_later(pool: Pool) -> None:
     def ends() -> None:
         current().send(send, 3, wait=False)
 
-    assert await visit(pool, goes_on).run(Strand(pool)) == "went on"
+    assert await made(pool, goes_on).run(Strand(pool)) == "went on"
     with pytest.raises(ValueError, match="not 3"):
-        await visit(pool, ends).run(Strand(pool))
+        await made(pool, ends).run(Strand(pool))
 
 
 async def test_cancelled_before_it_began_it_never_does(pool: Pool) -> None:
     blocker, never = Blocker(), Note()
     strand = Strand(pool)
     strand.put(blocker)
-    task = asyncio.ensure_future(visit(pool, never).run(strand))
+    task = asyncio.ensure_future(made(pool, never).run(strand))
     await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     blocker.release()
-    assert await visit(pool, lambda: "next").run(strand) == "next"
+    assert await made(pool, lambda: "next").run(strand) == "next"
     assert not never.done.is_set()
 
 
 async def test_cancelled_later_it_runs_on_and_is_dropped(pool: Pool) -> None:
     blocker = Blocker()
     strand = Strand(pool)
-    task = asyncio.ensure_future(visit(pool, blocker).run(strand))
+    task = asyncio.ensure_future(made(pool, blocker).run(strand))
     while not blocker.begun.is_set():
         await asyncio.sleep(0.001)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     blocker.release()
-    assert await visit(pool, lambda: "next").run(strand) == "next"
+    assert await made(pool, lambda: "next").run(strand) == "next"
 
 
 async def cancelled(outcome: Coroutine[Any, Any, Any], begun: asyncio.Event) -> None:
@@ -192,7 +192,7 @@ async def test_cancelling_reaches_async_code_inside(pool: Pool) -> None:
         finally:
             ended.set()
 
-    await cancelled(visit(pool, handler).run(Strand(pool)), begun)
+    await cancelled(made(pool, handler).run(Strand(pool)), begun)
     while not ended.is_set():
         await asyncio.sleep(0.001)
 
@@ -219,7 +219,7 @@ async def test_cancelling_reaches_who_sends(moment: str, pool: Pool) -> None:
         finally:
             ended.set()
 
-    await cancelled(visit(pool, handler).run(Strand(pool)), begun)
+    await cancelled(made(pool, handler).run(Strand(pool)), begun)
     go_on.set()
     while not ended.is_set():
         await asyncio.sleep(0.001)
@@ -228,7 +228,7 @@ async def test_cancelling_reaches_who_sends(moment: str, pool: Pool) -> None:
 
 async def test_without_a_strand_it_goes_where_asgiref_says(pool: Pool) -> None:
     thread = await SyncToAsync(threading.current_thread)()
-    assert await visit(pool, threading.current_thread).run(None) is thread
+    assert await made(pool, threading.current_thread).run(None) is thread
 
 
 async def test_without_a_thread_at_all_it_says_so(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -238,7 +238,7 @@ async def test_without_a_thread_at_all_it_says_so(pool: Pool, monkeypatch: pytes
 
     monkeypatch.setattr(SyncToAsync, "single_thread_executor", Closed())
     with pytest.raises(RuntimeError, match="after shutdown"):
-        await visit(pool, print).run(None)
+        await made(pool, print).run(None)
 
 
 def test_a_loop_that_is_closed_sends_nothing(pool: Pool) -> None:

@@ -245,30 +245,30 @@ def test_an_executor_for_others(make: Callable[[int], Pool]) -> None:
     assert strand.submit(divmod, 9, 2).result(PATIENCE) == (4, 1)
 
 
-def test_idle_threads_tidy_up_when_it_is_due(make: Callable[[int], Pool]) -> None:
+def test_idle_threads_close_what_is_stale_when_it_is_due(make: Callable[[int], Pool]) -> None:
     pool, note, tidied = make(1), Note(), threading.Semaphore(0)
     delays = iter([0.001, 0.001])
 
-    def tidy() -> float | None:
+    def close_stale() -> float | None:
         tidied.release()
         return next(delays, None)
 
-    pool.tidy = tidy
+    pool.close_stale = close_stale
     Strand(pool).put(note, whole=True)
     for _ in range(3):
         assert tidied.acquire(timeout=PATIENCE)
 
 
-def test_a_thread_is_visited_when_a_handler_leaves_it_untidy(make: Callable[[int], Pool]) -> None:
+def test_a_thread_is_visited_when_a_handler_leaves_stale_connections(make: Callable[[int], Pool]) -> None:
     pool, note, tidied = make(1), Note(), threading.Semaphore(0)
-    pool.tidy = tidied.release  # type: ignore[assignment]
+    pool.close_stale = tidied.release  # type: ignore[assignment]
     strand = Strand(pool)
     strand.put(note)
     thread = note.wait()
     idle(pool)
     assert not tidied.acquire(blocking=False)
     asked: list[threading.Thread] = []
-    pool.is_untidy = lambda thread: not asked.append(thread)  # type: ignore[func-returns-value]
+    pool.has_stale = lambda thread: not asked.append(thread)  # type: ignore[func-returns-value]
     strand.leave()
     assert tidied.acquire(timeout=PATIENCE)
     assert asked == [thread]
@@ -277,7 +277,7 @@ def test_a_thread_is_visited_when_a_handler_leaves_it_untidy(make: Callable[[int
 def test_stopping_says_farewell_and_is_not_the_end(make: Callable[[int], Pool]) -> None:
     pool, first, second = make(1), Note(), Note()
     gone: list[threading.Thread] = []
-    pool.farewell = lambda: gone.append(threading.current_thread())
+    pool.close_all = lambda: gone.append(threading.current_thread())
     strand = Strand(pool)
     strand.put(first)
     assert pool.stop(PATIENCE)
@@ -423,7 +423,7 @@ def test_idle_threads_end_but_for_the_last(make: Callable[[int], Pool]) -> None:
     pool, blockers = make(4), [Blocker() for _ in range(4)]
     pool.keep = 0.01
     gone: list[threading.Thread] = []
-    pool.farewell = lambda: gone.append(threading.current_thread())
+    pool.close_all = lambda: gone.append(threading.current_thread())
     for blocker in blockers:
         Strand(pool).put(blocker, whole=True)
     while not all(blocker.begun.is_set() for blocker in blockers):

@@ -1,7 +1,7 @@
 """A message for many sockets, past their consumers: what layers and servers agree on.
 
 A group message of type ``websocket.send`` means the same to every member: write this. The
-layer hands it to the sockets of idle members directly, and whoever writes it keeps what
+layer hands it to the sockets of idle members directly, and the first writer keeps what
 the protocol makes of it, so that the frame is built once per process.
 """
 

@@ -1,4 +1,4 @@
-"""How a request or a WebSocket that nobody will serve is answered on the wire."""
+"""Refusing a request or a WebSocket: an HTTP status, a denial response or a close code."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from channels.typing import Headers, Receive, Scope, Send
 
 logger = logging.getLogger("channels.threads")
 
-#: Seconds after which whoever is refused for want of threads may try again.
+#: Seconds after which a client that was refused for want of threads may try again (RFC 9110 section 10.2.3).
 RETRY_AFTER = 10
 
 

@@ -19,7 +19,7 @@ class PrivateField(Generic[_T]):
     past any ``__setattr__`` and ``__getattr__`` of its class.
 
     Args:
-        name: says what it is, for whoever looks into ``vars()`` of the object.
+        name: says what it is; shown in ``vars()`` of the object.
         default: the value of an object that was given none.
     """
 

@@ -89,7 +89,7 @@ class WebsocketConsumer(SyncConsumer):
     def websocket_send(self, message: Message) -> None:
         """Pass a group's message on to the socket as it is: ``{"type": "websocket.send", "text": ...}``.
 
-        Where nobody overrides it, the layer writes to the sockets of idle consumers directly.
+        Where it is not overridden, the layer writes to the sockets of idle consumers directly.
         """
         super().send(message)
 
@@ -192,7 +192,7 @@ class AsyncWebsocketConsumer(AsyncConsumer):
     async def websocket_send(self, message: Message) -> None:
         """Pass a group's message on to the socket as it is: ``{"type": "websocket.send", "text": ...}``.
 
-        Where nobody overrides it, the layer writes to the sockets of idle consumers directly.
+        Where it is not overridden, the layer writes to the sockets of idle consumers directly.
         """
         await super().send(message)
 

@@ -91,8 +91,8 @@ class OriginValidator(ScopeMiddleware):
 
 
 @enters(OriginValidator)
-async def _enter_if_allowed(validator: OriginValidator, way: ConnectionContext) -> ASGIApp:
-    scope = way.scope
+async def _enter_if_allowed(validator: OriginValidator, context: ConnectionContext) -> ASGIApp:
+    scope = context.scope
     if scope["type"] != "websocket":
         raise ValueError(
             "You cannot use OriginValidator on a non-WebSocket connection, "

@@ -1,4 +1,4 @@
-"""The bridge between the pool and one event loop: what threads hand over, and who looks at the clock."""
+"""The bridge between the pool and one event loop: it wakes coroutines, and watches over the queue."""
 
 from __future__ import annotations
 
@@ -23,23 +23,33 @@ _here = threading.local()
 
 
 class Waker(Protocol):
-    """Whoever waits in the loop for news from a thread."""
+    """Something in the loop that a thread can wake."""
 
     def wake(self) -> None:
-        """There is news; called in the loop's thread."""
+        """Look at what the thread has done; called in the loop's thread."""
 
 
 class LoopBridge:
-    """What threads have for one event loop, collected, so that many at once cost one wake-up.
+    """Collects the wakers that threads announce, so that many at once cost the loop one wake-up.
 
     Args:
         loop: the loop.
         pool: the pool whose queue and handlers are watched from here.
         slow: called for the number of seconds after which a handler is logged; None: never.
-        saturation: what is to happen when every thread is held; None for one of its own.
+        saturation: what happens when every thread is held; None for a new one.
     """
 
-    __slots__ = ("_news", "_patience", "_pool", "_relief", "_rung", "_saturation", "_slow", "_watch", "loop")
+    __slots__ = (
+        "_growth_timer",
+        "_patience",
+        "_pool",
+        "_saturation",
+        "_scheduled",
+        "_slow",
+        "_wakers",
+        "_watchdog",
+        "loop",
+    )
 
     def __init__(
         self,
@@ -52,62 +62,62 @@ class LoopBridge:
         self._pool = pool
         self._slow = slow
         self._saturation = saturation or Saturation(pool, conf.thread_wait)
-        self._news: deque[Waker] = deque()
-        self._rung = False
-        self._relief: asyncio.TimerHandle | None = None
-        self._watch: asyncio.TimerHandle | None = None
+        self._wakers: deque[Waker] = deque()
+        self._scheduled = False
+        self._growth_timer: asyncio.TimerHandle | None = None
+        self._watchdog: asyncio.TimerHandle | None = None
         self._patience: float | None = None
 
-    def announce(self, visitor: Waker) -> bool:
-        """Have ``visitor.wake()`` called in the loop; from any thread.
+    def announce(self, waker: Waker) -> bool:
+        """Have ``waker.wake()`` called in the loop; from any thread.
 
         Returns:
-            False if the loop is closed, and nobody is left to hear of it.
+            False if the loop is closed, so that ``wake()`` will not be called.
         """
-        self._news.append(visitor)
-        if not self._rung:
-            self._rung = True
+        self._wakers.append(waker)
+        if not self._scheduled:
+            self._scheduled = True
             try:
-                self.loop.call_soon_threadsafe(self._open)
+                self.loop.call_soon_threadsafe(self._wake_all)
             except RuntimeError:
-                self._rung = False
-                self._news.clear()
+                self._scheduled = False
+                self._wakers.clear()
                 return False
         return True
 
-    def _open(self) -> None:
-        # First this: what comes from now on rings again.
-        self._rung = False
-        while self._news:
-            self._news.popleft().wake()
+    def _wake_all(self) -> None:
+        # This comes first: a waker that is announced from now on needs another wake-up.
+        self._scheduled = False
+        while self._wakers:
+            self._wakers.popleft().wake()
 
     def arm_watchdog(self) -> None:
-        """See to it that what was just put into the pool does not wait for a blocked thread, or unseen."""
+        """Watch over the work just put into the pool: add threads if it stalls, log slow handlers."""
         if self._pool.waiting:
             self._pool.grow_if_stalled()
-            if self._relief is None:
-                self._relief = self.loop.call_later(STALL, self._relieve)
-        if self._watch is None:
+            if self._growth_timer is None:
+                self._growth_timer = self.loop.call_later(STALL, self._grow)
+        if self._watchdog is None:
             self._patience = self._slow()
-            self._watch = self.loop.call_later(self._patience or self._saturation.limit(), self._look)
+            self._watchdog = self.loop.call_later(self._patience or self._saturation.limit(), self._look)
 
-    def _relieve(self) -> None:
-        self._relief = None
-        relieved = self._pool.grow_if_stalled()
+    def _grow(self) -> None:
+        self._growth_timer = None
+        grown = self._pool.grow_if_stalled()
         if self._pool.waiting:
-            self._relief = self.loop.call_later(STALL if relieved else FULL, self._relieve)
+            self._growth_timer = self.loop.call_later(STALL if grown else FULL, self._grow)
             self._saturation.expire()
 
     def _look(self) -> None:
         """Log the handlers that take too long; look again when the next may."""
-        self._watch = None
+        self._watchdog = None
         self._patience = self._slow()
         busy = [worker for worker in self._pool.workers if not worker.idle]
         if not busy:
             return
         self._saturation.report()
         if self._patience is None:
-            self._watch = self.loop.call_later(self._saturation.limit(), self._look)
+            self._watchdog = self.loop.call_later(self._saturation.limit(), self._look)
             return
         now = time.monotonic()
         for worker in busy:
@@ -115,7 +125,7 @@ class LoopBridge:
                 worker.reported = True
                 report(worker, now - worker.since)
         wait = self._patience - (now - max(worker.since for worker in busy))
-        self._watch = self.loop.call_later(wait if wait > 0 else self._patience, self._look)
+        self._watchdog = self.loop.call_later(wait if wait > 0 else self._patience, self._look)
 
 
 def report(worker: Worker, seconds: float) -> None:

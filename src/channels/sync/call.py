@@ -1,8 +1,8 @@
 """One call in a thread, for a coroutine that waits for it and sends what the call wants sent.
 
-A handler's ``send`` must not cost a journey to the loop and back. So the thread leaves its
-messages in the outbox, where the coroutine that waits for the handler finds and sends them,
-in order, as if it had them from an async handler. Only who wants an answer waits for one.
+A handler's ``send`` must not cost two thread switches. So the thread puts its messages into an
+outbox, and the coroutine that waits for the handler sends them in order, as those of an async
+handler. The thread waits for the loop only if the caller asks for the result, or the outbox is full.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from asgiref.sync import SyncToAsync, _restore_context
 from channels.sync.bridge import LoopBridge
 from channels.sync.pool import Strand
 
-#: Messages that may lie in the outbox before the thread waits for the loop.
+#: The most messages in the outbox; a thread that adds another waits until the loop has sent it.
 OUTBOX: Final = 16
 
 _Send: TypeAlias = Callable[[Any], Awaitable[Any]]
 _here = threading.local()
 
 
-def current_visit() -> ThreadCall | None:
-    """Return the visit that this thread is busy with, or None."""
-    visit: ThreadCall | None = getattr(_here, "visit", None)
-    return visit
+def current_call() -> ThreadCall | None:
+    """Return the call that this thread is making, or None."""
+    call: ThreadCall | None = getattr(_here, "call", None)
+    return call
 
 
 class ThreadCall:
-    """A call that is made in a thread; ``await visit.outcome()`` is its result.
+    """A call that is made in a thread; ``await call.run(strand)`` is its result.
 
-    Context variables are those of the coroutine that made the visit, and what the call sets
-    is seen by it afterwards. ``async_to_sync`` in the call runs in the coroutine's loop.
+    The call sees the context variables of the coroutine that made this object, and the coroutine sees
+    afterwards what the call has set. ``async_to_sync`` in the call runs in the coroutine's loop.
 
     Args:
         bridge: of the loop that waits.
@@ -84,7 +84,7 @@ class ThreadCall:
 
     def __call__(self) -> None:
         """Make the call; raises nothing."""
-        outer, _here.visit = current_visit(), self
+        outer, _here.call = current_call(), self
         bridge = SyncToAsync.threadlocal
         bridge.main_event_loop = self.bridge.loop
         bridge.main_event_loop_pid = os.getpid()
@@ -97,7 +97,7 @@ class ThreadCall:
         except BaseException as error:
             self._error = error
         finally:
-            _here.visit = outer
+            _here.call = outer
             self._finished = True
             self.bridge.announce(self)
 
@@ -113,24 +113,24 @@ class ThreadCall:
             send: what to await.
             message: its argument.
             wait: whether to wait until it is done. If not, an error comes out of the next
-                ``send``, or of the visit.
+                ``send``, or of :meth:`run`.
 
         Raises:
-            CancelledError: nobody waits for the call any more.
+            CancelledError: the coroutine that waited for the call was cancelled.
             BaseException: whatever ``send`` raised.
         """
         self._raise_send_error()
-        parcel = OutboundMessage(send, message, wait or len(self._outbox) >= OUTBOX)
-        self._outbox.append(parcel)
+        outbound = OutboundMessage(send, message, wait or len(self._outbox) >= OUTBOX)
+        self._outbox.append(outbound)
         if not self._abandoned:
             if not self.bridge.announce(self):
-                raise RuntimeError("The event loop is closed: nobody can send this any more.")
-            parcel.wait()
-        # Asked again: it may have been abandoned before or after this parcel was seen.
+                raise RuntimeError("The event loop is closed, so this message cannot be sent.")
+            outbound.wait()
+        # Read again: the coroutine may have been cancelled before or after this outbound was seen.
         if self._abandoned:
             raise asyncio.CancelledError
-        if parcel.error is not None:
-            raise parcel.error
+        if outbound.error is not None:
+            raise outbound.error
 
     @property
     def is_behind(self) -> bool:
@@ -151,7 +151,7 @@ class ThreadCall:
     # In the loop
 
     def wake(self) -> None:
-        """The thread has something to send, or the result."""
+        """Let the coroutine look at the outbox and the result; the thread has added to one of them."""
         waiter = self._waiter
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
@@ -196,7 +196,7 @@ class ThreadCall:
         self._borrowed.add_done_callback(self._returned)
 
     def _returned(self, borrowed: asyncio.Task[None]) -> None:
-        """It has been there, unless there was no thread to be had or somebody cancels everything."""
+        """End the call with an error if asgiref's task has failed, or was cancelled, before making it."""
         if not self._finished:
             self._finished = True
             self._error = asyncio.CancelledError() if borrowed.cancelled() else borrowed.exception()
@@ -213,22 +213,22 @@ class ThreadCall:
                 self._waiter = self.bridge.loop.create_future()
                 await self._waiter
 
-    async def _deliver(self, parcel: OutboundMessage) -> None:
+    async def _deliver(self, outbound: OutboundMessage) -> None:
         try:
-            await parcel.send(parcel.message)
+            await outbound.send(outbound.message)
         except Exception as error:
-            if parcel.awaited:
-                parcel.error = error
+            if outbound.awaited:
+                outbound.error = error
             elif self._send_error is None:
                 self._send_error = error
         except BaseException as error:
-            parcel.error = error
-            parcel.settle()
+            outbound.error = error
+            outbound.settle()
             raise
-        parcel.settle()
+        outbound.settle()
 
     def _abandon(self, strand: Strand | None) -> None:
-        """Nobody waits any more: let the call end as soon as it can."""
+        """Let the call end as soon as it can, since its coroutine does not wait for it any more."""
         self._abandoned = True
         if strand is not None:
             strand.withdraw(self)
@@ -239,7 +239,7 @@ class ThreadCall:
 
 
 class OutboundMessage:
-    """A message in the outbox, with or without somebody who waits for its delivery."""
+    """A message in the outbox; if ``awaited``, its thread waits until it was sent."""
 
     __slots__ = ("_settled", "awaited", "error", "message", "send")
 
@@ -253,11 +253,11 @@ class OutboundMessage:
             self._settled.acquire()
 
     def wait(self) -> None:
-        """Wait until it is settled, if it is awaited."""
+        """Wait until the message is settled, if it is awaited."""
         if self._settled is not None:
             self._settled.acquire()
 
     def settle(self) -> None:
-        """It was sent, or never will be; called once."""
+        """Note that the message was sent, or never will be; called once."""
         if self._settled is not None:
             self._settled.release()

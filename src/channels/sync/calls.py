@@ -1,8 +1,7 @@
 """A call in a thread with a Future for its result, as concurrent.futures has it.
 
 Django's own handler makes a list of what a sync iterator of a streamed response has, in one call.
-Where the iterator has no end, nobody but the caller's leaving can end that call: see
-:func:`stoppable`.
+Where the iterator has no end, the call ends when its caller is cancelled: see :func:`stoppable`.
 """
 
 from __future__ import annotations
@@ -50,7 +49,7 @@ class Abandonable(Future[_R]):
     """A future that knows whether its caller still waits.
 
     Attributes:
-        abandoned: somebody has cancelled it, perhaps too late for the call not to begin.
+        abandoned: its caller has cancelled it, perhaps after the call began.
     """
 
     abandoned = False
@@ -62,7 +61,7 @@ class Abandonable(Future[_R]):
 
 
 def stoppable(call: partial[Any], future: Abandonable[Any]) -> partial[Any]:
-    """Return ``call`` so that a list of an iterator's items, if it makes one, ends once nobody waits.
+    """Return ``call`` so that a list of an iterator's items, if any, ends once its caller is cancelled.
 
     Args:
         call: what asgiref wants called: its handler of threads, whose last argument is what the
@@ -79,5 +78,5 @@ def stoppable(call: partial[Any], future: Abandonable[Any]) -> partial[Any]:
 def _until_abandoned(items: Iterable[Any], future: Abandonable[Any]) -> Iterator[Any]:
     for item in items:
         if future.abandoned:
-            raise CancelledError("Nobody waits for this any more.")
+            raise CancelledError("The caller of this call was cancelled.")
         yield item

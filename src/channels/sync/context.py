@@ -1,4 +1,4 @@
-"""Which strand belongs to the connection that this code serves."""
+"""The thread-sensitive context of one connection, and the strand that belongs to it."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from channels.typing import PUSH_EXTENSION, Scope
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
-#: Seconds that handlers have to end when the process ends.
-FAREWELL: Final = 5.0
+#: Seconds for which handlers may still run when the process ends.
+EXIT_TIMEOUT: Final = 5.0
 
 #: The threads of this process, and what happens when all of them are held.
 pool = Pool(conf.threads)
 saturation = Saturation(pool, conf.thread_wait)
 readiness.register("threads", saturation.obstacle)
 after_fork_in_child(pool.reset)
-atexit.register(pool.stop, FAREWELL)
+atexit.register(pool.stop, EXIT_TIMEOUT)
 
 _suspended = 0
 
@@ -69,12 +69,12 @@ class SyncContext:
 
     @property
     def has_strand(self) -> bool:
-        """Whether anybody has asked for its strand."""
+        """Whether its strand was made and not let go."""
         return self._strand is not None
 
     @property
     def strand(self) -> Strand:
-        """Its strand; made when it is asked for."""
+        """The strand of the connection; made when it is read."""
         if self._strand is None:
             self._strand = Strand(pool, exclusive=self.exclusive)
             self._strand.ended = self.ended
@@ -86,7 +86,7 @@ class SyncContext:
         self._token = SyncToAsync.thread_sensitive_context.set(context)
 
     def end(self) -> None:
-        """Undo :meth:`enter`, in the same context; the connection is over."""
+        """Undo :meth:`enter`, in the same context, when the connection is over."""
         self.ended = True
         if self._strand is not None:
             self._strand.ended = True
@@ -94,9 +94,9 @@ class SyncContext:
         SyncToAsync.thread_sensitive_context.reset(self._token)
 
     def leave_thread(self) -> None:
-        """A handler is over: the thread it was in is free for others, and an empty strand is no use.
+        """Give the thread of a handler that is over back to the pool, and let go of an empty strand.
 
-        A thread in which it has left a transaction or a cursor open stays its own.
+        The strand keeps a thread in which the handler has left a transaction or a cursor open.
         """
         strand = self._strand
         if strand is not None:
@@ -106,13 +106,13 @@ class SyncContext:
 
 
 class StrandExecutor(Executor):
-    """Where asgiref sends the calls of all connections: each goes to the strand of its own."""
+    """The executor that asgiref finds for every connection; it uses the strand of the connection."""
 
     def submit(self, fn: Callable[_P, _R], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_R]:
         """Have ``fn(*args, **kwargs)`` called in a thread; called in an event loop.
 
         Raises:
-            ThreadPoolExhausted: it is the first thing that a request wants done, and there is no thread.
+            ThreadPoolExhausted: it is the first call of a request, and every thread is held for too long.
         """
         connection: Any = SyncToAsync.thread_sensitive_context.get()
         deadline = saturation.admit() if connection.exclusive and not connection.has_strand else 0.0
@@ -122,24 +122,24 @@ class StrandExecutor(Executor):
         return future
 
 
-#: The one that asgiref knows.
+#: The key under which asgiref finds the executor.
 _ANY: Final = SyncContext()
 SyncToAsync.context_to_thread_executor[cast(Any, _ANY)] = StrandExecutor()
 
 
 def enter_context(scope: Scope) -> SyncContext | None:
-    """Give the connection of ``scope`` a place of its own among the strands, until :func:`exit_context`.
+    """Give the connection of ``scope`` a thread-sensitive context of its own, until :func:`exit_context`.
 
     It does so for scopes that a server or a worker made (they have an ``asgi`` key, or push),
-    unless the sync code of this context has a place already: a block further out, or asgiref's
-    own context. Under test communicators, and while a test's database connections are lent to
-    all threads, sync code stays in asgiref's thread.
+    unless there is a context already: one that code further out has entered, ours
+    or asgiref's own. Under test communicators, and while a test's database connections are lent to all
+    threads, sync code stays in asgiref's thread.
 
     Args:
         scope: of the connection.
 
     Returns:
-        What ``exit_context`` is to be called with.
+        What :func:`exit_context` is to be called with; None if there was a context already.
     """
     served = "asgi" in scope or PUSH_EXTENSION in scope.get("extensions", ())
     if not served or _suspended or SyncToAsync.thread_sensitive_context.get(None) is not None:
@@ -159,7 +159,7 @@ def exit_context(connection: SyncContext | None) -> None:
 class serving:
     """:func:`enter_context` and :func:`exit_context` around a ``with`` block.
 
-    What waits for days does without: the block's two objects are kept as long as it runs.
+    A consumer calls the two functions instead: it waits for days, and the block keeps two objects.
     """
 
     __slots__ = ("_connection", "_scope")
@@ -177,16 +177,16 @@ class serving:
 
 
 def current_strand() -> Strand | None:
-    """Return the strand that sync code of this context has to use; None where that is asgiref's choice.
+    """Return the strand that sync code of this context has to use; None where asgiref chooses the thread.
 
-    It is in code under ``async_to_sync``, which belongs into the thread that waits for it.
+    asgiref chooses under ``async_to_sync``, whose sync code belongs into the thread that waits for it.
     """
     connection = _current()
     return None if connection is None else connection.strand
 
 
 def is_new_here() -> bool:
-    """Whether this code serves a connection that has not visited a thread yet, so that any will do."""
+    """Whether this code serves a connection that has no strand yet, so that any thread will do."""
     connection = _current()
     return connection is not None and not connection.has_strand
 
@@ -199,7 +199,7 @@ def _current() -> SyncContext | None:
 
 
 def leave_thread() -> None:
-    """A handler of this connection is over: the thread it was in is free for others."""
+    """Give the thread of this connection's handler, which is over, back to the pool."""
     connection: Any = SyncToAsync.thread_sensitive_context.get(None)
     if type(connection) is SyncContext:
         connection.leave_thread()

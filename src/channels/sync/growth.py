@@ -12,7 +12,7 @@ CORE: Final = min(32, (os.cpu_count() or 1) + 4)
 WINDOW: Final = 0.01
 #: The share of one processor above which this process computes. Only one thread runs Python at a time.
 COMPUTING: Final = 0.8
-#: Seconds for which nobody has taken work, after which a thread is started whatever the others do.
+#: Seconds for which no thread has taken work, after which one is started whatever the others do.
 OVERDUE: Final = 0.1
 
 

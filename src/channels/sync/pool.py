@@ -2,23 +2,23 @@
 
 What waits is not one queue of calls but one queue of connections. A worker takes the strand
 that has waited longest, does *one* piece of its work, and puts the strand back at the end if
-there is more: whoever asks for much does not hold up those who ask for little.
+there is more: a strand with much work does not hold up one with little.
 
 Where the next piece of a strand is done depends on what the last one left behind in its thread:
 
 - A transaction or a cursor that is open: the strand is *bound*. Its work is done in that thread
   only, and no other strand's work until it is not bound any more.
-- Nothing: the thread is the strand's *home* until the handler is over (:meth:`Strand.leave`). The
-  strand goes there if it is idle, and to any other thread if it is not.
+- Nothing: the strand *prefers* this thread until the handler is over (:meth:`Strand.leave`). Its
+  next work is done there if the thread is idle, and in any other thread if it is not.
 
-The home of an *exclusive* strand, that of a request, is given to no other strand while another thread
-is free or may be started: thread-locals of one request are not seen by another. The homes of
-other strands are shared, as the one thread of the originals is. An idle connection holds no thread.
+The preferred thread of an *exclusive* strand, that of a request, does the work of no other strand while
+another thread is free or may be started: thread-locals of one request are not seen by another. Other
+strands share their preferred threads, as all share one in Channels. An idle connection holds no thread.
 
 A second worker is woken only when the queue has not moved for :data:`STALL` seconds.
 Handlers that compute do not gain from more threads, as only one runs Python at a time, and
-waking one costs more than a small handler; those that wait give their turn away after this
-millisecond. A worker that has been idle for a minute ends, but for the last one.
+waking one costs more than a small handler; a handler that waits delays the queue by this
+millisecond at most. A worker that has been idle for a minute ends, but for the last one.
 """
 
 from __future__ import annotations
@@ -55,10 +55,10 @@ class Pool:
         needs_thread: called by a worker after each piece of work: whether that left something open
             for which the strand's next piece must come to this thread.
         abandon: called by a worker when a connection has ended and left something open; closes it.
-        tidy: called by a worker that has nothing to do and serves no handler; closes what is
-            due and returns in how many seconds it wants to be called again, or None.
-        is_untidy: whether ``tidy`` has something to do in a thread; asked from outside of it.
-        farewell: called by a worker that ends.
+        close_stale: called by a worker that has nothing to do and serves no handler; closes the database
+            connections that are due and returns in how many seconds it wants to be called again, or None.
+        has_stale: whether ``close_stale`` has something to do in a thread; asked from outside of it.
+        close_all: called by a worker that ends.
         pinned: how many strands have a worker of their own at the moment.
     """
 
@@ -66,9 +66,9 @@ class Pool:
         self.begins: Callable[[], object] = bool
         self.needs_thread: Callable[[], bool] = bool
         self.abandon: Work = _nothing
-        self.tidy: Callable[[], float | None] = _nothing
-        self.is_untidy: Callable[[threading.Thread], bool] = _is_tidy
-        self.farewell: Callable[[], None] = _nothing
+        self.close_stale: Callable[[], float | None] = _nothing
+        self.has_stale: Callable[[threading.Thread], bool] = _has_none
+        self.close_all: Callable[[], None] = _nothing
         self.keep = keep
         self.size = size
         self._name = name
@@ -107,7 +107,7 @@ class Pool:
                 "waiting": len(self._ready),
             }
 
-    # Who is to work
+    # Queueing work, and choosing the workers for it
 
     def put(self, strand: Strand, work: Work, whole: bool = False) -> None:
         """See :meth:`Strand.put`."""
@@ -118,12 +118,12 @@ class Pool:
                 self._queue(strand)
 
     def _queue(self, strand: Strand) -> None:
-        """Queue a strand at the thread it is bound to, else at its home if that is idle, else for any."""
+        """Queue a strand at the worker it is bound to, else at the preferred one if idle, else for any."""
         strand.queued = True
         worker = strand.worker
         if worker is not None and worker.stopping:
             self._unpin(strand)
-        elif worker is not None and (strand.bound or (worker.idle and worker.tenant in (None, strand))):
+        elif worker is not None and (strand.bound or (worker.idle and worker.reserved_for in (None, strand))):
             worker.own.append(strand)
             self._wake(worker)
             return
@@ -155,7 +155,7 @@ class Pool:
         """Put one more thread to work if the queue has not moved for :data:`STALL` seconds.
 
         Returns:
-            False if there is none to be had.
+            False if every thread is busy and no more may be started.
         """
         with self.lock:
             now = time.monotonic()
@@ -167,11 +167,11 @@ class Pool:
             return True
 
     def note_progress(self) -> None:
-        """Note that a piece of work gets on, one small call after the other: nobody is needed for relief."""
+        """Note that work which consists of many small calls gets on, so that no thread is added for it."""
         self._moved_at = time.monotonic()
 
     def _add_worker(self) -> bool:
-        """Put one more worker to work; the last choice is one whose home is that of a request."""
+        """Put one more worker to work; the last choice is one that a request prefers."""
         if self._add_free_worker():
             return True
         worker = min((one for one in self._idle if not one.is_bound), key=_since, default=None)
@@ -185,7 +185,7 @@ class Pool:
         if worker is not None and worker.pins:
             worker = next((one for one in reversed(self._idle) if not one.pins), None)
         if worker is None and len(self.workers) >= CORE:
-            worker = next((one for one in reversed(self._idle) if one.tenant is None), None)
+            worker = next((one for one in reversed(self._idle) if one.reserved_for is None), None)
         if worker is None:
             self._most = self.size()
             if len(self.workers) < self._most:
@@ -206,7 +206,7 @@ class Pool:
             self._idle.remove(worker)
             worker.notify()
 
-    # Which thread a strand has
+    # Which thread a strand is bound to or prefers
 
     def leave(self, strand: Strand) -> None:
         """See :meth:`Strand.leave`."""
@@ -219,11 +219,11 @@ class Pool:
                     self._queue(strand)
             else:
                 self._unpin(strand)
-                if worker is not None and worker.idle and not worker.pins and self.is_untidy(worker.thread):
+                if worker is not None and worker.idle and not worker.pins and self.has_stale(worker.thread):
                     worker.notify()
 
     def _must_abandon(self, strand: Strand) -> bool:
-        """Whether nobody will close what an ended connection has left open; then that is its last work."""
+        """Whether an ended connection has left something open; if so, closing it becomes its last work."""
         if strand.works or strand.abandoned:
             return False
         strand.abandoned = True
@@ -231,14 +231,14 @@ class Pool:
         return True
 
     def _pin(self, strand: Strand, worker: Worker) -> None:
-        """Make ``worker`` the home of ``strand``, and nobody else's if it is exclusive."""
+        """Make ``strand`` prefer ``worker``, and reserve it if the strand is exclusive."""
         if strand.worker is not worker:
             if strand.worker is not None:
                 self._unpin(strand, leaving=strand.leaving)
             strand.worker = worker
             worker.pins += 1
             self.pinned += 1
-        worker.tenant = strand if strand.exclusive else None
+        worker.reserved_for = strand if strand.exclusive else None
 
     def _unpin(self, strand: Strand, leaving: bool = False) -> None:
         worker = strand.worker
@@ -246,8 +246,8 @@ class Pool:
             worker.pins -= 1
             self.pinned -= 1
             strand.worker = None
-            if worker.tenant is strand:
-                worker.tenant = None
+            if worker.reserved_for is strand:
+                worker.reserved_for = None
         strand.bound = False
         strand.leaving = leaving
 
@@ -255,14 +255,14 @@ class Pool:
         """Note what a piece of work has left behind: ``bound`` says whether something is open."""
         if bound and not (strand.ended and strand.abandoned):
             strand.bound, strand.leaving = True, False
-            worker.tenant = strand
+            worker.reserved_for = strand
             if strand.ended:
                 self._must_abandon(strand)
         elif strand.leaving or (strand.ended and not strand.works):
             self._unpin(strand)
         elif strand.bound:
             strand.bound = False
-            worker.tenant = strand if strand.exclusive else None
+            worker.reserved_for = strand if strand.exclusive else None
         if not strand.works:
             strand.queued = False
         elif strand.worker is not None and (strand.bound or strand.exclusive):
@@ -305,7 +305,11 @@ class Pool:
                 return worker.own.popleft()
         if not self._ready:
             return None
-        if worker.tenant is not None and worker.tenant is not self._ready[0] and self._delegated(worker):
+        if (
+            worker.reserved_for is not None
+            and worker.reserved_for is not self._ready[0]
+            and self._delegated(worker)
+        ):
             return worker.own.popleft() if worker.own else None
         strand = self._ready.popleft()
         if worker.own:  # none of them is bound: they must not wait for this strand's work
@@ -315,16 +319,16 @@ class Pool:
         return strand
 
     def _delegated(self, worker: Worker) -> bool:
-        """Whether others have to do, or can do, what waits, so that a strand has its thread for itself."""
+        """Whether another worker has to do, or can do, what waits, so that this one stays reserved."""
         if worker.is_bound:
             self._add_worker()
             return True
         return self._add_free_worker()
 
-    def is_resting(self, worker: Worker, tapped: bool) -> bool:
-        """Whether a worker that was ``tapped``, or has waited long enough, is still idle."""
+    def is_resting(self, worker: Worker, notified: bool) -> bool:
+        """Whether a worker, after it was ``notified`` or its wait timed out, is still idle."""
         with self.lock:
-            worker.clear_notification(tapped)
+            worker.clear_notification(notified)
             return worker.idle and not worker.stopping
 
     def retire(self, worker: Worker) -> bool:
@@ -382,5 +386,5 @@ def _nothing() -> None:
     return None
 
 
-def _is_tidy(_: threading.Thread) -> bool:
+def _has_none(_: threading.Thread) -> bool:
     return False

@@ -1,4 +1,4 @@
-"""What happens when every thread is held: nobody waits for ever, and everybody can see why."""
+"""What happens when every thread is held: calls fail after a limit, and the log names what holds them."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Saturation:
         """Return until when a call may wait for a thread, in ``time.monotonic()``; 0 if it need not wait.
 
         Raises:
-            ThreadPoolExhausted: there is no hope.
+            ThreadPoolExhausted: every thread has been held for longer than the limit.
         """
         if not self._pool.waiting and not self._pool.is_full:
             return 0.0
@@ -88,7 +88,7 @@ class Saturation:
         logger.error("Sync code has no thread left: %s. They are held by:\n%s", reason, self._holders())
 
     def _holders(self) -> str:
-        """Say what the threads do, those together that are in the same place."""
+        """Describe what the threads do; threads with the same stack are described once."""
         frames = sys._current_frames()
         alike: dict[str, list[Worker]] = {}
         for worker in tuple(self._pool.workers):

@@ -7,16 +7,16 @@ from typing import Any
 
 from asgiref.sync import SyncToAsync, async_to_sync
 
-from channels.sync.call import current_visit
+from channels.sync.call import current_call
 from channels.typing import PUSH_EXTENSION, Message, Scope, Send
 
 
 class SyncSend:
     """Sends from a thread: ``send(message)`` instead of ``await send(message)``.
 
-    It returns when the message was sent, and raises what sending raised. A frame for an open
-    WebSocket of our own server cannot fail, except that the peer has gone, which is no error:
-    for it nobody waits, unless many are on their way already.
+    It returns when the message was sent, and raises what sending raised. Sending a frame on an open
+    WebSocket of our own server cannot fail, except that the peer has gone, which is no error: the
+    caller does not wait for it, unless many frames are queued already.
 
     Args:
         send: the ASGI ``send``, of the loop that runs at the moment.
@@ -37,9 +37,9 @@ class SyncSend:
         Raises:
             RuntimeError: it is the loop's thread, which must not wait for itself.
         """
-        visit = current_visit()
-        if visit is not None and visit.bridge.loop is self._loop:
-            visit.send(self._send, message, wait=not (self._open and is_frame(message)))
+        call = current_call()
+        if call is not None and call.bridge.loop is self._loop:
+            call.send(self._send, message, wait=not (self._open and is_frame(message)))
             if self._own:
                 self._open = self._opens(message)
         elif _belongs_to_a_loop() or self._loop.is_closed():

@@ -23,8 +23,8 @@ class Scheduler(Protocol):
 
     begins: Callable[[], object]
     needs_thread: Callable[[], bool]
-    tidy: Callable[[], float | None]
-    farewell: Callable[[], None]
+    close_stale: Callable[[], float | None]
+    close_all: Callable[[], None]
     keep: float
 
     def put(self, strand: Strand, work: Work, whole: bool = False) -> None:
@@ -34,12 +34,12 @@ class Scheduler(Protocol):
         """Take work back."""
 
     def leave(self, strand: Strand) -> None:
-        """Note that a handler is over."""
+        """Let a strand give up the thread of its handler, which is over."""
 
     def next(self, worker: Worker, done: Strand | None, bound: bool = False) -> tuple[Strand, Work] | None:
         """Give a worker its next piece of work."""
 
-    def is_resting(self, worker: Worker, tapped: bool) -> bool:
+    def is_resting(self, worker: Worker, notified: bool) -> bool:
         """Whether a worker is still idle."""
 
     def retire(self, worker: Worker) -> bool:
@@ -56,34 +56,34 @@ class Worker:
         since: when it began that.
         idle: it waits for work.
         stopping: it ends when there is nothing to do.
-        reported: whether the log has been told how long it takes.
-        tenant: the strand that has this thread for itself: one that is bound to it, or exclusive.
+        reported: whether the log says already that this work takes long.
+        reserved_for: the strand whose work alone this thread does: one that is bound to it, or exclusive.
         own_turn: whether its next piece of work is to be one of its own strands'.
     """
 
     __slots__ = (
+        "_notified",
         "_pool",
         "_signal",
-        "_tapped",
         "doing",
         "idle",
         "own",
         "own_turn",
         "pins",
         "reported",
+        "reserved_for",
         "since",
         "stopping",
-        "tenant",
         "thread",
     )
 
     def __init__(self, pool: Scheduler, name: str) -> None:
         self._pool = pool
         self.own_turn = False
-        self.tenant: Strand | None = None
+        self.reserved_for: Strand | None = None
         self._signal = threading.Lock()
         self._signal.acquire()
-        self._tapped = False
+        self._notified = False
         self.own: deque[Strand] = deque()
         self.pins = 0
         self.doing: Work | None = None
@@ -94,9 +94,9 @@ class Worker:
         self.thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def notify(self) -> None:
-        """Wake it up; with the pool's lock held, as the following methods."""
-        if not self._tapped:
-            self._tapped = True
+        """Wake the worker; called with the pool's lock held, as the following methods."""
+        if not self._notified:
+            self._notified = True
             self._signal.release()
 
     def deadline(self, start: float, timeout: float) -> float:
@@ -104,15 +104,15 @@ class Worker:
         return min(start, self.since if self.doing is not None else start) + timeout
 
     def clear_notification(self, noticed: bool) -> None:
-        """Be ready for the next tap; the last one may have come unnoticed, when the wait was over."""
-        if self._tapped and not noticed:
+        """Be ready for the next notification; the last one may have come after the wait had timed out."""
+        if self._notified and not noticed:
             self._signal.acquire()
-        self._tapped = False
+        self._notified = False
 
     @property
     def is_bound(self) -> bool:
         """Whether a strand has left something open in this thread."""
-        return self.tenant is not None and self.tenant.bound
+        return self.reserved_for is not None and self.reserved_for.bound
 
     def _run(self) -> None:
         strand: Strand | None = None
@@ -129,19 +129,19 @@ class Worker:
             self.doing()
             self.doing = task = None
             bound = self._pool.needs_thread()
-        self._pool.farewell()
+        self._pool.close_all()
 
     def _rest(self) -> None:
-        """Wait for work; meanwhile look after what this thread keeps open, and end after a while."""
+        """Wait for work; meanwhile close what gets stale in this thread, and end after ``keep`` seconds."""
         left = self._pool.keep
         end = time.monotonic() + left
         while True:
-            due = None if self.pins else self._pool.tidy()
-            tapped = self._signal.acquire(timeout=left if due is None else min(due, left))
-            if not self._pool.is_resting(self, tapped):
+            due = None if self.pins else self._pool.close_stale()
+            notified = self._signal.acquire(timeout=left if due is None else min(due, left))
+            if not self._pool.is_resting(self, notified):
                 return
             left = end - time.monotonic()
-            if left <= 0 and not tapped:
+            if left <= 0 and not notified:
                 if self._pool.retire(self):
                     return
                 left = self._pool.keep
@@ -156,15 +156,15 @@ class Strand(Executor):
 
     Args:
         pool: whose threads do it.
-        exclusive: its home is for no other strand while other threads can be had.
+        exclusive: the thread it prefers does no work of others while other threads can be had.
 
     Attributes:
-        worker: its home, or the one that it is bound to.
+        worker: the worker it prefers, or is bound to.
         bound: it has left something open in its worker's thread.
         queued: it has work that is queued or being done.
-        leaving: after that it has no home.
-        ended: the connection is over; what still comes is done, but keeps no thread.
-        abandoned: the last thing to do was to close what it had left open.
+        leaving: when that work is done it prefers no worker any more.
+        ended: the connection is over; work that is still put here is done, but keeps no thread.
+        abandoned: its last work was to close what the connection had left open.
     """
 
     __slots__ = (
@@ -210,10 +210,10 @@ class Strand(Executor):
         return future
 
     def finish(self) -> None:
-        """The handler ends with the work that is being done; called in the thread that does it."""
+        """Note that the handler ends with the work that is being done; called in the thread that does it."""
         self.leaving = True
 
     def leave(self) -> None:
-        """The handler is over: the thread it was done in is nobody's any more, if nothing is open in it."""
+        """Give up the thread of the handler, which is over, unless something is open in it."""
         if self.worker is not None:
             self.pool.leave(self)
