@@ -13,7 +13,7 @@ from channels.core.private import PrivateField
 from channels.server.config import ActionLogger, Config
 from channels.server.control_channel import SupervisorLink
 from channels.server.endpoints.endpoints import ListenError
-from channels.server.lifespan import LifespanFailed
+from channels.server.lifecycle.lifespan import LifespanFailed
 from channels.server.loops import new_event_loop
 from channels.server.server import Server as WorkerServer
 from channels.typing import ASGIApp

@@ -16,7 +16,7 @@ import pytest
 from channels.server.cli import build_parser
 from channels.server.config import Config
 from channels.server.endpoints.endpoints import parse_endpoint
-from channels.server.processes.deadline import stop_limit
+from channels.server.lifecycle.deadline import stop_limit
 from channels.server.proxies.trusted_proxies import TrustedProxies
 from tests import programs
 

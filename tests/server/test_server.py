@@ -13,7 +13,7 @@ import pytest
 
 from channels.server.config import Config, ConfigError
 from channels.server.endpoints.endpoints import ListenError
-from channels.server.lifespan import LifespanFailed
+from channels.server.lifecycle.lifespan import LifespanFailed
 from channels.server.loops import new_event_loop
 from channels.server.server import Server
 from tests.server.helpers import (
@@ -168,7 +168,7 @@ async def test_what_does_not_end_in_time_is_cancelled_and_named(caplog: pytest.L
 async def test_what_ignores_its_cancellation_is_left_and_named(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("channels.server.drain.LAST_MOMENT", 0.2)
+    monkeypatch.setattr("channels.server.lifecycle.drain.LAST_MOMENT", 0.2)
     let_go = asyncio.Event()
 
     async def stubborn(scope: Any, receive: Any, send: Any) -> None:

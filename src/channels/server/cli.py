@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 from channels.diagnostics.tracebacks import place_of
 from channels.process.platforms import HAS_WORKERS
 from channels.server.config import Config
-from channels.server.processes.deadline import stop_limit
+from channels.server.lifecycle.deadline import stop_limit
 from channels.server.processes.reload import Reloader
 from channels.server.processes.supervisor import Supervisor
 from channels.server.reports.access_log import FORMATS

@@ -18,7 +18,7 @@ from channels.protocols.websocket.handshake import Handshake
 from channels.protocols.websocket.limits import WebSocketLimits
 from channels.protocols.websocket.permessage_deflate import DeflateParameters, DeflateSettings, negotiate
 from channels.server.config import Config
-from channels.server.connection.closed_peers import ClosedPeers
+from channels.server.io.closed_peers import ClosedPeers
 from channels.server.io.coalescing import WakeupCoalescer
 from channels.server.io.timer_wheel import NEVER, TimerWheel
 from channels.server.limits.bodies import HeldBodies

@@ -20,7 +20,6 @@ from channels.server.accept.extra_acceptors import ExtraAcceptors
 from channels.server.config import Config
 from channels.server.connection.connection import Connection
 from channels.server.control_channel import SupervisorLink
-from channels.server.drain import Drain
 from channels.server.endpoints import systemd
 from channels.server.endpoints.endpoints import (
     address_of,
@@ -29,10 +28,11 @@ from channels.server.endpoints.endpoints import (
     remove_unix_socket,
 )
 from channels.server.endpoints.tls import Credentials, secured
-from channels.server.gc_tuning import tuned_gc
-from channels.server.lifespan import Lifespan
+from channels.server.lifecycle.deadline import StopDeadline, stop_limit
+from channels.server.lifecycle.drain import Drain
+from channels.server.lifecycle.gc_tuning import tuned_gc
+from channels.server.lifecycle.lifespan import Lifespan
 from channels.server.loops import count_tasks
-from channels.server.processes.deadline import StopDeadline, stop_limit
 from channels.server.reports.exposure import dangers, open_to_everybody
 from channels.server.reports.health import DRAINING, STARTING, probe_config
 from channels.server.reports.loop_watchdog import LoopWatchdog

@@ -13,7 +13,7 @@ import pytest
 
 from channels.server.config import Config, ConfigError
 from channels.server.endpoints.endpoints import ListenError
-from channels.server.lifespan import LifespanFailed
+from channels.server.lifecycle.lifespan import LifespanFailed
 from channels.server.processes.supervisor import Supervisor
 from channels.server.server import Server
 from tests.server.helpers import GET, LONG, UPGRADE, Client, Recorder, echo, eventually, serve

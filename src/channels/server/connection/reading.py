@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from abc import abstractmethod
 
-from channels.server.connection.closed_peers import AHEAD, unread_bytes
 from channels.server.interfaces import Handler
+from channels.server.io.closed_peers import AHEAD, unread_bytes
 from channels.server.runtime import Runtime
 
 

@@ -11,7 +11,7 @@ import faulthandler
 import sys
 from types import FrameType
 
-from channels.server.drain import LAST_MOMENT
+from channels.server.lifecycle.drain import LAST_MOMENT
 
 #: Seconds beyond what the settings allow: for what is cancelled to end, and for the process itself.
 MARGIN = 10.0

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from channels.server.processes.deadline import stop_limit
+from channels.server.lifecycle.deadline import stop_limit
 from tests.server.helpers import LONG
 
 #: Long enough for a loaded machine, and much less than the lifespan takes to start.

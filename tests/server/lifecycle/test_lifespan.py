@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from channels import telemetry
-from channels.server.lifespan import Lifespan, LifespanFailed
+from channels.server.lifecycle.lifespan import Lifespan, LifespanFailed
 from tests.server.helpers import LONG
 
 

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from channels.server.connection import reading
-from channels.server.connection.closed_peers import SPARE
 from channels.server.in_thread import ServerThread
+from channels.server.io.closed_peers import SPARE
 from channels.typing import Message, Receive, Scope, Send
 from tests.server.certificates import make_pair
 from tests.server.helpers import (

@@ -5,7 +5,7 @@ import gc
 import pytest
 
 from channels.server.config import Config
-from channels.server.gc_tuning import DEFAULTS, THRESHOLDS, tuned_gc
+from channels.server.lifecycle.gc_tuning import DEFAULTS, THRESHOLDS, tuned_gc
 from channels.server.server import Server
 from tests.server.helpers import echo
 

@@ -1,0 +1,1 @@
+"""How a server starts, serves and stops: lifespan, garbage collection, drain, deadline."""
