@@ -71,7 +71,7 @@ class Async(AsyncWebsocketConsumer):
             case "own":
                 await self.send(await sync_to_async(query)())
             case "orm":
-                threads = [await database_sync_to_async(threading.get_ident)()]
+                threads = []
                 async for _ in User.objects.using(DISK).aiterator(chunk_size=1):
                     threads.append(await database_sync_to_async(threading.get_ident)())
                 await self.send(json.dumps(len(set(threads))))
@@ -199,7 +199,7 @@ def test_idle_threads_close_what_has_become_old(serve: Any) -> None:
         time.sleep(0.02)
 
 
-def test_one_async_handler_stays_in_one_thread(serve: Any, tmp_path: Path) -> None:
+def test_an_open_cursor_keeps_an_async_handler_in_one_thread(serve: Any, tmp_path: Path) -> None:
     call = serve(threads=3)
     with connections[DISK].schema_editor() as editor:
         editor.create_model(User)

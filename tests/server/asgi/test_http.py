@@ -275,12 +275,50 @@ async def test_the_access_log_line() -> None:
 
 
 @pytest.mark.parametrize(
-    "body",
-    [
-        b"Content-Length: 11\r\n\r\n" + b"x" * 11,
-        b"Transfer-Encoding: chunked\r\n\r\n" + b"5\r\nxxxxx\r\n" * 3,
-    ],
+    "sent", [b"", b"x" * 11, b"x" * 100_000], ids=["nothing", "all of it", "more than is read at once"]
 )
+@pytest.mark.parametrize("expects", [b"", b"Expect: 100-continue\r\n"], ids=["", "expect"])
+@pytest.mark.parametrize("engine", ["zttp", "h11"])
+async def test_a_length_beyond_the_limit_is_refused_with_its_head(
+    engine: Any, expects: bytes, sent: bytes
+) -> None:
+    app, before = Recorder(), telemetry.counters["server.bad_request"]
+    lines: list[tuple[str, str, dict[str, Any]]] = []
+    options = {"max_body_size": 10, "http1_engine": engine, "action_logger": lambda *line: lines.append(line)}
+    async with serve(app, **options) as running:
+        client = await running.connect()
+        head = b"POST /up HTTP/1.1\r\nHost: test\r\n%bContent-Length: %d\r\n\r\n"
+        await client.send(head % (expects, max(11, len(sent))) + sent)
+        status, headers, text = await client.response()
+        assert (status, headers["connection"], b"may have 10 bytes" in text) == (413, "close", True)
+        assert await client.rest() == b""
+        await client.close()
+        await eventually(lambda: not running.runtime.connections)
+        assert (app.runs, running.runtime.requests) == ([], 0)
+    ((_, _, details),) = lines
+    assert (details["path"], details["status"], details["size"]) == ("/up", 413, len(text))
+    assert telemetry.counters["server.bad_request"] == before + 1
+
+
+@pytest.mark.usefixtures("both_engines")
+@pytest.mark.parametrize("expects", [[], [("expect", "100-continue")]], ids=["", "expect"])
+async def test_a_length_beyond_the_limit_is_refused_with_its_head_over_http2(expects: Any) -> None:
+    app = Recorder()
+    async with serve(app, max_body_size=10) as running, h2_client(running) as client:
+        stream_id = await client.request([*POST, ("content-length", "11"), *expects], end=False)
+        await client.send(stream_id, b"x" * 11)
+        assert (await client.head(stream_id))[":status"] == "413"
+        fits = await client.request([*POST, ("content-length", "10")], end=False)
+        await client.send(fits, b"x" * 10, end=True)
+        run = await app.next()  # the other streams of the connection go on
+        assert (await run.receive())["body"] == b"x" * 10
+        await run.respond(b"fits")
+        run.end()
+        assert (await client.response(fits))[2] == b"fits"
+        assert len(app.runs) == 1
+
+
+@pytest.mark.parametrize("body", [b"Transfer-Encoding: chunked\r\n\r\n" + b"5\r\nxxxxx\r\n" * 3])
 async def test_a_body_that_is_too_large_is_413(body: bytes) -> None:
     before = telemetry.counters["server.bad_request"]
     async with asked(b"POST / HTTP/1.1\r\nHost: test\r\n" + body, max_body_size=10) as (run, client, _):

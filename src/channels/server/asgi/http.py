@@ -10,10 +10,11 @@ from typing import Any
 from channels import telemetry
 from channels.protocols.events import RequestReceived
 from channels.server.asgi.response import Response
-from channels.server.asgi.scope import http_scope, named_request
+from channels.server.asgi.scope import client_of, http_scope, named_request
 from channels.server.asgi.stream import Stream, logger, named
 from channels.server.interfaces import Carrier, Exchange
 from channels.server.io.sendfile import FILES, opened
+from channels.server.limits.bodies import announced_size
 from channels.server.reports.targets import path_of, shown
 from channels.server.runtime import Runtime
 from channels.typing import Message
@@ -112,8 +113,7 @@ class HTTPStream(Stream):
 
     def _too_large(self) -> None:
         if not self._told_to_leave:
-            telemetry.count("server.bad_request", status=413, reason="body size")
-            self.fail(413, f"The body of a request may have {self._most} bytes.")
+            self.fail(413, body_too_large(self._most))
 
     def _is_held_in_bounds(self) -> bool:
         """Count what the application holds of the body, once that is more than fits into one part."""
@@ -264,12 +264,49 @@ class HTTPStream(Stream):
         self.runtime.log("http", "complete", self._details)
 
     def _details(self) -> dict[str, Any]:
-        return {
-            "client": named(self._client),
-            "path": shown(self._request.target.decode("ascii", "replace"), self.runtime.config),
-            "method": self.method,
-            "status": self._response.status,
-            "size": self._response.size,
-            "time_taken": time.monotonic() - self._started_at,
-            **named_request(self._request, self.runtime.config),
-        }
+        taken = time.monotonic() - self._started_at
+        return log_details(self._request, self.runtime, self._client, self._response, taken)
+
+
+def refuse_large_body(request: RequestReceived, runtime: Runtime, exchange: Exchange) -> bool:
+    """Answer 413 to a request whose Content-Length is beyond ``max_body_size``, before its body is read.
+
+    A client that expects "100 Continue" gets the 413 in its place (RFC 9110 section 10.1.1).
+
+    Args:
+        request: the head of a request whose body follows.
+        runtime: what the process shares.
+        exchange: the protocol that carries it.
+
+    Returns:
+        Whether it was refused; no application is called for it then.
+    """
+    most = runtime.config.max_body_size
+    if most <= 0 or announced_size(request.headers) <= most:
+        return False
+    response = Response(runtime, exchange, "http.response", head_only=request.method == "HEAD")
+    response.answer(413, body_too_large(most), [(b"connection", b"close")])
+    client = client_of(request, runtime, exchange)
+    runtime.log("http", "complete", lambda: log_details(request, runtime, client, response, 0.0))
+    return True
+
+
+def body_too_large(most: int) -> str:
+    """Count a body of more than ``most`` bytes, and return what its sender is told."""
+    telemetry.count("server.bad_request", status=413, reason="body size")
+    return f"The body of a request may have {most} bytes."
+
+
+def log_details(
+    request: RequestReceived, runtime: Runtime, client: list[Any] | None, response: Response, taken: float
+) -> dict[str, Any]:
+    """Return what the access log says of a request that was answered ``taken`` seconds after its head."""
+    return {
+        "client": named(client),
+        "path": shown(request.target.decode("ascii", "replace"), runtime.config),
+        "method": request.method,
+        "status": response.status,
+        "size": response.size,
+        "time_taken": taken,
+        **named_request(request, runtime.config),
+    }

@@ -132,6 +132,15 @@ def decoded_path(raw_path: bytes) -> str:
     return unquote_to_bytes(raw_path).decode("utf-8", "replace")
 
 
+def client_of(request: RequestReceived, runtime: Runtime, exchange: Exchange) -> list[Any] | None:
+    """Return the client of a request that gets no scope, as the scope would name it."""
+    scope: dict[str, Any] = {"headers": request.headers, "client": exchange.client, "scheme": "http"}
+    if runtime.config.proxy_address_header or runtime.config.proxy_proto_header:
+        _apply_proxy(scope, "http", runtime)
+    client: list[Any] | None = scope["client"]
+    return client
+
+
 def _apply_proxy(scope: dict[str, Any], scheme: str, runtime: Runtime) -> None:
     config = runtime.config
     names = config.proxy_address_header, config.proxy_port_header, config.proxy_proto_header

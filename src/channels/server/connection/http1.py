@@ -24,7 +24,7 @@ from channels.protocols.http.semantics import TLS_TO_CLEAR_TEXT
 from channels.protocols.http1.header_lines import PlainFields
 from channels.protocols.http2.connection import upgrade_to_http2
 from channels.protocols.websocket.connection import HandshakeRejected, accept_handshake
-from channels.server.asgi.http import HTTPStream
+from channels.server.asgi.http import HTTPStream, refuse_large_body
 from channels.server.asgi.response import Response
 from channels.server.asgi.websocket import WebSocketStream
 from channels.server.connection.http2 import HTTP2Handler
@@ -201,6 +201,8 @@ class HTTP1Handler:
             return
         if request.ended:
             self._wait_for(_Waiting.APPLICATION)
+        elif refuse_large_body(request, self._runtime, self):
+            return
         else:
             self._wait_for_body()
         self._stream = HTTPStream(request, self._runtime, self)

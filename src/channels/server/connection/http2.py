@@ -25,7 +25,7 @@ from channels.protocols.events import (
 from channels.protocols.http2.connection import HTTP2Connection
 from channels.protocols.http2.frames import PREFACE
 from channels.protocols.websocket.connection import HandshakeRejected, accept_handshake
-from channels.server.asgi.http import HTTPStream
+from channels.server.asgi.http import HTTPStream, refuse_large_body
 from channels.server.asgi.response import Response
 from channels.server.asgi.websocket import WebSocketStream
 from channels.server.connection.http2_exchange import CANCEL, HTTP2Exchange
@@ -261,6 +261,8 @@ class HTTP2Handler:
         self._idle_by = NEVER
         if request.upgrade == b"websocket":
             self._open_websocket(request, exchange)
+            return
+        if not request.ended and refuse_large_body(request, self.runtime, exchange):
             return
         exchange.expect("http_timeout" if request.ended else "body_timeout")
         exchange.stream = HTTPStream(request, self.runtime, exchange)

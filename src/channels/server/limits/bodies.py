@@ -11,6 +11,15 @@ from typing import Any
 from channels.server.config import Config
 from channels.server.limits.connection_limits import PerAddressCounter, is_global
 from channels.server.proxies.trusted_proxies import TrustedProxies
+from channels.typing import Headers
+
+
+def announced_size(headers: Headers) -> int:
+    """Return the Content-Length of a request that the protocol has judged; 0 where there is none."""
+    for name, value in headers:
+        if name == b"content-length" and value.isdigit():
+            return int(value)
+    return 0
 
 
 class HeldBodies:
