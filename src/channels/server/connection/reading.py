@@ -108,11 +108,13 @@ class ReadingHalf:
         elif not self.closing:
             self.handler.peer_closed()
 
-    def read_ahead(self) -> None:
+    def read_ahead(self) -> bool:
         """Make room in the kernel, so that the peer's close can come; what is read waits with the handler."""
         if self._paused and not self._reads_ahead and self._ahead < AHEAD and not self.closing:
             self._reads_ahead = True
             self._follow()
+            return True
+        return False
 
     def _count_ahead(self, size: int) -> None:
         self._ahead += size

@@ -44,8 +44,8 @@ class Unheard(Protocol):
         """The peer has closed; ``reset``: both ways."""
         ...
 
-    def read_ahead(self) -> None:
-        """Nothing is known of a close: it may be behind what is not read."""
+    def read_ahead(self) -> bool:
+        """A close may be behind what is not read: read some of it; returns whether it is read now."""
         ...
 
 
@@ -60,6 +60,7 @@ class ClosedPeers:
         self.spare = SPARE
         self._unheard: set[Unheard] = set()
         self._before: set[Unheard] = set()
+        self._reading: set[Unheard] = set()
         self._ticks = 0
 
     def add(self, connection: Unheard) -> None:
@@ -76,23 +77,38 @@ class ClosedPeers:
     def on_tick(self) -> None:
         """Look, if it is time to."""
         self._ticks += 1
-        if not self._ticks % EACH and (self._unheard or self._before):
+        if self._ticks % EACH:
+            # The close of who has begun to read ahead can be seen by now, and is late already.
+            if self._reading:
+                self._tell(self._reading & self._unheard)
+                self._reading = set()
+        elif self._unheard or self._before:
             self.look()
 
     def look(self) -> None:
         """Tell those whose peers have closed, as the kernel knows; let the others read ahead."""
-        asked = {number: each for each in self._unheard if (number := each.fileno) >= 0}
+        still_open = self._tell(self._unheard)
+        self._reading = {each for each in still_open if each in self._before and self._reads_ahead(each)}
+        self._before = self._unheard.copy()
+
+    def _tell(self, connections: set[Unheard]) -> list[Unheard]:
+        """Tell those of ``connections`` whose peers have closed, and return the others."""
+        asked = {number: each for each in connections if (number := each.fileno) >= 0}
         closed = dict(_closed(asked))
-        for number, each in asked.items():
+        for number, both in closed.items():
             try:
-                if number in closed:
-                    each.peer_closed(reset=closed[number])
-                elif each in self._before and self.spare > 0:
-                    each.read_ahead()
+                asked[number].peer_closed(reset=both)
             except Exception:
                 # What goes wrong for one must not keep the others from being told.
                 logger.exception("The end of a connection could not be told.")
-        self._before = self._unheard.copy()
+        return [each for number, each in asked.items() if number not in closed]
+
+    def _reads_ahead(self, connection: Unheard) -> bool:
+        try:
+            return self.spare > 0 and connection.read_ahead()
+        except Exception:
+            logger.exception("A connection could not be read ahead.")
+            return False
 
 
 def _closed(numbers: Iterable[int]) -> Iterator[tuple[int, bool]]:
