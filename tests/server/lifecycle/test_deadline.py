@@ -52,7 +52,7 @@ def hold():
 #: ``daphne`` with less to spare than its users have.
 HASTY = """
 import sys
-from channels.server.processes import deadline
+from channels.server.lifecycle import deadline
 deadline.MARGIN, deadline.HURRY = float(sys.argv.pop(1)), float(sys.argv.pop(1))
 from daphne.cli import CommandLineInterface
 CommandLineInterface.entrypoint()
@@ -128,7 +128,7 @@ def test_a_program_that_goes_on_after_its_server_is_not_ended(tmp_path: Path) ->
     source = """
 import asyncio, os, signal, threading, time
 from channels.server.config import Config
-from channels.server.processes import deadline
+from channels.server.lifecycle import deadline
 from channels.server.server import Server
 
 deadline.MARGIN = 0.5

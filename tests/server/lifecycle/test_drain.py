@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from channels import telemetry
-from channels.server import drain as module
+from channels.server.lifecycle import drain as module
 from tests.server.helpers import (
     GET,
     LONG,
