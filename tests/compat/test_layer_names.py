@@ -18,6 +18,7 @@ from django.test import override_settings
 from channels.consumer import SyncConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 from channels.layers import BaseChannelLayer, InMemoryChannelLayer, channel_layers
+from channels.layers.host import HostChannelLayer
 from channels.testing import WebsocketCommunicator
 from channels.worker import Worker
 from channels_redis.core import RedisChannelLayer
@@ -26,16 +27,22 @@ from channels_redis.serializers import JSONSerializer, MsgPackSerializer, regist
 from tests.redis_servers import RedisServer
 
 ORIGINALS = json.loads((Path(__file__).parent / "layer_names.json").read_text())
-LAYERS = [InMemoryChannelLayer, RedisChannelLayer, RedisPubSubChannelLayer]
+LAYERS = [InMemoryChannelLayer, HostChannelLayer, RedisChannelLayer, RedisPubSubChannelLayer]
+#: The settings of a layer that has no original, under the names of its documentation.
+SETTINGS = {"HostChannelLayer": {"path", "project", "max_backlog", "timeout"}}
 PATIENCE = 20.0
 #: A pubsub layer of 4.3 passes on whatever name its inner layer has: that one's names are its own.
-INNER = {"RedisPubSubChannelLayer": ("BaseChannelLayer", "RedisChannelLayer")}
+INNER = {
+    "RedisPubSubChannelLayer": ("BaseChannelLayer", "RedisChannelLayer"),
+    "HostChannelLayer": ("BaseChannelLayer", "InMemoryChannelLayer"),
+}
 
 
 def names_of(cls: type, instance: Any) -> list[str]:
     """The names of ours that the original lacks."""
     own = {name for name in {*dir(cls), *vars(instance)} if name.isidentifier() and not name.startswith("__")}
-    return sorted(own.difference(*(ORIGINALS[name] for name in (cls.__name__, *INNER.get(cls.__name__, ())))))
+    names = (cls.__name__, *INNER.get(cls.__name__, ()))
+    return sorted(own.difference(*(ORIGINALS.get(name, ()) for name in names)))
 
 
 def method(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -78,6 +85,8 @@ def redis() -> Any:
 def make(cls: type, redis: RedisServer, **config: Any) -> Any:
     if issubclass(cls, InMemoryChannelLayer):
         return cls(**config)
+    if issubclass(cls, HostChannelLayer):
+        return cls(project=uuid.uuid4().hex, **config)
     return cls(hosts=[redis.url], prefix=uuid.uuid4().hex, **config)  # whoever was closed may be heard of yet
 
 
@@ -153,9 +162,10 @@ async def test_layers_have_no_machinery_under_a_name(cls: type, redis: RedisServ
     layer = make(cls, redis)
     await layer.send("jobs", {"type": "m"})
     assert [name for name in names_of(cls, layer) if name.startswith("_")] == []
-    assert {name for name in vars(layer) if name.isidentifier()} <= set(ORIGINALS[cls.__name__]) | {
+    assert {name for name in vars(layer) if name.isidentifier()} <= set(ORIGINALS.get(cls.__name__, ())) | {
         *ORIGINALS["RedisChannelLayer"],
         "sync",
+        *SETTINGS.get(cls.__name__, ()),
     }
     await layer.flush()
 

@@ -12,7 +12,7 @@ import pytest
 from channels import telemetry
 from channels.layers.base import BaseChannelLayer
 from channels.layers.host import HostChannelLayer
-from channels.layers.host.broker.questions import FEATURE
+from channels.layers.host.engine import host_engine
 from channels.layers.host.wire import frames as wire
 from channels.layers.members import Answers, GroupChannels, GroupCount
 from channels.layers.redis.engine import redis_engine
@@ -112,7 +112,7 @@ def stranger(path, features):
     return sock
 
 
-@pytest.mark.parametrize("features", [[FEATURE], []])
+@pytest.mark.parametrize("features", [[wire.GROUP_MEMBERS], []])
 async def test_on_one_machine_somebody_does_not_answer(tmp_path, features):
     """Or cannot: a process of an earlier release is not waited for."""
     layer = HostChannelLayer(path=tmp_path / "broker")
@@ -153,7 +153,7 @@ async def test_a_broker_of_an_earlier_release(tmp_path, monkeypatch):
     layer = HostChannelLayer(path=tmp_path / "broker")
     name = await layer.new_channel()
     await layer.group_add("g", name)
-    layer._link.features = []
+    host_engine(layer).client.features = []
     found = await layer.group_channels("g")
     assert (list(found), found.unanswered) == ([name], 1)
     assert (await asyncio.to_thread(layer.sync.group_count, "g")).unanswered == 1

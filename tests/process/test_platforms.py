@@ -152,7 +152,7 @@ def test_a_unix_endpoint_says_what_is_missing(tmp_path: Path) -> None:
 def test_the_host_layer_says_what_to_use_instead(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(place, "UNIX", None)
     with pytest.raises(InvalidChannelLayerError, match="RedisChannelLayer"):
-        place.find_place(None, None)
+        place.find_runtime_dir(None, None)
 
 
 async def test_a_signal_reaches_the_loop_either_way(monkeypatch: pytest.MonkeyPatch) -> None:

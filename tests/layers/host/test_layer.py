@@ -18,7 +18,7 @@ from channels.exceptions import (
 )
 from channels.layers.host import HostChannelLayer
 from channels.layers.host.client import sender as outbox_module
-from channels.layers.host.layer import OWNER, _after_fork_in_child, _capacity_of
+from channels.layers.host.engine import OWNER, _after_fork_in_child, _capacity_of, host_engine
 from channels.layers.host.wire.runtime_dir import RuntimeDirectory
 from channels.layers.manager import ChannelLayerManager
 from tests.layers.host.processes import in_forked_child
@@ -64,7 +64,7 @@ async def test_it_can_be_configured_in_settings(settings, directory):
 async def test_names_tell_their_process(make):
     one, two = make(), make()
     name = await one.new_channel("prefix")
-    assert name.startswith("prefix.host-") and OWNER.search(name)[1] == one.process
+    assert name.startswith("prefix.host-") and OWNER.search(name)[1] == host_engine(one).process
     one.require_valid_channel_name(name)
     with pytest.raises(ValueError, match="belongs to another process"):
         await two.receive(name)
@@ -157,7 +157,7 @@ async def test_senders_wait_for_a_broker_that_is_slow_but_not_for_ever(make, dir
     monkeypatch.setattr(outbox_module, "HIGH_WATER", 100_000)
     sender = make(timeout=0.1)
     await sender.new_channel()
-    loop, busy = sender._link._loop, threading.Event()
+    loop, busy = host_engine(sender).client._loop, threading.Event()
     loop.call_soon(lambda: busy.wait(PATIENCE))
 
     async def flood():
@@ -299,7 +299,7 @@ async def test_connections_that_have_ended_leave_nothing(make):
 async def test_a_layer_that_nobody_has_any_more_leaves(directory):
     layer = HostChannelLayer(path=directory)
     await layer.new_channel()
-    thread = layer._link._loop._thread
+    thread = host_engine(layer).client._loop._thread
     gone = weakref.ref(layer)
     del layer
     gc.collect()
@@ -322,44 +322,45 @@ async def test_a_forked_child_starts_anew(make):
     def child():
         assert layer.statistics()["memberships"] == 0
         layer.sync.group_send("g", message(1))
-        layer._link.close()
-        os.write(write, layer.process.encode())
+        host_engine(layer).client.close()
+        os.write(write, host_engine(layer).process.encode())
 
     assert await asyncio.to_thread(in_forked_child, child) == 0
     os.close(write)
     assert await receive(layer, name) == 1
-    assert os.read(read, 100).decode() not in ("", layer.process)
+    assert os.read(read, 100).decode() not in ("", host_engine(layer).process)
     os.close(read)
 
 
 async def test_what_is_inherited_is_left_to_the_parent(directory):
     layer = HostChannelLayer(path=directory)
     await layer.new_channel()
-    link, process = layer._link, layer.process
+    client, process = host_engine(layer).client, host_engine(layer).process
     abandoned = []
-    HostChannelLayer(path=directory)._after_fork_in_child()
-    layer._link = SimpleNamespace(abandon=lambda: abandoned.append(True))
+    unused = HostChannelLayer(path=directory)
+    host_engine(unused).after_fork_in_child()
+    host_engine(layer).client = SimpleNamespace(abandon=lambda: abandoned.append(True))
     _after_fork_in_child()
     assert abandoned == [True]
-    assert layer._link is None and layer.process != process
-    assert layer.local.channels == {}
-    link.close()
+    assert host_engine(layer).client is None and host_engine(layer).process != process
+    assert host_engine(layer).local.channels == {}
+    client.close()
 
 
 async def test_two_threads_that_are_first_share_one_link(make):
     layer = make()
-    links, barrier = [], threading.Barrier(4)
+    clients, barrier = [], threading.Barrier(4)
 
     def first():
         barrier.wait()
-        links.append(layer._linked())
+        clients.append(host_engine(layer).started_client())
 
     threads = [threading.Thread(target=first) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         await asyncio.to_thread(thread.join)
-    assert len(set(links)) == 1
+    assert len(set(clients)) == 1
 
 
 async def test_what_has_arrived_is_delivered_before_a_membership_changes(directory):
@@ -367,7 +368,8 @@ async def test_what_has_arrived_is_delivered_before_a_membership_changes(directo
     name = await layer.new_channel()
     source = layer.attach(name)
     await layer.group_add("g", name)
-    layer._arrivals.add(lambda: layer.local.group_send("g", {"type": "read.before"}))
+    engine = host_engine(layer)
+    engine.delivery_queue.add(lambda: engine.local.group_send("g", {"type": "read.before"}))
     await layer.group_discard("g", name)
     assert source.receive_nowait() == {"type": "read.before"}
     await layer.aclose()

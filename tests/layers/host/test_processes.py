@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from channels.layers.host import HostChannelLayer
+from channels.layers.host.engine import host_engine
 from tests.layers.host.processes import ROOT, until
 from tests.layers.host.test_chaos import carrier
 
@@ -205,6 +206,7 @@ async def test_a_forked_child_of_the_broker_does_not_keep_it(start):
 SCRIPT = """
 import sys
 from channels.layers.host import HostChannelLayer
+from channels.layers.host.engine import host_engine
 HostChannelLayer(path=sys.argv[1]).sync.group_send("g", {"type": "test.message", "n": "from a script"})
 """
 
@@ -266,7 +268,7 @@ async def test_a_stopped_broker_is_an_error_that_says_so(start, directory):
     with pytest.raises(ConnectionError, match="No broker of the host layer at"):
         await layer.new_channel()
     broker.resume()
-    await until(lambda: asyncio.sleep(0.01, layer._link.connected))
+    await until(lambda: asyncio.sleep(0.01, host_engine(layer).client.connected))
     broker.stop()
     pid = broker.process.pid
     with pytest.raises(ConnectionError, match=f"in process {pid}, has not answered for 0.2 seconds"):

@@ -8,6 +8,7 @@ import pytest
 
 from channels.exceptions import ChannelLayerUnavailable, InvalidMessageError
 from channels.layers.host import HostChannelLayer
+from channels.layers.host.engine import host_engine
 from channels.layers.host.wire.runtime_dir import RuntimeDirectory
 
 PATIENCE = 20
@@ -23,8 +24,8 @@ def make(directory):
 
     yield make
     for layer in made:
-        if layer._link is not None:
-            layer._link.close()
+        if host_engine(layer).client is not None:
+            host_engine(layer).client.close()
 
 
 def message(n):

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from channels.layers.host.client.client import BrokerClient
+from channels.layers.host.engine import HostEngine
 from channels.layers.host.wire import frames as wire
 from channels.layers.members import ANSWER_TIMEOUT, GroupChannels, GroupCount
 from channels.typing import Message
-
-if TYPE_CHECKING:
-    from channels.layers.host.layer import HostChannelLayer
 
 
 class HostSyncFace:
@@ -20,57 +18,57 @@ class HostSyncFace:
     It shares the connection of the process, so that sync and async code keep one order.
 
     Args:
-        layer: whose face it is.
+        engine: what works for the layer.
     """
 
-    def __init__(self, layer: HostChannelLayer) -> None:
-        self._layer = layer
+    def __init__(self, engine: HostEngine) -> None:
+        self._engine = engine
 
     def send(self, channel: str, message: Message) -> None:
         """Put a copy of ``message`` on ``channel``; raises what the layer's ``send`` raises."""
-        layer = self._layer
-        layer.require_valid_channel_name(channel)
-        payload = layer._payloads.encode(message)
-        link = self._connected()
-        waits_for = layer._tell_send(link, channel, message, payload)
+        engine = self._engine
+        engine.layer.require_valid_channel_name(channel)
+        payload = engine.payloads.encode(message)
+        client = self._connected_client()
+        waits_for = engine.send(client, channel, message, payload)
         if waits_for is not None:
-            layer._require_room(channel, self._answer(link, waits_for))
+            engine.require_room(channel, self._answer(client, waits_for))
 
     def group_send(self, group: str, message: Message) -> None:
         """Put a copy of ``message`` on each member's channel; raises what ``group_send`` raises."""
-        layer = self._layer
-        layer.require_valid_group_name(group)
-        payload = layer._payloads.encode(message)
-        link = self._connected()
-        waits_for = layer._tell_group_send(link, group, message, payload)
+        engine = self._engine
+        engine.layer.require_valid_group_name(group)
+        payload = engine.payloads.encode(message)
+        client = self._connected_client()
+        waits_for = engine.group_send(client, group, message, payload)
         if waits_for is not None:
-            self._answer(link, waits_for)
+            self._answer(client, waits_for)
 
     def group_channels(self, group: str, timeout: float = ANSWER_TIMEOUT) -> GroupChannels:
         """Return the channels of ``group``; see the layer's ``group_channels``."""
-        layer = self._layer
-        layer.require_valid_group_name(group)
-        link = self._connected()
-        request = layer._ask_members(link, group, timeout)
+        engine = self._engine
+        engine.layer.require_valid_group_name(group)
+        client = self._connected_client()
+        request = engine.ask_members(client, group, timeout)
         if request is None:
-            return layer._members(group, None)
+            return engine.members(group, None)
         try:
-            return layer._members(group, request.future.result(timeout + layer.timeout))
+            return engine.members(group, request.future.result(timeout + engine.settings.timeout))
         except TimeoutError:
-            raise link.silence() from None
+            raise client.silence() from None
 
     def group_count(self, group: str, timeout: float = ANSWER_TIMEOUT) -> GroupCount:
         """Return how many channels ``group`` has; see the layer's ``group_channels``."""
         return self.group_channels(group, timeout).count
 
-    def _connected(self) -> BrokerClient:
-        link = self._layer._linked()
-        if not link.known:
-            self._answer(link, link.ask(wire.Ping).future)
-        return link
+    def _connected_client(self) -> BrokerClient:
+        client = self._engine.started_client()
+        if not client.known:
+            self._answer(client, client.ask(wire.Ping).future)
+        return client
 
-    def _answer(self, link: BrokerClient, future: Future[Any]) -> Any:
+    def _answer(self, client: BrokerClient, future: Future[Any]) -> Any:
         try:
-            return future.result(self._layer.timeout)
+            return future.result(self._engine.settings.timeout)
         except TimeoutError:
-            raise link.silence() from None
+            raise client.silence() from None

@@ -23,44 +23,44 @@ def peers():
 
 def test_what_everybody_has_taken_is_passed_on(peers):
     one, two, _ = peers
-    receipts = AckTracker()
-    receipts.note(one, 1)
-    receipts.note(one, 2)
-    receipts.note(two, 7)
-    assert receipts.open() == {"one": 2, "two": 7}
-    receipts.end_turn([])
-    assert dict(receipts.passed_on()) == {one: 2, two: 7}
-    assert receipts.open() == {}
-    receipts.end_turn([])
-    assert list(receipts.passed_on()) == []
+    acks = AckTracker()
+    acks.note(one, 1)
+    acks.note(one, 2)
+    acks.note(two, 7)
+    assert acks.open() == {"one": 2, "two": 7}
+    acks.end_turn([])
+    assert dict(acks.passed_on()) == {one: 2, two: 7}
+    assert acks.open() == {}
+    acks.end_turn([])
+    assert list(acks.passed_on()) == []
 
 
 def test_a_slow_receiver_holds_it_up_until_it_has_taken_its_share_or_has_gone(peers):
     one, two, slow = peers
-    receipts = AckTracker()
+    acks = AckTracker()
     slow.queue.queued = 100
-    receipts.note(one, 1)
-    receipts.end_turn([slow])
+    acks.note(one, 1)
+    acks.end_turn([slow])
     slow.queue.queued = 200
-    receipts.note(two, 2)
-    receipts.end_turn([slow])
-    assert list(receipts.passed_on()) == []
-    assert receipts.open() == {"one": 1, "two": 2}
+    acks.note(two, 2)
+    acks.end_turn([slow])
+    assert list(acks.passed_on()) == []
+    assert acks.open() == {"one": 1, "two": 2}
     slow.queue.written = 100
-    assert dict(receipts.passed_on()) == {one: 1}
+    assert dict(acks.passed_on()) == {one: 1}
     slow.close()
-    assert dict(receipts.passed_on()) == {two: 2}
+    assert dict(acks.passed_on()) == {two: 2}
 
 
 def test_the_number_of_turns_that_wait_is_bounded(peers):
     one, _, slow = peers
-    receipts = AckTracker()
+    acks = AckTracker()
     for n in range(3 * MAX_BATCHES):
         slow.queue.queued = n + 1
-        receipts.note(one, n)
-        receipts.end_turn([slow])
-    assert len(receipts._batches) == MAX_BATCHES
+        acks.note(one, n)
+        acks.end_turn([slow])
+    assert len(acks._batches) == MAX_BATCHES
     slow.queue.written = MAX_BATCHES
-    assert list(receipts.passed_on())[-1] == (one, MAX_BATCHES - 2)
+    assert list(acks.passed_on())[-1] == (one, MAX_BATCHES - 2)
     slow.queue.written = slow.queue.queued
-    assert list(receipts.passed_on()) == [(one, 3 * MAX_BATCHES - 1)]
+    assert list(acks.passed_on()) == [(one, 3 * MAX_BATCHES - 1)]

@@ -102,7 +102,7 @@ class Site:
     def _crash(self):
         for peer in tuple(self.broker._connections):
             self.loop.forget(peer.sock)
-        self.loop.forget(self.broker._doorway._listener)
+        self.loop.forget(self.broker._listener._listener)
         self.loop.at_end_of_turn.remove(self.broker._end_turn)
         self.broker.abandon()
 
@@ -128,7 +128,7 @@ def site(directory):
 
 @pytest.fixture
 def quick_window(monkeypatch):
-    monkeypatch.setattr(module, "WINDOW", 0.05)
+    monkeypatch.setattr(module, "FAILOVER_TIME", 0.05)
 
 
 def publish(number, group="g", payload=b"payload"):
@@ -212,7 +212,7 @@ def test_a_membership_of_another_process_is_asked_for_there(site):
     one.send(wire.GroupChange(7, "g", "c", "two", True, 1, 60))
     asked = two.next(wire.GroupChangeRequest)
     assert (asked.group, asked.channel, asked.joins) == ("g", "c", True)
-    two.send(wire.MembershipDone(asked.token), wire.MembershipDone(asked.token))
+    two.send(wire.GroupChangeDone(asked.token), wire.GroupChangeDone(asked.token))
     assert one.next(wire.Answer).number == 7
     one.send(wire.GroupChange(8, "g", "c", "two", False, 1, 60))
     two.next(wire.GroupChangeRequest)
@@ -312,7 +312,7 @@ def test_a_slow_reader_gets_all_and_its_senders_hear_of_it_then(site):
 
 
 def test_the_next_broker_gives_to_those_who_come_back_what_came_before_them(site, monkeypatch):
-    monkeypatch.setattr(module, "WINDOW", 3600)
+    monkeypatch.setattr(module, "FAILOVER_TIME", 3600)
     site.crash()
     one = site.process("one", ["g"])
     one.send(
@@ -328,7 +328,7 @@ def test_the_next_broker_gives_to_those_who_come_back_what_came_before_them(site
     assert late.next(wire.Frame) == wire.Published("one", 1, "g", b"payload")
     assert late.next(wire.Frame) == wire.Directed("one", 2, "c", b"x")
     assert late.next(wire.Frame) == wire.Published("one", 4, "g", b"payload")
-    late.send(wire.MembershipDone(late.next(wire.GroupChangeRequest).token))
+    late.send(wire.GroupChangeDone(late.next(wire.GroupChangeRequest).token))
     assert one.next(wire.Answer).number == 6
     later = site.process("later", ["other"])
     assert later.next(wire.Frame) == wire.Directed("one", 3, "c", b"x")
@@ -358,12 +358,12 @@ def test_who_comes_back_after_that_time_is_told_how_much_it_has_missed(site, qui
     one.next(wire.Accepted)
     assert site.process("late", ["g"]).welcome.lost == 2
     assert site.process("new").welcome.lost == 0
-    site.call(site.broker._forget_window)
+    site.call(site.broker._forget_failover)
     assert site.process("too late", ["g"]).welcome.lost == 0
 
 
 def test_too_much_ends_the_time_early(site, monkeypatch):
-    monkeypatch.setattr(module, "WINDOW", 3600)
+    monkeypatch.setattr(module, "FAILOVER_TIME", 3600)
     monkeypatch.setattr("channels.layers.host.broker.failover_buffer.MAX_BYTES", 1000)
     site.crash()
     one = site.process("one")
@@ -406,7 +406,7 @@ def test_the_last_one_removes_the_socket(site):
     assert not site.place.socket.exists()
     site.call(site.broker.close)
     site.call(site.broker._end_turn)
-    site.call(site.broker._end_window)
+    site.call(site.broker._end_failover)
     site.call(site.broker._sweep)
     site.open()
 

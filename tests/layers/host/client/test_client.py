@@ -1,4 +1,4 @@
-"""The link of a process to the broker: it finds one, carries one, and survives its end.
+"""The client of a process to the broker: it finds one, carries one, and survives its end.
 
 Longer than other files: it is the test of one module, and each case needs the same brokers.
 """
@@ -14,7 +14,6 @@ from types import SimpleNamespace
 import pytest
 
 from channels.exceptions import ChannelLayerUnavailable, InvalidChannelLayerError
-from channels.layers.host.broker.questions import FEATURE
 from channels.layers.host.client import client as module
 from channels.layers.host.client.client import BrokerClient
 from channels.layers.host.wire import frames as wire
@@ -24,7 +23,7 @@ from tests.layers.host.processes import in_forked_child
 PATIENCE = 20
 
 
-class Inbox:
+class RecordingHandler:
     """Writes down what arrives."""
 
     def __init__(self):
@@ -58,8 +57,8 @@ class Inbox:
     def directed(self, channel, payload):
         self.note("directed", channel, payload)
 
-    def membership(self, frame, done):
-        self.note("membership", frame.group, frame.channel, frame.joins)
+    def group_change(self, frame, done):
+        self.note("group_change", frame.group, frame.channel, frame.joins)
         done()
 
     def flushed(self):
@@ -78,9 +77,9 @@ class Inbox:
 class Broker:
     """The broker's side of the wire, played by hand; the lock is held meanwhile."""
 
-    def __init__(self, place, preamble=wire.PREAMBLE):
-        self.lock = place.try_lock()
-        self.listener = place.listen()
+    def __init__(self, runtime_dir, preamble=wire.PREAMBLE):
+        self.lock = runtime_dir.try_lock()
+        self.listener = runtime_dir.listen()
         self.listener.settimeout(PATIENCE)
         self.preamble = preamble
 
@@ -117,49 +116,51 @@ class Broker:
 
 
 @pytest.fixture
-def place(directory):
-    place = RuntimeDirectory(directory)
-    place.prepare()
-    return place
+def runtime_dir(directory):
+    runtime_dir = RuntimeDirectory(directory)
+    runtime_dir.prepare()
+    return runtime_dir
 
 
 @pytest.fixture
-def inbox():
-    return Inbox()
+def handler():
+    return RecordingHandler()
 
 
 @pytest.fixture
-def make(place, inbox):
-    links = []
+def make(runtime_dir, handler):
+    clients = []
 
     def make(timeout=PATIENCE):
-        links.append(BrokerClient(place, "me", inbox, timeout, 1_000_000))
-        links[-1].start()
-        return links[-1]
+        clients.append(BrokerClient(runtime_dir, "me", handler, timeout, 1_000_000))
+        clients[-1].start()
+        return clients[-1]
 
     yield make
-    for link in links:
-        link.close()
-        assert not link._loop._thread.is_alive()
+    for client in clients:
+        client.close()
+        assert not client._loop._thread.is_alive()
 
 
-def test_the_first_carries_the_broker(make, inbox):
-    link = make()
-    assert link.ask(wire.Ping).future.result(PATIENCE) == ""
-    assert link.broker is not None and link.connected and link.known
-    link.require_available()
+def test_the_first_carries_the_broker(make, handler):
+    client = make()
+    assert client.ask(wire.Ping).future.result(PATIENCE) == ""
+    assert client.broker is not None and client.connected and client.known
+    client.require_available()
 
 
-def test_it_says_who_it_is_and_what_it_wants(make, inbox, place):
-    broker = Broker(place)
-    inbox.groups, inbox.named = ["g"], [("g", "work", 1, 60.0)]
+def test_it_says_who_it_is_and_what_it_wants(make, handler, runtime_dir):
+    broker = Broker(runtime_dir)
+    handler.groups, handler.named = ["g"], [("g", "work", 1, 60.0)]
     make()
-    assert broker.welcome() == wire.Hello("me", os.getpid(), ["g"], [("g", "work", 1, 60.0)], [], [FEATURE])
+    assert broker.welcome() == wire.Hello(
+        "me", os.getpid(), ["g"], [("g", "work", 1, 60.0)], [], [wire.GROUP_MEMBERS]
+    )
     broker.close()
 
 
-def test_what_arrives_is_handed_over_once(make, inbox, place):
-    broker = Broker(place)
+def test_what_arrives_is_handed_over_once(make, handler, runtime_dir):
+    broker = Broker(runtime_dir)
     make()
     broker.welcome()
     broker.send(
@@ -171,59 +172,59 @@ def test_what_arrives_is_handed_over_once(make, inbox, place):
         wire.Flushed(),
         wire.Dropped("unreachable", 2),
     )
-    inbox.wait_for("dropped", "unreachable", 2)
-    assert inbox.got == [
+    handler.wait_for("dropped", "unreachable", 2)
+    assert handler.got == [
         ("published", "g", b"a"),
         ("directed", "c", b"b"),
-        ("membership", "g", "c", True),
+        ("group_change", "g", "c", True),
         ("flushed",),
         ("dropped", "unreachable", 2),
     ]
-    assert broker.next(wire.MembershipDone).token == 77
+    assert broker.next(wire.GroupChangeDone).token == 77
     broker.close()
 
 
-def test_an_answer_tells_what_was_for_others(make, inbox, place):
-    broker = Broker(place)
-    link = make()
+def test_an_answer_tells_what_was_for_others(make, handler, runtime_dir):
+    broker = Broker(runtime_dir)
+    client = make()
     broker.welcome()
-    asked = link.ask(lambda number: wire.Subscribe(number, "g"))
+    asked = client.ask(lambda number: wire.Subscribe(number, "g"))
     number = broker.next(wire.Subscribe).number
     broker.send(wire.Answer(number, "full", {"one": 5}), wire.Answer(12345, "", {}))
     assert asked.future.result(PATIENCE) == "full"
     broker.send(wire.Published("one", 5, "g", b"old"), wire.Published("one", 6, "g", b"new"))
-    inbox.wait_for("published", "g", b"new")
-    assert len(inbox.got) == 1
+    handler.wait_for("published", "g", b"new")
+    assert len(handler.got) == 1
     broker.close()
 
 
-def test_old_senders_are_forgotten(make, inbox, place, monkeypatch):
+def test_old_senders_are_forgotten(make, handler, runtime_dir, monkeypatch):
     monkeypatch.setattr(module, "MAX_SENDERS", 2)
-    broker = Broker(place)
+    broker = Broker(runtime_dir)
     make()
     broker.welcome()
     for sender in ("one", "two", "three", "one"):
         broker.send(wire.Published(sender, 1, "g", sender.encode()))
     broker.send(wire.Flushed())
-    inbox.wait_for("flushed")
-    assert [item[2] for item in inbox.got[:-1]] == [b"one", b"two", b"three", b"one"]
+    handler.wait_for("flushed")
+    assert [item[2] for item in handler.got[:-1]] == [b"one", b"two", b"three", b"one"]
     broker.close()
 
 
-def test_the_next_broker_is_told_what_the_last_has_not_answered(make, inbox, place):
-    broker = Broker(place)
-    link = make()
+def test_the_next_broker_is_told_what_the_last_has_not_answered(make, handler, runtime_dir):
+    broker = Broker(runtime_dir)
+    client = make()
     broker.welcome()
-    link.tell(lambda number: wire.Publish(number, "g", b"a"), is_message=True)
-    link.tell(lambda number: wire.Publish(number, "g", b"b"), is_message=True)
-    asked = link.ask(wire.Ping)
+    client.tell(lambda number: wire.Publish(number, "g", b"a"), is_message=True)
+    client.tell(lambda number: wire.Publish(number, "g", b"b"), is_message=True)
+    asked = client.ask(wire.Ping)
     broker.next(wire.Ping)
     broker.send(wire.Accepted(1), wire.Published("one", 1, "g", b"last words"))
     broker.close(listener=False)
     broker.welcome(lost=3)
-    inbox.wait_for("dropped", "cut_off", 3)
-    inbox.wait_for("reconnected", 3)
-    inbox.wait_for("published", "g", b"last words")
+    handler.wait_for("dropped", "cut_off", 3)
+    handler.wait_for("reconnected", 3)
+    handler.wait_for("published", "g", b"last words")
     assert broker.next(wire.Publish).payload == b"b"
     number = broker.next(wire.Ping).number
     broker.send(wire.Answer(number, "", {}))
@@ -231,73 +232,73 @@ def test_the_next_broker_is_told_what_the_last_has_not_answered(make, inbox, pla
     broker.close()
 
 
-def test_what_was_forgotten_is_lost_with_the_broker(make, inbox, place, monkeypatch):
+def test_what_was_forgotten_is_lost_with_the_broker(make, handler, runtime_dir, monkeypatch):
     monkeypatch.setattr("channels.layers.host.client.unacked.KEEP_BYTES", 50)
-    broker = Broker(place)
-    link = make()
+    broker = Broker(runtime_dir)
+    client = make()
     broker.welcome()
     for _ in range(3):
-        link.tell(lambda number: wire.Publish(number, "g", b"x" * 30), is_message=True)
+        client.tell(lambda number: wire.Publish(number, "g", b"x" * 30), is_message=True)
     for _ in range(3):
         broker.next(wire.Publish)
     broker.close(listener=False)
-    inbox.wait_for("dropped", "broker_lost", 2)
+    handler.wait_for("dropped", "broker_lost", 2)
     broker.welcome()
-    inbox.wait_for("reconnected", 2)
+    handler.wait_for("reconnected", 2)
     broker.close()
 
 
-def test_taken_messages_are_settled_announced_or_given_back(make, inbox, place):
-    broker = Broker(place)
-    link = make()
+def test_taken_messages_are_settled_announced_or_given_back(make, handler, runtime_dir):
+    broker = Broker(runtime_dir)
+    client = make()
     broker.welcome()
-    takes = [link.ask(lambda number: wire.Dequeue(number, "work")) for _ in range(4)]
+    takes = [client.ask(lambda number: wire.Dequeue(number, "work")) for _ in range(4)]
     for n, take in enumerate(takes[:2]):
         broker.send(wire.Delivered(broker.next(wire.Dequeue).number, f"key-{n}", b"x"))
         assert take.future.result(PATIENCE) == (f"key-{n}", b"x")
-    link.settle("key-0", done=True)
+    client.settle("key-0", done=True)
     assert broker.next(wire.Ack).done
-    link.give_up(takes[2])
+    client.give_up(takes[2])
     assert broker.next(wire.Cancel).take == takes[2].number
     broker.send(wire.Delivered(takes[2].number, "key-2", b"too late"))
     assert broker.next(wire.Ack) == wire.Ack(6 + 1, "key-2", False)
     broker.close(listener=False)
     assert broker.welcome().held == ["key-1"]
-    link.give_up(takes[1])
+    client.give_up(takes[1])
     while (settled := broker.next(wire.Ack)).key != "key-1":
         continue
     assert not settled.done
     broker.close()
 
 
-def test_giving_up_a_request_that_failed_is_harmless(make, place):
-    broker = Broker(place)
-    link = make()
+def test_giving_up_a_request_that_failed_is_harmless(make, runtime_dir):
+    broker = Broker(runtime_dir)
+    client = make()
     broker.welcome()
-    take = link.ask(lambda number: wire.Dequeue(number, "work"))
+    take = client.ask(lambda number: wire.Dequeue(number, "work"))
     take.future.set_running_or_notify_cancel()
     take.future.set_exception(ConnectionError("gone"))
-    link.give_up(take)
+    client.give_up(take)
     broker.close()
 
 
-def test_another_version_is_an_error_that_says_so(make, place):
-    broker = Broker(place, preamble=b"FWH\x09")
-    link = make()
-    asked = link.ask(wire.Ping)
+def test_another_version_is_an_error_that_says_so(make, runtime_dir):
+    broker = Broker(runtime_dir, preamble=b"FWH\x09")
+    client = make()
+    asked = client.ask(wire.Ping)
     broker.accept()
     with pytest.raises(ChannelLayerUnavailable, match=r"No broker .* speaks version 9 of the host layer"):
         asked.future.result(PATIENCE)
     with pytest.raises(ChannelLayerUnavailable, match="version 9"):
-        link.require_available()
+        client.require_available()
     broker.close()
 
 
-def test_another_users_broker_is_refused(make, place, monkeypatch):
+def test_another_users_broker_is_refused(make, runtime_dir, monkeypatch):
     def refuse(sock):
         raise PermissionError("A process of user 7 is at the other end, not of user 0.")
 
-    broker = Broker(place)
+    broker = Broker(runtime_dir)
     monkeypatch.setattr(module, "require_same_user", refuse)
     asked = make().ask(wire.Ping)
     with pytest.raises(ChannelLayerUnavailable, match="A process of user 7"):
@@ -306,117 +307,117 @@ def test_another_users_broker_is_refused(make, place, monkeypatch):
     broker.close()
 
 
-def test_what_cannot_be_carried_is_an_error(make, place, monkeypatch):
+def test_what_cannot_be_carried_is_an_error(make, runtime_dir, monkeypatch):
     def fail(*args):
-        raise InvalidChannelLayerError("No place for a broker.")
+        raise InvalidChannelLayerError("No runtime_dir for a broker.")
 
     with monkeypatch.context() as patched:
         patched.setattr(module, "Broker", fail)
-        link = make()
-        with pytest.raises(ChannelLayerUnavailable, match="No place for a broker"):
-            link.ask(wire.Ping).future.result(PATIENCE)
+        client = make()
+        with pytest.raises(ChannelLayerUnavailable, match="No runtime_dir for a broker"):
+            client.ask(wire.Ping).future.result(PATIENCE)
     while True:
         try:
-            link.require_available()
-            assert link.ask(wire.Ping).future.result(PATIENCE) == ""
+            client.require_available()
+            assert client.ask(wire.Ping).future.result(PATIENCE) == ""
         except ChannelLayerUnavailable:
             continue
         break
 
 
-def test_a_broker_that_does_not_listen_is_waited_for_only_so_long(make, inbox, place):
-    lock = place.try_lock()
-    link = make(timeout=0.05)
-    link.tell(lambda number: wire.Publish(number, "g", b""), is_message=True)
-    asked = link.ask(wire.Ping)
+def test_a_broker_that_does_not_listen_is_waited_for_only_so_long(make, handler, runtime_dir):
+    lock = runtime_dir.try_lock()
+    client = make(timeout=0.05)
+    client.tell(lambda number: wire.Publish(number, "g", b""), is_message=True)
+    asked = client.ask(wire.Ping)
     with pytest.raises(ChannelLayerUnavailable, match="holds the lock and does not listen"):
         asked.future.result(PATIENCE)
-    assert inbox.wait_for_kind("dropped") == ("dropped", "broker_lost", 1)
+    assert handler.wait_for_kind("dropped") == ("dropped", "broker_lost", 1)
     with pytest.raises(ChannelLayerUnavailable):
-        link.require_available()
-    assert "No broker" in str(link.silence())
+        client.require_available()
+    assert "No broker" in str(client.silence())
     os.close(lock)
 
 
-def test_a_silent_broker_is_named(make, place):
-    broker = Broker(place)
-    link = make(timeout=7)
+def test_a_silent_broker_is_named(make, runtime_dir):
+    broker = Broker(runtime_dir)
+    client = make(timeout=7)
     broker.welcome()
     broker.send(wire.Answer(0, "", {}))
-    link.ask(wire.Ping)
+    client.ask(wire.Ping)
     broker.next(wire.Ping)
-    link._loop.call_soon(lambda: None)
-    while not link.connected:
+    client._loop.call_soon(lambda: None)
+    while not client.connected:
         continue
-    assert "in process 4242, has not answered for 7 seconds" in str(link.silence())
+    assert "in process 4242, has not answered for 7 seconds" in str(client.silence())
     broker.close()
 
 
-def test_a_slow_broker_gets_all_in_the_end(make, place):
-    broker = Broker(place)
-    link = make()
+def test_a_slow_broker_gets_all_in_the_end(make, runtime_dir):
+    broker = Broker(runtime_dir)
+    client = make()
     broker.welcome()
     waits_for = None
     sent = 0
     while waits_for is None:
-        waits_for = link.tell(lambda number: wire.Publish(number, "g", b"x" * 100_000), is_message=True)
+        waits_for = client.tell(lambda number: wire.Publish(number, "g", b"x" * 100_000), is_message=True)
         sent += 1
     assert [broker.next(wire.Publish).number for _ in range(sent)] == list(range(1, sent + 1))
     assert waits_for.result(PATIENCE) is None
     broker.close()
 
 
-def test_closing_writes_what_was_sent_and_says_goodbye(make, place):
-    broker = Broker(place)
-    link = make()
-    link.tell(lambda number: wire.Publish(number, "g", b""), is_message=True)
-    link.close()
+def test_closing_writes_what_was_sent_and_says_goodbye(make, runtime_dir):
+    broker = Broker(runtime_dir)
+    client = make()
+    client.tell(lambda number: wire.Publish(number, "g", b""), is_message=True)
+    client.close()
     broker.accept()
     assert [type(broker.next(wire.Frame)) for _ in range(2)] == [wire.Publish, wire.Bye]
     broker.close()
 
 
-def test_closing_without_a_broker_counts_what_was_not_sent(make, inbox, place, monkeypatch):
+def test_closing_without_a_broker_counts_what_was_not_sent(make, handler, runtime_dir, monkeypatch):
     monkeypatch.setattr(module, "FAREWELL", 0.05)
-    lock = place.try_lock()
-    link = make()
-    link.tell(lambda number: wire.Publish(number, "g", b""), is_message=True)
-    asked = link.ask(wire.Ping)
-    link._loop.call_soon(link._shut_down)
+    lock = runtime_dir.try_lock()
+    client = make()
+    client.tell(lambda number: wire.Publish(number, "g", b""), is_message=True)
+    asked = client.ask(wire.Ping)
+    client._loop.call_soon(client._shut_down)
     with pytest.raises(ChannelLayerUnavailable):
         asked.future.result(PATIENCE)
-    assert ("dropped", "broker_lost", 1) in inbox.got
+    assert ("dropped", "broker_lost", 1) in handler.got
     os.close(lock)
 
 
-def test_a_forked_child_closes_its_copies_only(make, place):
-    link = make()
-    link.ask(wire.Ping).future.result(PATIENCE)
-    assert in_forked_child(link.abandon) == 0
-    assert link.ask(wire.Ping).future.result(PATIENCE) == ""
+def test_a_forked_child_closes_its_copies_only(make, runtime_dir):
+    client = make()
+    client.ask(wire.Ping).future.result(PATIENCE)
+    assert in_forked_child(client.abandon) == 0
+    assert client.ask(wire.Ping).future.result(PATIENCE) == ""
 
 
-def test_abandoning_with_and_without_a_connection(place, inbox):
-    BrokerClient(place, "me", inbox, 1, 1).abandon()
-    link = BrokerClient(place, "me", inbox, 1, 1)
+def test_abandoning_with_and_without_a_connection(runtime_dir, handler):
+    BrokerClient(runtime_dir, "me", handler, 1, 1).abandon()
+    client = BrokerClient(runtime_dir, "me", handler, 1, 1)
     near, far = socket.socketpair()
-    broker = link.broker = SimpleNamespace(abandon=lambda: far.close())
-    link._sock = near
-    link.abandon()
+    broker = client.broker = SimpleNamespace(abandon=lambda: far.close())
+    client._sock = near
+    client.abandon()
     assert (near.fileno(), far.fileno()) == (-1, -1)
-    assert broker is link.broker
+    assert broker is client.broker
 
 
-def test_events_of_a_connection_that_has_gone_are_harmless(place, inbox):
-    link = BrokerClient(place, "me", inbox, 1, 1)
-    link._on_ready(True)
-    link._watch_for_room()
-    link._disconnect()
+def test_events_of_a_connection_that_has_gone_are_harmless(runtime_dir, handler):
+    client = BrokerClient(runtime_dir, "me", handler, 1, 1)
+    client._on_ready(True)
+    client._watch_for_room()
+    client._disconnect()
     near, far = socket.socketpair()
     with near, far:
         near.setblocking(False)
-        link._receive(near)
-        link._sock = near
-        link._connect()
-        link._sock = None
-    link.abandon()
+        client._receive(near)
+        client._sock = near
+        client._connect()
+        client._sock = None
+    client.abandon()

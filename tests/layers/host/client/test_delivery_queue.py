@@ -11,14 +11,14 @@ class Deliveries:
     """What was delivered, where, in which turn of the loop."""
 
     def __init__(self):
-        self.arrivals = DeliveryQueue()
+        self.queue = DeliveryQueue()
         self.made = []
 
     def read(self, *numbers, size=0):
         """What the link's thread does for one read."""
         for number in numbers:
-            self.arrivals.add(lambda number=number: self.made.append((number, threading.get_ident())), size)
-        self.arrivals.hand_over()
+            self.queue.add(lambda number=number: self.made.append((number, threading.get_ident())), size)
+        self.queue.hand_over()
 
     @property
     def numbers(self):
@@ -41,7 +41,7 @@ async def read_elsewhere(deliveries, *numbers, **keywords):
 
 async def test_one_read_is_one_turn_of_the_loop():
     deliveries = Deliveries()
-    deliveries.arrivals.deliver_in(asyncio.get_running_loop())
+    deliveries.queue.deliver_in(asyncio.get_running_loop())
     deliveries.read(1, 2, 3)
     assert deliveries.numbers == []
     await asyncio.sleep(0)
@@ -50,7 +50,7 @@ async def test_one_read_is_one_turn_of_the_loop():
 
 async def test_reads_in_another_thread_are_delivered_in_the_loops():
     deliveries = Deliveries()
-    deliveries.arrivals.deliver_in(asyncio.get_running_loop())
+    deliveries.queue.deliver_in(asyncio.get_running_loop())
     await read_elsewhere(deliveries, 1)
     await read_elsewhere(deliveries, 2)
     while len(deliveries.made) < 2:
@@ -70,7 +70,7 @@ def test_a_loop_that_has_ended_is_not_waited_for():
     deliveries = Deliveries()
 
     async def consumer():
-        deliveries.arrivals.deliver_in(asyncio.get_running_loop())
+        deliveries.queue.deliver_in(asyncio.get_running_loop())
 
     asyncio.run(consumer())
     deliveries.read(1)
@@ -82,7 +82,7 @@ def test_what_a_loop_was_told_and_did_not_do_is_done_at_the_next_look():
     loop = asyncio.new_event_loop()
 
     async def consumer():
-        deliveries.arrivals.deliver_in(loop)
+        deliveries.queue.deliver_in(loop)
         deliveries.read(1)
         loop.stop()
 
@@ -91,7 +91,7 @@ def test_what_a_loop_was_told_and_did_not_do_is_done_at_the_next_look():
     loop.run_forever()
     assert consuming.done()
     loop.close()
-    deliveries.arrivals.hand_over()
+    deliveries.queue.hand_over()
     deliveries.read(2)
     assert deliveries.numbers == [1, 2]
 
@@ -108,14 +108,14 @@ class ClosedLoop:
 
 def test_a_loop_that_closes_at_that_moment_leaves_it_to_the_reader():
     deliveries = Deliveries()
-    deliveries.arrivals.deliver_in(ClosedLoop())
+    deliveries.queue.deliver_in(ClosedLoop())
     deliveries.read(1)
     assert deliveries.numbers == [1]
 
 
 async def test_a_loop_that_cannot_keep_up_is_not_waited_for():
     deliveries = Deliveries()
-    deliveries.arrivals.deliver_in(asyncio.get_running_loop())
+    deliveries.queue.deliver_in(asyncio.get_running_loop())
     deliveries.read(*range(module.MAX_WAITING))
     assert deliveries.numbers == []
     deliveries.read(module.MAX_WAITING)
@@ -137,8 +137,8 @@ async def test_two_threads_deliver_in_order_and_once():
         inside.set()
         go_on.wait(30)
 
-    deliveries.arrivals.add(slow)
-    first = asyncio.to_thread(deliveries.arrivals.deliver)
+    deliveries.queue.add(slow)
+    first = asyncio.to_thread(deliveries.queue.deliver)
     waiting = asyncio.ensure_future(first)
     await asyncio.to_thread(inside.wait, 30)
     deliveries.read(1)  # the other thread is at it
@@ -150,7 +150,7 @@ async def test_two_threads_deliver_in_order_and_once():
 
 def test_what_fails_holds_up_nothing_behind_it(caplog):
     deliveries = Deliveries()
-    deliveries.arrivals.add(lambda: 1 / 0)
+    deliveries.queue.add(lambda: 1 / 0)
     deliveries.read(1)
     assert deliveries.numbers == [1]
     assert "could not be delivered" in caplog.text

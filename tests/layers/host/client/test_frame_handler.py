@@ -8,21 +8,21 @@ from channels.layers.host.client.subscriptions import LocalSubscriptions
 from channels.layers.host.wire import frames as wire
 from channels.layers.host.wire.payload import Payloads
 from channels.layers.local.delivery import LocalDelivery
-from tests.layers.host.client.test_subscriptions import Link
+from tests.layers.host.client.test_subscriptions import FakeClient
 
 PAYLOAD = Payloads(1000).encode({"type": "test"})
 
 
 class Read:
-    """One read of the link: ``read.published(...)`` and its end."""
+    """One read of the client: ``read.published(...)`` and its end."""
 
-    def __init__(self, inbox):
-        self.inbox = inbox
+    def __init__(self, handler):
+        self.handler = handler
 
     def __getattr__(self, name):
         def arrive(*arguments):
-            getattr(self.inbox, name)(*arguments)
-            self.inbox.turn_ended()
+            getattr(self.handler, name)(*arguments)
+            self.handler.turn_ended()
 
         return arrive
 
@@ -30,10 +30,10 @@ class Read:
 class Process:
     def __init__(self):
         self.local = LocalDelivery(lambda name: 1, 60, 60, "test")
-        self.memberships = LocalSubscriptions(self.local)
-        self.inbox = DeliveryHandler(self.local, self.memberships, Payloads(1000), DeliveryQueue())
-        self.read = Read(self.inbox)
-        self.link = self.inbox.link = Link()
+        self.subscriptions = LocalSubscriptions(self.local)
+        self.handler = DeliveryHandler(self.local, self.subscriptions, Payloads(1000), DeliveryQueue())
+        self.read = Read(self.handler)
+        self.client = self.handler.client = FakeClient()
 
 
 @pytest.fixture
@@ -46,25 +46,25 @@ def unread(process, channel):
 
 
 def test_a_groups_message_reaches_its_members(process):
-    process.memberships.join(process.link, "g", "a")
-    process.memberships.join(process.link, "g", "b")
+    process.subscriptions.join(process.client, "g", "a")
+    process.subscriptions.join(process.client, "g", "b")
     process.read.published("g", PAYLOAD)
     assert (unread(process, "a"), unread(process, "b")) == (1, 1)
 
 
 def test_nothing_is_delivered_before_all_of_a_read_is_there(process):
-    process.memberships.join(process.link, "g", "a")
-    process.inbox.published("g", PAYLOAD)
+    process.subscriptions.join(process.client, "g", "a")
+    process.handler.published("g", PAYLOAD)
     assert unread(process, "a") == 0
-    process.inbox.turn_ended()
+    process.handler.turn_ended()
     assert unread(process, "a") == 1
 
 
 def test_a_group_without_members_is_unsubscribed(process):
-    process.memberships.join(process.link, "g", "a")
+    process.subscriptions.join(process.client, "g", "a")
     process.local.leave("g", "a")
     process.read.published("g", PAYLOAD)
-    assert process.link.frames[1:] == [wire.Unsubscribe(1, "g")]
+    assert process.client.frames[1:] == [wire.Unsubscribe(1, "g")]
 
 
 def test_a_direct_message_over_capacity_is_counted(process):
@@ -74,7 +74,7 @@ def test_a_direct_message_over_capacity_is_counted(process):
 
 
 def test_what_cannot_be_read_is_counted(process):
-    process.memberships.join(process.link, "g", "a")
+    process.subscriptions.join(process.client, "g", "a")
     process.read.published("g", b"\xc1")
     process.read.directed("a", b"\xc1")
     assert unread(process, "a") == 0
@@ -84,27 +84,29 @@ def test_what_cannot_be_read_is_counted(process):
 def test_another_process_joins_a_channel_of_ours_to_a_group(process):
     done = []
     joins = wire.GroupChangeRequest(1, "g", "x.host-1!a", True)
-    process.read.membership(joins, lambda: done.append("joined"))
+    process.read.group_change(joins, lambda: done.append("joined"))
     assert done == []
-    process.link.requests[0].future.set_result("")
-    process.read.membership(joins, lambda: done.append("again"))
-    process.read.membership(wire.GroupChangeRequest(2, "g", "x.host-1!a", False), lambda: done.append("left"))
+    process.client.requests[0].future.set_result("")
+    process.read.group_change(joins, lambda: done.append("again"))
+    process.read.group_change(
+        wire.GroupChangeRequest(2, "g", "x.host-1!a", False), lambda: done.append("left")
+    )
     assert done == ["joined", "again", "left"]
     assert process.local.groups == {}
 
 
 def test_another_process_takes_a_named_channel_out_of_a_group(process):
-    process.memberships.add_named(("g", "work", 1, 60.0))
-    process.read.membership(wire.GroupChangeRequest(0, "g", "work", False), lambda: None)
-    assert process.inbox.announcement() == ([], [])
+    process.subscriptions.add_named(("g", "work", 1, 60.0))
+    process.read.group_change(wire.GroupChangeRequest(0, "g", "work", False), lambda: None)
+    assert process.handler.announcement() == ([], [])
 
 
 async def test_flushes_losses_and_reconnections_reach_the_delivery(process):
     channel = process.local.attach("a", reconnect_notice=True)
     process.read.reconnected(0.5, 3)
     assert channel.receive_nowait() == {"type": "channel_layer.reconnected", "away": 0.5, "lost": 3}
-    process.memberships.join(process.link, "g", "a")
+    process.subscriptions.join(process.client, "g", "a")
     process.read.flushed()
     assert process.local.groups == {}
-    process.inbox.dropped("broker_lost", 4)
+    process.handler.dropped("broker_lost", 4)
     assert process.local.statistics()["dropped"] == {"broker_lost": 4}

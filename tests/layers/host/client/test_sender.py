@@ -17,7 +17,7 @@ class Wire:
 
     def __init__(self):
         self.full = 0
-        self.outbox = Sender(self.note_full)
+        self.sender = Sender(self.note_full)
         self.connect()
 
     def note_full(self):
@@ -29,7 +29,7 @@ class Wire:
         self.far.setblocking(False)
         self.near = near
         self.reader = wire.FrameReader(wire.MAX_FRAME)
-        self.outbox.connect(near, wire.encode(wire.Ping(0)))
+        self.sender.connect(near, wire.encode(wire.Ping(0)))
 
     def frames(self):
         """What the broker can read now."""
@@ -63,26 +63,26 @@ def large(n):
 
 
 def test_frames_are_numbered_and_written_at_once(line):
-    line.outbox.post(publish, is_message=True)
-    line.outbox.post(wire.Ping, Request())
+    line.sender.post(publish, is_message=True)
+    line.sender.post(wire.Ping, Request())
     assert line.frames() == [publish(1), wire.Ping(2)]
-    assert line.outbox.empty
+    assert line.sender.empty
 
 
 async def test_an_event_loop_writes_once_a_turn(line):
     for _ in range(3):
-        line.outbox.post(publish, is_message=True)
+        line.sender.post(publish, is_message=True)
     assert line.frames() == []
-    assert not line.outbox.empty
+    assert not line.sender.empty
     await asyncio.sleep(0)
     assert line.frames() == [publish(n) for n in (1, 2, 3)]
 
 
 async def test_a_loop_does_not_wait_for_the_turn_of_another(line):
-    line.outbox.post(publish, is_message=True)
+    line.sender.post(publish, is_message=True)
 
     async def other():
-        line.outbox.post(publish, is_message=True)
+        line.sender.post(publish, is_message=True)
 
     thread = threading.Thread(target=asyncio.run, args=[other()])
     thread.start()
@@ -92,27 +92,27 @@ async def test_a_loop_does_not_wait_for_the_turn_of_another(line):
 
 async def test_a_loop_that_never_ends_its_turn_writes_too(line):
     for _ in range(module.COLLECT):
-        line.outbox.post(publish, is_message=True)
+        line.sender.post(publish, is_message=True)
     assert len(line.frames()) == module.COLLECT
 
 
 async def test_a_request_takes_along_what_was_collected(line):
-    line.outbox.post(publish, is_message=True)
-    line.outbox.post(wire.Ping, Request())
+    line.sender.post(publish, is_message=True)
+    line.sender.post(wire.Ping, Request())
     assert line.frames() == [publish(1), wire.Ping(2)]
 
 
 def test_many_threads_keep_each_ones_order(line):
     def send(name):
         for n in range(300):
-            line.outbox.post(lambda number, n=n: wire.Publish(number, name, b"%d" % n), is_message=True)
+            line.sender.post(lambda number, n=n: wire.Publish(number, name, b"%d" % n), is_message=True)
 
     threads = [threading.Thread(target=send, args=[f"t{t}"]) for t in range(4)]
     for thread in threads:
         thread.start()
     got = []
     while len(got) < 1200:
-        line.outbox.resume()
+        line.sender.resume()
         got += line.frames()
     for thread in threads:
         thread.join()
@@ -125,20 +125,20 @@ def test_who_writes_takes_along_what_others_post_meanwhile(line):
     """As a signal handler would that interrupts the writing."""
 
     def interrupted(n):
-        line.outbox.post(wire.Ping)
+        line.sender.post(wire.Ping)
         return publish(n)
 
-    line.outbox.post(interrupted)
+    line.sender.post(interrupted)
     assert line.frames() == [publish(1), wire.Ping(2)]
 
 
 def test_a_full_socket_is_told_and_resumed(line):
     while not line.full:
-        line.outbox.post(large)
-    posted = next(line.outbox._numbers) - 1
+        line.sender.post(large)
+    posted = next(line.sender._numbers) - 1
     got = line.frames()
-    while not line.outbox.empty:
-        line.outbox.resume()
+    while not line.sender.empty:
+        line.sender.resume()
         got += line.frames()
     assert [frame.number for frame in got] == list(range(1, posted + 1))
 
@@ -146,44 +146,44 @@ def test_a_full_socket_is_told_and_resumed(line):
 def test_senders_wait_when_too_much_waits(line, monkeypatch):
     monkeypatch.setattr(module, "HIGH_WATER", 1_000_000)
     monkeypatch.setattr(module, "LOW_WATER", 500_000)
-    assert line.outbox.room() is None
-    while (waiter := line.outbox.room()) is None:
-        line.outbox.post(large)
-    gave_up = line.outbox.room()
+    assert line.sender.room() is None
+    while (waiter := line.sender.room()) is None:
+        line.sender.post(large)
+    gave_up = line.sender.room()
     gave_up.cancel()
-    while not line.outbox.empty:
-        assert not waiter.done() or len(line.outbox._queue) <= 500_000
+    while not line.sender.empty:
+        assert not waiter.done() or len(line.sender._write_buffer) <= 500_000
         line.frames()
-        line.outbox.resume()
+        line.sender.resume()
     assert waiter.result(0) is None
 
 
 def test_a_broker_that_has_gone_is_no_error_and_the_next_is_told_again(line):
     line.far.close()
-    line.outbox.post(publish, is_message=True)
+    line.sender.post(publish, is_message=True)
     request = Request()
-    line.outbox.post(wire.Ping, request)
-    line.outbox.disconnect()
-    line.outbox.post(publish, is_message=True)
+    line.sender.post(wire.Ping, request)
+    line.sender.disconnect()
+    line.sender.post(publish, is_message=True)
     line.near.close()
     line.connect()
     assert line.frames() == [wire.Ping(0), publish(1), wire.Ping(2), publish(3)]
-    line.outbox.pending.accepted(1)
-    line.outbox.disconnect()
+    line.sender.unacked.accepted(1)
+    line.sender.disconnect()
     line.close()
     line.connect()
     assert line.frames() == [wire.Ping(0), wire.Ping(2), publish(3)]
 
 
 def test_giving_up_counts_and_tells_everybody(line):
-    line.outbox.disconnect()
-    line.outbox.post(publish, is_message=True)
+    line.sender.disconnect()
+    line.sender.post(publish, is_message=True)
     request = Request()
-    line.outbox.post(wire.Ping, request)
-    waiter = line.outbox._waiters
+    line.sender.post(wire.Ping, request)
+    waiter = line.sender._waiters
     waiter.append(Request().future)
     room = waiter[0]
-    assert line.outbox.give_up(ConnectionError("gone")) == 1
+    assert line.sender.give_up(ConnectionError("gone")) == 1
     assert isinstance(request.future.exception(0), ConnectionError)
     assert room.result(0) is None
-    assert line.outbox.empty
+    assert line.sender.empty

@@ -6,7 +6,7 @@ from channels.layers.host.wire import frames as wire
 from channels.layers.local.delivery import LocalDelivery
 
 
-class Link:
+class FakeClient:
     """Notes what the broker is told."""
 
     def __init__(self):
@@ -24,29 +24,29 @@ class Link:
 
 def memberships():
     local = LocalDelivery(lambda name: 10, 60, 60, "test")
-    return local, LocalSubscriptions(local), Link()
+    return local, LocalSubscriptions(local), FakeClient()
 
 
 def test_the_broker_hears_of_the_first_and_of_the_last():
-    local, ours, link = memberships()
-    asked = ours.join(link, "g", "a")
-    assert ours.join(link, "g", "b") is asked, "who comes second waits for the same answer"
+    local, ours, client = memberships()
+    asked = ours.join(client, "g", "a")
+    assert ours.join(client, "g", "b") is asked, "who comes second waits for the same answer"
     assert ours.announcement() == ([], [])
     asked.set_result("")
     assert ours.announcement() == (["g"], [])
-    assert ours.join(link, "g", "c") is None
+    assert ours.join(client, "g", "c") is None
     for channel in ("a", "b", "nobody", "c"):
-        ours.leave(link, "g", channel)
-    assert link.frames == [wire.Subscribe(0, "g"), wire.Unsubscribe(1, "g")]
+        ours.leave(client, "g", channel)
+    assert client.frames == [wire.Subscribe(0, "g"), wire.Unsubscribe(1, "g")]
     assert ours.announcement() == ([], [])
     assert local.groups == {}
 
 
 def test_a_group_that_was_left_before_the_answer_is_not_confirmed_by_it():
-    _, ours, link = memberships()
-    first = ours.join(link, "g", "a")
-    ours.leave(link, "g", "a")
-    second = ours.join(link, "g", "a")
+    _, ours, client = memberships()
+    first = ours.join(client, "g", "a")
+    ours.leave(client, "g", "a")
+    second = ours.join(client, "g", "a")
     first.set_result("")
     assert ours.announcement() == ([], [])
     second.set_result("")
@@ -54,33 +54,33 @@ def test_a_group_that_was_left_before_the_answer_is_not_confirmed_by_it():
 
 
 def test_a_group_whose_request_failed_is_asked_for_again():
-    _, ours, link = memberships()
-    ours.join(link, "g", "a").set_exception(ConnectionError("gone"))
-    ours.join(link, "g", "b").cancel()
-    assert ours.join(link, "g", "c") is not None
-    assert [type(frame) for frame in link.frames] == [wire.Subscribe] * 3
+    _, ours, client = memberships()
+    ours.join(client, "g", "a").set_exception(ConnectionError("gone"))
+    ours.join(client, "g", "b").cancel()
+    assert ours.join(client, "g", "c") is not None
+    assert [type(frame) for frame in client.frames] == [wire.Subscribe] * 3
 
 
 def test_a_channel_that_ends_leaves_its_groups():
-    local, ours, link = memberships()
+    local, ours, client = memberships()
     for group in ("g", "h"):
-        ours.join(link, group, "a").set_result("")
-    ours.join(link, "h", "b")
-    ours.detach(link, "a")
-    assert link.frames[2:] == [wire.Unsubscribe(2, "g")]
+        ours.join(client, group, "a").set_result("")
+    ours.join(client, "h", "b")
+    ours.detach(client, "a")
+    assert client.frames[2:] == [wire.Unsubscribe(2, "g")]
     ours.detach(None, "b")
     assert local.groups == {}
 
 
 def test_a_group_whose_members_have_expired_is_unsubscribed():
-    local, ours, link = memberships()
-    ours.join(link, "g", "a").set_result("")
-    ours.unsubscribe_if_empty(link, "g")
-    assert len(link.frames) == 1
+    local, ours, client = memberships()
+    ours.join(client, "g", "a").set_result("")
+    ours.unsubscribe_if_empty(client, "g")
+    assert len(client.frames) == 1
     local.leave_all("a")
-    ours.unsubscribe_if_empty(link, "g")
-    ours.unsubscribe_if_empty(link, "g")
-    assert link.frames[1:] == [wire.Unsubscribe(1, "g")]
+    ours.unsubscribe_if_empty(client, "g")
+    ours.unsubscribe_if_empty(client, "g")
+    assert client.frames[1:] == [wire.Unsubscribe(1, "g")]
 
 
 def test_named_channels_are_announced_until_they_are_dropped():
@@ -95,8 +95,8 @@ def test_named_channels_are_announced_until_they_are_dropped():
 
 
 def test_flushing():
-    local, ours, link = memberships()
-    ours.join(link, "g", "a").set_result("")
+    local, ours, client = memberships()
+    ours.join(client, "g", "a").set_result("")
     ours.flush()
     assert ours.announcement() == ([], [])
     assert local.groups == {}

@@ -16,7 +16,7 @@ from channels.exceptions import InvalidChannelLayerError
 from channels.layers.host.wire import runtime_dir as module
 from channels.layers.host.wire.runtime_dir import (
     RuntimeDirectory,
-    find_place,
+    find_runtime_dir,
     hash_of,
     project_directory,
     require_same_user,
@@ -150,8 +150,8 @@ def test_another_users_process_is_refused(monkeypatch):
 
 
 def test_the_place_of_a_project(directory):
-    assert find_place(directory, None).path == directory
-    place = find_place(None, "mine")
+    assert find_runtime_dir(directory, None).path == directory
+    place = find_runtime_dir(None, "mine")
     assert place.path.parent == Path(tempfile.gettempdir()) / f"fairway-{os.geteuid()}"
     assert place.path.name == hash_of("mine") != hash_of("other")
 
@@ -159,7 +159,7 @@ def test_the_place_of_a_project(directory):
 def test_the_project_is_its_base_dir():
     with override_settings(BASE_DIR="/srv/shop"):
         assert project_directory() == "/srv/shop"
-        assert find_place(None, None).path.name == hash_of("/srv/shop")
+        assert find_runtime_dir(None, None).path.name == hash_of("/srv/shop")
 
 
 def test_without_base_dir_it_is_where_the_settings_are():

@@ -29,7 +29,7 @@ class FailoverBuffer:
         self._bytes = 0
         self._missed: Counter[str] = Counter()
 
-    def touch(self, sender: Peer, frame: Kept) -> bool:
+    def keep(self, sender: Peer, frame: Kept) -> bool:
         """Keep ``frame``, or count it; True if that is more than may be kept."""
         if self.is_open:
             self._kept.append((sender, frame))

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from channels.layers.host.broker.peer import Peer
 
 
-class NamedMember:
+class SubscribedQueue:
     """A named channel in a group, for as long as a process that added it lives."""
 
     def __init__(self, capacity: int, expiry: float) -> None:
@@ -21,7 +21,7 @@ class SubscriptionTable:
 
     def __init__(self) -> None:
         self._groups: dict[str, dict[Peer, None]] = {}
-        self._named: dict[str, dict[str, NamedMember]] = {}
+        self._named: dict[str, dict[str, SubscribedQueue]] = {}
 
     def __len__(self) -> int:
         """Count the groups."""
@@ -31,7 +31,7 @@ class SubscriptionTable:
         """Return the processes that have members in ``group``."""
         return self._groups.get(group, ())
 
-    def named(self, group: str) -> Mapping[str, NamedMember]:
+    def named(self, group: str) -> Mapping[str, SubscribedQueue]:
         """Return the named channels in ``group``."""
         return self._named.get(group, {}) if self._named else {}
 
@@ -52,7 +52,7 @@ class SubscriptionTable:
     def add_named(self, group: str, channel: str, peer: Peer, capacity: int, expiry: float) -> None:
         """Make a named channel a member, on behalf of a process."""
         members = self._named.setdefault(group, {})
-        members.setdefault(channel, NamedMember(capacity, expiry)).owners[peer] = None
+        members.setdefault(channel, SubscribedQueue(capacity, expiry)).owners[peer] = None
 
     def drop_named(self, group: str, channel: str) -> list[Peer]:
         """End the membership of a named channel; returns the processes that had added it."""

@@ -16,15 +16,17 @@ class Listener:
     """Accepts connections of this user's processes.
 
     Args:
-        place: where to listen; its lock is held.
+        runtime_dir: where to listen; its lock is held.
         loop: whose thread to use.
         welcome: called with each new process.
     """
 
-    def __init__(self, place: RuntimeDirectory, loop: PollLoop, welcome: Callable[[Peer], None]) -> None:
+    def __init__(
+        self, runtime_dir: RuntimeDirectory, loop: PollLoop, welcome: Callable[[Peer], None]
+    ) -> None:
         self._loop = loop
         self._welcome = welcome
-        self._listener = place.listen()
+        self._listener = runtime_dir.listen()
         loop.watch(self._listener, self.accept)
 
     def accept(self, readable: bool) -> None:

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable
-from typing import Final
 
 from channels.layers.host.broker.group_table import SubscriptionTable
 from channels.layers.host.broker.peer import Peer
 from channels.layers.host.wire import frames as wire
-
-#: What a process can do that one of an earlier release cannot: say who is in a group.
-FEATURE: Final = "group-members"
 
 
 class _Question:
@@ -43,16 +39,16 @@ class Questions:
         self._tokens = itertools.count(1)
         self._questions: dict[int, _Question] = {}
 
-    def ask(self, asker: Peer, frame: wire.AskMembers, members: SubscriptionTable) -> None:
+    def ask(self, asker: Peer, frame: wire.GroupQuery, members: SubscriptionTable) -> None:
         """Ask the processes in the group who of theirs is; the asker is told when all have answered."""
         token, question = next(self._tokens), _Question(asker, frame.number, members.named(frame.group))
         self._questions[token] = question
         for peer in members.processes(frame.group):
             if peer is asker:
                 continue
-            if FEATURE in peer.features and peer.sock is not None:
+            if wire.GROUP_MEMBERS in peer.features and peer.sock is not None:
                 question.open.add(peer)
-                self._send(peer, wire.encode(wire.WhoIsMember(token, frame.group)))
+                self._send(peer, wire.encode(wire.GroupQueryRequest(token, frame.group)))
             else:
                 question.deaf += 1
         if question.open:
@@ -60,7 +56,7 @@ class Questions:
         else:
             self._end(token)
 
-    def answered(self, peer: Peer, frame: wire.MembersAre) -> None:
+    def answered(self, peer: Peer, frame: wire.GroupQueryReply) -> None:
         """Take what a process answers."""
         question = self._questions.get(frame.token)
         if question is not None and peer in question.open:
@@ -82,5 +78,5 @@ class Questions:
         question = self._questions.pop(token, None)
         if question is not None:
             unanswered = len(question.open) + question.deaf
-            answer = wire.Members(question.number, sorted(question.channels), unanswered)
+            answer = wire.GroupQueryResult(question.number, sorted(question.channels), unanswered)
             self._send(question.asker, wire.encode(answer))

@@ -12,11 +12,10 @@ import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, Protocol
 
 from channels.exceptions import ChannelLayerUnavailable
 from channels.layers.host.broker.broker import Broker
-from channels.layers.host.broker.questions import FEATURE
 from channels.layers.host.client.sender import Make, Sender
 from channels.layers.host.client.unacked import Request
 from channels.layers.host.wire import frames as wire
@@ -31,14 +30,12 @@ MAX_SENDERS: Final = 4096
 RETRY: Final = (0.005, 0.2)
 #: Seconds between two looks at what was left undone.
 TICK: Final = 1.0
-#: Seconds a link that is closed has to write what was sent.
+#: Seconds a client that is closed has to write what was sent.
 FAREWELL: Final = 2.0
-
-NamedMembership: TypeAlias = tuple[str, str, int, float]
 
 
 class FrameHandler(Protocol):
-    """Where a link hands over what arrives; all in the link's thread."""
+    """Where a client hands over what arrives; all in the client's thread."""
 
     def turn_ended(self) -> None:
         """All of one read was handed over, or it is time to look again."""
@@ -49,10 +46,10 @@ class FrameHandler(Protocol):
     def directed(self, channel: str, payload: bytes) -> None:
         """A message for a channel of this process."""
 
-    def membership(self, frame: wire.GroupChangeRequest, done: Callable[[], None]) -> None:
+    def group_change(self, frame: wire.GroupChangeRequest, done: Callable[[], None]) -> None:
         """Another process changes a membership here; ``done()`` when it has taken effect."""
 
-    def asked(self, group: str, answer: Callable[[list[str]], None]) -> None:
+    def group_query(self, group: str, answer: Callable[[list[str]], None]) -> None:
         """Another process wants to know the channels that this one has in ``group``."""
 
     def flushed(self) -> None:
@@ -64,7 +61,7 @@ class FrameHandler(Protocol):
     def reconnected(self, away: float, lost: int) -> None:
         """There is a broker again, after ``away`` seconds; ``lost`` messages are known to be missing."""
 
-    def announcement(self) -> tuple[list[str], list[NamedMembership]]:
+    def announcement(self) -> tuple[list[str], list[wire.NamedSubscription]]:
         """Return this process' confirmed groups, and the named channels it has added to groups."""
         ...
 
@@ -73,9 +70,9 @@ class BrokerClient:
     """See the text of the module.
 
     Args:
-        place: where the processes of the project meet.
+        runtime_dir: where the processes of the project meet.
         process: the identity of this one.
-        inbox: gets what arrives.
+        frame_handler: gets what arrives.
         timeout: seconds without a broker after which senders get an error.
         max_backlog: for the broker, should this process carry it.
 
@@ -87,19 +84,24 @@ class BrokerClient:
     """
 
     def __init__(
-        self, place: RuntimeDirectory, process: str, inbox: FrameHandler, timeout: float, max_backlog: int
+        self,
+        runtime_dir: RuntimeDirectory,
+        process: str,
+        frame_handler: FrameHandler,
+        timeout: float,
+        max_backlog: int,
     ) -> None:
         self.process = process
         self.broker: Broker | None = None
         self.connected = False
         self.known = False
         self.features: list[str] = []
-        self._place = place
-        self._inbox = inbox
+        self._runtime_dir = runtime_dir
+        self._frame_handler = frame_handler
         self._timeout = timeout
         self._max_backlog = max_backlog
         self._loop = PollLoop(f"channels-host-{process[:8]}")
-        self._outbox = Sender(lambda: self._loop.call_soon(self._watch_for_room))
+        self._sender = Sender(lambda: self._loop.call_soon(self._watch_for_room))
         self._sock: socket.socket | None = None
         self._reader = wire.FrameReader(wire.MAX_FRAME)
         self._seen: dict[str, int] = {}
@@ -113,19 +115,19 @@ class BrokerClient:
         self._handlers = self._table()
 
     def _table(self) -> dict[type[wire.Frame], Callable[[Any], None]]:
-        inbox = self._inbox
+        frame_handler = self._frame_handler
         return {
             wire.Welcome: self._welcome,
-            wire.Accepted: lambda frame: self._outbox.pending.accepted(frame.number),
+            wire.Accepted: lambda frame: self._sender.unacked.accepted(frame.number),
             wire.Answer: self._answer,
-            wire.Members: self._members,
-            wire.WhoIsMember: self._who_is_member,
+            wire.GroupQueryResult: self._members,
+            wire.GroupQueryRequest: self._who_is_member,
             wire.Delivered: self._given,
             wire.Published: self._published,
             wire.Directed: self._directed,
             wire.GroupChangeRequest: self._membership,
-            wire.Flushed: lambda frame: inbox.flushed(),
-            wire.Dropped: lambda frame: inbox.dropped(frame.reason, frame.amount),
+            wire.Flushed: lambda frame: frame_handler.flushed(),
+            wire.Dropped: lambda frame: frame_handler.dropped(frame.reason, frame.amount),
         }
 
     # From any thread
@@ -143,24 +145,24 @@ class BrokerClient:
 
     def tell(self, make: Make, is_message: bool = False) -> Future[None] | None:
         """Send a frame; returns what to wait for before more is sent, if it has to be waited for."""
-        self._outbox.post(make, is_message=is_message)
-        return self._outbox.room()
+        self._sender.post(make, is_message=is_message)
+        return self._sender.room()
 
     def ask(self, make: Make) -> Request:
         """Send a frame that the broker answers."""
         request = Request()
-        self._outbox.post(make, request)
+        self._sender.post(make, request)
         return request
 
     def settle(self, key: str, done: bool) -> None:
         """Be done with a message that was taken, or give it back."""
         self._held.pop(key, None)
-        self._outbox.post(lambda number: wire.Ack(number, key, done))
+        self._sender.post(lambda number: wire.Ack(number, key, done))
 
     def give_up(self, take: Request) -> None:
         """Stop waiting for a message; if it is here already, it goes back."""
         if take.future.cancel():
-            self._outbox.post(lambda number: wire.Cancel(number, take.number))
+            self._sender.post(lambda number: wire.Cancel(number, take.number))
         else:
             take.future.add_done_callback(self._give_back)
 
@@ -173,8 +175,9 @@ class BrokerClient:
         if not self.connected:
             return self._unavailable()
         return ChannelLayerUnavailable(
-            f"The broker of the host layer at {str(self._place.path)!r}, in process {self._broker_pid}, has "
-            f"not answered for {self._timeout:g} seconds (CONFIG['timeout']). Is that process stopped?"
+            f"The broker of the host layer at {str(self._runtime_dir.path)!r}, in process "
+            f"{self._broker_pid}, has not answered for {self._timeout:g} seconds (CONFIG['timeout']). "
+            "Is that process stopped?"
         )
 
     @property
@@ -184,7 +187,8 @@ class BrokerClient:
     def _unavailable(self) -> ChannelLayerUnavailable:
         why = self._problem or "another process holds the lock and does not listen; is it stopped?"
         return ChannelLayerUnavailable(
-            f"No broker of the host layer at {str(self._place.path)!r} for {self._away:.1f} seconds: {why}"
+            f"No broker of the host layer at {str(self._runtime_dir.path)!r} for {self._away:.1f} seconds: "
+            f"{why}"
         )
 
     def close(self) -> None:
@@ -193,20 +197,20 @@ class BrokerClient:
         self._loop.join(2 * FAREWELL)
 
     def abandon(self) -> None:
-        """Close what a forked child has inherited; its parent's link goes on."""
+        """Close what a forked child has inherited; its parent's client goes on."""
         if self._sock is not None:
             self._sock.close()
         if self.broker is not None:
             self.broker.abandon()
         self._loop.abandon()
 
-    # In the link's thread: finding the broker
+    # In the client's thread: finding the broker
 
     def _connect(self) -> None:
         if self._sock is not None:
             return
         try:
-            sock = self._place.connect() or self._carry()
+            sock = self._runtime_dir.connect() or self._carry()
             if sock is None:
                 self._retry()
             else:
@@ -216,16 +220,18 @@ class BrokerClient:
 
     def _carry(self) -> socket.socket | None:
         """Become the broker unless another process is about to."""
-        self._place.prepare()
-        lock = self._place.try_lock()
+        self._runtime_dir.prepare()
+        lock = self._runtime_dir.try_lock()
         if lock is None:
             return None
         try:
-            self.broker = Broker(self._place, lock, self._loop, self._max_backlog, self._inbox.dropped)
+            self.broker = Broker(
+                self._runtime_dir, lock, self._loop, self._max_backlog, self._frame_handler.dropped
+            )
         except BaseException:
             os.close(lock)
             raise
-        return self._place.connect()
+        return self._runtime_dir.connect()
 
     def _greet(self, sock: socket.socket) -> None:
         try:
@@ -235,10 +241,10 @@ class BrokerClient:
             raise
         self._sock = sock
         self._reader = wire.FrameReader(wire.MAX_FRAME)
-        groups, named = self._inbox.announcement()
-        hello = wire.Hello(self.process, os.getpid(), groups, named, list(self._held), [FEATURE])
+        groups, named = self._frame_handler.announcement()
+        hello = wire.Hello(self.process, os.getpid(), groups, named, list(self._held), [wire.GROUP_MEMBERS])
         self._loop.watch(sock, self._on_ready)
-        self._outbox.connect(sock, wire.encode(hello))
+        self._sender.connect(sock, wire.encode(hello))
 
     def _retry(self) -> None:
         self._attempts += 1
@@ -251,9 +257,9 @@ class BrokerClient:
         self._retry()
 
     def _give_up_on_all(self) -> None:
-        lost = self._outbox.give_up(self._unavailable())
+        lost = self._sender.give_up(self._unavailable())
         if lost:
-            self._inbox.dropped("broker_lost", lost)
+            self._frame_handler.dropped("broker_lost", lost)
 
     def _welcome(self, frame: wire.Welcome) -> None:
         again, self.known = self.known, True
@@ -261,36 +267,36 @@ class BrokerClient:
         self.connected, self._problem, self._attempts = True, None, 0
         lost, self._lost = self._lost + frame.lost, 0
         if frame.lost:
-            self._inbox.dropped("cut_off", frame.lost)
+            self._frame_handler.dropped("cut_off", frame.lost)
         if again:
-            self._inbox.reconnected(self._away, lost)
+            self._frame_handler.reconnected(self._away, lost)
 
     def _disconnect(self) -> None:
         """The broker has gone, and all it has sent was read."""
         if self._sock is None:
             return
         self._loop.forget(self._sock)
-        self._outbox.disconnect()
+        self._sender.disconnect()
         self._sock.close()
         self._sock, self.connected, self._away_since = None, False, time.monotonic()
-        lost, self._outbox.pending.forgotten = self._outbox.pending.forgotten, 0
+        lost, self._sender.unacked.forgotten = self._sender.unacked.forgotten, 0
         if lost:
             self._lost += lost
-            self._inbox.dropped("broker_lost", lost)
+            self._frame_handler.dropped("broker_lost", lost)
 
     def _tick(self) -> None:
-        self._outbox.flush()  # what an event loop has collected before it was stopped
-        self._inbox.turn_ended()  # what it was told to deliver
+        self._sender.flush()  # what an event loop has collected before it was stopped
+        self._frame_handler.turn_ended()  # what it was told to deliver
         if not self.connected and self._away > self._timeout:
             self._give_up_on_all()
         self._loop.call_later(TICK, self._tick)
 
     def _shut_down(self) -> None:
-        """End when all is written; a link that is just being made has its time too."""
+        """End when all is written; a client that is just being made has its time too."""
         if self._closing_until is None:
             self._closing_until = time.monotonic() + FAREWELL
-            self._outbox.post(wire.Bye)
-        unwritten = self._sock is None or not self._outbox.empty
+            self._sender.post(wire.Bye)
+        unwritten = self._sock is None or not self._sender.empty
         if unwritten and self._problem is None and time.monotonic() < self._closing_until:
             self._loop.call_later(0.002, self._shut_down)
             return
@@ -301,7 +307,7 @@ class BrokerClient:
             self._give_up_on_all()
         self._loop.stop()
 
-    # In the link's thread: reading
+    # In the client's thread: reading
 
     def _watch_for_room(self) -> None:
         if self._sock is not None:
@@ -314,7 +320,7 @@ class BrokerClient:
             self._receive(self._sock)
         else:
             self._loop.watch(self._sock, self._on_ready)
-            self._outbox.resume()
+            self._sender.resume()
 
     def _receive(self, sock: socket.socket) -> None:
         try:
@@ -331,7 +337,7 @@ class BrokerClient:
             self._fail(error)
             return
         finally:
-            self._inbox.turn_ended()
+            self._frame_handler.turn_ended()
         if not data:
             self._disconnect()
             self._loop.call_soon(self._connect)
@@ -339,24 +345,24 @@ class BrokerClient:
     def _answer(self, frame: wire.Answer) -> None:
         for sender, number in frame.seen.items():
             self._is_new(sender, number)
-        request = self._outbox.pending.answered(frame.number)
+        request = self._sender.unacked.answered(frame.number)
         if request is not None:
             request.future.set_result(frame.error)
 
-    def _members(self, frame: wire.Members) -> None:
-        request = self._outbox.pending.answered(frame.number)
+    def _members(self, frame: wire.GroupQueryResult) -> None:
+        request = self._sender.unacked.answered(frame.number)
         if request is not None:
             request.future.set_result(frame)
 
-    def _who_is_member(self, frame: wire.WhoIsMember) -> None:
+    def _who_is_member(self, frame: wire.GroupQueryRequest) -> None:
         def answer(channels: list[str]) -> None:
-            members = wire.MembersAre(frame.token, channels)
-            self._outbox.post(lambda number: members)
+            members = wire.GroupQueryReply(frame.token, channels)
+            self._sender.post(lambda number: members)
 
-        self._inbox.asked(frame.group, answer)
+        self._frame_handler.group_query(frame.group, answer)
 
     def _given(self, frame: wire.Delivered) -> None:
-        request = self._outbox.pending.answered(frame.number)
+        request = self._sender.unacked.answered(frame.number)
         if request is None:
             self.settle(frame.key, done=False)
         else:
@@ -365,11 +371,11 @@ class BrokerClient:
 
     def _published(self, frame: wire.Published) -> None:
         if self._is_new(frame.sender, frame.number):
-            self._inbox.published(frame.group, frame.payload)
+            self._frame_handler.published(frame.group, frame.payload)
 
     def _directed(self, frame: wire.Directed) -> None:
         if self._is_new(frame.sender, frame.number):
-            self._inbox.directed(frame.channel, frame.payload)
+            self._frame_handler.directed(frame.channel, frame.payload)
 
     def _is_new(self, sender: str, number: int) -> bool:
         """Whether this was not seen yet; a message may come again when a broker has died."""
@@ -382,5 +388,5 @@ class BrokerClient:
         return True
 
     def _membership(self, frame: wire.GroupChangeRequest) -> None:
-        done = wire.MembershipDone(frame.token)
-        self._inbox.membership(frame, lambda: self._outbox.post(lambda number: done))
+        done = wire.GroupChangeDone(frame.token)
+        self._frame_handler.group_change(frame, lambda: self._sender.post(lambda number: done))

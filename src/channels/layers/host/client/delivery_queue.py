@@ -2,7 +2,7 @@
 
 A message that is delivered where its consumers run needs no hand-over per member, and what is due
 to one socket leaves in one write. Where no loop runs (sync code, a loop that has ended), or
-the loop is too busy to keep up, the link's thread delivers by itself.
+the loop is too busy to keep up, the client's thread delivers by itself.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ import functools
 from collections.abc import Callable
 
 from channels.exceptions import ChannelFull
-from channels.layers.host.client.client import BrokerClient, NamedMembership
+from channels.layers.host.client.client import BrokerClient
 from channels.layers.host.client.delivery_queue import DeliveryQueue
 from channels.layers.host.client.subscriptions import LocalSubscriptions
 from channels.layers.host.wire import frames as wire
@@ -17,45 +17,45 @@ from channels.typing import Message
 
 
 class DeliveryHandler:
-    """See :class:`~channels.layers.host.client.client.FrameHandler`; called in the link's thread.
+    """See :class:`~channels.layers.host.client.client.FrameHandler`; called in the client's thread.
 
-    Whatever order matters for goes through ``arrivals``.
+    Whatever order matters for goes through ``delivery_queue``.
 
     Args:
         local: the channels and groups of this process.
-        memberships: what other processes may change.
+        subscriptions: what other processes may change.
         payloads: decodes messages, once for all members.
-        arrivals: delivers in the consumers' loop.
+        delivery_queue: delivers in the consumers' loop.
 
     Attributes:
-        link: the link it serves, set before that starts.
+        client: the client it serves, set before that starts.
     """
 
-    link: BrokerClient
+    client: BrokerClient
 
     def __init__(
         self,
         local: LocalDelivery,
-        memberships: LocalSubscriptions,
+        subscriptions: LocalSubscriptions,
         payloads: Payloads,
-        arrivals: DeliveryQueue,
+        delivery_queue: DeliveryQueue,
     ) -> None:
         self._local = local
-        self._memberships = memberships
+        self._subscriptions = subscriptions
         self._payloads = payloads
-        self._arrivals = arrivals
+        self._delivery_queue = delivery_queue
 
     def turn_ended(self) -> None:
         """Deliver what was read."""
-        self._arrivals.hand_over()
+        self._delivery_queue.hand_over()
 
     def published(self, group: str, payload: bytes) -> None:
         """Deliver to the members here; a group that has none is unsubscribed."""
-        self._arrivals.add(functools.partial(self._deliver_to_group, group, payload), len(payload))
+        self._delivery_queue.add(functools.partial(self._deliver_to_group, group, payload), len(payload))
 
     def _deliver_to_group(self, group: str, payload: bytes) -> None:
         if group not in self._local.groups:
-            self._memberships.unsubscribe_if_empty(self.link, group)
+            self._subscriptions.unsubscribe_if_empty(self.client, group)
             return
         message = self._decode(payload)
         if message is not None:
@@ -63,7 +63,7 @@ class DeliveryHandler:
 
     def directed(self, channel: str, payload: bytes) -> None:
         """Deliver to a channel of this process; over capacity it is counted."""
-        self._arrivals.add(functools.partial(self._deliver_to_channel, channel, payload), len(payload))
+        self._delivery_queue.add(functools.partial(self._deliver_to_channel, channel, payload), len(payload))
 
     def _deliver_to_channel(self, channel: str, payload: bytes) -> None:
         message = self._decode(payload)
@@ -78,30 +78,30 @@ class DeliveryHandler:
             self.dropped("undecodable", 1)
             return None
 
-    def membership(self, frame: wire.GroupChangeRequest, done: Callable[[], None]) -> None:
+    def group_change(self, frame: wire.GroupChangeRequest, done: Callable[[], None]) -> None:
         """Do what another process asks for one of our channels, or for a named one."""
-        self._arrivals.add(functools.partial(self._change_membership, frame, done))
+        self._delivery_queue.add(functools.partial(self._change_membership, frame, done))
 
     def _change_membership(self, frame: wire.GroupChangeRequest, done: Callable[[], None]) -> None:
         if "!" not in frame.channel:
-            self._memberships.drop_named(frame.group, frame.channel)
+            self._subscriptions.drop_named(frame.group, frame.channel)
         elif not frame.joins:
-            self._memberships.leave(self.link, frame.group, frame.channel)
+            self._subscriptions.leave(self.client, frame.group, frame.channel)
             done()
         else:
-            asked = self._memberships.join(self.link, frame.group, frame.channel)
+            asked = self._subscriptions.join(self.client, frame.group, frame.channel)
             if asked is None:
                 done()
             else:
                 asked.add_done_callback(lambda answer: done())
 
-    def asked(self, group: str, answer: Callable[[list[str]], None]) -> None:
+    def group_query(self, group: str, answer: Callable[[list[str]], None]) -> None:
         """Answer when all that came before has taken effect."""
-        self._arrivals.add(lambda: answer(list(self._local.groups.get(group, ()))))
+        self._delivery_queue.add(lambda: answer(list(self._local.groups.get(group, ()))))
 
     def flushed(self) -> None:
         """Forget everything."""
-        self._arrivals.add(self._memberships.flush)
+        self._delivery_queue.add(self._subscriptions.flush)
 
     def dropped(self, reason: str, amount: int) -> None:
         """Count lost messages."""
@@ -110,8 +110,8 @@ class DeliveryHandler:
     def reconnected(self, away: float, lost: int) -> None:
         """Tell the consumers that want to know."""
         facts = {"away": away, "lost": lost}
-        self._arrivals.add(functools.partial(self._local.notify_reconnected, facts))
+        self._delivery_queue.add(functools.partial(self._local.notify_reconnected, facts))
 
-    def announcement(self) -> tuple[list[str], list[NamedMembership]]:
+    def announcement(self) -> tuple[list[str], list[wire.NamedSubscription]]:
         """Return what the broker has to know of this process."""
-        return self._memberships.announcement()
+        return self._subscriptions.announcement()

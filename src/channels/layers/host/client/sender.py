@@ -1,4 +1,4 @@
-"""The sending half of a link: from any thread, in order, without waiting for a lock.
+"""The sending half of a client: from any thread, in order, without waiting for a lock.
 
 Whoever has something to send puts it into a queue and writes it at once, unless another
 thread is writing: then that one takes it along. So signal handlers may send too.
@@ -36,12 +36,12 @@ class Sender:
     """
 
     def __init__(self, on_full: Callable[[], None]) -> None:
-        self.pending = UnackedBuffer()
+        self.unacked = UnackedBuffer()
         self._on_full = on_full
         self._numbers = itertools.count(1)
         self._posted: deque[tuple[Make, Request | None, bool]] = deque()
         self._writing = threading.Lock()
-        self._queue = WriteBuffer()
+        self._write_buffer = WriteBuffer()
         self._sock: socket.socket | None = None
         self._collector = 0
         self._waiters: deque[Future[None]] = deque()
@@ -49,7 +49,7 @@ class Sender:
     @property
     def empty(self) -> bool:
         """Whether the kernel has everything."""
-        return not self._posted and not len(self._queue)
+        return not self._posted and not len(self._write_buffer)
 
     def post(self, make: Make, request: Request | None = None, is_message: bool = False) -> None:
         """Send ``make(number)``; a message may wait for the end of the event loop's turn.
@@ -85,7 +85,7 @@ class Sender:
                 self._writing.release()
 
     def resume(self) -> None:
-        """Write what the socket did not take before; from the link's thread."""
+        """Write what the socket did not take before; from the client's thread."""
         with self._writing:
             self._take_in()
             self._write()
@@ -97,21 +97,21 @@ class Sender:
             number = next(self._numbers)
             frame = wire.encode(make(number))
             if request is None:
-                self.pending.add(number, frame, is_message)
+                self.unacked.add(number, frame, is_message)
             else:
                 request.number = number
-                self.pending.ask(request, frame)
-            self._queue.append(frame)
+                self.unacked.ask(request, frame)
+            self._write_buffer.append(frame)
 
     def _write(self) -> None:
         if self._sock is None:
             return
         try:
-            if not self._queue.write(self._sock):
+            if not self._write_buffer.write(self._sock):
                 self._on_full()
         except OSError:
-            return  # the broker has gone: the link's thread reads what it has sent before, and then knows
-        if self._waiters and len(self._queue) <= LOW_WATER:
+            return  # the broker has gone: the client's thread reads what it has sent before, and then knows
+        if self._waiters and len(self._write_buffer) <= LOW_WATER:
             self._release()
 
     def _release(self) -> None:
@@ -122,7 +122,7 @@ class Sender:
 
     def room(self) -> Future[None] | None:
         """Return None if there is room for more, or what to wait for."""
-        if len(self._queue) <= HIGH_WATER:
+        if len(self._write_buffer) <= HIGH_WATER:
             return None
         waiter: Future[None] = Future()
         self._waiters.append(waiter)
@@ -132,9 +132,9 @@ class Sender:
         """Go on with a new broker: say hello, and tell it what the last one has not answered."""
         with self._writing:
             self._take_in()
-            self._queue = WriteBuffer()
-            for frame in (wire.PREAMBLE, hello, *self.pending.in_order()):
-                self._queue.append(frame)
+            self._write_buffer = WriteBuffer()
+            for frame in (wire.PREAMBLE, hello, *self.unacked.in_order()):
+                self._write_buffer.append(frame)
             self._sock = sock
             self._write()
         self.flush()
@@ -148,8 +148,8 @@ class Sender:
         """Let go of everything; returns how many messages that were."""
         with self._writing:
             self._take_in()
-            self._queue = WriteBuffer()
-            lost = self.pending.give_up(error)
+            self._write_buffer = WriteBuffer()
+            lost = self.unacked.give_up(error)
         self._release()
         self.flush()
         return lost

@@ -29,6 +29,12 @@ OVERHEAD: Final = 4096
 #: Bytes of any frame: memberships are announced in one, this is room for some 600,000 groups.
 MAX_FRAME: Final = 64 * 1024 * 1024
 
+#: A feature that a process of an earlier release lacks: it says which of its channels are in a group.
+GROUP_MEMBERS: Final = "group-members"
+
+#: A named channel that a process has added to a group: group, channel, capacity, expiry in seconds.
+NamedSubscription: TypeAlias = tuple[str, str, int, float]
+
 _LENGTH: Final = struct.Struct(">I")
 
 
@@ -43,15 +49,15 @@ class Frame(msgspec.Struct, array_like=True):
 class Hello(Frame, tag=1):
     """A process introduces itself, with all it wants from the broker.
 
-    ``groups`` are those a broker has confirmed before; ``named`` the memberships of named channels
-    (group, channel, capacity, expiry); ``held`` the keys of named messages it has taken and not
+    ``groups`` are those a broker has confirmed before; ``named`` the named channels that it
+    has added to groups; ``held`` the keys of named messages it has taken and not
     settled; ``features`` what it can do beside what every release of this version does.
     """
 
     process: str
     pid: int
     groups: list[str]
-    named: list[tuple[str, str, int, float]]
+    named: list[NamedSubscription]
     held: list[str]
     features: list[str] = []
 
@@ -149,16 +155,16 @@ class Ping(Frame, tag=13):
     number: int
 
 
-class AskMembers(Frame, tag=14):
-    """Wants to know the channels of a group in other processes; answered with :class:`Members`."""
+class GroupQuery(Frame, tag=14):
+    """Wants to know the channels of a group in other processes; answered with :class:`GroupQueryResult`."""
 
     number: int
     group: str
     seconds: float
 
 
-class MembersAre(Frame, tag=15):
-    """The answer to :class:`WhoIsMember`."""
+class GroupQueryReply(Frame, tag=15):
+    """The answer to :class:`GroupQueryRequest`."""
 
     token: int
     channels: list[str]
@@ -225,7 +231,7 @@ class GroupChangeRequest(Frame, tag=26):
     joins: bool
 
 
-class MembershipDone(Frame, tag=27):
+class GroupChangeDone(Frame, tag=27):
     """The answer to :class:`GroupChangeRequest`."""
 
     token: int
@@ -242,22 +248,22 @@ class Dropped(Frame, tag=29):
     amount: int
 
 
-class WhoIsMember(Frame, tag=30):
+class GroupQueryRequest(Frame, tag=30):
     """Another process wants to know which channels the receiving process has in a group."""
 
     token: int
     group: str
 
 
-class Members(Frame, tag=31):
-    """The answer to :class:`AskMembers`: channels, and how many processes have not answered."""
+class GroupQueryResult(Frame, tag=31):
+    """The answer to :class:`GroupQuery`: channels, and how many processes have not answered."""
 
     number: int
     channels: list[str]
     unanswered: int
 
 
-ToHub: TypeAlias = (
+ToBroker: TypeAlias = (
     Hello
     | Publish
     | Direct
@@ -268,12 +274,12 @@ ToHub: TypeAlias = (
     | Cancel
     | Ack
     | GroupChange
-    | MembershipDone
+    | GroupChangeDone
     | Flush
     | Ping
     | Bye
-    | AskMembers
-    | MembersAre
+    | GroupQuery
+    | GroupQueryReply
 )
 ToProcess: TypeAlias = (
     Welcome
@@ -285,10 +291,10 @@ ToProcess: TypeAlias = (
     | GroupChangeRequest
     | Flushed
     | Dropped
-    | WhoIsMember
-    | Members
+    | GroupQueryRequest
+    | GroupQueryResult
 )
-AnyFrame: TypeAlias = ToHub | ToProcess
+AnyFrame: TypeAlias = ToBroker | ToProcess
 
 _encoder: Final = msgspec.msgpack.Encoder()
 _decoder: Final[msgspec.msgpack.Decoder[AnyFrame]] = msgspec.msgpack.Decoder(AnyFrame)

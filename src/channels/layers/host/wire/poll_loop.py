@@ -3,7 +3,7 @@
 Not asyncio, for two reasons. ``poll()`` keeps nothing in the kernel, so a forked child can
 drop what it has inherited; closing an inherited event loop would take sockets out of its
 parent's ``epoll``. And the end of a turn, when everything was read and nothing was written
-yet, is where the broker and the link write what has come together.
+yet, is where the broker and the client write what has come together.
 """
 
 from __future__ import annotations

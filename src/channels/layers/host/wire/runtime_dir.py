@@ -160,7 +160,7 @@ def require_same_user(sock: socket.socket) -> None:
         raise PermissionError(f"A process of user {uid} is at the other end, not of user {os.geteuid()}.")
 
 
-def find_place(path: str | os.PathLike[str] | None, project: str | None) -> RuntimeDirectory:
+def find_runtime_dir(path: str | os.PathLike[str] | None, project: str | None) -> RuntimeDirectory:
     """Return where the processes of this project meet.
 
     Args:
