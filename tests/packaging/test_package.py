@@ -75,7 +75,11 @@ def test_the_wheel_holds_the_packages_and_nothing_else(dist: Path) -> None:
     assert {name.split("/")[0] for name in found} >= packages >= {"channels", "daphne"}
     for package in packages:
         assert f"{package}/py.typed" in found
-    sources = {str(path.relative_to(ROOT / "src")) for path in (ROOT / "src").rglob("*.py")}
+    sources = {
+        str(path.relative_to(ROOT / "src"))
+        for path in (ROOT / "src").rglob("*")
+        if path.suffix in (".py", ".lua")
+    }
     assert sources <= found, sorted(sources - found)
     assert not [
         name for name in found if "test_" in name or name.startswith(("tests/", "docs/", "examples/"))
