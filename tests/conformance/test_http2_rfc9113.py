@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from channels.protocols.http1.engines import HTTP2_ENGINES
+from channels.protocols.http2.engines import HTTP2_ENGINES
 from channels.server.in_thread import ServerThread
 from tests.conformance.http2_cases import (
     BEGINNINGS,

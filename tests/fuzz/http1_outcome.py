@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from channels.protocols.events import BodyReceived, ProtocolViolated, RequestReceived
+from channels.protocols.http.upgrade import HandshakeRejected, accept_handshake
 from channels.protocols.http1.connection import HTTP1Connection, HTTP1Limits
-from channels.protocols.websocket.handshake import HandshakeRejected, accept_handshake
 
 SMALL = HTTP1Limits(max_target=40, max_header_bytes=300, max_headers=8)
 

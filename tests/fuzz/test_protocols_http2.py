@@ -12,8 +12,8 @@ from channels.protocols.events import (
     StreamClosed,
 )
 from channels.protocols.http.malformed import MalformedMessage
-from channels.protocols.http1.engines import HTTP2_ENGINES
 from channels.protocols.http2.connection import HTTP2Connection, HTTP2Limits, upgrade_to_http2
+from channels.protocols.http2.engines import HTTP2_ENGINES
 from channels.protocols.http2.semantics import MalformedRequest, judge_request
 from tests.fuzz.budget import quick
 from tests.protocols.http2_peer import GET, HELLO, POST, WEBSOCKET, frame, frames_of, headers

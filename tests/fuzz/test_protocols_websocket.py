@@ -12,14 +12,11 @@ from websockets.frames import Opcode
 from websockets.protocol import SERVER, Protocol
 
 from channels.protocols.events import CloseReceived, MessageReceived, PongReceived, RequestReceived
-from channels.protocols.websocket.connection import (
-    HandshakeRejected,
-    WebSocketConnection,
-    WebSocketLimits,
-    accept_handshake,
-    encode_message,
-)
-from channels.protocols.websocket.handshake import is_token
+from channels.protocols.http.upgrade import HandshakeRejected, accept_handshake, is_token
+from channels.protocols.websocket.connection import WebSocketConnection
+from channels.protocols.websocket.frames import encode_message
+from channels.protocols.websocket.handshake import accept_headers
+from channels.protocols.websocket.limits import WebSocketLimits
 from channels.protocols.websocket.permessage_deflate import DeflateSettings, negotiate
 from tests.fuzz.budget import quick
 
@@ -212,7 +209,7 @@ def test_a_handshake_is_accepted_or_rejected(headers, good):
     assert len(set(handshake.subprotocols)) == len(handshake.subprotocols)
     for chosen in (None, *handshake.subprotocols):
         if chosen is None or is_token(chosen):
-            handshake.accept_headers(chosen, [])
+            accept_headers(handshake, chosen, [])
         else:  # offered by some clients all the same, and never given back
             with pytest.raises(ValueError, match="no subprotocol"):
-                handshake.accept_headers(chosen, [])
+                accept_headers(handshake, chosen, [])

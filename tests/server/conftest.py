@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from channels.protocols.http1 import engines
+from channels.protocols.http2 import engines
 from channels.server import runtime
 from channels.server.io.timer_wheel import RESOLUTION, TimerWheel
 

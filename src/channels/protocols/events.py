@@ -8,12 +8,29 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
-
-if TYPE_CHECKING:
-    from channels.protocols.websocket.handshake import Handshake
+from typing import NamedTuple, TypeAlias
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
+
+
+class Handshake(NamedTuple):
+    """What a request that may open a WebSocket asks for (RFC 6455 4.1).
+
+    Attributes:
+        subprotocols: what the peer offers, in its order of preference.
+        key: the peer's Sec-WebSocket-Key; b"" over HTTP/2, which has none.
+        extensions: the values of Sec-WebSocket-Extensions, for
+            :func:`channels.protocols.websocket.permessage_deflate.negotiate`.
+    """
+
+    subprotocols: list[str]
+    key: bytes
+    extensions: tuple[bytes, ...] = ()
+
+    @property
+    def status(self) -> int:
+        """The status that opens the WebSocket: 101, over HTTP/2 200 (RFC 8441 section 5)."""
+        return 101 if self.key else 200
 
 
 @dataclass(slots=True)

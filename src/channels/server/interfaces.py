@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from channels.protocols.http1.header_lines import PlainFields
+from channels.protocols.http.fields import ResponseFields
 from channels.server.io.sendfile import BodySink, FilePart
 from channels.typing import Headers
 
@@ -88,7 +88,7 @@ class Exchange(Carrier, BodySink, Protocol):
         """Send the head, together with the first part of the body."""
         ...
 
-    def respond(self, status: int, fields: PlainFields, own: PlainFields, data: bytes) -> bool:
+    def respond(self, status: int, fields: ResponseFields, own: ResponseFields, data: bytes) -> bool:
         """Send a whole response at once.
 
         Returns:
@@ -113,7 +113,7 @@ class Exchange(Carrier, BodySink, Protocol):
         """Break the response off, so that the peer can see that it is not complete."""
         ...
 
-    def upgrade(self, stream: UpgradedHandler, headers: Headers, own: PlainFields) -> None:
+    def upgrade(self, stream: UpgradedHandler, headers: Headers, own: ResponseFields) -> None:
         """Accept a WebSocket's handshake; from now on its bytes go to ``stream``.
 
         Args:

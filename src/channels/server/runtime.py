@@ -11,10 +11,10 @@ from email.utils import formatdate
 from typing import Any, Protocol
 
 from channels import telemetry
+from channels.protocols.events import Handshake
+from channels.protocols.http.fields import ResponseFields
 from channels.protocols.http1.connection import HTTP1Connection, HTTP1Limits
-from channels.protocols.http1.header_lines import PlainFields, serialize
 from channels.protocols.http2.connection import HTTP2Limits
-from channels.protocols.websocket.handshake import Handshake
 from channels.protocols.websocket.limits import WebSocketLimits
 from channels.protocols.websocket.permessage_deflate import DeflateParameters, DeflateSettings, negotiate
 from channels.server.config import Config
@@ -205,7 +205,7 @@ class Runtime:
         self.turns = Turns(loop)
         self._dirty: list[Flushable] = []
         self._own_headers: Headers = []
-        self._own_fields = PlainFields(b"")
+        self._own_fields = ResponseFields()
         self._date_until = 0.0
         self._server = config.server_name.encode("latin-1")
         self._idle_waiters: list[asyncio.Future[None]] = []
@@ -296,8 +296,8 @@ class Runtime:
             self._tell_time()
         return self._own_headers
 
-    def own_fields(self) -> PlainFields:
-        """Return :meth:`own_headers` as they are written over HTTP/1.1."""
+    def own_fields(self) -> ResponseFields:
+        """Return :meth:`own_headers` as a value that each version of HTTP writes in its own form."""
         if self.timers.now >= self._date_until:
             self._tell_time()
         return self._own_fields
@@ -306,7 +306,7 @@ class Runtime:
         date = formatdate(time.time(), usegmt=True).encode("ascii")
         self._date_until = self.timers.now + 1.0
         self._own_headers = [(b"date", date)] + ([(b"server", self._server)] if self._server else [])
-        self._own_fields = PlainFields(serialize(self._own_headers)[0], tuple(self._own_headers))
+        self._own_fields = ResponseFields(tuple(self._own_headers))
 
     def log(self, protocol: str, action: str, details: Callable[[], dict[str, Any]]) -> None:
         """Write a line of the access log, if there is one; a disk that is full stops no request."""

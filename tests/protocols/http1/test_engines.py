@@ -6,9 +6,7 @@ import pytest
 from channels.protocols.http1 import engine_h11 as http1_h11
 from channels.protocols.http1 import engine_zttp as http1_zttp
 from channels.protocols.http1 import engines
-from channels.protocols.http1.engines import DEFAULT_HTTP1_ENGINE, HTTP1_ENGINES, http1_engine, http2_engine
-from channels.protocols.http2.engine_h2 import H2Engine
-from channels.protocols.http2.engine_native import NativeEngine
+from channels.protocols.http1.engines import DEFAULT_HTTP1_ENGINE, HTTP1_ENGINES, http1_engine
 
 
 def test_the_fast_engine_is_the_default():
@@ -24,13 +22,6 @@ def test_each_engine_by_name():
 def test_an_engine_that_does_not_exist():
     with pytest.raises(ValueError, match="No HTTP/1.1 engine 'httptools': use one of zttp, h11"):
         http1_engine("httptools")
-
-
-def test_engines_of_http2():
-    assert http2_engine() is http2_engine("native") is NativeEngine
-    assert http2_engine("h2") is H2Engine
-    with pytest.raises(ValueError, match="No HTTP/2 engine 'zttp': use one of native, h2"):
-        http2_engine("zttp")
 
 
 def test_without_zttp_the_proven_engine_is_the_default(monkeypatch):

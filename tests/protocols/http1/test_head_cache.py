@@ -7,11 +7,11 @@ import pytest
 from channels.protocols.events import ProtocolViolated, RequestReceived
 from channels.protocols.http.malformed import MalformedMessage
 from channels.protocols.http.semantics import interpret_head
+from channels.protocols.http.upgrade import accept_handshake
 from channels.protocols.http1 import head_cache as http1_known
 from channels.protocols.http1.connection import HTTP1Connection, HTTP1Limits
 from channels.protocols.http1.engines import http1_engine
 from channels.protocols.http1.head_cache import HeadCache
-from channels.protocols.websocket.handshake import accept_handshake
 
 BLOCK = b"\r\nHost: a\r\nAccept: */*\r\nX: 1\r\nX: 2\r\n\r\n"
 LINE = b"GET / HTTP/1.1"

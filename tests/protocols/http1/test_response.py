@@ -1,8 +1,8 @@
 import pytest
 
 from channels import telemetry
+from channels.protocols.http.fields import ResponseFields
 from channels.protocols.http1.connection import HTTP1Connection
-from channels.protocols.http1.header_lines import PlainFields
 from channels.protocols.http1.response import ResponseWriter
 
 LENGTH_3 = [(b"content-length", b"3")]
@@ -157,7 +157,7 @@ def test_switching_protocols():
     assert not connection.keep_alive
 
 
-OWN = PlainFields(b"server: x\r\n", ((b"server", b"x"),))
+OWN = ResponseFields(((b"server", b"x"),))
 
 
 def test_another_protocol_begins_with_what_the_server_says_too():
@@ -372,9 +372,9 @@ def test_what_somebody_else_writes_keeps_to_the_length():
 
 # Whole responses
 
-OWN = PlainFields(b"server: x\r\n")
-TEXT = PlainFields(b"content-type: text/plain\r\n")
-SIZED = PlainFields(b"content-length: 3\r\n", length=3)
+OWN = ResponseFields(((b"server", b"x"),))
+TEXT = ResponseFields(((b"content-type", b"text/plain"),))
+SIZED = ResponseFields(((b"content-length", b"3"),), length=3)
 
 
 def test_a_whole_response_is_written_as_in_steps():
@@ -399,7 +399,7 @@ def test_a_length_that_was_given_is_kept():
         (asked(), 204, TEXT),
         (asked(), 304, TEXT),
         (asked(), 299, TEXT),
-        (asked(), 200, PlainFields(b"content-length: 4\r\n", length=4)),
+        (asked(), 200, ResponseFields(((b"content-length", b"4"),), length=4)),
         (ResponseWriter(), 200, TEXT),
     ],
 )

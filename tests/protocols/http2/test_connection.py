@@ -19,11 +19,14 @@ from channels.protocols.events import (
     RequestReceived,
     StreamClosed,
 )
-from channels.protocols.http1 import engines
+from channels.protocols.http.upgrade import accept_handshake
 from channels.protocols.http1.connection import HTTP1Connection
 from channels.protocols.http2 import connection as http2
+from channels.protocols.http2 import engines
 from channels.protocols.http2.connection import HTTP2Connection, HTTP2Limits, upgrade_to_http2
-from channels.protocols.websocket.connection import WebSocketConnection, accept_handshake, encode_message
+from channels.protocols.websocket.connection import WebSocketConnection
+from channels.protocols.websocket.frames import encode_message
+from channels.protocols.websocket.handshake import accept_headers
 from tests.protocols.http2_peer import (
     ACK,
     CONTINUATION,
@@ -479,7 +482,7 @@ def test_a_websocket():
     (request,) = peer.request(1, fields, ended=False)
     assert (request.upgrade, request.ended) == (b"websocket", False)
     handshake = accept_handshake(request)
-    peer.server.send_response(1, handshake.status, handshake.accept_headers(None, []))
+    peer.server.send_response(1, handshake.status, accept_headers(handshake, None, []))
     websocket = WebSocketConnection()
     peer.server.send_data(1, encode_message("hello"))
     peer.client.send_data(1, b"\x88\x82\0\0\0\0\x03\xe8")

@@ -1,7 +1,7 @@
 import pytest
 
-from channels.protocols.http1.engines import HTTP2_ENGINES
 from channels.protocols.http2.engine import HTTP2Limits
+from channels.protocols.http2.engines import HTTP2_ENGINES
 from tests.protocols.http2_peer import SETTINGS, WINDOW_UPDATE, frames_of
 
 

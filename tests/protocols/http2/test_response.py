@@ -6,7 +6,7 @@ from hpack import NeverIndexedHeaderTuple
 
 from channels import telemetry
 from channels.protocols.events import StreamClosed, StreamWritable
-from channels.protocols.http1 import engines
+from channels.protocols.http2 import engines
 from channels.protocols.http2.connection import HTTP2Limits
 from tests.protocols.http2_peer import GET, POST, WEBSOCKET, Peer, events_of, headers, started
 

@@ -15,7 +15,9 @@ from websockets.protocol import CLIENT, OPEN, Protocol
 
 from channels import telemetry
 from channels.protocols.events import CloseReceived, MessageReceived, PongReceived
-from channels.protocols.websocket.connection import WebSocketConnection, WebSocketLimits, encode_message
+from channels.protocols.websocket.connection import WebSocketConnection
+from channels.protocols.websocket.frames import encode_message
+from channels.protocols.websocket.limits import WebSocketLimits
 from channels.protocols.websocket.permessage_deflate import DeflateSettings, negotiate
 
 TEXT, BINARY, CONTINUED, CLOSE, PING, PONG = 1, 2, 0, 8, 9, 10

@@ -1,8 +1,9 @@
 import pytest
 
 from channels.protocols.events import RequestReceived
+from channels.protocols.http.upgrade import HandshakeRejected, accept_handshake
 from channels.protocols.http1.connection import HTTP1Connection
-from channels.protocols.websocket.handshake import HandshakeRejected, accept_handshake
+from channels.protocols.websocket.handshake import accept_headers
 from channels.protocols.websocket.permessage_deflate import negotiate
 
 FIELDS = {
@@ -30,7 +31,7 @@ def test_the_example_of_the_rfc():
     # RFC 6455 1.3
     handshake = accept_handshake(request((b"sec-websocket-protocol", b"chat, superchat")))
     assert handshake.subprotocols == ["chat", "superchat"]
-    assert handshake.accept_headers("chat", [(b"x", b"y")]) == [
+    assert accept_headers(handshake, "chat", [(b"x", b"y")]) == [
         (b"upgrade", b"websocket"),
         (b"connection", b"Upgrade"),
         (b"sec-websocket-accept", b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
@@ -45,7 +46,7 @@ def test_a_handshake_from_the_wire():
     connection.receive_data(b"GET / HTTP/1.1\r\n" + fields + b"\r\n")
     event = connection.next_event()
     assert event.upgrade == b"websocket"
-    connection.send_response(101, accept_handshake(event).accept_headers(None, []))
+    connection.send_response(101, accept_headers(accept_handshake(event), None, []))
     assert connection.data_to_send() == (
         b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n"
         b"sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
@@ -162,14 +163,14 @@ def test_the_answer_says_what_would_do():
 )
 def test_the_application_cannot_repeat_what_the_handshake_sets(name):
     with pytest.raises(ValueError, match="is set by the WebSocket handshake") as caught:
-        accept_handshake(request()).accept_headers(None, [(b"x", b"y"), (name, b"z")])
+        accept_headers(accept_handshake(request()), None, [(b"x", b"y"), (name, b"z")])
     assert repr(name) in str(caught.value)
 
 
 @pytest.mark.parametrize("subprotocol", ["", "a b", "a\r\nx: y", "ä", "a,b", "Bearer s3cret", "s3cret="])
 def test_a_subprotocol_is_a_token(subprotocol):
     with pytest.raises(ValueError, match="is no subprotocol") as caught:
-        accept_handshake(request()).accept_headers(subprotocol, [])
+        accept_headers(accept_handshake(request()), subprotocol, [])
     assert "s3cret" not in str(caught.value)
 
 
@@ -182,8 +183,8 @@ def test_what_is_offered_and_agreed_about_compression():
     assert handshake.extensions == (b"x, permessage-deflate",)
     agreed = negotiate(handshake.extensions)
     assert agreed is not None
-    assert handshake.accept_headers(None, [], agreed)[-1] == (b"sec-websocket-extensions", agreed.header)
-    assert b"sec-websocket-extensions" not in dict(handshake.accept_headers(None, []))
+    assert accept_headers(handshake, None, [], agreed)[-1] == (b"sec-websocket-extensions", agreed.header)
+    assert b"sec-websocket-extensions" not in dict(accept_headers(handshake, None, []))
 
 
 # HTTP/2
@@ -199,7 +200,7 @@ def test_a_handshake_over_http2():
         extended_connect((b"sec-websocket-version", b"13"), (b"sec-websocket-protocol", b"chat"))
     )
     assert (handshake.status, handshake.subprotocols) == (200, ["chat"])
-    assert handshake.accept_headers("chat", [(b"x", b"y")]) == [
+    assert accept_headers(handshake, "chat", [(b"x", b"y")]) == [
         (b"sec-websocket-protocol", b"chat"),
         (b"x", b"y"),
     ]

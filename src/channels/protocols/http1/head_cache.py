@@ -14,8 +14,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from channels.protocols.events import Headers, RequestReceived
-from channels.protocols.websocket.handshake import Handshake, HandshakeRejected, accept_handshake, is_token
+from channels.protocols.events import Handshake, Headers, RequestReceived
+from channels.protocols.http.upgrade import HandshakeRejected, accept_handshake, is_token
 
 #: How many blocks are kept, and how many bytes one may have: 1 MiB and what was read from it, at most.
 _MAX_BLOCKS = 512
@@ -176,8 +176,7 @@ def _handshake(event: RequestReceived) -> Handshake | None:
         return None
     if any(len(offered) > _MAX_SUBPROTOCOL or not is_token(offered) for offered in handshake.subprotocols):
         return None
-    handshake.key = b""
-    return handshake
+    return handshake._replace(key=b"")
 
 
 def _make_room(blocks: dict[bytes, Any]) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
+from channels.core.bounded_cache import BoundedCache
 from channels.protocols.events import Headers
+from channels.protocols.http.fields import ResponseFields, check_value, kinds_of, lowercase
 
-_TOKEN = bytes(c for c in range(128) if chr(c).isalnum() or c in b"!#$%&'*+-.^_`|~")
-_UNSENDABLE = frozenset(b"\r\n\0")
-MAX_NAMES = 1024
 #: Lines that are kept, and how long a value may be for it. What is secret, or never comes again, is not kept.
 MAX_LINES = 1024
 _MAX_KNOWN = 128
@@ -23,55 +21,25 @@ _MAX_TOGETHER = 24
 _TOUCHY = frozenset({b"transfer-encoding", b"connection", b"date", b"server"})
 
 
-class HeaderNameCache(dict[bytes, bytes]):
-    """Header names that were found sendable, with their lowercase forms: few names make up most headers."""
+class HeaderLineCache(BoundedCache[tuple[bytes, bytes], bytes]):
+    """Fields that may be sent, as lines: most answers say the same as the one before."""
 
-    def __missing__(self, name: bytes) -> bytes:
-        if not isinstance(name, bytes):
-            raise TypeError(name)
-        if not name or name.translate(None, _TOKEN):
-            raise ValueError(f"{name!r} is no header name: use letters, digits and !#$%&'*+-.^_`|~ only.")
-        lowered = name.lower()
-        if len(self) < MAX_NAMES:
-            self[name] = lowered
-        return lowered
-
-
-lowercase = HeaderNameCache()
-
-
-class HeaderLineCache(dict[tuple[bytes, bytes], bytes]):
-    """Fields that were found sendable, as lines: most answers say the same as the one before."""
+    def __init__(self) -> None:
+        super().__init__("protocols.http1_header_lines", MAX_LINES)
 
     def __missing__(self, field: tuple[bytes, bytes]) -> bytes:
         name, value = field
         lowered = lowercase[name]
         if not isinstance(value, bytes):
             raise TypeError(value)
-        if not _UNSENDABLE.isdisjoint(value):
-            raise ValueError(f"The value of header {name!r} cannot be sent: it contains CR, LF or NUL.")
+        check_value(name, value)
         line = b"%b: %b\r\n" % (name, value)
         if len(value) <= _MAX_KNOWN and lowered not in _UNKEPT:
-            if len(self) >= MAX_LINES:
-                self.clear()
-            self[field] = line
+            self.keep(field, line)
         return line
 
 
 lines = HeaderLineCache()
-
-
-def kinds_of(headers: Any) -> str:
-    """Say what an application gave as headers, by types: values may be secrets."""
-    if not isinstance(headers, list | tuple):
-        return type(headers).__name__
-    for header in headers:
-        if not isinstance(header, list | tuple) or len(header) != 2:
-            return f"{type(header).__name__} among them"
-        name, value = header
-        if not isinstance(name, bytes) or not isinstance(value, bytes):
-            return f"({type(name).__name__}, {type(value).__name__}) for {name!r}"
-    return "these"
 
 
 def serialize(headers: Headers) -> tuple[bytes, dict[bytes, bytes]]:
@@ -89,30 +57,23 @@ def serialize(headers: Headers) -> tuple[bytes, dict[bytes, bytes]]:
     return block, fields
 
 
-@dataclass(frozen=True, slots=True)
-class PlainFields:
-    """Fields that were found sendable, each there once, and that settle nothing but a length.
-
-    Attributes:
-        lines: as HTTP/1.1 has them.
-        headers: the fields.
-        length: what Content-Length says; None if it is not there.
-    """
-
-    lines: bytes
-    headers: tuple[tuple[bytes, bytes], ...] = ()
-    length: int | None = None
-
-    def without(self, names: set[bytes]) -> PlainFields:
-        """Return these fields but for those of the given lowercased names."""
-        kept = [field for field in self.headers if lowercase[field[0]] not in names]
-        return PlainFields(serialize(kept)[0], tuple(kept), self.length)
+def _lines_of(fields: ResponseFields) -> bytes:
+    return serialize(list(fields.headers))[0]
 
 
-class SimpleHeadersCache(dict[tuple[Any, ...], PlainFields]):
+#: The fields of whole responses as lines.
+lines_of: BoundedCache[ResponseFields, bytes] = BoundedCache(
+    "protocols.http1_response_lines", MAX_PLAIN, _lines_of
+)
+
+
+class SimpleHeadersCache(BoundedCache[tuple[Any, ...], ResponseFields]):
     """The fields of whole responses, by what the applications gave."""
 
-    def find(self, headers: tuple[Any, ...]) -> PlainFields | None:
+    def __init__(self) -> None:
+        super().__init__("protocols.response_fields", MAX_PLAIN)
+
+    def find(self, headers: tuple[Any, ...]) -> ResponseFields | None:
         """Look at what an application gave as headers.
 
         Returns:
@@ -123,11 +84,11 @@ class SimpleHeadersCache(dict[tuple[Any, ...], PlainFields]):
         except (TypeError, ValueError):  # lists, or something else that cannot be a key or be sent
             return None
 
-    def _remember(self, headers: tuple[Any, ...]) -> PlainFields | None:
+    def _remember(self, headers: tuple[Any, ...]) -> ResponseFields | None:
         """Keep fields together if each of them is kept."""
         if len(headers) > _MAX_TOGETHER or not all(lines[field] and field in lines for field in headers):
             return None
-        block, fields = serialize(list(headers))
+        _, fields = serialize(list(headers))
         if not all(isinstance(part, bytes) for field in headers for part in field):
             return None  # a memoryview equals its bytes
         length = fields.get(b"content-length")
@@ -135,10 +96,8 @@ class SimpleHeadersCache(dict[tuple[Any, ...], PlainFields]):
             return None
         if length is not None and not length.isdigit():
             return None
-        if len(self) >= MAX_PLAIN:
-            self.clear()
-        plain = PlainFields(block, headers, None if length is None else int(length))
-        self[headers] = plain
+        plain = ResponseFields(headers, None if length is None else int(length))
+        self.keep(headers, plain)
         return plain
 
 

@@ -11,13 +11,14 @@ from http import HTTPStatus
 
 from channels import telemetry
 from channels.protocols.events import Headers
+from channels.protocols.http.fields import ResponseFields, lowercase
 from channels.protocols.http.semantics import tokens
-from channels.protocols.http1.header_lines import PlainFields, lowercase, serialize
+from channels.protocols.http1.header_lines import lines_of, serialize
 
 _SETTLED_HERE = frozenset({b"transfer-encoding", b"connection"})
 _FRAMING = frozenset({b"transfer-encoding", b"content-length"})
 _BODYLESS = frozenset({101, 204, 304})
-_NOTHING = PlainFields(b"")
+_NOTHING = ResponseFields()
 
 
 def _status_line(status: int) -> bytes:
@@ -145,7 +146,7 @@ class ResponseWriter:
         self._output.append(b"%b%b\r\n" % (_STATUS_LINES.get(status) or _status_line(status), block))
         self._phase = _BODY
 
-    def switch_protocols(self, headers: Headers, own: PlainFields) -> None:
+    def switch_protocols(self, headers: Headers, own: ResponseFields) -> None:
         """Write a 101, after which this connection speaks another protocol.
 
         Args:
@@ -161,11 +162,13 @@ class ResponseWriter:
         if not _FRAMING.isdisjoint(fields):
             block = self._settle(101, headers, fields)
             self._choose_framing(101, fields.get(b"content-length"))
-        self._output.append(b"%b%b%b\r\n" % (_STATUS_LINES[101], block, own.lines))
+        self._output.append(b"%b%b%b\r\n" % (_STATUS_LINES[101], block, serialize(list(own.headers))[0]))
         self._persistent = False
         self._phase = _BODY
 
-    def send_whole(self, status: int, fields: PlainFields, own: PlainFields, data: bytes) -> bytes | None:
+    def send_whole(
+        self, status: int, fields: ResponseFields, own: ResponseFields, data: bytes
+    ) -> bytes | None:
         """Write a response at once, if nothing about it has to be settled first.
 
         Args:
@@ -183,9 +186,9 @@ class ResponseWriter:
             return None
         size = len(data)
         if fields.length is None:
-            head = b"%b%bcontent-length: %d\r\n%b\r\n%b" % (line, fields.lines, size, own.lines, data)
+            head = b"%b%bcontent-length: %d\r\n%b\r\n%b" % (line, lines_of[fields], size, lines_of[own], data)
         elif fields.length == size:
-            head = b"%b%b%b\r\n%b" % (line, fields.lines, own.lines, data)
+            head = b"%b%b%b\r\n%b" % (line, lines_of[fields], lines_of[own], data)
         else:
             return None
         self._phase = _ENDED

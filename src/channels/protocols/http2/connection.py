@@ -1,6 +1,6 @@
 """HTTP/2, the server's side of one connection (RFC 9113, RFC 8441): bytes in, events out, and back.
 
-An engine (:mod:`channels.protocols.http1.engines`) keeps the states of streams, HPACK and the windows of flow
+An engine (:mod:`channels.protocols.http2.engines`) keeps the states of streams, HPACK and the windows of flow
 control. This room gives it one frame at a time, speaks the vocabulary of :mod:`channels.protocols.events`,
 and does what is not an engine's business: floods, requests that concern one stream only, sending more than a
 window takes, a GOAWAY after which open streams are completed.
@@ -34,7 +34,6 @@ from channels.protocols.events import (
 from channels.protocols.http.malformed import MalformedMessage
 from channels.protocols.http.semantics import tokens
 from channels.protocols.http.underscores import has_underscores, without_underscores
-from channels.protocols.http1.engines import http2_engine
 from channels.protocols.http2.engine import (
     DataReceived,
     EngineEvent,
@@ -45,6 +44,7 @@ from channels.protocols.http2.engine import (
     TrailersReceived,
     WindowOpened,
 )
+from channels.protocols.http2.engines import http2_engine
 from channels.protocols.http2.frames import (
     DATA,
     GOAWAY,

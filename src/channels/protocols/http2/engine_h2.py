@@ -30,7 +30,7 @@ from channels.protocols.http2.engine import (
     decoded_settings,
 )
 from channels.protocols.http2.frames import ACK, GOAWAY_SIZE, SETTINGS, ConnectionFault, RawFrame
-from channels.protocols.http2.hpack_encoder import FieldEncoder
+from channels.protocols.http2.hpack.encoder import FieldEncoder
 
 # Fields are judged in http2_headers.
 _configuration = H2Configuration(

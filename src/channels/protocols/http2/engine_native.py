@@ -55,8 +55,8 @@ from channels.protocols.http2.frames import (
     ConnectionFault,
     RawFrame,
 )
-from channels.protocols.http2.hpack_decoder import FieldDecoder
-from channels.protocols.http2.hpack_encoder import FieldEncoder
+from channels.protocols.http2.hpack.decoder import FieldDecoder
+from channels.protocols.http2.hpack.encoder import FieldEncoder
 
 _ACK, _END_HEADERS, _PADDED, _PRIORITY = 0x1, 0x4, 0x8, 0x20
 _MIN_FRAME_SIZE, _MAX_FRAME_SIZE = 16_384, 2**24 - 1

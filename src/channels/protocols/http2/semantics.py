@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from channels.protocols.events import Headers, RequestReceived
+from channels.protocols.http.fields import check_value, checked_lowercase, kinds_of
 from channels.protocols.http.malformed import MalformedMessage, has_forbidden_bytes
 from channels.protocols.http.semantics import is_host, is_plain_target, judge_trailers
-from channels.protocols.http1.header_lines import kinds_of
 
 _MAX_METHOD = 32
 _MAX_KNOWN = 64  # bytes of a name that is worth remembering
@@ -28,7 +28,6 @@ _CONNECTION_SPECIFIC = frozenset(
 #: RFC 9113 8.2.2 allows TE in requests alone.
 _UNSENT = _CONNECTION_SPECIFIC | {b"te"}
 _is_name = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+").fullmatch
-_is_any_name = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
 _is_method = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
 _UNSENDABLE = frozenset(b"\r\n\0")
 
@@ -213,15 +212,13 @@ def outgoing_fields(headers: Headers) -> Headers:
     except TypeError:
         raise TypeError(f"Headers are (name, value) pairs of bytes, not {kinds_of(headers)}.") from None
     if not _UNSENDABLE.isdisjoint(block):
-        name = next(name for name, value in fields if not _UNSENDABLE.isdisjoint(value))
-        raise ValueError(f"The value of header {name!r} cannot be sent: it contains CR, LF or NUL.")
+        for name, value in fields:
+            check_value(name, value)
     return fields
 
 
 @lru_cache(maxsize=512)
 def _outgoing_name(name: bytes) -> bytes:
     """The name as it is sent, b"" for a field that is not."""
-    if not _is_any_name(name):
-        raise ValueError(f"{name!r} is no header name: use letters, digits and !#$%&'*+-.^_`|~ only.")
-    lowered = name.lower()
+    lowered = checked_lowercase(name)
     return b"" if lowered in _UNSENT else lowered

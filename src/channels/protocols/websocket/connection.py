@@ -17,7 +17,6 @@ from channels import telemetry
 from channels.protocols.events import CloseReceived, MessageReceived, PongReceived
 from channels.protocols.websocket.fragments import FragmentedMessage
 from channels.protocols.websocket.frames import MAX_CONTROL_SIZE, PLAIN_CLOSES, control_frame, encode_message
-from channels.protocols.websocket.handshake import Handshake, HandshakeRejected, accept_handshake
 from channels.protocols.websocket.limits import WebSocketLimits
 from channels.protocols.websocket.permessage_deflate import (
     Compression,
@@ -26,15 +25,6 @@ from channels.protocols.websocket.permessage_deflate import (
     Inflater,
     InvalidDeflate,
 )
-
-__all__ = [
-    "Handshake",
-    "HandshakeRejected",
-    "WebSocketConnection",
-    "WebSocketLimits",
-    "accept_handshake",
-    "encode_message",
-]
 
 _MAX_REASON_BYTES = MAX_CONTROL_SIZE - 2
 _MAX_LENGTH = 2**63 - 1  # RFC 6455 5.2: the highest bit of a length must be 0

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from channels.protocols.http1.header_lines import PlainFields
-from channels.protocols.websocket.connection import Handshake
+from channels.protocols.events import Handshake
+from channels.protocols.http.fields import ResponseFields
+from channels.protocols.websocket.handshake import accept_headers
 from channels.server.asgi.response import Response, checked_headers
 from channels.server.interfaces import Exchange
 from channels.server.runtime import Runtime
@@ -48,7 +49,7 @@ class PendingHandshake:
         """The status that refused the handshake; 0 while nothing has."""
         return 0 if self._response is None else self._response.status
 
-    def accept_headers(self, message: Message) -> tuple[Headers, PlainFields]:
+    def accept_headers(self, message: Message) -> tuple[Headers, ResponseFields]:
         """Return the headers of the answer that an application's accept asks for, and the server's own.
 
         Raises:
@@ -57,7 +58,7 @@ class PendingHandshake:
         """
         given = message.get("headers")
         headers = checked_headers(given) if given else []
-        answer = self._handshake.accept_headers(message.get("subprotocol"), headers, self.deflate)
+        answer = accept_headers(self._handshake, message.get("subprotocol"), headers, self.deflate)
         own = self._runtime.own_fields()
         return answer, own.without({name.lower() for name, _ in headers}) if headers else own
 

@@ -12,7 +12,8 @@ from typing import Any
 
 from channels import telemetry
 from channels.exceptions import InvalidHeadersError
-from channels.protocols.http1.header_lines import PlainFields, plain_fields
+from channels.protocols.http.fields import ResponseFields
+from channels.protocols.http1.header_lines import plain_fields
 from channels.server.interfaces import Exchange
 from channels.server.runtime import Runtime
 from channels.typing import Headers, Message
@@ -100,7 +101,7 @@ class Response:
         self._left: int | None = None
         self.cut = False
         self._headers: Headers = []
-        self._plain: PlainFields | None = None
+        self._plain: ResponseFields | None = None
         self._no_body = _NOT_STARTED
         self._trailers: Headers = []
         self._trailers_due = False
@@ -183,7 +184,7 @@ class Response:
             self._end(data)
         return self.complete
 
-    def _respond(self, fields: PlainFields, data: bytes) -> bool:
+    def _respond(self, fields: ResponseFields, data: bytes) -> bool:
         """Send everything at once, if nothing speaks against it; returns whether it did."""
         runtime = self._runtime
         if self._trailers_due or self._head_only or self.status in _BODYLESS or runtime.stopping:

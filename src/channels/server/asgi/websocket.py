@@ -12,8 +12,8 @@ from typing import Any
 
 from channels import telemetry
 from channels.core.broadcast import Broadcast
-from channels.protocols.events import CloseReceived, MessageReceived, RequestReceived
-from channels.protocols.websocket.connection import Handshake, WebSocketConnection
+from channels.protocols.events import CloseReceived, Handshake, MessageReceived, RequestReceived
+from channels.protocols.websocket.connection import WebSocketConnection
 from channels.server.asgi.broadcast_frames import frames_of, payloads
 from channels.server.asgi.event_queue import EventQueue
 from channels.server.asgi.handshake import PendingHandshake

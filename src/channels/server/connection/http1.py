@@ -20,10 +20,10 @@ from channels.protocols.events import (
     RequestReceived,
     StreamClosed,
 )
+from channels.protocols.http.fields import ResponseFields
 from channels.protocols.http.semantics import TLS_TO_CLEAR_TEXT
-from channels.protocols.http1.header_lines import PlainFields
+from channels.protocols.http.upgrade import HandshakeRejected, accept_handshake
 from channels.protocols.http2.connection import upgrade_to_http2
-from channels.protocols.websocket.connection import HandshakeRejected, accept_handshake
 from channels.server.asgi.http import HTTPStream, refuse_large_body
 from channels.server.asgi.response import Response
 from channels.server.asgi.websocket import WebSocketStream
@@ -324,7 +324,7 @@ class HTTP1Handler:
         """Prepare the head; it goes out with what follows it."""
         self._engine.send_response(status, headers)
 
-    def respond(self, status: int, fields: PlainFields, own: PlainFields, data: bytes) -> bool:
+    def respond(self, status: int, fields: ResponseFields, own: ResponseFields, data: bytes) -> bool:
         """Send a whole response, if the engine can make it at once."""
         whole = self._engine.send_whole(status, fields, own, data)
         if whole is None:
@@ -392,7 +392,7 @@ class HTTP1Handler:
         self._write()
         self._connection.close(linger=not self._request_ended)
 
-    def upgrade(self, stream: UpgradedHandler, headers: Headers, own: PlainFields) -> None:
+    def upgrade(self, stream: UpgradedHandler, headers: Headers, own: ResponseFields) -> None:
         """Answer 101 and hand the connection over."""
         self._engine.switch_protocols(headers, own)
         self._connection.write(self._engine.data_to_send())

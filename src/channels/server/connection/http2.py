@@ -22,9 +22,9 @@ from channels.protocols.events import (
     StreamClosed,
     StreamWritable,
 )
+from channels.protocols.http.upgrade import HandshakeRejected, accept_handshake
 from channels.protocols.http2.connection import HTTP2Connection
 from channels.protocols.http2.frames import PREFACE
-from channels.protocols.websocket.connection import HandshakeRejected, accept_handshake
 from channels.server.asgi.http import HTTPStream, refuse_large_body
 from channels.server.asgi.response import Response
 from channels.server.asgi.websocket import WebSocketStream

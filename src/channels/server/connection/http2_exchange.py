@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from channels import telemetry
-from channels.protocols.http1.header_lines import PlainFields
+from channels.protocols.http.fields import ResponseFields
 from channels.server.asgi.http import HTTPStream
 from channels.server.asgi.websocket import WebSocketStream
 from channels.server.connection.interfaces import Multiplexer
@@ -217,7 +217,7 @@ class HTTP2Exchange:
         """Prepare the head; it goes out with what follows it."""
         self._handler.engine.send_response(self.stream_id, status, headers)
 
-    def respond(self, status: int, fields: PlainFields, own: PlainFields, data: bytes) -> bool:
+    def respond(self, status: int, fields: ResponseFields, own: ResponseFields, data: bytes) -> bool:
         """Send a whole response, unless its length is not what it says."""
         if fields.length is None:
             length = [(b"content-length", b"%d" % len(data))]
@@ -261,7 +261,7 @@ class HTTP2Exchange:
         self._handler.engine.reset(self.stream_id, _INTERNAL_ERROR)
         self._completed()
 
-    def upgrade(self, stream: UpgradedHandler, headers: Headers, own: PlainFields) -> None:
+    def upgrade(self, stream: UpgradedHandler, headers: Headers, own: ResponseFields) -> None:
         """Answer 200; from now on the stream's data are the WebSocket's."""
         self._handler.engine.send_response(self.stream_id, 200, [*headers, *own.headers])
         self._open = True

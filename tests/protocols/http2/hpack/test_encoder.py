@@ -1,7 +1,7 @@
 import pytest
 from hpack import Decoder, NeverIndexedHeaderTuple
 
-from channels.protocols.http2.hpack_encoder import FieldEncoder
+from channels.protocols.http2.hpack.encoder import FieldEncoder
 
 FIELDS = [
     [(b":status", b"200"), (b"content-type", b"text/html"), (b"x", b"y")],

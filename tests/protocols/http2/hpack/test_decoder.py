@@ -4,9 +4,9 @@ from hpack import Decoder, Encoder, NeverIndexedHeaderTuple
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from channels.protocols.http2 import hpack_decoder as http2_decoder
 from channels.protocols.http2.frames import ConnectionFault
-from channels.protocols.http2.hpack_decoder import FieldDecoder
+from channels.protocols.http2.hpack import decoder as http2_decoder
+from channels.protocols.http2.hpack.decoder import FieldDecoder
 
 GET = [(b":method", b"GET"), (b":scheme", b"https"), (b":path", b"/"), (b":authority", b"example.com")]
 MANY = 1_000_000
