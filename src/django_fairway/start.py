@@ -23,3 +23,7 @@ if is_meant(sys.orig_argv[1:4]) and "RUN_MAIN" not in os.environ:
     from django_fairway import presence
 
     presence.warn()
+    if "runserver" in sys.orig_argv:
+        from django_fairway import runserver
+
+        runserver.watch()

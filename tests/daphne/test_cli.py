@@ -325,6 +325,20 @@ def test_models_that_are_imported_too_early(tmp_path: Path) -> None:
     )
 
 
+def test_models_that_are_imported_before_the_settings_are_named(tmp_path: Path) -> None:
+    (tmp_path / "late_asgi.py").write_text(
+        "from django.contrib.contenttypes.models import ContentType\n" + TOO_EARLY
+    )
+    command = [sys.executable, "-m", "daphne", "-p", str(free_port()), "late_asgi:application"]
+    environment = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
+    ended = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=LONG, check=False
+    )
+    line = ended.stderr.strip().splitlines()[-1]
+    assert f"({tmp_path}/late_asgi.py:1)" in line
+    assert "then call get_asgi_application(), and import consumers, models and routing below both" in line
+
+
 def test_the_first_lines_say_whose_server_it_is(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     keywords()

@@ -50,7 +50,11 @@ class OwnMistake(AsyncWebsocketConsumer):
         (NoUser, "The scope has no 'user': put the application of NoUser inside AuthMiddlewareStack"),
         (NoSession, "The scope has no 'session': put the application of NoSession inside Session"),
         (NoRoute, "The scope has no 'url_route': put the application of NoRoute inside URLRouter"),
-        (NoLayer, "self.channel_layer is None: the setting CHANNEL_LAYERS has no 'default'."),
+        (
+            NoLayer,
+            "self.channel_layer is None: the setting CHANNEL_LAYERS has no 'default'. Write one into the ",
+        ),
+        (NoLayer, """CHANNEL_LAYERS = {'default': {"BACKEND": "channels.layers.host.HostChannelLayer"}}."""),
         (PlainMethod, "PlainMethod is an async consumer: write its methods with `async def`."),
     ],
 )

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+import channels.routing
+import daphne
 from channels.diagnostics.tracebacks import exc_info_without_our_frames, files_of, place_of
 from tests.served import environment
 from tests.server.helpers import LONG
@@ -96,7 +98,16 @@ def test_a_syntax_error_names_the_file_that_has_it() -> None:
     assert place_of(error) == "/project/rooms/models.py:1"
 
 
-@pytest.mark.parametrize("filename", ["<string>", "/venv/lib/site-packages/x.py", traceback.__file__])
+@pytest.mark.parametrize(
+    "filename",
+    [
+        "<string>",
+        "/venv/lib/site-packages/x.py",
+        traceback.__file__,
+        channels.routing.__file__,
+        daphne.__file__,
+    ],
+)
 def test_what_is_not_the_users(filename: str) -> None:
     library = compiled("x", "def f():\n    raise ValueError", filename)
     call = through("rooms.consumers", library, "/project/a.py")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -128,3 +129,43 @@ def test_a_package_that_hides_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_this_environment_is_whole() -> None:
     assert not presence.look()
+
+
+SETTINGS = (
+    "SECRET_KEY = 'x'\nINSTALLED_APPS = {apps}\nASGI_APPLICATION = 'site.asgi.application'\nDEBUG = True\n"
+)
+SERVE = """
+import site, sys
+sys.orig_argv[1:] = sys.argv[1:]
+site.addsitedir({folder!r})
+from django.core.management import load_command_class
+from django.conf import settings
+settings.INSTALLED_APPS
+load_command_class("django.core", "runserver")
+"""
+
+
+@pytest.mark.parametrize(
+    ("apps", "words", "told"),
+    [
+        (["chat"], ["runserver"], True),
+        (["chat"], ["runserver", "--noasgi"], False),
+        (["chat"], ["check"], False),
+        (["channels", "chat"], ["runserver"], False),  # its own check says it
+        (["daphne.apps.DaphneConfig"], ["runserver"], False),
+    ],
+)
+def test_runserver_without_our_apps(apps: list[str], words: list[str], told: bool, tmp_path: Path) -> None:
+    folder = installed(tmp_path)
+    (tmp_path / "lonely_settings.py").write_text(SETTINGS.format(apps=apps))
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "lonely_settings", "PYTHONPATH": str(tmp_path)}
+    environment.pop("RUN_MAIN", None)
+    done = subprocess.run(
+        [sys.executable, "-c", SERVE.format(folder=str(folder)), "manage.py", *words],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+        env=environment,
+    )
+    assert ("'daphne' is missing from INSTALLED_APPS" in done.stderr) is told

@@ -57,7 +57,11 @@ def _missing_layer(error: BaseException, consumer: Any) -> str:
     if not of_none or consumer.channel_layer is not None:
         return ""
     alias = getattr(consumer, "channel_layer_alias", "default")
-    return f"self.channel_layer is None: the setting CHANNEL_LAYERS has no {alias!r}."
+    example = f'CHANNEL_LAYERS = {{{alias!r}: {{"BACKEND": "channels.layers.host.HostChannelLayer"}}}}'
+    return (
+        f"self.channel_layer is None: the setting CHANNEL_LAYERS has no {alias!r}. "
+        f"Write one into the settings, as in {example}."
+    )
 
 
 def _not_awaitable(error: BaseException, consumer: Any) -> str:

@@ -12,12 +12,15 @@ import sysconfig
 import traceback
 from collections.abc import Iterator
 from functools import lru_cache
+from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Final, TypeAlias
 
 ExcInfo: TypeAlias = tuple[type[BaseException], BaseException, TracebackType | None]
 
 _OUR_PACKAGES: Final = frozenset({"channels", "channels_redis", "daphne"})
+#: Where these packages lie: in an editable install they are in no folder of installed packages.
+_OUR_FOLDERS: Final = tuple(str(Path(__file__).parents[2] / name) for name in sorted(_OUR_PACKAGES))
 #: Folders that hold what somebody else has written, for all projects of an environment.
 _INSTALLED: Final = ("site-packages", "dist-packages")
 
@@ -77,5 +80,5 @@ def _is_ours(frame: FrameType) -> bool:
 def _is_users(filename: str) -> bool:
     if filename.startswith("<") or any(folder in filename.split(os.sep) for folder in _INSTALLED):
         return False
-    elsewhere = (sysconfig.get_path("stdlib"), os.path.dirname(os.path.abspath(__file__)))
+    elsewhere = (sysconfig.get_path("stdlib"), *_OUR_FOLDERS)
     return not os.path.abspath(filename).startswith(tuple(f"{folder}{os.sep}" for folder in elsewhere))

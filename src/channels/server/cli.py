@@ -355,8 +355,9 @@ def _import_module(name: str, path: str) -> Any:
 _REMEDIES = {
     "AppRegistryNotReady": "That line needs Django's models, and they are not loaded yet: call "
     "get_asgi_application() first in asgi.py, and import consumers and routing below it.",
-    "ImproperlyConfigured": "Set DJANGO_SETTINGS_MODULE at the top of asgi.py, with "
-    "os.environ.setdefault(), if it is not set; -v 2 shows the whole traceback.",
+    "ImproperlyConfigured": "If it is about settings: at the top of asgi.py set DJANGO_SETTINGS_MODULE with "
+    "os.environ.setdefault(), then call get_asgi_application(), and import consumers, models and routing "
+    "below both; -v 2 shows the whole traceback.",
 }
 
 

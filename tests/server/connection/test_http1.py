@@ -273,7 +273,7 @@ async def test_tls_to_a_port_in_clear_text_is_told(
             with pytest.raises(ssl.SSLError):
                 await asyncio.open_connection(host, port, ssl=ssl.create_default_context())
     (line,) = records(caplog)  # once a minute
-    assert line.startswith(f"A client speaks TLS to ['127.0.0.1', {port}], which speaks clear text. ")
+    assert line.startswith(f"A client speaks TLS to 127.0.0.1:{port}, which speaks clear text. ")
 
 
 async def test_malformed_chunks_end_the_request(caplog: pytest.LogCaptureFixture) -> None:

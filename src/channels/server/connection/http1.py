@@ -49,6 +49,11 @@ _TLS_TO_CLEAR_TEXT = (
 )
 
 
+def _spoken(address: list[Any] | None) -> str:
+    """An address of ASGI's scope as people write it: ``host:port``, or the path of a Unix socket."""
+    return ":".join(str(part) for part in address or ("?",) if part is not None)
+
+
 class _Waiting:
     """What has a time limit at present: the name of the setting that says how long."""
 
@@ -259,7 +264,7 @@ class HTTP1Handler:
         telemetry.count("server.bad_request", status=event.status, reason=event.reason)
         logger.debug("Bad request from %s: %s", self.client, event.reason)
         if event.reason == TLS_TO_CLEAR_TEXT:
-            self._runtime.warn_rarely("tls to clear text", _TLS_TO_CLEAR_TEXT, self.server)
+            self._runtime.warn_rarely("tls to clear text", _TLS_TO_CLEAR_TEXT, _spoken(self.server))
         if self._stream is None:
             self._refuse(event.status, event.reason)
         else:
