@@ -14,7 +14,7 @@ from channels.server.config import ActionLogger, Config
 from channels.server.control_channel import SupervisorLink
 from channels.server.endpoints.endpoints import ListenError
 from channels.server.lifecycle.lifespan import LifespanFailed
-from channels.server.loops import new_event_loop
+from channels.server.loops import event_loop
 from channels.server.server import Server as WorkerServer
 from channels.typing import ASGIApp
 
@@ -186,20 +186,15 @@ class _Run:
     def run(self, server: Server) -> None:
         """Serve until stopped."""
         config = config_of(server)
-        self._loop = _Run.latest = new_event_loop(config.loop)
-        asyncio.set_event_loop(self._loop)
-        try:
-            self._loop.run_until_complete(self._serve(server, config))
-        except (ListenError, LifespanFailed) as error:
-            server.abort_start = True
-            # A subclass may have a property of this name.
-            vars(server)["abort_reason"] = str(error)
-            logger.critical("%s", error)
-        finally:
-            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-            self._loop.run_until_complete(self._loop.shutdown_default_executor())
-            asyncio.set_event_loop(None)
-            self._loop.close()
+        with event_loop(config.loop) as loop:
+            self._loop = _Run.latest = loop
+            try:
+                loop.run_until_complete(self._serve(server, config))
+            except (ListenError, LifespanFailed) as error:
+                server.abort_start = True
+                # A subclass may have a property of this name.
+                vars(server)["abort_reason"] = str(error)
+                logger.critical("%s", error)
 
     def stop(self) -> None:
         """Stop gracefully, from any thread."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import socket
+import sys
 import threading
 import urllib.request
 
 import pytest
 
-from channels.server.config import Config
+from channels.server.config import Config, ConfigError
 from channels.server.endpoints.endpoints import ListenError
 from channels.server.in_thread import ServerThread
 from tests.server.helpers import LONG, echo
@@ -54,3 +55,9 @@ def test_of_a_whole_configuration() -> None:
         urllib.request.urlopen(server.url, timeout=LONG) as response,
     ):
         assert response.headers["server"] == "mine"
+
+
+def test_a_loop_that_is_not_installed_is_told_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "uvloop", None)
+    with pytest.raises(ConfigError, match="uvloop is not installed"):
+        ServerThread(echo, loop="uvloop").start()

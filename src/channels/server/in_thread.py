@@ -9,7 +9,7 @@ from typing import Any
 
 from channels.server.config import Config
 from channels.server.endpoints.endpoints import endpoint_strings
-from channels.server.loops import new_event_loop
+from channels.server.loops import event_loop
 from channels.server.server import Server
 from channels.typing import ASGIApp
 
@@ -118,18 +118,13 @@ class ServerThread:
         self.stop()
 
     def _run(self) -> None:
-        self._loop = new_event_loop(self.config.loop)
-        asyncio.set_event_loop(self._loop)
         try:
-            self._loop.run_until_complete(self._serve())
+            with event_loop(self.config.loop) as self._loop:
+                self._loop.run_until_complete(self._serve())
         except BaseException as error:
             self._error = error
         finally:
             self._ready.set()
-            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-            self._loop.run_until_complete(self._loop.shutdown_default_executor())
-            asyncio.set_event_loop(None)
-            self._loop.close()
 
     async def _serve(self) -> None:
         self._server = Server(self.config)

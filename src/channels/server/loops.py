@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from channels.process.exit import LimitedExecutor
@@ -30,6 +31,27 @@ def new_event_loop(name: str) -> asyncio.AbstractEventLoop:
     loop = loop or _new_asyncio_loop()
     loop.set_default_executor(LimitedExecutor())
     return loop
+
+
+@contextlib.contextmanager
+def event_loop(name: str) -> Iterator[asyncio.AbstractEventLoop]:
+    """Make an event loop for a ``with`` block; at its end all that the loop has begun is shut down.
+
+    Args:
+        name: as :func:`new_event_loop` takes it.
+
+    Raises:
+        ConfigError: uvloop is asked for and not installed.
+    """
+    loop = new_event_loop(name)
+    asyncio.set_event_loop(loop)
+    try:
+        yield loop
+    finally:
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.run_until_complete(loop.shutdown_default_executor())
+        asyncio.set_event_loop(None)
+        loop.close()
 
 
 def _new_uvloop(*, required: bool) -> asyncio.AbstractEventLoop | None:

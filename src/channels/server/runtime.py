@@ -21,6 +21,7 @@ from channels.server.config import Config
 from channels.server.io.closed_peers import ClosedPeers
 from channels.server.io.coalescing import WakeupCoalescer
 from channels.server.io.timer_wheel import NEVER, TimerWheel
+from channels.server.io.waiters import Waiters
 from channels.server.limits.bodies import HeldBodies
 from channels.server.limits.connection_limits import ClientLimitMiddleware, ConnectionLimits
 from channels.server.limits.fd_limits import MARGIN, descriptor_limit
@@ -208,7 +209,7 @@ class Runtime:
         self._own_fields = ResponseFields()
         self._date_until = 0.0
         self._server = config.server_name.encode("latin-1")
-        self._idle_waiters: list[asyncio.Future[None]] = []
+        self._idle_waiters: Waiters | None = None
         self._warned: dict[str, float] = {}
 
     def _fronted(self, config: Config) -> ASGIApp:
@@ -326,20 +327,14 @@ class Runtime:
 
     def left(self) -> None:
         """A connection or an application has ended: tell those who wait for the last one."""
-        if self._idle_waiters and not self.connections and not self.streams:
-            for waiter in self._idle_waiters:
-                if not waiter.done():
-                    waiter.set_result(None)
+        if self._idle_waiters is not None and not self.connections and not self.streams:
+            self._idle_waiters.wake()
 
     async def wait_idle(self) -> None:
         """Wait until no connection is open and no application runs."""
         while self.connections or self.streams:
-            waiter = self.loop.create_future()
-            self._idle_waiters.append(waiter)
-            try:
-                await waiter
-            finally:
-                self._idle_waiters.remove(waiter)
+            waiters = self._idle_waiters = self._idle_waiters or Waiters()
+            await waiters.wait()
 
     def statistics(self) -> dict[str, int]:
         """Return counts: what is alive now, and what was served since the start."""

@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 from channels import telemetry
+from channels.protocols.http.upgrade import HandshakeRejected
 from channels.server.asgi.stream import logger
 from channels.server.asgi.websocket_states import VIOLATIONS
+from channels.server.reports.targets import path_of
+
+
+def handshake_rejected(target: bytes, error: HandshakeRejected) -> None:
+    """The opening request is no handshake that RFC 6455 allows; ``target`` is the one that it asked for."""
+    logger.warning("WebSocket handshake refused: %s: %s", path_of(target), error.reason)
+    telemetry.count("server.bad_handshake", status=error.status, reason=error.reason)
 
 
 def handshake_refused(label: str, *, log: bool) -> None:

@@ -164,6 +164,11 @@ class HTTPStream(Stream):
         super().peer_left()  # also after an answer: it was not the application's
         self.announce()
 
+    def body_timed_out(self) -> None:
+        """The peer has not sent the body within ``body_timeout``."""
+        telemetry.count("server.slow_sender", reason="body")
+        self.fail(408, "The request's body did not arrive in time.")
+
     def timed_out(self) -> None:
         """The application has not answered within ``http_timeout``."""
         telemetry.count("server.http_timeout", label=self.label)

@@ -100,6 +100,7 @@ class Stream(ABC):
 
     async def receive(self) -> Message:
         """ASGI's ``receive``. Cancelling it loses nothing."""
+        # Waiters' loop, written out: it saves a call for each message of a plain ASGI application.
         while (message := self.receive_nowait()) is None:
             waiter = self.runtime.loop.create_future()
             waiters = self._waiters = self._waiters or []

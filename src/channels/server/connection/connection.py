@@ -23,6 +23,7 @@ from channels.server.interfaces import Handler
 from channels.server.io.send_progress import SendProgress
 from channels.server.io.sendfile import FilePart
 from channels.server.io.timer_wheel import NEVER, Slot
+from channels.server.io.waiters import Waiters
 from channels.server.limits.turns import FULL_READ
 from channels.server.runtime import Runtime
 
@@ -35,11 +36,6 @@ _TOO_MANY = (
     b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 5\r\n"
     b"content-type: text/plain; charset=utf-8\r\ncontent-length: 21\r\n\r\nToo many connections."
 )
-
-
-def _wake(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_result(None)
 
 
 class Connection(ReadingHalf, asyncio.Protocol):
@@ -95,7 +91,7 @@ class Connection(ReadingHalf, asyncio.Protocol):
         self._reading = True
         self._close_by = self._stalled_at = NEVER
         self._progress: SendProgress
-        self._waiters: list[asyncio.Future[None]] | None = None
+        self._waiters: Waiters | None = None
 
     def set_proxied(self, addresses: AddressPair | None) -> None:
         """Speak for the client and the server that a proxy has named in front of TLS; before it is made."""
@@ -213,8 +209,8 @@ class Connection(ReadingHalf, asyncio.Protocol):
         """The peer has read: senders go on."""
         self.congested = False
         self._stalled_at = NEVER
-        for waiter in self._waiters or ():
-            _wake(waiter)
+        if self._waiters is not None:
+            self._waiters.wake()
 
     # What handlers and streams ask for
 
@@ -254,13 +250,13 @@ class Connection(ReadingHalf, asyncio.Protocol):
     async def wait_writable(self) -> None:
         """Wait until the peer has read enough, or is gone."""
         while self.congested:
-            waiter = self.runtime.loop.create_future()
-            waiters = self._waiters = self._waiters or []
-            waiters.append(waiter)
-            try:
-                await waiter
-            finally:
-                waiters.remove(waiter)
+            await self._changed().wait()
+
+    def _changed(self) -> Waiters:
+        """Return those who wait for the peer to read, or for the end of the connection."""
+        if self._waiters is None:
+            self._waiters = Waiters()
+        return self._waiters
 
     async def send_file(self, part: FilePart) -> None:
         """Have the kernel copy a part of a file to the socket; returns early if the connection ends.
@@ -295,18 +291,15 @@ class Connection(ReadingHalf, asyncio.Protocol):
 
     async def _wait_sendable(self, fileno: int) -> None:
         """Wait until the kernel takes more, or the connection is gone."""
-        loop, waiter = self.runtime.loop, self.runtime.loop.create_future()
-        waiters = self._waiters = self._waiters or []
-        waiters.append(waiter)
-        loop.add_writer(fileno, _wake, waiter)
+        loop, waiters = self.runtime.loop, self._changed()
+        loop.add_writer(fileno, waiters.wake)
         try:
             async with asyncio.timeout(self.runtime.config.write_timeout):
-                await waiter
+                await waiters.wait()
         except TimeoutError:
             self.cut("timeout")
         finally:
             loop.remove_writer(fileno)
-            waiters.remove(waiter)
 
     def abandoned(self, runs: int) -> None:
         """Count runs that go on although their peer has left: they have the connection's place after it."""

@@ -24,6 +24,7 @@ from channels.protocols.http.fields import ResponseFields
 from channels.protocols.http.semantics import TLS_TO_CLEAR_TEXT
 from channels.protocols.http.upgrade import HandshakeRejected, accept_handshake
 from channels.protocols.http2.connection import upgrade_to_http2
+from channels.server.asgi.handshake_log import handshake_rejected
 from channels.server.asgi.http import HTTPStream, refuse_large_body
 from channels.server.asgi.response import Response
 from channels.server.asgi.websocket import WebSocketStream
@@ -34,7 +35,6 @@ from channels.server.io.sendfile import PIECE, FilePart, pump
 from channels.server.io.timer_wheel import NEVER, Slot
 from channels.server.limits.rate_limit import MinRateDeadline, TokenBucket
 from channels.server.limits.turns import QUANTUM
-from channels.server.reports.targets import path_of
 from channels.typing import Headers
 
 logger = logging.getLogger("channels.server")
@@ -233,8 +233,7 @@ class HTTP1Handler:
         try:
             handshake = request.handshake or accept_handshake(request)
         except HandshakeRejected as error:
-            logger.warning("WebSocket handshake refused: %s: %s", path_of(request.target), error.reason)
-            telemetry.count("server.bad_handshake", status=error.status, reason=error.reason)
+            handshake_rejected(request.target, error)
             self._refuse(error.status, error.reason, error.headers)
         else:
             self._stream = WebSocketStream(request, handshake, self._runtime, self, self._connection)
@@ -461,8 +460,7 @@ class HTTP1Handler:
     def _stream_timed_out(self, stream: HTTPStream) -> None:
         self._unread = True
         if self._waiting == _Waiting.BODY:
-            telemetry.count("server.slow_sender", reason="body")
-            stream.fail(408, "The request's body did not arrive in time.")
+            stream.body_timed_out()
         else:
             stream.timed_out()
         self._connection.close(linger=True)

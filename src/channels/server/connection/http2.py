@@ -25,6 +25,7 @@ from channels.protocols.events import (
 from channels.protocols.http.upgrade import HandshakeRejected, accept_handshake
 from channels.protocols.http2.connection import HTTP2Connection
 from channels.protocols.http2.frames import PREFACE
+from channels.server.asgi.handshake_log import handshake_rejected
 from channels.server.asgi.http import HTTPStream, refuse_large_body
 from channels.server.asgi.response import Response
 from channels.server.asgi.websocket import WebSocketStream
@@ -33,7 +34,6 @@ from channels.server.connection.interfaces import HandledConnection
 from channels.server.interfaces import Handler
 from channels.server.io.timer_wheel import NEVER, Slot
 from channels.server.limits.turns import QUANTUM
-from channels.server.reports.targets import path_of
 
 logger = logging.getLogger("channels.server")
 
@@ -271,8 +271,7 @@ class HTTP2Handler:
         try:
             handshake = accept_handshake(request)
         except HandshakeRejected as error:
-            logger.warning("WebSocket handshake refused: %s: %s", path_of(request.target), error.reason)
-            telemetry.count("server.bad_handshake", status=error.status, reason=error.reason)
+            handshake_rejected(request.target, error)
             response = Response(self.runtime, exchange, "http.response", head_only=False)
             response.answer(error.status, error.reason, error.headers)
         else:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from channels import telemetry
 from channels.protocols.http.fields import ResponseFields
 from channels.server.asgi.http import HTTPStream
@@ -12,6 +10,7 @@ from channels.server.connection.interfaces import Multiplexer
 from channels.server.interfaces import UpgradedHandler
 from channels.server.io.sendfile import FilePart, pump
 from channels.server.io.timer_wheel import NEVER
+from channels.server.io.waiters import Waiters
 from channels.server.limits.rate_limit import MinRateDeadline
 from channels.typing import Headers
 
@@ -66,7 +65,7 @@ class HTTP2Exchange:
         self._held = self._resting = False
         self._unacknowledged = 0
         self._early: list[bytes] = []
-        self._waiters: list[asyncio.Future[None]] = []
+        self._waiters: Waiters | None = None
 
     # From the peer
 
@@ -123,9 +122,8 @@ class HTTP2Exchange:
 
     def writable(self) -> None:
         """What waited for the peer has left: senders go on."""
-        for waiter in self._waiters:
-            if not waiter.done():
-                waiter.set_result(None)
+        if self._waiters is not None:
+            self._waiters.wake()
 
     # Time
 
@@ -143,8 +141,7 @@ class HTTP2Exchange:
         if not isinstance(self.stream, HTTPStream):
             self.abort()  # a WebSocket that was closed, and whose peer does not end its half
         elif self._limit == "body_timeout":
-            telemetry.count("server.slow_sender", reason="body")
-            self.stream.fail(408, "The request's body did not arrive in time.")
+            self.stream.body_timed_out()
         else:
             self.stream.timed_out()
 
@@ -173,12 +170,9 @@ class HTTP2Exchange:
             if self._handler.connection.congested:
                 await self._handler.connection.wait_writable()
                 continue
-            waiter = self._handler.runtime.loop.create_future()
-            self._waiters.append(waiter)
-            try:
-                await waiter
-            finally:
-                self._waiters.remove(waiter)
+            if self._waiters is None:
+                self._waiters = Waiters()
+            await self._waiters.wait()
 
     def abandoned(self, runs: int) -> None:
         """Count runs that go on although their stream is over, as streams of the connection."""
