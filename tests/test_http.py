@@ -17,7 +17,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from asgiref.sync import SyncToAsync
+from asgiref.sync import SyncToAsync, ThreadSensitiveContext
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
 from django.core.handlers.asgi import ASGIHandler as DjangoHandler
 from django.core.signals import request_finished, request_started
@@ -29,7 +29,7 @@ from channels import http as ours
 from channels.http import ASGIHandler, get_asgi_application
 from channels.routing import ProtocolTypeRouter
 from channels.server.in_thread import ServerThread
-from channels.sync.context import pool
+from channels.sync.context import SyncContext, pool
 from channels.testing import HttpCommunicator
 from tests import pages
 from tests.hops import counted_hops
@@ -174,6 +174,79 @@ def test_the_response_is_sent_before_it_is_closed(serve: Any) -> None:
     assert "closed" not in pages.seen
     pages.go_on.set()
     until("closed")
+
+
+def test_the_response_is_closed_when_the_server_has_its_bytes(serve: Any) -> None:
+    """However long the server takes it, and not for ever: a client that reads slowly holds no thread."""
+
+    class Slow:
+        def __init__(self) -> None:
+            self.inner = get_asgi_application()
+
+        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+            async def send_late(message: Any) -> None:
+                if message["type"] == "http.response.body":
+                    await asyncio.sleep(0.01)  # a thread that does not wait would be through in a tenth of it
+                    pages.seen.append("sent")
+                await send(message)
+
+            await self.inner(scope, receive, send_late)
+
+    pages.go_on.set()
+    assert serve(Slow).request("/closes/")[1] == b"sent before it is closed"
+    until("closed")
+    assert pages.seen[-2:] == ["sent", "closed"]
+
+
+async def test_a_body_that_the_server_does_not_take_holds_no_thread(
+    serve: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages.go_on.set()
+    monkeypatch.setattr(ours, "SENDING", 0.001)
+    taken, closed = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def note(**kwargs: Any) -> None:
+        loop.call_soon_threadsafe(closed.set)
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.body":
+            await taken.wait()
+
+    async def receive() -> Any:
+        return {"type": "http.request"}
+
+    scope = {
+        "type": "http",
+        "asgi": {},
+        "method": "GET",
+        "path": "/closes/",
+        "headers": [],
+        "query_string": b"",
+    }
+    request_finished.connect(note)
+    try:
+        with override_settings(**SITE):
+            page = asyncio.ensure_future(get_asgi_application()(scope, receive, send))
+            await asyncio.wait_for(closed.wait(), PATIENCE)
+            assert not page.done()
+            taken.set()
+            await asyncio.wait_for(page, PATIENCE)
+    finally:
+        request_finished.disconnect(note)
+
+
+@pytest.mark.parametrize("application", [get_asgi_application, lambda: ProtocolTypeRouter({})])
+def test_a_page_enters_one_context(application: Any, serve: Any) -> None:
+    site = serve(application)
+    with (
+        mock.patch.object(
+            ThreadSensitiveContext, "__aenter__", side_effect=AssertionError("a second context")
+        ),
+        mock.patch.object(SyncContext, "enter", autospec=True, side_effect=SyncContext.enter) as entered,
+    ):
+        assert site.get("/where/")["loop"] is False
+    assert entered.call_count == 1
 
 
 def test_bodies_headers_and_cookies(serve: Any) -> None:

@@ -142,7 +142,7 @@ def enter_context(scope: Scope) -> SyncContext | None:
         What :func:`exit_context` is to be called with; None if there was a context already.
     """
     served = "asgi" in scope or PUSH_EXTENSION in scope.get("extensions", ())
-    if not served or _suspended or SyncToAsync.thread_sensitive_context.get(None) is not None:
+    if not served or _suspended or in_context():
         return None
     # Requests have threads of their own on Django's handler, and consumers share one on Channels.
     connection = SyncContext(exclusive=scope.get("type") == "http")
@@ -174,6 +174,11 @@ class serving:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         exit_context(self._connection)
+
+
+def in_context() -> bool:
+    """Whether sync code here has a thread-sensitive context already: one of ours, or asgiref's own."""
+    return SyncToAsync.thread_sensitive_context.get(None) is not None
 
 
 def current_strand() -> Strand | None:

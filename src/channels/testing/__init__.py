@@ -1,6 +1,15 @@
 """Tools for testing ASGI applications: communicators, and a test case with a live server.
 
-Importing this package imports no server.
+A communicator (:mod:`~channels.testing.application`) is the server of an application that runs in the
+test's own event loop. :mod:`~channels.testing.http` and :mod:`~channels.testing.websocket` speak one protocol
+each on top of it. :mod:`~channels.testing.live` serves over real sockets, for browsers. Sync code of an
+application runs in other threads, where it could not see the rows of a test's open transaction;
+:mod:`~channels.testing.database` lends it the test's connections. :mod:`~channels.testing.contracts` has the
+tests that every channel layer passes, third-party ones included.
+
+Timeouts are seconds; one that runs out cancels the application and says what was waited for. Importing
+this package imports no server, so that communicators work wherever an application does. Product code never
+imports this package: what tests need to reach has a public name where it lives.
 """
 
 from channels.testing.application import ApplicationCommunicator
