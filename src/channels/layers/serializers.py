@@ -21,7 +21,7 @@ from uuid import UUID
 import msgspec
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
-from channels.layers.local.values import nested_too_deeply
+from channels.layers.local.values import cannot_travel, nested_too_deeply
 
 #: What msgpack and JSON carry as it is, by exact type.
 _PLAIN: Final[frozenset[type]] = frozenset({str, float, bool, type(None)})
@@ -104,7 +104,7 @@ class _Describer:
         for kind, code, describe in _DESCRIBED:
             if isinstance(value, kind):
                 return self._wrap(code, describe(value))
-        raise _cannot_travel(value, path)
+        raise cannot_travel(value, path)
 
     def _text(self, value: str, path: str) -> str:
         """Return exact text of a subclass such as Django's safe strings."""
@@ -148,13 +148,6 @@ class _Describer:
         ((list, tuple, set, frozenset), _sequence),
         ((bytes, bytearray, memoryview), _bytes),
         (float, _float),
-    )
-
-
-def _cannot_travel(value: object, path: str) -> TypeError:
-    return TypeError(
-        f"{type(value).__name__} at message[{path!r}] cannot travel through a channel layer; "
-        "send what identifies it (a primary key, say) or plain values."
     )
 
 

@@ -102,7 +102,9 @@ class HostChannelLayer(BaseChannelLayer):
         self.require_valid_channel_name(channel)
         engine = host_engine(self)
         payload = engine.payloads.encode(message)
-        client = await engine.connected_client()
+        client = engine.client
+        if client is None or not client.connected:
+            client = await engine.connected_client()
         waits_for = engine.send(client, channel, message, payload)
         if waits_for is not None:
             engine.require_room(channel, await engine.answer(client, waits_for))
@@ -121,7 +123,9 @@ class HostChannelLayer(BaseChannelLayer):
         self.require_valid_group_name(group)
         engine = host_engine(self)
         payload = engine.payloads.encode(message)
-        client = await engine.connected_client()
+        client = engine.client
+        if client is None or not client.connected:
+            client = await engine.connected_client()
         waits_for = engine.group_send(client, group, message, payload)
         if waits_for is not None:
             await engine.answer(client, waits_for)

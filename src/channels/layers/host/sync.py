@@ -29,7 +29,9 @@ class HostSyncFace:
         engine = self._engine
         engine.layer.require_valid_channel_name(channel)
         payload = engine.payloads.encode(message)
-        client = self._connected_client()
+        client = engine.client
+        if client is None or not client.connected:
+            client = self._connected_client()
         waits_for = engine.send(client, channel, message, payload)
         if waits_for is not None:
             engine.require_room(channel, self._answer(client, waits_for))
@@ -39,7 +41,9 @@ class HostSyncFace:
         engine = self._engine
         engine.layer.require_valid_group_name(group)
         payload = engine.payloads.encode(message)
-        client = self._connected_client()
+        client = engine.client
+        if client is None or not client.connected:
+            client = self._connected_client()
         waits_for = engine.group_send(client, group, message, payload)
         if waits_for is not None:
             self._answer(client, waits_for)

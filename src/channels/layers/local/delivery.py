@@ -126,7 +126,9 @@ class LocalDelivery:
         Raises:
             ChannelFull: the channel holds as many unread messages as it may; counted too.
         """
-        now = self._sweep_if_due()
+        now = self.clock()
+        if now >= self._next_sweep:
+            self._sweep(now)
         self._flush_other_group()
         channel = self._channel(name)
         if not channel.append(self.copies.copy(message), now + self._expiry):
@@ -141,7 +143,12 @@ class LocalDelivery:
         Messages for the sockets, and those to a large group, may still be on their way then;
         their order is kept.
         """
-        expires = self._sweep_if_due() + self._expiry
+        now = self.clock()
+        if now >= self._next_sweep:
+            self._sweep(now)
+        if group not in self.groups:
+            return 0
+        expires = now + self._expiry
         route = self._route(group)
         full = 0
         for fanout in tuple(route.fanouts.values()):
@@ -335,15 +342,9 @@ class LocalDelivery:
             if channel.name not in self._joined:
                 self._unattached.pop(channel.name, None)
 
-    def _sweep_if_due(self) -> float:
-        """Return the time; at most once per expiry look after the channels nobody has attached."""
-        now = self.clock()
-        if now >= self._next_sweep:
-            self._next_sweep = now + self._expiry
-            self._sweep(now)
-        return now
-
     def _sweep(self, now: float) -> None:
+        """Look after the channels that nobody has attached: once per expiry, when a message is sent."""
+        self._next_sweep = now + self._expiry
         for name in tuple(self._unattached):
             channel = self.channels.get(name)
             if channel is not None:

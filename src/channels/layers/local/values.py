@@ -9,7 +9,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from typing import Any, Final
 
-from channels.exceptions import InvalidMessageError
+from channels.exceptions import InvalidMessageError, MessageTooLarge
 from channels.typing import Message
 
 #: Types whose values can be shared between receivers; anything else is copied for each.
@@ -68,10 +68,19 @@ def _copy(value: Any, path: str) -> Any:
         return members if isinstance(value, set) else frozenset(members)
     if isinstance(value, bytearray | memoryview):
         return bytes(value)
-    raise TypeError(
+    raise cannot_travel(
+        value,
+        path,
+        " For tests of code that only ever runs in memory: CONFIG['deep_copy'] (CHANNEL_LAYERS) of "
+        "InMemoryChannelLayer lets anything through.",
+    )
+
+
+def cannot_travel(value: object, path: str, also: str = "") -> TypeError:
+    """Return the error for a value, found at ``path``, that no layer carries; ``also`` ends its text."""
+    return TypeError(
         f"{type(value).__name__} at message[{path!r}] cannot travel through a channel layer; "
-        "send what identifies it (a primary key, say) or plain values. For tests of code that only ever runs "
-        "in memory: CONFIG['deep_copy'] (CHANNEL_LAYERS) of InMemoryChannelLayer lets anything through."
+        f"send what identifies it (a primary key, say) or plain values.{also}"
     )
 
 
@@ -96,3 +105,12 @@ def require_message(message: object) -> None:
         raise InvalidMessageError(
             f"message is not a dict but {type(message).__name__}; send {{'type': 'handler.name', ...}}."
         )
+
+
+def too_large(message: object, size: int, limit: int, layer: str) -> MessageTooLarge:
+    """Return the error for a message of ``size`` bytes where ``layer`` carries ``limit``."""
+    kind = message.get("type") if isinstance(message, dict) else type(message).__name__
+    return MessageTooLarge(
+        f"A message of type {kind!r} has {size} bytes, {layer} carries {limit} (CONFIG['max_message_size']). "
+        "Send where the data can be found instead."
+    )

@@ -7,11 +7,10 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from channels.exceptions import MessageTooLarge
 from channels.layers.base import BaseChannelLayer
 from channels.layers.engine import engine_of
 from channels.layers.local.delivery import LocalDelivery
-from channels.layers.local.values import require_message
+from channels.layers.local.values import require_message, too_large
 from channels.layers.names import is_process_local
 from channels.layers.redis.connect.commands import Policy
 from channels.layers.redis.connect.flush import remove_keys
@@ -136,12 +135,7 @@ class RedisEngine:
             raise TypeError("None is no message: a receiver could not tell it from there being none.")
         body = self._layer.serialize(message)
         if len(body) > self.max_message_size:
-            kind = message.get("type") if isinstance(message, dict) else type(message).__name__
-            raise MessageTooLarge(
-                f"A message of type {kind!r} has {len(body)} bytes, the layer carries "
-                f"{self.max_message_size} (CONFIG['max_message_size']). Send where the data can be found "
-                "instead."
-            )
+            raise too_large(message, len(body), self.max_message_size, "the layer")
         return body
 
     # Channels

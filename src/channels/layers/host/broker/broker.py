@@ -12,6 +12,7 @@ processes that had members before and come back within that time.
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import time
@@ -123,10 +124,7 @@ class Broker:
         self._connections.add(peer)
         self._dirty[peer] = None
         if peer.sock is not None:
-            self._loop.watch(peer.sock, self._receiver(peer))
-
-    def _receiver(self, peer: Peer) -> Callable[[bool], None]:
-        return lambda readable: self._receive(peer, readable)
+            self._loop.watch(peer.sock, functools.partial(self._receive, peer))
 
     def _receive(self, peer: Peer, readable: bool) -> None:
         if not readable:
@@ -218,7 +216,8 @@ class Broker:
             record = Enqueued(key, channel, time.time() + member.expiry, frame.payload)
             if not self._work_queues.put(record, member.capacity):
                 self._send(peer, wire.encode(wire.Dropped("capacity", 1)))
-        self._keep(peer, frame)
+        if self._failover_buffer is not None:
+            self._keep(peer, frame)
 
     def _direct(self, peer: Peer, frame: wire.Direct) -> None:
         target = self._processes.get(frame.process)
@@ -316,7 +315,7 @@ class Broker:
         self._work_queues.write_journal()  # before anybody is told that a message is safe
         self._write()
         self._acks.end_turn(self._lagging)
-        if not self._in_failover:
+        if self._failover_buffer is None or not self._failover_buffer.is_open:
             for sender, number in self._acks.passed_on():
                 self._send(sender, wire.encode(wire.Accepted(number)))
             self._write()
@@ -332,7 +331,7 @@ class Broker:
             else:
                 self._lagging[peer] = None
             if lagged != (peer in self._lagging) and peer.sock is not None:
-                self._loop.watch(peer.sock, self._receiver(peer), write=not lagged)
+                self._loop.watch(peer.sock, functools.partial(self._receive, peer), write=not lagged)
 
     def _sweep(self) -> None:
         if self._closed:

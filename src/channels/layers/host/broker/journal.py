@@ -46,11 +46,14 @@ class Journal:
 
     Args:
         path: of the file; what it holds belongs to this user only.
+
+    Attributes:
+        unwritten: encoded records that were added since the last :meth:`flush`.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._pending: list[bytes] = []
+        self.unwritten: list[bytes] = []
         self._size = 0
         self._failed = False
         self._descriptor = self._open(path)
@@ -83,7 +86,7 @@ class Journal:
 
     def add(self, record: Record) -> None:
         """Note ``record``; :meth:`flush` writes it."""
-        self._pending.append(encode_record(record))
+        self.unwritten.append(encode_record(record))
 
     def flush(self, waiting: Iterable[Enqueued], amount: int) -> None:
         """Write what was noted; a file of mostly settled messages is written anew.
@@ -92,9 +95,9 @@ class Journal:
             waiting: all that waits now.
             amount: the bytes of that.
         """
-        if not self._pending:
+        if not self.unwritten:
             return
-        data, self._pending = b"".join(self._pending), []
+        data, self.unwritten = b"".join(self.unwritten), []
         if self._failed or self._size + len(data) > max(COMPACT_FROM, 2 * amount):
             self.rewrite(waiting)
         else:

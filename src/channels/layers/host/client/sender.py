@@ -122,7 +122,8 @@ class Sender:
 
     def room(self) -> Future[None] | None:
         """Return None if there is room for more, or what to wait for."""
-        if len(self._write_buffer) <= HIGH_WATER:
+        buffer = self._write_buffer
+        if buffer.queued - buffer.written <= HIGH_WATER:
             return None
         waiter: Future[None] = Future()
         self._waiters.append(waiter)

@@ -342,28 +342,20 @@ class FrameReader:
         buffer, start = self._buffer, 0
         try:
             while (body := start + _LENGTH.size) <= len(buffer):
-                end = body + self._length(start)
+                length = _LENGTH.unpack_from(buffer, start)[0]
+                if length > self._limit:
+                    raise WireError(f"A frame of {length} bytes is over the limit of {self._limit} bytes.")
+                end = body + length
                 if end > len(buffer):
                     break
                 with memoryview(buffer) as view, view[body:end] as frame:
-                    decoded = _decode(frame)
+                    decoded = _decoder.decode(frame)
                 start = end
                 yield decoded
+        except msgspec.MsgspecError as error:
+            raise WireError(f"A frame of {length} bytes cannot be read: {error}.") from error
         finally:
             del buffer[:start]
-
-    def _length(self, start: int) -> int:
-        length: int = _LENGTH.unpack_from(self._buffer, start)[0]
-        if length > self._limit:
-            raise WireError(f"A frame of {length} bytes is over the limit of {self._limit} bytes.")
-        return length
-
-
-def _decode(frame: memoryview) -> AnyFrame:
-    try:
-        return _decoder.decode(frame)
-    except msgspec.MsgspecError as error:
-        raise WireError(f"A frame of {len(frame)} bytes cannot be read: {error}.") from error
 
 
 def require_preamble(data: bytes) -> None:

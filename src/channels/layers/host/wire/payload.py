@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from channels.exceptions import MessageTooLarge
-from channels.layers.local.values import require_message
+from channels.layers.local.values import require_message, too_large
 from channels.layers.serializers import MsgPackSerializer
 from channels.typing import Message
 
+# Neither encrypted nor prefixed: what stays on one machine needs no serialize() around as_bytes().
 _serializer: Final = MsgPackSerializer()
 
 
@@ -30,16 +30,14 @@ class Payloads:
             TypeError: a value cannot travel; the text names its key.
             MessageTooLarge: it has more bytes than the limit.
         """
-        require_message(message)
-        payload = _serializer.serialize(message)
+        if type(message) is not dict:
+            require_message(message)
+        payload = _serializer.as_bytes(message)
         if len(payload) > self._limit:
-            raise MessageTooLarge(
-                f"A message of type {message.get('type')!r} has {len(payload)} bytes, the host layer carries "
-                f"{self._limit} (CONFIG['max_message_size']). Send where the data can be found instead."
-            )
+            raise too_large(message, len(payload), self._limit, "the host layer")
         return payload
 
     def decode(self, payload: bytes) -> Message:
         """Return the message; each call makes a new one."""
-        message: Message = _serializer.deserialize(payload)
+        message: Message = _serializer.from_bytes(payload)
         return message

@@ -131,7 +131,10 @@ class PollLoop:
     def _notify(self, descriptor: int, readable: bool) -> None:
         on_ready = self._ready.get(descriptor)  # an earlier callback may have closed it
         if on_ready is not None:
-            self._guard(lambda: on_ready(readable))
+            try:
+                on_ready(readable)
+            except Exception:
+                self._log_error()
 
     def _patience(self) -> float | None:
         if self._calls:
@@ -152,4 +155,7 @@ class PollLoop:
         try:
             callback()
         except Exception:
-            logger.exception("The thread %s of the host layer met an error.", self._thread.name)
+            self._log_error()
+
+    def _log_error(self) -> None:
+        logger.exception("The thread %s of the host layer met an error.", self._thread.name)

@@ -43,25 +43,21 @@ class WriteBuffer:
         Raises:
             OSError: the other side has gone.
         """
-        while self._frames:
+        frames = self._frames
+        while frames:
+            batch: list[bytes | memoryview] = list(islice(frames, BATCH))
+            if self._partial:
+                batch[0] = memoryview(batch[0])[self._partial :]
             try:
-                self._advance(sock.sendmsg(self._batch()))
+                amount = sock.sendmsg(batch)
             except BlockingIOError:
                 return False
+            self.written += amount
+            amount += self._partial
+            while frames and amount >= len(frames[0]):
+                amount -= len(frames.popleft())
+            self._partial = amount
         return True
-
-    def _batch(self) -> list[bytes | memoryview]:
-        batch: list[bytes | memoryview] = list(islice(self._frames, BATCH))
-        if self._partial:
-            batch[0] = memoryview(batch[0])[self._partial :]
-        return batch
-
-    def _advance(self, amount: int) -> None:
-        self.written += amount
-        amount += self._partial
-        while self._frames and amount >= len(self._frames[0]):
-            amount -= len(self._frames.popleft())
-        self._partial = amount
 
     def lost_messages(self) -> int:
         """Count the messages that are not wholly written, as they will be lost with the socket."""
