@@ -1,4 +1,4 @@
-"""What all connections of one server process share: settings, timers, and who is alive."""
+"""What all connections of one server process share: settings, limits, timers, and what is open or runs."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ class Runtime:
         rounds: when streams tell that a message has arrived.
         state: what lifespan startup left for the requests; None without lifespan.
         connections: every open connection.
-        arriving: those that a doorway has accepted and that have not been made yet, as during a
+        arriving: those that an acceptor has accepted and that have not been made yet, as during a
             TLS handshake.
         streams: every running application.
         stopping: no new work is taken.
@@ -326,7 +326,7 @@ class Runtime:
             )
 
     def left(self) -> None:
-        """A connection or an application has ended: tell those who wait for the last one."""
+        """Wake :meth:`wait_idle`, if the last connection and the last application have ended."""
         if self._idle_waiters is not None and not self.connections and not self.streams:
             self._idle_waiters.wake()
 

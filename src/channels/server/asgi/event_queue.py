@@ -1,4 +1,4 @@
-"""What waits for the application of one WebSocket, and when it is too much."""
+"""The queue of events that the application of one WebSocket has not taken yet, with its bounds."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ class EventQueue:
 
     @property
     def full(self) -> bool:
-        """Whether no more should be put in."""
+        """Whether so much waits that the connection should not be read any more."""
         # Not len(self): that would be a call more for each message.
         waiting = (self.next is not None) + (0 if self._rest is None else len(self._rest))
         return waiting >= self._max_messages or self._size >= self._max_bytes
 
     @property
     def roomy(self) -> bool:
-        """Whether it is worth reading again after it was full."""
+        """Whether so little waits that a connection that was full should be read again."""
         return len(self) * 2 <= self._max_messages and self._size * 2 <= self._max_bytes
 
     def put(self, data: str | bytes) -> bool:

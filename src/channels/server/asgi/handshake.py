@@ -1,4 +1,4 @@
-"""The handshake of a WebSocket, from the request to its answer. Once it is open, all this is let go."""
+"""The handshake of a WebSocket, from the request to its answer; an open WebSocket keeps none of it."""
 
 from __future__ import annotations
 

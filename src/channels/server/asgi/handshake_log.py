@@ -10,13 +10,18 @@ from channels.server.reports.targets import path_of
 
 
 def handshake_rejected(target: bytes, error: HandshakeRejected) -> None:
-    """The opening request is no handshake that RFC 6455 allows; ``target`` is the one that it asked for."""
+    """Log and count an opening request for ``target`` that RFC 6455 section 4.2.1 does not allow."""
     logger.warning("WebSocket handshake refused: %s: %s", path_of(target), error.reason)
     telemetry.count("server.bad_handshake", status=error.status, reason=error.reason)
 
 
 def handshake_refused(label: str, *, log: bool) -> None:
-    """The application closed it instead of accepting it; ``log``: nobody has said why yet."""
+    """Count a handshake that the application closed instead of accepting it.
+
+    Args:
+        label: of the WebSocket.
+        log: write a warning, too: the application has not logged the reason itself.
+    """
     telemetry.count("server.handshake_refused", label=label)
     if not log:
         return
@@ -28,7 +33,7 @@ def handshake_refused(label: str, *, log: bool) -> None:
 
 
 def handshake_timed_out(label: str, limit: float | None) -> None:
-    """The application said neither yes nor no within ``limit`` seconds."""
+    """Log and count a handshake that the application left unanswered for ``limit`` seconds."""
     telemetry.count("server.handshake_timeout", label=label)
     logger.warning(
         "%s was refused with 503: the application neither accepted nor closed it within %s s. "

@@ -90,7 +90,7 @@ class HTTPStream(Stream):
 
     @property
     def carrier(self) -> Carrier:
-        """Who counts the run while nobody is there for it."""
+        """The carrier that counts the run while its peer is gone."""
         return self._exchange
 
     # From the protocol
@@ -253,11 +253,11 @@ class HTTPStream(Stream):
         return not self._exchange.gone and self._response.end_file(last=last)
 
     def application_failed(self) -> None:
-        """It raised: 500, or a response that visibly breaks off."""
+        """The application raised: answer 500, or break off the response so that the peer sees it."""
         self.fail(500, "The server could not answer this request.")
 
     def application_returned(self) -> None:
-        """It returned: without a whole response that is a mistake of its own."""
+        """The application returned: without a whole response it has made a mistake, which is logged."""
         if self._gone or self._response.complete:
             return
         if not self._told_to_leave:  # else it did what the disconnect asked it to

@@ -1,4 +1,4 @@
-"""What every stream is: a mailbox of ASGI events and one run of the application."""
+"""The base of both kinds of streams: ASGI events that wait, and one run of the application."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class Stream(ABC):
     @property
     @abstractmethod
     def carrier(self) -> Carrier:
-        """Who counts the run while nobody is there for it."""
+        """The carrier that counts the run while its peer is gone."""
 
     # Events for the application
 
@@ -112,7 +112,7 @@ class Stream(ABC):
         return message
 
     def announce(self) -> None:
-        """There is something to take."""
+        """Wake the application: it has an event to take."""
         if self._wakeup is not None:
             self._wakeup()
         for waiter in self._waiters or ():
@@ -165,7 +165,7 @@ class Stream(ABC):
             logger.error("The application failed: %s", self.label, exc_info=shown)
 
     def _cancelled(self) -> None:
-        """Its task was cancelled: by us, when it took too long, or by the application itself."""
+        """Log a run whose task was cancelled, unless the server did so because it took too long."""
         if not self._killed:
             logger.error("The application cancelled itself (it raised CancelledError): %s", self.label)
             telemetry.count("server.application_failed", label=self.label)
@@ -184,14 +184,14 @@ class Stream(ABC):
 
     @abstractmethod
     def application_failed(self) -> None:
-        """It raised: answer, if the peer is still owed an answer."""
+        """The application raised: answer in its place, if the peer is still owed an answer."""
 
     @abstractmethod
     def application_returned(self) -> None:
-        """It returned: answer, if it should have and did not."""
+        """The application returned: answer in its place, if it should have answered and did not."""
 
     def peer_left(self) -> None:
-        """Nobody is there for the application any more: it has a while to return, and counts until then."""
+        """The peer is gone: give the application a while to return, and count its run until it does."""
         if self.task is None:
             return
         if not self._abandoned:
@@ -203,14 +203,14 @@ class Stream(ABC):
             self.runtime.timers.schedule(self, self._leave_by)
 
     def expect_progress(self) -> None:
-        """The peer has closed behind what the application has not taken: it has a while to take more."""
+        """The peer has closed behind what is not taken yet: give the application a while to take more."""
         limit = self.runtime.config.application_close_timeout
         if self._leave_by == NEVER and limit is not None:
             self._leave_by = self.runtime.timers.now + limit
             self.runtime.timers.schedule(self, self._leave_by)
 
     def progressed(self) -> None:
-        """The application has taken something that came before its peer's close: its time begins anew."""
+        """Begin the time of :meth:`expect_progress` anew: the application has taken something."""
         limit = self.runtime.config.application_close_timeout
         if self._leave_by != NEVER and limit is not None:
             self._leave_by = self.runtime.timers.now + limit

@@ -99,7 +99,7 @@ class WebSocketStream(Stream):
 
     @property
     def carrier(self) -> Carrier:
-        """Who counts the run while nobody is there for it."""
+        """The carrier that counts the run while its peer is gone."""
         return self._link
 
     # From the connection, once it is open
@@ -128,7 +128,7 @@ class WebSocketStream(Stream):
         return QUANTUM - self._protocol.frames_left
 
     def eof_received(self) -> bool:
-        """The peer is gone; returns False: nothing can be said to it any more."""
+        """The peer sends nothing more. Returns False: nothing can be sent to it either."""
         self._protocol.receive_eof()
         self._advance()
         self._over(LOST)
@@ -139,7 +139,7 @@ class WebSocketStream(Stream):
         self.expect_progress()
 
     def connection_lost(self) -> None:
-        """The connection is gone under it."""
+        """The connection is gone: tell the application that the WebSocket is over."""
         self._over(LOST)
 
     @property
@@ -254,7 +254,7 @@ class WebSocketStream(Stream):
         return True
 
     def _close_received(self, event: CloseReceived) -> None:
-        """It is over, by somebody's wish or because the peer broke the protocol."""
+        """End the WebSocket: the peer has closed it, or has broken the protocol."""
         if answer := self._protocol.data_to_send():
             self._link.write_now(answer)
         self._over(event.code, event.reason)
@@ -436,7 +436,7 @@ class WebSocketStream(Stream):
         self.announce()
 
     def _finish(self, code: int, reason: str) -> None:
-        """Tell the application that it is over."""
+        """Tell the application that the WebSocket is over."""
         self._inbox.finish(code, reason)
         if self.task is None:
             self.runtime.timers.cancel(self)
@@ -445,14 +445,14 @@ class WebSocketStream(Stream):
             self.announce()
 
     def application_failed(self) -> None:
-        """It raised: 500, or close with 1011 (Internal Error)."""
+        """The application raised: answer 500, or close with 1011 (Internal Error)."""
         self.fail(500, "The server could not answer this handshake.")
         if self._state is _OPEN:
             self._close(FAILED, "")
         self._nobody_listens()
 
     def application_returned(self) -> None:
-        """It returned: an open WebSocket is closed, an unanswered handshake is a mistake."""
+        """The application returned: close an open WebSocket, log an unanswered handshake as a mistake."""
         if self._state <= _DENYING:
             logger.error("The application returned without an answer to the handshake: %s", self.label)
             self.fail(500, "The server could not answer this handshake.")

@@ -39,7 +39,7 @@ _TOO_MANY = (
 
 
 class Connection(ReadingHalf, asyncio.Protocol):
-    """The shell. ``handler`` understands the bytes; see :class:`Handler`.
+    """The shell of one connection: its ``handler`` understands the bytes; see :class:`Handler`.
 
     Args:
         runtime: what the process shares.

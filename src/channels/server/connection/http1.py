@@ -121,7 +121,7 @@ class HTTP1Handler:
         self._advance()
 
     def read_on(self) -> None:
-        """Go on with what a turn of the loop has left."""
+        """Parse what the last turn of the loop has left in the engine."""
         self._advance()
 
     def eof_received(self) -> bool:
@@ -153,7 +153,7 @@ class HTTP1Handler:
         self._suspect = stream
 
     def connection_lost(self) -> None:
-        """Tell the stream, and keep nothing."""
+        """Tell the stream that the connection is gone, and let go of everything."""
         self._runtime.timers.cancel(self)
         self._held = False
         self._suspect = None
@@ -162,7 +162,7 @@ class HTTP1Handler:
             stream.peer_left()
 
     def stop(self) -> None:
-        """Close if nothing runs; else the response says that it is the last."""
+        """Close if no request runs; else its response tells the peer that it is the last one."""
         if self._stream is None:
             telemetry.count("server.idle_closed", reason="drain")
             self._connection.close(linger=True)

@@ -60,7 +60,7 @@ class ProtocolSniffer:
         self._begun = b""
 
     def data_received(self, data: bytes) -> None:
-        """Decide, as soon as it can be told."""
+        """Choose the protocol as soon as the bytes tell which one it is."""
         data = self._begun + data
         if data.startswith(PREFACE):
             self._http1.connection_lost()  # it lets go of its time limits
@@ -71,19 +71,19 @@ class ProtocolSniffer:
             self._connection.switch_handler(self._http1, data)
 
     def read_on(self) -> None:
-        """Nothing is left for later here."""
+        """Nothing waits to be parsed: the first bytes were decided on as they came."""
 
     def eof_received(self) -> bool:
-        """The peer has sent all that it will: that is no HTTP/2."""
+        """The peer sends nothing more, and what it has sent is no HTTP/2: HTTP/1.1 judges it."""
         if self._begun:
             self._http1.data_received(self._begun)
         return not self._connection.closing and self._http1.eof_received()
 
     def peer_closed(self) -> None:
-        """The end is told as soon as it is read: nothing waits here."""
+        """The connection is read all the time, so the close comes with ``eof_received``."""
 
     def connection_lost(self) -> None:
-        """Nothing came of it."""
+        """The peer has gone before it sent a whole preface or anything else."""
         self._http1.connection_lost()
 
     def stop(self) -> None:
@@ -158,23 +158,23 @@ class HTTP2Handler:
             self.advance()  # the last frame may have been a goodbye
 
     def eof_received(self) -> bool:
-        """The peer is gone: HTTP/2 knows no half of a connection."""
+        """The peer is gone: HTTP/2 does not know connections that are closed in one direction."""
         self.engine.receive_data(b"")
         self.advance()
         return False
 
     def peer_closed(self) -> None:
-        """The end is told as soon as it is read: what waits, waits with its stream."""
+        """The connection is read all the time, so its close comes with ``eof_received``."""
 
     def connection_lost(self) -> None:
-        """Tell all streams, and keep nothing."""
+        """Tell all streams that the connection is gone, and let go of everything."""
         self.runtime.timers.cancel(self)
         exchanges, self._exchanges = list(self._exchanges.values()), {}
         self.engine.discard()
         self.engine.receive_data(b"")
         self.engine.frames_left = 1
         while self.engine.next_event() is not None:
-            pass  # only so that it knows that its streams are over, and senders do not wait for it
+            pass  # the engine learns that its streams are over, so that no sender waits for it
         for exchange in exchanges:
             exchange.lost()
 
@@ -184,7 +184,7 @@ class HTTP2Handler:
         self.advance()
 
     def _leave(self) -> None:
-        """Say goodbye twice, so that no request is lost that was on its way (RFC 9113 section 6.8)."""
+        """Send two GOAWAYs, so that no request is lost that was on its way (RFC 9113 section 6.8)."""
         if self._final_by == NEVER:
             self._final_by = self.runtime.timers.now + _TICK
             self.engine.announce_shutdown()
@@ -209,9 +209,9 @@ class HTTP2Handler:
             self.connection.close(linger=True)
 
     def _hold(self) -> None:
-        """The peer reads nothing at all: let bodies wait with their streams, where each is bounded.
+        """Keep bodies with their streams, where each is bounded, while the peer reads nothing at all.
 
-        Its windows may be open; a hundred streams that write into them at once would all wait in memory.
+        Its windows may be open: what a hundred streams write into them would all wait in memory.
         """
         self.engine.hold()
         self._holding = self.runtime.loop.create_task(self._release())

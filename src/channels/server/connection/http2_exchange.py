@@ -92,7 +92,7 @@ class HTTP2Exchange:
         self._handler.runtime.turns.later(self)
 
     def read_on(self) -> None:
-        """Let it parse what it has left; when it has nothing left, open the window."""
+        """Let the WebSocket parse what it has left; when it has nothing left, open the window."""
         self._resting = False
         if isinstance(self.stream, WebSocketStream):
             self.stream.read_on()
@@ -111,7 +111,7 @@ class HTTP2Exchange:
             self.stream.peer_finished()
 
     def lost(self) -> None:
-        """The stream is gone, both ways."""
+        """Tell the request or the WebSocket that the stream of HTTP/2 is over in both directions."""
         self.deadline = NEVER
         self.writable()
         stream, self.stream = self.stream, None
@@ -121,7 +121,7 @@ class HTTP2Exchange:
             stream.peer_left()
 
     def writable(self) -> None:
-        """What waited for the peer has left: senders go on."""
+        """The peer has read what waited for it: wake the senders that wait."""
         if self._waiters is not None:
             self._waiters.wake()
 
@@ -136,7 +136,7 @@ class HTTP2Exchange:
         self.deadline = NEVER if seconds is None else self._handler.runtime.timers.now + seconds
 
     def timed_out(self) -> None:
-        """The time limit is up."""
+        """Answer, or reset the stream, because its time limit is up."""
         self.deadline = NEVER
         if not isinstance(self.stream, HTTPStream):
             self.abort()  # a WebSocket that was closed, and whose peer does not end its half
@@ -197,7 +197,7 @@ class HTTP2Exchange:
         self._held = True
 
     def resume_reading(self) -> None:
-        """Open it again."""
+        """Open the window of a WebSocket again."""
         self._held = False
         self._acknowledge()
         self._handler.advance()

@@ -161,25 +161,25 @@ class ProxyHeaderHandler:
             self._connection.speak_for(addresses, self._begun[size:])
 
     def read_on(self) -> None:
-        """Nothing is left for later here."""
+        """Nothing waits to be parsed: the header is judged as it comes."""
 
     def eof_received(self) -> bool:
         """The peer has gone before it said who it is."""
         return False
 
     def peer_closed(self) -> None:
-        """The end is told as soon as it is read: nothing waits here."""
+        """The connection is read all the time, so the close comes with ``eof_received``."""
 
     def connection_lost(self) -> None:
-        """Keep nothing."""
+        """Let go of the time limit."""
         self._connection.runtime.timers.cancel(self)
 
     def stop(self) -> None:
-        """Nothing runs yet."""
+        """Close: no request has begun."""
         self._connection.close()
 
     def on_due(self, now: float) -> float:
-        """The header did not come in time."""
+        """Refuse a peer whose header did not come in time."""
         if now < self._deadline:
             return self._deadline
         self._refuse(TOO_SLOW)

@@ -11,7 +11,7 @@ from channels.server.runtime import Runtime
 
 
 class ReadingHalf:
-    """Reads as long as somebody takes it; of what nobody takes, little.
+    """Reads what the handler takes, and little of what it does not take yet.
 
     Attributes:
         closing: we have closed.
@@ -124,7 +124,7 @@ class ReadingHalf:
             self._follow()
 
     def _forget_ahead(self) -> None:
-        """It is read again, or is gone: others may read as much ahead."""
+        """Give what was read ahead back to the others: the connection is read again, or is gone."""
         self.runtime.closed_peers.discard(self)
         self.runtime.closed_peers.spare += self._ahead
         self._ahead = 0

@@ -68,14 +68,14 @@ class ClosedPeers:
         self._unheard.add(connection)
 
     def discard(self, connection: Unheard) -> None:
-        """It hears for itself again, or is gone."""
+        """Look after a connection no longer: it is read again, or is gone."""
         self._unheard.discard(connection)
 
     def __len__(self) -> int:
         return len(self._unheard)
 
     def on_tick(self) -> None:
-        """Look, if it is time to."""
+        """Ask the kernel at every second tick, if there is a connection to ask about."""
         self._ticks += 1
         if self._ticks % EACH:
             # The close of who has begun to read ahead can be seen by now, and is late already.

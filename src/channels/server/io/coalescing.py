@@ -1,6 +1,6 @@
-"""Rounds: messages that arrive while others are being answered wait until those answers have left.
+"""Rounds: a message that arrives while others are being answered waits until those answers have left.
 
-By then their senders have often sent more. A consumer handles all that waits for it in a row, and one
+By then its sender has often sent more. A consumer handles all that waits for it in a row, and one
 system call takes all of it to each socket: the busier a process is, the less a message costs. In one
 that has nothing else to do a round is over in microseconds.
 """
@@ -18,15 +18,15 @@ TURNS: Final = 3
 
 
 class Listener(Protocol):
-    """Something that somebody may wait for."""
+    """A stream whose application may wait for its next event."""
 
     def announce(self) -> None:
-        """There is something to take."""
+        """Wake the application: it has an event to take."""
         ...
 
 
 class WakeupCoalescer:
-    """When it is told that a message has arrived.
+    """Decides when a stream is told that a message has arrived.
 
     Args:
         loop: the event loop; to be used from its thread only.

@@ -17,7 +17,7 @@ logger = logging.getLogger("channels.server")
 NEVER = float("inf")
 #: Length of a slot in seconds: a limit is noticed at most two slots late.
 RESOLUTION = 0.25
-#: A tick that comes so many seconds after the last one is no tick as others: the process stood still.
+#: Seconds between two ticks from which on the process is taken to have stood still.
 _STILL = 4 * RESOLUTION
 #: How many different times are remembered from one tick to the next.
 _MAX_NEAR = 256
@@ -33,12 +33,16 @@ class Timed(Protocol):
     slot: Slot | None
 
     def on_due(self, now: float) -> float:
-        """Its slot has come. Returns when to ask again, in loop time; :data:`NEVER` for not at all."""
+        """Carry out the time limit if it is up at ``now``; the wheel calls this when the owner's slot is due.
+
+        Returns:
+            When to ask again, in loop time; :data:`NEVER` for not at all.
+        """
         ...
 
 
 class Slot(set[Timed]):
-    """Those who are asked at the same tick; ``number`` says which."""
+    """The owners whose limits may be up at the same tick, which is the one that ``number`` says."""
 
     __slots__ = ("number",)
 
@@ -48,7 +52,7 @@ class Slot(set[Timed]):
 
 
 class TimerWheel:
-    """The wheel.
+    """Asks the owners of time limits, each when its limit may be up.
 
     Attributes:
         now: the loop's time at the last tick, good to :data:`RESOLUTION`.
@@ -119,10 +123,10 @@ class TimerWheel:
         return int(when / RESOLUTION)
 
     def _tick(self) -> None:
-        """Ask those whose slot has come.
+        """Ask the owners in every slot that is due.
 
         If the process stood still (stopped, frozen with its machine, or busy), what peers sent meanwhile
-        waits in the kernel. Nobody is called late before that was read: the next tick asks.
+        waits in the kernel. No peer is judged late before the loop has read that: the next tick asks.
         """
         self._handle = self._loop.call_later(RESOLUTION, self._tick)
         before, self.now = self.now, self._loop.time()

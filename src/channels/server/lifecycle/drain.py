@@ -1,8 +1,8 @@
-"""The last minutes of a server: everybody is sent away gently, and not all at once.
+"""Drain: the server ends what runs before it stops, gently and not all at once.
 
-Clients of a server that restarts come back. Ten thousand that are sent away in the same
-moment come back in the same moment, so WebSockets are closed in batches over most of the
-time there is. Requests finish; a connection that waits for its next one may still send it.
+Clients of a server that restarts connect again. Ten thousand whose WebSockets are closed in the
+same moment connect again in the same moment, so the drain closes WebSockets in batches over most of
+the time there is. Requests finish; a connection that waits for its next one may still send it.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Drain:
         await self._force_close()
 
     async def _everything_ended(self) -> None:
-        """Wait also for those at the door: what the kernel has accepted comes a few turns later."""
+        """Wait also for connections that the kernel has accepted and the loop has not handed over yet."""
         for _ in range(_ARRIVAL_TURNS):
             await asyncio.sleep(0)
         for _ in range(int(self._idle_limit / INTERVAL)):
