@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from channels.core.bounded_cache import BoundedCache
+from channels.protocols.http.abnf import is_token
 
-_TOKEN = bytes(c for c in range(128) if chr(c).isalnum() or c in b"!#$%&'*+-.^_`|~")
-_UNSENDABLE = frozenset(b"\r\n\0")
+UNSENDABLE = frozenset(b"\r\n\0")
 MAX_NAMES = 1024
 
 
@@ -24,7 +24,7 @@ def checked_lowercase(name: bytes) -> bytes:
     """
     if not isinstance(name, bytes):
         raise TypeError(name)
-    if not name or name.translate(None, _TOKEN):
+    if not is_token(name):
         raise ValueError(f"{name!r} is no header name: use letters, digits and !#$%&'*+-.^_`|~ only.")
     return name.lower()
 
@@ -41,7 +41,7 @@ def check_value(name: bytes, value: bytes) -> None:
     Raises:
         ValueError: it cannot be sent; the message names the field and does not show the value.
     """
-    if not _UNSENDABLE.isdisjoint(value):
+    if not UNSENDABLE.isdisjoint(value):
         raise ValueError(f"The value of header {name!r} cannot be sent: it contains CR, LF or NUL.")
 
 

@@ -10,6 +10,7 @@ import re
 from functools import lru_cache
 
 from channels.protocols.events import Headers, RequestReceived
+from channels.protocols.http.abnf import REQUEST_LINE, is_host, is_length, list_elements
 from channels.protocols.http.malformed import MalformedMessage, RawHead, has_forbidden_bytes
 
 #: Body length of a request in chunks: only its end tells.
@@ -26,11 +27,9 @@ _SLASH = 0x2F
 _NO_OPTIONS: frozenset[bytes] = frozenset()
 _MAX_LINE_BESIDE_TARGET = _MAX_METHOD + len(b"  HTTP/1.1")
 
-# RFC 3986 3.2.2 and 3.2.3: reg-name or an address in brackets, then a port. Empty is allowed (RFC 9110 7.2).
-is_host = re.compile(rb"(?:[A-Za-z0-9\-._~!$&'()*+,;=%]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?").fullmatch
 is_plain_target = re.compile(rb"[\x21\x22\x24-\x7e]*").fullmatch  # all of US-ASCII but controls and "#"
 _ABSOLUTE = re.compile(rb"https?://([^/?]+)(.*)", re.IGNORECASE).fullmatch
-_REQUEST_LINE = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+ ([\x21-\x7e]+) HTTP/([0-9]\.[0-9])\r\n").match
+_REQUEST_LINE = re.compile(REQUEST_LINE).match
 _TRANSFER_ENCODING = re.compile(rb"\r\nTransfer-Encoding:([^\r]*)", re.IGNORECASE)
 _HOST_FIELD = re.compile(rb"\r\nHost:([^\r]*)", re.IGNORECASE)
 _CONTENT_LENGTH = re.compile(rb"\r\nContent-Length:", re.IGNORECASE)
@@ -49,7 +48,7 @@ _NOT_IN_TRAILERS = _SINGLE | {
 @lru_cache(maxsize=64)
 def tokens(value: bytes) -> frozenset[bytes]:
     """Split a list of tokens such as the value of Connection; lowercased, without empty ones."""
-    return frozenset(token for part in value.split(b",") if (token := part.strip(b" \t").lower()))
+    return frozenset(list_elements(value.lower()))
 
 
 def scan_head(
@@ -200,7 +199,7 @@ def _body_length(fields: dict[bytes, bytes], modern: bool) -> int:
     coding = fields.get(b"transfer-encoding")
     if coding is None:
         length = fields[b"content-length"]
-        if not length.isdigit() or len(length) > 18:
+        if not is_length(length):
             raise MalformedMessage(400, "Content-Length is no number")
         return int(length)
     # RFC 9112 6.1: such a message from HTTP/1.0 was probably forged past a proxy that knows no codings.

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 
 from channels.protocols.events import Handshake, Headers, RequestReceived
+from channels.protocols.http.abnf import list_elements
 from channels.protocols.http.semantics import tokens
-
-is_token = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
 
 
 class HandshakeRejected(Exception):
@@ -96,8 +94,7 @@ def _subprotocols(fields: dict[bytes, bytes]) -> list[str]:
         return []
     if not value.isascii():
         raise HandshakeRejected(400, "Sec-WebSocket-Protocol must be ASCII")
-    # RFC 9110 5.6.1.2: empty elements of a list are ignored.
-    offered = [element for part in value.decode("ascii").split(",") if (element := part.strip(" \t"))]
+    offered = [element.decode("ascii") for element in list_elements(value)]
     if len(set(offered)) != len(offered):
         raise HandshakeRejected(400, "Sec-WebSocket-Protocol must be a list of different subprotocols")
     return offered

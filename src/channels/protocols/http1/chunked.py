@@ -9,13 +9,11 @@ from __future__ import annotations
 import re
 
 from channels.protocols.events import Headers
+from channels.protocols.http.abnf import CHUNK_LINE, FIELD_LINE
 from channels.protocols.http.malformed import MalformedMessage
 
-# 16 digits are all that fit into 64 bits; whoever takes more, or cuts them, reads another size.
-_size_line = re.compile(rb"([0-9A-Fa-f]{1,16})(?:;[\t\x20-\x7e\x80-\xff]*)?\r\n").fullmatch
-_trailer_line = re.compile(
-    rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*((?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)[ \t]*\r\n"
-).fullmatch
+_size_line = re.compile(CHUNK_LINE).fullmatch
+_trailer_line = re.compile(FIELD_LINE).fullmatch
 # RFC 9110 6.5.1: framing, routing and the content's format. Refused as soon as such a line is there, as the
 # other engine does it; what else is forbidden is found when the trailers are complete.
 _FORBIDDEN = frozenset(

@@ -15,16 +15,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from channels.protocols.events import Handshake, Headers, RequestReceived
-from channels.protocols.http.upgrade import HandshakeRejected, accept_handshake, is_token
+from channels.protocols.http.abnf import TCHAR, is_token_text
+from channels.protocols.http.upgrade import HandshakeRejected, accept_handshake
 
 #: How many blocks are kept, and how many bytes one may have: 1 MiB and what was read from it, at most.
 _MAX_BLOCKS = 512
 _MAX_BLOCK = 2048
 
 # Narrower than what an engine takes: whatever is unusual about a request line, an engine shall read it.
-_plain_line = re.compile(
-    rb"(?!CONNECT )([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}) (/[\x21\x24-\x7e]*) HTTP/1\.1\r\n"
-).match
+_plain_line = re.compile(rb"(?!CONNECT )(" + TCHAR + rb"{1,32}) (/[\x21\x24-\x7e]*) HTTP/1\.1\r\n").match
 _is_key = re.compile(rb"[0-9A-Za-z+/]{22}==").fullmatch
 _is_secret = re.compile(rb"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?").fullmatch
 #: What is cut out: the field, how browsers and libraries write it, and what its value may be. Narrower than
@@ -174,7 +173,8 @@ def _handshake(event: RequestReceived) -> Handshake | None:
         handshake = accept_handshake(event)
     except HandshakeRejected:
         return None
-    if any(len(offered) > _MAX_SUBPROTOCOL or not is_token(offered) for offered in handshake.subprotocols):
+    offered = handshake.subprotocols
+    if any(len(name) > _MAX_SUBPROTOCOL or not is_token_text(name) for name in offered):
         return None
     return handshake._replace(key=b"")
 

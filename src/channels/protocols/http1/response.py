@@ -12,12 +12,21 @@ from http import HTTPStatus
 from channels import telemetry
 from channels.protocols.events import Headers
 from channels.protocols.http.fields import ResponseFields, lowercase
+from channels.protocols.http.response_rules import (
+    BODYLESS,
+    LENGTHLESS,
+    Phase,
+    body_left,
+    check_informational,
+    check_length,
+    out_of_turn,
+    too_short,
+)
 from channels.protocols.http.semantics import tokens
 from channels.protocols.http1.header_lines import lines_of, serialize
 
 _SETTLED_HERE = frozenset({b"transfer-encoding", b"connection"})
 _FRAMING = frozenset({b"transfer-encoding", b"content-length"})
-_BODYLESS = frozenset({101, 204, 304})
 _NOTHING = ResponseFields()
 
 
@@ -32,14 +41,6 @@ def _status_line(status: int) -> bytes:
 _STATUS_LINES = {status.value: _status_line(status) for status in HTTPStatus}
 
 
-class _Phase(enum.Enum):
-    """How far the response to the current request has come."""
-
-    HEAD = "no response has begun"
-    BODY = "the response has begun"
-    ENDED = "the response is complete"
-
-
 class _Framing(enum.Enum):
     """How the peer learns where the body ends (RFC 9112 6.3)."""
 
@@ -50,7 +51,7 @@ class _Framing(enum.Enum):
 
 
 # A member is looked up in its class at each use; as globals they are free.
-_HEAD, _BODY, _ENDED = _Phase
+_HEAD, _BODY, _ENDED = Phase
 _NONE, _LENGTH, _CHUNKED, _UNTIL_CLOSE = _Framing
 
 
@@ -104,8 +105,7 @@ class ResponseWriter:
         """
         if self._phase is not _HEAD:
             raise self._out_of_turn("an informational response")
-        if not 100 <= status <= 199 or status == 101:
-            raise ValueError(f"An informational status is 100 or 102 to 199, not {status!r}.")
+        check_informational(status)
         block, _ = serialize(headers or [])
         if self._modern:
             self._output.append(b"%b%b\r\n" % (_STATUS_LINES.get(status) or _status_line(status), block))
@@ -135,7 +135,7 @@ class ResponseWriter:
         if not 200 <= status <= 999:
             raise ValueError(f"A response status is 101 or 200 to 999, not {status!r}.")
         block, fields = serialize(headers)
-        if len(fields) != len(headers) or not _SETTLED_HERE.isdisjoint(fields) or status in _BODYLESS:
+        if len(fields) != len(headers) or not _SETTLED_HERE.isdisjoint(fields) or status in BODYLESS:
             block = self._settle(status, headers, fields)
         self._choose_framing(status, fields.get(b"content-length"))
         if self._framing is _CHUNKED:
@@ -182,7 +182,7 @@ class ResponseWriter:
             length asks for a closer look; go the way of :meth:`send_response`.
         """
         line = _STATUS_LINES.get(status)
-        if not self._is_plain or self._phase is not _HEAD or line is None or status in _BODYLESS:
+        if not self._is_plain or self._phase is not _HEAD or line is None or status in BODYLESS:
             return None
         size = len(data)
         if fields.length is None:
@@ -214,7 +214,7 @@ class ResponseWriter:
             self._output += (b"%x\r\n" % len(data), data, b"\r\n")
             return
         if self._framing is _LENGTH:
-            self._count_down(len(data))
+            self._remaining = body_left(self._remaining, len(data))
         self._output.append(data)
 
     def begin_data(self, size: int) -> bytes | None:
@@ -238,7 +238,7 @@ class ResponseWriter:
             self._output.append(b"%x\r\n" % size)
             return b"\r\n"
         if self._framing is _LENGTH:
-            self._count_down(size)
+            self._remaining = body_left(self._remaining, size)
         return b""
 
     def end_message(self, trailers: Headers | None = None) -> None:
@@ -264,23 +264,15 @@ class ResponseWriter:
             telemetry.count("protocols.trailers_dropped", len(trailers))
         if self._framing is _LENGTH and self._remaining:
             self._persistent = False
-            raise ValueError(f"The response body ended {self._remaining} bytes short of its Content-Length.")
+            raise too_short(self._remaining)
 
     def _out_of_turn(self, what: str) -> RuntimeError:
-        return RuntimeError(f"Cannot send {what} now: {self._phase.value}.")
-
-    def _count_down(self, size: int) -> None:
-        if size > self._remaining:
-            raise ValueError(
-                f"The response body is longer than its Content-Length: {size} bytes were to be sent "
-                f"where {self._remaining} are left."
-            )
-        self._remaining -= size
+        return out_of_turn(what, self._phase)
 
     def _choose_framing(self, status: int, length: bytes | None) -> None:
-        if length is not None and not length.isdigit():
-            raise ValueError(f"Content-Length is a number of bytes, not {length!r}.")
-        if self._head_only or status in _BODYLESS:
+        if length is not None:
+            check_length((length,))
+        if self._head_only or status in BODYLESS:
             self._framing = _NONE
         elif length is not None:
             self._framing = _LENGTH
@@ -295,8 +287,8 @@ class ResponseWriter:
         """Take note of what the application says about framing, and leave out what is not true here."""
         _check_framing_fields(headers, fields)
         unwanted = {b"transfer-encoding"}
-        if status in (101, 204):
-            unwanted.add(b"content-length")  # RFC 9110 8.6
+        if status in LENGTHLESS:
+            unwanted.add(b"content-length")
         if status == 101:
             self._persistent = False  # and "Connection: upgrade" stays
         else:
@@ -313,9 +305,7 @@ def _check_framing_fields(headers: Headers, fields: dict[bytes, bytes]) -> None:
             f"Transfer-Encoding {coding!r} cannot be sent: the server decides the transfer coding; "
             "name a coding of the content in Content-Encoding."
         )
-    lengths = {value for name, value in headers if lowercase[name] == b"content-length"}
-    if len(lengths) > 1:
-        raise ValueError(f"The response has several different Content-Length headers: {sorted(lengths)!r}.")
+    check_length({value for name, value in headers if lowercase[name] == b"content-length"})
 
 
 def _without(headers: Headers, unwanted: set[bytes]) -> Headers:

@@ -8,10 +8,11 @@ from h2.errors import ErrorCodes
 
 from channels import telemetry
 from channels.protocols.events import Event, Headers, RequestReceived, StreamClosed, StreamWritable
+from channels.protocols.http.response_rules import Phase, check_informational, too_short
 from channels.protocols.http2.engine import MAX_WINDOW, Engine
 from channels.protocols.http2.frames import FloodGuard
 from channels.protocols.http2.semantics import outgoing_fields
-from channels.protocols.http2.stream import Phase, Stream
+from channels.protocols.http2.stream import Stream
 
 
 class ResponseWriter:
@@ -102,8 +103,7 @@ class ResponseWriter:
             return
         if stream.phase is not Phase.HEAD:
             raise stream.out_of_turn("an informational response")
-        if not 100 <= status <= 199 or status == 101:
-            raise ValueError(f"An informational status is 100 or 102 to 199, not {status!r}.")
+        check_informational(status)
         self._send_headers(stream_id, status, outgoing_fields(headers or []), end=False)
 
     def send_response(self, stream_id: int, status: int, headers: Headers, *, end: bool = False) -> None:
@@ -250,7 +250,7 @@ class ResponseWriter:
         """All of the response has left, or never will."""
         if short:
             self.reset(stream_id)
-            raise ValueError(f"The response body ended {short} bytes short of its Content-Length.")
+            raise too_short(short)
         stream.finished = True
         self._blocked.pop(stream_id, None)
         if stream.request_ended:

@@ -6,14 +6,14 @@ connection, and with it everybody's requests, where the standard asks for an err
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from functools import lru_cache
 
 from channels.protocols.events import Headers, RequestReceived
-from channels.protocols.http.fields import check_value, checked_lowercase, kinds_of
+from channels.protocols.http.abnf import is_host, is_length, is_lowercase_name, is_token
+from channels.protocols.http.fields import UNSENDABLE, check_value, checked_lowercase, kinds_of
 from channels.protocols.http.malformed import MalformedMessage, has_forbidden_bytes
-from channels.protocols.http.semantics import is_host, is_plain_target, judge_trailers
+from channels.protocols.http.semantics import is_plain_target, judge_trailers
 
 _MAX_METHOD = 32
 _MAX_KNOWN = 64  # bytes of a name that is worth remembering
@@ -27,9 +27,6 @@ _CONNECTION_SPECIFIC = frozenset(
 )
 #: RFC 9113 8.2.2 allows TE in requests alone.
 _UNSENT = _CONNECTION_SPECIFIC | {b"te"}
-_is_name = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+").fullmatch
-_is_method = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
-_UNSENDABLE = frozenset(b"\r\n\0")
 
 
 class MalformedRequest(Exception):
@@ -64,7 +61,7 @@ def judge_request(stream_id: int, fields: Headers, ended: bool, max_target: int)
     """
     pseudo, headers = _split(fields)
     method = pseudo.get(b":method", b"")
-    if not _is_method(method):
+    if not is_token(method):
         raise MalformedRequest("the method is missing or no token")
     protocol = pseudo.get(b":protocol")
     if protocol is not None and method != b"CONNECT":
@@ -126,7 +123,7 @@ def _split(fields: Headers) -> tuple[dict[bytes, bytes], Headers]:
 
 
 def _checked_name(name: bytes) -> bytes:
-    if not _is_name(name):
+    if not is_lowercase_name(name):
         raise MalformedRequest("the name of a field is not a lowercase token")
     if name in _CONNECTION_SPECIFIC:
         raise MalformedRequest("a field that speaks of one HTTP/1.1 connection")
@@ -167,7 +164,7 @@ def _judge_fields(headers: Headers, authority: bytes | None, ended: bool) -> Hea
 
 
 def _check_length(length: bytes, ended: bool) -> None:
-    if not length.isdigit() or len(length) > 18:
+    if not is_length(length):
         raise MalformedRequest("a Content-Length that is no number")
     if ended and length.strip(b"0"):
         raise MalformedRequest("a Content-Length without a body")
@@ -211,7 +208,7 @@ def outgoing_fields(headers: Headers) -> Headers:
         block = b"".join([value for _, value in fields])
     except TypeError:
         raise TypeError(f"Headers are (name, value) pairs of bytes, not {kinds_of(headers)}.") from None
-    if not _UNSENDABLE.isdisjoint(block):
+    if not UNSENDABLE.isdisjoint(block):
         for name, value in fields:
             check_value(name, value)
     return fields

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import enum
 from collections import deque
 
 from channels.protocols.events import Headers, RequestReceived
+from channels.protocols.http.response_rules import (
+    BODYLESS,
+    LENGTHLESS,
+    Phase,
+    body_left,
+    check_length,
+    out_of_turn,
+)
 
-_BODYLESS = frozenset({204, 304})
 _PART_OVERHEAD = 200  # bytes
-
-
-class Phase(enum.Enum):
-    """How far the response has come."""
-
-    HEAD = "no response has begun"
-    BODY = "the response has begun"
-    ENDED = "the response is complete"
 
 
 class Stream:
@@ -86,25 +84,20 @@ class Stream:
         if not 200 <= status <= 999:
             raise ValueError(f"A response status over HTTP/2 is 200 to 999, not {status!r}.")
         lengths = {value for name, value in headers if name == b"content-length"}
-        if len(lengths) > 1:
-            raise ValueError(
-                f"The response has several different Content-Length headers: {sorted(lengths)!r}."
-            )
+        check_length(lengths)
         self.tunnel = self.tunnel and status < 300  # else it was refused
-        self.bodyless = self._head_only or status in _BODYLESS
+        self.bodyless = self._head_only or status in BODYLESS
         if lengths:
             headers = self._note_length(status, headers, lengths.pop())
         self.phase = Phase.BODY
         return headers
 
     def _note_length(self, status: int, headers: Headers, length: bytes) -> Headers:
-        if not length.isdigit():
-            raise ValueError(f"Content-Length is a number of bytes, not {length!r}.")
         if not self.bodyless:
             self._remaining = int(length)
         rest = [field for field in headers if field[0] != b"content-length"]
         # RFC 9110 8.6: with 204 it must not be sent, nor on the answer that opens a tunnel.
-        return rest if status == 204 or self.tunnel else [*rest, (b"content-length", length)]
+        return rest if status in LENGTHLESS or self.tunnel else [*rest, (b"content-length", length)]
 
     def put(self, data: bytes) -> None:
         """Take a part of the body.
@@ -118,12 +111,7 @@ class Stream:
         if self.bodyless or not data:
             return
         if self._remaining is not None:
-            if len(data) > self._remaining:
-                raise ValueError(
-                    f"The response body is longer than its Content-Length: {len(data)} bytes were to be sent "
-                    f"where {self._remaining} are left."
-                )
-            self._remaining -= len(data)
+            self._remaining = body_left(self._remaining, len(data))
         self._parts.append(memoryview(data))
         self.pending += len(data)
 
@@ -164,4 +152,4 @@ class Stream:
 
     def out_of_turn(self, what: str) -> RuntimeError:
         """Make the error for what was sent at the wrong time."""
-        return RuntimeError(f"Cannot send {what} now: {self.phase.value}.")
+        return out_of_turn(what, self.phase)

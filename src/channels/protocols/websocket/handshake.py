@@ -6,7 +6,7 @@ import base64
 import hashlib
 
 from channels.protocols.events import Handshake, Headers
-from channels.protocols.http.upgrade import is_token
+from channels.protocols.http.abnf import is_token_text
 from channels.protocols.websocket.permessage_deflate import DeflateParameters
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -55,7 +55,7 @@ def accept_headers(
             (b"sec-websocket-accept", accept),
         ]
     if subprotocol is not None:
-        if not is_token(subprotocol):
+        if not is_token_text(subprotocol):
             # It is not shown: some clients send their token this way, and it may be what is given back.
             raise ValueError(
                 f"What accept() got, of {len(subprotocol)} characters, is no subprotocol: it must be a "

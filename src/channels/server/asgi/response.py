@@ -13,6 +13,7 @@ from typing import Any
 from channels import telemetry
 from channels.exceptions import InvalidHeadersError
 from channels.protocols.http.fields import ResponseFields
+from channels.protocols.http.response_rules import BODYLESS
 from channels.protocols.http1.header_lines import plain_fields
 from channels.server.interfaces import Exchange
 from channels.server.runtime import Runtime
@@ -20,11 +21,9 @@ from channels.typing import Headers, Message
 
 logger = logging.getLogger("channels.server")
 
-#: Statuses whose responses have no body, hence no length (RFC 9110 section 8.6).
 #: Headers whose values are nobody else's business, and how much of others an error shows.
 _SECRET = frozenset({b"set-cookie", b"Set-Cookie", b"authorization", b"proxy-authorization"})
 _SHOWN = 100
-_BODYLESS = frozenset({204, 304})
 _LENGTHS = frozenset({b"content-length", b"transfer-encoding"})
 #: What the server says for itself where the application does not.
 _OWN = frozenset({b"date", b"server"})
@@ -187,7 +186,7 @@ class Response:
     def _respond(self, fields: ResponseFields, data: bytes) -> bool:
         """Send everything at once, if nothing speaks against it; returns whether it did."""
         runtime = self._runtime
-        if self._trailers_due or self._head_only or self.status in _BODYLESS or runtime.stopping:
+        if self._trailers_due or self._head_only or self.status in BODYLESS or runtime.stopping:
             return False
         if not self._exchange.respond(self.status, fields, runtime.own_fields(), data):
             return False
@@ -216,7 +215,7 @@ class Response:
             if last:
                 self._check_length(size)
             self._send_head(size if last and not self._trailers_due else None, of_file=True)
-        if self._head_only or self.status in _BODYLESS:
+        if self._head_only or self.status in BODYLESS:
             size = 0
         if self._left is not None:
             size = self._keep(size)
@@ -319,14 +318,14 @@ class Response:
         """
         headers = self._headers
         names = {name.lower() for name, _ in headers}
-        sized = size is not None and self.status not in _BODYLESS and (of_file or not self._head_only)
+        sized = size is not None and self.status not in BODYLESS and (of_file or not self._head_only)
         if sized and names.isdisjoint(_LENGTHS):
             headers.append((b"content-length", str(size).encode("ascii")))
         own = self._runtime.own_headers()
         headers += own if names.isdisjoint(_OWN) else [field for field in own if field[0] not in names]
         if self._runtime.stopping and b"connection" not in names:
             headers.append((b"connection", b"close"))
-        if not self._head_only and self.status not in _BODYLESS:
+        if not self._head_only and self.status not in BODYLESS:
             self._left = self._promised()
         self._exchange.send_response(self.status, headers)
         self.on_wire = True

@@ -10,11 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 
+from channels.protocols.http.abnf import TCHAR
 from channels.typing import ASGIApp, Receive, Scope, Send
 
 # A pair and what separates it from the one before, both back to front. Before a quotation mark inside of a
 # quoted string there is a backslash, before the one that opens it "=": that tells them apart from here, too.
-_CHARACTER = r"[!#$%&'*+.^_`|~0-9A-Za-z-]"
+_CHARACTER = TCHAR.decode("ascii")
 _pair_backwards = re.compile(
     rf'[ \t]*(?:("(?:[^"]|"\\)*"(?==)|(?:{_CHARACTER}|[\[\]:])*)=({_CHARACTER}+))?[ \t]*([;,]|$)'
 ).match
