@@ -72,8 +72,8 @@ def perform(block: Block, folder: Path) -> None:
 TUTORIAL = sorted((DOCS / "tutorial").glob("*.md"))
 OTHERS = [
     page
-    for folder in ("howto", "explanation", "reference")
-    for page in sorted((DOCS / folder).glob("*.md"))
+    for folder in ("howto", "explanation", "reference", "contributing")
+    for page in sorted((DOCS / folder).rglob("*.md"))
     if any(block.words for block in blocks(page))
 ]
 

@@ -19,7 +19,9 @@ PAGES = sorted(
     if "node_modules" not in page.parts
 )
 LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#\s]*)(?:#([^)\s]+))?\)")
-KINDS = {"tutorial", "howto", "reference", "explanation"}
+KINDS = {"tutorial", "howto", "reference", "explanation", "contributing"}
+#: Files that a page names, from the top or from src/channels.
+NAMED = re.compile(r"`([a-z_0-9]+/[a-z_0-9/]+?(?:\.[a-z]+)?/?)`")
 
 
 class Link(NamedTuple):
@@ -47,13 +49,21 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def test_every_page_is_listed() -> None:
-    listed = {
-        link.page for index in (DOCS / "index.md", DOCS / "reference" / "index.md") for link in links(index)
-    }
+    listed = {link.page for index in DOCS.rglob("index.md") for link in links(index)}
     assert {page for page in DOCS.rglob("*.md")} - listed == {DOCS / "index.md"}
 
 
-def test_every_page_is_of_one_of_the_four_kinds() -> None:
+@pytest.mark.parametrize(
+    "page",
+    [DOCS / "explanation" / "design.md", *sorted((DOCS / "contributing").rglob("*.md"))],
+    ids=lambda page: page.stem,
+)
+def test_files_that_are_named_are_there(page: Path) -> None:
+    for name in NAMED.findall(page.read_text()):
+        assert any((base / name).exists() for base in (ROOT, ROOT / "src" / "channels")), name
+
+
+def test_every_page_is_of_a_known_kind() -> None:
     assert {page.relative_to(DOCS).parts[0] for page in DOCS.rglob("*.md")} == {*KINDS, "index.md"}
 
 
