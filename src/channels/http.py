@@ -244,14 +244,14 @@ class _ThreadedRequest:
         self._parts: Iterator[Any] | None = None
         self._response: Any = None
 
-    async def run(self, call: Callable[[], Any], deadline: float = 0.0) -> Any:
+    async def run(self, call: Callable[[], Any], queued_at: float = 0.0) -> Any:
         """Have ``call`` made in the thread of this request; returns what it does.
 
         Raises:
-            ThreadPoolExhausted: no thread was free until ``deadline``, in ``time.monotonic()``.
+            ThreadPoolExhausted: no thread was free for too long since ``queued_at``, in ``time.monotonic()``.
         """
         thread_call = ThreadCall(bridge(), call, self._describe)
-        thread_call.deadline = deadline
+        thread_call.queued_at = queued_at
         return await thread_call.run(self._strand)
 
     def _describe(self) -> str:

@@ -24,6 +24,7 @@ from channels.routing import ProtocolTypeRouter
 from channels.server.in_thread import ServerThread
 from channels.sync import saturation as module
 from channels.sync.context import pool, saturation
+from channels.sync.pool import Pool, Strand
 from tests.ports import free_port
 from tests.served import environment, served
 
@@ -249,3 +250,30 @@ def test_sigterm_ends_the_process_whatever_threads_do(
         assert process.wait(1 + 4 + 2 + PATIENCE / 2) == 0
         for sock in socks:
             sock.close()
+
+
+def test_settings_are_not_read_for_each_request_while_threads_take_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With many requests at once one or the other always waits, and reading settings takes microseconds."""
+    reads: list[float] = []
+
+    def limit() -> float:
+        reads.append(time.monotonic())
+        return PATIENCE
+
+    threads = Pool(lambda: 1)
+    begun, end = threading.Event(), threading.Event()
+    Strand(threads).put(lambda: bool(begun.set() or end.wait(PATIENCE)))
+    assert begun.wait(PATIENCE)
+    try:
+        Strand(threads).put(bool)
+        assert threads.waiting
+        for moment, expected in ((PATIENCE, 0), (0, 1)):
+            monkeypatch.setattr(module, "MOMENT", moment)
+            before = time.monotonic()
+            assert before <= module.Saturation(threads, limit).admit() <= time.monotonic()
+            assert len(reads) == expected
+    finally:
+        end.set()
+        assert threads.stop(PATIENCE)

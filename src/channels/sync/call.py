@@ -45,7 +45,7 @@ class ThreadCall:
 
     Attributes:
         context: the context variables of the call.
-        deadline: when it is still queued then, ``expire`` may be called; 0: never.
+        queued_at: since when it waits; ``expire`` may be called once that is too long. 0: it may not.
     """
 
     __slots__ = (
@@ -61,8 +61,8 @@ class ThreadCall:
         "_waiter",
         "bridge",
         "context",
-        "deadline",
         "label",
+        "queued_at",
     )
 
     def __init__(self, bridge: LoopBridge, call: Callable[[], Any], label: Callable[[], str]) -> None:
@@ -78,7 +78,7 @@ class ThreadCall:
         self._send_error: BaseException | None = None
         self._finished = False
         self._abandoned = False
-        self.deadline = 0.0
+        self.queued_at = 0.0
 
     # In the thread
 

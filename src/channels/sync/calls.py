@@ -20,15 +20,16 @@ class Call:
     Args:
         future: gets what ``function`` returns or raises.
         function: called without arguments.
-        deadline: in ``time.monotonic()``; when it is still queued then, ``expire`` may be called. 0: never.
+        queued_at: since when it waits, in ``time.monotonic()``; ``expire`` may be called once that is too
+            long. 0: it may not.
     """
 
-    __slots__ = ("deadline", "function", "future")
+    __slots__ = ("function", "future", "queued_at")
 
-    def __init__(self, future: Future[Any], function: Callable[[], Any], deadline: float = 0.0) -> None:
+    def __init__(self, future: Future[Any], function: Callable[[], Any], queued_at: float = 0.0) -> None:
         self.future = future
         self.function = function
-        self.deadline = deadline
+        self.queued_at = queued_at
 
     def __call__(self) -> None:
         """Make the call; raises nothing."""

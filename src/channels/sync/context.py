@@ -115,9 +115,9 @@ class StrandExecutor(Executor):
             ThreadPoolExhausted: it is the first call of a request, and every thread is held for too long.
         """
         connection: Any = SyncToAsync.thread_sensitive_context.get()
-        deadline = saturation.admit() if connection.exclusive and not connection.has_strand else 0.0
+        queued_at = saturation.admit() if connection.exclusive and not connection.has_strand else 0.0
         future: Abandonable[_R] = Abandonable()
-        connection.strand.put(Call(future, stoppable(partial(fn, *args, **kwargs), future), deadline))
+        connection.strand.put(Call(future, stoppable(partial(fn, *args, **kwargs), future), queued_at))
         bridge().arm_watchdog()
         return future
 

@@ -60,6 +60,7 @@ class Pool:
         has_stale: whether ``close_stale`` has something to do in a thread; asked from outside of it.
         close_all: called by a worker that ends.
         pinned: how many strands have a worker of their own at the moment.
+        taken_at: when a worker last took work from a queue, in ``time.monotonic()``.
     """
 
     def __init__(self, size: Callable[[], int], name: str = "channels", keep: float = KEEP) -> None:
@@ -82,7 +83,7 @@ class Pool:
         self._ready: deque[Strand] = deque()
         self._idle: list[Worker] = []
         self._moved_at = 0.0
-        self._taken_at = 0.0
+        self.taken_at = 0.0
         self._most = 1
         self._growth = Growth()
         self._numbers = itertools.count(1)
@@ -145,11 +146,11 @@ class Pool:
                 return False
             return True
 
-    def expired(self, now: float) -> list[Any]:
-        """Take the work out of the queue that has waited to its deadline; it may be expired."""
+    def expired(self, before: float) -> list[Any]:
+        """Take the work out of the queue that may expire and was queued up to ``before``."""
         with self.lock:
-            strands = [strand for strand in self._ready if strand.works and _deadline(strand.works[0]) <= now]
-            return [strand.works.pop(0) for strand in strands]
+            waiting = [strand for strand in self._ready if strand.works]
+            return [strand.works.pop(0) for strand in waiting if _queued_at(strand.works[0]) <= before]
 
     def grow_if_stalled(self) -> bool:
         """Put one more thread to work if the queue has not moved for :data:`STALL` seconds.
@@ -162,7 +163,7 @@ class Pool:
             if not self._ready or now - self._moved_at < STALL:
                 return True
             self._moved_at = now
-            if self._idle or len(self.workers) < CORE or self._growth.helps(now - self._taken_at):
+            if self._idle or len(self.workers) < CORE or self._growth.helps(now - self.taken_at):
                 return self._add_worker()
             return True
 
@@ -288,7 +289,7 @@ class Pool:
                 self._put_back(worker, done, bound)
             while (strand := self._choose(worker)) is not None:
                 if strand.works:
-                    self._moved_at = self._taken_at = worker.since = time.monotonic()
+                    self._moved_at = self.taken_at = worker.since = time.monotonic()
                     return strand, strand.works.pop(0)
                 strand.leaving = True  # its work was withdrawn
                 self._put_back(worker, strand, strand.bound)
@@ -377,9 +378,9 @@ def _since(worker: Worker) -> float:
     return worker.since
 
 
-def _deadline(work: Work) -> float:
-    """Return when work expires that is still queued; never, for most."""
-    return getattr(work, "deadline", 0.0) or math.inf
+def _queued_at(work: Work) -> float:
+    """Return since when work waits that may expire; most may not."""
+    return getattr(work, "queued_at", 0.0) or math.inf
 
 
 def _nothing() -> None:

@@ -22,6 +22,8 @@ INTERVAL: Final = 60.0
 STACKS: Final = 10
 #: Seconds between two looks for calls that have waited too long.
 LOOK: Final = 0.25
+#: Seconds since a thread has taken work for which the pool counts as not exhausted, whatever the limit.
+MOMENT: Final = 0.01
 
 
 class Saturation:
@@ -49,18 +51,22 @@ class Saturation:
         )
 
     def admit(self) -> float:
-        """Return until when a call may wait for a thread, in ``time.monotonic()``; 0 if it need not wait.
+        """Return since when a call waits for a thread, in ``time.monotonic()``; 0 if it need not wait.
 
         Raises:
             ThreadPoolExhausted: every thread has been held for longer than the limit.
         """
         if not self._pool.waiting and not self._pool.is_full:
             return 0.0
+        now = time.monotonic()
+        # Row "page": with many requests at once each comes by here, and reading settings takes microseconds.
+        if now - self._pool.taken_at < MOMENT:
+            return now
         reason = self.obstacle()
         if reason:
             telemetry.count("threads.refused", reason="held")
             raise ThreadPoolExhausted(f"{reason[0].upper()}{reason[1:]}. The log names who holds them.")
-        return time.monotonic() + self.limit()
+        return now
 
     def expire(self) -> None:
         """Fail the calls that have waited for too long, and say who holds the threads."""
@@ -68,7 +74,7 @@ class Saturation:
         if now - self._looked_at < LOOK:
             return
         self._looked_at = now
-        for work in self._pool.expired(now):
+        for work in self._pool.expired(now - self.limit()):
             telemetry.count("threads.refused", reason="waited")
             work.expire(
                 ThreadPoolExhausted(
