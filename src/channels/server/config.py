@@ -31,8 +31,7 @@ def option(
     unit: str = "",
     flags: tuple[str, ...] | None = None,
     least: float | None = None,
-    choices: tuple[str, ...] = (),
-    metavar: str | None = None,
+    values: str | tuple[str, ...] = (),
     group: str = "serving",
 ) -> Any:
     """Declare one field of :class:`Config`.
@@ -44,11 +43,11 @@ def option(
         unit: what a number counts ("seconds", "bytes"), for help and errors.
         flags: how the command line spells it; None derives ``--field-name``; () hides it.
         least: the smallest number allowed; None means any.
-        choices: the words allowed, if not all are.
-        metavar: what ``--help`` calls the value.
+        values: the words allowed, if not all are; or what ``--help`` calls the value.
         group: the heading under which ``--help`` lists it.
     """
     metadata = {"doc": doc, "kind": kind, "unit": unit, "flags": flags, "least": least}
+    choices, metavar = ((), values) if isinstance(values, str) else (values, None)
     metadata |= {"choices": choices, "metavar": metavar, "group": group}
     return field(default=default, metadata=metadata)
 
@@ -83,7 +82,7 @@ class Config:
         ("tcp:port=8000:interface=127.0.0.1",), "Where to listen, as endpoint strings.", flags=()
     )
     root_path: str = option(
-        "", "The path this application is mounted under (ASGI root_path).", metavar="ROOT_PATH"
+        "", "The path this application is mounted under (ASGI root_path).", values="ROOT_PATH"
     )
     server_name: str = option(
         "daphne", "The Server header of responses; empty sends none.", flags=("-s", "--server-name")
@@ -94,23 +93,23 @@ class Config:
     ssl_certfile: str | None = option(
         None,
         "Speak TLS on every TCP and inherited socket, with this certificate (PEM, with its chain).",
-        metavar="PEM",
+        values="PEM",
         group="TLS",
     )
     ssl_keyfile: str | None = option(
-        None, "The certificate's private key, if it is not in the same file.", metavar="PEM", group="TLS"
+        None, "The certificate's private key, if it is not in the same file.", values="PEM", group="TLS"
     )
     ssl_ca_certs: str | None = option(
         None,
         "Ask clients for a certificate that one of these authorities signed (PEM); the application finds it "
         "in the tls extension of the scope.",
-        metavar="PEM",
+        values="PEM",
         group="TLS",
     )
     ssl_cert_reqs: str = option(
         "required",
         "Whether a client without a certificate is refused; one with a wrong certificate always is.",
-        choices=("required", "optional"),
+        values=("required", "optional"),
         group="TLS",
     )
     proxy_address_header: str | None = option(None, "The proxy header with the peer's address.", flags=())
@@ -121,7 +120,7 @@ class Config:
         "Believe proxies (--proxy-headers, --proxy-protocol) at these addresses only: a list of addresses, "
         "networks and the word unix, with commas. Without it whoever connects is believed.",
         kind=words,
-        metavar="ADDRESSES",
+        values="ADDRESSES",
         group="proxies",
     )
     proxy_protocol: bool = option(
@@ -142,13 +141,13 @@ class Config:
     lifespan: str = option(
         "auto",
         "Whether the application speaks ASGI lifespan: auto tries and serves on if it does not.",
-        choices=("auto", "on", "off"),
+        values=("auto", "on", "off"),
     )
     loop: str = option(
-        "auto", "The event loop: auto takes uvloop where installed.", choices=("auto", "uvloop", "asyncio")
+        "auto", "The event loop: auto takes uvloop where installed.", values=("auto", "uvloop", "asyncio")
     )
     http1_engine: str = option(
-        "auto", "The parser of HTTP/1.1: auto takes zttp where installed.", choices=("auto", "zttp", "h11")
+        "auto", "The parser of HTTP/1.1: auto takes zttp where installed.", values=("auto", "zttp", "h11")
     )
     http2: bool = option(
         True, "Speak HTTP/2: over TLS by ALPN, in clear text with prior knowledge.", kind=bool
@@ -160,7 +159,7 @@ class Config:
         kind=bool,
     )
     http2_engine: str = option(
-        "auto", "Who reads HTTP/2: auto takes the native engine.", choices=("auto", "native", "h2")
+        "auto", "Who reads HTTP/2: auto takes the native engine.", values=("auto", "native", "h2")
     )
     http2_max_streams: int = option(
         100, "How many requests one HTTP/2 connection may have at the same time.", kind=int, least=1
@@ -201,14 +200,14 @@ class Config:
         ("token", "access_token", "key", "password", "signature"),
         "Of these keys of a query string the access log shows no values: a list with commas.",
         kind=words,
-        metavar="KEYS",
+        values="KEYS",
         group="logging",
     )
     health_path: str = option(
         "",
         "Answer this path with 200; with 503 from the moment the server is told to stop, and while no thread "
         "is left for sync code.",
-        metavar="PATH",
+        values="PATH",
     )
     health_port: int | None = option(
         None,
@@ -216,9 +215,9 @@ class Config:
         "server takes requests, and with 503 before it does and from the moment it is told to stop.",
         kind=int,
         least=0,
-        metavar="PORT",
+        values="PORT",
     )
-    health_bind: str = option("127.0.0.1", "The address of --health-port.", metavar="HOST")
+    health_bind: str = option("127.0.0.1", "The address of --health-port.", values="HOST")
     max_connections: int = option(
         0,
         "How many connections may be open; 0: as many as the process may open files, less some for the "
@@ -289,7 +288,7 @@ class Config:
         "How long the application may take to answer a request before it gets a 503.",
         flags=("-t", "--http-timeout"),
         kind=int,
-        metavar="HTTP_TIMEOUT",
+        values="HTTP_TIMEOUT",
     )
     tls_timeout: float | None = seconds(15.0, "How long the TLS handshake may take.")
     head_timeout: float | None = seconds(30.0, "How long a request's head may take to arrive (408).")
@@ -309,7 +308,7 @@ class Config:
         10,
         "How long an application may run on after its client has gone before it is cancelled.",
         kind=int,
-        metavar="APPLICATION_CLOSE_TIMEOUT",
+        values="APPLICATION_CLOSE_TIMEOUT",
     )
     drain_timeout: float | None = seconds(
         10.0,
@@ -331,27 +330,27 @@ class Config:
         "How long a WebSocket may stay open; -1 for no limit.",
         flags=("--websocket_timeout",),
         kind=int,
-        metavar="WEBSOCKET_TIMEOUT",
+        values="WEBSOCKET_TIMEOUT",
     )
     websocket_connect_timeout: float | None = seconds(
         5,
         "How long the application may take to accept or refuse a WebSocket; -1 for no limit.",
         flags=("--websocket_connect_timeout",),
         kind=int,
-        metavar="WEBSOCKET_CONNECT_TIMEOUT",
+        values="WEBSOCKET_CONNECT_TIMEOUT",
     )
     websocket_close_timeout: float | None = seconds(10.0, "How long a peer may take to answer our close.")
     ping_interval: float | None = seconds(
         20,
         "How long a WebSocket must be silent before a keepalive ping is sent; 0 sends none.",
         kind=int,
-        metavar="PING_INTERVAL",
+        values="PING_INTERVAL",
     )
     ping_timeout: float | None = seconds(
         30,
         "How long a WebSocket may leave a keepalive ping without any answer.",
         kind=int,
-        metavar="PING_TIMEOUT",
+        values="PING_TIMEOUT",
     )
 
     max_target_size: int = size(8192, "The longest request target (414).")

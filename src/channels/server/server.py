@@ -150,9 +150,9 @@ class Server:
         if credentials is not None:
             credentials.watch(runtime.timers)
         if credentials is not None or isinstance(runtime.loop, asyncio.BaseEventLoop):
-            door = Acceptor(runtime, sock, credentials)
-            door.open()
-            return door
+            acceptor = Acceptor(runtime, sock, credentials)
+            acceptor.open()
+            return acceptor
         connect = functools.partial(Connection, runtime)
         more: dict[str, Any] = {"backlog": self.config.backlog}
         if is_unix(sock):
@@ -256,11 +256,11 @@ class Server:
         if runtime is None or runtime.stopping:
             return
         runtime.stopping = True
-        doors = [listener for listener in self._listeners if isinstance(listener, Acceptor)]
+        acceptors = [listener for listener in self._listeners if isinstance(listener, Acceptor)]
         await self._close_listeners()
         await Drain(runtime, self._hurry).run()
-        for door in doors:
-            door.cancel()
+        for acceptor in acceptors:
+            acceptor.cancel()
         await self._lifespan.shutdown()
         self._end_timers(runtime)
         if self.probe is not None:

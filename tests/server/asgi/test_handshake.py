@@ -5,10 +5,10 @@ from __future__ import annotations
 import gc
 from typing import Any
 
-from channels.server.asgi.handshake import PendingHandshake
+from channels.server.asgi.handshake import PendingHandshake, handshake_refused, handshake_timed_out
 from channels.server.asgi.websocket import WebSocketStream
 from channels.server.connection.http1 import HTTP1Handler
-from tests.server.helpers import UPGRADE, asked, frame
+from tests.server.helpers import UPGRADE, asked, frame, records
 
 
 def kept() -> list[Any]:
@@ -41,3 +41,12 @@ async def test_a_refused_one_too() -> None:
         await run.send({"type": "websocket.close"})
         assert stream._opening is None
         assert (await client.response())[0] == 403
+
+
+def test_both_name_the_websocket_and_a_remedy(caplog: Any) -> None:
+    handshake_refused("WebSocket /a", log=True)
+    handshake_timed_out("WebSocket /b", 5)
+    refused, timed_out = records(caplog)
+    assert refused.startswith("WebSocket /a was refused with 403")
+    assert "within 5 s" in timed_out
+    assert "--websocket_connect_timeout" in timed_out

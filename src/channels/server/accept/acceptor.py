@@ -26,7 +26,7 @@ logger = logging.getLogger("channels.server")
 
 #: How many connections are accepted before others have their turn.
 _AT_ONCE = 64
-#: Seconds that the loop lets a peer take to read what was sent before a close, and to say goodbye. The
+#: Seconds that the loop lets a peer take to read what was sent before a close, and to close TLS. The
 #: loop counts from the close whether the peer reads or not; :class:`Connection` judges by what it reads.
 _SHUTDOWN = 86_400.0
 #: Seconds without accepting after the process could not open another file.
@@ -47,7 +47,7 @@ class Acceptor:
         self._socket = sock
         self._credentials = credentials
         self._proxied = credentials is not None and runtime.config.proxy_protocol
-        self._greetings: set[asyncio.Task[None]] = set()
+        self._handshakes: set[asyncio.Task[None]] = set()
         self._again: asyncio.TimerHandle | None = None
 
     def open(self) -> None:
@@ -63,7 +63,7 @@ class Acceptor:
 
     def cancel(self) -> None:
         """End the handshakes that are still under way."""
-        for task in self._greetings:
+        for task in self._handshakes:
             task.cancel()
 
     def _accept(self) -> None:
@@ -75,7 +75,7 @@ class Acceptor:
             except OSError as error:
                 self._pause(error)
                 return
-            self._welcome(sock, address)
+            self._accepted(sock, address)
 
     def _pause(self, error: OSError) -> None:
         """No file can be opened: whoever waits in the backlog is not lost by waiting on."""
@@ -90,7 +90,8 @@ class Acceptor:
         self._runtime.loop.remove_reader(self._socket.fileno())
         self._again = self._runtime.loop.call_later(PAUSE, self.open)
 
-    def _welcome(self, sock: socket.socket, address: Any) -> None:
+    def _accepted(self, sock: socket.socket, address: Any) -> None:
+        """Judge a new socket, and set its connection up in a task: a TLS handshake takes a while."""
         runtime = self._runtime
         host = address[0] if isinstance(address, tuple) else None
         connection = Connection(runtime, self._credentials)
@@ -100,12 +101,12 @@ class Acceptor:
             sock.close()
             return
         sock.setblocking(False)
-        task = runtime.loop.create_task(self._greet(connection, sock, host))
-        self._greetings.add(task)
-        task.add_done_callback(partial(self._greeted, connection))
+        task = runtime.loop.create_task(self._set_up(connection, sock, host))
+        self._handshakes.add(task)
+        task.add_done_callback(partial(self._set_up_ended, connection))
 
-    def _greeted(self, connection: Connection, task: asyncio.Task[None]) -> None:
-        self._greetings.discard(task)
+    def _set_up_ended(self, connection: Connection, task: asyncio.Task[None]) -> None:
+        self._handshakes.discard(task)
         self._runtime.arriving.discard(connection)
 
     def _is_refused(self, sock: socket.socket, host: str | None) -> bool:
@@ -114,11 +115,11 @@ class Acceptor:
             return self._runtime.is_last_descriptor(sock.fileno(), host)
         return self._runtime.refusal_of(host, sock.fileno()) is not None
 
-    async def _greet(self, connection: Connection, sock: socket.socket, host: str | None) -> None:
+    async def _set_up(self, connection: Connection, sock: socket.socket, host: str | None) -> None:
         runtime = self._runtime
         if self._proxied:
             try:
-                host = await self._hear_proxy(connection, sock)
+                host = await self._read_proxy_header(connection, sock)
             except BaseException as error:
                 sock.close()
                 if isinstance(error, OSError):
@@ -142,7 +143,7 @@ class Acceptor:
             if more and connection in runtime.arriving:
                 runtime.admission.leave(host)  # it was never made, so it does not leave by itself
 
-    async def _hear_proxy(self, connection: Connection, sock: socket.socket) -> str | None:
+    async def _read_proxy_header(self, connection: Connection, sock: socket.socket) -> str | None:
         """Learn for whom a proxy speaks; returns the address of who is counted.
 
         Raises:

@@ -16,11 +16,18 @@ from channels.protocols.events import CloseReceived, Handshake, MessageReceived,
 from channels.protocols.websocket.connection import WebSocketConnection
 from channels.server.asgi.broadcast_frames import frames_of, payloads
 from channels.server.asgi.event_queue import EventQueue
-from channels.server.asgi.handshake import PendingHandshake
-from channels.server.asgi.handshake_log import handshake_refused, handshake_timed_out, is_violation
+from channels.server.asgi.handshake import PendingHandshake, handshake_refused, handshake_timed_out
 from channels.server.asgi.scope import named_request, websocket_scope
 from channels.server.asgi.stream import ClientDisconnected, Stream, logger, named
-from channels.server.asgi.websocket_states import FAILED, LOST, NORMAL, POLICY, RESTARTING, State
+from channels.server.asgi.websocket_states import (
+    FAILED,
+    LOST,
+    NORMAL,
+    POLICY,
+    RESTARTING,
+    State,
+    is_violation,
+)
 from channels.server.interfaces import Carrier, Exchange, Link
 from channels.server.io.timer_wheel import NEVER
 from channels.server.limits.keepalive import Keepalive, Verdict

@@ -24,7 +24,7 @@ from channels.protocols.http.fields import ResponseFields
 from channels.protocols.http.semantics import TLS_TO_CLEAR_TEXT
 from channels.protocols.http.upgrade import HandshakeRejected, accept_handshake
 from channels.protocols.http2.connection import upgrade_to_http2
-from channels.server.asgi.handshake_log import handshake_rejected
+from channels.server.asgi.handshake import handshake_rejected
 from channels.server.asgi.http import HTTPStream, refuse_large_body
 from channels.server.asgi.response import Response
 from channels.server.asgi.websocket import WebSocketStream
@@ -134,7 +134,7 @@ class HTTP1Handler:
         if self._stream is None or self._connection.closing:
             return False
         if self._engine.has_more:
-            self._connection.hear_close()  # requests that it sent ahead come before its end
+            self._connection.watch_for_close()  # requests that it sent ahead come before its end
         return True
 
     def peer_closed(self) -> None:

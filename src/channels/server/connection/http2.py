@@ -25,7 +25,7 @@ from channels.protocols.events import (
 from channels.protocols.http.upgrade import HandshakeRejected, accept_handshake
 from channels.protocols.http2.connection import HTTP2Connection
 from channels.protocols.http2.frames import PREFACE
-from channels.server.asgi.handshake_log import handshake_rejected
+from channels.server.asgi.handshake import handshake_rejected
 from channels.server.asgi.http import HTTPStream, refuse_large_body
 from channels.server.asgi.response import Response
 from channels.server.asgi.websocket import WebSocketStream

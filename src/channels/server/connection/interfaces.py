@@ -59,7 +59,7 @@ class HandledConnection(Link, Protocol):
         """Begin for the client that a proxy has named; ``ahead`` came behind the proxy's header."""
         ...
 
-    def hear_close(self) -> None:
+    def watch_for_close(self) -> None:
         """Tell the handler of the peer's close later, too: see :meth:`Handler.peer_closed`."""
         ...
 

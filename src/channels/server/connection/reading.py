@@ -94,7 +94,7 @@ class ReadingHalf:
         else:
             self._transport.pause_reading()
 
-    def hear_close(self) -> None:
+    def watch_for_close(self) -> None:
         """Tell the handler of the close later, too: see :meth:`Handler.peer_closed`."""
         self.runtime.closed_peers.add(self)
 

@@ -32,7 +32,7 @@ EACH = 2
 _CLOSED = getattr(select, "POLLRDHUP", 0)
 
 
-class Unheard(Protocol):
+class UnreadConnection(Protocol):
     """A connection that does not hear of its end."""
 
     @property
@@ -58,21 +58,21 @@ class ClosedPeers:
 
     def __init__(self) -> None:
         self.spare = SPARE
-        self._unheard: set[Unheard] = set()
-        self._before: set[Unheard] = set()
-        self._reading: set[Unheard] = set()
+        self._unread: set[UnreadConnection] = set()
+        self._before: set[UnreadConnection] = set()
+        self._reading: set[UnreadConnection] = set()
         self._ticks = 0
 
-    def add(self, connection: Unheard) -> None:
+    def add(self, connection: UnreadConnection) -> None:
         """Look after a connection from now on, until :meth:`discard`."""
-        self._unheard.add(connection)
+        self._unread.add(connection)
 
-    def discard(self, connection: Unheard) -> None:
+    def discard(self, connection: UnreadConnection) -> None:
         """Look after a connection no longer: it is read again, or is gone."""
-        self._unheard.discard(connection)
+        self._unread.discard(connection)
 
     def __len__(self) -> int:
-        return len(self._unheard)
+        return len(self._unread)
 
     def on_tick(self) -> None:
         """Ask the kernel at every second tick, if there is a connection to ask about."""
@@ -80,18 +80,18 @@ class ClosedPeers:
         if self._ticks % EACH:
             # The close of who has begun to read ahead can be seen by now, and is late already.
             if self._reading:
-                self._tell(self._reading & self._unheard)
+                self._tell(self._reading & self._unread)
                 self._reading = set()
-        elif self._unheard or self._before:
+        elif self._unread or self._before:
             self.look()
 
     def look(self) -> None:
         """Tell those whose peers have closed, as the kernel knows; let the others read ahead."""
-        still_open = self._tell(self._unheard)
+        still_open = self._tell(self._unread)
         self._reading = {each for each in still_open if each in self._before and self._reads_ahead(each)}
-        self._before = self._unheard.copy()
+        self._before = self._unread.copy()
 
-    def _tell(self, connections: set[Unheard]) -> list[Unheard]:
+    def _tell(self, connections: set[UnreadConnection]) -> list[UnreadConnection]:
         """Tell those of ``connections`` whose peers have closed, and return the others."""
         asked = {number: each for each in connections if (number := each.fileno) >= 0}
         closed = dict(_closed(asked))
@@ -103,7 +103,7 @@ class ClosedPeers:
                 logger.exception("The end of a connection could not be told.")
         return [each for number, each in asked.items() if number not in closed]
 
-    def _reads_ahead(self, connection: Unheard) -> bool:
+    def _reads_ahead(self, connection: UnreadConnection) -> bool:
         try:
             return self.spare > 0 and connection.read_ahead()
         except Exception:
