@@ -102,7 +102,7 @@ class LocalDelivery:
         return channel
 
     def detach(self, name: str) -> list[str]:
-        """End a channel: nothing of it is left; returns the groups it was the last member of."""
+        """End a channel, its messages and memberships; returns the groups that it was the last member of."""
         emptied = self.leave_all(name)  # first: see _members
         channel = self.channels.pop(name, None)
         if channel is not None:
@@ -149,10 +149,13 @@ class LocalDelivery:
         if group not in self.groups:
             return 0
         expires = now + self._expiry
-        route = self._route(group)
+        route = self._routes.get(group)
+        if route is None or route.stale:
+            route = self._route(group)
         full = 0
         for fanout in tuple(route.fanouts.values()):
-            self._flush_other_group(fanout)
+            if self._latest is not None:
+                self._flush_other_group(fanout)
             full += fanout.send(message, expires)
             if fanout.busy and fanout.thread == get_ident():
                 self._latest = fanout

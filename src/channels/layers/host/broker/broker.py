@@ -155,7 +155,7 @@ class Broker:
         self._dirty[peer] = None
 
     def _leave(self, peer: Peer) -> None:
-        """Let go of a process that has ended, or has said so."""
+        """Close the connection of a process that has ended, or has said that it ends, and forget it."""
         self._disconnect(peer)
         self._forget(peer)
 
@@ -210,7 +210,8 @@ class Broker:
             data = wire.encode(wire.Published(peer.process, frame.number, frame.group, frame.payload))
             for target in targets:
                 if target is not peer:
-                    self._send(target, data)
+                    target.send(data)
+                    self._dirty[target] = None
         for channel, member in self._subscriptions.named(frame.group).items():
             key = f"{peer.process}.{frame.number}.{channel}"
             record = Enqueued(key, channel, time.time() + member.expiry, frame.payload)

@@ -29,7 +29,7 @@ class Enqueued(msgspec.Struct, array_like=True, frozen=True, tag=1):
 
 
 class Acked(msgspec.Struct, array_like=True, frozen=True, tag=2):
-    """It does not wait any more."""
+    """The message of that key was acknowledged, or has expired: it does not wait any more."""
 
     key: str
 

@@ -103,7 +103,7 @@ class WorkQueues(Generic[Taker]):
             self.settle(key, done=False)
 
     def claim(self, taker: Taker, keys: Iterable[str]) -> None:
-        """Leave with ``taker`` what it has taken from an earlier broker."""
+        """Note that ``taker`` still holds the messages of ``keys``, which an earlier broker gave to it."""
         for key in keys:
             record = self._settling.pop(key, None)
             if record is not None:

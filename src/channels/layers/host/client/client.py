@@ -192,7 +192,7 @@ class BrokerClient:
         )
 
     def close(self) -> None:
-        """Write what was sent, say goodbye, end the thread; waits, but not for ever."""
+        """Write what was sent, tell the broker, end the thread; waits twice :data:`FAREWELL` at most."""
         self._loop.call_soon(self._shut_down)
         self._loop.join(2 * FAREWELL)
 

@@ -61,19 +61,15 @@ class DeliveryQueue:
         return len(self._waiting) > MAX_WAITING or self._added - self._delivered > MAX_BYTES
 
     def deliver(self) -> None:
-        """Deliver what waits; if another thread is at it, that one does."""
+        """Deliver what waits, unless another thread is delivering: then that thread delivers this too."""
         self._told = None
         while self._waiting and self._delivering.acquire(blocking=False):
             try:
-                self._deliver_all()
-            finally:
-                self._delivering.release()
-
-    def _deliver_all(self) -> None:
-        while self._waiting:
-            deliver, size = self._waiting.popleft()
-            self._delivered += size
-            try:
-                deliver()
+                while self._waiting:
+                    deliver, size = self._waiting.popleft()
+                    self._delivered += size
+                    deliver()
             except Exception:  # others wait behind it
                 logger.exception("Something that arrived at the host layer could not be delivered.")
+            finally:
+                self._delivering.release()

@@ -44,10 +44,7 @@ class DeliveryHandler:
         self._subscriptions = subscriptions
         self._payloads = payloads
         self._delivery_queue = delivery_queue
-
-    def turn_ended(self) -> None:
-        """Deliver what was read."""
-        self._delivery_queue.hand_over()
+        self.turn_ended = delivery_queue.hand_over
 
     def published(self, group: str, payload: bytes) -> None:
         """Deliver to the members here; a group that has none is unsubscribed."""

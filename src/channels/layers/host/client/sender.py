@@ -64,7 +64,11 @@ class Sender:
             self.flush()
 
     def _collect(self) -> bool:
-        """Have this thread's loop flush at the end of its turn; False if there is none, or another's will."""
+        """Have the event loop of this thread flush at the end of its turn.
+
+        Returns:
+            False if this thread has no loop, or if the loop of another thread is going to flush.
+        """
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
@@ -146,7 +150,7 @@ class Sender:
             self._sock = None
 
     def give_up(self, error: Exception) -> int:
-        """Let go of everything; returns how many messages that were."""
+        """Drop all that was posted and not acknowledged; returns how many messages that were."""
         with self._writing:
             self._take_in()
             self._write_buffer = WriteBuffer()

@@ -38,7 +38,7 @@ class UnackedBuffer:
     """Frames by number; who writes adds to them, who reads removes them.
 
     Attributes:
-        forgotten: messages let go of because there were too many; lost if the broker dies now.
+        forgotten: messages dropped because there were too many; lost if the broker dies now.
     """
 
     def __init__(self) -> None:
@@ -58,7 +58,7 @@ class UnackedBuffer:
             self.forgotten += was_message
 
     def accepted(self, number: int) -> None:
-        """Let go of every frame up to ``number`` that has no answer of its own."""
+        """Forget every frame up to ``number`` that has no answer of its own: the broker has passed it on."""
         while self._stream and self._stream[0][0] <= number:
             self._bytes -= len(self._stream.popleft()[1])
         if number >= self._forgotten_until:
@@ -69,7 +69,7 @@ class UnackedBuffer:
         self._requests[request.number] = request, frame
 
     def answered(self, number: int) -> Request | None:
-        """Let go of a request and return it, or None if nobody waits for its answer any more."""
+        """Forget a request, which was answered; returns it, or None if nobody waits for it."""
         request, _ = self._requests.pop(number, (None, b""))
         if request is not None and not request.abandoned and request.future.set_running_or_notify_cancel():
             return request
@@ -84,7 +84,7 @@ class UnackedBuffer:
         return [frame for _, frame in sorted(asked + [entry[:2] for entry in self._stream])]
 
     def give_up(self, error: Exception) -> int:
-        """Let go of everything, raise ``error`` where somebody waits; returns how many messages are lost."""
+        """Forget all frames, raise ``error`` where somebody waits; returns how many messages are lost."""
         lost = self.forgotten + sum(is_message for _, _, is_message in self._stream)
         requests, self._requests = self._requests, {}
         self._stream.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from channels.layers.local.values import require_message, too_large
@@ -17,9 +18,13 @@ class Payloads:
 
     Args:
         limit: bytes a message may have.
+
+    Attributes:
+        decode: returns the message of a payload; each call makes a new one.
     """
 
     def __init__(self, limit: int) -> None:
+        self.decode: Callable[[bytes], Message] = _serializer.from_bytes
         self._limit = limit
 
     def encode(self, message: Message) -> bytes:
@@ -36,8 +41,3 @@ class Payloads:
         if len(payload) > self._limit:
             raise too_large(message, len(payload), self._limit, "the host layer")
         return payload
-
-    def decode(self, payload: bytes) -> Message:
-        """Return the message; each call makes a new one."""
-        message: Message = _serializer.from_bytes(payload)
-        return message
