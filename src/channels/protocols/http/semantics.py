@@ -7,8 +7,8 @@ status of a refusal is found from the bytes, so that the answer does not depend 
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
+from channels.core.bounded_cache import BoundedCache
 from channels.protocols.events import Headers, RequestReceived
 from channels.protocols.http.abnf import REQUEST_LINE, is_host, is_length, list_elements
 from channels.protocols.http.malformed import MalformedMessage, RawHead, has_forbidden_bytes
@@ -45,10 +45,12 @@ _NOT_IN_TRAILERS = _SINGLE | {
 }
 
 
-@lru_cache(maxsize=64)
-def tokens(value: bytes) -> frozenset[bytes]:
-    """Split a list of tokens such as the value of Connection; lowercased, without empty ones."""
+def _tokens(value: bytes) -> frozenset[bytes]:
     return frozenset(list_elements(value.lower()))
+
+
+#: Splits a list of tokens such as the value of Connection; lowercased, without empty ones.
+tokens = BoundedCache("protocols.token_lists", 64, _tokens).__getitem__
 
 
 def scan_head(

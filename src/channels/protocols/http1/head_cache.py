@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
 
+from channels.core.bounded_cache import BoundedCache
 from channels.protocols.events import Handshake, Headers, RequestReceived
 from channels.protocols.http.abnf import TCHAR, is_token_text
 from channels.protocols.http.upgrade import HandshakeRejected, accept_handshake
@@ -90,8 +90,10 @@ class HeadCache:
     __slots__ = ("_blocks", "_cut")
 
     def __init__(self) -> None:
-        self._blocks: dict[bytes, tuple[Headers, frozenset[bytes], bool]] = {}
-        self._cut: dict[bytes, _Known] = {}
+        self._blocks: BoundedCache[bytes, tuple[Headers, frozenset[bytes], bool]] = BoundedCache(
+            "protocols.http1_heads", _MAX_BLOCKS
+        )
+        self._cut: BoundedCache[bytes, _Known] = BoundedCache("protocols.http1_personal_heads", _MAX_BLOCKS)
 
     def __len__(self) -> int:
         return len(self._blocks) + len(self._cut)
@@ -148,8 +150,7 @@ class HeadCache:
             if len(fields) == len(event.headers):
                 self._remember_cut(head[start:], event, fields, persistent)
         else:
-            _make_room(self._blocks)
-            self._blocks[head[start:]] = event.headers.copy(), frozenset(fields), persistent
+            self._blocks.keep(head[start:], (event.headers.copy(), frozenset(fields), persistent))
 
     def _remember_cut(
         self, block: bytes, event: RequestReceived, fields: dict[bytes, bytes], persistent: bool
@@ -163,8 +164,7 @@ class HeadCache:
         at = {name: number for number, name in enumerate(fields)}
         places = [(name, at[name], number) for number, (name, _, _) in enumerate(_PERSONAL) if name in at]
         headers = [(field[0], b"") if field[0] in _NAMES else field for field in event.headers]
-        _make_room(self._cut)
-        self._cut[rest] = _Known(headers, frozenset(fields), persistent, tuple(places), handshake)
+        self._cut.keep(rest, _Known(headers, frozenset(fields), persistent, tuple(places), handshake))
 
 
 def _handshake(event: RequestReceived) -> Handshake | None:
@@ -177,8 +177,3 @@ def _handshake(event: RequestReceived) -> Handshake | None:
     if any(len(name) > _MAX_SUBPROTOCOL or not is_token_text(name) for name in offered):
         return None
     return handshake._replace(key=b"")
-
-
-def _make_room(blocks: dict[bytes, Any]) -> None:
-    if len(blocks) >= _MAX_BLOCKS:
-        blocks.clear()  # who is still here is back after its next request

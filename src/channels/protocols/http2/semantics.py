@@ -7,8 +7,8 @@ connection, and with it everybody's requests, where the standard asks for an err
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
 
+from channels.core.bounded_cache import BoundedCache
 from channels.protocols.events import Headers, RequestReceived
 from channels.protocols.http.abnf import is_host, is_length, is_lowercase_name, is_token
 from channels.protocols.http.fields import UNSENDABLE, check_value, checked_lowercase, kinds_of
@@ -111,7 +111,7 @@ def _split(fields: Headers) -> tuple[dict[bytes, bytes], Headers]:
         if value and (value[0] in b" \t" or value[-1] in b" \t"):
             raise MalformedRequest("white space around the value of a field")
         if name[:1] != b":":
-            headers.append((_known_name(name) if len(name) <= _MAX_KNOWN else _checked_name(name), value))
+            headers.append((_known_names[name] if len(name) <= _MAX_KNOWN else _checked_name(name), value))
         elif headers or name in pseudo or name not in _PSEUDO:
             raise MalformedRequest("a pseudo-header field that is repeated, unknown or out of place")
         else:
@@ -130,7 +130,7 @@ def _checked_name(name: bytes) -> bytes:
     return name
 
 
-_known_name = lru_cache(maxsize=512)(_checked_name)
+_known_names: BoundedCache[bytes, bytes] = BoundedCache("protocols.http2_names", 512, _checked_name)
 
 
 def _judge_target(path: bytes, method: bytes, max_target: int) -> bytes:
@@ -204,7 +204,7 @@ def outgoing_fields(headers: Headers) -> Headers:
         TypeError: a header is not a pair of bytes.
     """
     try:
-        fields = [(name, value) for header, value in headers if (name := _outgoing_name(header))]
+        fields = [(name, value) for header, value in headers if (name := _outgoing_names[header])]
         block = b"".join([value for _, value in fields])
     except TypeError:
         raise TypeError(f"Headers are (name, value) pairs of bytes, not {kinds_of(headers)}.") from None
@@ -214,8 +214,12 @@ def outgoing_fields(headers: Headers) -> Headers:
     return fields
 
 
-@lru_cache(maxsize=512)
 def _outgoing_name(name: bytes) -> bytes:
     """The name as it is sent, b"" for a field that is not."""
     lowered = checked_lowercase(name)
     return b"" if lowered in _UNSENT else lowered
+
+
+_outgoing_names: BoundedCache[bytes, bytes] = BoundedCache(
+    "protocols.http2_outgoing_names", 512, _outgoing_name
+)

@@ -11,13 +11,14 @@ import sys
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 from websockets.exceptions import InvalidHeader, PayloadTooBig
 from websockets.extensions import Extension
 from websockets.frames import Frame, Opcode
 from websockets.headers import parse_extension
 from websockets.typing import ExtensionName
+
+from channels.core.bounded_cache import BoundedCache
 
 NAME = "permessage-deflate"
 
@@ -216,18 +217,24 @@ def compress(data: bytes, compression: Compression) -> bytes:
             "With context takeover each WebSocket compresses for itself: use its send_message()."
         )
     if len(data) <= _MAX_SMALL_SIZE:
-        return _compress_small(data, compression)
+        return _small[data, compression]
     if len(data) <= _MAX_SHARED_SIZE:
-        return _compress_large(data, compression)
-    return _compress(data, compression)
+        return _large[data, compression]
+    return _compress((data, compression))
 
 
-def _compress(data: bytes, compression: Compression) -> bytes:
+def _compress(message: tuple[bytes, Compression]) -> bytes:
+    data, compression = message
     return _flush(compression.compressor(), data)
 
 
-_compress_small = lru_cache(maxsize=16)(_compress)
-_compress_large = lru_cache(maxsize=2)(_compress)  # for two kinds of clients at the same time
+_small: BoundedCache[tuple[bytes, Compression], bytes] = BoundedCache(
+    "protocols.deflated_messages", 16, _compress
+)
+#: Two, for two kinds of clients at the same time.
+_large: BoundedCache[tuple[bytes, Compression], bytes] = BoundedCache(
+    "protocols.deflated_large_messages", 2, _compress
+)
 
 
 def _flush(compressor: zlib._Compress, data: bytes) -> bytes:

@@ -6,13 +6,12 @@ as the dynamic table has not changed these mean the same, and are looked up inst
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from h2.errors import ErrorCodes
 from hpack.exceptions import HPACKError
 from hpack.huffman_table import decode_huffman
 from hpack.table import HeaderTable
 
+from channels.core.bounded_cache import BoundedCache
 from channels.protocols.events import Headers
 from channels.protocols.http2.frames import ConnectionFault
 
@@ -159,11 +158,11 @@ def _string(block: bytes, at: int, cached: bool) -> tuple[bytes, int]:
     if len(data) < size:
         raise _fault("a header block ends in the middle of a field")
     if coded:
-        data = _known_string(data) if cached and size <= _MAX_KNOWN_STRING else decode_huffman(data)
+        data = _known_strings[data] if cached and size <= _MAX_KNOWN_STRING else decode_huffman(data)
     return data, at + size
 
 
-_known_string = lru_cache(maxsize=1024)(decode_huffman)
+_known_strings: BoundedCache[bytes, bytes] = BoundedCache("protocols.hpack_strings", 1024, decode_huffman)
 
 
 def _fault(reason: str) -> ConnectionFault:

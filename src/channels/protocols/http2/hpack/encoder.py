@@ -7,11 +7,12 @@ takes most of the time of an answer. Without it a field is the same bytes on eve
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import Any
 
 from hpack import Encoder
 from hpack.table import HeaderTable
+
+from channels.core.bounded_cache import BoundedCache
 
 _DEFAULT_TABLE_SIZE = 4096
 _NO_TABLE = b"\x20"  # RFC 7541 6.3: the dynamic table has no room from now on
@@ -51,7 +52,7 @@ class FieldEncoder(Encoder):
         """
         block = b"".join(
             [
-                _known_field(name, value) if len(value) <= _MAX_KNOWN else _field(name, value)
+                _known_fields[name, value] if len(value) <= _MAX_KNOWN else _field((name, value))
                 for name, value in headers
             ]
         )
@@ -61,8 +62,9 @@ class FieldEncoder(Encoder):
         return block
 
 
-def _field(name: bytes, value: bytes) -> bytes:
-    index = _FIELDS.get((name, value))
+def _field(field: tuple[bytes, bytes]) -> bytes:
+    name, value = field
+    index = _FIELDS.get(field)
     if index is not None:
         return _integer(0x80, 7, index)
     kind = _NEVER_INDEXED if name in _SECRET else _LITERAL
@@ -72,7 +74,7 @@ def _field(name: bytes, value: bytes) -> bytes:
     return bytes((kind,)) + _string(name) + _string(value)
 
 
-_known_field = lru_cache(maxsize=1024)(_field)
+_known_fields: BoundedCache[tuple[bytes, bytes], bytes] = BoundedCache("protocols.hpack_fields", 1024, _field)
 
 
 def _string(data: bytes) -> bytes:
