@@ -26,9 +26,8 @@ from channels.protocols.http.upgrade import HandshakeRejected, accept_handshake
 from channels.protocols.http2.connection import HTTP2Connection
 from channels.protocols.http2.frames import PREFACE
 from channels.server.asgi.handshake import handshake_rejected
-from channels.server.asgi.http import HTTPStream, refuse_large_body
+from channels.server.asgi.http import refuse_large_body
 from channels.server.asgi.response import Response
-from channels.server.asgi.websocket import WebSocketStream
 from channels.server.connection.http2_exchange import CANCEL, HTTP2Exchange
 from channels.server.connection.interfaces import HandledConnection
 from channels.server.interfaces import Handler
@@ -264,8 +263,7 @@ class HTTP2Handler:
             return
         if not request.ended and refuse_large_body(request, self.runtime, exchange):
             return
-        exchange.expect("http_timeout" if request.ended else "body_timeout")
-        exchange.stream = HTTPStream(request, self.runtime, exchange)
+        exchange.begin(request)
 
     def _open_websocket(self, request: RequestReceived, exchange: HTTP2Exchange) -> None:
         try:
@@ -275,7 +273,7 @@ class HTTP2Handler:
             response = Response(self.runtime, exchange, "http.response", head_only=False)
             response.answer(error.status, error.reason, error.headers)
         else:
-            exchange.stream = WebSocketStream(request, handshake, self.runtime, exchange, exchange)
+            exchange.begin_websocket(request, handshake)
 
     def _body_received(self, event: BodyReceived) -> None:
         if (exchange := self._exchanges.get(event.stream_id)) is not None:

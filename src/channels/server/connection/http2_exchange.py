@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from channels import telemetry
+from channels.protocols.events import Handshake, RequestReceived
 from channels.protocols.http.fields import ResponseFields
 from channels.server.asgi.http import HTTPStream
 from channels.server.asgi.websocket import WebSocketStream
@@ -58,16 +59,28 @@ class HTTP2Exchange:
         self.tls = connection.tls
         self.stream_id = stream_id
         self.stream: HTTPStream | WebSocketStream | None = None
-        self.deadline = NEVER
+        runtime = handler.runtime
+        self.deadline = runtime.timers.now + runtime.time_limits["http_timeout"]
         self._handler = handler
         self._open = False
-        self._limit = ""
+        self._limit = "http_timeout"
         self._held = self._resting = False
         self._unacknowledged = 0
         self._early: list[bytes] = []
         self._waiters: Waiters | None = None
 
     # From the peer
+
+    def begin(self, request: RequestReceived) -> None:
+        """Run the application for a request."""
+        if not request.ended:
+            self.expect("body_timeout")
+        self.stream = HTTPStream(request, self._handler.runtime, self)
+
+    def begin_websocket(self, request: RequestReceived, handshake: Handshake) -> None:
+        """Run the application for a WebSocket, which keeps its own time limits."""
+        self._limit, self.deadline = "", NEVER
+        self.stream = WebSocketStream(request, handshake, self._handler.runtime, self, self)
 
     def body_received(self, data: bytes) -> None:
         """A part of a body, or of what a WebSocket says."""
@@ -128,12 +141,11 @@ class HTTP2Exchange:
     # Time
 
     def expect(self, limit: str) -> None:
-        """Let the time limit of this name in the settings begin now; "" for none."""
-        self._limit = limit
+        """Let the time limit of this name in the settings begin now."""
+        self._limit, runtime = limit, self._handler.runtime
         if limit == "body_timeout":
-            self._body_pace = MinRateDeadline(self._handler.runtime.config, self._handler.runtime.timers.now)
-        seconds = getattr(self._handler.runtime.config, limit) if limit else None
-        self.deadline = NEVER if seconds is None else self._handler.runtime.timers.now + seconds
+            self._body_pace = MinRateDeadline(runtime.config, runtime.timers.now)
+        self.deadline = runtime.timers.now + runtime.time_limits[limit]
 
     def timed_out(self) -> None:
         """Answer, or reset the stream, because its time limit is up."""
