@@ -1,4 +1,4 @@
-"""A worker's side of the line to its supervisor.
+"""A worker's end of the control channel to its supervisor.
 
 The supervisor passes listening sockets and one end of a socket pair to each worker it
 starts, and says in the environment which descriptors they are. On the line the worker
@@ -39,7 +39,7 @@ class Stoppable(Protocol):
 
 
 class SupervisorLink:
-    """The place of this process under its supervisor.
+    """The control channel of this process to its supervisor.
 
     Args:
         number: which worker this is, from 1.

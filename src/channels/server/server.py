@@ -1,4 +1,4 @@
-"""The server of one process: listen, serve, stop without hurting anybody."""
+"""The server of one process: listen, serve, and stop without losing requests."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class Server:
         self.addresses = [address_of(sock) for sock in self._sockets]
 
     def _warn(self) -> None:
-        """Say what of the configuration lets strangers do what only a proxy should."""
+        """Log which settings let strangers do what only a proxy should."""
         paths = [path for path in map(open_to_everybody, self._sockets) if path is not None]
         for danger in dangers(self.config, paths):
             logger.warning("%s", danger)
@@ -133,7 +133,7 @@ class Server:
         return readiness.obstacle() if self.addresses else STARTING
 
     def _open(self, place: int) -> list[tuple[socket.socket, Credentials | None]]:
-        """Listen at one endpoint, after a look at the certificate: no socket is opened that cannot serve."""
+        """Load the certificate of one endpoint, then listen there: no socket is opened that cannot serve."""
         endpoint = self._endpoints[place]
         credentials = None if endpoint.tls is None else Credentials(endpoint.tls, self._protocols)
         if self._supervisor_link is None:
@@ -231,7 +231,7 @@ class Server:
             deadline.cancel()
 
     def ask_to_stop(self) -> None:
-        """Make :meth:`serve` stop; asked a second time, it does not wait for anybody any more."""
+        """Make :meth:`serve` stop; asked a second time, it waits for no request any more."""
         if self._stop_asked.is_set():
             self._hurry.set()
         self._stop_asked.set()
@@ -241,7 +241,7 @@ class Server:
         self._stop_asked.set()
 
     def ask_to_end(self) -> None:
-        """Make :meth:`serve` stop, and not wait for anybody."""
+        """Make :meth:`serve` stop and wait for no request."""
         self._hurry.set()
         self._stop_asked.set()
 

@@ -112,7 +112,7 @@ class WebSocketStream(Stream):
     # From the connection, once it is open
 
     def data_received(self, data: bytes) -> None:
-        """The peer sent something: a sign of life, and perhaps messages."""
+        """Parse what the peer sent; it also shows that the peer is alive."""
         self._keepalive.alive_at = self.runtime.timers.now
         if self._state is _CLOSING and self._floods(len(data)):
             return
@@ -120,7 +120,7 @@ class WebSocketStream(Stream):
         self._advance()
 
     def read_on(self) -> None:
-        """Go on with what a turn of the loop has left."""
+        """Parse what the last turn of the loop has left."""
         self._resting = False
         rest, self._rest = self._rest, None
         if rest is not None:
@@ -131,7 +131,7 @@ class WebSocketStream(Stream):
 
     @property
     def frames_parsed(self) -> int:
-        """How many frames were parsed of what came last. Only whoever takes turns with others counts them."""
+        """How many frames were parsed of what came last; HTTP/2 counts those of its streams into its turn."""
         return QUANTUM - self._protocol.frames_left
 
     def eof_received(self) -> bool:
@@ -169,12 +169,12 @@ class WebSocketStream(Stream):
     # From the protocol that carries the handshake
 
     def peer_finished(self) -> None:
-        """The peer gave up while the handshake was not answered."""
+        """The peer closed before its handshake was answered: close the connection, too."""
         self._over(LOST)
         self._link.close()
 
     def peer_left(self) -> None:
-        """The connection is gone while the handshake was not answered."""
+        """The connection was lost before the handshake was answered."""
         self._over(LOST)
 
     def fail(self, status: int, text: str) -> None:
@@ -242,7 +242,7 @@ class WebSocketStream(Stream):
         self._refuse_more(f"At most {self.runtime.config.websocket_max_rate} messages a second")
 
     def _refuse_more(self, reason: str) -> None:
-        """Close, and look at nothing more: what comes behind our close costs as much as what came before."""
+        """Close and parse no more frames: those behind our close cost as much as those before it."""
         self._protocol.close(POLICY, reason)
         self._state = _CLOSING
         self._hold()
@@ -251,7 +251,7 @@ class WebSocketStream(Stream):
         self._link.close(linger=True)
 
     def _floods(self, size: int) -> bool:
-        """Whether more comes behind our close than could have been on its way: then it is not waited for."""
+        """Whether more came behind our close than was on its way; the connection is closed then."""
         self._behind_close += size
         if self._behind_close <= self.runtime.config.websocket_queue_bytes:
             return False
@@ -436,7 +436,7 @@ class WebSocketStream(Stream):
             self.announce()
 
     def _wait_with_rest(self, code: int, reason: str) -> None:
-        """Go on when the application has taken some, which it has to do."""
+        """Parse the rest when the application has taken some messages, for which it has a time limit."""
         self._rest = code, reason
         self.held = True
         super().peer_left()
@@ -468,7 +468,7 @@ class WebSocketStream(Stream):
         self._nobody_listens()
 
     def _nobody_listens(self) -> None:
-        """Let the peer's close come through what nobody will take any more."""
+        """Drop what no application will take any more, so that the peer's close is reached."""
         self._inbox.clear()
         self._rest = None
         if self.held:

@@ -363,7 +363,7 @@ class Connection(ReadingHalf, asyncio.Protocol):
         self.runtime.timers.schedule(self, self._close_by)
 
     def _close_is_due(self) -> float:
-        """Whoever still reads what was sent before the close gets all of it, however long that takes."""
+        """Cut a peer that reads nothing more; one that reads gets all that was sent before the close."""
         unlimited, now = self.runtime.config.write_timeout is None, self._look()
         if now.left:
             if not unlimited and self._is_stalled(now):

@@ -84,7 +84,7 @@ class ReadingHalf:
         self._follow()
 
     def _follow(self) -> None:
-        """Let the transport read or not, as wanted; one that has read the end never reads again."""
+        """Pause or resume the transport, as wanted; one that has read the end never reads again."""
         wanted = not self._resting and (not self._paused or self._reads_ahead)
         if wanted is self._reading or self._eof or self._transport.is_closing():
             return

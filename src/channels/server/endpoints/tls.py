@@ -79,7 +79,7 @@ class Credentials:
         self._suites = {suite["name"]: suite["id"] & 0xFFFF for suite in self.context.get_ciphers()}
 
     def watch(self, timers: TimerWheel) -> None:
-        """Look at the files from time to time, and take them when they have changed."""
+        """Load the certificate again whenever its files have changed."""
         self._timers = timers
         timers.schedule(self, timers.now + RELOAD_INTERVAL)
 
@@ -200,7 +200,7 @@ def _subject(certificate: bytes) -> str:
 
 
 def _warn_if_out_of_date(path: str, certificate: str) -> None:
-    """Say what clients will hold against it. Not to start would not help: it may be about to be renewed."""
+    """Warn of a certificate that clients will reject; the server starts, as a renewal may be near."""
     found = x509.load_pem_x509_certificate(certificate.encode())
     begin, end = found.not_valid_before_utc, found.not_valid_after_utc
     if not begin <= datetime.now(UTC) <= end:

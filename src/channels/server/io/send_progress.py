@@ -1,8 +1,8 @@
-"""What a peer has taken of what is sent to it: what tells a slow reader from one that is dead.
+"""How much of what was sent a peer has read, which tells a slow reader from a dead one.
 
-What waits in a transport tells it in clear text. With TLS it does not: a transport encrypts all that it
-is given at once, hands it to the transport below, and says then that nothing waits. There the
-kernel is asked what the peer has acknowledged (Linux; elsewhere the transport is believed).
+In clear text the bytes that wait in the transport tell it. With TLS they do not: a transport encrypts
+all that it is given at once, hands it to the transport below, and says then that nothing waits. There
+the kernel is asked what the peer has acknowledged (Linux; elsewhere the transport is believed).
 """
 
 from __future__ import annotations

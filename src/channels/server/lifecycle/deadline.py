@@ -1,4 +1,4 @@
-"""When a process that was told to stop is gone, whatever its code does.
+"""The deadline by which a process that was told to stop has ended, whatever its code does.
 
 An event loop that is held by a blocking call does not hear a signal; Python does, between two instructions
 and in most system calls. So the signal's own handler sets the deadline, and a thread of the interpreter that

@@ -101,7 +101,7 @@ class Lifespan:
         await self._cancel()
 
     async def _ask(self, what: str, limit: float | None) -> Message:
-        """Send an event and wait for what the application makes of it."""
+        """Send an event of the lifespan and wait for the application's answer."""
         self._answer = asyncio.get_running_loop().create_future()
         self._events.put_nowait({"type": f"lifespan.{what}"})
         try:
@@ -111,7 +111,7 @@ class Lifespan:
             raise
 
     async def _cancel(self) -> None:
-        """End the application's task; one that ended by itself is left alone."""
+        """Cancel the application's task, if it has not ended by itself."""
         if self._task is not None:
             self._task.cancel()
             if not (await asyncio.wait([self._task], timeout=_CANCEL_LIMIT))[0]:
@@ -126,7 +126,7 @@ class Lifespan:
             self._settle({"type": "lifespan.unsupported"})
 
     def _raised(self, error: Exception) -> None:
-        """Whether this is an application without lifespan, or one whose lifespan is broken."""
+        """Tell an application without lifespan from one whose lifespan is broken."""
         if self.state is not None:
             logger.error("The application's lifespan failed.", exc_info=error)
             self._settle({"type": "lifespan.shutdown.complete"})

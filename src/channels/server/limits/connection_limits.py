@@ -33,7 +33,7 @@ class PerAddressCounter:
         self._by_site: Counter[str] = Counter()
 
     def enter(self, host: str) -> bool:
-        """Count one more, until :meth:`leave`; False: that is one too many, and it is not counted."""
+        """Count one more for an address, until :meth:`leave`; returns False if that is one too many."""
         site = _site(host)
         if self._by_site[site] >= self._most:
             return False
@@ -41,7 +41,7 @@ class PerAddressCounter:
         return True
 
     def leave(self, host: str) -> None:
-        """Forget one that was counted."""
+        """Count one less for an address."""
         self.add(host, -1)
 
     def add(self, host: str, number: int) -> None:
@@ -52,11 +52,11 @@ class PerAddressCounter:
             del self._by_site[site]
 
     def is_full(self, host: str) -> bool:
-        """Whether the next one would be one too many."""
+        """Whether an address may have no more."""
         return self.of(host) >= self._most
 
     def of(self, host: str) -> int:
-        """Return what an address has."""
+        """Return how much an address has at present."""
         return self._by_site.get(_site(host), 0)
 
     def __len__(self) -> int:

@@ -26,7 +26,7 @@ FULL_READ: Final = 131_072
 
 
 class Reader(Protocol):
-    """Something that has left a rest in its buffer."""
+    """A reader that has left unparsed bytes in its buffer."""
 
     def read_on(self) -> None:
         """Parse the next frames; harmless if there are none, or if the reader has ended."""
@@ -34,7 +34,7 @@ class Reader(Protocol):
 
 
 class Turns:
-    """Who goes on in the next turn of the loop.
+    """The queue of readers that go on in the next turns of the loop.
 
     Args:
         loop: the event loop; to be used from its thread only.
@@ -57,7 +57,7 @@ class Turns:
         self._waiting.append(reader)
 
     def _turn(self) -> None:
-        """Let those who wait now go on; who asks again meanwhile waits for the next turn."""
+        """Let the readers that wait now go on; one that asks again meanwhile waits for the next turn."""
         end, now = self.frames + ROUND, self._waiting
         self._waiting = deque()
         try:

@@ -1,4 +1,4 @@
-"""A worker process, as its supervisor sees it: start, wait until it serves, send away, end."""
+"""A worker process, as its supervisor sees it: start it, wait until it serves, drain it, end it."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class ChildProcess:
         return cls(number, process, ours, recipe.start_limit)
 
     async def wait_ready(self) -> bool:
-        """Wait until it serves.
+        """Wait until the worker serves.
 
         Returns:
             False if it ended instead, or was ended because it took too long.
@@ -94,11 +94,11 @@ class ChildProcess:
         return self.serves
 
     def drain(self) -> None:
-        """Let it finish what it has, and end; one that does not serve yet ends at once."""
+        """Tell the worker to drain and end; one that does not serve yet ends at once."""
         self._signal(signal.SIGTERM)
 
     def end(self) -> None:
-        """Let it end without waiting for anybody."""
+        """Tell the worker to end and to wait for no request."""
         try:
             self._line.send(END)
         except OSError:
@@ -106,7 +106,7 @@ class ChildProcess:
             logger.debug("%s does not listen any more.", self)
 
     def kill(self) -> None:
-        """End it, whatever it does."""
+        """Kill the process, whatever it does."""
         self._signal(signal.SIGKILL)
 
     async def wait(self) -> int:
@@ -116,7 +116,7 @@ class ChildProcess:
         return code
 
     async def wait_at_most(self, limit: float | None) -> int:
-        """Wait until it has ended; kill it when the time is up.
+        """Wait until the process has ended; kill it when the time is up.
 
         Args:
             limit: seconds; None for no limit.

@@ -1,4 +1,4 @@
-"""``--reload``: serve what the files say now, while somebody edits them."""
+"""``--reload``: replace the worker when a Python file changes, so that it serves what the files say now."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _is_watched(here: str, name: str) -> bool:
 
 
 def _state(path: str) -> tuple[int, int] | None:
-    """Return what changes when the file does: its time and size; None if it is just gone."""
+    """Return the time and the size of a file, which change when it does; None if it has gone meanwhile."""
     try:
         found = os.stat(path)
     except OSError:
@@ -100,7 +100,7 @@ class Reloader(Supervisor):
             await place.vacate(PATIENCE)
 
     async def _watch(self, place: WorkerSlot) -> None:
-        """Say so when nobody serves."""
+        """Log it when no worker serves."""
         await place.watch()
         logger.warning("Waiting for a change of the code to start again.")
 

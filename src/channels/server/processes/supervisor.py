@@ -33,7 +33,7 @@ LONGEST_PAUSE = 30.0
 
 
 class WorkerSlot:
-    """A place that is to be taken by a worker at all times.
+    """Keeps one worker running, and replaces it when it has ended.
 
     Args:
         number: from 1.
@@ -80,7 +80,7 @@ class WorkerSlot:
         return True
 
     async def keep(self) -> None:
-        """Start a worker whenever there is none, until cancelled."""
+        """Start a worker whenever none runs, until cancelled."""
         loop = asyncio.get_running_loop()
         pause = 0.0
         while True:
@@ -254,7 +254,7 @@ class Supervisor:
                     sock.close()
 
     def _handle_signals(self) -> None:
-        """For as long as the loop lives: the second signal comes while workers drain."""
+        """Handle signals for as long as the loop lives: the second one comes while workers drain."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self.ask_to_stop)
