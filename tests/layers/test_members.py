@@ -58,7 +58,7 @@ async def test_on_redis_somebody_does_not_answer(server, layer_class, keys):
     await layer.group_add("g", name)
     client = server.client()
     silent = client.pubsub()
-    silent.subscribe(redis_engine(layer).process.names.topic("group", "g").key)
+    silent.subscribe(redis_engine(layer).node.names.topic("group", "g").key)
     silent.get_message(timeout=5)
     began = time.monotonic()
     found = await layer.group_channels("g", timeout=0.3)

@@ -70,8 +70,8 @@ async def send(layer, sender, groups, amount, rest, chooser, sent):
 
 async def whole(layer):
     """Return when everything that is wanted is subscribed."""
-    process = redis_engine(layer).process
-    while not all(process.connections.confirmed(topic) for topic in process.wanted_topics()):
+    node = redis_engine(layer).node
+    while not all(node.connections.confirmed(topic) for topic in node.wanted_topics()):
         await asyncio.sleep(0.05)
 
 

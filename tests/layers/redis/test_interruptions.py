@@ -31,8 +31,8 @@ async def test_a_cut_connection_is_renewed(own_server):
             own_server.cut()
             await until(lambda n=n: interruptions(layer) == n + 1)
             await until(
-                lambda: redis_engine(layer).process.connections.confirmed(
-                    redis_engine(layer).process.names.topic("group", "g")
+                lambda: redis_engine(layer).node.connections.confirmed(
+                    redis_engine(layer).node.names.topic("group", "g")
                 )
             )
             await layer.group_send("g", {"type": "m", "n": n})
@@ -123,8 +123,8 @@ async def test_a_paused_server_hangs_nobody(own_server):
         await until(lambda: interruptions(layer) == 1)  # the subscriptions notice by themselves
         own_server.resume()
         await until(
-            lambda: redis_engine(layer).process.connections.confirmed(
-                redis_engine(layer).process.names.topic("group", "g")
+            lambda: redis_engine(layer).node.connections.confirmed(
+                redis_engine(layer).node.names.topic("group", "g")
             )
         )
         await until_sent(layer.group_send, "g", {"type": "after"})
@@ -144,7 +144,7 @@ async def test_what_is_lost_while_a_receiver_is_cut_off_is_counted(own_server):
             await sender.group_send("g", {"type": "m", "n": n})
         for name in names:
             assert [(await receive(receiver, name))["n"] for _ in range(2)] == [0, 1]
-        subscriber = redis_engine(receiver).process.connections._subscriber
+        subscriber = redis_engine(receiver).node.connections._subscriber
         held = asyncio.Lock()
         async with held:
             subscriber._connecting, lock = held, subscriber._connecting  # it cannot connect for now
@@ -168,15 +168,15 @@ async def test_what_threads_and_ended_loops_sent_meanwhile_is_counted_too(own_se
     async with closing(sender, receiver):
         await member(receiver, "g")
         await sender.new_channel()
-        subscriber = redis_engine(receiver).process.connections._subscriber
+        subscriber = redis_engine(receiver).node.connections._subscriber
         held = asyncio.Lock()
         async with held:
             subscriber._connecting, lock = held, subscriber._connecting  # it cannot connect for now
             own_server.ask("CLIENT", "KILL", "TYPE", "pubsub")
             await until(lambda: interruptions(receiver) == 1)
             await until(
-                lambda: redis_engine(sender).process.connections.confirmed(
-                    redis_engine(sender).process._roll_call
+                lambda: redis_engine(sender).node.connections.confirmed(
+                    redis_engine(sender).node._sequence_queries
                 )
             )
             for _ in range(3):

@@ -121,7 +121,7 @@ async def test_sentinels_that_know_nothing():
 async def test_a_sentinel_that_names_a_replica(sentinels):
     """As one does for a moment in a failover: the layer does not write there."""
     layer = RedisChannelLayer(hosts=[sentinels.url])
-    servers = redis_engine(layer).process.connections._shards()[0]
+    servers = redis_engine(layer).node.connections._shards()[0]
 
     async def wrong():
         return ("127.0.0.1", sentinels.replica.port)
@@ -161,9 +161,9 @@ async def test_a_slot_that_moves(cluster):
         assert (await receive(layer, name))["n"] == 0
         for n, (start, end) in enumerate([(0, 1), (1, 0)]):
             cluster.move_slot(slot, start, end)
-            topic = redis_engine(layer).process.names.topic("group", group)
+            topic = redis_engine(layer).node.names.topic("group", group)
             await layer.group_send("other", {"type": "m"})
-            await until(lambda topic=topic: redis_engine(layer).process.connections.confirmed(topic))
+            await until(lambda topic=topic: redis_engine(layer).node.connections.confirmed(topic))
             await layer.group_add(group, name)
             await layer.group_send(group, {"type": "m", "n": n})
             assert (await receive(layer, name))["n"] == n
@@ -178,7 +178,7 @@ async def test_a_slot_that_is_being_moved(cluster):
         await layer.send(channel, {"type": "m", "n": 0})
         assert (await receive(layer, channel))["n"] == 0
         cluster.migrate_slot(slot, 0, 1)
-        commands = redis_engine(layer).process.commands()
+        commands = redis_engine(layer).node.commands()
         reply = await commands.execute(channel, channel, lambda sharded: ("GET", channel))
         assert reply is None
         sending = asyncio.ensure_future(layer.send(channel, {"type": "m", "n": 1}))
@@ -308,7 +308,7 @@ async def test_what_is_none_of_ours_is_counted(server):
         await layer.new_channel()
         await layer.group_add("g", await layer.new_channel())
         topics = [
-            redis_engine(layer).process.names.topic(*which).key
+            redis_engine(layer).node.names.topic(*which).key
             for which in (("group", "g"), ("process", layer.client_prefix), ("roll-call", ""))
         ]
         for topic in topics:
@@ -330,8 +330,8 @@ async def test_a_question_about_many_topics_is_asked_in_parts(server, monkeypatc
         await until(lambda: layer.statistics()["redis"]["interruptions"] == 1)
         await until(
             lambda: all(
-                redis_engine(layer).process.connections.confirmed(t)
-                for t in redis_engine(layer).process.wanted_topics()
+                redis_engine(layer).node.connections.confirmed(t)
+                for t in redis_engine(layer).node.wanted_topics()
             )
         )
         await layer.group_send("g9", {"type": "after"})

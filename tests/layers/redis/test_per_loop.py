@@ -118,8 +118,8 @@ async def test_two_loops_share_the_subscriptions(layer):
             assert [(await other.arun(receive(layer, there)))["n"] for _ in range(2)] == [1, 2]
             await other.arun(layer.group_discard("g", there))
             await layer.group_discard("g", here)
-            topic = redis_engine(layer).process.names.topic("group", "g")
-            await until(lambda: not redis_engine(layer).process.connections.confirmed(topic))
+            topic = redis_engine(layer).node.names.topic("group", "g")
+            await until(lambda: not redis_engine(layer).node.connections.confirmed(topic))
     finally:
         await asyncio.to_thread(other.end)
 
@@ -147,8 +147,8 @@ async def test_closing_hands_over_too(layer):
         there = await other.arun(own_member(layer))
         await layer.aclose()
         assert layer._layers.keys() == {other.loop}
-        topic = redis_engine(layer).process.names.topic("group", "g")
-        await until(lambda: redis_engine(layer).process.connections.confirmed(topic))
+        topic = redis_engine(layer).node.names.topic("group", "g")
+        await until(lambda: redis_engine(layer).node.connections.confirmed(topic))
         await other.arun(layer.group_send("g", {"type": "m"}))
         assert (await other.arun(receive(layer, there)))["type"] == "m"
         assert (await receive(layer, here))["type"] == "m"
@@ -261,6 +261,6 @@ async def test_a_process_that_does_not_answer(server):
     deaf = RedisChannelLayer(hosts=[server.address])
     async with closing(layer, deaf):
         name = await deaf.new_channel()
-        redis_engine(deaf).process.connections._subscriber.retired = True
+        redis_engine(deaf).node.connections._subscriber.retired = True
         with pytest.raises(RedisUnavailable, match="did not answer"):
             await layer.group_add("g", name)

@@ -46,8 +46,8 @@ async def closing(*layers):
 
 def confirmed(layer, group):
     """Whether Redis has confirmed that messages to the group come here."""
-    process = redis_engine(layer).process
-    return process.connections.confirmed(process.names.topic("group", group))
+    node = redis_engine(layer).node
+    return node.connections.confirmed(node.names.topic("group", group))
 
 
 def dropped(layer, reason):

@@ -87,7 +87,7 @@ class RedisEngine:
             expiry_ends_memberships=False,
         )
         self.deserialize: Callable[[bytes], Message] = layer.deserialize
-        self.process = RedisNode(self)
+        self.node = RedisNode(self)
 
     @property
     def addresses(self) -> tuple[Address, ...]:
@@ -103,7 +103,7 @@ class RedisEngine:
     @property
     def description(self) -> str:
         """The label, and whether there are connections."""
-        connections = self.process.connections
+        connections = self.node.connections
         connected = connections.loops or connections.topics
         return f"<{self.label}, {'connected' if connected else 'not connected'}>"
 
@@ -153,15 +153,15 @@ class RedisEngine:
         self.require_valid_channel_name(channel)
         if self.waits_in_redis(channel):
             while True:
-                message = self.process.inbox.open(await self.process.queues.receive(channel))
+                message = self.node.receiver.open(await self.node.work_queues.receive(channel))
                 if message is not NOTHING:
                     found: Message = message
                     return found
         if not is_process_local(channel):
-            await self.process.listen_to(channel)
+            await self.node.listen_to(channel)
             return await self.local.receive(channel)
         self._require_own(channel)
-        await self.process.listen()
+        await self.node.listen()
         return await self.local.receive(channel)
 
     async def take(self, channel: str) -> tuple[Message, Acknowledge]:
@@ -170,8 +170,8 @@ class RedisEngine:
         if not self.waits_in_redis(channel):
             return await self.receive(channel), nothing
         while True:
-            body, acknowledge = await self.process.queues.take(channel)
-            message = self.process.inbox.open(body)
+            body, acknowledge = await self.node.work_queues.take(channel)
+            message = self.node.receiver.open(body)
             if message is not NOTHING:
                 return message, acknowledge
             await acknowledge()  # one that cannot be read is not left for others to fail on
@@ -189,8 +189,8 @@ class RedisEngine:
 
     def detach(self, channel: str) -> None:
         """End ``channel``: its messages and memberships are gone, the messages counted as "closed"."""
-        self.process.detached(self.local.detach(channel))
-        self.process.channel_detached(channel)
+        self.node.detached(self.local.detach(channel))
+        self.node.channel_detached(channel)
 
     # Life
 
@@ -212,10 +212,10 @@ class RedisEngine:
     async def flush(self) -> None:
         """See :meth:`~channels.layers.redis.layer.RedisChannelLayer.flush`."""
         self.local.flush()
-        self.process.forget_memberships()
+        self.node.forget_memberships()
         for address in self.addresses:
-            await remove_keys(servers_at(address), self.process.names)
-        await self.process.aclose()
+            await remove_keys(servers_at(address), self.node.names)
+        await self.node.aclose()
 
 
 async def nothing() -> None:

@@ -141,7 +141,7 @@ class RedisChannelLayer(BaseChannelLayer):
     async def new_channel(self, prefix: str = "specific") -> str:
         """Return a name that nobody else has; every process can send to it from now on."""
         engine = redis_engine(self)
-        await engine.process.listen()
+        await engine.node.listen()
         return f"{prefix}.{engine.client_prefix}!{uuid.uuid4().hex}"
 
     async def send(self, channel: str, message: Message) -> None:
@@ -159,9 +159,9 @@ class RedisChannelLayer(BaseChannelLayer):
         if engine.is_own(channel):
             engine.local.send(channel, message)
         elif engine.waits_in_redis(channel):
-            await engine.process.queues.send(channel, self.get_capacity(channel), body)
+            await engine.node.work_queues.send(channel, self.get_capacity(channel), body)
         else:
-            await engine.process.publish_to_channel(channel, body)
+            await engine.node.publish_to_channel(channel, body)
 
     async def receive(self, channel: str) -> Message:
         """Wait for the oldest message of ``channel``; cancelling loses none.
@@ -190,13 +190,13 @@ class RedisChannelLayer(BaseChannelLayer):
         """
         self.require_valid_group_name(group)
         self.require_valid_channel_name(channel)
-        await redis_engine(self).process.join(group, channel)
+        await redis_engine(self).node.join(group, channel)
 
     async def group_discard(self, group: str, channel: str) -> None:
         """Take ``channel`` out of ``group``; harmless if it is no member."""
         self.require_valid_group_name(group)
         self.require_valid_channel_name(channel)
-        await redis_engine(self).process.leave(group, channel)
+        await redis_engine(self).node.leave(group, channel)
 
     async def group_send(self, group: str, message: Message) -> None:
         """Put a copy of ``message`` on each member's channel, in all processes.
@@ -211,7 +211,7 @@ class RedisChannelLayer(BaseChannelLayer):
         engine = redis_engine(self)
         body = engine.checked(message)
         self.require_valid_group_name(group)
-        await engine.process.publish_to_group(group, body)
+        await engine.node.publish_to_group(group, body)
 
     async def group_channels(self, group: str, timeout: float = ANSWER_TIMEOUT) -> GroupChannels:  # noqa: ASYNC109
         """Return the channels of ``group``, in all processes.
@@ -228,12 +228,12 @@ class RedisChannelLayer(BaseChannelLayer):
             RedisUnavailable: nobody could be asked.
         """
         self.require_valid_group_name(group)
-        return await redis_engine(self).process.members(group, timeout)
+        return await redis_engine(self).node.members(group, timeout)
 
     async def group_count(self, group: str, timeout: float = ANSWER_TIMEOUT) -> GroupCount:  # noqa: ASYNC109
         """Return how many channels ``group`` has: an int with ``unanswered``, see :meth:`group_channels`."""
         self.require_valid_group_name(group)
-        return (await redis_engine(self).process.members(group, timeout)).count
+        return (await redis_engine(self).node.members(group, timeout)).count
 
     def _group_key(self, group: str) -> bytes:
         raise NotImplementedError(NO_GROUP_KEY)
@@ -262,7 +262,7 @@ class RedisChannelLayer(BaseChannelLayer):
         Under "redis": topics subscribed, loops with connections, interruptions, unacknowledged.
         """
         engine = redis_engine(self)
-        return {**engine.local.statistics(), "redis": engine.process.statistics()}
+        return {**engine.local.statistics(), "redis": engine.node.statistics()}
 
     async def flush(self) -> None:
         """Remove the keys of this prefix, forget all memberships of this process, close connections.
@@ -276,11 +276,11 @@ class RedisChannelLayer(BaseChannelLayer):
 
     async def aclose(self) -> None:
         """Close every connection of the running loop; the layer may be used again."""
-        await redis_engine(self).process.aclose()
+        await redis_engine(self).node.aclose()
 
     async def close_pools(self) -> None:
         """Close every connection of the running loop, as :meth:`aclose`."""
-        await redis_engine(self).process.aclose()
+        await redis_engine(self).node.aclose()
 
     def consistent_hash(self, value: str | bytes) -> int:
         """Return which of ``hosts`` the name ``value`` belongs to."""
@@ -293,4 +293,4 @@ class RedisChannelLayer(BaseChannelLayer):
     @computed
     def _layers(self) -> Mapping[Any, Any]:
         """The connections by event loop; 4.3 has them under this name, and tests look."""
-        return redis_engine(self).process.connections.loops
+        return redis_engine(self).node.connections.loops

@@ -21,9 +21,9 @@ from channels.layers.redis.connect.topology import servers_at
 from channels.layers.redis.groups import answers_to, question, take_answer
 from channels.layers.redis.interfaces import NodeSettings
 from channels.layers.redis.per_loop import LoopConnections
-from channels.layers.redis.queues.work_queues import Queues
+from channels.layers.redis.queues.work_queues import WorkQueues
 from channels.layers.redis.subscriptions.offline_senders import DetachedSenders
-from channels.layers.redis.subscriptions.receiver import Inbox
+from channels.layers.redis.subscriptions.receiver import Receiver
 from channels.layers.redis.wire.keys import KeySpace, Topic
 from channels.layers.redis.wire.sequencing import Envelope, SequenceNumbers
 
@@ -39,14 +39,14 @@ class RedisNode:
     """One process of one layer.
 
     Args:
-        layer: whose settings and local delivery apply.
+        engine: whose settings and local delivery apply.
     """
 
-    def __init__(self, layer: NodeSettings) -> None:
-        self._layer = layer
-        self.names = KeySpace(layer.prefix, layer.family)
-        self._topic = self.names.topic("process", layer.client_prefix)
-        self._roll_call = self.names.topic("roll-call", "")
+    def __init__(self, engine: NodeSettings) -> None:
+        self._engine = engine
+        self.names = KeySpace(engine.prefix, engine.family)
+        self._topic = self.names.topic("process", engine.client_prefix)
+        self._sequence_queries = self.names.topic("roll-call", "")
         self._listening = False
         self._named: dict[str, set[str]] = {}
         self._channels: dict[str, float] = {}
@@ -55,22 +55,22 @@ class RedisNode:
         self._background: set[asyncio.Task[None]] = set()
         self._interruptions = 0
         self.senders = DetachedSenders()
-        self.inbox = Inbox(layer.local, layer.deserialize, self, layer.publishes_named)
+        self.receiver = Receiver(engine.local, engine.deserialize, self, engine.publishes_named)
         self.connections = LoopConnections(
-            lambda: [servers_at(address) for address in layer.addresses],
-            layer.policy,
-            layer.seals,
-            self.inbox,
+            lambda: [servers_at(address) for address in engine.addresses],
+            engine.policy,
+            engine.seals,
+            self.receiver,
             self,
         )
-        self.queues = Queues(
+        self.work_queues = WorkQueues(
             self.names,
             self.connections.commands,
             self.connections,
-            layer.seals,
-            layer.local.drops,
-            layer.expiry,
-            layer.worker_timeout,
+            engine.seals,
+            engine.local.drops,
+            engine.expiry,
+            engine.worker_timeout,
         )
 
     def commands(self) -> Commands:
@@ -87,7 +87,7 @@ class RedisNode:
         before, self._listening = self._listening, True
         try:
             await self.connections.subscribe(self._topic)
-            await self.connections.subscribe(self._roll_call)
+            await self.connections.subscribe(self._sequence_queries)
         except BaseException:
             self._listening = before
             raise
@@ -105,34 +105,34 @@ class RedisNode:
 
     def _forget_idle_channels(self) -> None:
         """Listen no more to channels on which nobody has received for as long as messages are kept."""
-        oldest = time.monotonic() - self._layer.expiry
+        oldest = time.monotonic() - self._engine.expiry
         for channel, last in list(self._channels.items()):
-            if last < oldest and channel not in self._layer.local.channels:
+            if last < oldest and channel not in self._engine.local.channels:
                 self.channel_detached(channel)
 
     async def _fetch_waiting(self, channel: str) -> None:
         """Deliver what waits in Redis because it was sent while nobody listened to the channel."""
-        async for body in self.queues.drain(channel):
-            self.inbox.deliver_to(channel, body)
+        async for body in self.work_queues.drain(channel):
+            self.receiver.deliver_to(channel, body)
 
     def wanted(self, topic: Topic) -> bool:
         """Whether anybody here wants what is published on ``topic``."""
         if topic.kind == "group":
-            return topic.name in self._layer.local.groups or topic.name in self._named
+            return topic.name in self._engine.local.groups or topic.name in self._named
         if topic.kind == "news":
-            return self.queues.listened(topic.name)
+            return self.work_queues.listened(topic.name)
         if topic.kind == "channel":
             return topic.name in self._channels
         return self._listening
 
     def wanted_topics(self) -> Iterable[Topic]:
         """Return all topics that are wanted now."""
-        groups = {*self._layer.local.groups, *self._named}
+        groups = {*self._engine.local.groups, *self._named}
         yield from (self.names.topic("group", group) for group in groups)
         yield from (self.names.topic("channel", channel) for channel in list(self._channels))
-        yield from self.queues.listened_topics()
+        yield from self.work_queues.listened_topics()
         if self._listening:
-            yield from (self._topic, self._roll_call)
+            yield from (self._topic, self._sequence_queries)
 
     # Memberships
 
@@ -141,10 +141,10 @@ class RedisNode:
         if self._elsewhere(channel):
             await self._order("join", group, channel)
             return
-        if self._layer.waits_in_redis(channel):
+        if self._engine.waits_in_redis(channel):
             self._named.setdefault(group, set()).add(channel)
         else:
-            self._layer.local.join(group, channel)
+            self._engine.local.join(group, channel)
         topic = self.names.topic("group", group)
         if not self.connections.confirmed(topic):
             await self._subscribe_or_leave(topic, channel)
@@ -165,13 +165,13 @@ class RedisNode:
         self._leave(group, channel)
 
     def _leave(self, group: str, channel: str) -> None:
-        if self._layer.waits_in_redis(channel):
+        if self._engine.waits_in_redis(channel):
             members = self._named.get(group, set())
             members.discard(channel)
             if not members:
                 self._named.pop(group, None)
         else:
-            self._layer.local.leave(group, channel)
+            self._engine.local.leave(group, channel)
         self.detached([group])
 
     def detached(self, groups: Iterable[str]) -> None:
@@ -197,7 +197,7 @@ class RedisNode:
     # Channels of other processes
 
     def _elsewhere(self, channel: str) -> bool:
-        return is_process_local(channel) and not self._layer.is_own(channel)
+        return is_process_local(channel) and not self._engine.is_own(channel)
 
     def topic_of(self, channel: str) -> Topic:
         """Return the topic on which messages for ``channel`` are published."""
@@ -214,9 +214,9 @@ class RedisNode:
         if await self.commands().publish(self.topic_of(channel), channel, body):
             return
         if is_process_local(channel):
-            self._layer.local.drops.add("unreachable")
+            self._engine.local.drops.add("unreachable")
         else:
-            await self.queues.send(channel, self._layer.get_capacity(channel), body)
+            await self.work_queues.send(channel, self._engine.get_capacity(channel), body)
 
     async def publish_to_group(self, group: str, body: bytes) -> None:
         """Publish to all processes that have members."""
@@ -230,7 +230,7 @@ class RedisNode:
         self._orders[number] = done
         try:
             if await self._tell(self.topic_of(channel), order):
-                timeout = self._layer.addresses[0].timeout
+                timeout = self._engine.addresses[0].timeout
                 async with asyncio.timeout(timeout):
                     await asyncio.wrap_future(done)
             else:
@@ -247,7 +247,7 @@ class RedisNode:
 
     def members_here(self, group: str) -> list[str]:
         """Return the channels that this process has in ``group``."""
-        return [*self._layer.local.groups.get(group, ()), *self._named.get(group, ())]
+        return [*self._engine.local.groups.get(group, ()), *self._named.get(group, ())]
 
     async def members(self, group: str, seconds: float) -> GroupChannels:
         """Ask every process with members; an answer that comes later than ``seconds`` is missing."""
@@ -274,15 +274,15 @@ class RedisNode:
 
     # What arrives
 
-    def on_news(self, channel: str) -> None:
+    def on_queue_notification(self, channel: str) -> None:
         """See :class:`~channels.layers.redis.subscriptions.receiver.ControlHandler`."""
-        self.queues.on_news(channel)
+        self.work_queues.on_queue_notification(channel)
 
     def on_group_message(self, group: str, envelope: Envelope) -> None:
         """See :class:`~channels.layers.redis.subscriptions.receiver.ControlHandler`."""
         for channel in tuple(self._named.get(group, ())):
-            capacity = self._layer.get_capacity(channel)
-            self._start(self.queues.forward(channel, capacity, envelope))
+            capacity = self._engine.get_capacity(channel)
+            self._start(self.work_queues.forward(channel, capacity, envelope))
 
     def on_membership_command(self, content: Any) -> None:
         """See :class:`~channels.layers.redis.subscriptions.receiver.ControlHandler`."""
@@ -292,7 +292,7 @@ class RedisNode:
                 done.set_result(None)
         elif content["do"] == "members":
             take_answer(self._answers, content)
-        elif self._layer.is_own(content["channel"]):
+        elif self._engine.is_own(content["channel"]):
             self._start(self._obey(content))
 
     async def _obey(self, content: Any) -> None:
@@ -328,20 +328,20 @@ class RedisNode:
     def interrupted(self, label: str, reason: BaseException) -> None:
         """Note that messages may be missed from now on."""
         self._interruptions += 1
-        self._layer.on_interrupted()
+        self._engine.on_interrupted()
 
     def restored(self, topics: list[Topic], seconds: float) -> None:
         """Tell consumers; ask all senders for their latest numbers, to know what was missed."""
-        self.queues.look_again()
+        self.work_queues.look_again()
         for channel in self._channels:
             self._start(self._fetch_waiting(channel))
-        self._layer.on_restored(seconds)
+        self._engine.on_restored(seconds)
         asked = [[topic.kind, topic.name] for topic in topics if topic.kind in NUMBERED]
         for start in range(0, len(asked), ROLL_CALL_SIZE):
             self._start(self._ask(asked[start : start + ROLL_CALL_SIZE]))
 
     async def _ask(self, topics: list[list[str]]) -> None:
-        await _until_done(functools.partial(self._tell, self._roll_call, topics))
+        await _until_done(functools.partial(self._tell, self._sequence_queries, topics))
 
     def _start(self, coroutine: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)
@@ -359,7 +359,7 @@ class RedisNode:
             "topics": self.connections.topics,
             "loops": len(self.connections.loops),
             "interruptions": self._interruptions,
-            "unacknowledged": self.queues.unacknowledged,
+            "unacknowledged": self.work_queues.unacknowledged,
         }
 
     async def aclose(self) -> None:
@@ -368,7 +368,7 @@ class RedisNode:
         for task in background:
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
-        await self.queues.aclose()
+        await self.work_queues.aclose()
         await self.connections.aclose()
 
 

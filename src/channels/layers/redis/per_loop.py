@@ -20,7 +20,7 @@ from channels import telemetry
 from channels.layers.loops import call_before_close
 from channels.layers.redis.connect.commands import Commands, Policy
 from channels.layers.redis.connect.topology import Topology
-from channels.layers.redis.subscriptions.receiver import Inbox
+from channels.layers.redis.subscriptions.receiver import Receiver
 from channels.layers.redis.subscriptions.subscriber import Subscriber
 from channels.layers.redis.wire.encryption import Seals
 from channels.layers.redis.wire.keys import Topic
@@ -67,7 +67,7 @@ class LoopConnections:
         shards: Callable[[], Sequence[Topology]],
         policy: Policy,
         seals: Seals,
-        inbox: Inbox,
+        inbox: Receiver,
         needs: SubscriberListener,
     ) -> None:
         self._shards = shards

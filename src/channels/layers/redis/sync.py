@@ -32,10 +32,10 @@ class SyncBackend(NodeSettings, Protocol):
     """What the layer for sync code uses of the engine.
 
     Attributes:
-        process: what this process listens to and keeps.
+        node: what this process listens to and keeps.
     """
 
-    process: RedisNode
+    node: RedisNode
 
     def checked(self, message: Message) -> bytes:
         """Return ``message`` as bytes that may be sent."""
@@ -69,11 +69,11 @@ class RedisSyncFace:
     """``send`` and ``group_send`` without an event loop, from any thread of any process.
 
     Args:
-        layer: whose settings and names apply.
+        engine: whose settings and names apply.
     """
 
-    def __init__(self, layer: SyncBackend) -> None:
-        self._layer = layer
+    def __init__(self, engine: SyncBackend) -> None:
+        self._engine = engine
         self._clients: dict[int, _Client] = {}
         self._pid = os.getpid()
         self._lock = threading.Lock()
@@ -81,45 +81,47 @@ class RedisSyncFace:
 
     def group_send(self, group: str, message: Message) -> None:
         """See :meth:`RedisChannelLayer.group_send`."""
-        body = self._layer.checked(message)
-        self._layer.require_valid_group_name(group)
-        self._publish(self._layer.process.names.topic("group", group), "", body)
+        body = self._engine.checked(message)
+        self._engine.require_valid_group_name(group)
+        self._publish(self._engine.node.names.topic("group", group), "", body)
 
     def send(self, channel: str, message: Message) -> None:
         """See :meth:`RedisChannelLayer.send`."""
-        body = self._layer.checked(message)
-        self._layer.require_valid_channel_name(channel)
-        topic = self._layer.process.topic_of(channel)
-        if self._layer.is_own(channel):
-            self._layer.local.send(channel, message)
-        elif self._layer.waits_in_redis(channel):
+        body = self._engine.checked(message)
+        self._engine.require_valid_channel_name(channel)
+        topic = self._engine.node.topic_of(channel)
+        if self._engine.is_own(channel):
+            self._engine.local.send(channel, message)
+        elif self._engine.waits_in_redis(channel):
             self._add(channel, body)
         elif not self._publish(topic, channel, body):
             self._nobody_listens(channel, body)
 
     def group_channels(self, group: str, timeout: float = ANSWER_TIMEOUT) -> GroupChannels:
         """See :meth:`RedisChannelLayer.group_channels`."""
-        self._layer.require_valid_group_name(group)
-        names = self._layer.process.names
+        self._engine.require_valid_group_name(group)
+        names = self._engine.node.names
         reply_to = names.topic("process", uuid.uuid4().hex)
         answers = Answers()
 
         def ask(client: _Client) -> int:
             topic = names.topic("group", group).key
             signal = json.dumps(question(reply_to.name)).encode()
-            return client.publish(topic, self._layer.seals.seal_signal(topic, self._numbers().sender, signal))
+            return client.publish(
+                topic, self._engine.seals.seal_signal(topic, self._numbers().sender, signal)
+            )
 
         def listen(client: _Client) -> None:
             with contextlib.closing(client.redis.pubsub()) as pubsub:
                 (pubsub.ssubscribe if client.sharded else pubsub.subscribe)(reply_to.key)
                 read = pubsub.get_sharded_message if client.sharded else pubsub.get_message
-                read(timeout=self._layer.addresses[0].timeout)  # it is subscribed: now nothing is missed
+                read(timeout=self._engine.addresses[0].timeout)  # it is subscribed: now nothing is missed
                 answers.expect(self._run(group, ask))
-                open_signal = functools.partial(self._layer.seals.open_signal, reply_to.key)
+                open_signal = functools.partial(self._engine.seals.open_signal, reply_to.key)
                 read_answers(pubsub, client.sharded, timeout, answers, open_signal)
 
         self._run(reply_to.name, listen)
-        return answers.result(self._layer.process.members_here(group))
+        return answers.result(self._engine.node.members_here(group))
 
     def group_count(self, group: str, timeout: float = ANSWER_TIMEOUT) -> GroupCount:
         """See :meth:`RedisChannelLayer.group_count`."""
@@ -127,7 +129,7 @@ class RedisSyncFace:
 
     def _nobody_listens(self, channel: str, body: bytes) -> None:
         if is_process_local(channel):
-            self._layer.local.drops.add("unreachable")
+            self._engine.local.drops.add("unreachable")
         else:
             self._add(channel, body)
 
@@ -135,7 +137,7 @@ class RedisSyncFace:
         numbers = self._numbers()
         number = numbers.next(topic.key)
         envelope = Envelope(MESSAGE, numbers.sender, number, channel, body)
-        sealed = self._layer.seals.seal(topic.key, envelope)
+        sealed = self._engine.seals.seal(topic.key, envelope)
 
         def publish(client: _Client) -> int:
             try:
@@ -150,14 +152,14 @@ class RedisSyncFace:
         return receivers
 
     def _add(self, channel: str, body: bytes) -> None:
-        layer = self._layer
-        names = layer.process.names
+        engine = self._engine
+        names = engine.node.names
         keys = names.queue(channel)
-        capacity = layer.get_capacity(channel)
+        capacity = engine.get_capacity(channel)
         topic = names.topic("news", channel).key
         ident = os.urandom(16)
-        entry = layer.seals.seal_entry(keys.ready, ident, body)
-        arguments = (ident, entry, capacity, max(1, int(layer.expiry * 1000)))
+        entry = engine.seals.seal_entry(keys.ready, ident, body)
+        arguments = (ident, entry, capacity, max(1, int(engine.expiry * 1000)))
 
         def add(client: _Client) -> Any:
             verb = "SPUBLISH" if client.sharded else "PUBLISH"
@@ -167,12 +169,12 @@ class RedisSyncFace:
                 return client.redis.execute_command(*SEND.by_text(keys, *arguments, verb, topic))
 
         added, expired = self._run(channel, add)
-        layer.process.connections.call_in_a_loop(layer.process.queues.watch, channel)
-        require_added(layer.local.drops, channel, capacity, added, expired)
+        engine.node.connections.call_in_a_loop(engine.node.work_queues.watch, channel)
+        require_added(engine.local.drops, channel, capacity, added, expired)
 
     def _run(self, name: str, call: Callable[[_Client], Any]) -> Any:
-        index = shard_of(name, len(self._layer.addresses))
-        address = self._layer.addresses[index]
+        index = shard_of(name, len(self._engine.addresses))
+        address = self._engine.addresses[index]
         try:
             return call(self._client(index, address))
         except (*UNREACHABLE, *ANSWERS) as error:
@@ -192,7 +194,7 @@ class RedisSyncFace:
         known = getattr(self._thread, "numbers", None)
         if known is None or self._thread.pid != os.getpid():
             known = self._thread.numbers = SequenceNumbers()
-            self._layer.process.senders.add_thread(known)
+            self._engine.node.senders.add_thread(known)
             self._thread.pid = os.getpid()
         return known
 

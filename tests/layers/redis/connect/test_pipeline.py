@@ -11,7 +11,7 @@ from redis.exceptions import ConnectionError, ReadOnlyError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from channels.layers.redis.connect import pipeline as link_module
-from channels.layers.redis.connect.pipeline import PipelinedConnection, SubscriptionLink
+from channels.layers.redis.connect.pipeline import PipelinedConnection, SubscriptionConnection
 from tests.layers.redis.tools import PATIENCE, until
 
 
@@ -147,7 +147,7 @@ class Heard:
         self.messages, self.changes, self.lost = [], [], []
 
     async def link(self, server, timeout=PATIENCE):
-        return SubscriptionLink(
+        return SubscriptionConnection(
             await server.connection(),
             timeout,
             lambda *message: self.messages.append(message),

@@ -63,11 +63,11 @@ def test_sentinels():
         }
     )
     assert (address.kind, address.label) == ("sentinel", "redis+sentinel://a:1,b:2/m/3")
-    assert address.places == (("a", 1), ("b", 2))
+    assert address.endpoints == (("a", 1), ("b", 2))
     assert address.sentinel_options == {"password": "x"}
     assert (address.timeout, address.connect_timeout) == (2, 5)
     by_url = parse("redis+sentinel://u:p%40@a:1,b/my%20m/3?sentinel_password=x&socket_timeout=2")
-    assert by_url.places == (("a", 1), ("b", 26379))
+    assert by_url.endpoints == (("a", 1), ("b", 26379))
     assert by_url.master_name == "my m"
     assert by_url.options == {"username": "u", "password": "p@", "db": 3}
     assert by_url.sentinel_options == {"password": "x"}
@@ -76,9 +76,9 @@ def test_sentinels():
 def test_cluster():
     address = parse("rediss+cluster://u:p@a:1,[::1]:2?ssl_cert_reqs=none")
     assert (address.kind, address.label) == ("cluster", "rediss+cluster://a:1,[::1]:2")
-    assert address.places == (("a", 1), ("::1", 2))
+    assert address.endpoints == (("a", 1), ("::1", 2))
     assert address.options["tls"] is True
-    assert parse("redis+cluster://a").places == (("a", 6379),)
+    assert parse("redis+cluster://a").endpoints == (("a", 6379),)
 
 
 @pytest.mark.parametrize(

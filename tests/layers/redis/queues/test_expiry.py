@@ -7,7 +7,7 @@ from channels.layers.redis.queues import expiry as module
 from channels.layers.redis.queues.expiry import ExpiryTimer
 
 
-class Queues:
+class WorkQueues:
     """What a sweeper is told about queues, one answer for each look."""
 
     def __init__(self, *answers):
@@ -32,7 +32,7 @@ class Queues:
 
 
 async def test_it_looks_until_nothing_is_left_also_when_redis_was_away():
-    queues = Queues(2, RedisUnavailable("away"), 0)
+    queues = WorkQueues(2, RedisUnavailable("away"), 0)
     queues.sweeper.watch("jobs")
     queues.sweeper.watch("jobs")
     await queues.finished()
@@ -41,7 +41,7 @@ async def test_it_looks_until_nothing_is_left_also_when_redis_was_away():
 
 
 async def test_closing_ends_the_timers_of_this_loop_only():
-    queues = Queues(0)
+    queues = WorkQueues(0)
 
     async def watch_elsewhere():
         queues.sweeper.watch("elsewhere")
@@ -57,7 +57,7 @@ async def test_closing_ends_the_timers_of_this_loop_only():
 
 async def test_it_has_a_bound(monkeypatch):
     monkeypatch.setattr(module, "MAX_QUEUES", 2)
-    queues = Queues(0, 0)
+    queues = WorkQueues(0, 0)
 
     async def watch_elsewhere():
         queues.sweeper.watch("elsewhere")

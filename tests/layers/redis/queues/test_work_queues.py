@@ -135,7 +135,7 @@ async def test_what_nobody_ever_takes_is_counted_when_it_expires(own_server):
         await layer.group_send("g", {"type": "m"})
         await until(lambda: dropped(layer, "expired") == 3)
         assert [key for key in own_server.all_keys() if b":seen" not in key] == []
-        await until(lambda: not redis_engine(layer).process.queues._sweeper._timers)
+        await until(lambda: not redis_engine(layer).node.work_queues._sweeper._timers)
         layer.sync.close()
 
 

@@ -132,7 +132,7 @@ def recorder(own_server):
 
 
 def topic(layer, kind, name):
-    return redis_engine(layer).process.names.topic(kind, name).key
+    return redis_engine(layer).node.names.topic(kind, name).key
 
 
 async def refused(layer, publish, amount=1):
@@ -183,7 +183,7 @@ async def test_a_message_that_waits_stays_in_its_queue(own_server, layer_class):
     async with closing(layer):
         for queue in ("secret", "jobs"):
             await layer.send(queue, {"type": "m", "of": queue})
-        keys = {queue: redis_engine(layer).process.names.queue(queue) for queue in ("secret", "jobs")}
+        keys = {queue: redis_engine(layer).node.names.queue(queue) for queue in ("secret", "jobs")}
         client = own_server.client()
         moved = client.lindex(keys["secret"].ready, 0)
         client.lpush(keys["jobs"].ready, moved)

@@ -11,7 +11,7 @@ import redis.asyncio
 from redis.backoff import NoBackoff
 
 from channels.exceptions import InvalidChannelLayerError
-from channels.layers.redis.hosts.addresses import Address, Place
+from channels.layers.redis.hosts.addresses import Address, Endpoint
 
 
 @asynccontextmanager
@@ -67,11 +67,13 @@ def _client(address: Address, module: Any, cluster: Any, node: Any, retry: Any) 
             )
         options.pop("db", None)
         tls = options.pop("tls", False)
-        return cluster(startup_nodes=[node(host, port) for host, port in address.places], ssl=tls, **options)
+        return cluster(
+            startup_nodes=[node(host, port) for host, port in address.endpoints], ssl=tls, **options
+        )
     if address.kind == "sentinel":
         sentinel = module.sentinel.Sentinel([], sentinel_kwargs={})
         theirs, theirs_cls = _own_class(module, {**limits, **address.sentinel_options}, address)
-        sentinel.sentinels = [_one(module, theirs, theirs_cls, place) for place in address.places]
+        sentinel.sentinels = [_one(module, theirs, theirs_cls, endpoint) for endpoint in address.endpoints]
         tls = options.pop("tls", False)
         if cls is not None:
             options["connection_class"] = _managed(module, cls)
@@ -96,12 +98,14 @@ def _own_class(
     return rest, blocking
 
 
-def _one(module: Any, options: Mapping[str, Any], cls: type[Any] | None, place: Place | None = None) -> Any:
+def _one(
+    module: Any, options: Mapping[str, Any], cls: type[Any] | None, endpoint: Endpoint | None = None
+) -> Any:
     """Return a client for one server."""
     keywords = dict(options)
     tls = keywords.pop("tls", False)
-    if place is not None:
-        keywords["host"], keywords["port"] = place
+    if endpoint is not None:
+        keywords["host"], keywords["port"] = endpoint
     if cls is not None:
         return module.Redis.from_pool(module.ConnectionPool(connection_class=cls, **keywords))
     if "path" in keywords:
@@ -110,5 +114,5 @@ def _one(module: Any, options: Mapping[str, Any], cls: type[Any] | None, place: 
 
 
 def _managed(module: Any, cls: type[Any]) -> type[Any]:
-    """Return a class of connections that asks the sentinels for its place."""
+    """Return a class of connections that asks the sentinels for its endpoint."""
     return type(cls.__name__, (module.sentinel.SentinelManagedConnection, cls), {})

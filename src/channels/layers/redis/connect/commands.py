@@ -22,7 +22,7 @@ from channels.exceptions import InvalidChannelLayerError
 from channels.layers.redis.connect.errors import UNREACHABLE, RedisUnavailable, refused, unavailable
 from channels.layers.redis.connect.pipeline import PipelinedConnection
 from channels.layers.redis.connect.topology import Topology
-from channels.layers.redis.hosts.addresses import Place, shard_of
+from channels.layers.redis.hosts.addresses import Endpoint, shard_of
 from channels.layers.redis.wire.encryption import Seals
 from channels.layers.redis.wire.keys import Topic
 from channels.layers.redis.wire.sequencing import MESSAGE, Envelope, SequenceNumbers
@@ -108,8 +108,8 @@ class Commands:
         self._policy = policy
         self._seals = seals
         self._on_loop_end = on_loop_end
-        self._links: dict[tuple[int, Place], PipelinedConnection] = {}
-        self._connecting: dict[tuple[int, Place], asyncio.Future[PipelinedConnection]] = {}
+        self._connections: dict[tuple[int, Endpoint], PipelinedConnection] = {}
+        self._connecting: dict[tuple[int, Endpoint], asyncio.Future[PipelinedConnection]] = {}
 
     def shard(self, name: str) -> int:
         """Return the index of the server that ``name`` belongs to."""
@@ -171,7 +171,7 @@ class Commands:
         deadline = asyncio.get_running_loop().time() + self._policy.unavailable_timeout
         waits = backoff()
         redirections = 0
-        ask: Place | None = None
+        ask: Endpoint | None = None
         while True:
             try:
                 return await self._once(index, key, command, ask)
@@ -200,8 +200,8 @@ class Commands:
             return False
         return asyncio.get_running_loop().time() < deadline
 
-    async def _redirected(self, index: int, error: ResponseError, pause: float) -> Place | None:
-        """Learn from a redirection; returns the place to ask once, if it is one of those."""
+    async def _redirected(self, index: int, error: ResponseError, pause: float) -> Endpoint | None:
+        """Learn from a redirection; returns the endpoint to ask once, if it is one of those."""
         if isinstance(error, MovedError):  # an AskError too, by inheritance
             self._shards[index].moved(error)
         elif isinstance(error, AskError):
@@ -212,23 +212,23 @@ class Commands:
         return None
 
     async def _once(
-        self, index: int, key: bytes, command: Callable[[bool], tuple[Any, ...]], ask: Place | None
+        self, index: int, key: bytes, command: Callable[[bool], tuple[Any, ...]], ask: Endpoint | None
     ) -> Any:
         servers = self._shards[index]
-        place = ask or await servers.locate(key)
-        link = self._links.get((index, place))
-        if link is None or link.lost is not None:
-            link = await self._link(index, place)
+        endpoint = ask or await servers.locate(key)
+        connection = self._connections.get((index, endpoint))
+        if connection is None or connection.lost is not None:
+            connection = await self._connection_to(index, endpoint)
         if ask is not None:
-            link.execute("ASKING")  # its reply says nothing; the command's own does
-        return await link.execute(*command(servers.sharded))
+            connection.execute("ASKING")  # its reply says nothing; the command's own does
+        return await connection.execute(*command(servers.sharded))
 
-    async def _link(self, index: int, place: Place) -> PipelinedConnection:
-        """Return the link to a server; all who ask while it is being made get the same one."""
-        key = (index, place)
-        link = self._links.get(key)
-        if link is not None and link.lost is None:
-            return link
+    async def _connection_to(self, index: int, endpoint: Endpoint) -> PipelinedConnection:
+        """Return the connection to a server; all who ask while it is being made get the same one."""
+        key = (index, endpoint)
+        connection = self._connections.get(key)
+        if connection is not None and connection.lost is None:
+            return connection
         connecting = self._connecting.get(key)
         if connecting is None:
             connecting = asyncio.ensure_future(self._connect(key))
@@ -236,22 +236,24 @@ class Commands:
             connecting.add_done_callback(lambda done: self._connected(key, done))
         return await asyncio.shield(connecting)
 
-    def _connected(self, key: tuple[int, Place], done: asyncio.Future[PipelinedConnection]) -> None:
+    def _connected(self, key: tuple[int, Endpoint], done: asyncio.Future[PipelinedConnection]) -> None:
         del self._connecting[key]
         if not done.cancelled():
             done.exception()  # whoever waited has it; perhaps nobody waits any more
 
-    async def _connect(self, key: tuple[int, Place]) -> PipelinedConnection:
-        index, place = key
+    async def _connect(self, key: tuple[int, Endpoint]) -> PipelinedConnection:
+        index, endpoint = key
         servers = self._shards[index]
-        connection = await servers.connect(place)
-        link = PipelinedConnection(connection, servers.address.timeout, self._lost)
-        self._links[key] = link
+        connected = await servers.connect(endpoint)
+        connection = PipelinedConnection(connected, servers.address.timeout, self._lost)
+        self._connections[key] = connection
         telemetry.emit("layer.redis_connected", address=servers.address.label)
-        return link
+        return connection
 
     def _lost(self, reason: BaseException) -> None:
-        self._links = {key: link for key, link in self._links.items() if link.lost is None}
+        self._connections = {
+            key: connection for key, connection in self._connections.items() if connection.lost is None
+        }
         if isinstance(reason, asyncio.CancelledError):
             self._on_loop_end()
 
@@ -259,6 +261,6 @@ class Commands:
         """Close the connections; new ones are made when they are needed again."""
         for connecting in list(self._connecting.values()):
             connecting.cancel()
-        links, self._links = self._links, {}
-        for link in links.values():
-            await link.aclose()
+        links, self._connections = self._connections, {}
+        for connection in links.values():
+            await connection.aclose()

@@ -16,8 +16,8 @@ from channels.layers.redis.wire.keys import KeySpace
 async def remove_keys(servers: Topology, names: KeySpace) -> None:
     """Remove the keys of the queues under a prefix; raises RedisUnavailable, and keys may be left then."""
     try:
-        for place in await servers.masters():
-            connection = await servers.connect(place)
+        for endpoint in await servers.masters():
+            connection = await servers.connect(endpoint)
             try:
                 async for key in _scan(connection, names.pattern, servers.address.timeout):
                     if names.owns(key):

@@ -26,9 +26,9 @@ class PipelinedConnection:
     """A connection with its reader.
 
     Args:
-        connection: a connected redis-py connection; the link closes it.
-        timeout: seconds until a command without a reply ends the link.
-        on_lost: called once, in the loop, with the reason, when the link has ended.
+        connection: a connected one of redis-py; this one closes it.
+        timeout: seconds until a command without a reply ends the connection.
+        on_lost: called once, in the loop, with the reason, when the connection has ended.
             The reason is a CancelledError if the loop itself is being ended.
     """
 
@@ -91,7 +91,7 @@ class PipelinedConnection:
         await self._connection.disconnect(nowait=True)
 
     def _read_no_more(self, reader: asyncio.Task[None]) -> None:
-        """End the link if its reader ended otherwise than it should, so that nobody waits for it."""
+        """End the connection if its reader ended otherwise than it should, so that nobody waits for it."""
         self.fail(asyncio.CancelledError() if reader.cancelled() else reader.exception() or EOFError())
         if self._connection.is_connected:  # it was cancelled before it began to read
             self._closing = self._loop.create_task(self._connection.disconnect(nowait=True))
@@ -129,7 +129,7 @@ class PipelinedConnection:
             self._arm()
 
     def fail(self, reason: BaseException) -> None:
-        """End the link; whoever waits for a reply gets ``reason``."""
+        """End the connection; whoever waits for a reply gets ``reason``."""
         if self.lost is not None:
             return
         self.lost = reason
@@ -146,17 +146,17 @@ class PipelinedConnection:
             self._on_lost(reason)
 
     async def aclose(self) -> None:
-        """End the link and wait until its connection is closed."""
+        """End the connection and wait until its connection is closed."""
         self._on_lost = None
         self.fail(ConnectionError("The layer was closed."))
         tasks = [task for task in (self._reader, self._writer) if task is not None]
         await asyncio.wait(tasks, timeout=self._timeout)
 
 
-class SubscriptionLink(PipelinedConnection):
+class SubscriptionConnection(PipelinedConnection):
     """A connection in subscribed mode: messages and confirmations come as they like.
 
-    A ping is sent when nothing has come for ``timeout`` seconds; unanswered, it ends the link.
+    A ping is sent when nothing has come for ``timeout`` seconds; unanswered, it ends the connection.
 
     Args:
         connection: see :class:`PipelinedConnection`.
@@ -198,7 +198,7 @@ class SubscriptionLink(PipelinedConnection):
         self.write(f"{self._prefix}UNSUBSCRIBE", topic)
 
     async def caught_up(self) -> None:
-        """Return when all that was published before this call has been handed on, or the link is lost."""
+        """Return when all that was published before this call was handed on, or the connection is lost."""
         pong: asyncio.Future[None] = self._loop.create_future()
         if self.lost is None:
             self._pongs.append(pong)

@@ -17,10 +17,10 @@ from channels.layers.redis.connect.errors import (
     unavailable,
     unavailable_sentinels,
 )
-from channels.layers.redis.hosts.addresses import Address, Place, connection_to
+from channels.layers.redis.hosts.addresses import Address, Endpoint, connection_to
 
-#: The place of a server that needs no choosing.
-HERE: Final[Place] = ("", 0)
+#: The endpoint of a server that needs no choosing.
+HERE: Final[Endpoint] = ("", 0)
 
 
 class Topology(Protocol):
@@ -29,14 +29,14 @@ class Topology(Protocol):
     address: Address
     sharded: bool
 
-    async def locate(self, key: bytes) -> Place:
-        """Return the place that ``key`` lives at."""
+    async def locate(self, key: bytes) -> Endpoint:
+        """Return the endpoint that ``key`` lives at."""
 
-    async def masters(self) -> list[Place]:
+    async def masters(self) -> list[Endpoint]:
         """Return the places of all servers that hold keys."""
 
-    async def connect(self, place: Place) -> Connection:
-        """Return a connection to ``place`` that is ready; raises RedisUnavailable."""
+    async def connect(self, endpoint: Endpoint) -> Connection:
+        """Return a connection to ``endpoint`` that is ready; raises RedisUnavailable."""
 
     def moved(self, error: BaseException | None = None) -> None:
         """Note that ``locate`` was wrong: look again next time."""
@@ -60,23 +60,23 @@ class OneServer:
     def __init__(self, address: Address) -> None:
         self.address = address
 
-    async def locate(self, key: bytes) -> Place:
-        """Return the only place there is."""
+    async def locate(self, key: bytes) -> Endpoint:
+        """Return the only endpoint there is."""
         return HERE
 
-    async def masters(self) -> list[Place]:
+    async def masters(self) -> list[Endpoint]:
         """Return the places of all servers that hold keys."""
         return [HERE]
 
     def moved(self, error: BaseException | None = None) -> None:
         """Nothing can move."""
 
-    async def connect(self, place: Place) -> Connection:
+    async def connect(self, endpoint: Endpoint) -> Connection:
         """Return a connection that is ready; raises RedisUnavailable."""
-        return await self._connected(None if place == HERE else place)
+        return await self._connected(None if endpoint == HERE else endpoint)
 
-    async def _connected(self, place: Place | None) -> Connection:
-        connection = connection_to(self.address.options, place)
+    async def _connected(self, endpoint: Endpoint | None) -> Connection:
+        connection = connection_to(self.address.options, endpoint)
         try:
             async with asyncio.timeout(self.address.connect_timeout):
                 await connection.connect()  # type: ignore[no-untyped-call]  # redis-py has no types here
@@ -90,8 +90,8 @@ class OneServer:
             raise
         return connection
 
-    async def _ask(self, place: Place, *command: str) -> Any:
-        connection = await self._connected(place)
+    async def _ask(self, endpoint: Endpoint, *command: str) -> Any:
+        connection = await self._connected(endpoint)
         try:
             async with asyncio.timeout(self.address.timeout):
                 await connection.send_command(*command)
@@ -105,7 +105,7 @@ class OneServer:
 class SentinelServers(OneServer):
     """The master that sentinels know; asked again for each connection."""
 
-    async def connect(self, place: Place) -> Connection:
+    async def connect(self, endpoint: Endpoint) -> Connection:
         """Return a connection to the present master; raises RedisUnavailable."""
         connection = await self._connected(await self._master())
         try:
@@ -119,12 +119,12 @@ class SentinelServers(OneServer):
             raise unavailable(self.address.label, error) from error
         return connection
 
-    async def _master(self) -> Place:
+    async def _master(self) -> Endpoint:
         """Ask the sentinels in turn; the first that knows the master decides."""
         failure: BaseException | None = None
-        for place in self.address.places:
+        for endpoint in self.address.endpoints:
             try:
-                found = await self._ask_sentinel(place)
+                found = await self._ask_sentinel(endpoint)
             except (TimeoutError, *UNREACHABLE, *ANSWERS) as error:
                 failure = failure or error
                 continue
@@ -138,8 +138,8 @@ class SentinelServers(OneServer):
             failure = MasterNotFoundError(f"No master {self.address.master_name!r} is known.")
         raise unavailable(self.address.label, failure) from failure
 
-    async def _ask_sentinel(self, place: Place) -> Any:
-        connection = connection_to(self.address.sentinel_options, place)
+    async def _ask_sentinel(self, endpoint: Endpoint) -> Any:
+        connection = connection_to(self.address.sentinel_options, endpoint)
         try:
             async with asyncio.timeout(self.address.connect_timeout):
                 await connection.connect()  # type: ignore[no-untyped-call]  # redis-py has no types here
@@ -155,25 +155,25 @@ class ClusterServers(OneServer):
     def __init__(self, address: Address) -> None:
         super().__init__(address)
         self.sharded = True
-        self._slots: list[tuple[int, int, Place]] = []
-        self._known: list[Place] = list(address.places)
+        self._slots: list[tuple[int, int, Endpoint]] = []
+        self._known: list[Endpoint] = list(address.endpoints)
 
-    async def locate(self, key: bytes) -> Place:
+    async def locate(self, key: bytes) -> Endpoint:
         """Return the master that serves the slot of ``key``."""
         slot = key_slot(key)
         if not self._slots:
             await self._fetch()
-        for first, last, place in self._slots:
+        for first, last, endpoint in self._slots:
             if first <= slot <= last:
-                return place
+                return endpoint
         self._slots = []
         error = ConnectionError(f"No master serves slot {slot}.")
         raise unavailable(self.address.label, error) from error
 
-    async def masters(self) -> list[Place]:
+    async def masters(self) -> list[Endpoint]:
         """Return the masters that serve slots, as a node knows them now."""
         await self._fetch()
-        return list(dict.fromkeys(place for _, _, place in self._slots))
+        return list(dict.fromkeys(endpoint for _, _, endpoint in self._slots))
 
     def moved(self, error: BaseException | None = None) -> None:
         """Fetch the map again, or take from ``error`` where one slot is now."""
@@ -187,26 +187,26 @@ class ClusterServers(OneServer):
     async def _fetch(self) -> None:
         """Ask the nodes in turn for the map; learn of nodes that the setting does not name."""
         failure: BaseException | None = None
-        for place in list(self._known):
+        for endpoint in list(self._known):
             try:
-                found = await self._ask(place, "CLUSTER", "SLOTS")
-                has_shards = await self._ask(place, "COMMAND", "INFO", "SPUBLISH")
+                found = await self._ask(endpoint, "CLUSTER", "SLOTS")
+                has_shards = await self._ask(endpoint, "COMMAND", "INFO", "SPUBLISH")
             except UNREACHABLE as error:
                 failure = error
                 continue
-            self._learn(found, place)
+            self._learn(found, endpoint)
             self.sharded = bool(has_shards and has_shards[0])
             return
         raise failure or ConnectionError("The cluster has no nodes.")
 
-    def _learn(self, found: list[Any], asked: Place) -> None:
+    def _learn(self, found: list[Any], asked: Endpoint) -> None:
         slots, nodes = [], []
         for first, last, *servers in found:
             places = [(_text(host) or asked[0], int(port)) for host, port, *_ in servers]
             slots.append((int(first), int(last), places[0]))
             nodes.extend(places)
         self._slots = slots
-        self._known = list(dict.fromkeys([*self.address.places, *nodes]))
+        self._known = list(dict.fromkeys([*self.address.endpoints, *nodes]))
 
 
 def _text(value: Any) -> str:

@@ -49,7 +49,7 @@ _IDLE_OPTIONS: Final = (
 _AS_DICT: Final = '{"host": "127.0.0.1", "port": 6379, "password": ...}.'
 
 Kind = Literal["single", "sentinel", "cluster"]
-Place = tuple[str, int]
+Endpoint = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Address:
         kind: what is found there.
         label: how logs and errors call it; holds no password.
         options: keyword arguments of a redis-py connection, the place included if it is known.
-        places: the sentinels, or nodes of the cluster to start from.
+        endpoints: the sentinels, or nodes of the cluster to start from.
         master_name: what the sentinels call the master.
         sentinel_options: keyword arguments of connections to the sentinels.
         timeout: seconds Redis may take to answer.
@@ -71,7 +71,7 @@ class Address:
     kind: Kind
     label: str
     options: Mapping[str, Any] = field(repr=False)
-    places: tuple[Place, ...] = ()
+    endpoints: tuple[Endpoint, ...] = ()
     master_name: str = ""
     sentinel_options: Mapping[str, Any] = field(default_factory=dict, repr=False)
     timeout: float = DEFAULT_TIMEOUT
@@ -165,7 +165,7 @@ def _merged(found: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
     return {**found, **options}
 
 
-def _pairs(sentinels: Any, where: str) -> tuple[Place, ...]:
+def _pairs(sentinels: Any, where: str) -> tuple[Endpoint, ...]:
     try:
         return tuple((str(host), _port(port, where)) for host, port in sentinels)
     except (TypeError, ValueError):
@@ -185,8 +185,8 @@ def _from_many_url(parts: SplitResult, options: dict[str, Any], where: str) -> A
     tls, _, kind = parts.scheme.partition("+")
     credentials, _, hosts = parts.netloc.rpartition("@")
     default = SENTINEL_PORT if kind == "sentinel" else REDIS_PORT
-    places = tuple(_place(text, default, where) for text in hosts.split(",") if text)
-    if not places:
+    endpoints = tuple(_place(text, default, where) for text in hosts.split(",") if text)
+    if not endpoints:
         raise ValueError(f"{where} names no host.")
     master, _, db = parts.path.strip("/").partition("/")
     if kind == "sentinel" and not master:
@@ -195,11 +195,11 @@ def _from_many_url(parts: SplitResult, options: dict[str, Any], where: str) -> A
     found = _found(tls, credentials, db, ours, where)
     merged = _merged(found, options)
     if kind == "cluster":
-        return _many("cluster", places, merged, where, "", {})
+        return _many("cluster", endpoints, merged, where, "", {})
     sentinel_options = _merged(_found("redis", "", "", theirs, where), {})
     if tls == "rediss" and is_true(sentinel_options.get("ssl", True)):  # both hops, alike unless told
         sentinel_options = {**_tls_options(found), **sentinel_options}
-    return _many("sentinel", places, merged, where, unquote(master), sentinel_options)
+    return _many("sentinel", endpoints, merged, where, unquote(master), sentinel_options)
 
 
 def _split_query(query: str) -> tuple[str, str]:
@@ -222,7 +222,7 @@ def _tls_options(options: Mapping[str, Any]) -> dict[str, Any]:
     return {**tls, "tls": True}
 
 
-def _place(text: str, default_port: int, where: str) -> Place:
+def _place(text: str, default_port: int, where: str) -> Endpoint:
     split = urlsplit(f"//{text}")
     try:
         return split.hostname or "localhost", split.port or default_port
@@ -244,7 +244,7 @@ def _single(options: dict[str, Any], where: str) -> Address:
 
 def _many(
     kind: Kind,
-    places: tuple[Place, ...],
+    endpoints: tuple[Endpoint, ...],
     options: dict[str, Any],
     where: str,
     master: str,
@@ -253,10 +253,10 @@ def _many(
     options, timeouts = _clean(options, where)
     _judge(sentinel_options, f"`sentinel_kwargs` of {where}")
     scheme = "rediss" if options.get("tls") else "redis"
-    hosts = ",".join(f"{_bracketed(host)}:{port}" for host, port in places)
+    hosts = ",".join(f"{_bracketed(host)}:{port}" for host, port in endpoints)
     path = f"/{master}/{options.get('db', 0)}" if kind == "sentinel" else ""
     label = f"{scheme}+{kind}://{hosts}{path}"
-    return Address(kind, label, options, places, master, sentinel_options, **timeouts)
+    return Address(kind, label, options, endpoints, master, sentinel_options, **timeouts)
 
 
 def _clean(options: dict[str, Any], where: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -288,7 +288,7 @@ def _judge(options: dict[str, Any], where: str) -> None:
         raise TypeError(f"{where} has an option that redis-py does not know: {error}") from None
 
 
-def connection_to(options: Mapping[str, Any], place: Place | None = None) -> Connection:
+def connection_to(options: Mapping[str, Any], endpoint: Endpoint | None = None) -> Connection:
     """Return a redis-py connection, not connected yet, that never times out by itself.
 
     It speaks RESP2 whatever ``protocol`` says: in RESP3 one's own messages may come before the reply to
@@ -297,8 +297,8 @@ def connection_to(options: Mapping[str, Any], place: Place | None = None) -> Con
     keywords = {"retry": Retry(NoBackoff(), 0), **options, "socket_timeout": None, "protocol": 2}
     for name in ("tls", "connection_class", "sync_connection_class"):
         keywords.pop(name, None)
-    if place is not None:
-        keywords["host"], keywords["port"] = place
+    if endpoint is not None:
+        keywords["host"], keywords["port"] = endpoint
     connection: Connection = connection_class(options)(**keywords)
     return connection
 

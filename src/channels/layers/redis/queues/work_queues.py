@@ -57,7 +57,7 @@ class QueueNotifications(Protocol):
         """End subscriptions."""
 
 
-class Queues:
+class WorkQueues:
     """The queues of one layer.
 
     Args:
@@ -112,7 +112,7 @@ class Queues:
         """Return the topics of all news that are wanted."""
         return [self._names.topic("news", channel) for channel in list(self._listened)]
 
-    def on_news(self, channel: str) -> None:
+    def on_queue_notification(self, channel: str) -> None:
         """Have whoever receives on ``channel`` look; called in any thread."""
         for loop, event in list(self._waiting.get(channel, ())):
             if not loop.is_closed():
@@ -121,7 +121,7 @@ class Queues:
     def look_again(self) -> None:
         """Have every receiver look: news may have been missed."""
         for channel in list(self._waiting):
-            self.on_news(channel)
+            self.on_queue_notification(channel)
 
     async def send(self, channel: str, capacity: int, body: bytes) -> None:
         """Add a message; raises ChannelFull or RedisUnavailable."""

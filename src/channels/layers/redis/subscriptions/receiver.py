@@ -27,7 +27,7 @@ NOTHING: Final = object()
 class ControlHandler(Protocol):
     """Who acts on what is no message for a consumer."""
 
-    def on_news(self, channel: str) -> None:
+    def on_queue_notification(self, channel: str) -> None:
         """Look at the queue of ``channel``: it has a message."""
 
     def on_group_message(self, group: str, envelope: Envelope) -> None:
@@ -43,7 +43,7 @@ class ControlHandler(Protocol):
         """Tell who of this process is in ``group``."""
 
 
-class Inbox:
+class Receiver:
     """Opens envelopes and delivers their messages.
 
     Args:
@@ -68,7 +68,7 @@ class Inbox:
     def signal(self, topic: Topic, data: bytes) -> None:
         """Take one of the layer's own signals; anything else is counted."""
         if topic.kind == "news":
-            self._signals.on_news(topic.name)
+            self._signals.on_queue_notification(topic.name)
             return
         signals = self._signals
         acts: dict[str, Callable[[Any], None]] = {

@@ -17,10 +17,10 @@ from redis.exceptions import MovedError, ResponseError
 
 from channels.layers.redis.connect.commands import Policy, backoff
 from channels.layers.redis.connect.errors import UNREACHABLE, RedisUnavailable, refused, unavailable
-from channels.layers.redis.connect.pipeline import SubscriptionLink
+from channels.layers.redis.connect.pipeline import SubscriptionConnection
 from channels.layers.redis.connect.topology import Topology
-from channels.layers.redis.hosts.addresses import Place, shard_of
-from channels.layers.redis.subscriptions.receiver import Inbox
+from channels.layers.redis.hosts.addresses import Endpoint, shard_of
+from channels.layers.redis.subscriptions.receiver import Receiver
 from channels.layers.redis.wire.encryption import NotAuthentic, Seals
 from channels.layers.redis.wire.keys import Topic
 from channels.layers.redis.wire.sequencing import CONTROL, GapDetector
@@ -38,12 +38,12 @@ class State(enum.Enum):
 class Subscription:
     """One topic, its state, and those who wait until it is confirmed."""
 
-    __slots__ = ("confirmed", "link", "state", "topic", "watch")
+    __slots__ = ("confirmed", "connection", "state", "topic", "watch")
 
     def __init__(self, topic: Topic, watch: GapDetector | None = None) -> None:
         self.topic = topic
         self.state = State.LOST
-        self.link: SubscriptionLink | None = None
+        self.connection: SubscriptionConnection | None = None
         self.watch = watch or GapDetector()
         self.confirmed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -60,7 +60,7 @@ class Subscription:
     def lost(self) -> None:
         """Note that the connection is gone; those who wait keep waiting."""
         self.state = State.LOST
-        self.link = None
+        self.connection = None
         if self.confirmed.done():
             self.confirmed = asyncio.get_running_loop().create_future()
 
@@ -99,7 +99,7 @@ class Subscriber:
         shards: Sequence[Topology],
         policy: Policy,
         seals: Seals,
-        inbox: Inbox,
+        inbox: Receiver,
         owner: SubscriptionListener,
         topics: Iterable[Topic] = (),
         watches: Mapping[bytes, GapDetector] = MappingProxyType({}),
@@ -112,7 +112,7 @@ class Subscriber:
         self._inbox = inbox
         self._owner = owner
         self._subscriptions: dict[bytes, Subscription] = {topic.key: Subscription(topic) for topic in topics}
-        self._links: dict[tuple[int, Place], SubscriptionLink] = {}
+        self._connections: dict[tuple[int, Endpoint], SubscriptionConnection] = {}
         self._connecting = asyncio.Lock()
         self._released: list[Topic] = []
         self._interrupted_at = self.loop.time() if self._subscriptions else None
@@ -161,8 +161,8 @@ class Subscriber:
     async def caught_up(self, topic: Topic) -> None:
         """Return when all that was published on ``topic`` before this call has been delivered."""
         subscription = self._subscriptions.get(topic.key)
-        if subscription is not None and subscription.link is not None:
-            await subscription.link.caught_up()
+        if subscription is not None and subscription.connection is not None:
+            await subscription.connection.caught_up()
 
     def _patience(self, topic: Topic) -> float:
         timeout = self._servers(topic).address.timeout
@@ -210,28 +210,28 @@ class Subscriber:
     async def _place(self, subscription: Subscription) -> None:
         """Ask for a topic at the server where it lives; raises RedisUnavailable."""
         topic = subscription.topic
-        place = await self._servers(topic).locate(topic.key)
-        link = await self._link(shard_of(topic.name, len(self._shards)), place)
+        endpoint = await self._servers(topic).locate(topic.key)
+        connection = await self._connection_to(shard_of(topic.name, len(self._shards)), endpoint)
         if subscription.state is State.LOST and self._subscriptions.get(topic.key) is subscription:
             subscription.state = State.ASKED
-            subscription.link = link
-            link.subscribe(topic.key)
+            subscription.connection = connection
+            connection.subscribe(topic.key)
 
-    async def _link(self, index: int, place: Place) -> SubscriptionLink:
-        key = (index, place)
+    async def _connection_to(self, index: int, endpoint: Endpoint) -> SubscriptionConnection:
+        key = (index, endpoint)
         async with self._connecting:
-            link = self._links.get(key)
-            if link is None or link.lost is not None:
-                link = self._links[key] = await self._connect(self._shards[index], place)
-        return link
+            connection = self._connections.get(key)
+            if connection is None or connection.lost is not None:
+                connection = self._connections[key] = await self._connect(self._shards[index], endpoint)
+        return connection
 
-    async def _connect(self, servers: Topology, place: Place) -> SubscriptionLink:
+    async def _connect(self, servers: Topology, endpoint: Endpoint) -> SubscriptionConnection:
         try:
-            connection = await servers.connect(place)
+            connection = await servers.connect(endpoint)
         except RedisUnavailable:
             servers.moved()
             raise
-        return SubscriptionLink(
+        return SubscriptionConnection(
             connection,
             servers.address.timeout,
             self._on_message,
@@ -289,10 +289,12 @@ class Subscriber:
             self._owner.loop_ended(self)
             return
         servers.moved()
-        gone = {link for link in self._links.values() if link.lost is not None}
-        self._links = {key: link for key, link in self._links.items() if link.lost is None}
+        gone = {connection for connection in self._connections.values() if connection.lost is not None}
+        self._connections = {
+            key: connection for key, connection in self._connections.items() if connection.lost is None
+        }
         for key, subscription in list(self._subscriptions.items()):
-            if subscription.link in gone:
+            if subscription.connection in gone:
                 if subscription.state is State.LEAVING:
                     del self._subscriptions[key]
                 else:
@@ -351,17 +353,17 @@ class Subscriber:
             subscription = self._subscriptions.get(topic.key)
             if subscription is None or self._owner.wanted(topic):
                 continue
-            if subscription.state is State.ON and subscription.link is not None:
+            if subscription.state is State.ON and subscription.connection is not None:
                 subscription.state = State.LEAVING
-                subscription.link.unsubscribe(topic.key)
+                subscription.connection.unsubscribe(topic.key)
 
     async def aclose(self) -> None:
         """Close the connections and forget all topics."""
         self.retired = True
         for task in (*self._beginning, *filter(None, [self._repair])):
             task.cancel()
-        links, self._links = self._links, {}
-        for link in links.values():
-            await link.aclose()
+        connections, self._connections = self._connections, {}
+        for connection in connections.values():
+            await connection.aclose()
         for subscription in self._subscriptions.values():
             subscription.settle(RedisUnavailable("The layer was closed."))
