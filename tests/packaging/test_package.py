@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -145,12 +146,50 @@ def test_packages_that_depend_on_the_old_names_install_beside_it(dist: Path, tmp
     run(tmp_path / "venv" / "bin" / "daphne", "--help", cwd=tmp_path)
 
 
+#: What is quick and imports most: the tests of these run on the wheel.
+QUICK = [
+    "tests/test_routing.py",
+    "tests/test_consumer.py",
+    "tests/test_conf.py",
+    "tests/layers/test_memory.py",
+    "tests/protocols/websocket",
+    "tests/server/test_config.py",
+    "tests/daphne/test_cli.py",
+    "tests/channels_redis",
+    "tests/compat/test_names.py",
+    "tests/compat/test_surface.py",
+]
+
+
+def test_tests_pass_on_the_wheel_with_no_source_in_reach(dist: Path, tmp_path: Path) -> None:
+    """What is not packed, or is found by its place beside `src`, is missed here."""
+    checkout = tmp_path / "checkout"
+    checkout.mkdir()
+    for name in ("tests", "examples", "docs", "scripts"):
+        shutil.copytree(
+            ROOT / name, checkout / name, ignore=shutil.ignore_patterns("node_modules", "__pycache__")
+        )
+    shutil.copy(ROOT / "pyproject.toml", checkout)
+    venv.create(tmp_path / "venv", with_pip=True)
+    python = tmp_path / "venv" / "bin" / "python"
+    wheels = dist.glob("django_fairway-*.whl")
+    install = ["-m", "pip", "--disable-pip-version-check", "install", "--no-deps", "--no-index"]
+    run(python, *install, *wheels, cwd=tmp_path)
+    lend_dependencies(tmp_path / "venv")
+    where = (
+        "import channels, daphne, channels_redis as r; print(channels.__file__, daphne.__file__, r.__file__)"
+    )
+    assert str(ROOT) not in run(python, "-c", where, cwd=checkout)
+    told = run(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *QUICK, cwd=checkout)
+    assert re.search(r"^[1-9]\d\d+ passed", told, re.M), told
+
+
 def lend_dependencies(environment: Path) -> None:
     """Let the fresh environment see what is installed in ours, after its own packages, not our checkout."""
     (ours,) = (path for path in map(Path, sys.path) if path.name == "site-packages")
     (theirs,) = environment.glob("lib/python*/site-packages")
-    mirror = environment / "lent"
-    mirror.mkdir()
+    mirror = environment / "lent" / "site-packages"  # as what is in it is told from code of the project
+    mirror.mkdir(parents=True)
     for path in ours.iterdir():
         if "fairway" not in path.name and path.suffix != ".pth":
             (mirror / path.name).symlink_to(path)
