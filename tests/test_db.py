@@ -17,6 +17,7 @@ from asgiref.sync import SyncToAsync, ThreadSensitiveContext, async_to_sync, syn
 from django.db import DatabaseError, connections, transaction
 
 from channels import db
+from channels.core import database
 from channels.db import (
     DatabaseSyncToAsync,
     Lookup,
@@ -148,26 +149,26 @@ class TestDue:
         async with ThreadSensitiveContext():
             await sync_to_async(use)()
             (thread,) = sync_threads()
-            assert thread in db._opened
+            assert thread in database._opened
         await asyncio.get_running_loop().run_in_executor(None, thread.join, 30)
         gc.collect()
         assert all(connection.alias != DISK for connection in opened_anywhere())
         async with ThreadSensitiveContext():
             await sync_to_async(use)()
-        assert thread not in db._opened
+        assert thread not in database._opened
 
     def test_a_connection_that_is_gone_is_forgotten(self) -> None:
         thread = threading.current_thread()
         before = list(opened_by(thread))
         gone = connections.create_connection("default")
-        db._remember(gone)
+        database._remember(gone)
         assert list(opened_by(thread)) == [*before, gone]
         del gone
         gc.collect()
         assert list(opened_by(thread)) == before
         kept = connections.create_connection("default")
-        db._remember(kept)
-        assert len(db._opened[thread]) == len(before) + 1
+        database._remember(kept)
+        assert len(database._opened[thread]) == len(before) + 1
 
 
 class TestThreads:

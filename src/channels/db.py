@@ -1,10 +1,8 @@
 """The bridge from async code to Django's connections, which belong to threads.
 
-A connection is opened, used and closed in one thread, while the code that decides when
-it is due runs in an event loop. Going to look costs a trip to that thread, for every
-message of every consumer. So this module keeps a list of who opened what where (Django
-sends ``connection_created`` in the opening thread), and looks from outside: attributes
-of a connection may be read from any thread. A thread is entered only for a connection that is due.
+The code that decides when a connection is due runs in an event loop, the connection belongs to a thread.
+Going to look would cost a call in that thread, for every message of every consumer. So this module looks
+from outside (:mod:`channels.core.database`), and a thread is entered only for a connection that is due.
 """
 
 from __future__ import annotations
@@ -15,18 +13,25 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeAlias, TypeVar, overload
 
 from asgiref.current_thread_executor import CurrentThreadExecutor
 from asgiref.sync import AsyncToSync, SyncToAsync, sync_to_async
-from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.backends.signals import connection_created
 
-from channels import telemetry
+from channels.core.database import (
+    any_opened,
+    close_old_connections,
+    close_what_is_broken,
+    close_what_this_thread_opened,
+    has_opened,
+    is_due,
+    opened_by,
+)
+from channels.core.database import opened_anywhere as opened_anywhere  # noqa: PLC0414
 from channels.process.platforms import after_fork_in_child
 from channels.sync.batch import BatchExecutor
 from channels.sync.call import ThreadCall
@@ -40,26 +45,6 @@ _Q = ParamSpec("_Q")
 _R = TypeVar("_R")
 _Owner = TypeVar("_Owner")
 _Reference: TypeAlias = "weakref.ReferenceType[BaseDatabaseWrapper]"
-
-# By thread, not by its ident: that is used again as soon as the thread has ended.
-_opened: dict[threading.Thread, tuple[_Reference, ...]] = {}
-_lock = threading.Lock()
-#: How many references to what the driver has made there are, with no cursor open.
-_references: weakref.WeakKeyDictionary[BaseDatabaseWrapper, int] = weakref.WeakKeyDictionary()
-_BREATH = 0.1
-
-
-def close_old_connections(**kwargs: Any) -> None:
-    """Close what is stale among this thread's connections, as Django does around a request.
-
-    Unlike Django's function of this name it leaves alone what is inside a transaction: code
-    further up this thread's stack (a test case, an ``atomic()`` around ``async_to_sync``)
-    is not finished with it.
-    """
-    now = time.monotonic()
-    for connection in connections.all(initialized_only=True):
-        if _is_due(connection, now):
-            connection.close_if_unusable_or_obsolete()
 
 
 class DatabaseSyncToAsync(SyncToAsync[_P, _R]):
@@ -129,11 +114,11 @@ def is_plain(bridge: DatabaseSyncToAsync[..., Any]) -> bool:
 
 
 def _call(function: Callable[..., _R], /, *args: Any, **kwargs: Any) -> _R:
-    _close_what_this_thread_opened()
+    close_what_this_thread_opened()
     try:
         return function(*args, **kwargs)
     finally:
-        _close_what_this_thread_opened()
+        close_what_this_thread_opened()
 
 
 def describe_call(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> str:
@@ -212,7 +197,7 @@ def _try(ahead: Callable[[list[Any]], object], asked: list[Any]) -> None:
     except Exception:
         logger.debug("A batched lookup failed; each call is on its own.", exc_info=True)
     finally:
-        _close_what_is_broken()
+        close_what_is_broken()
 
 
 #: ``await database_sync_to_async(function)(*args)``, or a decorator: the name to use in code.
@@ -237,30 +222,13 @@ def connections_due() -> bool:
         True if a connection there is past its age, saw an error, was left out of
         autocommit, or waits for its next health check.
     """
-    if not _opened:
+    if not any_opened():
         return False
     for thread in sync_threads():
-        if thread in _opened:
+        if has_opened(thread):
             now = time.monotonic()
-            return any(_is_due(connection, now) for connection in opened_by(thread))
+            return any(is_due(connection, now) for connection in opened_by(thread))
     return False
-
-
-def opened_by(thread: threading.Thread) -> Iterator[BaseDatabaseWrapper]:
-    """Iterate over the connections that ``thread`` opened and that still exist.
-
-    Some may be closed by now: their ``connection`` is None.
-    """
-    for reference in _opened.get(thread, ()):
-        connection = reference()
-        if connection is not None:
-            yield connection
-
-
-def opened_anywhere() -> Iterator[BaseDatabaseWrapper]:
-    """Iterate over the connections that any thread opened and that still exist."""
-    for thread in tuple(_opened):
-        yield from opened_by(thread)
 
 
 def sync_executor() -> Executor | None:
@@ -294,132 +262,11 @@ def sync_threads() -> list[threading.Thread]:
     return []
 
 
-def _is_due(connection: Any, now: float) -> bool:  # Any: django-stubs lack the health checks
-    """Whether ``close_if_unusable_or_obsolete`` would have something to do; the same tests, read only."""
-    if connection.connection is None or connection.in_atomic_block:
-        return False
-    due = (
-        _is_broken(connection)
-        or (connection.close_at is not None and now >= connection.close_at)
-        # Not to be closed, but to be asked for its health before its next use.
-        or (connection.health_check_enabled and connection.health_check_done)
-    )
-    # Django never closes a database in memory: it would be gone.
-    return due and not (connection.vendor == "sqlite" and connection.is_in_memory_db())
-
-
-def _is_broken(connection: Any) -> bool:
-    """Whether it saw an error, or was left in a state that is not its settings'."""
-    unlike: bool = connection.autocommit != connection.settings_dict["AUTOCOMMIT"]
-    return unlike or bool(connection.errors_occurred)
-
-
-def _close_what_this_thread_opened() -> None:
-    if _opened and threading.current_thread() in _opened:
-        close_old_connections()
-
-
-def _close_what_is_broken() -> None:
-    """Close what cannot be used any more, and nothing else, whatever its age."""
-    for connection in opened_by(threading.current_thread()):
-        if connection.connection is not None and _is_broken(connection):
-            connection.close_if_unusable_or_obsolete()
-
-
-def _close_stale_connections() -> float | None:
-    """Close what is due in this thread of the pool; returns in how many seconds something else is."""
-    if not _opened or (thread := threading.current_thread()) not in _opened:
-        return None
-    close_old_connections()
-    times = [
-        connection.close_at
-        for connection in opened_by(thread)
-        if connection.connection is not None and connection.close_at is not None
-    ]
-    # Not at once again, if one is due but in a transaction.
-    return max(_BREATH, min(times) - time.monotonic()) if times else None
-
-
-def _has_stale(thread: threading.Thread) -> bool:
-    now = time.monotonic()
-    return any(_is_due(connection, now) for connection in opened_by(thread))
-
-
-def _note_references() -> None:
-    """Remember how many references the connections of this thread have, before work that may open cursors."""
-    if not _opened:
-        return
-    for connection in opened_by(threading.current_thread()):
-        _references[connection] = sys.getrefcount(connection.connection)
-
-
-def _needs_thread() -> bool:
-    """Whether something is open in this thread that cannot be used from another one.
-
-    That is a transaction, whether by ``atomic()`` or without autocommit, or a cursor. A cursor has a
-    reference to its connection, with every driver, and nothing tells who has one.
-    """
-    if not _opened:
-        return False
-    return any(_is_in_use(connection) for connection in opened_by(threading.current_thread()))
-
-
-def _is_in_use(connection: Any) -> bool:
-    if connection.connection is None:
-        return False
-    if connection.in_atomic_block or connection.autocommit != connection.settings_dict["AUTOCOMMIT"]:
-        return True
-    return sys.getrefcount(connection.connection) > _references.get(connection, sys.maxsize)
-
-
-def _abandon() -> None:
-    """Close the database connections that an ended ASGI connection has left in use in this thread."""
-    for connection in opened_by(threading.current_thread()):
-        if _is_in_use(connection):
-            telemetry.count("threads.connection_abandoned", alias=connection.alias)
-            logger.warning(
-                "A connection or request has ended and left a transaction or a cursor open in the database "
-                "%r: it is rolled back. End it in the same handler, or on disconnect.",
-                connection.alias,
-            )
-            connection.close()
-            # Closed inside atomic() it could not be used again.
-            del connections[connection.alias]
-
-
-def _close_all() -> None:
-    """Close the connections of this thread of the pool, which ends."""
-    for connection in opened_by(threading.current_thread()):
-        connection.close()
-
-
-def _remember(connection: BaseDatabaseWrapper, **_: Any) -> None:
-    thread = threading.current_thread()
-    with _lock:
-        if thread not in _opened:
-            _forget_the_ended()
-        known = [reference for reference in _opened.get(thread, ()) if reference() is not None]
-        if all(reference() is not connection for reference in known):
-            known.append(weakref.ref(connection))
-        _opened[thread] = tuple(known)
-    _references[connection] = sys.getrefcount(connection.connection)
-    # Until the first connection is opened the pool need not look for open ones after each piece of work.
-    pool.begins, pool.needs_thread = _note_references, _needs_thread
-
-
-def _forget_the_ended() -> None:
-    for thread in [thread for thread in _opened if not thread.is_alive()]:
-        del _opened[thread]
-
-
 _lookup_batcher = BatchExecutor(
     pool,
-    close_stale=_close_what_this_thread_opened,
-    close_broken=_close_what_is_broken,
+    close_stale=close_what_this_thread_opened,
+    close_broken=close_what_is_broken,
     arm_watchdog=lambda: bridge().arm_watchdog(),
     ahead=_look_ahead,
 )
 after_fork_in_child(_lookup_batcher.reset)
-connection_created.connect(_remember, dispatch_uid="channels.db", weak=False)
-pool.close_stale, pool.has_stale, pool.close_all = _close_stale_connections, _has_stale, _close_all
-pool.abandon = _abandon

@@ -14,6 +14,8 @@ from django.http import FileResponse, HttpResponse, StreamingHttpResponse
 
 from channels.core.responses import has_own_close, headers_of, path_to_send
 
+#: Closing a response sends ``request_finished``, at which Django looks at its connections.
+pytestmark = pytest.mark.django_db
 READS_FILES = {"extensions": {"http.response.pathsend": {}}}
 HERE = Path(__file__)
 

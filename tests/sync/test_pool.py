@@ -48,8 +48,8 @@ class Closing(Note):
 def leaving(pool: Pool) -> Pool:
     """Let the pool know what these leave open."""
     Leaving.open = False
-    pool.needs_thread = lambda: Leaving.open
-    pool.abandon = Closing()
+    pool.hooks.needs_thread = lambda: Leaving.open
+    pool.hooks.abandon = Closing()
     return pool
 
 
@@ -253,7 +253,7 @@ def test_idle_threads_close_what_is_stale_when_it_is_due(make: Callable[[int], P
         tidied.release()
         return next(delays, None)
 
-    pool.close_stale = close_stale
+    pool.hooks.close_stale = close_stale
     Strand(pool).put(note, whole=True)
     for _ in range(3):
         assert tidied.acquire(timeout=PATIENCE)
@@ -261,14 +261,14 @@ def test_idle_threads_close_what_is_stale_when_it_is_due(make: Callable[[int], P
 
 def test_a_thread_is_visited_when_a_handler_leaves_stale_connections(make: Callable[[int], Pool]) -> None:
     pool, note, tidied = make(1), Note(), threading.Semaphore(0)
-    pool.close_stale = tidied.release  # type: ignore[assignment]
+    pool.hooks.close_stale = tidied.release  # type: ignore[assignment]
     strand = Strand(pool)
     strand.put(note)
     thread = note.wait()
     idle(pool)
     assert not tidied.acquire(blocking=False)
     asked: list[threading.Thread] = []
-    pool.has_stale = lambda thread: not asked.append(thread)  # type: ignore[func-returns-value]
+    pool.hooks.has_stale = lambda thread: not asked.append(thread)  # type: ignore[func-returns-value]
     strand.leave()
     assert tidied.acquire(timeout=PATIENCE)
     assert asked == [thread]
@@ -277,7 +277,7 @@ def test_a_thread_is_visited_when_a_handler_leaves_stale_connections(make: Calla
 def test_stopping_says_farewell_and_is_not_the_end(make: Callable[[int], Pool]) -> None:
     pool, first, second = make(1), Note(), Note()
     gone: list[threading.Thread] = []
-    pool.close_all = lambda: gone.append(threading.current_thread())
+    pool.hooks.close_all = lambda: gone.append(threading.current_thread())
     strand = Strand(pool)
     strand.put(first)
     assert pool.stop(PATIENCE)
@@ -329,7 +329,7 @@ def test_what_is_open_in_a_thread_keeps_its_strand_there_and_others_out(make: Ca
     idle(pool)
     assert pool.statistics()["bound"] == 1
     blocker = Blocker()
-    pool.needs_thread = lambda: threading.current_thread() is home and Leaving.open
+    pool.hooks.needs_thread = lambda: threading.current_thread() is home and Leaving.open
     Strand(pool).put(blocker)
     assert blocker.begun.wait(PATIENCE)
     for other in others:
@@ -382,7 +382,7 @@ def test_what_an_ended_connection_left_open_is_closed(make: Callable[[int], Pool
 
 def test_what_cannot_be_closed_holds_no_thread_for_ever(make: Callable[[int], Pool]) -> None:
     pool = leaving(make(1))
-    pool.abandon = Note()
+    pool.hooks.abandon = Note()
     strand, waiting = Strand(pool), Note()
     strand.put(first := Leaving())
     first.wait()
@@ -423,7 +423,7 @@ def test_idle_threads_end_but_for_the_last(make: Callable[[int], Pool]) -> None:
     pool, blockers = make(4), [Blocker() for _ in range(4)]
     pool.keep = 0.01
     gone: list[threading.Thread] = []
-    pool.close_all = lambda: gone.append(threading.current_thread())
+    pool.hooks.close_all = lambda: gone.append(threading.current_thread())
     for blocker in blockers:
         Strand(pool).put(blocker, whole=True)
     while not all(blocker.begun.is_set() for blocker in blockers):
@@ -447,7 +447,7 @@ def test_a_bound_thread_does_not_end(make: Callable[[int], Pool]) -> None:
     strand, first, second, third = Strand(pool), Leaving(), Note(), Note()
     strand.put(first)
     home = first.wait()
-    pool.needs_thread = lambda: threading.current_thread() is home and Leaving.open
+    pool.hooks.needs_thread = lambda: threading.current_thread() is home and Leaving.open
     idle(pool)
     Strand(pool).put(second, whole=True)
     assert second.wait() is not home

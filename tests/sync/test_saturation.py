@@ -210,12 +210,12 @@ from django.http import HttpResponse
 from django.urls import path
 
 def hold(request):
-    print("held", flush=True)
+    print("held\\n", end="", flush=True)
     threading.Event().wait(120)
     return HttpResponse()
 
 async def elsewhere(request):
-    print("held", flush=True)
+    print("held\\n", end="", flush=True)
     await asyncio.to_thread(time.sleep, 120)
     return HttpResponse()
 

@@ -15,7 +15,9 @@ The way through the room, from a connection to a thread:
 - :mod:`~channels.sync.batch` makes short calls of many connections in one thread, in a row.
 - :mod:`~channels.sync.send` is ASGI's ``send`` for sync handlers.
 
-Nothing here knows databases or consumers. Whatever is called under the pool's lock must neither block nor
-raise. A forked process starts with an empty pool: what keeps threads or queues registers its ``reset``
+The pool knows no databases: what looks after them in its threads are its *hooks*
+(:class:`channels.core.database.DatabaseHooks`), which ``context`` gives to the pool of the process.
+Whatever is called under the pool's lock must neither block nor raise. A forked process starts with an
+empty pool: what keeps threads or queues registers its ``reset``
 with :func:`channels.process.platforms.after_fork_in_child`.
 """

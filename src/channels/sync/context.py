@@ -13,6 +13,7 @@ from typing import Any, Final, ParamSpec, TypeVar, cast
 from asgiref.sync import AsyncToSync, SyncToAsync
 
 from channels import conf
+from channels.core.database import DatabaseHooks
 from channels.process import readiness
 from channels.process.platforms import after_fork_in_child
 from channels.sync.bridge import LoopBridge, bridge_of
@@ -27,7 +28,7 @@ _R = TypeVar("_R")
 EXIT_TIMEOUT: Final = 5.0
 
 #: The threads of this process, and what happens when all of them are held.
-pool = Pool(conf.threads)
+pool = Pool(conf.threads, hooks=DatabaseHooks())
 saturation = Saturation(pool, conf.thread_wait)
 readiness.register("threads", saturation.obstacle)
 after_fork_in_child(pool.reset)

@@ -32,7 +32,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from channels.sync.growth import CORE, Growth
-from channels.sync.strands import Strand, Work, Worker
+from channels.sync.strands import NoHooks, Strand, ThreadHooks, Work, Worker
 
 __all__ = ["Pool", "Strand", "Work", "Worker"]
 
@@ -49,27 +49,21 @@ class Pool:
         size: called for the number of threads there may be; read before each start of one.
         name: the beginning of the threads' names.
         keep: seconds after which an idle thread ends.
+        hooks: called in the threads around the work; None if work leaves nothing open in a thread.
 
     Attributes:
-        begins: called by a worker before it does work of a strand that is not bound to it.
-        needs_thread: called by a worker after each piece of work: whether that left something open
-            for which the strand's next piece must come to this thread.
-        abandon: called by a worker when a connection has ended and left something open; closes it.
-        close_stale: called by a worker that has nothing to do and serves no handler; closes the database
-            connections that are due and returns in how many seconds it wants to be called again, or None.
-        has_stale: whether ``close_stale`` has something to do in a thread; asked from outside of it.
-        close_all: called by a worker that ends.
         pinned: how many strands have a worker of their own at the moment.
         taken_at: when a worker last took work from a queue, in ``time.monotonic()``.
     """
 
-    def __init__(self, size: Callable[[], int], name: str = "channels", keep: float = KEEP) -> None:
-        self.begins: Callable[[], object] = bool
-        self.needs_thread: Callable[[], bool] = bool
-        self.abandon: Work = _nothing
-        self.close_stale: Callable[[], float | None] = _nothing
-        self.has_stale: Callable[[threading.Thread], bool] = _has_none
-        self.close_all: Callable[[], None] = _nothing
+    def __init__(
+        self,
+        size: Callable[[], int],
+        name: str = "channels",
+        keep: float = KEEP,
+        hooks: ThreadHooks | None = None,
+    ) -> None:
+        self.hooks = hooks or NoHooks()
         self.keep = keep
         self.size = size
         self._name = name
@@ -220,7 +214,12 @@ class Pool:
                     self._queue(strand)
             else:
                 self._unpin(strand)
-                if worker is not None and worker.idle and not worker.pins and self.has_stale(worker.thread):
+                if (
+                    worker is not None
+                    and worker.idle
+                    and not worker.pins
+                    and self.hooks.has_stale(worker.thread)
+                ):
                     worker.notify()
 
     def _must_abandon(self, strand: Strand) -> bool:
@@ -228,7 +227,7 @@ class Pool:
         if strand.works or strand.abandoned:
             return False
         strand.abandoned = True
-        strand.works.append(self.abandon)
+        strand.works.append(self.hooks.abandon)
         return True
 
     def _pin(self, strand: Strand, worker: Worker) -> None:
@@ -381,11 +380,3 @@ def _since(worker: Worker) -> float:
 def _queued_at(work: Work) -> float:
     """Return since when work waits that may expire; most may not."""
     return getattr(work, "queued_at", 0.0) or math.inf
-
-
-def _nothing() -> None:
-    return None
-
-
-def _has_none(_: threading.Thread) -> bool:
-    return False

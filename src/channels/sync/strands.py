@@ -18,13 +18,57 @@ _R = TypeVar("_R")
 Work = Callable[[], object]
 
 
+class ThreadHooks(Protocol):
+    """What a pool calls in its threads, for whatever work may leave open there."""
+
+    def begin(self) -> object:
+        """Prepare for work of a strand that is not bound to this thread."""
+
+    def needs_thread(self) -> bool:
+        """Tell whether the last work left something open, for which the strand has to come back here."""
+
+    def abandon(self) -> object:
+        """Close what a connection that has ended left open; must not raise."""
+
+    def close_stale(self) -> float | None:
+        """Close what is due in this thread, which is idle; returns the seconds until more is, or None."""
+
+    def has_stale(self, thread: threading.Thread) -> bool:
+        """Tell from another thread whether ``close_stale`` has something to do in ``thread``."""
+
+    def close_all(self) -> object:
+        """Close everything in this thread, which ends."""
+
+
+class NoHooks:
+    """Hooks of a pool whose work leaves nothing open."""
+
+    def begin(self) -> object:
+        """Do nothing."""
+
+    def needs_thread(self) -> bool:
+        """Return False."""
+        return False
+
+    def abandon(self) -> object:
+        """Do nothing."""
+
+    def close_stale(self) -> float | None:
+        """Do nothing, and ask for no other call."""
+        return None
+
+    def has_stale(self, thread: threading.Thread) -> bool:
+        """Return False."""
+        return False
+
+    def close_all(self) -> object:
+        """Do nothing."""
+
+
 class Scheduler(Protocol):
     """What strands and workers need of the pool; see :class:`channels.sync.pool.Pool`."""
 
-    begins: Callable[[], object]
-    needs_thread: Callable[[], bool]
-    close_stale: Callable[[], float | None]
-    close_all: Callable[[], None]
+    hooks: ThreadHooks
     keep: float
 
     def put(self, strand: Strand, work: Work, whole: bool = False) -> None:
@@ -115,6 +159,7 @@ class Worker:
         return self.reserved_for is not None and self.reserved_for.bound
 
     def _run(self) -> None:
+        hooks = self._pool.hooks
         strand: Strand | None = None
         bound = False
         while (task := self._pool.next(self, strand, bound)) is not None or not self.stopping:
@@ -125,18 +170,18 @@ class Worker:
             strand, self.doing = task
             self.reported = False
             if not strand.bound:
-                self._pool.begins()
+                hooks.begin()
             self.doing()
             self.doing = task = None
-            bound = self._pool.needs_thread()
-        self._pool.close_all()
+            bound = hooks.needs_thread()
+        hooks.close_all()
 
     def _rest(self) -> None:
         """Wait for work; meanwhile close what gets stale in this thread, and end after ``keep`` seconds."""
         left = self._pool.keep
         end = time.monotonic() + left
         while True:
-            due = None if self.pins else self._pool.close_stale()
+            due = None if self.pins else self._pool.hooks.close_stale()
             notified = self._signal.acquire(timeout=left if due is None else min(due, left))
             if not self._pool.is_resting(self, notified):
                 return

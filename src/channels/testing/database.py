@@ -24,6 +24,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.transaction import Atomic
 
 from channels import conf, db
+from channels.core.database import opened_anywhere, opened_by
 from channels.sync import context as strands
 
 _handler: Any = connections  # django-stubs know nothing of its storage
@@ -150,10 +151,10 @@ def _end(loan: _Loan) -> None:
 def _open_transactions() -> Iterator[tuple[BaseDatabaseWrapper, Atomic]]:
     """Find the connections to lend, each with the block of the test that is open on it."""
     ours = [threading.current_thread(), *db.sync_threads()]
-    for connection in chain.from_iterable(db.opened_by(thread) for thread in ours):
+    for connection in chain.from_iterable(opened_by(thread) for thread in ours):
         if connection.atomic_blocks:
             yield connection, _block_of_a_testcase(connection) or connection.atomic_blocks[0]
-    for connection in db.opened_anywhere():
+    for connection in opened_anywhere():
         block = _block_of_a_testcase(connection)
         if block is not None:
             yield connection, block
