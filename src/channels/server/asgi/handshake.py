@@ -68,10 +68,7 @@ class PendingHandshake:
 
     def refuse(self, status: int, text: str) -> None:
         """Answer in the application's place; what it has begun to answer is broken off."""
-        if self.response.on_wire:
-            self.exchange.abort_response()
-        else:
-            self.response.answer(status, text, [(b"connection", b"close")])
+        self.response.refuse(status, text)
 
 
 def handshake_rejected(target: bytes, error: HandshakeRejected) -> None:

@@ -155,10 +155,7 @@ class HTTPStream(Stream):
         """
         if self._gone or self._response.complete:
             return
-        if self._response.on_wire:
-            self._exchange.abort_response()
-        else:
-            self._response.answer(status, text, [(b"connection", b"close")])
+        if self._response.refuse(status, text):
             self._log()
         self._gone = self._told_to_leave = True
         super().peer_left()  # also after an answer: it was not the application's
@@ -290,7 +287,7 @@ def refuse_large_body(request: RequestReceived, runtime: Runtime, exchange: Exch
     if most <= 0 or announced_size(request.headers) <= most:
         return False
     response = Response(runtime, exchange, "http.response", head_only=request.method == "HEAD")
-    response.answer(413, body_too_large(most), [(b"connection", b"close")])
+    response.refuse(413, body_too_large(most))
     client = client_of(request, runtime, exchange)
     runtime.log("http", "complete", lambda: log_details(request, runtime, client, response, 0.0))
     return True

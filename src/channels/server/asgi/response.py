@@ -7,6 +7,7 @@ called differently.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
@@ -310,6 +311,23 @@ class Response:
         self._no_body = ""
         self.status = status
         self.body({"body": f"{status} {_phrase(status)}\n{text}\n".encode()})
+
+    def refuse(self, status: int, text: str, headers: Iterable[tuple[bytes, bytes]] = ()) -> bool:
+        """Answer in the application's place and close; break off what the application has begun to answer.
+
+        Args:
+            status: the HTTP status.
+            text: one sentence for the peer.
+            headers: further ones of the answer.
+
+        Returns:
+            Whether the peer gets the answer: False if the head of another one was on its way.
+        """
+        if self.on_wire:
+            self._exchange.abort_response()
+            return False
+        self.answer(status, text, [(b"connection", b"close"), *headers])
+        return True
 
     def _send_head(self, size: int | None, *, of_file: bool = False) -> None:
         """Send the head; ``size`` is the length of the body, if it is known to be all there is.

@@ -7,6 +7,7 @@ files: what stops and resumes the reading of a body has to be seen beside what e
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from typing import Any
 
 from channels import telemetry
@@ -271,11 +272,11 @@ class HTTP1Handler:
             self._stream.fail(event.status, event.reason)
             self._connection.close(linger=True)
 
-    def _refuse(self, status: int, reason: str, headers: Headers | None = None) -> None:
+    def _refuse(self, status: int, reason: str, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
         """Answer a request that no stream stands for, and close."""
         self._unread = True
         response = Response(self._runtime, self, "http.response", head_only=False)
-        response.answer(status, reason, [(b"connection", b"close"), *(headers or [])])
+        response.refuse(status, reason, headers)
 
     # For the streams: see Exchange
 
