@@ -17,7 +17,7 @@ from asgiref.server import StatelessServer
 from channels import telemetry
 from channels.core.private import PrivateField
 from channels.layers.engine import pushing_engine
-from channels.process.exit import LimitedExecutor, exit_in_time
+from channels.process.exit import CANCELLED, LimitedExecutor, end_loop, exit_in_time
 from channels.typing import PUSH_EXTENSION, ASGIApp, Message, Scope, Wakeup
 
 logger = logging.getLogger("django.channels.worker")
@@ -124,11 +124,15 @@ class Worker(StatelessServer):
 
     def run(self) -> None:
         """Work in an event loop of its own until SIGTERM or SIGINT; a second SIGINT ends it at once."""
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
         try:
-            asyncio.run(self.arun())
+            loop.run_until_complete(self.arun())
         except KeyboardInterrupt:
             logger.info("Exiting due to Ctrl-C/interrupt")
-        exit_in_time(0)
+        finally:
+            end_loop(loop)
+            exit_in_time(0)
 
     async def arun(self) -> None:
         """Work until SIGTERM, SIGINT or :meth:`stop`."""
@@ -306,7 +310,8 @@ class _Runner:
         futures = [details["future"] for details in self._worker.application_instances.values()]
         for future in futures:
             future.cancel()
-        await asyncio.gather(*futures, return_exceptions=True)
+        if futures:  # one that is in a thread cannot be ended, and keeps nobody
+            await asyncio.wait(futures, timeout=CANCELLED)
 
     async def wait_handled(self) -> set[str]:
         """Wait until all instances have handled what they have; return the channels of those too late."""

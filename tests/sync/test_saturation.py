@@ -246,8 +246,10 @@ def test_sigterm_ends_the_process_whatever_threads_do(
             for sock in socks:
                 sock.close()
         process.send_signal(signal.SIGTERM)
-        # The drain, its last moments (2 + 2 s), and what threads get at the end.
-        assert process.wait(1 + 4 + 2 + PATIENCE / 2) == 0
+        begun = time.monotonic()
+        assert process.wait(PATIENCE) == 0
+        # The drain, the two seconds that are documented, and one for a machine that is busy.
+        assert time.monotonic() - begun < 1 + 2 + 1
         for sock in socks:
             sock.close()
 

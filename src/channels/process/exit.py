@@ -6,6 +6,7 @@ One that waits for a slow service, or for ever, would keep a server alive long a
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import sys
@@ -17,8 +18,12 @@ from typing import Final
 
 logger = logging.getLogger("channels.server")
 
+#: Seconds that code which was cancelled gets to clean up.
+CANCELLED: Final = 0.4
 #: Seconds that threads of the application get to end when all else has ended.
-LINGER: Final = 1.0
+LINGER: Final = 0.2
+
+_exit_timeout: float | None = None
 
 
 class LimitedExecutor(ThreadPoolExecutor):
@@ -35,6 +40,32 @@ class LimitedExecutor(ThreadPoolExecutor):
             thread.join(max(0.0, end - time.monotonic()))
 
 
+def end_loop(loop: asyncio.AbstractEventLoop) -> None:
+    """Cancel what still runs in an event loop, and close it, as ``asyncio.run()`` does.
+
+    A task that waits for a thread which is held is not waited for longer than :data:`CANCELLED` seconds.
+
+    Args:
+        loop: one that does not run any more, with a :class:`LimitedExecutor`.
+    """
+    try:
+        left = asyncio.all_tasks(loop)
+        for task in left:
+            task.cancel()
+        if left:
+            loop.run_until_complete(asyncio.wait(left, timeout=CANCELLED))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.run_until_complete(loop.shutdown_default_executor())
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()
+
+
+def exit_timeout(seconds: float) -> float:
+    """Return for how long the end of this process may wait for threads: at most ``seconds``."""
+    return seconds if _exit_timeout is None else min(seconds, _exit_timeout)
+
+
 def exit_in_time(code: int, seconds: float = LINGER) -> None:
     """See to it that this process ends soon after its main thread, whatever other threads do.
 
@@ -44,10 +75,22 @@ def exit_in_time(code: int, seconds: float = LINGER) -> None:
         code: the exit code if they do not.
         seconds: how long they may take.
     """
+    global _exit_timeout
+    _exit_timeout = seconds
     if _lingering():
         ending = threading.Event()
         # Called before the executors' own, which wait without end.
         threading._register_atexit(ending.set)  # type: ignore[attr-defined]
+        threading.Thread(target=_end, args=(ending, code, seconds), name="exit", daemon=True).start()
+
+
+def exit_now_in_time(code: int, seconds: float = LINGER) -> None:
+    """Do what :func:`exit_in_time` does in a process whose main thread has ended already."""
+    global _exit_timeout
+    _exit_timeout = seconds
+    if _lingering():
+        ending = threading.Event()
+        ending.set()
         threading.Thread(target=_end, args=(ending, code, seconds), name="exit", daemon=True).start()
 
 

@@ -15,6 +15,7 @@ from asgiref.sync import AsyncToSync, SyncToAsync
 from channels import conf
 from channels.core.database import DatabaseHooks
 from channels.process import readiness
+from channels.process.exit import exit_timeout
 from channels.process.platforms import after_fork_in_child
 from channels.sync.bridge import LoopBridge, bridge_of
 from channels.sync.calls import Abandonable, Call, stoppable
@@ -24,7 +25,7 @@ from channels.typing import PUSH_EXTENSION, Scope
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
-#: Seconds for which handlers may still run when the process ends.
+#: Seconds for which handlers may still run when the process ends; less where a server has given them a drain.
 EXIT_TIMEOUT: Final = 5.0
 
 #: The threads of this process, and what happens when all of them are held.
@@ -32,7 +33,7 @@ pool = Pool(conf.threads, hooks=DatabaseHooks())
 saturation = Saturation(pool, conf.thread_wait)
 readiness.register("threads", saturation.obstacle)
 after_fork_in_child(pool.reset)
-atexit.register(pool.stop, EXIT_TIMEOUT)
+atexit.register(lambda: pool.stop(exit_timeout(EXIT_TIMEOUT)))
 
 _suspended = 0
 
