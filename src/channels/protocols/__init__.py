@@ -17,7 +17,8 @@ one event; whoever calls it decides by ``frames_left`` how much is read in one t
 
 What holds for all of it, and must go on to hold:
 
-- no socket, task, clock or lock, and nothing of Django; import-linter checks it;
+- no socket, task, clock or lock, and nothing of Django; nothing is counted here either, but told as
+  ``facts`` that the server counts; import-linter checks it;
 - ``http1``, ``http2`` and ``websocket`` never import each other, and all three stand on ``http`` and
   ``events``;
 - every buffer and every loop has a bound that a peer cannot move;

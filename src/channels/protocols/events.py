@@ -6,11 +6,29 @@ numbers of RFC 9113. A WebSocket speaks the second half, once it is open.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
+
+
+class Fact(NamedTuple):
+    """What a protocol has done of its own accord and somebody should count.
+
+    Connections collect them in ``facts``, a tuple, as there is nearly never one; whoever feeds a connection
+    takes them after each call.
+
+    Attributes:
+        name: of the counter.
+        amount: by how much it grows.
+        details: what is told with it.
+    """
+
+    name: str
+    amount: int = 1
+    details: Mapping[str, object] = MappingProxyType({})
 
 
 class Handshake(NamedTuple):

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from channels import telemetry
 from channels.protocols.events import RequestReceived
 from channels.protocols.http.underscores import has_underscores, without_underscores
 from channels.protocols.http1.connection import HTTP1Connection, HTTP1Limits
 from channels.protocols.http2.connection import HTTP2Connection, HTTP2Limits
+from tests.protocols.facts import amount_of
 from tests.protocols.http2_peer import END_HEADERS, END_STREAM, GET, HELLO, WEBSOCKET, events_of, headers
 
 FIELDS = [
@@ -28,10 +28,6 @@ OPENING = (
 )
 
 
-def counted() -> int:
-    return telemetry.counters["protocols.underscore_header"]
-
-
 def test_which_names() -> None:
     assert has_underscores(FIELDS)
     assert not has_underscores(KEPT)
@@ -42,7 +38,6 @@ def test_which_names() -> None:
 @pytest.mark.parametrize("more", [b"", OPENING])
 def test_http1(engine: str, more: bytes) -> None:
     for data in (HEAD + more + b"\r\n",) * 3:
-        before = counted()
         connection = HTTP1Connection(engine=engine)
         found = connection.receive_known(data)
         if found is None:
@@ -52,7 +47,7 @@ def test_http1(engine: str, more: bytes) -> None:
             found = event
         assert found.headers[:2] == KEPT
         assert not any(b"_" in name for name, _ in found.headers)
-        assert counted() == before + 3
+        assert amount_of(connection, "protocols.underscore_header") == 3
 
 
 @pytest.mark.parametrize("engine", ["zttp", "h11"])
@@ -76,7 +71,7 @@ def test_http2(engine: str, opening: Any, keep: bool) -> None:
     events_of(connection, HELLO)
     ended = END_STREAM if opening is GET else 0
     for stream_id in (1, 3, 5):
-        before = counted()
+        connection.facts = ()
         (event,) = events_of(connection, headers(stream_id, [*opening, *FIELDS[1:]], END_HEADERS | ended))
         assert event.headers == (FIELDS if keep else KEPT)
-        assert counted() == before + (0 if keep else 3)
+        assert amount_of(connection, "protocols.underscore_header") == (0 if keep else 3)

@@ -1,9 +1,9 @@
 import pytest
 
-from channels import telemetry
 from channels.protocols.http.fields import ResponseFields
 from channels.protocols.http1.connection import HTTP1Connection
 from channels.protocols.http1.response import ResponseWriter
+from tests.protocols.facts import amount_of
 
 LENGTH_3 = [(b"content-length", b"3")]
 
@@ -271,10 +271,10 @@ def test_trailers_follow_chunks():
 def test_trailers_that_cannot_be_sent_are_counted():
     connection = asked()
     connection.send_response(200, [(b"content-length", b"0")])
-    before = telemetry.counters["protocols.trailers_dropped"]
+    before = amount_of(connection, "protocols.trailers_dropped")
     connection.end_message([(b"x-sum", b"1"), (b"y", b"2")])
     assert connection.data_to_send().endswith(b"\r\n\r\n")
-    assert telemetry.counters["protocols.trailers_dropped"] == before + 2
+    assert amount_of(connection, "protocols.trailers_dropped") == before + 2
 
 
 def test_a_bad_trailer():

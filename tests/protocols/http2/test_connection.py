@@ -10,7 +10,6 @@ import pytest
 from h2 import events as h2
 from h2.errors import ErrorCodes
 
-from channels import telemetry
 from channels.protocols.events import (
     BodyEnded,
     BodyReceived,
@@ -27,6 +26,7 @@ from channels.protocols.http2.connection import HTTP2Connection, HTTP2Limits, up
 from channels.protocols.websocket.connection import WebSocketConnection
 from channels.protocols.websocket.frames import encode_message
 from channels.protocols.websocket.handshake import accept_headers
+from tests.protocols.facts import amount_of
 from tests.protocols.http2_peer import (
     ACK,
     CONTINUATION,
@@ -155,7 +155,7 @@ def test_the_peer_gives_up():
     connection = started()
     events = events_of(connection, headers(1, POST, END_HEADERS) + frame(RST_STREAM, 0, 1, b"\0\0\0\x08"))
     assert events[1:] == [StreamClosed(1)]
-    late = telemetry.counters["protocols.late_frame"]
+    late = amount_of(connection, "protocols.late_frame")
     connection.send_informational(1, 103)
     connection.send_response(1, 200, [])
     connection.send_data(1, b"x")
@@ -163,7 +163,7 @@ def test_the_peer_gives_up():
     connection.reset(1)
     connection.acknowledge(1, 5)
     assert (connection.writable(1), connection.pending(1)) == (0, 0)
-    assert telemetry.counters["protocols.late_frame"] == late + 5
+    assert amount_of(connection, "protocols.late_frame") == late + 5
     assert connection.data_to_send() == b""
 
 
@@ -401,7 +401,7 @@ def test_a_peer_that_ignores_its_window():
 
 def test_a_body_in_countless_pieces():
     connection = started(HTTP2Limits(max_small_data=0))
-    before = telemetry.counters["protocols.tiny_frames"]
+    before = amount_of(connection, "protocols.tiny_frames")
     tiny = frame(DATA, 0, 1, b"x")
     assert len(events_of(connection, headers(1, POST, END_HEADERS) + tiny * 8192)) == 8193
     connection.acknowledge(1, 8192)
@@ -409,7 +409,7 @@ def test_a_body_in_countless_pieces():
     connection.acknowledge(1, 8191)
     assert events_of(connection, tiny) == [BodyReceived(1, b"x"), StreamClosed(1)]
     assert reset_codes(connection) == [(1, ErrorCodes.ENHANCE_YOUR_CALM)]
-    assert telemetry.counters["protocols.tiny_frames"] == before + 1
+    assert amount_of(connection, "protocols.tiny_frames") == before + 1
     assert events_of(connection, frame(DATA, END_STREAM, 1, b"x")) == []
 
 

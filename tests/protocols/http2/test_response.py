@@ -4,10 +4,10 @@ from h2.errors import ErrorCodes
 from h2.settings import SettingCodes
 from hpack import NeverIndexedHeaderTuple
 
-from channels import telemetry
 from channels.protocols.events import StreamClosed, StreamWritable
 from channels.protocols.http2 import engines
 from channels.protocols.http2.connection import HTTP2Limits
+from tests.protocols.facts import amount_of
 from tests.protocols.http2_peer import GET, POST, WEBSOCKET, Peer, events_of, headers, started
 
 
@@ -119,13 +119,13 @@ def test_trailers_at_once():
 @pytest.mark.parametrize("status", [204, 304])
 def test_trailers_without_a_body_are_dropped(status):
     peer = answering()
-    before = telemetry.counters["protocols.trailers_dropped"]
+    before = amount_of(peer.server, "protocols.trailers_dropped")
     peer.server.send_response(1, status, [])
     peer.server.end_stream(1, [(b"a", b"b")])
     _, heard = peer.exchange()
     assert of(h2.TrailersReceived, heard) == []
     assert len(of(h2.StreamEnded, heard)) == 1
-    assert telemetry.counters["protocols.trailers_dropped"] == before + 1
+    assert amount_of(peer.server, "protocols.trailers_dropped") == before + 1
 
 
 def test_responses_share_the_connection():
@@ -208,11 +208,11 @@ def test_a_window_below_zero():
 def test_who_does_not_read_loses_the_stream():
     peer = answering(max_pending=1000)
     peer.server.send_response(1, 200, [])
-    before = telemetry.counters["protocols.slow_reader"]
+    before = amount_of(peer.server, "protocols.slow_reader")
     peer.server.send_data(1, bytes(70_000))
     assert peer.server.pending(1) > 1000
     peer.server.send_data(1, b"x")
-    assert telemetry.counters["protocols.slow_reader"] == before + 1
+    assert amount_of(peer.server, "protocols.slow_reader") == before + 1
     assert peer.server.next_event() == StreamClosed(1)
     (reset,) = of(h2.StreamReset, peer.exchange()[1])
     assert reset.error_code == ErrorCodes.CANCEL

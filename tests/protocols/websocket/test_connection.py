@@ -13,12 +13,12 @@ from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Opcode
 from websockets.protocol import CLIENT, OPEN, Protocol
 
-from channels import telemetry
 from channels.protocols.events import CloseReceived, MessageReceived, PongReceived
 from channels.protocols.websocket.connection import WebSocketConnection
 from channels.protocols.websocket.frames import encode_message
 from channels.protocols.websocket.limits import WebSocketLimits
 from channels.protocols.websocket.permessage_deflate import DeflateSettings, negotiate
+from tests.protocols.facts import amount_of
 
 TEXT, BINARY, CONTINUED, CLOSE, PING, PONG = 1, 2, 0, 8, 9, 10
 
@@ -251,13 +251,13 @@ def test_a_ping_is_answered_with_its_payload(payload):
 
 def test_only_so_many_pongs_wait_to_be_sent():
     websocket = WebSocketConnection()
-    before = telemetry.counters["protocols.pongs_skipped"]
+    before = amount_of(websocket, "protocols.pongs_skipped")
     events_of(websocket, b"".join(frame(PING, b"%d" % number) for number in range(1000)))
     output = websocket.data_to_send()
     assert output.count(b"\x8a") == 16
     assert output.startswith(b"\x8a\x010\x8a\x011")
     assert output.endswith(b"\x8a\x03999")
-    assert telemetry.counters["protocols.pongs_skipped"] == before + 984
+    assert amount_of(websocket, "protocols.pongs_skipped") == before + 984
     events_of(websocket, frame(PING, b"later"))
     assert websocket.data_to_send() == b"\x8a\x05later"
 
@@ -367,12 +367,12 @@ def test_after_the_end_nothing_is_sent_and_it_is_counted():
     websocket = WebSocketConnection()
     websocket.close()
     websocket.data_to_send()
-    before = telemetry.counters["protocols.late_frame"]
+    before = amount_of(websocket, "protocols.late_frame")
     websocket.send_message("late")
     websocket.send_frame(encode_message(b"late"))
     websocket.ping()
     assert websocket.data_to_send() == b""
-    assert telemetry.counters["protocols.late_frame"] == before + 3
+    assert amount_of(websocket, "protocols.late_frame") == before + 3
 
 
 @pytest.mark.parametrize("before", [b"", frame(TEXT, b"abc")[:4], frame(TEXT, b"a", final=False)])

@@ -6,8 +6,7 @@ Where headers become variables, as under CGI and in Django's ``request.META``, `
 
 from __future__ import annotations
 
-from channels import telemetry
-from channels.protocols.events import Headers
+from channels.protocols.events import Fact, Headers
 
 
 def has_underscores(headers: Headers) -> bool:
@@ -16,7 +15,10 @@ def has_underscores(headers: Headers) -> bool:
 
 
 def without_underscores(headers: Headers) -> Headers:
-    """Leave out the fields whose names have an underscore; each is counted."""
-    kept = [field for field in headers if b"_" not in field[0]]
-    telemetry.count("protocols.underscore_header", len(headers) - len(kept))
-    return kept
+    """Leave out the fields whose names have an underscore."""
+    return [field for field in headers if b"_" not in field[0]]
+
+
+def left_out(headers: Headers, kept: Headers) -> Fact:
+    """Make the fact that fields were left out, each counted."""
+    return Fact("protocols.underscore_header", len(headers) - len(kept))

@@ -30,7 +30,7 @@ from channels.protocols.http.semantics import (
     judge_trailers,
     scan_head,
 )
-from channels.protocols.http.underscores import has_underscores, without_underscores
+from channels.protocols.http.underscores import has_underscores, left_out, without_underscores
 from channels.protocols.http1.engines import http1_engine
 from channels.protocols.http1.head_cache import HeadCache
 from channels.protocols.http1.response import ResponseWriter
@@ -96,6 +96,7 @@ class HTTP1Connection(ResponseWriter):
     Attributes:
         frames_left: how many chunks ``next_event`` may still read, about; what is left stays in the buffer.
             Whoever feeds it sets it.
+        facts: what is to be counted; whoever feeds it takes them.
         small_chunks: how many came of less than 64 bytes, about. Whoever limits them sets it back.
     """
 
@@ -327,7 +328,8 @@ class HTTP1Connection(ResponseWriter):
             del event.headers[0]
         if has_underscores(event.headers):
             if not limits.underscores:
-                event.headers = without_underscores(event.headers)
+                headers, event.headers = event.headers, without_underscores(event.headers)
+                self.facts += (left_out(headers, event.headers),)
         elif not host_added:
             self._known.remember(head, event, persistent)
         self._begin_response(event.method, event.http_version, persistent=persistent)

@@ -9,8 +9,7 @@ from __future__ import annotations
 import enum
 from http import HTTPStatus
 
-from channels import telemetry
-from channels.protocols.events import Headers
+from channels.protocols.events import Fact, Headers
 from channels.protocols.http.fields import ResponseFields, lowercase
 from channels.protocols.http.response_rules import (
     BODYLESS,
@@ -61,10 +60,20 @@ class ResponseWriter:
     Until a request was read it writes what is fit for anybody: an answer after which the connection ends.
     """
 
-    __slots__ = ("_framing", "_head_only", "_modern", "_output", "_persistent", "_phase", "_remaining")
+    __slots__ = (
+        "_framing",
+        "_head_only",
+        "_modern",
+        "_output",
+        "_persistent",
+        "_phase",
+        "_remaining",
+        "facts",
+    )
 
     def __init__(self) -> None:
         self._output: list[bytes] = []
+        self.facts: tuple[Fact, ...] = ()
         self._begin_response("", "1.1", persistent=False)
 
     def _begin_response(self, method: str, version: str, *, persistent: bool) -> None:
@@ -261,7 +270,7 @@ class ResponseWriter:
         if self._framing is _CHUNKED:
             self._output.append(b"0\r\n%b\r\n" % block)
         elif trailers:
-            telemetry.count("protocols.trailers_dropped", len(trailers))
+            self.facts += (Fact("protocols.trailers_dropped", len(trailers)),)
         if self._framing is _LENGTH and self._remaining:
             self._persistent = False
             raise too_short(self._remaining)

@@ -20,12 +20,12 @@ from typing import Any, TypeAlias
 
 from h2.errors import ErrorCodes
 
-from channels import telemetry
 from channels.protocols.events import (
     BodyEnded,
     BodyReceived,
     ConnectionClosed,
     Event,
+    Fact,
     Headers,
     ProtocolViolated,
     RequestReceived,
@@ -33,7 +33,7 @@ from channels.protocols.events import (
 )
 from channels.protocols.http.malformed import MalformedMessage
 from channels.protocols.http.semantics import tokens
-from channels.protocols.http.underscores import has_underscores, without_underscores
+from channels.protocols.http.underscores import has_underscores, left_out, without_underscores
 from channels.protocols.http2.engine import (
     DataReceived,
     EngineEvent,
@@ -98,6 +98,7 @@ class HTTP2Connection(ResponseWriter):
         abandoned: how many streams are over and yet have their places: set by whoever still works for them.
         frames_left: how many frames ``next_event`` may still read; what is left stays in the buffer. Whoever
             feeds it sets it.
+        facts: what is to be counted; whoever feeds it takes them.
 
     Raises:
         ValueError: the request of the upgrade carries settings that are none, or there is no such engine.
@@ -224,7 +225,7 @@ class HTTP2Connection(ResponseWriter):
 
     def refuse(self, stream_id: int) -> None:
         """Refuse a request that nobody has begun to work for, so that the peer may repeat it later."""
-        telemetry.count("protocols.refused_stream", draining=False)
+        self.facts += (Fact("protocols.refused_stream", 1, {"draining": False}),)
         self.reset(stream_id, ErrorCodes.REFUSED_STREAM)
         try:
             self._guard.stream_reset()
@@ -281,17 +282,19 @@ class HTTP2Connection(ResponseWriter):
     def _request_received(self, event: FieldsReceived) -> None:
         stream_id = event.stream_id
         if self._draining or len(self._streams) + self.abandoned >= self._limits.max_streams:
-            telemetry.count("protocols.refused_stream", draining=self._draining)
+            self.facts += (Fact("protocols.refused_stream", 1, {"draining": self._draining}),)
             self._reset_peer(stream_id, ErrorCodes.REFUSED_STREAM)
             return
         self._last_stream = stream_id
         try:
             self._begin_stream(self._judge(stream_id, event.fields, event.ended))
         except MalformedMessage as error:
-            telemetry.count("protocols.refused_request", status=error.status, reason=error.reason)
+            self.facts += (
+                Fact("protocols.refused_request", 1, {"status": error.status, "reason": error.reason}),
+            )
             self._refuse(stream_id, error.status, event.ended)
         except MalformedRequest as error:
-            telemetry.count("protocols.malformed_request", reason=error.reason)
+            self.facts += (Fact("protocols.malformed_request", 1, {"reason": error.reason}),)
             self._reset_peer(stream_id, ErrorCodes.PROTOCOL_ERROR)
 
     def _judge(self, stream_id: int, fields: Headers, ended: bool) -> RequestReceived:
@@ -301,7 +304,8 @@ class HTTP2Connection(ResponseWriter):
             request = self._judge_unknown(stream_id, fields, ended)
             if has_underscores(request.headers):
                 if not self._limits.underscores:
-                    request.headers = without_underscores(request.headers)
+                    headers, request.headers = request.headers, without_underscores(request.headers)
+                    self.facts += (left_out(headers, request.headers),)
             elif ended:
                 self._remember(fields, request)
             return request
@@ -349,7 +353,7 @@ class HTTP2Connection(ResponseWriter):
         stream.unread += 1
         self._events.append(BodyReceived(stream_id, data))
         if stream.unread > _MAX_UNREAD:
-            telemetry.count("protocols.tiny_frames")
+            self.facts += (Fact("protocols.tiny_frames"),)
             self._give_up(stream_id, ErrorCodes.ENHANCE_YOUR_CALM)
 
     def _trailers_received(self, event: TrailersReceived) -> None:
@@ -357,7 +361,7 @@ class HTTP2Connection(ResponseWriter):
         try:
             trailers = judge_trailing_fields(event.fields)
         except MalformedRequest as error:
-            telemetry.count("protocols.malformed_request", reason=error.reason)
+            self.facts += (Fact("protocols.malformed_request", 1, {"reason": error.reason}),)
             self._close(event.stream_id)
             self._reset_peer(event.stream_id, ErrorCodes.PROTOCOL_ERROR)
             self._events.append(StreamClosed(event.stream_id))

@@ -6,8 +6,7 @@ from collections import deque
 
 from h2.errors import ErrorCodes
 
-from channels import telemetry
-from channels.protocols.events import Event, Headers, RequestReceived, StreamClosed, StreamWritable
+from channels.protocols.events import Event, Fact, Headers, RequestReceived, StreamClosed, StreamWritable
 from channels.protocols.http.response_rules import Phase, check_informational, too_short
 from channels.protocols.http2.engine import MAX_WINDOW, Engine
 from channels.protocols.http2.frames import FloodGuard
@@ -32,12 +31,14 @@ class ResponseWriter:
         "_max_pending",
         "_output",
         "_streams",
+        "facts",
     )
 
     def __init__(self, engine: Engine, guard: FloodGuard, max_pending: int) -> None:
         self._engine = engine
         self._guard = guard
         self._events: deque[Event] = deque()
+        self.facts: tuple[Fact, ...] = ()
         self._max_pending = max_pending
         self._streams: dict[int, Stream] = {}
         self._blocked: dict[int, Stream] = {}
@@ -147,7 +148,7 @@ class ResponseWriter:
         if stream is None:
             return
         if stream.held > self._max_pending:
-            telemetry.count("protocols.slow_reader", pending=stream.pending)
+            self.facts += (Fact("protocols.slow_reader", 1, {"pending": stream.pending}),)
             self._give_up(stream_id, ErrorCodes.CANCEL)
             return
         if end and self._send_whole(stream_id, stream, data):
@@ -213,7 +214,7 @@ class ResponseWriter:
     def _living(self, stream_id: int) -> Stream | None:
         stream = self._streams.get(stream_id)
         if stream is None:
-            telemetry.count("protocols.late_frame")
+            self.facts += (Fact("protocols.late_frame"),)
         return stream
 
     def _open(self, request: RequestReceived) -> None:
@@ -239,7 +240,7 @@ class ResponseWriter:
 
     def _end(self, stream_id: int, stream: Stream, trailers: Headers) -> None:
         if trailers and stream.bodyless:
-            telemetry.count("protocols.trailers_dropped", len(trailers))
+            self.facts += (Fact("protocols.trailers_dropped", len(trailers)),)
             trailers = []
         short = stream.end(trailers)
         if short:

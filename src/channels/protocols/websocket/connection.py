@@ -13,8 +13,7 @@ from collections.abc import Generator
 from websockets.exceptions import PayloadTooBig, ProtocolError
 from websockets.frames import Close, Frame, Opcode, apply_mask  # type: ignore[attr-defined]
 
-from channels import telemetry
-from channels.protocols.events import CloseReceived, MessageReceived, PongReceived
+from channels.protocols.events import CloseReceived, Fact, MessageReceived, PongReceived
 from channels.protocols.websocket.fragments import FragmentedMessage
 from channels.protocols.websocket.frames import MAX_CONTROL_SIZE, PLAIN_CLOSES, control_frame, encode_message
 from channels.protocols.websocket.limits import WebSocketLimits
@@ -58,6 +57,7 @@ class WebSocketConnection:
         deflate: what was agreed about compression in the handshake; None: there is none.
 
     Attributes:
+        facts: what is to be counted; whoever feeds it takes them.
         output: what waits to be written; to be looked at, and taken with ``data_to_send()``.
         frames_left: how many frames ``next_event`` may still read, large ones counted as several; what is
             left stays in the buffer. Whoever feeds it sets it.
@@ -81,6 +81,7 @@ class WebSocketConnection:
         "_small",
         "_unsent_pongs",
         "control_frames",
+        "facts",
         "frames_left",
         "output",
     )
@@ -99,6 +100,7 @@ class WebSocketConnection:
         self.frames_left = sys.maxsize
         self.control_frames = 0
         self.output: list[bytes] = []
+        self.facts: tuple[Fact, ...] = ()
         self._unsent_pongs = 0
         self._pong_at = 0
         self._close_sent = self._close_received = self._eof = self._over = False
@@ -172,7 +174,7 @@ class WebSocketConnection:
         """Write a message; see :func:`encode_message` for what it may be and raises."""
         if self._close_sent or self._close_received:
             encode_message(data)  # what is wrong with it is wrong all the same
-            telemetry.count("protocols.late_frame")
+            self.facts += (Fact("protocols.late_frame"),)
         else:
             self.output.append(encode_message(data, self._deflater))
 
@@ -189,7 +191,7 @@ class WebSocketConnection:
         Once the WebSocket is closing it goes nowhere and is counted as "protocols.late_frame".
         """
         if self._close_sent or self._close_received:
-            telemetry.count("protocols.late_frame")
+            self.facts += (Fact("protocols.late_frame"),)
         else:
             self.output.append(frame)
 
@@ -361,7 +363,7 @@ class WebSocketConnection:
         pong = control_frame(Opcode.PONG, payload)
         if self._unsent_pongs >= _MAX_UNSENT_PONGS:
             self.output[self._pong_at] = pong
-            telemetry.count("protocols.pongs_skipped")
+            self.facts += (Fact("protocols.pongs_skipped"),)
             return
         self._unsent_pongs += 1
         self._pong_at = len(self.output)

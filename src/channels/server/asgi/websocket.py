@@ -33,6 +33,7 @@ from channels.server.io.timer_wheel import NEVER
 from channels.server.limits.keepalive import Keepalive, Verdict
 from channels.server.limits.rate_limit import TokenBucket
 from channels.server.limits.turns import QUANTUM
+from channels.server.reports.protocol_facts import count_facts
 from channels.server.reports.targets import path_of, shown
 from channels.server.runtime import Runtime
 from channels.typing import Message
@@ -201,6 +202,8 @@ class WebSocketStream(Stream):
             self._too_much_control()
         if protocol.frames_left <= 0 and not self.held and protocol.has_more:
             self._read_later()
+        if protocol.facts:
+            count_facts(protocol)
         if protocol.output:
             self._write()
 
@@ -374,6 +377,8 @@ class WebSocketStream(Stream):
         else:
             for payload in payloads(message):
                 self._link.write(self._protocol.message_to_send(payload))
+        if self._protocol.facts:
+            count_facts(self._protocol)
         if self._link.congested and self._link.unsent > self.runtime.config.write_limit:
             self._link.cut("bytes")
 

@@ -36,6 +36,7 @@ from channels.server.io.sendfile import PIECE, FilePart, pump
 from channels.server.io.timer_wheel import NEVER, Slot
 from channels.server.limits.rate_limit import MinRateDeadline, TokenBucket
 from channels.server.limits.turns import QUANTUM
+from channels.server.reports.protocol_facts import count_facts
 from channels.typing import Headers
 
 logger = logging.getLogger("channels.server")
@@ -175,6 +176,8 @@ class HTTP1Handler:
         engine = self._engine
         engine.frames_left = QUANTUM
         while not self._held and (event := engine.next_event()) is not None:
+            if engine.facts:
+                count_facts(engine)
             _ACTIONS[type(event)](self, event)
             if self._connection.closing:
                 return
@@ -367,6 +370,9 @@ class HTTP1Handler:
         except ValueError:
             self.abort_response()
             raise
+        finally:
+            if self._engine.facts:
+                count_facts(self._engine)
         self._connection.write_now(self._engine.data_to_send())
         self._response_ended()
 

@@ -33,6 +33,7 @@ from channels.server.connection.interfaces import HandledConnection
 from channels.server.interfaces import Handler
 from channels.server.io.timer_wheel import NEVER, Slot
 from channels.server.limits.turns import QUANTUM
+from channels.server.reports.protocol_facts import count_facts
 
 logger = logging.getLogger("channels.server")
 
@@ -200,6 +201,8 @@ class HTTP2Handler:
                 _ACTIONS[type(event)](self, event)
         finally:
             self._advancing = False
+            if self.engine.facts:
+                count_facts(self.engine)
         self._unwritten = 0
         self.connection.write(self.engine.data_to_send())
         if self.connection.congested and self._holding is None and self.connection.unsent > _UNREAD:
