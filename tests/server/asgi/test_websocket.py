@@ -42,24 +42,6 @@ async def test_echo_with_an_independent_client() -> None:
         assert client.close_code == 1000
 
 
-async def test_accept_carries_subprotocol_and_headers() -> None:
-    app = Recorder()
-    async with serve(app) as running:
-        client = await running.connect()
-        request = UPGRADE.replace(b"\r\n\r\n", b"\r\nSec-WebSocket-Protocol: one, two\r\n\r\n")
-        await client.send(request)
-        run = await app.next()
-        assert run.scope["subprotocols"] == ["one", "two"]
-        await run.accept(subprotocol="two", headers=[[b"x-own", b"yes"]])
-        head = (await client.until(b"\r\n\r\n")).lower()
-        assert head.startswith(b"http/1.1 101 ")
-        for line in (b"sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo=", b"sec-websocket-protocol: two"):
-            assert line in head
-        assert b"x-own: yes\r\n" in head
-        assert b"server: daphne\r\n" in head
-        run.end()
-
-
 async def test_messages_keep_kind_and_order() -> None:
     app = Recorder()
     async with serve(app) as running:

@@ -315,11 +315,6 @@ class Response:
     def refuse(self, status: int, text: str, headers: Iterable[tuple[bytes, bytes]] = ()) -> bool:
         """Answer in the application's place and close; break off what the application has begun to answer.
 
-        Args:
-            status: the HTTP status.
-            text: one sentence for the peer.
-            headers: further ones of the answer.
-
         Returns:
             Whether the peer gets the answer: False if the head of another one was on its way.
         """
