@@ -1,7 +1,4 @@
-"""The broker by its wire: what it passes on, keeps, and gives back when somebody ends.
-
-Longer than other files: it is the test of one module, and each case needs the same site.
-"""
+"""The broker by its wire: what it passes on, and what it does when a process ends."""
 
 from __future__ import annotations
 
@@ -12,127 +9,9 @@ import time
 import pytest
 
 from channels.layers.host.broker import broker as module
-from channels.layers.host.broker.broker import Broker
 from channels.layers.host.wire import frames as wire
-from channels.layers.host.wire.poll_loop import PollLoop
-from channels.layers.host.wire.runtime_dir import RuntimeDirectory
+from tests.layers.host.broker.site import PATIENCE, publish
 from tests.layers.host.processes import in_forked_child
-
-PATIENCE = 20
-
-
-class Process:
-    """A process that speaks to the broker frame by frame."""
-
-    def __init__(self, place, name, groups=(), named=(), held=(), greet=True):
-        self.sock = place.connect()
-        self.sock.settimeout(PATIENCE)
-        self.reader = wire.FrameReader(wire.MAX_FRAME)
-        self.frames = []
-        self.numbers = iter(range(1, 1_000_000))
-        if greet:
-            self.sock.sendall(wire.PREAMBLE)
-            self.send(wire.Hello(name, 4242, list(groups), list(named), list(held)))
-            self.welcome = self.next(wire.Welcome)
-
-    def send(self, *frames):
-        self.sock.sendall(b"".join(map(wire.encode, frames)))
-
-    def next(self, kind):
-        """The next frame of a kind; others are passed over."""
-        while True:
-            while self.frames:
-                frame = self.frames.pop(0)
-                if isinstance(frame, kind):
-                    return frame
-            data = self.sock.recv(65536)
-            if not data:
-                raise EOFError
-            self.frames += self.reader.receive_data(data)
-
-    def all_until_answer(self):
-        """Everything that has come before the broker's answer to a knock."""
-        self.send(wire.Ping(999_999))
-        got = []
-        while True:
-            frame = self.next(wire.Frame)
-            if isinstance(frame, wire.Answer) and frame.number == 999_999:
-                return [frame for frame in got if not isinstance(frame, wire.Accepted)]
-            got.append(frame)
-
-    def is_cut_off(self, keep=False):
-        """Read to the end, and remember what there was if asked."""
-        seen = []
-        try:
-            while True:
-                seen.append(self.next(wire.Frame))
-        except (EOFError, ConnectionResetError):
-            self.frames = seen if keep else []
-            return True
-
-
-class Site:
-    """A place with a broker that can be ended and followed by another."""
-
-    def __init__(self, directory):
-        self.place = RuntimeDirectory(directory)
-        self.place.prepare()
-        self.dropped = []
-        self.loop = PollLoop("test-broker")
-        self.loop.start()
-        self.processes = []
-        self.broker = None
-
-    def call(self, function):
-        done, result = threading.Event(), []
-        self.loop.call_soon(lambda: (result.append(function()), done.set()))
-        assert done.wait(PATIENCE), "the call has failed, see the log"
-        return result[0]
-
-    def open(self, max_backlog=16_000_000):
-        lock = self.place.try_lock()
-        drop = lambda reason, amount: self.dropped.append((reason, amount))  # noqa: E731
-        self.broker = self.call(lambda: Broker(self.place, lock, self.loop, max_backlog, drop))
-
-    def crash(self):
-        """End the broker as the end of its process would: no farewell."""
-        self.call(self._crash)
-        self.open()
-
-    def _crash(self):
-        for peer in tuple(self.broker._connections):
-            self.loop.forget(peer.sock)
-        self.loop.forget(self.broker._listener._listener)
-        self.loop.at_end_of_turn.remove(self.broker._end_turn)
-        self.broker.abandon()
-
-    def process(self, name, *args, **kwargs):
-        self.processes.append(Process(self.place, name, *args, **kwargs))
-        return self.processes[-1]
-
-    def close(self):
-        self.call(self.broker.close)
-        for process in self.processes:
-            process.sock.close()
-        self.loop.stop()
-        self.loop.join(PATIENCE)
-
-
-@pytest.fixture
-def site(directory):
-    site = Site(directory)
-    site.open()
-    yield site
-    site.close()
-
-
-@pytest.fixture
-def quick_window(monkeypatch):
-    monkeypatch.setattr(module, "FAILOVER_TIME", 0.05)
-
-
-def publish(number, group="g", payload=b"payload"):
-    return wire.Publish(number, group, payload)
 
 
 def test_a_message_crosses_to_each_process_once_and_not_back(site):
@@ -205,30 +84,6 @@ def test_a_named_channel_in_a_group(site):
     assert one.next(wire.GroupChangeRequest) == wire.GroupChangeRequest(0, "g", "work", False)
     one.send(wire.GroupChange(5, "g", "work", "", False, 1, 60))
     assert one.next(wire.Answer).number == 5
-
-
-def test_a_membership_of_another_process_is_asked_for_there(site):
-    one, two = site.process("one"), site.process("two")
-    one.send(wire.GroupChange(7, "g", "c", "two", True, 1, 60))
-    asked = two.next(wire.GroupChangeRequest)
-    assert (asked.group, asked.channel, asked.joins) == ("g", "c", True)
-    two.send(wire.GroupChangeDone(asked.token), wire.GroupChangeDone(asked.token))
-    assert one.next(wire.Answer).number == 7
-    one.send(wire.GroupChange(8, "g", "c", "two", False, 1, 60))
-    two.next(wire.GroupChangeRequest)
-    two.sock.close()
-    assert one.next(wire.Answer).number == 8
-    one.send(wire.GroupChange(9, "g", "c", "two", True, 1, 60))
-    assert one.next(wire.Answer).number == 9
-
-
-def test_only_the_asked_process_answers_for_what_it_was_asked(site):
-    one, two, three = (site.process(name) for name in ("one", "two", "three"))
-    one.send(wire.GroupChange(7, "g", "c", "two", True, 1, 60))
-    two.next(wire.GroupChangeRequest)
-    three.send(wire.Bye(1))
-    assert three.is_cut_off()
-    assert one.all_until_answer() == []
 
 
 def test_flushing_reaches_all_processes(site):
@@ -311,82 +166,6 @@ def test_a_slow_reader_gets_all_and_its_senders_hear_of_it_then(site):
         continue
 
 
-def test_the_next_broker_gives_to_those_who_come_back_what_came_before_them(site, monkeypatch):
-    monkeypatch.setattr(module, "FAILOVER_TIME", 3600)
-    site.crash()
-    one = site.process("one", ["g"])
-    one.send(
-        publish(1),
-        wire.Direct(2, "late", "c", b"x"),
-        wire.Direct(3, "later", "c", b"x"),
-        publish(4),
-        publish(5, "other"),
-        wire.GroupChange(6, "g", "c", "late", True, 1, 60),
-    )
-    assert one.all_until_answer() == []
-    late = site.process("late", ["g"])
-    assert late.next(wire.Frame) == wire.Published("one", 1, "g", b"payload")
-    assert late.next(wire.Frame) == wire.Directed("one", 2, "c", b"x")
-    assert late.next(wire.Frame) == wire.Published("one", 4, "g", b"payload")
-    late.send(wire.GroupChangeDone(late.next(wire.GroupChangeRequest).token))
-    assert one.next(wire.Answer).number == 6
-    later = site.process("later", ["other"])
-    assert later.next(wire.Frame) == wire.Directed("one", 3, "c", b"x")
-    assert later.next(wire.Frame).number == 5
-    one.send(wire.Flush(7))
-    one.next(wire.Answer)
-    assert site.process("last", ["g"]).all_until_answer() == []
-
-
-def test_when_the_time_is_over_the_rest_is_counted_and_the_senders_may_forget(site, quick_window):
-    site.crash()
-    one = site.process("one")
-    one.send(
-        publish(1), wire.Direct(2, "nobody", "c", b""), wire.GroupChange(3, "g", "c", "nobody", True, 1, 60)
-    )
-    assert one.next(wire.Dropped) == wire.Dropped("unreachable", 1)
-    assert one.next(wire.Answer).number == 3
-    assert one.next(wire.Accepted).number >= 2
-
-
-def test_who_comes_back_after_that_time_is_told_how_much_it_has_missed(site, quick_window, monkeypatch):
-    site.crash()
-    one = site.process("one")
-    one.send(publish(1), publish(2, "other"))
-    assert one.next(wire.Accepted).number <= 2
-    one.send(publish(3))
-    one.next(wire.Accepted)
-    assert site.process("late", ["g"]).welcome.lost == 2
-    assert site.process("new").welcome.lost == 0
-    site.call(site.broker._forget_failover)
-    assert site.process("too late", ["g"]).welcome.lost == 0
-
-
-def test_too_much_ends_the_time_early(site, monkeypatch):
-    monkeypatch.setattr(module, "FAILOVER_TIME", 3600)
-    monkeypatch.setattr("channels.layers.host.broker.failover_buffer.MAX_BYTES", 1000)
-    site.crash()
-    one = site.process("one")
-    one.send(publish(1, payload=b"x" * 600))
-    assert one.all_until_answer() == []
-    one.send(publish(2, payload=b"x" * 600))
-    assert [one.next(wire.Accepted).number for _ in range(2)] == [1, 2]
-
-
-def test_waiting_messages_are_given_out_after_that_time_or_stay_with_their_holders(site, quick_window):
-    one = site.process("one")
-    for n in (1, 2):
-        one.send(wire.Enqueue(n, "work", 9, time.time() + 60, b"x"))
-        one.next(wire.Answer)
-    one.send(wire.Dequeue(3, "work"))
-    held = one.next(wire.Delivered).key
-    site.crash()
-    back = site.process("one", held=[held])
-    back.send(wire.Dequeue(4, "work"), wire.Dequeue(5, "work"))
-    assert back.next(wire.Delivered) == wire.Delivered(4, "one.2", b"x")
-    assert back.all_until_answer() == []
-
-
 def test_a_broker_that_ends_passes_on_what_has_arrived(site):
     slow, sender = site.process("slow", ["g"]), site.process("sender")
     for n in range(1, 51):
@@ -397,13 +176,13 @@ def test_a_broker_that_ends_passes_on_what_has_arrived(site):
     site.call(site.broker.close)
     reader.join(PATIENCE)
     assert slow.is_cut_off()
-    assert site.place.socket.exists(), "others carry on there"
+    assert site.runtime_dir.socket.exists(), "others carry on there"
     site.open()
 
 
 def test_the_last_one_removes_the_socket(site):
     site.call(site.broker.close)
-    assert not site.place.socket.exists()
+    assert not site.runtime_dir.socket.exists()
     site.call(site.broker.close)
     site.call(site.broker._end_turn)
     site.call(site.broker._end_failover)
@@ -415,7 +194,7 @@ def test_a_removed_directory_ends_the_broker(site, caplog):
     one = site.process("one")
     one.send(wire.Enqueue(1, "work", 9, time.time() + 60, b"x"))
     one.next(wire.Answer)
-    os.unlink(site.place.path / "lock")
+    os.unlink(site.runtime_dir.path / "lock")
     site.call(site.broker._sweep)
     assert one.is_cut_off()
     assert "Somebody has removed" in caplog.text

@@ -1,14 +1,9 @@
-"""The client of a process to the broker: it finds one, carries one, and survives its end.
-
-Longer than other files: it is the test of one module, and each case needs the same brokers.
-"""
+"""The client of a process to the broker: it finds one, carries one, and survives its end."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import socket
-import threading
 from types import SimpleNamespace
 
 import pytest
@@ -17,129 +12,8 @@ from channels.exceptions import ChannelLayerUnavailable, InvalidChannelLayerErro
 from channels.layers.host.client import client as module
 from channels.layers.host.client.client import BrokerClient
 from channels.layers.host.wire import frames as wire
-from channels.layers.host.wire.runtime_dir import RuntimeDirectory
+from tests.layers.host.client.fakes import PATIENCE, Broker
 from tests.layers.host.processes import in_forked_child
-
-PATIENCE = 20
-
-
-class RecordingHandler:
-    """Writes down what arrives."""
-
-    def __init__(self):
-        self.got = []
-        self.changed = threading.Condition()
-        self.groups, self.named = [], []
-
-    def note(self, *item):
-        with self.changed:
-            self.got.append(item)
-            self.changed.notify_all()
-
-    def wait_for(self, *item):
-        with self.changed:
-            assert self.changed.wait_for(lambda: item in self.got, PATIENCE), self.got
-
-    def wait_for_kind(self, kind):
-        def found():
-            return [item for item in self.got if item[0] == kind]
-
-        with self.changed:
-            assert self.changed.wait_for(found, PATIENCE), self.got
-            return found()[0]
-
-    def turn_ended(self):
-        """What is written down needs no delivery."""
-
-    def published(self, group, payload):
-        self.note("published", group, payload)
-
-    def directed(self, channel, payload):
-        self.note("directed", channel, payload)
-
-    def group_change(self, frame, done):
-        self.note("group_change", frame.group, frame.channel, frame.joins)
-        done()
-
-    def flushed(self):
-        self.note("flushed")
-
-    def dropped(self, reason, amount):
-        self.note("dropped", reason, amount)
-
-    def reconnected(self, away, lost):
-        self.note("reconnected", lost)
-
-    def announcement(self):
-        return self.groups, self.named
-
-
-class Broker:
-    """The broker's side of the wire, played by hand; the lock is held meanwhile."""
-
-    def __init__(self, runtime_dir, preamble=wire.PREAMBLE):
-        self.lock = runtime_dir.try_lock()
-        self.listener = runtime_dir.listen()
-        self.listener.settimeout(PATIENCE)
-        self.preamble = preamble
-
-    def accept(self):
-        self.sock, _ = self.listener.accept()
-        self.sock.settimeout(PATIENCE)
-        self.reader = wire.FrameReader(wire.MAX_FRAME)
-        self.frames = []
-        with contextlib.suppress(BrokenPipeError):  # it may have said all it has to say
-            self.sock.sendall(self.preamble)
-        return self.next(wire.Hello)
-
-    def welcome(self, lost=0):
-        hello = self.accept()
-        self.send(wire.Welcome(4242, lost))
-        return hello
-
-    def send(self, *frames):
-        self.sock.sendall(b"".join(map(wire.encode, frames)))
-
-    def next(self, kind):
-        while True:
-            while self.frames:
-                frame = self.frames.pop(0)
-                if isinstance(frame, kind):
-                    return frame
-            self.frames += self.reader.receive_data(self.sock.recv(65536))
-
-    def close(self, listener=True):
-        self.sock.close()
-        if listener:
-            self.listener.close()
-            os.close(self.lock)
-
-
-@pytest.fixture
-def runtime_dir(directory):
-    runtime_dir = RuntimeDirectory(directory)
-    runtime_dir.prepare()
-    return runtime_dir
-
-
-@pytest.fixture
-def handler():
-    return RecordingHandler()
-
-
-@pytest.fixture
-def make(runtime_dir, handler):
-    clients = []
-
-    def make(timeout=PATIENCE):
-        clients.append(BrokerClient(runtime_dir, "me", handler, timeout, 1_000_000))
-        clients[-1].start()
-        return clients[-1]
-
-    yield make
-    for client in clients:
-        client.close()
-        assert not client._loop._thread.is_alive()
 
 
 def test_the_first_carries_the_broker(make, handler):
