@@ -1,0 +1,56 @@
+"""Real processes whose threads are held when they are told to stop."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+PROGRAM = """
+import asyncio, sys, threading, time
+import django
+from django.conf import settings
+settings.configure(SECRET_KEY="x" * 50)
+django.setup()
+from channels.consumer import AsyncConsumer, SyncConsumer
+from channels.layers import InMemoryChannelLayer
+from channels.worker import Worker
+
+class Held(SyncConsumer):
+    def work(self, message):
+        print("held", flush=True)
+        threading.Event().wait(120)
+
+class Elsewhere(AsyncConsumer):
+    async def work(self, message):
+        print("held", flush=True)
+        await asyncio.to_thread(time.sleep, 120)
+
+class Prepared(Worker):
+    shutdown_timeout = 0.5
+
+    async def handle(self):
+        await self.channel_layer.send("jobs", {"type": "work"})
+        await super().handle()
+
+Prepared(globals()[sys.argv[1]].as_asgi(), ["jobs"], InMemoryChannelLayer()).run()
+"""
+PATIENCE = 60
+
+
+@pytest.mark.parametrize("consumer", ["Held", "Elsewhere"])
+def test_a_worker_ends_whatever_its_threads_do(consumer: str) -> None:
+    with subprocess.Popen([sys.executable, "-c", PROGRAM, consumer], stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"held\n"
+            process.send_signal(signal.SIGTERM)
+            begun = time.monotonic()
+            assert process.wait(PATIENCE) == 0
+            # Its shutdown_timeout, the two seconds that are documented, and one for a machine that is busy.
+            assert time.monotonic() - begun < 0.5 + 2 + 1
+        finally:
+            process.kill()
