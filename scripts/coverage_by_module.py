@@ -2,7 +2,7 @@
 
     python scripts/coverage_by_module.py --missing            the modules without a test file of their own
     python scripts/coverage_by_module.py channels/mailbox.py  one module, or all below a folder
-    python scripts/coverage_by_module.py                      all of them (half an hour)
+    python scripts/coverage_by_module.py                      all of them; it takes long
 
 That the tests of others run through a module says little about whether it is tested. So each one is measured
 under its own test files only: ``src/channels/layers/names.py`` under ``tests/layers/test_names.py`` and those
