@@ -25,7 +25,7 @@ from channels.sessions import (
     SessionMiddleware,
     SessionMiddlewareInstance,
     SessionMiddlewareStack,
-    _once,
+    _words,
     intern_session_strings,
     is_new_untouched,
 )
@@ -363,7 +363,7 @@ class TestWords:
         made = [Name(f"made-up-{number}") for number in range(1000)]
         watched = [weakref.ref(name) for name in made]
         for name in made:
-            assert _once(name) == name
+            assert _words[name] == name
         del name, made
         assert sum(reference() is not None for reference in watched) <= 256
 

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final, TypeVar
 
+from channels.core.bounded_cache import BoundedCache
 from channels.core.broadcast import BROADCAST_TYPE, Broadcast, FastlaneWrite
 from channels.exceptions import ConsumerSignal
 from channels.sync.context import leave_thread, pool
@@ -46,19 +46,21 @@ def get_handler_name(message: Message) -> str:
             (methods with such names are private).
     """
     try:
-        return _handler_name(message["type"])
+        return _handler_names[message["type"]]
     except KeyError:
         raise ValueError(
             f"Incoming message has no 'type' attribute, only {sorted(map(str, message))}."
         ) from None
 
 
-@functools.lru_cache(maxsize=1024)
 def _handler_name(kind: object) -> str:
     handler_name = str(kind).replace(".", "_")
     if handler_name.startswith("_"):
         raise ValueError(f"Malformed type in message (leading underscore): {kind!r}.")
     return handler_name
+
+
+_handler_names: BoundedCache[Any, str] = BoundedCache("mailbox.handler_names", 1024, _handler_name)
 
 
 class Mailbox:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable
@@ -21,6 +20,7 @@ from django.http.cookie import parse_cookie
 from django.utils.functional import empty
 from django.utils.http import http_date
 
+from channels.core.bounded_cache import BoundedCache
 from channels.core.lazy import LazyRef, get_if_loaded
 from channels.core.private import PrivateField
 from channels.db import database_sync_to_async
@@ -145,7 +145,7 @@ def _cookies(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     # HTTP/2 may split the cookies over several headers (RFC 9113, section 8.2.3).
     text = b"; ".join(value for name, value in headers if name == b"cookie").decode("latin1")
     # Everybody's cookies have the same names, and a WebSocket keeps them for days.
-    return {_once(name): value for name, value in parse_cookie(text).items()}
+    return {_words[name]: value for name, value in parse_cookie(text).items()}
 
 
 def _seconds_until(moment: datetime) -> int:
@@ -378,16 +378,12 @@ def intern_session_strings(session: Any) -> None:
 
 
 def _shared(word: Any) -> Any:
-    return _once(word) if type(word) is str else word
+    return _words[word] if type(word) is str else word
 
 
-@functools.lru_cache(maxsize=256)
-def _once(word: str) -> str:
-    """Return a word that is equal to this one, the same object for all.
-
-    Not sys.intern(): Python 3.12 keeps for ever what was interned, and clients choose the names of cookies.
-    """
-    return word
+#: One object for all words that are equal. Not sys.intern(): Python 3.12 keeps for ever what was interned,
+#: and clients choose the names of cookies.
+_words: BoundedCache[str, str] = BoundedCache("sessions.words", 256, str)
 
 
 async def run_on_session(session: Any, function: Callable[[], _R]) -> _R:

@@ -6,7 +6,6 @@ the Origin header is the only sign of where the page came from.
 
 from __future__ import annotations
 
-import functools
 import logging
 from collections.abc import Iterable
 from typing import Any
@@ -16,6 +15,7 @@ from django.conf import settings
 from django.utils.http import is_same_domain
 
 from channels import telemetry
+from channels.core.bounded_cache import BoundedCache
 from channels.diagnostics.loggers import escaped
 from channels.middleware import ConnectionContext, ScopeMiddleware, enters
 from channels.typing import PUSH_EXTENSION, ASGIApp, Receive, Scope, Send
@@ -71,7 +71,7 @@ class OriginValidator(ScopeMiddleware):
         origin_host = None if parsed_origin is None else parsed_origin.hostname
         if parsed_origin is None or origin_host is None:
             return False
-        parsed_pattern, host = _parse_pattern(pattern)
+        parsed_pattern, host = _patterns[pattern]
         if not parsed_pattern.scheme:
             return parsed_origin.scheme in _OF_PAGES and is_same_domain(origin_host, host)
         port = self.get_origin_port(parsed_origin)
@@ -100,7 +100,7 @@ async def _enter_if_allowed(validator: OriginValidator, context: ConnectionConte
         )
     origins = origins_of(scope)
     origin = ", ".join(origins) if origins else None
-    parsed = _parse(origin) if len(origins) < 2 else None
+    parsed = _origins[origin] if len(origins) < 2 else None
     less_safe = parsed is not None and is_less_safe(scope, parsed)
     allowed = len(origins) < 2 and validator.valid_origin(parsed)
     if allowed and not (less_safe and _only_by_host(validator, parsed)):
@@ -194,14 +194,12 @@ def _only_by_host(validator: OriginValidator, origin: ParseResult | None) -> boo
 _RULES = ("valid_origin", "validate_origin", "match_allowed_origin")
 
 
-@functools.lru_cache(maxsize=256)
-def _parse_pattern(pattern: str) -> tuple[ParseResult, str]:
+def _pattern_parts(pattern: str) -> tuple[ParseResult, str]:
     """Return a pattern's parts, and the host that it is if it names no scheme."""
     return urlparse(pattern.lower()), urlparse(f"//{pattern}").hostname or pattern
 
 
-@functools.lru_cache(maxsize=1024)
-def _parse(origin: str | None) -> ParseResult | None:
+def _origin_parts(origin: str | None) -> ParseResult | None:
     if origin is None:
         return None
     try:
@@ -210,3 +208,7 @@ def _parse(origin: str | None) -> ParseResult | None:
     except ValueError:  # as of an IPv6 address without its closing bracket, or of a port that is none
         return None
     return parsed if parsed.hostname is not None else None
+
+
+_patterns: BoundedCache[str, tuple[ParseResult, str]] = BoundedCache("security.patterns", 256, _pattern_parts)
+_origins: BoundedCache[str | None, ParseResult | None] = BoundedCache("security.origins", 1024, _origin_parts)
