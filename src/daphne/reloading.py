@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import threading
 import traceback
@@ -12,6 +11,7 @@ from typing import Any
 from django.utils import autoreload
 
 from channels.diagnostics.tracebacks import files_of, place_of
+from channels.process.exit import exit_now_in_time
 
 #: Seconds that a server gets to close its WebSockets before the process ends.
 LAST_MOMENT = 2.0
@@ -49,17 +49,27 @@ def stopped_at_exit(server: Any) -> Iterator[None]:
         server: has a ``stop()`` that may be called from any thread; one without is left alone.
     """
     serving = threading.current_thread()
+    running = [server]
+    codes = [0]
+
+    def note_change(**_: Any) -> None:
+        codes[0] = 3  # what the reloader takes for "start again"
 
     def stop() -> None:
-        server.stop()
-        if serving is not threading.main_thread():
-            serving.join(LAST_MOMENT)
+        if running:
+            running[0].stop()
+            if serving is not threading.main_thread():
+                serving.join(LAST_MOMENT)
+            exit_now_in_time(codes[0])
 
     if not hasattr(server, "stop"):
         yield
         return
-    atexit.register(stop)
+    autoreload.file_changed.connect(note_change, weak=False)
+    # The interpreter calls it before it waits for the executors' threads, which may be held.
+    threading._register_atexit(stop)  # type: ignore[attr-defined]
     try:
         yield
     finally:
-        atexit.unregister(stop)
+        running.clear()
+        autoreload.file_changed.disconnect(note_change)

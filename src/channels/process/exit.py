@@ -14,6 +14,7 @@ import threading
 import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import thread as futures
 from typing import Final
 
 logger = logging.getLogger("channels.server")
@@ -96,8 +97,9 @@ def exit_now_in_time(code: int, seconds: float = LINGER) -> None:
 
 def _lingering() -> list[threading.Thread]:
     """Return the threads that the interpreter would wait for."""
-    main = threading.main_thread()
-    return [thread for thread in threading.enumerate() if thread is not main and not thread.daemon]
+    main, executors = threading.main_thread(), futures._threads_queues
+    waited_for = (thread for thread in threading.enumerate() if not thread.daemon or thread in executors)
+    return [thread for thread in waited_for if thread is not main]
 
 
 def _end(ending: threading.Event, code: int, seconds: float) -> None:
