@@ -113,7 +113,7 @@ class InMemoryChannelLayer(BaseChannelLayer):
         """Do nothing, like :meth:`close`."""
 
     @functools.cached_property
-    def sync(self) -> MemorySyncFace:
+    def sync(self) -> MemorySyncLayer:
         """The layer for sync code."""
         return _engine_of(self).sync
 
@@ -145,7 +145,7 @@ class MemoryEngine:
         self.local = LocalDelivery(
             layer.get_capacity, layer.expiry, layer.group_expiry, repr(layer), copies=Copies(deep_copy)
         )
-        self.sync = MemorySyncFace(self)
+        self.sync = MemorySyncLayer(self)
 
     def new_channel(self, prefix: str) -> str:
         """See :meth:`InMemoryChannelLayer.new_channel`."""
@@ -181,7 +181,7 @@ class MemoryEngine:
 _engine_of: Callable[[InMemoryChannelLayer], MemoryEngine] = engine_of
 
 
-class MemorySyncFace:
+class MemorySyncLayer:
     """``send``, ``group_send`` and who is in a group, without an event loop, from any thread."""
 
     def __init__(self, engine: MemoryEngine) -> None:

@@ -13,7 +13,7 @@ from channels.exceptions import InvalidChannelLayerError
 from channels.layers.base import BaseChannelLayer
 from channels.layers.engine import set_engine
 from channels.layers.host.engine import Acknowledge, HostEngine, HostSettings, host_engine
-from channels.layers.host.sync import HostSyncFace
+from channels.layers.host.sync import HostSyncLayer
 from channels.layers.host.wire import frames as wire
 from channels.layers.members import ANSWER_TIMEOUT, GroupChannels
 from channels.layers.settings import require_limits, require_numbers
@@ -193,9 +193,9 @@ class HostChannelLayer(BaseChannelLayer):
     # What our layers add
 
     @functools.cached_property
-    def sync(self) -> HostSyncFace:
+    def sync(self) -> HostSyncLayer:
         """The layer for sync code: threads, Celery tasks, management commands, signal handlers."""
-        return HostSyncFace(host_engine(self))
+        return HostSyncLayer(host_engine(self))
 
     def attach(self, channel: str, reconnect_notice: bool = False) -> EventSource:
         """Return the source from which a consumer of the running loop takes its messages.

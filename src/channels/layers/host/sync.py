@@ -12,7 +12,7 @@ from channels.layers.members import ANSWER_TIMEOUT, GroupChannels, GroupCount
 from channels.typing import Message
 
 
-class HostSyncFace:
+class HostSyncLayer:
     """``send``, ``group_send`` and who is in a group, from any thread, after a fork, in signal handlers.
 
     It shares the connection of the process, so that sync and async code keep one order.

@@ -21,8 +21,8 @@ from channels.layers.redis.interfaces import ConfiguredLayer
 from channels.layers.redis.node import RedisNode
 from channels.layers.redis.queues.work_queues import Acknowledge
 from channels.layers.redis.subscriptions.receiver import NOTHING, log_full_members
-from channels.layers.redis.sync import RedisSyncFace
-from channels.layers.redis.wire.encryption import Seals
+from channels.layers.redis.sync import RedisSyncLayer
+from channels.layers.redis.wire.encryption import EnvelopeCipher
 from channels.process.platforms import after_fork_in_child
 from channels.typing import EventSource, Message
 
@@ -38,7 +38,7 @@ class RedisEngine:
         receive_function: the ``receive`` of the layer's class.
         hosts: its servers.
         policy: what calls do while a server is away.
-        seals: closes and opens envelopes.
+        cipher: closes and opens envelopes.
         max_message_size: bytes a serialized message may have.
         worker_timeout: seconds after which what a dead worker had taken goes to another.
 
@@ -55,13 +55,13 @@ class RedisEngine:
         receive_function: Callable[..., Any],
         hosts: Hosts,
         policy: Policy,
-        seals: Seals,
+        cipher: EnvelopeCipher,
         max_message_size: int,
         worker_timeout: float,
     ) -> None:
         self.receive_function = receive_function
         self.policy = policy
-        self.seals = seals
+        self.cipher = cipher
         self.prefix, self.expiry = layer.prefix, layer.expiry
         self.max_message_size = max_message_size
         self.worker_timeout = worker_timeout
@@ -71,7 +71,7 @@ class RedisEngine:
         self.on_reconnect: Notice = None
         self._layer = layer
         self._hosts = hosts
-        self.sync = RedisSyncFace(self)
+        self.sync = RedisSyncLayer(self)
         _engines.add(self)
 
     def begin(self) -> None:

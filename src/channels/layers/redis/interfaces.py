@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from channels.layers.local.delivery import LocalDelivery
 from channels.layers.redis.connect.commands import Policy
 from channels.layers.redis.hosts.addresses import Address
-from channels.layers.redis.wire.encryption import Seals
+from channels.layers.redis.wire.encryption import EnvelopeCipher
 from channels.typing import Message
 
 
@@ -61,7 +61,7 @@ class NodeSettings(Protocol):
         local: the channels and groups of this process.
         deserialize: makes a message of bytes.
         policy: what calls do while a server is away.
-        seals: closes and opens envelopes.
+        cipher: closes and opens envelopes.
         expiry: seconds an unread message is kept.
         worker_timeout: seconds after which what a dead worker had taken goes to another.
     """
@@ -73,7 +73,7 @@ class NodeSettings(Protocol):
     local: LocalDelivery
     deserialize: Callable[[bytes], Message]
     policy: Policy
-    seals: Seals
+    cipher: EnvelopeCipher
     expiry: float
     worker_timeout: float
 

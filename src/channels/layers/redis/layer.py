@@ -19,8 +19,8 @@ from channels.layers.redis.engine import RedisEngine, redis_engine
 from channels.layers.redis.hosts.addresses import Address, shard_of
 from channels.layers.redis.hosts.setting import Hosts, decode_hosts
 from channels.layers.redis.queues.work_queues import Acknowledge
-from channels.layers.redis.sync import RedisSyncFace
-from channels.layers.redis.wire.encryption import OldEnvelopes, Seals
+from channels.layers.redis.sync import RedisSyncLayer
+from channels.layers.redis.wire.encryption import EnvelopeCipher, OldEnvelopes
 from channels.layers.serializers import registry
 from channels.layers.settings import require_limits, require_numbers
 from channels.typing import EventSource, Message
@@ -110,7 +110,7 @@ class RedisChannelLayer(BaseChannelLayer):
             RedisChannelLayer.receive,
             servers,
             Policy(on_unavailable, unavailable_timeout),
-            Seals(symmetric_encryption_keys, old_envelopes),
+            EnvelopeCipher(symmetric_encryption_keys, old_envelopes),
             max_message_size,
             worker_timeout,
         )
@@ -244,7 +244,7 @@ class RedisChannelLayer(BaseChannelLayer):
     # Life
 
     @functools.cached_property
-    def sync(self) -> RedisSyncFace:
+    def sync(self) -> RedisSyncLayer:
         """The layer for sync code."""
         return redis_engine(self).sync
 

@@ -59,7 +59,7 @@ class RedisNode:
         self.connections = LoopConnections(
             lambda: [servers_at(address) for address in engine.addresses],
             engine.policy,
-            engine.seals,
+            engine.cipher,
             self.receiver,
             self,
         )
@@ -67,7 +67,7 @@ class RedisNode:
             self.names,
             self.connections.commands,
             self.connections,
-            engine.seals,
+            engine.cipher,
             engine.local.drops,
             engine.expiry,
             engine.worker_timeout,

@@ -22,7 +22,7 @@ from channels.layers.redis.connect.commands import Commands, Policy
 from channels.layers.redis.connect.topology import Topology
 from channels.layers.redis.subscriptions.receiver import Receiver
 from channels.layers.redis.subscriptions.subscriber import Subscriber
-from channels.layers.redis.wire.encryption import Seals
+from channels.layers.redis.wire.encryption import EnvelopeCipher
 from channels.layers.redis.wire.keys import Topic
 from channels.layers.redis.wire.sequencing import SequenceNumbers
 
@@ -57,24 +57,24 @@ class LoopConnections:
     Args:
         shards: makes the servers; called once per loop, they remember a cluster's map.
         policy: what calls do while a server is away.
-        seals: closes and opens envelopes.
-        inbox: takes what arrives.
-        needs: is asked which topics are wanted and told of interruptions.
+        cipher: closes and opens envelopes.
+        receiver: takes what arrives.
+        listener: is asked which topics are wanted and told of interruptions.
     """
 
     def __init__(
         self,
         shards: Callable[[], Sequence[Topology]],
         policy: Policy,
-        seals: Seals,
-        inbox: Receiver,
-        needs: SubscriberListener,
+        cipher: EnvelopeCipher,
+        receiver: Receiver,
+        listener: SubscriberListener,
     ) -> None:
         self._shards = shards
         self._policy = policy
-        self._seals = seals
-        self._inbox = inbox
-        self._needs = needs
+        self._cipher = cipher
+        self._receiver = receiver
+        self._listener = listener
         self._lock = threading.RLock()
         self._subscriber: Subscriber | None = None
         self._retired: list[Subscriber] = []
@@ -91,10 +91,10 @@ class LoopConnections:
         loop = asyncio.get_running_loop()
         commands = self._loops.get(loop)
         if commands is None:
-            commands = Commands(self._shards(), self._policy, self._seals, lambda: self._forget(loop))
+            commands = Commands(self._shards(), self._policy, self._cipher, lambda: self._forget(loop))
             with self._lock:
                 self._loops = {**self.loops, loop: commands}
-            call_before_close(loop, self._needs.aclose)
+            call_before_close(loop, self._listener.aclose)
         return commands
 
     def _forget(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -102,7 +102,7 @@ class LoopConnections:
             commands = self._loops.get(loop)
             self._loops = {known: its for known, its in self.loops.items() if known is not loop}
         if commands is not None:
-            self._needs.loop_ended(commands.numbers)
+            self._listener.loop_ended(commands.numbers)
 
     def confirmed(self, topic: Topic) -> bool:
         """Whether ``topic`` is subscribed now."""
@@ -143,11 +143,13 @@ class LoopConnections:
     def _new_subscriber(self, old: Subscriber | None) -> Subscriber:
         self.commands()  # so that this loop is known, and its end
         if old is None:
-            return Subscriber(self._shards(), self._policy, self._seals, self._inbox, self)
+            return Subscriber(self._shards(), self._policy, self._cipher, self._receiver, self)
         old.retired = True
         self._retired = [each for each in [*self._retired, old] if not each.loop.is_closed()]
-        topics = list(self._needs.wanted_topics())
-        return Subscriber(self._shards(), self._policy, self._seals, self._inbox, self, topics, old.watches())
+        topics = list(self._listener.wanted_topics())
+        return Subscriber(
+            self._shards(), self._policy, self._cipher, self._receiver, self, topics, old.watches()
+        )
 
     def release(self, topics: Iterable[Topic]) -> None:
         """End subscriptions, from any thread, soon, unless the topics are wanted again by then."""
@@ -161,14 +163,14 @@ class LoopConnections:
 
     def wanted(self, topic: Topic) -> bool:
         """See :class:`~channels.layers.redis.subscriptions.subscriber.SubscriptionListener`."""
-        return self._needs.wanted(topic)
+        return self._listener.wanted(topic)
 
     def interrupted(self, label: str, reason: BaseException) -> None:
         """See :class:`~channels.layers.redis.subscriptions.subscriber.SubscriptionListener`."""
         self._interrupted = True
         telemetry.count("layer.redis_interrupted", address=label, reason=str(reason))
         logger.warning("Lost the subscriptions at Redis %s (%s); subscribing again.", label, reason)
-        self._needs.interrupted(label, reason)
+        self._listener.interrupted(label, reason)
 
     def restored(self, topics: list[Topic], seconds: float) -> None:
         """See :class:`~channels.layers.redis.subscriptions.subscriber.SubscriptionListener`."""
@@ -176,7 +178,7 @@ class LoopConnections:
             telemetry.count("layer.redis_restored", seconds=seconds, topics=len(topics))
             logger.warning("Subscribed again at Redis after %.1f seconds, %d topics.", seconds, len(topics))
         self._interrupted = False
-        self._needs.restored(topics, seconds)
+        self._listener.restored(topics, seconds)
 
     def loop_ended(self, subscriber: Subscriber) -> None:
         """Have another loop take over the subscriptions, if there is one that runs."""

@@ -65,7 +65,7 @@ class _Client:
         return int(publish(topic, data))
 
 
-class RedisSyncFace:
+class RedisSyncLayer:
     """``send`` and ``group_send`` without an event loop, from any thread of any process.
 
     Args:
@@ -108,7 +108,7 @@ class RedisSyncFace:
             topic = names.topic("group", group).key
             signal = json.dumps(question(reply_to.name)).encode()
             return client.publish(
-                topic, self._engine.seals.seal_signal(topic, self._numbers().sender, signal)
+                topic, self._engine.cipher.seal_signal(topic, self._numbers().sender, signal)
             )
 
         def listen(client: _Client) -> None:
@@ -117,7 +117,7 @@ class RedisSyncFace:
                 read = pubsub.get_sharded_message if client.sharded else pubsub.get_message
                 read(timeout=self._engine.addresses[0].timeout)  # it is subscribed: now nothing is missed
                 answers.expect(self._run(group, ask))
-                open_signal = functools.partial(self._engine.seals.open_signal, reply_to.key)
+                open_signal = functools.partial(self._engine.cipher.open_signal, reply_to.key)
                 read_answers(pubsub, client.sharded, timeout, answers, open_signal)
 
         self._run(reply_to.name, listen)
@@ -137,7 +137,7 @@ class RedisSyncFace:
         numbers = self._numbers()
         number = numbers.next(topic.key)
         envelope = Envelope(MESSAGE, numbers.sender, number, channel, body)
-        sealed = self._engine.seals.seal(topic.key, envelope)
+        sealed = self._engine.cipher.seal(topic.key, envelope)
 
         def publish(client: _Client) -> int:
             try:
@@ -158,7 +158,7 @@ class RedisSyncFace:
         capacity = engine.get_capacity(channel)
         topic = names.topic("news", channel).key
         ident = os.urandom(16)
-        entry = engine.seals.seal_entry(keys.ready, ident, body)
+        entry = engine.cipher.seal_entry(keys.ready, ident, body)
         arguments = (ident, entry, capacity, max(1, int(engine.expiry * 1000)))
 
         def add(client: _Client) -> Any:

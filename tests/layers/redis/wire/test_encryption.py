@@ -12,7 +12,7 @@ from channels.exceptions import InvalidChannelLayerError
 from channels.layers.redis.engine import redis_engine
 from channels.layers.redis.layer import RedisChannelLayer
 from channels.layers.redis.pubsub import RedisPubSubChannelLayer
-from channels.layers.redis.wire.encryption import NotAuthentic, Seals
+from channels.layers.redis.wire.encryption import EnvelopeCipher, NotAuthentic
 from channels.layers.redis.wire.sequencing import (
     CONTROL,
     MARK,
@@ -26,7 +26,7 @@ from tests.layers.redis.tools import closing, dropped, receive, until
 LAYERS = [RedisChannelLayer, RedisPubSubChannelLayer]
 KEYS = ["first key", "second key"]
 
-# The seals by themselves
+# The cipher by itself
 
 ENVELOPE = Envelope(MESSAGE, b"sender-1", 7, "a.b!c", b"body")
 
@@ -35,19 +35,19 @@ ENVELOPE = Envelope(MESSAGE, b"sender-1", 7, "a.b!c", b"body")
 def test_there_and_back(kind):
     envelope = ENVELOPE._replace(kind=kind)
     for keys in ([], ["k"]):
-        seals = Seals(keys)
-        assert seals.open(b"t", seals.seal(b"t", envelope)) == envelope
-        assert seals.open_entry("q", b"i" * 16, seals.seal_entry("q", b"i" * 16, b"body")) == b"body"
+        cipher = EnvelopeCipher(keys)
+        assert cipher.open(b"t", cipher.seal(b"t", envelope)) == envelope
+        assert cipher.open_entry("q", b"i" * 16, cipher.seal_entry("q", b"i" * 16, b"body")) == b"body"
 
 
 def test_every_part_of_an_envelope_is_bound():
-    seals = Seals(["k"])
-    sealed = seals.seal(b"t", ENVELOPE)
+    cipher = EnvelopeCipher(["k"])
+    sealed = cipher.seal(b"t", ENVELOPE)
     for place in range(len(sealed)):
         changed = bytearray(sealed)
         changed[place] ^= 1
         with pytest.raises(NotAuthentic):
-            seals.open(b"t", bytes(changed))
+            cipher.open(b"t", bytes(changed))
     for topic, data in (
         (b"t2", sealed),
         (b"", sealed),
@@ -56,12 +56,12 @@ def test_every_part_of_an_envelope_is_bound():
         (b"t", b""),
     ):
         with pytest.raises(NotAuthentic):
-            seals.open(topic, data)
+            cipher.open(topic, data)
 
 
 def test_every_part_of_an_entry_is_bound():
-    seals = Seals([b"k"])
-    entry = seals.seal_entry("q", b"i" * 16, b"body")
+    cipher = EnvelopeCipher([b"k"])
+    entry = cipher.seal_entry("q", b"i" * 16, b"body")
     for queue, ident, data in (
         ("q2", b"i" * 16, entry),
         ("q", b"j" * 16, entry),
@@ -70,23 +70,28 @@ def test_every_part_of_an_entry_is_bound():
         ("q", b"i" * 16, b"c" + entry[1:]),
     ):
         with pytest.raises(NotAuthentic):
-            seals.open_entry(queue, ident, data)
+            cipher.open_entry(queue, ident, data)
     with pytest.raises(NotAuthentic):  # nor is an envelope an entry
-        seals.open_entry("q", b"", seals.seal(b"q", ENVELOPE))
+        cipher.open_entry("q", b"", cipher.seal(b"q", ENVELOPE))
 
 
 def test_keys_rotate():
-    old, both, new = Seals(["old"]), Seals(["new", "old"]), Seals(["new"])
+    old, both, new = EnvelopeCipher(["old"]), EnvelopeCipher(["new", "old"]), EnvelopeCipher(["new"])
     assert both.open(b"t", old.seal(b"t", ENVELOPE)) == ENVELOPE
     assert new.open(b"t", both.seal(b"t", ENVELOPE)) == ENVELOPE
     with pytest.raises(NotAuthentic):
         old.open(b"t", new.seal(b"t", ENVELOPE))
-    assert Seals("key").open(b"t", Seals(["key"]).seal(b"t", ENVELOPE)) == ENVELOPE
+    assert EnvelopeCipher("key").open(b"t", EnvelopeCipher(["key"]).seal(b"t", ENVELOPE)) == ENVELOPE
 
 
 def test_an_update_process_by_process():
     """Each step understands the one before and the one after."""
-    steps = [Seals(), Seals(["k"], "send"), Seals(["k"], "accept"), Seals(["k"])]
+    steps = [
+        EnvelopeCipher(),
+        EnvelopeCipher(["k"], "send"),
+        EnvelopeCipher(["k"], "accept"),
+        EnvelopeCipher(["k"]),
+    ]
     for earlier, later in itertools.pairwise(steps):
         for one, other in ((earlier, later), (later, earlier)):
             assert one.open(b"t", other.seal(b"t", ENVELOPE)) == ENVELOPE

@@ -23,7 +23,7 @@ from channels.layers.redis.connect.errors import UNREACHABLE, RedisUnavailable, 
 from channels.layers.redis.connect.pipeline import PipelinedConnection
 from channels.layers.redis.connect.topology import Topology
 from channels.layers.redis.hosts.addresses import Endpoint, shard_of
-from channels.layers.redis.wire.encryption import Seals
+from channels.layers.redis.wire.encryption import EnvelopeCipher
 from channels.layers.redis.wire.keys import Topic
 from channels.layers.redis.wire.sequencing import MESSAGE, Envelope, SequenceNumbers
 
@@ -68,10 +68,10 @@ class _Sending:
     """One message on its way: numbered when it is first written, the same whenever it is written again."""
 
     def __init__(
-        self, numbers: SequenceNumbers, seals: Seals, topic: Topic, channel: str, body: bytes
+        self, numbers: SequenceNumbers, cipher: EnvelopeCipher, topic: Topic, channel: str, body: bytes
     ) -> None:
         self._numbers = numbers
-        self._seals = seals
+        self._cipher = cipher
         self._topic = topic
         self._channel = channel
         self._body = body
@@ -83,7 +83,7 @@ class _Sending:
             self._number = self._numbers.next(self._topic.key)
             sender = self._numbers.sender
             envelope = Envelope(MESSAGE, sender, self._number, self._channel, self._body)
-            self._sealed = self._seals.seal(self._topic.key, envelope)
+            self._sealed = self._cipher.seal(self._topic.key, envelope)
         return ("SPUBLISH" if sharded else "PUBLISH", self._topic.key, self._sealed)
 
     def end(self) -> None:
@@ -96,17 +96,21 @@ class Commands:
     Args:
         shards: the servers, in the order of ``hosts``.
         policy: what to do while a server is away.
-        seals: closes envelopes.
+        cipher: closes envelopes.
         on_loop_end: called when the loop cancels what runs in it, that is, when it ends.
     """
 
     def __init__(
-        self, shards: Sequence[Topology], policy: Policy, seals: Seals, on_loop_end: Callable[[], None]
+        self,
+        shards: Sequence[Topology],
+        policy: Policy,
+        cipher: EnvelopeCipher,
+        on_loop_end: Callable[[], None],
     ) -> None:
         self.numbers = SequenceNumbers()
         self._shards = shards
         self._policy = policy
-        self._seals = seals
+        self._cipher = cipher
         self._on_loop_end = on_loop_end
         self._connections: dict[tuple[int, Endpoint], PipelinedConnection] = {}
         self._connecting: dict[tuple[int, Endpoint], asyncio.Future[PipelinedConnection]] = {}
@@ -124,7 +128,7 @@ class Commands:
         Raises:
             RedisUnavailable: it may not have arrived.
         """
-        sending = _Sending(self.numbers, self._seals, topic, channel, body)
+        sending = _Sending(self.numbers, self._cipher, topic, channel, body)
         try:
             return int(await self._run(self.shard(topic.name), topic.key, sending.command, tries=2))
         finally:
@@ -132,7 +136,7 @@ class Commands:
 
     async def publish_signal(self, topic: Topic, signal: bytes) -> int:
         """Publish a signal of the layer itself, without a number; returns how many processes got it."""
-        data = self._seals.seal_signal(topic.key, self.numbers.sender, signal)
+        data = self._cipher.seal_signal(topic.key, self.numbers.sender, signal)
 
         def command(sharded: bool) -> tuple[str, bytes, bytes]:
             return ("SPUBLISH" if sharded else "PUBLISH", topic.key, data)
@@ -144,7 +148,7 @@ class Commands:
         if numbers.settled(topic.key):
 
             def command(sharded: bool) -> tuple[str, bytes, bytes]:
-                sealed = self._seals.seal(topic.key, numbers.mark(topic.key))
+                sealed = self._cipher.seal(topic.key, numbers.mark(topic.key))
                 return ("SPUBLISH" if sharded else "PUBLISH", topic.key, sealed)
 
             await self._run(self.shard(topic.name), topic.key, command, tries=2)

@@ -33,7 +33,7 @@ from channels.layers.redis.queues.scripts import (
     TAKE,
     Script,
 )
-from channels.layers.redis.wire.encryption import NotAuthentic, Seals
+from channels.layers.redis.wire.encryption import EnvelopeCipher, NotAuthentic
 from channels.layers.redis.wire.keys import KeySpace, Topic
 from channels.layers.redis.wire.sequencing import Envelope
 
@@ -64,7 +64,7 @@ class WorkQueues:
         names: of keys and topics.
         commands: returns the connections of the running loop.
         news: subscribes to the news.
-        seals: binds each entry to its queue.
+        cipher: binds each entry to its queue.
         drops: counts what expired, and what was refused.
         expiry: seconds an unread message is kept.
         lease: seconds after which what a dead process had taken goes to another.
@@ -75,7 +75,7 @@ class WorkQueues:
         names: KeySpace,
         commands: Callable[[], Commands],
         news: QueueNotifications,
-        seals: Seals,
+        cipher: EnvelopeCipher,
         drops: DropCounter,
         expiry: float,
         lease: float,
@@ -83,7 +83,7 @@ class WorkQueues:
         self._names = names
         self._commands = commands
         self._news = news
-        self._seals = seals
+        self._cipher = cipher
         self._drops = drops
         self._expiry = max(1, int(expiry * 1000))
         self._lease = lease
@@ -142,12 +142,12 @@ class WorkQueues:
             require_added(self._drops, channel, capacity, added, expired)
 
     def _sealed(self, channel: str, ident: bytes, body: bytes) -> bytes:
-        return self._seals.seal_entry(self._names.queue(channel).ready, ident, body)
+        return self._cipher.seal_entry(self._names.queue(channel).ready, ident, body)
 
     def _opened(self, channel: str, ident: bytes, entry: bytes) -> bytes | None:
         """Return the message of an entry; one that was put here from elsewhere is counted, and None."""
         try:
-            return self._seals.open_entry(self._names.queue(channel).ready, ident, entry)
+            return self._cipher.open_entry(self._names.queue(channel).ready, ident, entry)
         except NotAuthentic as error:
             telemetry.emit("layer.message_unauthentic", error=repr(error))
             self._drops.add("unauthentic")

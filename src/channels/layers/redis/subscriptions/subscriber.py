@@ -21,7 +21,7 @@ from channels.layers.redis.connect.pipeline import SubscriptionConnection
 from channels.layers.redis.connect.topology import Topology
 from channels.layers.redis.hosts.addresses import Endpoint, shard_of
 from channels.layers.redis.subscriptions.receiver import Receiver
-from channels.layers.redis.wire.encryption import NotAuthentic, Seals
+from channels.layers.redis.wire.encryption import EnvelopeCipher, NotAuthentic
 from channels.layers.redis.wire.keys import Topic
 from channels.layers.redis.wire.sequencing import CONTROL, GapDetector
 
@@ -87,8 +87,8 @@ class Subscriber:
     Args:
         shards: the servers, in the order of ``hosts``.
         policy: what ``ensure`` does while a server is away.
-        seals: opens envelopes.
-        inbox: takes what arrives.
+        cipher: opens envelopes.
+        receiver: takes what arrives.
         owner: is asked and told.
         topics: those of a subscriber that has ended; subscribed as soon as the servers allow.
         watches: of that subscriber, by key of the topic: what was missed in between counts.
@@ -98,8 +98,8 @@ class Subscriber:
         self,
         shards: Sequence[Topology],
         policy: Policy,
-        seals: Seals,
-        inbox: Receiver,
+        cipher: EnvelopeCipher,
+        receiver: Receiver,
         owner: SubscriptionListener,
         topics: Iterable[Topic] = (),
         watches: Mapping[bytes, GapDetector] = MappingProxyType({}),
@@ -108,8 +108,8 @@ class Subscriber:
         self.retired = False
         self._shards = shards
         self._policy = policy
-        self._seals = seals
-        self._inbox = inbox
+        self._cipher = cipher
+        self._receiver = receiver
         self._owner = owner
         self._subscriptions: dict[bytes, Subscription] = {topic.key: Subscription(topic) for topic in topics}
         self._connections: dict[tuple[int, Endpoint], SubscriptionConnection] = {}
@@ -247,16 +247,16 @@ class Subscriber:
         try:
             # The news of a queue are published by a script of Redis, and only say where to look.
             is_news = subscription.topic.kind == "news"
-            envelope = None if is_news else self._seals.open(key, data)
+            envelope = None if is_news else self._cipher.open(key, data)
         except NotAuthentic as error:
-            self._inbox.refuse(error)
+            self._receiver.refuse(error)
             return
         if envelope is None or envelope.kind == CONTROL:
-            self._inbox.signal(subscription.topic, data if envelope is None else envelope.body)
+            self._receiver.signal(subscription.topic, data if envelope is None else envelope.body)
             return
         missing = subscription.watch.missing(envelope)
         if missing >= 0:
-            self._inbox.take(subscription.topic, envelope, missing)
+            self._receiver.take(subscription.topic, envelope, missing)
         if not self._owner.wanted(subscription.topic):
             self.release([subscription.topic])
 

@@ -42,7 +42,7 @@ class NotAuthentic(ValueError):
     """What arrived was not sent here by anybody who has a key."""
 
 
-class Seals:
+class EnvelopeCipher:
     """Closes envelopes and entries of queues, and opens those that are authentic.
 
     Args:
