@@ -83,7 +83,8 @@ class AsyncConsumer:
         try:
             own_send = listen_to_server(mailbox, scope, receive, send)
             self.base_send = SyncSend(own_send, scope) if self._sync else own_send
-            await listen_to_layer(self, mailbox)
+            if self.channel_layer is not None:  # a coroutine less for each connection, row "connects"
+                await listen_to_layer(self, mailbox)
             await mailbox.deliver(dispatcher(self))
         except StopConsumer:
             return
@@ -204,8 +205,6 @@ def listen_to_server(mailbox: Mailbox, scope: Scope, receive: Receive, send: Sen
 async def listen_to_layer(consumer: AsyncConsumer, mailbox: Mailbox) -> None:
     """Give the consumer a channel, and read it."""
     layer: Any = consumer.channel_layer
-    if layer is None:
-        return
     name = consumer.channel_name = await layer.new_channel()
     engine = pushing_engine(layer)
     if engine is not None:
@@ -221,9 +220,11 @@ async def listen_to_layer(consumer: AsyncConsumer, mailbox: Mailbox) -> None:
 def leave_layer(consumer: AsyncConsumer) -> None:
     """End the channel, so that nothing of this connection is left in the layer."""
     layer: Any = consumer.channel_layer
+    if layer is None or "channel_name" not in consumer.__dict__:
+        return
     engine = engine_of(layer) or layer
     detach = getattr(engine, "detach", None)
-    if "channel_name" not in consumer.__dict__ or detach is None:
+    if detach is None:
         return
     # An AsyncMock of a layer has every attribute, as a coroutine function; this one would never be awaited.
     if hasattr(type(engine), "detach") or not iscoroutinefunction(detach):

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from channels import telemetry
+from channels.protocols.http1.header_lines import lines_of
 from channels.security.websocket import OriginValidator
 from tests.server.helpers import (
     UPGRADE,
@@ -22,6 +23,23 @@ from tests.server.helpers import (
     records,
     serve,
 )
+
+
+async def test_what_accept_says_takes_the_place_of_what_the_server_says_and_is_not_kept() -> None:
+    app = Recorder()
+    async with serve(app) as running:
+        kept = set(lines_of)
+        for value in (b"one", b"two", b"three"):
+            client = await running.connect()
+            await client.send(UPGRADE)
+            run = await app.next()
+            await run.accept(headers=[(b"Server", value)])
+            head = (await client.until(b"\r\n\r\n")).lower()
+            assert head.count(b"\r\nserver: ") == 1 == head.count(b"\r\ndate: ")
+            assert b"\r\nserver: " + value in head
+            run.end()
+        # The lines of what was left of the server's fields would never be asked for again.
+        assert [fields.headers for fields in set(lines_of) - kept if len(fields.headers) == 1] == []
 
 
 async def test_accept_carries_subprotocol_and_headers() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from channels.core.bounded_cache import BoundedCache
@@ -40,25 +41,33 @@ class HeaderLineCache(BoundedCache[tuple[bytes, bytes], bytes]):
 
 
 lines = HeaderLineCache()
+_line_of = lines.__getitem__
 
 
-def serialize(headers: Headers) -> tuple[bytes, dict[bytes, bytes]]:
-    """Write fields as lines; return them also by lowercased name, the last of each.
+def line_block(headers: Sequence[tuple[bytes, bytes]]) -> bytes:
+    """Write fields as lines.
 
     Raises:
         ValueError: a name or value cannot be sent; response splitting is impossible.
         TypeError: a header is not a pair of bytes.
     """
     try:
-        block = b"".join([lines[field] for field in headers])
-        fields = {lowercase[name]: value for name, value in headers}
+        return b"".join(map(_line_of, headers))
     except TypeError:
         raise TypeError(f"Headers are (name, value) pairs of bytes, not {kinds_of(headers)}.") from None
-    return block, fields
+
+
+def serialize(headers: Headers) -> tuple[bytes, dict[bytes, bytes]]:
+    """Write fields as lines; return them also by lowercased name, the last of each.
+
+    Raises:
+        ValueError, TypeError: as :func:`line_block`.
+    """
+    return line_block(headers), {lowercase[name]: value for name, value in headers}
 
 
 def _lines_of(fields: ResponseFields) -> bytes:
-    return serialize(list(fields.headers))[0]
+    return line_block(fields.headers)
 
 
 #: The fields of whole responses as lines.

@@ -22,7 +22,7 @@ from channels.protocols.http.response_rules import (
     too_short,
 )
 from channels.protocols.http.semantics import tokens
-from channels.protocols.http1.header_lines import lines_of, serialize
+from channels.protocols.http1.header_lines import line_block, lines_of, serialize
 
 _SETTLED_HERE = frozenset({b"transfer-encoding", b"connection"})
 _FRAMING = frozenset({b"transfer-encoding", b"content-length"})
@@ -160,18 +160,19 @@ class ResponseWriter:
 
         Args:
             headers: the fields; those about a body are left out.
-            own: what the server adds.
+            own: what the server adds; its lines are kept, so it is to be one of few.
 
         Raises:
             ValueError, TypeError, RuntimeError: as :meth:`send_response`.
         """
         if self._phase is not _HEAD:
             raise self._out_of_turn("a response")
-        block, fields = serialize(headers)
-        if not _FRAMING.isdisjoint(fields):
+        block = line_block(headers)
+        if not _FRAMING.isdisjoint([lowercase[name] for name, _ in headers]):
+            _, fields = serialize(headers)
             block = self._settle(101, headers, fields)
             self._choose_framing(101, fields.get(b"content-length"))
-        self._output.append(b"%b%b%b\r\n" % (_STATUS_LINES[101], block, serialize(list(own.headers))[0]))
+        self._output.append(b"%b%b%b\r\n" % (_STATUS_LINES[101], block, lines_of[own]))
         self._persistent = False
         self._phase = _BODY
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
+from binascii import b2a_base64
 
 from channels.protocols.events import Handshake, Headers
 from channels.protocols.http.abnf import is_token_text
@@ -48,7 +48,9 @@ def accept_headers(
             )
     own: Headers = []
     if handshake.key:
-        accept = base64.b64encode(hashlib.sha1(handshake.key + _GUID, usedforsecurity=False).digest())
+        accept = b2a_base64(
+            hashlib.sha1(handshake.key + _GUID, usedforsecurity=False).digest(), newline=False
+        )
         own += [
             (b"upgrade", b"websocket"),
             (b"connection", b"Upgrade"),

@@ -14,6 +14,8 @@ from channels.server.reports.targets import path_of
 from channels.server.runtime import Runtime
 from channels.typing import Headers, Message
 
+_NO_MORE = ResponseFields()
+
 
 class PendingHandshake:
     """A handshake that waits for its answer.
@@ -64,7 +66,10 @@ class PendingHandshake:
         headers = checked_headers(given) if given else []
         answer = accept_headers(self._handshake, message.get("subprotocol"), headers, self.deflate)
         own = self._runtime.own_fields()
-        return answer, own.without({name.lower() for name, _ in headers}) if headers else own
+        if not headers:
+            return answer, own
+        rest = own.without({name.lower() for name, _ in headers})
+        return [*answer, *rest.headers], _NO_MORE
 
     def refuse(self, status: int, text: str) -> None:
         """Answer in the application's place; what it has begun to answer is broken off."""

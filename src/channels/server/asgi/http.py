@@ -137,7 +137,7 @@ class HTTPStream(Stream):
             return
         self._told_to_leave = True
         if not self._response.complete:
-            super().peer_left()
+            self.expect_return()
         self.announce()
 
     def peer_left(self) -> None:
@@ -158,7 +158,7 @@ class HTTPStream(Stream):
         if self._response.refuse(status, text):
             self._log()
         self._gone = self._told_to_leave = True
-        super().peer_left()  # also after an answer: it was not the application's
+        self.expect_return()  # also after an answer: it was not the application's
         self.announce()
 
     def body_timed_out(self) -> None:

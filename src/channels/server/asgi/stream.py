@@ -190,7 +190,7 @@ class Stream(ABC):
     def application_returned(self) -> None:
         """The application returned: answer in its place, if it should have answered and did not."""
 
-    def peer_left(self) -> None:
+    def expect_return(self) -> None:
         """The peer is gone: give the application a while to return, and count its run until it does."""
         if self.task is None:
             return

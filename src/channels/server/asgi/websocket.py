@@ -101,7 +101,8 @@ class WebSocketStream(Stream):
         self._client = scope["client"]
         #: For the access log.
         self._request = request if config.action_logger is not None else None
-        self._log("connecting")
+        if self._request is not None:
+            self._log(self._request, "connecting")
         self._expect_within(config.websocket_connect_timeout)
         self.start(scope)
 
@@ -338,7 +339,8 @@ class WebSocketStream(Stream):
         self._state = _OPEN
         self._protocol = WebSocketConnection(self.runtime.websocket_limits, opening.deflate)
         self._keepalive = Keepalive(self.runtime.keepalive_limits, self.runtime.timers.now)
-        self._log("connected")
+        if self._request is not None:
+            self._log(self._request, "connected")
         try:
             opening.exchange.upgrade(self, *answer)
         except (ValueError, TypeError):
@@ -412,10 +414,12 @@ class WebSocketStream(Stream):
         if was is _OVER:
             return
         opening, self._opening = self._opening, None
-        if was in (_OPEN, _CLOSING):
-            self._log("disconnected")
+        if self._request is None:
+            pass
+        elif was in (_OPEN, _CLOSING):
+            self._log(self._request, "disconnected")
         else:
-            self._log("rejected", 0 if opening is None else opening.status)
+            self._log(self._request, "rejected", 0 if opening is None else opening.status)
         if was is _OPEN and not self._protocol.closed:
             self._take_rest(code, reason)
         else:
@@ -444,7 +448,7 @@ class WebSocketStream(Stream):
         """Parse the rest when the application has taken some messages, for which it has a time limit."""
         self._rest = code, reason
         self.held = True
-        super().peer_left()
+        self.expect_return()
         self.announce()
 
     def _finish(self, code: int, reason: str) -> None:
@@ -453,7 +457,7 @@ class WebSocketStream(Stream):
         if self.task is None:
             self.runtime.timers.cancel(self)
         else:
-            super().peer_left()
+            self.expect_return()
             self.announce()
 
     def application_failed(self) -> None:
@@ -525,9 +529,9 @@ class WebSocketStream(Stream):
             return self._due
         return self._keepalive.next_due
 
-    def _log(self, action: str, status: int = 0) -> None:
-        if self._request is not None:
-            self.runtime.log("websocket", action, functools.partial(self._details, self._request, status))
+    def _log(self, request: RequestReceived, action: str, status: int = 0) -> None:
+        """Write to the access log; asked for only where there is one."""
+        self.runtime.log("websocket", action, functools.partial(self._details, request, status))
 
     def _details(self, request: RequestReceived, status: int) -> dict[str, Any]:
         config = self.runtime.config

@@ -87,7 +87,7 @@ class Connection(ReadingHalf, asyncio.Protocol):
         self._transport: asyncio.Transport
         self._out: list[bytes] = []
         self._out_size = 0
-        self._paused = self._reads_ahead = self._resting = self._eof = self.finished = False
+        self._paused = self._resting = self._eof = self.finished = False
         self._reading = True
         self._close_by = self._stalled_at = NEVER
         self._progress: SendProgress
@@ -110,8 +110,8 @@ class Connection(ReadingHalf, asyncio.Protocol):
         runtime.accepted += 1
         if self._credentials is not None:
             self.tls = self._credentials.extension(transport.get_extra_info("ssl_object"))
-        if self._proxied is not None:
-            self.client, self.server = self._proxied
+            if self._proxied is not None:
+                self.client, self.server = self._proxied
         if runtime.config.proxy_protocol and self._credentials is None:
             self.handler = ProxyHeaderHandler(self)
         else:
@@ -125,10 +125,11 @@ class Connection(ReadingHalf, asyncio.Protocol):
         host = None if self.client is None else self.client[0]
         sock = self._transport.get_extra_info("socket")  # None if it has closed already
         refusal = self.runtime.refusal_of(host, -1 if sock is None else sock.fileno())
-        self._admitted = refusal is None
-        if refusal == "descriptors":
+        if refusal is None:
+            self._admitted = True
+        elif refusal == "descriptors":
             self.abort()  # there is none left to linger with
-        elif refusal is not None:
+        else:
             self.write_now(_TOO_MANY)
             self.close(linger=True)
 

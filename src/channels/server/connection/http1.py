@@ -99,9 +99,7 @@ class HTTP1Handler:
         self._suspect: HTTPStream | WebSocketStream | None = None
         self._request_ended = True
         self._held = False
-        self._deadline = NEVER
         self._asked_at = NEVER
-        self._waiting = ""
         self._part_pace: TokenBucket | None = None
         self._unread = False
         self.client = connection.client

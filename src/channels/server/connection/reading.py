@@ -58,7 +58,7 @@ class ReadingHalf:
     def pause_reading(self) -> None:
         """Leave what the peer sends in the kernel; harmless if paused already, or if nothing more comes."""
         if not self._paused and not self.closing and not self.finished:
-            self._paused = True
+            self._paused, self._reads_ahead = True, False
             self.runtime.closed_peers.add(self)
             self._follow()
 

@@ -19,8 +19,7 @@ _border = re.compile("([&;])").split
 
 def path_of(target: bytes) -> str:
     """Return a target without its query string, quotation marks escaped; a target holds no control bytes."""
-    path, _, _ = target.partition(b"?")
-    text = path.decode("ascii", "replace")
+    text = target.partition(b"?")[0].decode("ascii", "replace")
     return text.replace('"', "%22") if '"' in text else text
 
 
