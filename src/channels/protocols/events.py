@@ -1,4 +1,4 @@
-"""The one vocabulary that every protocol room speaks to the floors above.
+"""The one vocabulary that every protocol speaks to the server.
 
 HTTP/1.1 numbers its streams 1, 2, 3 ... in the order of the requests; HTTP/2 uses the
 numbers of RFC 9113. A WebSocket speaks the second half, once it is open.

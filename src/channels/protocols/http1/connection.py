@@ -3,7 +3,8 @@
 The reading half is here, the writing half in :mod:`channels.protocols.http1.response`. This class owns
 the bytes: it finds the end of each head, counts each body, and keeps what lies behind them for the next
 request. A library (:mod:`channels.protocols.http1.engines`) reads each head and each chunk;
-:mod:`channels.protocols.http.semantics` judges them.
+:mod:`channels.protocols.http.semantics` judges them. A little longer than other files: what cuts a body
+into pieces has to be seen beside what bounds it.
 """
 
 from __future__ import annotations
@@ -253,7 +254,7 @@ class HTTP1Connection(ResponseWriter):
         return None
 
     def _tell_eof(self) -> Event | None:
-        """The peer is gone: tell it once, as what it means for whoever waits."""
+        """Tell once that the peer is gone, as the event that says what it means for the current request."""
         if self._buffer and (self._reading is _NEXT or self._reading is _CHUNKS):
             return None  # requests that it sent ahead come first, and the chunks that are left
         self._eof_untold = False

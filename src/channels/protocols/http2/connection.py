@@ -1,12 +1,12 @@
 """HTTP/2, the server's side of one connection (RFC 9113, RFC 8441): bytes in, events out, and back.
 
 An engine (:mod:`channels.protocols.http2.engines`) keeps the states of streams, HPACK and the windows of flow
-control. This room gives it one frame at a time, speaks the vocabulary of :mod:`channels.protocols.events`,
+control. This module gives it one frame at a time, speaks the vocabulary of :mod:`channels.protocols.events`,
 and does what is not an engine's business: floods, requests that concern one stream only, sending more than a
 window takes, a GOAWAY after which open streams are completed.
 
 zttp reads HTTP/2 too, and fast. It acknowledges a body before anybody has read it, so that a slow application
-could not slow down its peer, and takes no limits: this room cannot be built on it.
+could not slow down its peer, and takes no limits: this module cannot be built on it.
 
 A little longer than other files, as one table says what each event of an engine means.
 """
@@ -168,7 +168,7 @@ class HTTP2Connection(ResponseWriter):
             while not self._events and not self._over:
                 if self.frames_left <= 0:
                     return None
-                # Who has said goodbye and waits for nothing is gone, whatever else came in the same read.
+                # A peer that has sent GOAWAY and waits for no response is gone, whatever else it sent.
                 frame = None if self._peer_leaves and not self._streams else self._cutter.next_frame()
                 if frame is None:
                     break
@@ -249,7 +249,7 @@ class HTTP2Connection(ResponseWriter):
             _ACTIONS[type(event)](self, event)
 
     def _fail(self, fault: ConnectionFault) -> None:
-        """The peer broke the protocol."""
+        """Answer a peer that broke the protocol with GOAWAY, and forget its streams."""
         self._over = True
         self._write_goaway(fault.code, self._last_stream)
         self._streams.clear()
@@ -258,7 +258,7 @@ class HTTP2Connection(ResponseWriter):
         self._events.append(ProtocolViolated(400, fault.reason))
 
     def _tell_eof(self) -> Event:
-        """The peer is gone: each stream is told, then the connection."""
+        """Tell the end of each stream, then of the connection: the peer is gone."""
         self._over = True
         self._events.extend(StreamClosed(stream_id) for stream_id in self._streams)
         self._events.append(ConnectionClosed())
@@ -267,7 +267,7 @@ class HTTP2Connection(ResponseWriter):
         return self._events.popleft()
 
     def _tell_end(self) -> Event | None:
-        """A peer that has said goodbye is done when its last stream is."""
+        """Tell the end of a peer that has sent GOAWAY, once its last stream is over."""
         if self._peer_leaves and not self._streams and not self._over:
             self._over = True
             return ConnectionClosed()

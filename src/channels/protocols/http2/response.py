@@ -221,7 +221,7 @@ class ResponseWriter:
         self._streams[request.stream_id] = Stream(request)
 
     def _close(self, stream_id: int) -> None:
-        """Forget a stream; the room that its body took belongs to the others again."""
+        """Forget a stream; what its body took of the connection's window is given back to the others."""
         stream = self._streams.pop(stream_id)
         self._blocked.pop(stream_id, None)
         if stream.unacknowledged:
@@ -248,7 +248,7 @@ class ResponseWriter:
         self._flush(stream_id, stream)
 
     def _complete(self, stream_id: int, stream: Stream, short: int = 0) -> None:
-        """All of the response has left, or never will."""
+        """Note that all of the response was written, or that the rest of it never will be."""
         if short:
             self.reset(stream_id)
             raise too_short(short)

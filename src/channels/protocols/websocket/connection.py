@@ -1,8 +1,8 @@
 """An open WebSocket, the server's side (RFC 6455): bytes in, messages out, and back.
 
-Frames are read by the ``websockets`` package (its public ``Frame`` and ``Close``). This room keeps the state
-of the connection, bounds what a peer can make us hold, and closes with the code that says why. Longer than
-other files: a frame passes from one method to the next.
+Frames are read by the ``websockets`` package (its public ``Frame`` and ``Close``). This module keeps the
+state of the connection, bounds what a peer can make us hold, and closes with the code that says why.
+Longer than other files: a frame passes from one method to the next.
 """
 
 from __future__ import annotations
