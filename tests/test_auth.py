@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from asgiref.sync import SyncToAsync, async_to_sync
+from asgiref.sync import async_to_sync
 from django.contrib.auth import (
     BACKEND_SESSION_KEY,
     HASH_SESSION_KEY,
@@ -26,7 +26,7 @@ from channels.auth import (
     login,
     logout,
 )
-from channels.sync.context import serving
+from channels.sync.context import connection_context, serving
 from channels.testing import WebsocketCommunicator
 from channels.typing import Receive, Scope, Send
 from tests.hops import counted_hops
@@ -317,7 +317,7 @@ class TestMiddleware:
 async def test_a_user_is_looked_up_together_with_others() -> None:
     session = {SESSION_KEY: "1", BACKEND_SESSION_KEY: "of.another.site"}
     with serving({"type": "websocket", "asgi": {}}):
-        connection: Any = SyncToAsync.thread_sensitive_context.get()
+        connection: Any = connection_context()
         user = await get_user({"type": "websocket", "session": session})
         assert user.is_anonymous
         assert not connection.has_strand

@@ -35,7 +35,7 @@ from channels.core.database import opened_anywhere as opened_anywhere  # noqa: P
 from channels.process.platforms import after_fork_in_child
 from channels.sync.batch import BatchExecutor
 from channels.sync.call import ThreadCall
-from channels.sync.context import bridge, current_strand, is_new_here, pool
+from channels.sync.context import OWN_VARIABLES, bridge, current_strand, is_new_here, pool
 from channels.sync.pool import Strand, Work
 
 logger = logging.getLogger("channels.db")
@@ -170,13 +170,12 @@ class _Lookup(ThreadCall):
 
     @property
     def surroundings(self) -> frozenset[tuple[Any, int]]:
-        """What context variables say, but for the one that tells connections apart.
+        """What context variables say, but for those that tell connections apart.
 
         A project may route its queries by them: lookups that differ here must not be fetched by one query.
         """
-        own = SyncToAsync.thread_sensitive_context
         return frozenset(
-            (variable, id(value)) for variable, value in self.context.items() if variable is not own
+            (variable, id(value)) for variable, value in self.context.items() if variable not in OWN_VARIABLES
         )
 
 

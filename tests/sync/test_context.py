@@ -12,7 +12,7 @@ import pytest
 from asgiref.sync import SyncToAsync, ThreadSensitiveContext, async_to_sync, sync_to_async
 
 from channels.sync import context as strands
-from channels.sync.context import SyncContext, current_strand, leave_thread, pool, serving
+from channels.sync.context import SyncContext, connection_context, current_strand, leave_thread, pool, serving
 from channels.sync.pool import Strand
 from channels.typing import PUSH_EXTENSION
 from tests.sync.blocking import PATIENCE, Blocker
@@ -82,7 +82,7 @@ async def test_a_handler_that_ends_gives_its_thread_back() -> None:
         while strand.queued:
             await asyncio.sleep(0.001)
         assert strand.worker is not None
-        connection: Any = SyncToAsync.thread_sensitive_context.get()
+        connection: Any = connection_context()
         assert connection.has_strand
         leave_thread()
         assert strand.worker is None
@@ -112,7 +112,7 @@ async def test_a_task_that_outlives_its_connection_still_has_the_pool() -> None:
 async def test_nothing_is_left_of_a_connection() -> None:
     before = len(SyncToAsync.context_to_thread_executor)
     with serving(SERVED):
-        connection: Any = SyncToAsync.thread_sensitive_context.get()
+        connection: Any = connection_context()
         assert isinstance(connection, SyncContext)
         reference = weakref.ref(connection)
         del connection
@@ -134,6 +134,20 @@ async def test_a_connection_that_visits_no_thread_has_no_strand() -> None:
         assert len(SyncToAsync.context_to_thread_executor) == before
 
 
+async def test_connections_are_different_and_share_one_entry_of_asgirefs() -> None:
+    before = len(SyncToAsync.context_to_thread_executor)
+
+    async def served() -> Any:
+        with serving(SERVED):
+            await sync_to_async(int)()
+            return connection_context()
+
+    first, second = await asyncio.gather(served(), served())
+    assert first != second
+    assert len(SyncToAsync.context_to_thread_executor) == before
+    assert connection_context() is None
+
+
 async def test_two_connections_have_strands_of_their_own() -> None:
     async def served() -> Any:
         with serving(SERVED):
@@ -146,9 +160,8 @@ async def test_two_connections_have_strands_of_their_own() -> None:
 
 async def test_a_strand_that_is_made_late_keeps_no_thread() -> None:
     with serving(SERVED):
-        connection: Any = SyncToAsync.thread_sensitive_context.get()
-        assert connection == SyncContext()
-        assert connection != object()
+        connection: Any = connection_context()
+        assert isinstance(connection, SyncContext)
     assert connection.strand.ended
 
 

@@ -6,6 +6,7 @@ import asyncio
 import atexit
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
+from contextvars import ContextVar
 from functools import partial
 from types import TracebackType
 from typing import Any, Final, ParamSpec, TypeVar, cast
@@ -39,10 +40,9 @@ _suspended = 0
 
 
 class SyncContext:
-    """What asgiref knows one connection by: calls through ``sync_to_async`` go to its strand, too.
+    """The thread-sensitive context of one connection, and its strand.
 
-    asgiref looks its executor up by this, in a dict of weak references. There all of ours are one and
-    the same key, so that a connection that never visits a thread costs no entry, and no strand either.
+    A connection that never enters a thread has no strand.
 
     Args:
         exclusive: while it has a thread, no other connection has that one, if there are enough.
@@ -53,21 +53,11 @@ class SyncContext:
 
     __slots__ = ("__weakref__", "_strand", "_token", "ended", "exclusive")
 
-    #: asgiref looks at these; unlike its own contexts ours is never entered, and never over.
-    token = None
-    _exited = False
-
     def __init__(self, *, exclusive: bool = False) -> None:
         self.exclusive = exclusive
         self.ended = False
         self._strand: Strand | None = None
         self._token: Any = None
-
-    def __eq__(self, other: object) -> bool:
-        return type(other) is SyncContext
-
-    def __hash__(self) -> int:
-        return hash(SyncContext)
 
     @property
     def has_strand(self) -> bool:
@@ -84,8 +74,8 @@ class SyncContext:
 
     def enter(self) -> None:
         """Have sync code of this context go to the strand."""
-        context: Any = self  # asgiref's type is narrower than what it asks for
-        self._token = SyncToAsync.thread_sensitive_context.set(context)
+        _connection.set(self)
+        self._token = SyncToAsync.thread_sensitive_context.set(_SHARED)
 
     def end(self) -> None:
         """Undo :meth:`enter`, in the same context, when the connection is over."""
@@ -94,6 +84,7 @@ class SyncContext:
             self._strand.ended = True
             self._strand.leave()
         SyncToAsync.thread_sensitive_context.reset(self._token)
+        _connection.set(None)
 
     def leave_thread(self) -> None:
         """Give the thread of a handler that is over back to the pool, and let go of an empty strand.
@@ -116,7 +107,7 @@ class StrandExecutor(Executor):
         Raises:
             ThreadPoolExhausted: it is the first call of a request, and every thread is held for too long.
         """
-        connection: Any = SyncToAsync.thread_sensitive_context.get()
+        connection: Any = _connection.get()
         queued_at = saturation.admit() if connection.exclusive and not connection.has_strand else 0.0
         future: Abandonable[_R] = Abandonable()
         connection.strand.put(Call(future, stoppable(partial(fn, *args, **kwargs), future), queued_at))
@@ -124,9 +115,32 @@ class StrandExecutor(Executor):
         return future
 
 
-#: The key under which asgiref finds the executor.
-_ANY: Final = SyncContext()
-SyncToAsync.context_to_thread_executor[cast(Any, _ANY)] = StrandExecutor()
+class _SharedContext:
+    """The thread-sensitive context that asgiref sees in the code of every connection.
+
+    asgiref looks for an executor by it, in a dict. As all connections share it, that dict has one entry
+    for all, and which connection it is says a context variable of ours.
+    """
+
+    __slots__ = ("__weakref__",)
+
+    #: asgiref reads these of its own contexts: this one is never entered with ``async with``, and never over.
+    token = None
+    _exited = False
+
+
+_SHARED: Final = cast(Any, _SharedContext())
+SyncToAsync.context_to_thread_executor[_SHARED] = StrandExecutor()
+_connection: Final[ContextVar[SyncContext | None]] = ContextVar("channels connection", default=None)
+#: The context variables that differ from connection to connection.
+OWN_VARIABLES: Final[frozenset[Any]] = frozenset({SyncToAsync.thread_sensitive_context, _connection})
+
+
+def connection_context() -> SyncContext | None:
+    """Return the context of the connection that this code serves; None if sync code has another context."""
+    if SyncToAsync.thread_sensitive_context.get(None) is not _SHARED:
+        return None
+    return _connection.get()
 
 
 def enter_context(scope: Scope) -> SyncContext | None:
@@ -199,16 +213,15 @@ def is_new_here() -> bool:
 
 
 def _current() -> SyncContext | None:
-    connection: Any = SyncToAsync.thread_sensitive_context.get(None)
-    if type(connection) is not SyncContext or getattr(AsyncToSync.executors, "current", None) is not None:
+    if getattr(AsyncToSync.executors, "current", None) is not None:
         return None
-    return connection
+    return connection_context()
 
 
 def leave_thread() -> None:
     """Give the thread of this connection's handler, which is over, back to the pool."""
-    connection: Any = SyncToAsync.thread_sensitive_context.get(None)
-    if type(connection) is SyncContext:
+    connection = connection_context()
+    if connection is not None:
         connection.leave_thread()
 
 
