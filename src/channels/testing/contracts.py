@@ -12,6 +12,8 @@ Derive a test case and say how your layer is made::
 Set ``pushing = False`` for a layer that has no ``attach``, ``detach``, ``statistics`` and ``sync``, and
 ``takes_anything = True`` for one whose messages need not be dicts. With ``spans_processes = True`` two layers
 that ``make_layer`` returns are two processes that reach each other.
+
+More than 400 lines: the contract is one class, so that a test case derives from it and runs all of it.
 """
 
 from __future__ import annotations
