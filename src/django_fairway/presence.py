@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import sys
+from collections.abc import Iterator
 from importlib import metadata
 from importlib.machinery import PathFinder
 from pathlib import Path
@@ -88,22 +90,29 @@ def _version(name: str) -> str | None:
 def _files() -> tuple[list[str], list[str]]:
     """Compare our files with the list that the installer wrote; an editable install has none of them."""
     try:
-        listed = metadata.files(OURS) or []
+        ours = metadata.distribution(OURS)
     except metadata.PackageNotFoundError:
         return [], []
     missing, replaced = [], []
-    for file in listed:
-        if file.suffix == ".pyc" or file.parts[0].endswith(".dist-info"):
-            continue
-        path = Path(str(file.locate()))
+    for name, size in _recorded(ours.read_text("RECORD") or ""):
         try:
-            size = path.stat().st_size
+            found = Path(str(ours.locate_file(name))).stat().st_size
         except OSError:
-            missing.append(str(file))
-            continue
-        if file.size is not None and size != file.size:
-            replaced.append(str(file))
+            missing.append(name)
+        else:
+            if size and found != int(size):
+                replaced.append(name)
     return missing, replaced
+
+
+def _recorded(record: str) -> Iterator[tuple[str, str]]:
+    """Yield path and size of each file that was installed.
+
+    ``importlib.metadata`` itself leaves out what is missing, since Python 3.12.
+    """
+    for name, _, size in csv.reader(record.splitlines()):
+        if not name.endswith(".pyc") and not name.partition("/")[0].endswith(".dist-info"):
+            yield name, size
 
 
 def _hidden() -> list[str]:

@@ -62,6 +62,16 @@ remedy supervisor_link state table thread whole
 """.split()  # noqa: SIM905
 
 
+#: What asgiref gives to its objects, by the version of Python.
+BY_VERSION = {"_is_coroutine_marker"}
+
+
+def names_of_others(cls: type) -> set[str]:
+    """What the classes of Python, asgiref and Django below ``cls`` define; they differ by version."""
+    others = [base for base in cls.__mro__ if base.__module__.partition(".")[0] not in ("channels", "daphne")]
+    return {name for base in others for name in vars(base)}
+
+
 def new_names(dotted: str) -> set[str]:
     return NEW.get(dotted, NEW.get(dotted.rpartition(".")[0], set()))
 
@@ -117,6 +127,7 @@ def test_no_class_has_a_name_that_the_original_lacks() -> None:
         known = set(TABLE["classes"][dotted]) | WHILE_SERVING | new_names(dotted)
         if dotted == "channels.testing.ApplicationCommunicator":
             known.add("_future")  # asgiref's own
+        known |= BY_VERSION | names_of_others(find(dotted))
         names = {name for name in ours - known if name.isidentifier()}
         if names:
             extra[dotted] = names

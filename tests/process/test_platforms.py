@@ -44,6 +44,8 @@ LACKS = {
     signal: "SIGHUP SIGUSR1 SIGUSR2 SIGQUIT SIGKILL SIGCHLD SIGALRM SIGPIPE pthread_sigmask",
     socket: "AF_UNIX SO_REUSEPORT SO_PEERCRED TCP_INFO TCP_DEFER_ACCEPT TCP_USER_TIMEOUT SOCK_CLOEXEC",
 }
+if hasattr(os, "process_cpu_count"):
+    os.process_cpu_count = os.cpu_count  # Python's own asks for the affinity where it was built with it
 for module, names in LACKS.items():
     for name in names.split():
         if hasattr(module, name):
