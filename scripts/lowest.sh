@@ -4,6 +4,7 @@
 #   scripts/lowest.sh [pytest arguments]
 set -eu
 cd "$(dirname "$0")/.."
+export UV_SYSTEM_CERTS=1 UV_NATIVE_TLS=1  # what the system trusts, as with pip
 venv=.venv-lowest
 uv=.venv/bin/uv
 lowest=$(mktemp)

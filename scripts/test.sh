@@ -4,7 +4,9 @@ set -eu
 cd "$(dirname "$0")/.."
 [ -n "${HOME:-}" ] || { HOME=$(getent passwd "$(id -u)" | cut -d: -f6); export HOME; }
 PYTHONUTF8=1
-export PYTHONUTF8
+# uv, which some tests drive, trusts what the system trusts, as pip is told to; the second name is the older one.
+UV_SYSTEM_CERTS=1 UV_NATIVE_TLS=1
+export PYTHONUTF8 UV_SYSTEM_CERTS UV_NATIVE_TLS
 
 step() { printf '\n== %s\n' "$*"; }
 

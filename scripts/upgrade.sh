@@ -8,6 +8,7 @@
 # then the dated table in SECURITY.md is what is known, and tests/packaging/test_dependencies.py holds us to it.
 set -eu
 cd "$(dirname "$0")/.."
+export UV_SYSTEM_CERTS=1 UV_NATIVE_TLS=1  # what the system trusts, as with pip
 pins=scripts/constraints.txt
 uv=.venv/bin/uv
 if [ ! -x "$uv" ]; then

@@ -90,7 +90,11 @@ def test_the_wheel_holds_the_packages_and_nothing_else(dist: Path) -> None:
 def test_no_text_names_the_distribution_otherwise() -> None:
     """`fairway` on the package index belongs to somebody else: nobody may be told to install it."""
     requirement = re.compile(r"(?<![\w-])fairway *(==|>=|~=|\[)|pip install [^`\n]*(?<![\w+/-])fairway\b")
-    texts = [*(ROOT / "docs").rglob("*.md"), *(ROOT / "src").rglob("*.py"), *(ROOT / "scripts").iterdir()]
+    texts = [
+        *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / "src").rglob("*.py"),
+        *filter(Path.is_file, (ROOT / "scripts").iterdir()),
+    ]
     wrong = [f"{path.name}: {found[0]}" for path in texts if (found := requirement.search(path.read_text()))]
     assert wrong == []
 

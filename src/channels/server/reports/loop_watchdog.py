@@ -76,7 +76,6 @@ class LoopWatchdog:
 
     def _report(self, held: float) -> None:
         frame = sys._current_frames().get(self._loop_thread)
-        telemetry.count("server.loop_held", seconds=held)
         logger.warning(
             "The event loop has been held for %.1f s (--loop-held-limit), and nobody else is served "
             "meanwhile. In async code await what takes long, or call it by sync_to_async() or "
@@ -84,3 +83,4 @@ class LoopWatchdog:
             held,
             "".join(traceback.format_stack(frame)) if frame is not None else "(its thread has ended)",
         )
+        telemetry.count("server.loop_held", seconds=held)
