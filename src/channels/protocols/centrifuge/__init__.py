@@ -1,0 +1,7 @@
+"""The Centrifuge client protocol, version 2: the wire of topics, in JSON and in Protobuf.
+
+``messages`` has a class for each message, with the numbers and types of its fields, and ``schema`` reads them
+from there. ``codec`` says what a format has to offer; ``json_codec`` is one.
+
+What a command means is not known here: no session, no channel, no order of commands.
+"""
