@@ -13,6 +13,8 @@ need h2load nghttp2-client
 need nginx nginx-light
 need haproxy haproxy
 need caddy caddy
+need node nodejs
+need npm npm
 [ -n "$missing" ] || exit 0
 
 if ! command -v apt-get >/dev/null 2>&1; then

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -16,7 +18,9 @@ PACKAGES = {
     "h2load": "nghttp2-client",
     "nghttp": "nghttp2-client",
     "nginx": "nginx-light",
+    "node": "nodejs",
 }
+_NPM = Path(__file__).parents[1] / "node_modules" / ".tests"
 _SBIN = "/usr/sbin"  # where Debian puts what only root is thought to run
 
 
@@ -46,6 +50,28 @@ def require_index() -> None:
         done = subprocess.run([*command, "hyperframe"], cwd=folder, capture_output=True, check=False)
     if done.returncode:
         _missing("pip cannot reach a package index. Tests that install from it need one.")
+
+
+def require_npm_packages(*packages: str) -> Path:
+    """The folder with these packages ("name@version") in its node_modules, or the end of this test.
+
+    It is filled once, and shared by the tests of this checkout that ask for the same packages.
+    """
+    npm = require("npm")
+    require("node")
+    folder = _NPM / "_".join(package.replace("/", "+") for package in sorted(packages))
+    if folder.is_dir():
+        return folder
+    _NPM.mkdir(parents=True, exist_ok=True)
+    made = Path(tempfile.mkdtemp(dir=_NPM))
+    command = [npm, "install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", ".", *packages]
+    done = subprocess.run(command, cwd=made, capture_output=True, check=False, timeout=50)
+    if done.returncode:
+        shutil.rmtree(made)
+        _missing(f"npm cannot install {', '.join(packages)}. Tests that use them need a package registry.")
+    with contextlib.suppress(OSError):  # another test was faster
+        made.rename(folder)
+    return folder
 
 
 def _missing(missing: str) -> NoReturn:

@@ -1,7 +1,8 @@
 """The Centrifuge client protocol, version 2: the wire of topics, in JSON and in Protobuf.
 
 ``messages`` has a class for each message, with the numbers and types of its fields, and ``schema`` reads them
-from there. ``codec`` says what a format has to offer; ``json_codec`` is one.
+from there. ``codec`` says what a format has to offer; ``json_codec`` is one. ``fossil`` makes and applies the
+deltas that publications may be sent as.
 
 What a command means is not known here: no session, no channel, no order of commands.
 """
