@@ -43,8 +43,12 @@ class Chat:
             CHAT_DATABASE=str(self.folder / "db.sqlite3"), DJANGO_SETTINGS_MODULE="chat.settings"
         )
         self.running = ExitStack()
-        migrate = [sys.executable, "manage.py", "migrate", "-v0"]
-        subprocess.run(migrate, cwd=EXAMPLE, env=self.env, check=True)
+        self.folder.mkdir(exist_ok=True)
+        self.command("migrate", "-v0")
+
+    def command(self, *words: str) -> None:
+        """Run a command of the site's ``manage.py``."""
+        subprocess.run([sys.executable, "manage.py", *words], cwd=EXAMPLE, env=self.env, check=True)
 
     def start(self) -> None:
         """Serve; the same port again after a stop."""
@@ -228,6 +232,87 @@ def test_a_person_comes_in_and_leaves_once_however_many_windows(chat: Chat, ada:
     ben.get(chat.url)
     wait_for_line(ada, "ben left")
     assert [line for line in lines(ada) if line in ("ben came in", "ben left")] == ["ben came in", "ben left"]
+
+
+#: A reload, at its worst moments: the new page opens while the old one closes.
+RELOAD = """
+import threading
+from django.contrib.auth import get_user_model
+from django.db import connection
+from django.db.utils import OperationalError
+from rooms.models import Visit
+
+ben = get_user_model().objects.create_user("ben")
+old, first = Visit.begin("lobby", ben)
+assert first
+closed = []
+others = Visit.others
+
+
+def close_the_old():
+    connection.settings_dict["OPTIONS"]["timeout"] = 0.05
+    try:
+        closed.append(old.end())
+    except OperationalError:
+        closed.append("later")
+    connection.close()
+
+
+def others_of_the_new(self):
+    Visit.others = others
+    thread = threading.Thread(target=close_the_old)
+    thread.start()
+    thread.join()
+    return others(self)
+
+
+Visit.others = others_of_the_new
+new, came_in = Visit.begin("lobby", ben)
+if closed == ["later"]:
+    closed[:] = [old.end()]
+assert (came_in, closed) == (False, [False]), (came_in, closed)
+assert new.end()
+assert not Visit.objects.exists()
+"""
+
+
+def test_a_reload_is_neither_a_coming_nor_a_going(chat: Chat) -> None:
+    """The old page closes just before the new one looks whether it is the only one."""
+    chat.command("shell", "-v0", "-c", RELOAD)
+
+
+#: Sends what the processes of a site tell a room: who came and who left, by the number of the visit.
+TELL = """
+from channels.layers import get_channel_layer
+for kind, name, visit in {told!r}:
+    what = {{"type": kind, "name": name, "visit": visit, "text": "hello"}}
+    get_channel_layer().sync.group_send("room.lobby", {{"type": "chat.event", "told": what}})
+"""
+
+
+def test_notes_of_two_processes_may_arrive_in_any_order(chat: Chat, ada: Chrome) -> None:
+    """Ben has reloaded, and his new page is heard of before the old one; Eva comes, goes and comes again."""
+    join(ada, chat, "ada")
+    enter(ada, chat)
+    wait_for_line(ada, "ada came in")
+    told = [("came", "ben", 100), ("came", "ben", 102), ("left", "ben", 100)]
+    told += [("came", "eva", 101), ("left", "eva", 101), ("came", "eva", 103), ("message", "eva", 0)]
+    chat.command("shell", "-v0", "-c", TELL.format(told=told))
+    wait_for_line(ada, "evahello")
+    assert lines(ada)[1:] == ["ben came in", "eva came in", "eva left", "eva came in", "evahello"]
+
+
+def test_a_site_with_a_database_of_its_own_hears_nothing_of_another(
+    chat: Chat, ada: Chrome, tmp_path: Path
+) -> None:
+    other = Chat("daphne", tmp_path / "other")
+    join(ada, chat, "ada")
+    enter(ada, chat)
+    wait_for_line(ada, "ada came in")
+    other.command("shell", "-v0", "-c", TELL.format(told=[("message", "eva", 0)]))
+    chat.command("shell", "-v0", "-c", TELL.format(told=[("message", "ben", 0)]))
+    wait_for_line(ada, "benhello")
+    assert "evahello" not in lines(ada)
 
 
 def test_a_note_stays_where_it_appeared(chat: Chat, ada: Chrome) -> None:

@@ -49,12 +49,19 @@ DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": os.environ.get("CHAT_DATABASE", BASE_DIR / "db.sqlite3"),
+        # Who reads and then writes waits for the lock at the start, and not in vain in the middle.
+        "OPTIONS": {"transaction_mode": "IMMEDIATE"},
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# All processes of this project on one machine meet, with nothing to install; several machines need Redis.
-CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.host.HostChannelLayer"}}
+# All processes with this database on one machine meet, with nothing to install; several machines need Redis.
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels.layers.host.HostChannelLayer",
+        "CONFIG": {"project": str(DATABASES["default"]["NAME"])},
+    }
+}
 
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 6}},

@@ -13,7 +13,9 @@ LOGIN_NEEDED = 4401  # a close code of ours; the page offers the login when it s
 class ChatConsumer(AsyncJsonWebsocketConsumer):
     """Passes on what one person says to everybody in the room.
 
-    To the page: ``{"type": "message" | "note", "name": ..., "text": ...}``.
+    To the page: ``{"type": "message", "name": ..., "text": ...}``, and who comes and goes, by the number of
+    the visit, since messages of two processes may arrive in any order:
+    ``{"type": "came" | "left", "name": ..., "visit": ...}``.
     From the page: ``{"text": ...}``.
     """
 
@@ -32,27 +34,26 @@ class ChatConsumer(AsyncJsonWebsocketConsumer):
         await self.channel_layer.group_add(self.group, self.channel_name)
         self.visit, first = await database_sync_to_async(Visit.begin)(room, self.scope["user"])
         if first:  # of the person's pages: a second window is nobody new
-            await self.tell("note", "came in")
+            await self.tell("came", visit=self.visit.pk)
 
     async def disconnect(self, code: int) -> None:
         """Leave the room; the others are told."""
         if self.group is not None:
             await self.channel_layer.group_discard(self.group, self.channel_name)
             if self.visit is not None and await database_sync_to_async(self.visit.end)():
-                await self.tell("note", "left")
+                await self.tell("left", visit=self.visit.pk)
 
     async def receive_json(self, content: Any, **kwargs: Any) -> None:
         """Say something; what is empty or not text is not passed on."""
         text = content.get("text") if isinstance(content, dict) else None
         if self.group is not None and isinstance(text, str) and text.strip():
-            await self.tell("message", text.strip()[:LONGEST_MESSAGE])
+            await self.tell("message", text=text.strip()[:LONGEST_MESSAGE])
 
-    async def tell(self, kind: str, text: str) -> None:
+    async def tell(self, kind: str, **what: Any) -> None:
         """Send to everybody in the room, this page included."""
-        await self.channel_layer.group_send(
-            self.group, {"type": "chat.event", "kind": kind, "name": self.name, "text": text}
-        )
+        told = {"type": kind, "name": self.name, **what}
+        await self.channel_layer.group_send(self.group, {"type": "chat.event", "told": told})
 
     async def chat_event(self, event: dict[str, Any]) -> None:
         """Somebody in the room said or did something: show it."""
-        await self.send_json({"type": event["kind"], "name": event["name"], "text": event["text"]})
+        await self.send_json(event["told"])

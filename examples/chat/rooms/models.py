@@ -1,9 +1,12 @@
 """What the chat keeps: which rooms there are, and who has them open. What is said in them is not kept."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Self
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.db import models, transaction
 from django.utils import timezone
 
@@ -25,8 +28,24 @@ class Room(models.Model):
         return self.slug
 
 
+@contextmanager
+def one_at_a_time(person: models.Model) -> Iterator[None]:
+    """Let a person's pages open and close one after another: else a reload could count as two, or as none.
+
+    PostgreSQL and MariaDB lock the person's row. SQLite locks the whole database, from the beginning:
+    see "transaction_mode" in the settings.
+    """
+    people = get_user_model().objects.select_for_update()
+    with transaction.atomic():
+        people.filter(pk=person.pk).first()
+        yield
+
+
 class Visit(models.Model):
-    """An open page: a person may have several, and is in the room as long as one is left."""
+    """An open page: a person may have several, and is in the room as long as one is left.
+
+    A person's later page has the higher number (``pk``).
+    """
 
     room = models.SlugField(max_length=40)
     person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
@@ -38,13 +57,14 @@ class Visit(models.Model):
 
     @classmethod
     def begin(cls, room: str, person: models.Model) -> tuple[Self, bool]:
-        """Note an open page; also says whether it is the person's first in this room."""
-        visit = cls.objects.create(room=room, person=person)
-        return visit, not visit.others().filter(pk__lt=visit.pk).exists()
+        """Note an open page; also says whether it is the person's only one in this room."""
+        with one_at_a_time(person):
+            visit = cls.objects.create(room=room, person=person)
+            return visit, not visit.others().exists()
 
     def end(self) -> bool:
         """Forget the page; says whether it was the person's last in this room."""
-        with transaction.atomic():  # two pages that close together: one of them is the last
+        with one_at_a_time(self.person):
             self.__class__.objects.filter(pk=self.pk).delete()
             return not self.others().exists()
 

@@ -19,6 +19,8 @@ let attempts = 0;
 let timer = 0;
 let wasOpen = false;
 let atEnd = true;
+let height = log.clientHeight;  // in pixels, as of the last time the page got another size
+const seen = new Map();      // name -> {kind, visit} of the last that was told of somebody
 
 function showStatus(state, text, link) {
   status.dataset.state = state;
@@ -54,14 +56,24 @@ function stayAtEnd() {
 
 function connect() {
   clearTimeout(timer);
+  seen.clear();
   const scheme = location.protocol === "https:" ? "wss://" : "ws://";
   socket = new WebSocket(scheme + location.host + room.dataset.socket);
   socket.onopen = opened;
   socket.onmessage = (event) => {
-    const { type, name, text } = JSON.parse(event.data);
-    show(type, name, text);
+    const { type, name, text, visit } = JSON.parse(event.data);
+    if (type === "message") show(type, name, text);
+    else if (isNews(type, name, visit)) show("note", name, type === "came" ? "came in" : "left");
   };
   socket.onclose = closed;
+}
+
+// Two servers may be heard in any order: a reload's "came" before its "left". A later visit has the higher number.
+function isNews(kind, name, visit) {
+  const last = seen.get(name);
+  if (last && visit < last.visit) return false;
+  seen.set(name, { kind, visit });
+  return kind !== last?.kind;
 }
 
 function opened() {
@@ -97,9 +109,15 @@ form.addEventListener("submit", (event) => {
   input.value = "";
   input.focus();
 });
-log.addEventListener("scroll", () => { atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 60; });
+log.addEventListener("scroll", () => {
+  if (log.clientHeight !== height) return;  // nobody scrolled: the page has another size
+  atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 60;
+});
 // A phone's keyboard takes half of the page: the last line stays in sight.
-new ResizeObserver(stayAtEnd).observe(log);
+new ResizeObserver(() => {
+  height = log.clientHeight;
+  stayAtEnd();
+}).observe(log);
 addEventListener("online", retryNow);
 // A page that is left may be kept for the way back, its socket with it: leave the room all the same.
 addEventListener("pagehide", () => {
