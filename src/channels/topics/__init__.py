@@ -1,0 +1,14 @@
+"""Topics: named streams that clients subscribe to and server code publishes to.
+
+A project describes its topics in ``topics.py`` of its apps, by subclasses of
+:class:`~channels.topics.topic.Topic`. Clients speak the Centrifuge protocol, which
+``channels.protocols.centrifuge`` reads and writes.
+
+The way of a publication: ``topic.py`` turns data into JSON of the topic's type, ``publishing.py`` waits for
+the commit, ``stores/`` number it and carry it to each process, ``delivery/`` brings it to the subscribers of
+a loop, encoded once. The way of a command: ``transports/`` give frames to ``session/``, which decides what a
+client may have and subscribes it.
+
+Imports go down: transports, session, delivery, topic, registry, stores. What to keep in mind when this is
+changed: users subclass Topic, so that machinery of ours stands outside of it.
+"""

@@ -1,0 +1,123 @@
+"""Subscribers of a topic who get the same bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from channels.protocols.centrifuge.messages import Join, Leave, Publication, Push
+from channels.topics.delivery.frames import Frame, Framing
+from channels.topics.delivery.subscription import Subscription
+from channels.topics.stores.base import Event
+
+#: Members served before other work of the loop gets its turn.
+SLICE = 256
+
+
+class Form(NamedTuple):
+    """What makes the bytes of one event differ between subscribers.
+
+    Attributes:
+        framing: of the transport.
+        numbered: pushes carry the topic's number, not its name.
+        join_leave: who comes and goes is told.
+    """
+
+    framing: Framing
+    numbered: bool
+    join_leave: bool
+
+
+def form_of(subscription: Subscription, framing: Framing) -> Form:
+    """Return the form in which a subscriber gets events."""
+    return Form(framing, subscription.numbered, subscription.join_leave)
+
+
+class Audience:
+    """The subscribers of one topic that get events in one form.
+
+    Args:
+        form: of the events.
+        name: of the topic.
+        number: the topic's.
+    """
+
+    __slots__ = ("_filtered", "_members", "_name", "_number", "_plain", "form")
+
+    def __init__(self, form: Form, name: str, number: int) -> None:
+        self.form = form
+        self._name, self._number = ("", number) if form.numbered else (name, 0)
+        self._members: dict[Subscription, None] = {}
+        self._plain: list[Subscription] | None = None
+        self._filtered: list[Subscription] = []
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def __iter__(self) -> Iterator[Subscription]:
+        return iter(list(self._members))
+
+    def add(self, subscription: Subscription) -> None:
+        """Have ``subscription`` get what comes from now on."""
+        self._members[subscription] = None
+        self._plain = None
+
+    def discard(self, subscription: Subscription) -> None:
+        """Have it get nothing more."""
+        self._members.pop(subscription, None)
+        self._plain = None
+
+    def batches(self, events: Sequence[Event]) -> Iterator[tuple[Frame, list[Subscription]]]:
+        """Return frames of ``events`` and who gets which; the lists are never changed."""
+        wanted = [event for event in events if self._wants(event)]
+        if not wanted or not self._members:
+            return
+        if self._plain is None:
+            self._sort_members()
+        messages = [self._encode(event) for event in wanted]
+        if self._plain:
+            yield self.form.framing.frame(messages), self._plain
+        for choice, members in self._choices(wanted).items():
+            chosen = [message for message, passes in zip(messages, choice, strict=True) if passes]
+            if chosen:
+                yield self.form.framing.frame(chosen), members
+
+    def _wants(self, event: Event) -> bool:
+        return self.form.join_leave or isinstance(event, Publication)
+
+    def _sort_members(self) -> None:
+        self._plain = [each for each in self._members if each.passes is None]
+        self._filtered = [each for each in self._members if each.passes is not None]
+
+    def _choices(self, events: Sequence[Event]) -> dict[tuple[bool, ...], list[Subscription]]:
+        """Return who of those with a filter gets which of ``events``."""
+        choices: dict[tuple[bool, ...], list[Subscription]] = {}
+        for member in self._filtered:
+            choice = tuple(_passes(member, event) for event in events)
+            choices.setdefault(choice, []).append(member)
+        return choices
+
+    def _encode(self, event: Event) -> bytes:
+        return self.form.framing.encode_push(self._push(event))
+
+    def _push(self, event: Event) -> Push:
+        if isinstance(event, Publication):
+            return Push(id=self._number, channel=self._name, pub=for_subscriber(event))
+        if isinstance(event, Join):
+            return Push(id=self._number, channel=self._name, join=event)
+        return Push(id=self._number, channel=self._name, leave=event)
+
+
+def for_subscriber(publication: Publication) -> Publication:
+    """Return a publication as it is pushed: the epoch goes with the first of a stream only."""
+    if publication.epoch and publication.offset != 1:
+        return msgspec.structs.replace(publication, epoch="")
+    return publication
+
+
+def _passes(member: Subscription, event: Event) -> bool:
+    if member.passes is None or isinstance(event, Join | Leave):
+        return True
+    return member.passes(event.tags)

@@ -1,0 +1,89 @@
+"""What a publication, an RPC or a connect request holds: JSON, of the type that a topic asks for."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+from django.utils.functional import Promise
+
+from channels.exceptions import ChannelsError
+
+_ANY: Final = (None, Any)
+
+
+class InvalidData(ChannelsError, ValueError):
+    """Data are not of the type that a topic or an RPC asks for; the message names the field."""
+
+
+def encode(data: Any, kind: Any = None) -> bytes:
+    """Return ``data`` as JSON.
+
+    Args:
+        data: an instance of ``kind``, or what can be converted to one; JSON types, dates, UUIDs, Decimals,
+            dataclasses and Structs without a ``kind``. ``msgspec.Raw`` is taken as it is.
+        kind: a msgspec Struct, dataclass, TypedDict, pydantic model or any type that msgspec knows; ``bytes``
+            for data that are bytes, and are left as they are.
+
+    Raises:
+        InvalidData: it is not of that kind, or cannot be written as JSON.
+    """
+    if kind is bytes:
+        return require_bytes(data)
+    if isinstance(data, msgspec.Raw):
+        return bytes(data)
+    try:
+        if _is_pydantic(kind):
+            model = data if isinstance(data, kind) else kind.model_validate(data)
+            return bytes(model.model_dump_json().encode())
+        if kind not in _ANY and not _is_instance(data, kind):
+            data = msgspec.convert(data, kind, from_attributes=True)
+        return msgspec.json.encode(data, enc_hook=_encode_special)
+    except (msgspec.ValidationError, ValueError, TypeError, OverflowError, RecursionError) as error:
+        raise InvalidData(_explain(error)) from error
+
+
+def decode(raw: bytes, kind: Any = None) -> Any:
+    """Return what JSON says, as ``kind``.
+
+    Raises:
+        InvalidData: it is no JSON, or not of that kind.
+    """
+    if kind is bytes:
+        return raw
+    try:
+        if _is_pydantic(kind):
+            return kind.model_validate_json(raw)
+        return msgspec.json.decode(raw or b"null", type=Any if kind is None else kind)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise InvalidData(_explain(error)) from error
+
+
+def require_bytes(data: Any) -> bytes:
+    """Return ``data`` as bytes; raises InvalidData if it is nothing of that kind."""
+    if isinstance(data, bytes | bytearray | memoryview):
+        return bytes(data)
+    raise InvalidData(f"This topic takes bytes, got {type(data).__name__}.")
+
+
+def _is_pydantic(kind: Any) -> bool:
+    return hasattr(kind, "model_validate_json")
+
+
+def _is_instance(data: Any, kind: Any) -> bool:
+    return isinstance(kind, type) and not hasattr(kind, "__total__") and type(data) is kind
+
+
+def _encode_special(value: Any) -> Any:
+    if isinstance(value, Promise):
+        return str(value)
+    raise TypeError(f"{type(value).__module__}.{type(value).__qualname__} cannot be written as JSON")
+
+
+def _explain(error: Exception) -> str:
+    """Say what was wrong and where, without what was sent."""
+    errors = getattr(error, "errors", None)  # pydantic's say it best one by one
+    if callable(errors):
+        first = errors(include_input=False, include_url=False)[0]
+        return f"{first['msg']} - at `$.{'.'.join(map(str, first['loc']))}`"
+    return str(error) or type(error).__name__

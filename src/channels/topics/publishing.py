@@ -1,0 +1,54 @@
+"""Publishing: at once, or when the transaction that is open is committed."""
+
+from __future__ import annotations
+
+from django.db import connections, transaction
+
+from channels.topics.stores.base import Append, Published
+from channels.topics.stores.manager import get_store
+
+
+class WaitingPublication:
+    """A publication that leaves when all of some transactions are committed.
+
+    Args:
+        alias: of the store.
+        append: what to publish.
+        transactions: how many.
+    """
+
+    def __init__(self, alias: str, append: Append, transactions: int) -> None:
+        self._alias, self._append, self._transactions = alias, append, transactions
+
+    def committed(self) -> None:
+        """Note that one of them is committed. One that is rolled back never says so."""
+        self._transactions -= 1
+        if not self._transactions:
+            publish_now(self._alias, self._append)
+
+
+def publish_now(alias: str, append: Append) -> Published:
+    """Publish from sync code, whatever transaction is open."""
+    return get_store(alias).sync.publish(append)
+
+
+def publish_on_commit(alias: str, append: Append, using: str | None) -> Published | None:
+    """Publish from sync code when what is open is committed; returns None if it waits for that.
+
+    Args:
+        alias: of the store.
+        append: what to publish.
+        using: the database whose transaction counts; None: each one that is open in this thread.
+    """
+    opened = [each for each in open_transactions() if using in (None, each)]
+    if not opened:
+        return publish_now(alias, append)
+    publication = WaitingPublication(alias, append, len(opened))
+    for each in opened:
+        transaction.on_commit(publication.committed, using=each)
+    return None
+
+
+def open_transactions() -> list[str]:
+    """Return the aliases of the databases on which this thread has a transaction open."""
+    return [each.alias for each in connections.all(initialized_only=True) if each.in_atomic_block]

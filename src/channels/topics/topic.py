@@ -1,0 +1,206 @@
+"""Topic: the class that says what a family of named streams is, and who may do what with it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, ClassVar, Final
+
+import msgspec
+from django.core.exceptions import ImproperlyConfigured
+
+from channels.core.private import PrivateField
+from channels.protocols.centrifuge.messages import ClientInfo, Publication
+from channels.topics.patterns import TopicPattern
+from channels.topics.payloads import encode
+from channels.topics.publishing import publish_now, publish_on_commit
+from channels.topics.registry import pattern_of, register, require_topic
+from channels.topics.stores.base import Append, Published, Retention
+from channels.topics.stores.manager import DEFAULT_STORE, get_store
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """How much of a topic is kept, for recovery and for ``history()``.
+
+    Args:
+        size: publications, at least 1.
+        ttl: how long each is kept, a timedelta or seconds, above zero.
+
+    Raises:
+        ImproperlyConfigured: one of them is out of range.
+    """
+
+    size: int
+    ttl: timedelta | float
+
+    def __post_init__(self) -> None:
+        if self.size < 1 or self.seconds <= 0:
+            raise ImproperlyConfigured(f"{self!r}: size is at least 1, and ttl above zero.")
+
+    @property
+    def seconds(self) -> float:
+        """``ttl`` in seconds."""
+        return self.ttl.total_seconds() if isinstance(self.ttl, timedelta) else float(self.ttl)
+
+
+class Topic:
+    """A family of named streams that clients subscribe to and server code publishes to.
+
+    Subclasses stand in ``topics.py`` of an installed app. An instance is one topic: the parameters of the
+    pattern are its attributes, and ``str()`` is its name.
+
+    Attributes:
+        pattern: of the names, with Django's path converters: ``"room:<slug:name>"``.
+        history: what is kept; None: nothing, so a client that was away gets nothing of what it missed.
+        presence: whether it is known who is subscribed.
+        join_leave: whether subscribers are told who comes and goes; needs ``presence``.
+        message: the type of publications, a msgspec Struct, dataclass, TypedDict, pydantic model or
+            ``bytes``; None: any JSON.
+        cache: a new subscriber gets the newest publication at once; needs ``history``.
+        delta: publications leave as differences to clients that ask for it; needs ``history``.
+        tags_filter: clients may ask for publications with certain tags only.
+        store: the alias of the store that keeps it.
+    """
+
+    pattern: ClassVar[str] = ""
+    history: ClassVar[History | None] = None
+    presence: ClassVar[bool] = False
+    join_leave: ClassVar[bool] = False
+    message: ClassVar[Any] = None
+    cache: ClassVar[bool] = False
+    delta: ClassVar[bool] = False
+    tags_filter: ClassVar[bool] = False
+    store: ClassVar[str] = DEFAULT_STORE
+
+    def __init__(self, **parameters: Any) -> None:
+        _names.set(self, pattern_of(type(self)).reverse(parameters))
+        self.__dict__.update(parameters)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if cls.pattern:
+            check_class(cls)
+            register(cls)
+
+    def __str__(self) -> str:
+        return _names.get(self)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {_names.get(self)}>"
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and str(other) == str(self)
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
+    def may_subscribe(self, user: Any) -> Any:
+        """Return whether ``user`` may subscribe, and so read. Sync or async; False until overridden."""
+        return False
+
+    def may_publish(self, user: Any, data: Any) -> Any:
+        """Return whether ``user`` may publish ``data``. Sync or async; False until overridden.
+
+        Args:
+            user: Django's, maybe anonymous.
+            data: the publication, of the type ``message`` if there is one.
+        """
+        return False
+
+    def publish(
+        self, data: Any, *, now: bool = False, using: str | None = None, **options: Any
+    ) -> Published | None:
+        """Publish ``data``; within ``transaction.atomic()`` when that is committed, and never if it is not.
+
+        Args:
+            data: of the type ``message``, or whatever JSON can say.
+            now: do not wait for a commit.
+            using: the database whose transaction counts; None: each that is open in this thread.
+            options: ``tags``, ``idempotency_key``, ``version``, ``version_epoch``: see :func:`append_for`.
+
+        Returns:
+            Where it is in the stream; None if it waits for a commit.
+
+        Raises:
+            InvalidData: data are not of the type ``message``; the error names the field.
+            StoreUnavailable: the store does not answer.
+        """
+        append = append_for(self, data, **options)
+        if now:
+            return publish_now(type(self).store, append)
+        return publish_on_commit(type(self).store, append, using)
+
+    async def apublish(self, data: Any, **options: Any) -> Published:
+        """Publish ``data`` now, from async code; see :meth:`publish` for what it takes and raises."""
+        return await get_store(type(self).store).publish(append_for(self, data, **options))
+
+
+_names: Final[PrivateField[str]] = PrivateField("topic name", "")
+#: What a parameter of a pattern may not be called: it would hide what a topic has.
+_RESERVED: Final = frozenset(name for name in vars(Topic) if not name.startswith("__"))
+
+
+def topic_of(topic: Topic | str) -> Topic:
+    """Return a topic, itself or by its name; raises UnknownTopic, with the patterns there are."""
+    found: Topic = topic if isinstance(topic, Topic) else require_topic(topic)
+    return found
+
+
+def append_for(
+    topic: Topic,
+    data: Any,
+    *,
+    tags: Mapping[str, str] | None = None,
+    idempotency_key: str = "",
+    version: int = 0,
+    version_epoch: str = "",
+    info: ClientInfo | None = None,
+) -> Append:
+    """Return ``data`` as a publication for the store of a topic.
+
+    Args:
+        topic: where to.
+        data: see :meth:`Topic.publish`.
+        tags: what filters look at; texts.
+        idempotency_key: a second publication with this key, within five minutes, is left out.
+        version: leave it out if it is not above that of the last publication with a version.
+        version_epoch: versions of another epoch are not compared.
+        info: of the client that publishes it.
+    """
+    payload = msgspec.Raw(encode(data, type(topic).message))
+    publication = Publication(
+        data=payload, info=info, tags=dict(tags or {}), time=time.time_ns() // 1_000_000
+    )
+    return Append(str(topic), publication, retention_of(type(topic)), idempotency_key, version, version_epoch)
+
+
+def retention_of(cls: type[Topic]) -> Retention:
+    """Return how much of the topics of a class is kept."""
+    history = cls.history
+    return Retention() if history is None else Retention(history.size, history.seconds)
+
+
+def check_class(cls: type[Topic]) -> None:
+    """See that what a Topic class asks for fits together.
+
+    Raises:
+        ImproperlyConfigured: it does not.
+    """
+    for error in _mistakes(cls):
+        raise ImproperlyConfigured(f"{cls.__module__}.{cls.__qualname__}: {error}")
+
+
+def _mistakes(cls: type[Topic]) -> Iterator[str]:
+    if cls.history is not None and not isinstance(cls.history, History):
+        yield f"history is {cls.history!r}; write History(size=..., ttl=...)."
+    for name in ("cache", "delta"):
+        if getattr(cls, name) and cls.history is None:
+            yield f"{name} = True needs a history."
+    if cls.join_leave and not cls.presence:
+        yield "join_leave = True needs presence = True."
+    for name in TopicPattern(cls.pattern).parameters:
+        if name in _RESERVED:
+            yield f"the parameter {name!r} of its pattern would hide Topic.{name}; call it otherwise."
