@@ -143,7 +143,7 @@ class HostEngine:
         """Return the client; at the first use, wait until there is a broker that it can talk to."""
         client = self.started_client()
         if not client.known:
-            await self.answer(client, client.ask(wire.Ping).future)
+            await self.answer(client, client.ask(wire.Ping(wire.UNSENT)).future)
         return client
 
     async def answer(self, client: BrokerClient, future: Future[Any]) -> Any:
@@ -164,12 +164,12 @@ class HostEngine:
         if owner is None:
             capacity = self.layer.get_capacity(channel)
             expires = time.time() + self.settings.expiry
-            return client.ask(lambda number: wire.Enqueue(number, channel, capacity, expires, payload)).future
+            return client.ask(wire.Enqueue(wire.UNSENT, channel, capacity, expires, payload)).future
         process = owner[1]
         if process == self.process:
             self.local.send(channel, message)
             return None
-        return client.tell(lambda number: wire.Direct(number, process, channel, payload), is_message=True)
+        return client.tell(wire.Direct(wire.UNSENT, process, channel, payload), is_message=True)
 
     def require_room(self, channel: str, problem: str | None) -> None:
         """Raise ChannelFull, and count it, if the broker has a ``problem`` with a message for ``channel``."""
@@ -184,7 +184,7 @@ class HostEngine:
         self, client: BrokerClient, group: str, message: Message, payload: bytes
     ) -> Future[None] | None:
         """Put ``message`` on its way to ``group``; returns what to wait for before sending more."""
-        waits_for = client.tell(lambda number: wire.Publish(number, group, payload), is_message=True)
+        waits_for = client.tell(wire.Publish(wire.UNSENT, group, payload), is_message=True)
         self.local.group_send(group, message)
         return waits_for
 
@@ -201,7 +201,7 @@ class HostEngine:
         if self.is_own(channel):
             return await self.local.receive(channel), _nothing
         client = await self.connected_client()
-        request = client.ask(lambda number: wire.Dequeue(number, channel))
+        request = client.ask(wire.Dequeue(wire.UNSENT, channel))
         request.loop = asyncio.get_running_loop()
         try:
             key, payload = await asyncio.wrap_future(request.future)
@@ -254,14 +254,14 @@ class HostEngine:
         elif not process:
             self.subscriptions.drop_named(group, channel)
         return client.ask(
-            lambda number: wire.GroupChange(number, group, channel, process, joins, capacity, expiry)
+            wire.GroupChange(wire.UNSENT, group, channel, process, joins, capacity, expiry)
         ).future
 
     def ask_members(self, client: BrokerClient, group: str, seconds: float) -> Request | None:
         """Ask the other processes who is in ``group``; None if the broker is of a release that cannot."""
         if wire.GROUP_MEMBERS not in client.features:
             return None
-        return client.ask(lambda number: wire.GroupQuery(number, group, seconds))
+        return client.ask(wire.GroupQuery(wire.UNSENT, group, seconds))
 
     def members(self, group: str, others: wire.GroupQueryResult | None) -> GroupChannels:
         """Return the channels of ``group``: those here, and those that ``others`` have named."""
@@ -276,7 +276,7 @@ class HostEngine:
         """Forget every message and membership, in all processes."""
         client = await self.connected_client()
         self.subscriptions.flush()
-        await self.answer(client, client.ask(wire.Flush).future)
+        await self.answer(client, client.ask(wire.Flush(wire.UNSENT)).future)
 
     # Consumers, and the end
 

@@ -68,7 +68,7 @@ class HostSyncLayer:
     def _connected_client(self) -> BrokerClient:
         client = self._engine.started_client()
         if not client.known:
-            self._answer(client, client.ask(wire.Ping).future)
+            self._answer(client, client.ask(wire.Ping(wire.UNSENT)).future)
         return client
 
     def _answer(self, client: BrokerClient, future: Future[Any]) -> Any:

@@ -18,7 +18,7 @@ from tests.layers.host.processes import in_forked_child
 
 def test_the_first_carries_the_broker(make, handler):
     client = make()
-    assert client.ask(wire.Ping).future.result(PATIENCE) == ""
+    assert client.ask(wire.Ping(wire.UNSENT)).future.result(PATIENCE) == ""
     assert client.broker is not None and client.connected and client.known
     client.require_available()
 
@@ -62,7 +62,7 @@ def test_an_answer_tells_what_was_for_others(make, handler, runtime_dir):
     broker = Broker(runtime_dir)
     client = make()
     broker.welcome()
-    asked = client.ask(lambda number: wire.Subscribe(number, "g"))
+    asked = client.ask(wire.Subscribe(wire.UNSENT, "g"))
     number = broker.next(wire.Subscribe).number
     broker.send(wire.Answer(number, "full", {"one": 5}), wire.Answer(12345, "", {}))
     assert asked.future.result(PATIENCE) == "full"
@@ -89,9 +89,9 @@ def test_the_next_broker_is_told_what_the_last_has_not_answered(make, handler, r
     broker = Broker(runtime_dir)
     client = make()
     broker.welcome()
-    client.tell(lambda number: wire.Publish(number, "g", b"a"), is_message=True)
-    client.tell(lambda number: wire.Publish(number, "g", b"b"), is_message=True)
-    asked = client.ask(wire.Ping)
+    client.tell(wire.Publish(wire.UNSENT, "g", b"a"), is_message=True)
+    client.tell(wire.Publish(wire.UNSENT, "g", b"b"), is_message=True)
+    asked = client.ask(wire.Ping(wire.UNSENT))
     broker.next(wire.Ping)
     broker.send(wire.Accepted(1), wire.Published("one", 1, "g", b"last words"))
     broker.close(listener=False)
@@ -112,7 +112,7 @@ def test_what_was_forgotten_is_lost_with_the_broker(make, handler, runtime_dir, 
     client = make()
     broker.welcome()
     for _ in range(3):
-        client.tell(lambda number: wire.Publish(number, "g", b"x" * 30), is_message=True)
+        client.tell(wire.Publish(wire.UNSENT, "g", b"x" * 30), is_message=True)
     for _ in range(3):
         broker.next(wire.Publish)
     broker.close(listener=False)
@@ -126,7 +126,7 @@ def test_taken_messages_are_settled_announced_or_given_back(make, handler, runti
     broker = Broker(runtime_dir)
     client = make()
     broker.welcome()
-    takes = [client.ask(lambda number: wire.Dequeue(number, "work")) for _ in range(4)]
+    takes = [client.ask(wire.Dequeue(wire.UNSENT, "work")) for _ in range(4)]
     for n, take in enumerate(takes[:2]):
         broker.send(wire.Delivered(broker.next(wire.Dequeue).number, f"key-{n}", b"x"))
         assert take.future.result(PATIENCE) == (f"key-{n}", b"x")
@@ -149,7 +149,7 @@ def test_giving_up_a_request_that_failed_is_harmless(make, runtime_dir):
     broker = Broker(runtime_dir)
     client = make()
     broker.welcome()
-    take = client.ask(lambda number: wire.Dequeue(number, "work"))
+    take = client.ask(wire.Dequeue(wire.UNSENT, "work"))
     take.future.set_running_or_notify_cancel()
     take.future.set_exception(ConnectionError("gone"))
     client.give_up(take)
@@ -159,7 +159,7 @@ def test_giving_up_a_request_that_failed_is_harmless(make, runtime_dir):
 def test_another_version_is_an_error_that_says_so(make, runtime_dir):
     broker = Broker(runtime_dir, preamble=b"FWH\x09")
     client = make()
-    asked = client.ask(wire.Ping)
+    asked = client.ask(wire.Ping(wire.UNSENT))
     broker.accept()
     with pytest.raises(ChannelLayerUnavailable, match=r"No broker .* speaks version 9 of the host layer"):
         asked.future.result(PATIENCE)
@@ -174,7 +174,7 @@ def test_another_users_broker_is_refused(make, runtime_dir, monkeypatch):
 
     broker = Broker(runtime_dir)
     monkeypatch.setattr(module, "require_same_user", refuse)
-    asked = make().ask(wire.Ping)
+    asked = make().ask(wire.Ping(wire.UNSENT))
     with pytest.raises(ChannelLayerUnavailable, match="A process of user 7"):
         asked.future.result(PATIENCE)
     broker.sock = broker.listener
@@ -189,11 +189,11 @@ def test_what_cannot_be_carried_is_an_error(make, runtime_dir, monkeypatch):
         patched.setattr(module, "Broker", fail)
         client = make()
         with pytest.raises(ChannelLayerUnavailable, match="No runtime_dir for a broker"):
-            client.ask(wire.Ping).future.result(PATIENCE)
+            client.ask(wire.Ping(wire.UNSENT)).future.result(PATIENCE)
     while True:
         try:
             client.require_available()
-            assert client.ask(wire.Ping).future.result(PATIENCE) == ""
+            assert client.ask(wire.Ping(wire.UNSENT)).future.result(PATIENCE) == ""
         except ChannelLayerUnavailable:
             continue
         break
@@ -202,8 +202,8 @@ def test_what_cannot_be_carried_is_an_error(make, runtime_dir, monkeypatch):
 def test_a_broker_that_does_not_listen_is_waited_for_only_so_long(make, handler, runtime_dir):
     lock = runtime_dir.try_lock()
     client = make(timeout=0.05)
-    client.tell(lambda number: wire.Publish(number, "g", b""), is_message=True)
-    asked = client.ask(wire.Ping)
+    client.tell(wire.Publish(wire.UNSENT, "g", b""), is_message=True)
+    asked = client.ask(wire.Ping(wire.UNSENT))
     with pytest.raises(ChannelLayerUnavailable, match="holds the lock and does not listen"):
         asked.future.result(PATIENCE)
     assert handler.wait_for_kind("dropped") == ("dropped", "broker_lost", 1)
@@ -218,7 +218,7 @@ def test_a_silent_broker_is_named(make, runtime_dir):
     client = make(timeout=7)
     broker.welcome()
     broker.send(wire.Answer(0, "", {}))
-    client.ask(wire.Ping)
+    client.ask(wire.Ping(wire.UNSENT))
     broker.next(wire.Ping)
     client._loop.call_soon(lambda: None)
     while not client.connected:
@@ -234,7 +234,7 @@ def test_a_slow_broker_gets_all_in_the_end(make, runtime_dir):
     waits_for = None
     sent = 0
     while waits_for is None:
-        waits_for = client.tell(lambda number: wire.Publish(number, "g", b"x" * 100_000), is_message=True)
+        waits_for = client.tell(wire.Publish(wire.UNSENT, "g", b"x" * 100_000), is_message=True)
         sent += 1
     assert [broker.next(wire.Publish).number for _ in range(sent)] == list(range(1, sent + 1))
     assert waits_for.result(PATIENCE) is None
@@ -244,7 +244,7 @@ def test_a_slow_broker_gets_all_in_the_end(make, runtime_dir):
 def test_closing_writes_what_was_sent_and_says_goodbye(make, runtime_dir):
     broker = Broker(runtime_dir)
     client = make()
-    client.tell(lambda number: wire.Publish(number, "g", b""), is_message=True)
+    client.tell(wire.Publish(wire.UNSENT, "g", b""), is_message=True)
     client.close()
     broker.accept()
     assert [type(broker.next(wire.Frame)) for _ in range(2)] == [wire.Publish, wire.Bye]
@@ -255,8 +255,8 @@ def test_closing_without_a_broker_counts_what_was_not_sent(make, handler, runtim
     monkeypatch.setattr(module, "FAREWELL", 0.05)
     lock = runtime_dir.try_lock()
     client = make()
-    client.tell(lambda number: wire.Publish(number, "g", b""), is_message=True)
-    asked = client.ask(wire.Ping)
+    client.tell(wire.Publish(wire.UNSENT, "g", b""), is_message=True)
+    asked = client.ask(wire.Ping(wire.UNSENT))
     client._loop.call_soon(client._shut_down)
     with pytest.raises(ChannelLayerUnavailable):
         asked.future.result(PATIENCE)
@@ -266,9 +266,9 @@ def test_closing_without_a_broker_counts_what_was_not_sent(make, handler, runtim
 
 def test_a_forked_child_closes_its_copies_only(make, runtime_dir):
     client = make()
-    client.ask(wire.Ping).future.result(PATIENCE)
+    client.ask(wire.Ping(wire.UNSENT)).future.result(PATIENCE)
     assert in_forked_child(client.abandon) == 0
-    assert client.ask(wire.Ping).future.result(PATIENCE) == ""
+    assert client.ask(wire.Ping(wire.UNSENT)).future.result(PATIENCE) == ""
 
 
 def test_abandoning_with_and_without_a_connection(runtime_dir, handler):

@@ -54,24 +54,24 @@ def line():
     line.close()
 
 
-def publish(n):
+def publish(n=wire.UNSENT):
     return wire.Publish(n, "g", b"")
 
 
-def large(n):
-    return wire.Publish(n, "g", b"x" * 100_000)
+def large():
+    return wire.Publish(wire.UNSENT, "g", b"x" * 100_000)
 
 
 def test_frames_are_numbered_and_written_at_once(line):
-    line.sender.post(publish, is_message=True)
-    line.sender.post(wire.Ping, Request())
+    line.sender.post(publish(), is_message=True)
+    line.sender.post(wire.Ping(wire.UNSENT), Request())
     assert line.frames() == [publish(1), wire.Ping(2)]
     assert line.sender.empty
 
 
 async def test_an_event_loop_writes_once_a_turn(line):
     for _ in range(3):
-        line.sender.post(publish, is_message=True)
+        line.sender.post(publish(), is_message=True)
     assert line.frames() == []
     assert not line.sender.empty
     await asyncio.sleep(0)
@@ -79,10 +79,10 @@ async def test_an_event_loop_writes_once_a_turn(line):
 
 
 async def test_a_loop_does_not_wait_for_the_turn_of_another(line):
-    line.sender.post(publish, is_message=True)
+    line.sender.post(publish(), is_message=True)
 
     async def other():
-        line.sender.post(publish, is_message=True)
+        line.sender.post(publish(), is_message=True)
 
     thread = threading.Thread(target=asyncio.run, args=[other()])
     thread.start()
@@ -92,20 +92,20 @@ async def test_a_loop_does_not_wait_for_the_turn_of_another(line):
 
 async def test_a_loop_that_never_ends_its_turn_writes_too(line):
     for _ in range(module.COLLECT):
-        line.sender.post(publish, is_message=True)
+        line.sender.post(publish(), is_message=True)
     assert len(line.frames()) == module.COLLECT
 
 
 async def test_a_request_takes_along_what_was_collected(line):
-    line.sender.post(publish, is_message=True)
-    line.sender.post(wire.Ping, Request())
+    line.sender.post(publish(), is_message=True)
+    line.sender.post(wire.Ping(wire.UNSENT), Request())
     assert line.frames() == [publish(1), wire.Ping(2)]
 
 
 def test_many_threads_keep_each_ones_order(line):
     def send(name):
         for n in range(300):
-            line.sender.post(lambda number, n=n: wire.Publish(number, name, b"%d" % n), is_message=True)
+            line.sender.post(wire.Publish(wire.UNSENT, name, b"%d" % n), is_message=True)
 
     threads = [threading.Thread(target=send, args=[f"t{t}"]) for t in range(4)]
     for thread in threads:
@@ -121,20 +121,23 @@ def test_many_threads_keep_each_ones_order(line):
         assert [int(frame.payload) for frame in got if frame.group == f"t{t}"] == list(range(300))
 
 
-def test_who_writes_takes_along_what_others_post_meanwhile(line):
+def test_who_writes_takes_along_what_others_post_meanwhile(line, monkeypatch):
     """As a signal handler would that interrupts the writing."""
+    encode = wire.encode
 
-    def interrupted(n):
-        line.sender.post(wire.Ping)
-        return publish(n)
+    def interrupted(frame):
+        monkeypatch.undo()
+        line.sender.post(wire.Ping(wire.UNSENT))
+        return encode(frame)
 
-    line.sender.post(interrupted)
+    monkeypatch.setattr(module.wire, "encode", interrupted)
+    line.sender.post(publish())
     assert line.frames() == [publish(1), wire.Ping(2)]
 
 
 def test_a_full_socket_is_told_and_resumed(line):
     while not line.full:
-        line.sender.post(large)
+        line.sender.post(large())
     posted = next(line.sender._numbers) - 1
     got = line.frames()
     while not line.sender.empty:
@@ -146,10 +149,11 @@ def test_a_full_socket_is_told_and_resumed(line):
 def test_senders_wait_when_too_much_waits(line, monkeypatch):
     monkeypatch.setattr(module, "HIGH_WATER", 1_000_000)
     monkeypatch.setattr(module, "LOW_WATER", 500_000)
-    assert line.sender.room() is None
-    while (waiter := line.sender.room()) is None:
-        line.sender.post(large)
-    gave_up = line.sender.room()
+    assert line.sender.post(publish(), is_message=True) is None
+    while (waiter := line.sender.post(large(), is_message=True)) is None:
+        line.sender.post(large())
+    assert line.sender.post(wire.Ping(wire.UNSENT)) is None
+    gave_up = line.sender.post(large(), is_message=True)
     gave_up.cancel()
     while not line.sender.empty:
         assert not waiter.done() or len(line.sender._write_buffer) <= 500_000
@@ -160,11 +164,11 @@ def test_senders_wait_when_too_much_waits(line, monkeypatch):
 
 def test_a_broker_that_has_gone_is_no_error_and_the_next_is_told_again(line):
     line.far.close()
-    line.sender.post(publish, is_message=True)
+    line.sender.post(publish(), is_message=True)
     request = Request()
-    line.sender.post(wire.Ping, request)
+    line.sender.post(wire.Ping(wire.UNSENT), request)
     line.sender.disconnect()
-    line.sender.post(publish, is_message=True)
+    line.sender.post(publish(), is_message=True)
     line.near.close()
     line.connect()
     assert line.frames() == [wire.Ping(0), publish(1), wire.Ping(2), publish(3)]
@@ -177,9 +181,9 @@ def test_a_broker_that_has_gone_is_no_error_and_the_next_is_told_again(line):
 
 def test_giving_up_counts_and_tells_everybody(line):
     line.sender.disconnect()
-    line.sender.post(publish, is_message=True)
+    line.sender.post(publish(), is_message=True)
     request = Request()
-    line.sender.post(wire.Ping, request)
+    line.sender.post(wire.Ping(wire.UNSENT), request)
     waiter = line.sender._waiters
     waiter.append(Request().future)
     room = waiter[0]

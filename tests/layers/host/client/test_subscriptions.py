@@ -13,13 +13,14 @@ class FakeClient:
         self.frames = []
         self.requests = []
 
-    def ask(self, make):
-        self.frames.append(make(len(self.frames)))
+    def ask(self, frame):
+        self.tell(frame)
         self.requests.append(Request())
         return self.requests[-1]
 
-    def tell(self, make):
-        self.frames.append(make(len(self.frames)))
+    def tell(self, frame):
+        frame.number = len(self.frames)
+        self.frames.append(frame)
 
 
 def memberships():

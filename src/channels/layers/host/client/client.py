@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol
 
 from channels.exceptions import ChannelLayerUnavailable
 from channels.layers.host.broker.broker import Broker
-from channels.layers.host.client.sender import Make, Sender
+from channels.layers.host.client.sender import Sender
 from channels.layers.host.client.unacked import Request
 from channels.layers.host.wire import frames as wire
 from channels.layers.host.wire.poll_loop import PollLoop
@@ -46,7 +46,7 @@ class FrameHandler(Protocol):
     def directed(self, channel: str, payload: bytes) -> None:
         """A message for a channel of this process."""
 
-    def group_change(self, frame: wire.GroupChangeRequest, done: Callable[[], None]) -> None:
+    def group_change(self, frame: wire.GroupChangeRequest, done: Callable[[], object]) -> None:
         """Another process changes a membership here; ``done()`` when it has taken effect."""
 
     def group_query(self, group: str, answer: Callable[[list[str]], None]) -> None:
@@ -81,6 +81,7 @@ class BrokerClient:
         connected: whether there is a broker that knows this process.
         known: whether there ever was.
         features: what the broker can do beside what every release of its version does.
+        tell: sends a frame, see :meth:`~channels.layers.host.client.sender.Sender.post`.
     """
 
     def __init__(
@@ -102,6 +103,7 @@ class BrokerClient:
         self._max_backlog = max_backlog
         self._loop = PollLoop(f"channels-host-{process[:8]}")
         self._sender = Sender(lambda: self._loop.call_soon(self._watch_for_room))
+        self.tell = self._sender.post
         self._sock: socket.socket | None = None
         self._reader = wire.FrameReader(wire.MAX_FRAME)
         self._seen: dict[str, int] = {}
@@ -143,28 +145,23 @@ class BrokerClient:
         if not self.connected and (self._problem is not None or self._away > self._timeout):
             raise self._unavailable()
 
-    def tell(self, make: Make, is_message: bool = False) -> Future[None] | None:
-        """Send a frame; returns what to wait for before more is sent, if it has to be waited for."""
-        self._sender.post(make, is_message=is_message)
-        return self._sender.room()
-
-    def ask(self, make: Make) -> Request:
+    def ask(self, frame: wire.Numbered) -> Request:
         """Send a frame that the broker answers."""
         request = Request()
-        self._sender.post(make, request)
+        self.tell(frame, request)
         return request
 
     def settle(self, key: str, done: bool) -> None:
         """Be done with a message that was taken, or give it back."""
         self._held.pop(key, None)
-        self._sender.post(lambda number: wire.Ack(number, key, done))
+        self.tell(wire.Ack(wire.UNSENT, key, done))
 
     def give_up(self, take: Request) -> None:
         """Stop waiting for a message; if it is here already, it goes back."""
-        if take.future.cancel():
-            self._sender.post(lambda number: wire.Cancel(number, take.number))
-        else:
+        if not take.future.cancel():
             take.future.add_done_callback(self._give_back)
+        elif take.number:  # else it is being written, and its answer goes back
+            self.tell(wire.Cancel(wire.UNSENT, take.number))
 
     def _give_back(self, taken: Future[Any]) -> None:
         if not taken.cancelled() and taken.exception() is None:
@@ -295,7 +292,7 @@ class BrokerClient:
         """End when all is written; a client that is just being made has its time too."""
         if self._closing_until is None:
             self._closing_until = time.monotonic() + FAREWELL
-            self._sender.post(wire.Bye)
+            self.tell(wire.Bye(wire.UNSENT))
         unwritten = self._sock is None or not self._sender.empty
         if unwritten and self._problem is None and time.monotonic() < self._closing_until:
             self._loop.call_later(0.002, self._shut_down)
@@ -356,8 +353,7 @@ class BrokerClient:
 
     def _who_is_member(self, frame: wire.GroupQueryRequest) -> None:
         def answer(channels: list[str]) -> None:
-            members = wire.GroupQueryReply(frame.token, channels)
-            self._sender.post(lambda number: members)
+            self.tell(wire.GroupQueryReply(frame.token, channels))
 
         self._frame_handler.group_query(frame.group, answer)
 
@@ -389,4 +385,4 @@ class BrokerClient:
 
     def _membership(self, frame: wire.GroupChangeRequest) -> None:
         done = wire.GroupChangeDone(frame.token)
-        self._frame_handler.group_change(frame, lambda: self._sender.post(lambda number: done))
+        self._frame_handler.group_change(frame, lambda: self.tell(done))

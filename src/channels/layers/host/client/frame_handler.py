@@ -75,11 +75,11 @@ class DeliveryHandler:
             self.dropped("undecodable", 1)
             return None
 
-    def group_change(self, frame: wire.GroupChangeRequest, done: Callable[[], None]) -> None:
+    def group_change(self, frame: wire.GroupChangeRequest, done: Callable[[], object]) -> None:
         """Do what another process asks for one of our channels, or for a named one."""
         self._delivery_queue.add(functools.partial(self._change_membership, frame, done))
 
-    def _change_membership(self, frame: wire.GroupChangeRequest, done: Callable[[], None]) -> None:
+    def _change_membership(self, frame: wire.GroupChangeRequest, done: Callable[[], object]) -> None:
         if "!" not in frame.channel:
             self._subscriptions.drop_named(frame.group, frame.channel)
         elif not frame.joins:

@@ -13,7 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Final, TypeAlias
+from typing import Final
 
 from channels.layers.host.client.unacked import Request, UnackedBuffer
 from channels.layers.host.wire import frames as wire
@@ -24,8 +24,6 @@ HIGH_WATER: Final = 4 * 1024 * 1024
 LOW_WATER: Final = 1024 * 1024
 #: Frames that an event loop may collect before they are written in the middle of its turn.
 COLLECT: Final = 64
-
-Make: TypeAlias = Callable[[int], wire.Frame]
 
 
 class Sender:
@@ -39,7 +37,7 @@ class Sender:
         self.unacked = UnackedBuffer()
         self._on_full = on_full
         self._numbers = itertools.count(1)
-        self._posted: deque[tuple[Make, Request | None, bool]] = deque()
+        self._posted: deque[tuple[wire.Frame, Request | None, bool]] = deque()
         self._writing = threading.Lock()
         self._write_buffer = WriteBuffer()
         self._sock: socket.socket | None = None
@@ -51,17 +49,28 @@ class Sender:
         """Whether the kernel has everything."""
         return not self._posted and not len(self._write_buffer)
 
-    def post(self, make: Make, request: Request | None = None, is_message: bool = False) -> None:
-        """Send ``make(number)``; a message may wait for the end of the event loop's turn.
+    def post(
+        self, frame: wire.Frame, request: Request | None = None, is_message: bool = False
+    ) -> Future[None] | None:
+        """Send ``frame``; a message may wait for the end of the event loop's turn.
 
         Args:
-            make: returns the frame; called once, by whoever writes.
+            frame: belongs to the sender from now on, which numbers it.
             request: if the broker answers this frame.
             is_message: whether its loss would be the loss of a message.
+
+        Returns:
+            What to wait for before more messages are sent; None if there is room.
         """
-        self._posted.append((make, request, is_message))
+        self._posted.append((frame, request, is_message))
         if not (is_message and len(self._posted) < COLLECT and self._collect()):
             self.flush()
+        buffer = self._write_buffer
+        if not is_message or buffer.queued - buffer.written <= HIGH_WATER:
+            return None
+        waiter: Future[None] = Future()
+        self._waiters.append(waiter)
+        return waiter
 
     def _collect(self) -> bool:
         """Have the event loop of this thread flush at the end of its turn.
@@ -79,11 +88,10 @@ class Sender:
         return self._collector == threading.get_ident()
 
     def flush(self) -> None:
-        """Write what was posted."""
+        """Write what was posted, unless another thread is writing: then that one takes it along."""
         self._collector = 0
         while self._posted and self._writing.acquire(blocking=False):
             try:
-                self._take_in()
                 self._write()
             finally:
                 self._writing.release()
@@ -91,47 +99,41 @@ class Sender:
     def resume(self) -> None:
         """Write what the socket did not take before; from the client's thread."""
         with self._writing:
-            self._take_in()
             self._write()
         self.flush()
 
-    def _take_in(self) -> None:
-        while self._posted:
-            make, request, is_message = self._posted.popleft()
-            number = next(self._numbers)
-            frame = wire.encode(make(number))
-            if request is None:
-                self.unacked.add(number, frame, is_message)
-            else:
-                request.number = number
-                self.unacked.ask(request, frame)
-            self._write_buffer.append(frame)
-
     def _write(self) -> None:
+        """Number what was posted, and write what the socket takes; by whoever holds the lock."""
+        self._take_in()
         if self._sock is None:
             return
         try:
             if not self._write_buffer.write(self._sock):
                 self._on_full()
         except OSError:
-            return  # the broker has gone: the client's thread reads what it has sent before, and then knows
+            return  # the broker has gone: who reads what it has sent before knows it then
         if self._waiters and len(self._write_buffer) <= LOW_WATER:
             self._release()
+
+    def _take_in(self) -> None:
+        while self._posted:
+            frame, request, is_message = self._posted.popleft()
+            number = next(self._numbers)
+            if isinstance(frame, wire.Numbered):
+                frame.number = number
+            data = wire.encode(frame)
+            if request is None:
+                self.unacked.add(number, data, is_message)
+            else:
+                request.number = number
+                self.unacked.ask(request, data)
+            self._write_buffer.append(data)
 
     def _release(self) -> None:
         while self._waiters:
             waiter = self._waiters.popleft()
             if waiter.set_running_or_notify_cancel():
                 waiter.set_result(None)
-
-    def room(self) -> Future[None] | None:
-        """Return None if there is room for more, or what to wait for."""
-        buffer = self._write_buffer
-        if buffer.queued - buffer.written <= HIGH_WATER:
-            return None
-        waiter: Future[None] = Future()
-        self._waiters.append(waiter)
-        return waiter
 
     def connect(self, sock: socket.socket, hello: bytes) -> None:
         """Go on with a new broker: say hello, and tell it what the last one has not answered."""

@@ -29,7 +29,7 @@ class LocalSubscriptions:
         with self._lock:
             self._local.join(group, channel)
             if group not in self._groups:
-                asked = client.ask(lambda number: wire.Subscribe(number, group)).future
+                asked = client.ask(wire.Subscribe(wire.UNSENT, group)).future
                 self._groups[group] = asked
                 asked.add_done_callback(lambda done: self._confirm(group, done))
             return self._groups[group]
@@ -65,7 +65,7 @@ class LocalSubscriptions:
     def _unsubscribe(self, client: BrokerClient, group: str) -> None:
         if group in self._groups:
             del self._groups[group]
-            client.tell(lambda number: wire.Unsubscribe(number, group))
+            client.tell(wire.Unsubscribe(wire.UNSENT, group))
 
     def add_named(self, subscription: wire.NamedSubscription) -> None:
         """Remember a named channel that this process has added to a group."""

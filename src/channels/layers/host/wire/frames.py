@@ -35,6 +35,9 @@ GROUP_MEMBERS: Final = "group-members"
 #: A named channel that a process has added to a group: group, channel, capacity, expiry in seconds.
 NamedSubscription: TypeAlias = tuple[str, str, int, float]
 
+#: The number of a frame that was not written yet.
+UNSENT: Final = 0
+
 _LENGTH: Final = struct.Struct(">I")
 
 
@@ -44,6 +47,12 @@ class WireError(ChannelsError):
 
 class Frame(msgspec.Struct, array_like=True):
     """Base of all frames."""
+
+
+class Numbered(Frame):
+    """Base of the frames that get their number when they are written; until then it is :data:`UNSENT`."""
+
+    number: int
 
 
 class Hello(Frame, tag=1):
@@ -62,73 +71,64 @@ class Hello(Frame, tag=1):
     features: list[str] = []
 
 
-class Publish(Frame, tag=2):
+class Publish(Numbered, tag=2):
     """A message for a group."""
 
-    number: int
     group: str
     payload: bytes
 
 
-class Direct(Frame, tag=3):
+class Direct(Numbered, tag=3):
     """A message for a channel of one process."""
 
-    number: int
     process: str
     channel: str
     payload: bytes
 
 
-class Subscribe(Frame, tag=4):
+class Subscribe(Numbered, tag=4):
     """The process has members in ``group`` from now on; answered."""
 
-    number: int
     group: str
 
 
-class Unsubscribe(Frame, tag=5):
+class Unsubscribe(Numbered, tag=5):
     """It has none any more."""
 
-    number: int
     group: str
 
 
-class Enqueue(Frame, tag=6):
+class Enqueue(Numbered, tag=6):
     """A message for a named channel, kept until ``expires`` (seconds since 1970); answered."""
 
-    number: int
     channel: str
     capacity: int
     expires: float
     payload: bytes
 
 
-class Dequeue(Frame, tag=7):
+class Dequeue(Numbered, tag=7):
     """Wants the next message of a named channel; answered with :class:`Delivered`."""
 
-    number: int
     channel: str
 
 
-class Cancel(Frame, tag=8):
+class Cancel(Numbered, tag=8):
     """Does not want it any more: the number of the :class:`Dequeue`."""
 
-    number: int
     take: int
 
 
-class Ack(Frame, tag=9):
+class Ack(Numbered, tag=9):
     """A taken message is done with, or (``done`` false) goes back to the front of its channel."""
 
-    number: int
     key: str
     done: bool
 
 
-class GroupChange(Frame, tag=10):
+class GroupChange(Numbered, tag=10):
     """A channel of another process (``process``), or a named one (empty), joins or leaves; answered."""
 
-    number: int
     group: str
     channel: str
     process: str
@@ -137,28 +137,21 @@ class GroupChange(Frame, tag=10):
     expiry: float
 
 
-class Flush(Frame, tag=11):
+class Flush(Numbered, tag=11):
     """Forget everything, in all processes; answered."""
 
-    number: int
 
-
-class Bye(Frame, tag=12):
+class Bye(Numbered, tag=12):
     """The process leaves and needs nothing that is still on its way."""
 
-    number: int
 
-
-class Ping(Frame, tag=13):
+class Ping(Numbered, tag=13):
     """Answered, and nothing else: then the broker knows this process."""
 
-    number: int
 
-
-class GroupQuery(Frame, tag=14):
+class GroupQuery(Numbered, tag=14):
     """Wants to know the channels of a group in other processes; answered with :class:`GroupQueryResult`."""
 
-    number: int
     group: str
     seconds: float
 
