@@ -2,7 +2,7 @@
 
 ``messages`` has a class for each message, with the numbers and types of its fields, and ``schema`` reads them
 from there. ``codec`` says what a format has to offer; ``json_codec`` is one. ``fossil`` makes and applies the
-deltas that publications may be sent as.
+deltas that publications may be sent as; ``filters`` compiles what a subscriber wants of them, by their tags.
 
 What a command means is not known here: no session, no channel, no order of commands.
 """
