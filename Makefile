@@ -15,8 +15,8 @@ help:
 	@echo "make conformance   the protocols case by case, then Autobahn's suite (PYTHON27=...; an hour)"
 	@echo "make security   bad input, case by case: directly, and behind Debian's nginx and HAProxy"
 	@echo "make fuzz     both HTTP/1.1 engines compared, then all fuzzers with new inputs (MINUTES=$(MINUTES))"
-	@echo "make lint     ruff and the import contracts"
-	@echo "make types    mypy --strict"
+	@echo "make lint     ruff, the import contracts, and types: source and tests"
+	@echo "make types    mypy, strict for the source"
 	@echo "make format   let ruff rewrite what it can"
 	@echo "make bench    the same work against the originals, other servers and us; into the pages (25 minutes)"
 	@echo "make bench-quick   the same with fewer contenders, into benchmarks/results/quick.md (three minutes)"
@@ -71,8 +71,7 @@ fuzz:
 	$(dev)
 	@$(python) -m tests.fuzz $(MINUTES)
 
-lint:
-	$(dev)
+lint: types
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/lint-imports

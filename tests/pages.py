@@ -11,7 +11,7 @@ import json
 import tempfile
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 from asgiref.sync import async_to_sync
 from django.core.exceptions import PermissionDenied, SynchronousOnlyOperation
@@ -62,7 +62,7 @@ class AsyncWhere(View):
 
 
 def echo(request: HttpRequest) -> HttpResponse:
-    spooled = getattr(request._stream, "_rolled", False)  # type: ignore[attr-defined]
+    spooled = getattr(request._stream, "_rolled", False)
     response = HttpResponse(request.body, headers={"X-Spooled": str(spooled)})
     response.set_cookie("first", "1")
     response.set_cookie("second", "2")
@@ -130,7 +130,7 @@ def turned(data: bytes) -> bytes:
     return bytes(byte ^ 0x5A for byte in data)
 
 
-class Decrypting(File):  # type: ignore[type-arg]
+class Decrypting(File):
     def read(self, size: int = -1) -> bytes:
         return turned(self.file.read(size))
 
@@ -187,7 +187,7 @@ FILES: dict[str, Callable[[], Any]] = {
     "FileIO subclass": lambda: DecryptingRaw(stored(turned(PLAIN))),
     "buffered FileIO subclass": lambda: io.BufferedReader(DecryptingInto(stored(turned(PLAIN)))),
     "wrapper": lambda: Wrapper(opened_file(turned(PLAIN))),
-    "File of a wrapper": lambda: File(Wrapper(opened_file(turned(PLAIN)))),
+    "File of a wrapper": lambda: File(cast(Any, Wrapper(opened_file(turned(PLAIN))))),
     "patched": patched,
 }
 
@@ -204,7 +204,7 @@ def some_file(request: HttpRequest, kind: str) -> FileResponse:
         return Altered(opened_file(turned(PLAIN)))
     response = FileResponse(FILES[kind](), content_type="text/plain")
     if kind == "growing":
-        with open(response.file_to_stream.name, "ab") as more:  # type: ignore[attr-defined]
+        with open(response.file_to_stream.name, "ab") as more:
             more.write(b"one more line\n")
     return response
 
@@ -297,7 +297,7 @@ def blocking(request: HttpRequest) -> HttpResponse:
     assert go_on.wait(30)
     seen.append("to its end")
     response = HttpResponse("late")
-    response.close = lambda: seen.append("closed")  # type: ignore[method-assign]
+    response.close = lambda: seen.append("closed")
     return response
 
 

@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -43,7 +44,8 @@ def server_program() -> str:
 def server_version() -> tuple[int, ...]:
     """For example (7, 0, 15)."""
     answer = subprocess.run([server_program(), "--version"], capture_output=True, text=True, check=True)
-    return tuple(map(int, re.search(r"v=([\d.]+)", answer.stdout)[1].split(".")))
+    (number,) = re.findall(r"v=([\d.]+)", answer.stdout)
+    return tuple(map(int, number.split(".")))
 
 
 def require_tls() -> None:
@@ -63,7 +65,7 @@ class RedisServer:
         self.directory = Path(tempfile.mkdtemp(prefix="fwr"))
         self.options = options
         self.process: subprocess.Popen[bytes] | None = None
-        self.connect_options: dict[str, object] = {}
+        self.connect_options: dict[str, Any] = {}
         self.start()
 
     @property

@@ -21,11 +21,11 @@ from channels.auth import (
     AuthMiddleware,
     AuthMiddlewareStack,
     UserLazyObject,
-    _get_user_session_key,
     get_user,
     login,
     logout,
 )
+from channels.auth_prefetch import get_user_session_key
 from channels.sync.context import connection_context, serving
 from channels.testing import WebsocketCommunicator
 from channels.typing import Receive, Scope, Send
@@ -176,7 +176,7 @@ class TestLogin:
         assert facts == [{"sender": User, "request": None, "user": ada}]
         assert scope["user"] is ada
         assert session.session_key != key
-        assert _get_user_session_key(session) == ada.pk
+        assert get_user_session_key(session) == ada.pk
         ada.refresh_from_db()
         assert ada.last_login is not None
 
@@ -212,7 +212,7 @@ class TestLogin:
             log_in({"session": session}, ada, backend=3)
         log_in({"session": session}, ada, backend=OTHER_BACKEND)
         assert session[BACKEND_SESSION_KEY] == OTHER_BACKEND
-        ada.backend = BACKEND  # type: ignore[attr-defined]
+        ada.backend = BACKEND
         log_in({"session": session}, ada)
         assert session[BACKEND_SESSION_KEY] == BACKEND
 

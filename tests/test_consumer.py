@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import AnonymousUser, User
@@ -70,7 +71,7 @@ def test_handler_names_are_importable_from_here():
 
 
 def test_as_asgi_says_what_it_makes():
-    app = Recorder.as_asgi(handled=[1])
+    app: Any = Recorder.as_asgi(handled=[1])
     assert app.consumer_class is Recorder
     assert app.consumer_initkwargs == {"handled": [1]}
     assert app.__name__ == "Recorder"

@@ -18,6 +18,7 @@ from django.db import DatabaseError, connections, transaction
 
 from channels import db
 from channels.core import database
+from channels.core.database import opened_by
 from channels.db import (
     DatabaseSyncToAsync,
     Lookup,
@@ -25,7 +26,6 @@ from channels.db import (
     connections_due,
     database_sync_to_async,
     opened_anywhere,
-    opened_by,
     sync_executor,
     sync_threads,
 )
@@ -251,7 +251,10 @@ class TestDatabaseSyncToAsync:
                 seen.append("in")
                 return super().thread_handler(loop, *args, **kwargs)
 
-        assert await Watching(lambda: 3)() == 3
+        def three() -> int:
+            return 3
+
+        assert await Watching(three)() == 3
         assert seen == ["in"]
 
     async def test_decorates_methods(self) -> None:

@@ -29,6 +29,7 @@ from channels import http as ours
 from channels.http import ASGIHandler, get_asgi_application
 from channels.routing import ProtocolTypeRouter
 from channels.server.in_thread import ServerThread
+from channels.sync.call import ThreadCall
 from channels.sync.context import SyncContext, pool
 from channels.testing import HttpCommunicator
 from tests import pages
@@ -116,10 +117,10 @@ def test_async_views_run_in_the_loop(path: str, serve: Any) -> None:
 def test_a_sync_page_is_one_visit_and_no_task(serve: Any) -> None:
     """What must not creep back: Django's handler makes some ten journeys and three tasks for this page."""
     site, visits, tasks = serve(), [], []
-    visit, create = ours.ThreadCall, asyncio.BaseEventLoop.create_task
+    visit, create = ThreadCall, asyncio.BaseEventLoop.create_task
     with (
         mock.patch.object(ours, "ThreadCall", lambda *args: visits.append(args) or visit(*args)),
-        mock.patch.object(ours.asyncio, "ensure_future", lambda *args: tasks.append(args)),
+        mock.patch.object(asyncio, "ensure_future", lambda *args: tasks.append(args)),
         counted_hops() as hops,
     ):
         site.get("/where/")
@@ -435,7 +436,7 @@ async def test_a_server_that_reads_files_is_told_which(path: str, by_path: bool)
 
 def test_static_files_on_top(serve: Any) -> None:
     def application() -> Any:
-        return ASGIStaticFilesHandler(get_asgi_application())  # type: ignore[no-untyped-call]
+        return ASGIStaticFilesHandler(get_asgi_application())
 
     site = serve(application, STATICFILES_DIRS=[str(Path(__file__).parent)])
     assert site.request("/static/pages.py")[1] == Path(pages.__file__).read_bytes()
@@ -545,7 +546,7 @@ async def test_a_cancelled_request_closes_its_response() -> None:
     pages.begun.clear()
     pages.go_on.clear()
 
-    async def receive() -> Any:
+    async def receive(*message: Any) -> Any:
         return {"type": "http.request"}
 
     with override_settings(**SITE):

@@ -63,7 +63,7 @@ async def test_sources_take_turns():
     mailbox = Mailbox()
     mailbox.add(Source(*"aaa"))
     mailbox.add(Source(*"bbb"))
-    assert "".join([await mailbox.get() for _ in range(6)]) == "ababab"
+    assert [await mailbox.get() for _ in range(6)] == [*"ababab"]
     assert mailbox.get_nowait() is None
 
 
@@ -197,7 +197,7 @@ async def test_what_receive_raises_comes_out_after_what_it_gave():
 
 
 async def test_a_pump_ends_when_it_is_closed():
-    receive_task = ReceiveTask(asyncio.Event().wait)
+    receive_task = ReceiveTask(asyncio.Event().wait)  # type: ignore[arg-type]
     await asyncio.sleep(0)
     await receive_task.aclose()
     assert receive_task._task.cancelled()
@@ -261,7 +261,7 @@ def test_a_layer_whose_receive_was_replaced_is_asked():
             return await super().receive(channel)
 
     patched = InMemoryChannelLayer()
-    patched.receive = lambda channel: None
+    patched.receive = lambda channel: None  # type: ignore[assignment, return-value]
     assert pushing_engine(InMemoryChannelLayer()) is not None
     assert pushing_engine(Overridden()) is None
     assert pushing_engine(patched) is None

@@ -86,7 +86,7 @@ async def test_a_row_of_passages_is_one_frame_and_one_copy_of_the_scope() -> Non
     scopes: list[Any] = []
     waiting, done = asyncio.Event(), asyncio.Event()
 
-    async def innermost(scope: Scope, receive: Receive, send: Send) -> str:
+    async def innermost(scope: Scope, receive: Receive, send: Send) -> Any:
         scopes.append(scope)
         waiting.set()
         await done.wait()
@@ -108,7 +108,7 @@ async def test_a_row_of_passages_is_one_frame_and_one_copy_of_the_scope() -> Non
 
 
 async def test_an_overridden_call_is_called_wherever_it_stands() -> None:
-    async def innermost(scope: Scope, receive: Receive, send: Send) -> int:
+    async def innermost(scope: Scope, receive: Receive, send: Send) -> Any:
         return len(scope["marks"])
 
     assert await Outspoken(Mark(innermost))({}, _receive, _send) == ("outspoken", 2)

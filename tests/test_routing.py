@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -23,6 +24,9 @@ from channels.routing import (
 )
 from channels.sessions import SessionMiddlewareStack
 
+#: In place of receive and send: these applications use neither.
+UNUSED: Any = (None, None)
+
 
 class App:
     """Answers with its name and what the router found."""
@@ -36,7 +40,7 @@ class App:
 
 
 async def get(router, path, **scope):
-    return await router({"type": "websocket", "path": path, **scope}, None, None)
+    return await router({"type": "websocket", "path": path, **scope}, *UNUSED)
 
 
 ROUTER = URLRouter(
@@ -151,7 +155,7 @@ async def test_a_connection_routed_to_a_consumer_keeps_neither_router_nor_middle
 
     inner = SessionMiddlewareStack(URLRouter([path("x/", Waits.as_asgi()), path("y/", App())]))
     scope = {"type": "websocket", "path": "/x/", "headers": [], "asgi": {}}
-    task = asyncio.ensure_future(ProtocolTypeRouter({"websocket": inner})(scope, None, None))
+    task = asyncio.ensure_future(ProtocolTypeRouter({"websocket": inner})(scope, *UNUSED))
     await waiting.wait()
     names, here = [], task.get_coro()
     while hasattr(here, "cr_await"):
@@ -164,7 +168,7 @@ async def test_a_connection_routed_to_a_consumer_keeps_neither_router_nor_middle
 
 async def test_a_scope_without_a_path():
     with pytest.raises(ValueError, match="No 'path' key in connection scope"):
-        await ROUTER({"type": "websocket"}, None, None)
+        await ROUTER({"type": "websocket"}, *UNUSED)
 
 
 @pytest.mark.parametrize(
@@ -181,12 +185,13 @@ async def test_a_root_path_is_a_whole_part():
     assert (await get(URLRouter([path("", App())]), "/root", root_path="/root"))[0] == "app"
 
 
-Chat = type("Chat", (AsyncConsumer,), {})
+class Chat(AsyncConsumer):
+    pass
 
 
 @pytest.mark.parametrize(
     "forgotten",
-    [Chat, Chat.as_asgi, SessionMiddlewareStack(Chat.as_asgi)],
+    [Chat, Chat.as_asgi, SessionMiddlewareStack(Chat.as_asgi)],  # type: ignore[arg-type]
     ids=["class", "method", "behind middleware"],
 )
 @pytest.mark.parametrize(
@@ -271,10 +276,10 @@ def test_find_router_gives_up_where_there_is_none():
 
 async def test_protocols():
     router = ProtocolTypeRouter({"websocket": App("ws"), "http": App("page")})
-    assert (await router({"type": "websocket"}, None, None))[0] == "ws"
-    assert (await router({"type": "http"}, None, None))[0] == "page"
+    assert (await router({"type": "websocket"}, *UNUSED))[0] == "ws"
+    assert (await router({"type": "http"}, *UNUSED))[0] == "page"
     with pytest.raises(ValueError, match="No application configured for scope type 'lifespan'"):
-        await router({"type": "lifespan"}, None, None)
+        await router({"type": "lifespan"}, *UNUSED)
 
 
 class Peer:
@@ -320,23 +325,23 @@ async def test_a_scope_that_no_server_made_gets_the_error():
 
 async def test_channel_names():
     router = ChannelNameRouter({"known": App("worker")})
-    assert (await router({"type": "channel", "channel": "known"}, None, None))[0] == "worker"
+    assert (await router({"type": "channel", "channel": "known"}, *UNUSED))[0] == "worker"
     with pytest.raises(ValueError, match="No application configured for channel name 'unknown'"):
-        await router({"type": "channel", "channel": "unknown"}, None, None)
+        await router({"type": "channel", "channel": "unknown"}, *UNUSED)
     with pytest.raises(ValueError, match="without a 'channel' key"):
-        await router({"type": "channel"}, None, None)
+        await router({"type": "channel"}, *UNUSED)
 
 
 async def test_routes_may_be_changed_later():
     router = URLRouter([])
     with pytest.raises(RouteNotFound):
-        await router({"type": "websocket", "path": "/later/"}, None, None)
+        await router({"type": "websocket", "path": "/later/"}, *UNUSED)
 
     async def application(scope, receive, send):
         return scope["path_remaining"]
 
     router.routes.append(path("later/", application))
-    assert await router({"type": "websocket", "path": "/later/"}, None, None) == ""
+    assert await router({"type": "websocket", "path": "/later/"}, *UNUSED) == ""
     assert router.describe() == ["later/"]
 
 

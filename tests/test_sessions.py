@@ -344,7 +344,7 @@ class TestWords:
     """A loaded session stays as long as its WebSocket."""
 
     def loaded(self) -> SignedCookies:
-        session = SignedCookies()
+        session: Any = SignedCookies()
         session._session_cache = json.loads('{"_auth_user_backend": "a.backend", "cart": ["tea"]}')
         intern_session_strings(session)
         return session

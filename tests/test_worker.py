@@ -165,7 +165,7 @@ async def test_a_listener_that_fails_is_seen_and_starts_again(
             raise failures.pop()
         return await receive(channel)
 
-    layer.receive = flaky  # type: ignore[method-assign]
+    layer.receive = flaky
     before = telemetry.counters["worker.listener_failed"]
     async with working(Eager(recorder(diary), ["a"], layer)):
         await layer.send("a", {"type": "x", "n": 1})

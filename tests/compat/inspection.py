@@ -90,7 +90,7 @@ async def _used_consumers() -> dict[str, Any]:
         made: list[Any] = []
         base = find(dotted)
 
-        class Own(base):  # type: ignore[misc]
+        class Own(base):  # type: ignore[misc, valid-type]
             def __init__(self) -> None:
                 super().__init__()
                 made.append(self)  # noqa: B023

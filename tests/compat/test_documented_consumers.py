@@ -224,7 +224,7 @@ async def test_a_frame_and_then_the_close(consumer: Any) -> None:
 
 @pytest.mark.parametrize("consumer", [WebsocketConsumer, AsyncWebsocketConsumer])
 async def test_groups_need_a_layer(consumer: Any) -> None:
-    grouped = type("Grouped", (consumer,), {"groups": ["a"]})
+    grouped: Any = type("Grouped", (consumer,), {"groups": ["a"]})
     socket = WebsocketCommunicator(grouped.as_asgi(), "/")
     with pytest.raises(InvalidChannelLayerError):
         await socket.connect(timeout=TIMEOUT)

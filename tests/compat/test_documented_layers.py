@@ -273,7 +273,7 @@ async def test_a_layer_of_somebody_else(base: Any) -> None:
         def told(self: Any, event: Any) -> None:  # type: ignore[misc]
             self.send(text_data=event["text"])
 
-    consumer = type("Member", (base,), {"groups": ["all"], "told": told})
+    consumer: Any = type("Member", (base,), {"groups": ["all"], "told": told})
     layer = get_channel_layer()
     assert isinstance(layer, QueueLayer)
     assert layer.capacity == 7

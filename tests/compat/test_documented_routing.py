@@ -32,6 +32,9 @@ TIMEOUT = 20
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+#: django-stubs knows routes that lead to views only.
+PAGES: Any = get_asgi_application()
+
 
 class Tells(AsyncWebsocketConsumer):
     """Sends what ``tell`` finds in the scope."""
@@ -65,7 +68,7 @@ class LongPoll(AsyncHttpConsumer):
 async def test_the_routing_of_the_topic_guide() -> None:
     application = ProtocolTypeRouter(
         {
-            "http": URLRouter([path("longpoll/", LongPoll.as_asgi()), re_path(r"", get_asgi_application())]),
+            "http": URLRouter([path("longpoll/", LongPoll.as_asgi()), re_path(r"", PAGES)]),
             "websocket": AuthMiddlewareStack(
                 URLRouter(
                     [
@@ -180,7 +183,8 @@ async def test_custom_authentication() -> None:
 
 async def test_base_middleware() -> None:
     application = TokenMiddleware(Tells.as_asgi(tell=lambda scope: scope["token"]))
-    assert application.inner.consumer_class is Tells
+    consumer: Any = application.inner
+    assert consumer.consumer_class is Tells
     assert await told(application, "/", headers=[(b"authorization", b"Token abc")]) == "Token abc"
 
 

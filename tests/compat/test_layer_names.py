@@ -59,7 +59,7 @@ def with_attributes(cls: type, names: list[str]) -> type:
         for name in names:
             setattr(self, name, object())
 
-    made = type(cls.__name__, (cls,), {"__init__": __init__})
+    made: Any = type(cls.__name__, (cls,), {"__init__": __init__})
     return made
 
 
@@ -69,7 +69,7 @@ def with_attributes_before(cls: type, names: list[str]) -> type:
             setattr(self, name, object())
         super(made, self).__init__(*args, **kwargs)
 
-    made = type(cls.__name__, (cls,), {"__init__": __init__})
+    made: Any = type(cls.__name__, (cls,), {"__init__": __init__})
     return made
 
 
@@ -82,7 +82,7 @@ def redis() -> Any:
         yield server
 
 
-def make(cls: type, redis: RedisServer, **config: Any) -> Any:
+def make(cls: Any, redis: RedisServer, **config: Any) -> Any:
     if issubclass(cls, InMemoryChannelLayer):
         return cls(**config)
     if issubclass(cls, HostChannelLayer):

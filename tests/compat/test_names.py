@@ -21,7 +21,7 @@ from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.contrib.sessions.backends.signed_cookies import SessionStore
 from django.core.handlers.asgi import ASGIHandler as DjangoHandler
-from django.db import ConnectionHandler
+from django.db.utils import ConnectionHandler
 from django.http import HttpResponse, StreamingHttpResponse
 from django.test import override_settings
 from django.urls import path
@@ -99,12 +99,14 @@ def with_class_attributes(dotted: str, base: Any = None) -> Any:
 def with_instance_attributes(dotted: str, base: Any = None) -> Any:
     base = base or find(dotted)
 
+    own: Any
+
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
         vars(self).update(dict.fromkeys(free_names(dotted), "mine"))
         super(own, self).__init__(*args, **kwargs)
         vars(self).update(dict.fromkeys(free_names(dotted), "mine"))
 
-    own: Any = type(base.__name__, (base,), {"__init__": __init__})
+    own = type(base.__name__, (base,), {"__init__": __init__})
     return own
 
 
@@ -235,7 +237,7 @@ def talks(base: Any) -> Any:  # noqa: C901
     """A consumer that echoes frames and passes a group's messages on, sync or async, text or JSON."""
     if issubclass(base, find("channels.generic.websocket.JsonWebsocketConsumer")):
 
-        class SyncJson(base):  # type: ignore[misc]
+        class SyncJson(base):
             groups = ["all"]
 
             def receive_json(self, content: Any, **kwargs: Any) -> None:
@@ -247,7 +249,7 @@ def talks(base: Any) -> Any:  # noqa: C901
         return SyncJson
     if issubclass(base, find("channels.generic.websocket.AsyncJsonWebsocketConsumer")):
 
-        class AsyncJson(base):  # type: ignore[misc]
+        class AsyncJson(base):
             groups = ["all"]
 
             async def receive_json(self, content: Any, **kwargs: Any) -> None:
@@ -259,7 +261,7 @@ def talks(base: Any) -> Any:  # noqa: C901
         return AsyncJson
     if issubclass(base, find("channels.generic.websocket.WebsocketConsumer")):
 
-        class Sync(base):  # type: ignore[misc]
+        class Sync(base):
             groups = ["all"]
 
             def receive(self, text_data: Any = None, bytes_data: Any = None) -> None:
@@ -270,7 +272,7 @@ def talks(base: Any) -> Any:  # noqa: C901
 
         return Sync
 
-    class Async(base):  # type: ignore[misc]
+    class Async(base):
         groups = ["all"]
 
         async def receive(self, text_data: Any = None, bytes_data: Any = None) -> None:

@@ -71,7 +71,7 @@ async def test_a_layer_whose_methods_are_overridden(base: Any) -> None:
         def told(self: Any, event: Any) -> None:  # type: ignore[misc]
             self.send(text_data=event["text"])
 
-    consumer = type("Told", (base,), {"groups": ["g"], "told": told})
+    consumer: Any = type("Told", (base,), {"groups": ["g"], "told": told})
     layer = CountingLayer()
     before = channel_layers.set("default", layer)
     try:
@@ -103,7 +103,7 @@ async def test_receive_replaced_on_the_instance_of_a_layer() -> None:
         async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
             await self.channel_layer.send(self.channel_name, {"type": "told", "text": text_data})
 
-    layer.receive = receive  # type: ignore[method-assign]
+    layer.receive = receive
     try:
         assert await said(Told.as_asgi()) == "replaced"
     finally:

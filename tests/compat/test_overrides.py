@@ -73,7 +73,7 @@ async def test_send_can_be_wrapped() -> None:
             await super().send(text_data=text_data.upper(), close=close)
 
     class SyncShouts(SyncEcho):
-        def send(self, text_data: Any = None, bytes_data: Any = None, close: Any = False) -> None:
+        def send(self, text_data: Any = None, bytes_data: Any = None, close: Any = False) -> None:  # type: ignore[override]
             super().send(text_data=text_data.upper(), close=close)
 
     class RawShouts(AsyncConsumer):
@@ -140,7 +140,7 @@ async def test_the_asgi_handlers_can_be_extended() -> None:
 async def test_call_can_be_extended() -> None:
     class Prepared(Echo):
         async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-            self.scope = dict(scope, prepared=True)
+            self.scope = dict(scope, prepared=True)  # type: ignore[assignment]
 
             async def marked(message: Any) -> None:
                 if message["type"] == "websocket.send":
@@ -161,7 +161,7 @@ async def test_as_asgi_can_be_overridden() -> None:
         @classmethod
         def as_asgi(cls, **initkwargs: Any) -> Any:
             application = super().as_asgi(**initkwargs)
-            application.label = "mine"
+            application.label = "mine"  # type: ignore[attr-defined]
             return application
 
     application = Named.as_asgi()
@@ -201,8 +201,8 @@ async def test_groups_as_a_property_and_set_on_the_instance(base: Any) -> None:
         base.__init__(self)
         self.groups = [f"room-{room}"]
 
-    by_property = type("ByProperty", (base,), {"groups": property(by_path)})
-    by_instance = type("ByInstance", (base,), {"__init__": with_argument})
+    by_property: Any = type("ByProperty", (base,), {"groups": property(by_path)})
+    by_instance: Any = type("ByInstance", (base,), {"__init__": with_argument})
     for application in (by_property.as_asgi(), by_instance.as_asgi(room="seven")):
         socket = await connected(application, "/seven/")
         assert list(get_channel_layer().groups) == ["room-seven"]
@@ -305,7 +305,7 @@ async def test_receive_with_fewer_arguments() -> None:
             await self.send(text_data)
 
     class Json(AsyncJsonWebsocketConsumer):
-        async def receive_json(self, content: Any) -> None:  # type: ignore[override]
+        async def receive_json(self, content: Any) -> None:
             await self.send_json(content)
 
     assert await said(TextOnly.as_asgi()) == "x"
@@ -413,7 +413,7 @@ async def test_routers_can_be_extended_and_changed_later() -> None:
             super().__init__({"websocket": AuthMiddlewareStack(Logged(routes))})
 
     paths: list[str] = []
-    router = Both([path("a/", Echo.as_asgi())])
+    router: Any = Both([path("a/", Echo.as_asgi())])
     assert await said(router, path="/a/") == "x"
     assert paths == ["/a/"]
     router.application_mapping["websocket"] = SyncEcho.as_asgi()

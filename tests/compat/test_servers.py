@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.typing import Origin, Subprotocol
 
 from tests.ports import free_port
 from tests.served import environment, served
@@ -27,7 +28,8 @@ COMMANDS = {
 }
 HERE = [name for name in COMMANDS if importlib.util.find_spec(name)]
 ROOT = Path(__file__).parents[2]
-GOOD = "http://good.example"
+GOOD = Origin("http://good.example")
+SUBPROTOCOLS = [Subprotocol("a"), Subprotocol("b")]
 pytestmark = pytest.mark.xdist_group("servers")  # one process starts them, one after the other
 #: Log lines that a test of this process has provoked, and at which server; others run in other processes.
 EXPECTED: dict[str, str] = {}
@@ -54,7 +56,10 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 async def test_a_conversation(server: str) -> None:
     url = f"ws://{server}/talk/"
-    async with connect(url, origin=GOOD) as ada, connect(url, origin=GOOD, subprotocols=["a", "b"]) as ben:
+    async with (
+        connect(url, origin=GOOD) as ada,
+        connect(url, origin=GOOD, subprotocols=SUBPROTOCOLS) as ben,
+    ):
         assert (ada.subprotocol, ben.subprotocol) == (None, "b")
         await ada.send("hello")
         assert await ada.recv() == await ben.recv() == "hello"
@@ -95,21 +100,21 @@ async def test_a_client_that_is_cut_off(server: str) -> None:
         await lost.send("hello")
         assert await stays.recv() == "hello"
         lost.transport.abort()
-        assert (await stays.recv()).startswith("left 100")  # 1005 or 1006, as the server sees it
+        assert str(await stays.recv()).startswith("left 100")  # 1005 or 1006, as the server sees it
         await lost.wait_closed()
 
 
 @pytest.mark.parametrize(
     ("path", "origin", "statuses"),
     [
-        ("/talk/", "http://evil.example", {403}),
+        ("/talk/", Origin("http://evil.example"), {403}),
         ("/talk/", None, {403}),
         ("/refused/", GOOD, {403}),
         # Servers without the denial response extension know only 403.
         ("/unknown/", GOOD, {404, 403}),
     ],
 )
-async def test_refusals(server: str, path: str, origin: str | None, statuses: set[int]) -> None:
+async def test_refusals(server: str, path: str, origin: Origin | None, statuses: set[int]) -> None:
     with pytest.raises(InvalidStatus) as refused:
         await connect(f"ws://{server}{path}", origin=origin)
     assert refused.value.response.status_code in statuses

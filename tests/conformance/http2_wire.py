@@ -6,6 +6,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import Any
 
 from hpack import Decoder, Encoder
 
@@ -131,7 +132,7 @@ class HTTP2Wire(Wire):
         """The status of a response, read now or before."""
         blocks = [found for found in self.frames if (found.kind, found.stream_id) == (HEADERS, stream_id)]
         block = blocks[0] if blocks else self.until(HEADERS, stream_id, END_HEADERS)
-        return int(dict(self._decoder.decode(block.payload))[":status"])
+        return int(fields_of(self._decoder, block.payload)[":status"])
 
     def body(self, stream_id: int) -> bytes:
         """The whole body of a response that ends with a frame of data."""
@@ -139,6 +140,11 @@ class HTTP2Wire(Wire):
         while not data or not data[-1].flags & END_STREAM:
             data.append(self.until(DATA, stream_id))
         return b"".join(found.payload for found in data)
+
+
+def fields_of(decoder: Decoder, block: bytes) -> dict[str, str]:
+    """The fields of a block, each with its last value."""
+    return {str(name): str(value) for name, value in decoder.decode(block)}
 
 
 class Holding:
@@ -161,7 +167,7 @@ class Holding:
 
 
 @contextmanager
-def holding(**options: object) -> Iterator[tuple[ServerThread, Holding]]:
+def holding(**options: Any) -> Iterator[tuple[ServerThread, Holding]]:
     """A server in a thread, with its application."""
     app = Holding()
     with ServerThread(app, "127.0.0.1", drain_timeout=0.5, **options) as server:

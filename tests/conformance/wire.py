@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import Any, Self
 
 from channels.server.in_thread import ServerThread
 from channels.typing import Receive, Scope, Send
@@ -29,7 +30,7 @@ class Wire:
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._file = self.socket.makefile("rb")
 
-    def __enter__(self) -> Wire:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -96,7 +97,7 @@ class Listening:
 
 
 @contextmanager
-def listening(**options: object) -> Iterator[tuple[ServerThread, Listening]]:
+def listening(**options: Any) -> Iterator[tuple[ServerThread, Listening]]:
     """A server in a thread, with what its application was asked."""
     app = Listening()
     with ServerThread(app, "127.0.0.1", **options) as server:

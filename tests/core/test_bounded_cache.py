@@ -26,7 +26,7 @@ def test_values_that_stay():
 
 
 def test_what_cannot_be_made_is_not_kept():
-    cache = BoundedCache("test.refusing", 2, int)
+    cache: BoundedCache[str, int] = BoundedCache("test.refusing", 2, int)
     with pytest.raises(ValueError, match="invalid literal"):
         cache["x"]
     assert not cache and not cache.misses

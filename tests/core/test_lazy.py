@@ -53,7 +53,7 @@ def test_an_object_can_be_put_in() -> None:
     late = NotReady()
     with pytest.raises(ValueError, match="too early"):
         len(late)
-    late._wrapped = "abc"
+    late._wrapped = "abc"  # type: ignore[misc]
     assert len(late) == 3
     assert get_if_loaded(late) == "abc"
 
@@ -63,7 +63,7 @@ def test_attributes_are_set_on_what_it_holds() -> None:
         colour = ""
 
     late = NotReady()
-    late._wrapped = thing = Thing()
+    late._wrapped = thing = Thing()  # type: ignore[misc]
     late.colour = "red"
     assert thing.colour == "red"
     assert vars(thing) == {"colour": "red"}

@@ -6,6 +6,7 @@ import asyncio
 import http.client
 import socket
 import threading
+from collections.abc import MutableMapping
 from typing import Any
 from urllib.parse import unquote
 
@@ -14,7 +15,7 @@ import pytest
 from daphne.testing import BaseDaphneTestingInstance, DaphneProcess, DaphneTestingInstance, TestApplication
 from tests.server.helpers import LONG, UPGRADE, echo, frame
 
-ANSWER = [
+ANSWER: list[MutableMapping[str, Any]] = [
     {"type": "http.response.start", "status": 201, "headers": [(b"x-own", b"yes")]},
     {"type": "http.response.body", "body": b"created"},
 ]

@@ -41,7 +41,7 @@ class PlainMethod(AsyncWebsocketConsumer):
 
 class OwnMistake(AsyncWebsocketConsumer):
     async def connect(self) -> None:
-        {}["user"]
+        {}["user"]  # type: ignore[index]
 
 
 @pytest.mark.parametrize(
@@ -73,8 +73,8 @@ async def test_the_remedy_stands_below_the_traceback(
 )
 def test_other_errors_get_no_remedy(error: Exception) -> None:
     consumer = AsyncConsumer()
-    consumer.scope = {"type": "websocket", "user": "somebody"}
-    consumer.channel_layer = None
+    consumer.scope = {"type": "websocket", "user": "somebody"}  # type: ignore[assignment]
+    consumer.channel_layer = None  # type: ignore[assignment]
     assert remedy_for(error, consumer) == ""
 
 
@@ -101,12 +101,12 @@ class SilentSync(WebsocketConsumer):
 
 class ForgottenAwait(AsyncWebsocketConsumer):
     async def connect(self) -> None:
-        self.accept()
+        self.accept()  # type: ignore[unused-coroutine]
 
 
 class AsyncInSync(WebsocketConsumer):
     async def connect(self) -> None:  # type: ignore[override]
-        await self.accept()  # type: ignore[func-returns-value]
+        await self.accept()  # type: ignore[misc]
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")

@@ -16,18 +16,17 @@ EVENT = re.compile(r"(?:server|protocols|layer|worker|consumer|threads|security|
 NO_EVENT = {"server.pem"}
 
 
-def names_a_cache(node: ast.AST) -> bool:
+def names_a_cache(call: ast.Call) -> bool:
     """Whether a call gives a cache its name, under which it has statistics."""
-    return isinstance(node, ast.Call) and ast.unparse(node.func).startswith(
-        ("BoundedCache", "super().__init__")
-    )
+    return ast.unparse(call.func).startswith(("BoundedCache", "super().__init__"))
 
 
 def told() -> Iterator[str]:
     """Every name of an event that stands in the source."""
     for path in (ROOT / "src").rglob("*.py"):
         nodes = list(ast.walk(ast.parse(path.read_text())))
-        caches = {id(node.args[0]) for node in nodes if names_a_cache(node) and node.args}
+        calls = [node for node in nodes if isinstance(node, ast.Call)]
+        caches = {id(call.args[0]) for call in calls if names_a_cache(call) and call.args}
         for node in nodes:
             if id(node) in caches:
                 continue

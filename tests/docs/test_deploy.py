@@ -30,7 +30,7 @@ def units() -> dict[str, configparser.ConfigParser]:
     for kind, text in BLOCKS:
         if kind == "ini":
             unit = configparser.ConfigParser(interpolation=None)
-            unit.optionxform = str  # type: ignore[assignment,method-assign]
+            unit.optionxform = str  # type: ignore[assignment]
             unit.read_string(text)
             found["socket" if unit.has_section("Socket") else "service"] = unit
     return found
@@ -63,7 +63,7 @@ def test_the_service_takes_the_socket_by_its_name() -> None:
     name = found["socket"]["Socket"]["FileDescriptorName"]
     assert f"-e systemd:name={name} " in found["service"]["Service"]["ExecStart"]
     assert found["socket"]["Socket"]["ListenStream"] in PAGE.partition("```nginx")[2]
-    config = Config(app=print)
+    config = Config(app=print)  # type: ignore[arg-type]
     limit = stop_limit(config.drain_timeout, config.lifespan_shutdown_timeout)
     assert limit is not None
     assert float(found["service"]["Service"]["TimeoutStopSec"]) > limit

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "reference" / "settings.md").read_text()
 #: option, default, layers
 OPTIONS = [row.groups() for row in re.finditer(r"^\| `(\w+)` \| `([^`]+)` \| ([\w/]+) \| .+ \|$", PAGE, re.M)]
-LAYERS = {
+LAYERS: dict[str, set[type[Any]]] = {
     "host": {HostChannelLayer},
     "memory": {InMemoryChannelLayer},
     "Redis": {RedisChannelLayer},

@@ -20,7 +20,8 @@ from django.test import override_settings
 from websockets.sync.client import ClientConnection, connect
 
 from channels.auth import AuthMiddlewareStack
-from channels.db import database_sync_to_async, opened_anywhere, opened_by
+from channels.core.database import opened_by
+from channels.db import database_sync_to_async, opened_anywhere
 from channels.generic.websocket import AsyncWebsocketConsumer, WebsocketConsumer
 from channels.routing import ProtocolTypeRouter
 from channels.server.in_thread import ServerThread

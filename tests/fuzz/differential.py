@@ -15,7 +15,7 @@ import resource
 import sys
 import time
 import zlib
-from collections import Counter
+from collections import Counter, defaultdict
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -41,7 +41,7 @@ class Meter:
 
     def __init__(self) -> None:
         self.executions: Counter[str] = Counter()
-        self.seconds: Counter[str] = Counter()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
 
     def told(self, engine: str, pieces: list[bytes], limits: HTTP1Limits, *, known: bool = False) -> Any:
         """What the engine tells; an exception is an answer, too, and never the same as the other's."""

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from channels.protocols.http.malformed import RawHead, ReadChunks
-from channels.protocols.http1 import engines
+from channels.protocols.http1 import engine_h11, engines
 from channels.protocols.http1.chunked import ChunkReader
 from tests.fuzz import differential, http1_inputs
 
@@ -50,7 +50,7 @@ def test_a_lenient_engine_is_found_out(tmp_path: Path, monkeypatch: pytest.Monke
         lines = head.split(b"\r\n")
         if any(line.startswith(b"Transfer-Encoding") for line in lines):
             lines = [line for line in lines if not line.startswith(b"Content-Length")]
-        return engines.http1_h11.read_head(b"\r\n".join(lines))[0], ChunkReader()
+        return engine_h11.read_head(b"\r\n".join(lines))[0], ChunkReader()
 
     monkeypatch.setitem(engines.HTTP1_ENGINES, "zttp", lenient)
     run = differential.Run(tmp_path, seed=1)

@@ -124,7 +124,8 @@ def told_by_library(data):
     """What the library's own connection understands: messages, pongs, and how it ended."""
     library = Protocol(SERVER, max_size=LIMITS.max_message_size)
     library.receive_data(data)
-    events, fragments, text = [], [], False
+    fragments, text = [], False
+    events: list[PongReceived | tuple[bytes, bool]] = []
     for event in library.events_received():
         if event.opcode is Opcode.PONG:
             events.append(PongReceived(bytes(event.data)))

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidHandshake
 from websockets.frames import Frame
+from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
 from tests.fuzz.budget import quick
@@ -259,7 +260,7 @@ async def over_websocket(world: World) -> bytes:
 @example([{"type": "websocket.accept", "subprotocol": "text"}], False)
 def test_over_websocket(world: World, messages: Any, stubborn: bool) -> None:
     data = world.play(messages, stubborn, over_websocket(world))
-    client = ClientProtocol(parse_uri("ws://test/ws/"), subprotocols=["a", "b"])
+    client = ClientProtocol(parse_uri("ws://test/ws/"), subprotocols=[Subprotocol("a"), Subprotocol("b")])
     client.key = "dGhlIHNhbXBsZSBub25jZQ=="
     client.send_request(client.connect())
     client.receive_data(data)

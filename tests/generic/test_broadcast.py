@@ -71,7 +71,7 @@ class Clients:
             await eventually(lambda: members() == len(sockets))
         return sockets
 
-    async def __aexit__(self, *error: object) -> None:
+    async def __aexit__(self, *error: Any) -> None:
         for context in self._contexts:
             await context.__aexit__(*error)
 

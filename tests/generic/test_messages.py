@@ -68,7 +68,7 @@ def test_no_headers():
 def test_a_body_is_bytes():
     assert messages.response_body(b"x", True)["more_body"]
     with pytest.raises(AssertionError, match="Body is not bytes but str"):
-        messages.response_body("x", False)
+        messages.response_body("x", False)  # type: ignore[arg-type]
 
 
 def test_own_groups_never_asks_a_property():

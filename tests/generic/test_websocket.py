@@ -58,7 +58,7 @@ def connect_with(base, action):
 
     else:
 
-        def connect(self):
+        def connect(self):  # type: ignore[misc]
             if isinstance(name, type):
                 raise name
             getattr(self, name)(*args, **kwargs)

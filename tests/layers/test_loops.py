@@ -157,7 +157,7 @@ def test_who_waited_in_a_closed_loop_takes_nothing(tmp_path, kind):
 
     gone.run_until_complete(begin())
     gone.close()
-    pending[0]._log_destroy_pending = False  # the test's own task
+    pending[0]._log_destroy_pending = False  # type: ignore[attr-defined]  # the test's own task
     asyncio.run(go_on())
 
 
@@ -192,7 +192,7 @@ def test_what_is_called_before_a_loop_is_closed():
 def test_a_close_that_somebody_has_replaced_makes_the_calls_too():
     loop, ends, closed = asyncio.new_event_loop(), Ends(), []
     close = loop.close
-    loop.close = lambda: (closed.append(True), close())
+    loop.close = lambda: closed.append(True) or close()
     call_before_close(loop, ends.aclose)
     loop.close()
     assert (closed, ends.calls, loop.is_closed()) == ([True], [loop], True)

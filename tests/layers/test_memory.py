@@ -34,7 +34,7 @@ async def test_messages_wait_for_a_name_nobody_reads_yet(layer):
 
 
 async def test_the_receiver_does_not_see_what_the_sender_changes_later(layer):
-    message = {"type": "test", "items": [1]}
+    message: dict[str, Any] = {"type": "test", "items": [1]}
     await layer.group_add("g", "a")
     await layer.group_add("g", "b")
     await layer.group_send("g", message)
@@ -166,11 +166,11 @@ class Anything:
 
 async def test_a_deep_copy_carries_anything() -> None:
     layer = InMemoryChannelLayer(deep_copy=True)
-    sent = {"type": "m", "value": Anything([1]), "set": {frozenset({2})}}
+    sent: dict[str, Any] = {"type": "m", "value": Anything([1]), "set": {frozenset({2})}}
     names = [await layer.new_channel() for _ in range(3)]
     for name in names:
         await layer.group_add("g", name)
-    attached = layer.attach(names[2])
+    attached: Any = layer.attach(names[2])
     await layer.group_send("g", sent)
     await layer.send(names[0], sent)
     received = [await layer.receive(name) for name in (names[0], names[0], names[1])]
@@ -183,12 +183,12 @@ async def test_a_deep_copy_carries_anything() -> None:
 
 async def test_a_deep_copy_in_a_room_that_is_served_in_slices() -> None:
     layer = InMemoryChannelLayer(deep_copy=True)
-    sources = []
+    sources: list[Any] = []
     for _ in range(300):
         name = await layer.new_channel()
         sources.append(layer.attach(name))
         await layer.group_add("g", name)
-    sent = {"type": "m", "value": Anything([1])}
+    sent: dict[str, Any] = {"type": "m", "value": Anything([1])}
     await layer.group_send("g", sent)
     sent["value"].inside.append(2)
     while not len(sources[-1]):

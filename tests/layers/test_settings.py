@@ -48,6 +48,6 @@ def test_settings_of_one_backend(backend, config):
 
 
 def test_patterns_and_zero_are_fine():
-    layer = InMemoryChannelLayer(capacity=0, channel_capacity={re.compile("x"): 0, "jobs.*": 5.0})
+    layer = InMemoryChannelLayer(capacity=0, channel_capacity={re.compile("x"): 0, "jobs.*": 5.0})  # type: ignore[dict-item]
     assert layer.get_capacity("jobs.1") == 5
     require_numbers(1, anything=1)

@@ -141,7 +141,7 @@ def test_packages_that_depend_on_the_old_names_install_beside_it(dist: Path, tmp
     venv.create(tmp_path / "venv", with_pip=True)
     python = tmp_path / "venv" / "bin" / "python"
     wheels = [*dist.glob("*.whl"), *tmp_path.glob("*.whl")]
-    pip = [python, "-m", "pip", "--disable-pip-version-check"]
+    pip: list[str | Path] = [python, "-m", "pip", "--disable-pip-version-check"]
     run(*pip, "install", "--no-deps", "--no-index", *wheels, cwd=tmp_path)
     lend_dependencies(tmp_path / "venv")
     assert run(*pip, "check", cwd=tmp_path).strip() == "No broken requirements found."

@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -157,6 +157,11 @@ def test_the_host_layer_says_what_to_use_instead(monkeypatch: pytest.MonkeyPatch
         place.find_runtime_dir(None, None)
 
 
+def noting(seen: list[int]) -> Callable[[int, object], None]:
+    """A handler of signals that writes down their numbers."""
+    return lambda number, _: seen.append(number)
+
+
 async def test_a_signal_reaches_the_loop_either_way(monkeypatch: pytest.MonkeyPatch) -> None:
     loop = asyncio.get_running_loop()
     before = signal.getsignal(signal.SIGTERM)
@@ -166,9 +171,7 @@ async def test_a_signal_reaches_the_loop_either_way(monkeypatch: pytest.MonkeyPa
         if lacks:
             monkeypatch.setattr(type(loop), "add_signal_handler", absent)
             monkeypatch.setattr(type(loop), "remove_signal_handler", absent)
-        platforms.on_signal(
-            loop, signal.SIGTERM, came.set, lambda number, _, seen=at_once: seen.append(number)
-        )
+        platforms.on_signal(loop, signal.SIGTERM, came.set, noting(at_once))
         os.kill(os.getpid(), signal.SIGTERM)
         await asyncio.wait_for(came.wait(), 5)
         assert at_once == [signal.SIGTERM]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from functools import partial
+
 from channels.process import readiness
 
 
@@ -7,7 +9,7 @@ def test_whoever_is_asked_says_what_stands_in_the_way() -> None:
     before = readiness.obstacle()
     assert before == ""
     reasons = {"first": "", "second": "no room"}
-    take_back = [readiness.register(name, lambda name=name: reasons[name]) for name in reasons]
+    take_back = [readiness.register(name, partial(reasons.__getitem__, name)) for name in reasons]
     assert readiness.obstacle() == "second: no room"
     reasons["second"] = ""
     assert readiness.obstacle() == ""

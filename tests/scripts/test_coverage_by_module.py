@@ -36,7 +36,7 @@ def test_a_module_is_measured_by_its_own_tests() -> None:
     assert last == "1 modules with code, 0 without a test file of their own"
 
 
-def test_what_has_no_tests_is_listed(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+def test_what_has_no_tests_is_listed(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report, "SOURCE", tmp_path)
     (tmp_path / "alone.py").write_text("def work():\n    return 1\n")
     found = list(report.lines(report.modules(), measure=True))

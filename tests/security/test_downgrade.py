@@ -19,6 +19,7 @@ from tests.conformance.http2_wire import (
     RST_STREAM,
     SETTINGS,
     fields,
+    fields_of,
     frame,
     request,
 )
@@ -124,7 +125,7 @@ def outcome(result: Result) -> str:
     words = ["served", *[seen.path for seen in result.seen]] if result.seen else []
     kinds = {kind: payload for kind, _, _, payload in reversed(frames_of(result.answer))}
     if HEADERS in kinds:
-        words.append(str(dict(Decoder().decode(kinds[HEADERS]))[":status"]))
+        words.append(fields_of(Decoder(), kinds[HEADERS])[":status"])
     elif RST_STREAM in kinds:
         words = ["reset"]  # the application may have been called before a body turned out to be wrong
     else:

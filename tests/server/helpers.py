@@ -96,6 +96,11 @@ class Client:
         await self.send(request)
         return (await self.until(b"\r\n\r\n")).decode("latin-1")
 
+    @property
+    def transport(self) -> Any:
+        """What it writes to; a stream's type does not say that its reading can be paused."""
+        return self.writer.transport
+
     def reset(self) -> None:
         """Leave without a word: the peer gets a reset."""
         sock = self.writer.get_extra_info("socket")
@@ -124,6 +129,11 @@ class Running:
             pair = await asyncio.open_unix_connection(address)
         self._clients.append(Client(*pair))
         return self._clients[-1]
+
+    @property
+    def streams(self) -> list[Any]:
+        """The runs of the application, with what is their own."""
+        return [*self.server.streams]
 
     @property
     def runtime(self) -> Any:

@@ -38,6 +38,7 @@ class H2Client:
         config = h2.config.H2Configuration(client_side=True, header_encoding="utf-8")
         self.h2 = h2.connection.H2Connection(config)
         self.reader, self.writer = reader, writer
+        self.transport: Any = writer.transport  # a stream's type does not say that reading can be paused
         self.events: list[Any] = []
         self.bodies: dict[int, bytes] = {}
         self.acknowledging = self.answering = True
@@ -108,7 +109,7 @@ class H2Client:
         await self.until(lambda event: len(self.bodies.get(stream_id, b"")) >= size)
         return self.bodies[stream_id][:size]
 
-    def goodbyes(self) -> list[int]:
+    def goodbyes(self) -> list[int | None]:
         """The last streams that the server's GOAWAYs have named."""
         kind = h2.events.ConnectionTerminated
         return [event.last_stream_id for event in self.events if isinstance(event, kind)]

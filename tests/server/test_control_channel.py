@@ -8,12 +8,14 @@ import os
 import signal
 import socket
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from channels.server.config import Config
 from channels.server.control_channel import END, READY, VARIABLE, SupervisorLink
 from channels.server.server import Server
+from channels.typing import ASGIApp
 from tests.server.helpers import GET, LONG, Client, Recorder, echo, records
 
 
@@ -36,7 +38,7 @@ def test_a_supervisor_link_is_taken_once_and_not_inherited(monkeypatch: pytest.M
     listening = socket.create_server(("127.0.0.1", 0))
     for sock in (theirs, listening):
         sock.set_inheritable(True)
-    told = {"number": 3, "line": theirs.detach(), "sockets": [[], [listening.fileno()]]}
+    told: dict[str, Any] = {"number": 3, "line": theirs.detach(), "sockets": [[], [listening.fileno()]]}
     monkeypatch.setenv(VARIABLE, json.dumps(told))
     supervisor_link = SupervisorLink.take()
     assert supervisor_link is not None and supervisor_link.number == 3
@@ -55,7 +57,7 @@ def test_a_supervisor_link_is_taken_once_and_not_inherited(monkeypatch: pytest.M
 class Desk:
     """A server of this process under a supervisor that the test plays."""
 
-    def __init__(self, app: object = echo) -> None:
+    def __init__(self, app: ASGIApp = echo) -> None:
         self.line, theirs = socket.socketpair()
         self.listening = socket.create_server(("127.0.0.1", 0))
         self.line.settimeout(LONG)
@@ -127,6 +129,6 @@ async def test_a_line_that_was_reset_is_a_supervisor_that_is_gone() -> None:
     desk = Desk()
     # Closed with something unread in it, a socket pair answers with a reset.
     await asyncio.sleep(0)
-    desk.server._supervisor_link.ready()  # type: ignore[union-attr]
+    desk.server._supervisor_link.ready()
     desk.line.close()
     await desk.ended()

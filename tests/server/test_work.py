@@ -87,7 +87,7 @@ async def test_a_head_that_comes_again_is_not_read_again() -> None:
         client = await running.connect()
         await ask(client, 1)
         (connection,) = running.runtime.connections
-        engine: Any = connection.handler._engine  # type: ignore[attr-defined]
+        engine: Any = connection.handler._engine
         engine._known, calls, read_head = HeadCache(), [], engine._read_head
         engine._read_head = lambda head: calls.append(head) or read_head(head)
         await ask(client, _REQUESTS)
@@ -152,7 +152,7 @@ async def test_a_request_over_http2_takes_one_task_one_write_and_no_timer(engine
         running.runtime.loop.set_task_factory(None)
         counts = counting.copy()
         (connection,) = running.runtime.connections
-        assert not connection.handler._exchanges  # type: ignore[attr-defined]
+        assert not connection.handler._exchanges
         writer.close()
     assert counts["write"] == _REQUESTS
     assert counts["task"] == _REQUESTS

@@ -60,7 +60,7 @@ async def thread_local(request: HttpRequest, name: str) -> JsonResponse:
     """What old middleware does: note the request in one piece of sync code, read it in the next."""
     await sync_to_async(setattr)(own, "name", name)
     await asyncio.sleep(0.2)
-    return JsonResponse({"name": await sync_to_async(getattr)(own, "name", None)})
+    return JsonResponse({"name": await sync_to_async(lambda: getattr(own, "name", None))()})
 
 
 def write(text: str) -> None:
@@ -137,7 +137,7 @@ class TwoSteps(AsyncWebsocketConsumer):
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         await database_sync_to_async(int)()
         if text_data == "slow":
-            await database_sync_to_async(slow)(None)
+            await database_sync_to_async(slow)(HttpRequest())
         await self.send(await database_sync_to_async(lambda: threading.current_thread().name)())
 
 

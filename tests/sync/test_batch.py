@@ -202,7 +202,7 @@ async def test_others_have_their_turn_after_some(
 
 async def test_several_are_prepared_before_they_are_made(pool: Pool) -> None:
     diary, blocker, seen = Diary(), Blocker(), []
-    batch = batch_in(pool, ahead=lambda calls: seen.append((len(calls), len(batch.waiting))))
+    batch: BatchExecutor = batch_in(pool, ahead=lambda calls: seen.append((len(calls), len(batch.waiting))))
     batch.strand().put(diary.writer("alone"))
     await diary.until(1)
     assert seen == []
@@ -280,6 +280,6 @@ async def test_a_slow_one_can_be_named(pool: Pool) -> None:
         batch.strand().put(blocker)
         assert await asyncio.to_thread(blocker.begun.wait, PATIENCE)
         (worker,) = (each for each in pool.workers if not each.idle)
-        assert worker.doing.label() == label  # type: ignore[union-attr]
+        assert worker.doing.label() == label
         blocker.release()
         await asyncio.sleep(0.02)

@@ -261,14 +261,14 @@ def test_idle_threads_close_what_is_stale_when_it_is_due(make: Callable[[int], P
 
 def test_a_thread_is_visited_when_a_handler_leaves_stale_connections(make: Callable[[int], Pool]) -> None:
     pool, note, tidied = make(1), Note(), threading.Semaphore(0)
-    pool.hooks.close_stale = tidied.release  # type: ignore[assignment]
+    pool.hooks.close_stale = tidied.release
     strand = Strand(pool)
     strand.put(note)
     thread = note.wait()
     idle(pool)
     assert not tidied.acquire(blocking=False)
     asked: list[threading.Thread] = []
-    pool.hooks.has_stale = lambda thread: not asked.append(thread)  # type: ignore[func-returns-value]
+    pool.hooks.has_stale = lambda thread: not asked.append(thread)
     strand.leave()
     assert tidied.acquire(timeout=PATIENCE)
     assert asked == [thread]
@@ -315,7 +315,7 @@ def test_the_next_piece_goes_home_if_home_is_idle_and_elsewhere_if_not(make: Cal
     assert blocker.begun.wait(PATIENCE)
     shared = Strand(pool)
     shared.worker = strand.worker  # as if the first thing it did had been done there
-    shared.worker.pins += 1  # type: ignore[union-attr]
+    shared.worker.pins += 1
     shared.put(third)
     assert relieved(pool, third) is not blocker.thread
     blocker.release()

@@ -192,7 +192,7 @@ def test_a_client_that_does_not_read_holds_no_thread(server: ServerThread) -> No
 
 def test_a_record_shows_a_few_stacks_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "STACKS", 0)
-    strand_pool = module.Pool(lambda: 1, name="test")
+    strand_pool = Pool(lambda: 1, name="test")
     text = module.Saturation(strand_pool, lambda: 1.0)._holders()
     assert text == ""
 

@@ -71,7 +71,7 @@ def test_whose_send_it_is() -> None:
     assert not is_servers_own(server.send, {"type": "websocket"})
 
     class Saves(InstanceSessionWrapper):
-        save_message_types = ["websocket.send"]  # type: ignore[misc]
+        save_message_types = ["websocket.send"]
 
     assert not is_servers_own(Saves(server.scope, server.send).send, server.scope)
 

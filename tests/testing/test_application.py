@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -55,7 +55,9 @@ async def test_an_old_application_in_two_steps_works_too() -> None:
 
         return instance
 
-    assert await ApplicationCommunicator(double, {"type": "x"}).receive_output(PATIENCE) == {"type": "x"}
+    assert await ApplicationCommunicator(cast(Any, double), {"type": "x"}).receive_output(PATIENCE) == {
+        "type": "x"
+    }
 
 
 class TestFailure:

@@ -16,6 +16,7 @@ from django.contrib.sessions.models import Session
 from django.db import connection
 from django.test import override_settings
 from websockets.sync.client import connect
+from websockets.typing import Origin
 
 from channels.auth import AuthMiddlewareStack
 from channels.db import database_sync_to_async
@@ -66,7 +67,7 @@ application = ProtocolTypeRouter({"websocket": AllowedHostsOriginValidator(AuthM
 class LiveTests(ChannelsLiveServerTestCase):
     def talk(self, path: str) -> list[str]:
         with connect(
-            self.live_server_ws_url + path, origin=self.live_server_url, open_timeout=PATIENCE
+            self.live_server_ws_url + path, origin=Origin(self.live_server_url), open_timeout=PATIENCE
         ) as socket:
             answer: list[str] = json.loads(socket.recv(timeout=PATIENCE))
             return answer

@@ -91,7 +91,7 @@ def test_a_live_server(request_: bytes, settings: Any) -> None:
     class Case(ChannelsLiveServerTestCase):
         host = "127.0.0.1"
         serve_static = False
-        databases = set()  # type: ignore[var-annotated]
+        databases = set()
 
     Case.setUpClass()
     left.clear()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, assert_type
 
+from django.core.asgi import get_asgi_application
 from django.urls import path
 
 from channels.auth import AuthMiddlewareStack
@@ -14,7 +15,7 @@ from channels.generic.websocket import AsyncJsonWebsocketConsumer, WebsocketCons
 from channels.middleware import BaseMiddleware
 from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.security.websocket import AllowedHostsOriginValidator
-from channels.testing import WebsocketCommunicator
+from channels.testing import HttpCommunicator, WebsocketCommunicator
 from channels.typing import Message, Receive, Scope, Send
 
 
@@ -66,6 +67,8 @@ async def talk() -> None:
     await socket.send_json_to({"text": "hello"})
     assert_type(await socket.receive_nothing(), bool)
     await socket.disconnect(code=1000)
+    page = await HttpCommunicator(get_asgi_application(), "GET", "/").get_response()
+    assert_type(page["status"], int)
 
 
 def remedy(error: RouteNotFound, consumer: AsyncConsumer) -> str:

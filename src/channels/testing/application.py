@@ -6,13 +6,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote, urlsplit
 
 from asgiref.testing import ApplicationCommunicator as BaseApplicationCommunicator
 
 from channels.testing.database import lend_connections
 from channels.typing import ASGIApp, Message, Scope
+
+if TYPE_CHECKING:
+    from django.core.handlers.asgi import ASGIHandler
 
 # Tracebacks of pytest, and those in the log of the server, leave these frames out.
 __tracebackhide__ = True
@@ -35,7 +38,7 @@ class ApplicationCommunicator(BaseApplicationCommunicator):
     scope: Scope
     _future: asyncio.Task[Any] | None = None
 
-    def __init__(self, application: ASGIApp, scope: Scope) -> None:
+    def __init__(self, application: ASGIApp | ASGIHandler, scope: Scope) -> None:
         super().__init__(application, scope)  # type: ignore[no-untyped-call]
 
     @property

@@ -5,11 +5,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from channels.core.private import PrivateField
 from channels.testing.application import ApplicationCommunicator, expect, split_path
 from channels.typing import ASGIApp, Headers
+
+if TYPE_CHECKING:
+    from django.core.handlers.asgi import ASGIHandler
 
 # Tracebacks of pytest, and those in the log of the server, leave these frames out.
 __tracebackhide__ = True
@@ -44,7 +47,7 @@ class HttpCommunicator(ApplicationCommunicator):
 
     def __init__(
         self,
-        application: ASGIApp,
+        application: ASGIApp | ASGIHandler,
         method: str,
         path: str,
         body: bytes = b"",

@@ -5,7 +5,9 @@ import gc
 import os
 import threading
 import weakref
+from functools import partial
 from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from asgiref.sync import async_to_sync
@@ -56,7 +58,7 @@ async def test_it_can_be_configured_in_settings(settings, directory):
     layer = ChannelLayerManager()["default"]
     assert repr(layer) == f"<HostChannelLayer at '{directory}' capacity=100 expiry=60s, not connected>"
     with pytest.raises(TypeError, match="hosts"):
-        HostChannelLayer(hosts=[("localhost", 6379)])
+        HostChannelLayer(hosts=[("localhost", 6379)])  # type: ignore[call-arg]
     with pytest.raises(InvalidChannelLayerError, match=r"max_message_size.* from 1 to 33554432, got 0"):
         HostChannelLayer(max_message_size=0)
 
@@ -64,7 +66,7 @@ async def test_it_can_be_configured_in_settings(settings, directory):
 async def test_names_tell_their_process(make):
     one, two = make(), make()
     name = await one.new_channel("prefix")
-    assert name.startswith("prefix.host-") and OWNER.search(name)[1] == host_engine(one).process
+    assert name.startswith("prefix.host-") and OWNER.findall(name)[0] == host_engine(one).process
     one.require_valid_channel_name(name)
     with pytest.raises(ValueError, match="belongs to another process"):
         await two.receive(name)
@@ -158,7 +160,7 @@ async def test_senders_wait_for_a_broker_that_is_slow_but_not_for_ever(make, dir
     sender = make(timeout=0.1)
     await sender.new_channel()
     loop, busy = host_engine(sender).client._loop, threading.Event()
-    loop.call_soon(lambda: busy.wait(PATIENCE))
+    loop.call_soon(cast(Any, partial(busy.wait, PATIENCE)))
 
     async def flood():
         for _ in range(1000):
@@ -177,6 +179,7 @@ async def test_no_broker_is_an_error_at_the_first_use(make, directory):
     place = RuntimeDirectory(directory)
     place.prepare()
     lock = place.try_lock()
+    assert lock is not None
     layer = make(timeout=0.05)
     with pytest.raises(ChannelLayerUnavailable, match="No broker of the host layer at"):
         await layer.group_send("g", message(1))
@@ -304,7 +307,7 @@ async def test_a_layer_that_nobody_has_any_more_leaves(directory):
     del layer
     gc.collect()
     assert gone() is None
-    assert _capacity_of(gone, "late") == 0
+    assert _capacity_of(cast(Any, gone), "late") == 0
     await asyncio.to_thread(thread.join, PATIENCE)
     assert not thread.is_alive()
     assert not (directory / "broker.sock").exists()
@@ -339,7 +342,7 @@ async def test_what_is_inherited_is_left_to_the_parent(directory):
     abandoned = []
     unused = HostChannelLayer(path=directory)
     host_engine(unused).after_fork_in_child()
-    host_engine(layer).client = SimpleNamespace(abandon=lambda: abandoned.append(True))
+    host_engine(layer).client = cast(Any, SimpleNamespace(abandon=lambda: abandoned.append(True)))
     _after_fork_in_child()
     assert abandoned == [True]
     assert host_engine(layer).client is None and host_engine(layer).process != process
@@ -369,7 +372,8 @@ async def test_what_has_arrived_is_delivered_before_a_membership_changes(directo
     source = layer.attach(name)
     await layer.group_add("g", name)
     engine = host_engine(layer)
-    engine.delivery_queue.add(lambda: engine.local.group_send("g", {"type": "read.before"}))
+    read_before = partial(engine.local.group_send, "g", {"type": "read.before"})
+    engine.delivery_queue.add(cast(Any, read_before))
     await layer.group_discard("g", name)
     assert source.receive_nowait() == {"type": "read.before"}
     await layer.aclose()

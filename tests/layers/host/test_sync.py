@@ -82,6 +82,7 @@ def test_it_waits_only_so_long(make, directory):
     place = RuntimeDirectory(directory)
     place.prepare()
     lock = place.try_lock()
+    assert lock is not None
     with pytest.raises(ChannelLayerUnavailable, match="No broker of the host layer"):
         make(timeout=0.05).sync.group_send("g", message(1))
     os.close(lock)

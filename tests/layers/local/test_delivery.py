@@ -219,6 +219,8 @@ async def test_those_who_asked_are_told_of_a_reconnection(local):
 
 
 def test_a_channel_that_another_thread_detaches_during_a_fan_out_is_not_brought_back():
+    local: LocalDelivery
+
     def capacity_while_others_run(name):
         local.detach("a")
         return 10

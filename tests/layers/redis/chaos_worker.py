@@ -28,6 +28,7 @@ class Member:
         self.source.set_wakeup(self.read)
         self.got = []
         self.stays = []
+        self.title = name
 
     def read(self):
         while (message := self.source.receive_nowait()) is not None:
@@ -103,10 +104,10 @@ async def main(hosts, sender, plan):
         if stay:
             mine = [group for group, names in memberships.items() if member.name in names]
             member.stays = [(group, began, float("inf")) for group in mine]
-        member.number = f"{sender}-{number}"
+        member.title = f"{sender}-{number}"
     report = {
         "sent": sent,
-        "members": {member.number: [member.got, member.stays] for member in members},
+        "members": {member.title: [member.got, member.stays] for member in members},
         "statistics": layer.statistics(),
     }
     print(json.dumps(report), flush=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import Any
 
 import pytest
 
@@ -91,12 +92,13 @@ async def test_the_pubsub_layer_takes_anything_as_4_3_does(own_server, message):
 async def test_what_anything_does_not_include(own_server):
     layer = RedisPubSubChannelLayer(hosts=[own_server.address], max_message_size=100)
     async with closing(layer):
-        for message, error, text in (
+        wrong: list[tuple[Any, type[Exception], str]] = [
             (None, TypeError, "None is no message"),
             (object(), TypeError, "object at message"),
             ("x" * 200, MessageTooLarge, "of type 'str' has"),
             ("\ud800", TypeError, "cannot be sent"),
-        ):
+        ]
+        for message, error, text in wrong:
             with pytest.raises(error, match=text):
                 await layer.send("queue", message)
 

@@ -54,13 +54,13 @@ async def test_a_restart_is_survived_and_consumers_that_ask_are_told(own_server)
         assert "`hosts`" in str(caught.value) and "redis-cli ping" in str(caught.value)
         own_server.start()
         await asyncio.wait_for(told.wait(), 30)
-        assert asks.receive_nowait()["type"] == "channel_layer.reconnected"
+        assert (asks.receive_nowait() or {})["type"] == "channel_layer.reconnected"
         assert does_not.receive_nowait() is None
         told.clear()
         await layer.group_add("g", name)
         await layer.group_send("g", {"type": "m"})
         await asyncio.wait_for(told.wait(), 30)
-        assert asks.receive_nowait()["type"] == "m"
+        assert (asks.receive_nowait() or {})["type"] == "m"
 
 
 async def test_while_redis_is_away_names_can_be_had_and_groups_refuse(own_server):

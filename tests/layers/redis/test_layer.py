@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import Any
 
 import pytest
 from redis.crc import key_slot
@@ -121,7 +122,7 @@ async def test_sentinels_that_know_nothing():
 async def test_a_sentinel_that_names_a_replica(sentinels):
     """As one does for a moment in a failover: the layer does not write there."""
     layer = RedisChannelLayer(hosts=[sentinels.url])
-    servers = redis_engine(layer).node.connections._shards()[0]
+    servers: Any = redis_engine(layer).node.connections._shards()[0]
 
     async def wrong():
         return ("127.0.0.1", sentinels.replica.port)
@@ -264,11 +265,11 @@ async def test_large_messages_travel(server):
 
 def test_settings_that_are_none():
     with pytest.raises(TypeError, match="bogus"):
-        RedisChannelLayer(bogus=1)
+        RedisChannelLayer(bogus=1)  # type: ignore[call-arg]
     with pytest.raises(
         InvalidChannelLayerError, match=r"on_unavailable.* must be .raise. or .wait., got 'never'"
     ):
-        RedisChannelLayer(on_unavailable="never")
+        RedisChannelLayer(on_unavailable="never")  # type: ignore[arg-type]
 
 
 async def test_full_members_are_logged_as_in_4_3(server, caplog):

@@ -7,6 +7,7 @@ import gc
 import os
 import threading
 import warnings
+from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
@@ -21,7 +22,7 @@ class LoopThread:
     """An event loop in a thread, as a server in the tests' process has it."""
 
     def __init__(self):
-        self.loop = None
+        self.loop: Any = None
         self._started = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._main()))
         self._thread.start()

@@ -88,7 +88,7 @@ def test_a_request_without_body(engine):
     ]
 
 
-TAKEN = {
+TAKEN: dict[str, tuple[bytes, dict[str, object]]] = {
     "no body": (GET + b"\r\n", {}),
     "an empty line before": (b"\r\n" + GET + b"\r\n", {}),
     "no Host in 1.0": (b"GET / HTTP/1.0\r\n\r\n", {"http_version": "1.0", "headers": []}),
@@ -152,7 +152,13 @@ def test_taken(engine, case):
     data, expected = TAKEN[case]
     (event,) = both_ways(engine, data)
     assert isinstance(event, RequestReceived)
-    values = {"method": event.method, "ended": True, "upgrade": b"", "http_version": "1.1", **expected}
+    values: dict[str, object] = {
+        "method": event.method,
+        "ended": True,
+        "upgrade": b"",
+        "http_version": "1.1",
+        **expected,
+    }
     assert {name: getattr(event, name) for name in values} == values
 
 

@@ -38,5 +38,5 @@ def test_without_zttp_the_proven_engine_is_the_default(monkeypatch):
             without.http1_engine("zttp")
     finally:
         monkeypatch.undo()
-        importlib.import_module("channels.protocols").engines = engines
+        monkeypatch.setattr("channels.protocols.http1.engines", engines)
     assert set(HTTP1_ENGINES) == {"zttp", "h11"}

@@ -23,6 +23,7 @@ from channels.protocols.http1.connection import HTTP1Connection
 from channels.protocols.http2 import connection as http2
 from channels.protocols.http2 import engines
 from channels.protocols.http2.connection import HTTP2Connection, HTTP2Limits, upgrade_to_http2
+from channels.protocols.http2.semantics import judge_request
 from channels.protocols.websocket.connection import WebSocketConnection
 from channels.protocols.websocket.frames import encode_message
 from channels.protocols.websocket.handshake import accept_headers
@@ -189,7 +190,7 @@ def test_priorities_are_accepted_and_ignored():
 
 def test_a_request_that_comes_again_is_judged_once_and_owns_its_headers(monkeypatch):
     calls = []
-    judge = http2.judge_request
+    judge = judge_request
     monkeypatch.setattr(http2, "judge_request", lambda *args: calls.append(args) or judge(*args))
     connection = HTTP2Connection(engine="native")
     first, again = events_of(connection, HELLO + headers(1, GET) + headers(3, GET))

@@ -5,7 +5,7 @@ from channels.protocols.http2.engines import HTTP2_ENGINES
 from tests.protocols.http2_peer import SETTINGS, WINDOW_UPDATE, frames_of
 
 
-@pytest.fixture(params=HTTP2_ENGINES.values(), ids=HTTP2_ENGINES)
+@pytest.fixture(params=[*HTTP2_ENGINES.values()], ids=[*HTTP2_ENGINES])
 def new_engine(request):
     return request.param
 

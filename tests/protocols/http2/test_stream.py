@@ -1,7 +1,8 @@
 import pytest
 
 from channels.protocols.events import RequestReceived
-from channels.protocols.http2.stream import Phase, Stream
+from channels.protocols.http.response_rules import Phase
+from channels.protocols.http2.stream import Stream
 
 
 def stream(method="GET"):

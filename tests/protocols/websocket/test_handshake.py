@@ -2,6 +2,7 @@
 
 import pytest
 
+from channels.protocols.events import RequestReceived
 from channels.protocols.http.upgrade import accept_handshake
 from channels.protocols.http1.connection import HTTP1Connection
 from channels.protocols.websocket.handshake import accept_headers
@@ -27,6 +28,7 @@ def test_a_handshake_from_the_wire():
     fields = b"".join(b"%b: %b\r\n" % field for field in FIELDS.items())
     connection.receive_data(b"GET / HTTP/1.1\r\n" + fields + b"\r\n")
     event = connection.next_event()
+    assert isinstance(event, RequestReceived)
     assert event.upgrade == b"websocket"
     connection.send_response(101, accept_headers(accept_handshake(event), None, []))
     assert connection.data_to_send() == (

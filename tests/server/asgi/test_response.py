@@ -14,7 +14,10 @@ from tests.server.http2_client import h2_client
 
 TE = GET[:-2] + b"TE: trailers\r\n\r\n"
 TRAILERS = "http.response.trailers"
-HINT = {"type": "http.response.early_hint", "links": [b"</a.css>; rel=preload", b"</b.js>; rel=preload"]}
+HINT: dict[str, Any] = {
+    "type": "http.response.early_hint",
+    "links": [b"</a.css>; rel=preload", b"</b.js>; rel=preload"],
+}
 
 
 async def answer(headers: Any, body: bytes = b"x", status: int = 200, **options: Any) -> dict[str, str]:

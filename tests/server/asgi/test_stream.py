@@ -71,7 +71,7 @@ async def test_the_log_shows_the_users_frames_and_ours_with_debug(
         await client.send(GET)
         assert (await client.response())[0] == 500
     (record,) = [record for record in caplog.records if record.exc_info]
-    shown = [step.name for step in traceback.extract_tb(record.exc_info[2])]
+    shown = [step.name for step in traceback.extract_tb((record.exc_info or (None,) * 3)[2])]
     assert shown[-1] == "raising"
     assert ("_run" in shown) is (level == logging.DEBUG)
 

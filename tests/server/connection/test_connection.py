@@ -124,7 +124,7 @@ async def test_who_never_says_goodbye_is_not_waited_for(clock: Clock, tmp_path: 
     before, pair = telemetry.counters["server.slow_reader"], make_pair(tmp_path)
     async with serve(echo, endpoints=(pair.endpoint,), write_timeout=10) as running:
         client = await running.connect(pair.client("http/1.1"))
-        client.writer.transport.pause_reading()
+        client.transport.pause_reading()
         await client.send(ENDINGS["close"])
         await eventually(lambda: running.runtime.connections)
         (connection,) = running.runtime.connections
@@ -224,9 +224,9 @@ async def test_a_flood_of_messages_waits_where_it_came_from_and_others_are_serve
     async with serve(app, websocket_queue_size=10) as running:
         flooding, deaf = await opened(running, app)
         flooding.write(frame(b"x") * 1_000_000)
-        await eventually(lambda: [stream for stream in running.server.streams if stream.held])
+        await eventually(lambda: [stream for stream in running.streams if stream.held])
         # The rest is the peer's to keep: what we took is a queue, and one read of bytes behind it.
-        (stream,) = running.server.streams
+        (stream,) = running.streams
         assert len(stream._inbox) <= 11
         other = await running.connect()
         await other.send(GET)

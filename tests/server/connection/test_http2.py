@@ -194,7 +194,7 @@ async def test_open_windows_and_a_peer_that_does_not_read_fill_no_memory() -> No
     async with serve(app) as running, h2_client(running) as client:
         client.h2.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 2**31 - 1})
         client.h2.increment_flow_control_window(2**30)
-        client.writer.transport.pause_reading()
+        client.transport.pause_reading()
         numbers = [await client.request() for _ in range(streams)]
         runs = [await app.next() for _ in numbers]
         answering = [asyncio.ensure_future(run.respond(b"x" * size)) for run in runs]
@@ -202,7 +202,7 @@ async def test_open_windows_and_a_peer_that_does_not_read_fill_no_memory() -> No
         await asyncio.wait(answering, timeout=LONG)
         assert connection.congested
         assert connection.unsent < 3 * 1_048_576
-        client.writer.transport.resume_reading()
+        client.transport.resume_reading()
         for number in numbers:
             assert len((await client.response(number))[2]) == size
         for run in runs:
@@ -394,4 +394,4 @@ async def test_the_engine_is_a_setting(name: str, kind: type) -> None:
     async with serve(echo, http2_engine=name) as running, h2_client(running):
         (connection,) = running.runtime.connections
         await eventually(lambda: isinstance(connection.handler, HTTP2Handler))
-        assert type(connection.handler.engine._engine) is kind  # type: ignore[attr-defined]
+        assert type(connection.handler.engine._engine) is kind

@@ -25,7 +25,8 @@ def pair(tmp_path: Path) -> Pair:
 
 async def behind(running: Running, header: bytes, context: ssl.SSLContext, *, drip: bool = False) -> Client:
     """Connect, say the header, and begin TLS."""
-    sock = socket.create_connection(running.server.addresses[0])
+    host, port = running.server.addresses[0]
+    sock = socket.create_connection((host, port))
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     for piece in [header[i : i + 1] for i in range(len(header))] if drip else [header]:
         sock.sendall(piece)

@@ -113,7 +113,7 @@ def test_an_address_of_a_name_that_is_not_up_is_left_out(monkeypatch: pytest.Mon
         (socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, 0))
         for host in ("127.0.0.1", "192.0.2.1")  # the second is for documentation, nobody has it
     ]
-    monkeypatch.setattr(sockets.socket, "getaddrinfo", lambda *args, **kwargs: infos)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: infos)
     (sock,) = open_sockets(Endpoint("tcp", host="two.example"), 5)
     assert address_of(sock)[0] == "127.0.0.1"
     sock.close()
@@ -122,7 +122,7 @@ def test_an_address_of_a_name_that_is_not_up_is_left_out(monkeypatch: pytest.Mon
 def test_what_was_opened_is_closed_when_the_next_cannot_be(monkeypatch: pytest.MonkeyPatch) -> None:
     infos = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0))]
     infos.append((socket.AF_INET, socket.SOCK_STREAM, 17, "", ("127.0.0.1", 0)))  # the same again: in use
-    monkeypatch.setattr(sockets.socket, "getaddrinfo", lambda *args, **kwargs: infos)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: infos)
     with pytest.raises(ListenError, match="another program"):
         open_sockets(Endpoint("tcp", host="twice.example"), 5)
 

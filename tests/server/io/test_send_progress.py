@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import cast
+import sys
 
 import pytest
 import uvloop
 
-from channels.server.io import send_progress as module
 from channels.server.io.send_progress import SendProgress
 from tests.server.helpers import LONG, eventually
 
@@ -31,7 +30,7 @@ class _Connected:
             ours, _ = listener.accept()
         peer.setblocking(False)
         transport, _ = await loop.connect_accepted_socket(asyncio.Protocol, ours)
-        return cls(cast(asyncio.Transport, transport), peer)
+        return cls(transport, peer)
 
     async def read(self, size: int) -> None:
         while size:
@@ -79,6 +78,6 @@ async def test_where_the_kernel_tells_nothing_the_transport_is_believed(monkeypa
     transport.abort()
     peer.close()
     connected = await _Connected.make()
-    monkeypatch.setattr(module.sys, "platform", "darwin")
+    monkeypatch.setattr(sys, "platform", "darwin")
     await _follow(tls=True)
     connected.close()

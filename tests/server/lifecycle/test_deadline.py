@@ -91,13 +91,13 @@ def test_a_start_is_given_up(loop: str, number: signal.Signals, how: str, tmp_pa
     with program(tmp_path, source, "--loop", loop, *how.split()) as process:
         assert seconds_until_end(process, number) < SOON
         assert process.returncode == 0
-        assert "cancelled" in process.stdout.read()  # type: ignore[union-attr]
+        assert "cancelled" in process.stdout.read()
 
 
 def test_a_start_that_will_not_be_cancelled_is_left_behind(tmp_path: Path) -> None:
     with program(tmp_path, STARTING.replace("STUBBORN", "True")) as process:
         assert seconds_until_end(process, signal.SIGTERM) < SOON
-        assert "ignores its cancellation" in process.stderr.read()  # type: ignore[union-attr]
+        assert "ignores its cancellation" in process.stderr.read()
 
 
 @LOOPS
@@ -107,7 +107,7 @@ def test_a_loop_that_is_held_ends_with_its_process(loop: str, number: signal.Sig
     with program(tmp_path, HELD, *limits, loop, hasty="1 1") as process:
         assert 1.5 < seconds_until_end(process, number) < SOON
         assert process.returncode == 1
-        assert "in hold" in process.stderr.read()  # type: ignore[union-attr]
+        assert "in hold" in process.stderr.read()
 
 
 @LOOPS

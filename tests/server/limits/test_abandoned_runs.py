@@ -59,7 +59,7 @@ async def test_a_reset_stream_has_its_place_until_its_run_has_ended() -> None:
         assert len(app.runs) == 3
         assert telemetry.counters["protocols.refused_stream"] == before + 1
         await end(runs[0])
-        await eventually(lambda: len(running.server.streams) == 2)
+        await eventually(lambda: len(running.streams) == 2)
         assert await is_served(client, app)
         await end(*runs)
 
@@ -70,7 +70,7 @@ async def test_a_websocket_that_was_reset_has_its_place_too() -> None:
         run = await begin_and_reset(client, app, CONNECT)
         assert await is_refused(client)
         await end(run)
-        await eventually(lambda: not running.server.streams)
+        await eventually(lambda: not running.streams)
         assert await is_served(client, app)
 
 
@@ -87,7 +87,7 @@ async def test_an_address_has_its_place_until_its_runs_have_ended() -> None:
             assert telemetry.counters["server.connection_refused"] == before + 3
             assert len(app.runs) == 2
             await end(*runs)
-            await eventually(lambda: not running.server.streams)
+            await eventually(lambda: not running.streams)
             assert await is_served(first, app)
         await eventually(lambda: not running.runtime.connections)
         assert len(running.runtime.admission.tally) == 0
@@ -126,7 +126,7 @@ async def test_who_asks_and_leaves_keeps_its_place_while_the_application_runs(re
         assert (await third.response())[0] == 503
         await third.close()
         await end(runs[0])
-        await eventually(lambda: not running.runtime.connections and len(running.server.streams) == 1)
+        await eventually(lambda: not running.runtime.connections and len(running.streams) == 1)
         _, run = await opened(running, app)
         await end(run, *runs)
     assert len(running.runtime.admission.tally) == 0
@@ -151,10 +151,10 @@ async def test_a_run_whose_stream_was_reset_is_cancelled_in_time(clock: Clock) -
     app = Recorder()
     async with serve(app, application_close_timeout=3) as running, h2_client(running) as client:
         run = await begin_and_reset(client, app)
-        await eventually(lambda: running.server.streams[0]._abandoned)
+        await eventually(lambda: running.streams[0]._abandoned)
         clock.advance(3)
         await run.finished.wait()
-        await eventually(lambda: not running.server.streams)
+        await eventually(lambda: not running.streams)
 
 
 async def test_a_run_that_was_answered_for_is_cancelled_in_time(clock: Clock) -> None:

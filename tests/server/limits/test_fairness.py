@@ -8,7 +8,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +92,7 @@ def assert_others_do_not_wait(
     server: ServerThread,
     app: Gate,
     kind: Kind,
-    peers: list[socket.socket],
+    peers: Sequence[socket.socket],
     others: tuple[socket.socket, socket.socket],
 ) -> None:
     """The floods have arrived before the request of the other one, while the loop is held."""
@@ -174,8 +174,9 @@ REFUSALS = {
 @pytest.mark.parametrize(("loop", "http1", "http2"), ENGINES)
 @pytest.mark.parametrize("name", REFUSALS)
 def test_who_sends_nothing_else_is_closed(name: str, loop: str, http1: str, http2: str) -> None:
-    kind, options = KINDS[name], {"loop": loop, "http1_engine": http1, "http2_engine": http2}
-    with ServerThread(drain, "127.0.0.1", **options) as server, connected(server, 1) as (peer,):
+    kind = KINDS[name]
+    engines: dict[str, Any] = {"loop": loop, "http1_engine": http1, "http2_engine": http2}
+    with ServerThread(drain, "127.0.0.1", **engines) as server, connected(server, 1) as (peer,):
         open_kind(peer, kind)
         assert REFUSALS[name] in refused(peer, kind.unit)
 

@@ -8,14 +8,13 @@ import sys
 
 import pytest
 
-from channels.server.limits import fd_limits as descriptors
 from channels.server.limits.fd_limits import descriptor_limit, raise_descriptor_limit, room_for_connections
 
 
 def test_the_limit_is_the_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
     assert descriptor_limit() == resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
-    monkeypatch.setattr(descriptors.resource, "getrlimit", lambda which: unlimited)
+    monkeypatch.setattr(resource, "getrlimit", lambda which: unlimited)
     assert descriptor_limit() is None
     assert room_for_connections(None) == 0
 

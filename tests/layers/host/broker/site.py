@@ -76,12 +76,18 @@ class Site:
 
     def call(self, function):
         done, result = threading.Event(), []
-        self.loop.call_soon(lambda: (result.append(function()), done.set()))
+
+        def run():
+            result.append(function())
+            done.set()
+
+        self.loop.call_soon(run)
         assert done.wait(PATIENCE), "the call has failed, see the log"
         return result[0]
 
     def open(self, max_backlog=16_000_000):
         lock = self.runtime_dir.try_lock()
+        assert lock is not None
         drop = lambda reason, amount: self.dropped.append((reason, amount))  # noqa: E731
         self.broker = self.call(lambda: Broker(self.runtime_dir, lock, self.loop, max_backlog, drop))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -275,8 +276,8 @@ def test_abandoning_with_and_without_a_connection(runtime_dir, handler):
     BrokerClient(runtime_dir, "me", handler, 1, 1).abandon()
     client = BrokerClient(runtime_dir, "me", handler, 1, 1)
     near, far = socket.socketpair()
-    broker = client.broker = SimpleNamespace(abandon=lambda: far.close())
-    client._sock = near
+    broker: Any = SimpleNamespace(abandon=lambda: far.close())
+    client.broker, client._sock = broker, near
     client.abandon()
     assert (near.fileno(), far.fileno()) == (-1, -1)
     assert broker is client.broker

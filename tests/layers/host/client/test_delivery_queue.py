@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from functools import partial
 
 from channels.layers.host.client import delivery_queue as module
 from channels.layers.host.client.delivery_queue import DeliveryQueue
@@ -17,8 +18,11 @@ class Deliveries:
     def read(self, *numbers, size=0):
         """What the link's thread does for one read."""
         for number in numbers:
-            self.queue.add(lambda number=number: self.made.append((number, threading.get_ident())), size)
+            self.queue.add(partial(self.made_one, number), size)
         self.queue.hand_over()
+
+    def made_one(self, number):
+        self.made.append((number, threading.get_ident()))
 
     @property
     def numbers(self):
@@ -108,7 +112,7 @@ class ClosedLoop:
 
 def test_a_loop_that_closes_at_that_moment_leaves_it_to_the_reader():
     deliveries = Deliveries()
-    deliveries.queue.deliver_in(ClosedLoop())
+    deliveries.queue.deliver_in(ClosedLoop())  # type: ignore[arg-type]
     deliveries.read(1)
     assert deliveries.numbers == [1]
 
@@ -150,7 +154,7 @@ async def test_two_threads_deliver_in_order_and_once():
 
 def test_what_fails_holds_up_nothing_behind_it(caplog):
     deliveries = Deliveries()
-    deliveries.queue.add(lambda: 1 / 0)
+    deliveries.queue.add(lambda: 1 / 0)  # type: ignore[arg-type]
     deliveries.read(1)
     assert deliveries.numbers == [1]
     assert "could not be delivered" in caplog.text

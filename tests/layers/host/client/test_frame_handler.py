@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from channels.layers.host.client.delivery_queue import DeliveryQueue
@@ -33,7 +35,8 @@ class Process:
         self.subscriptions = LocalSubscriptions(self.local)
         self.handler = DeliveryHandler(self.local, self.subscriptions, Payloads(1000), DeliveryQueue())
         self.read = Read(self.handler)
-        self.client = self.handler.client = FakeClient()
+        client: Any = FakeClient()
+        self.client = self.handler.client = client
 
 
 @pytest.fixture

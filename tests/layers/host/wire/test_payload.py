@@ -25,4 +25,4 @@ def test_what_cannot_travel():
     with pytest.raises(TypeError, match="outer.culprit"):
         Payloads(1000).encode({"type": "test", "outer": {"culprit": object()}})
     with pytest.raises(InvalidMessageError, match="not a dict but str"):
-        Payloads(1000).encode("text")
+        Payloads(1000).encode("text")  # type: ignore[arg-type]

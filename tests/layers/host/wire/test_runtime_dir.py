@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import socket
+import struct
 import sys
 import tempfile
 import types
@@ -13,7 +14,6 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 
 from channels.exceptions import InvalidChannelLayerError
-from channels.layers.host.wire import runtime_dir as module
 from channels.layers.host.wire.runtime_dir import (
     RuntimeDirectory,
     find_runtime_dir,
@@ -101,6 +101,7 @@ def test_one_lock_one_holder(directory):
     place = RuntimeDirectory(directory)
     place.prepare()
     lock = place.try_lock()
+    assert lock is not None
     assert place.try_lock() is None
     os.close(lock)
     again = place.try_lock()
@@ -127,6 +128,7 @@ def test_keeping_notices_what_was_removed(directory):
     place = RuntimeDirectory(directory)
     place.prepare()
     lock = place.try_lock()
+    assert lock is not None
     with place.listen():
         os.utime(directory, (0, 0))
         assert place.touch(lock)
@@ -134,7 +136,9 @@ def test_keeping_notices_what_was_removed(directory):
         place.remove_socket()
         assert not place.touch(lock)
     (directory / "lock").unlink()
-    os.close(place.try_lock())
+    another = place.try_lock()
+    assert another is not None
+    os.close(another)
     assert not place.touch(lock), "another lock stands in its place"
     os.close(lock)
 
@@ -142,7 +146,7 @@ def test_keeping_notices_what_was_removed(directory):
 def test_another_users_process_is_refused(monkeypatch):
     near, far = socket.socketpair()
     with near, far:
-        monkeypatch.setattr(module.struct, "unpack", lambda *args: (1, os.geteuid() + 1, 1))
+        monkeypatch.setattr(struct, "unpack", lambda *args: (1, os.geteuid() + 1, 1))
         with pytest.raises(PermissionError, match="is at the other end"):
             require_same_user(near)
         monkeypatch.delattr(socket, "SO_PEERCRED")
@@ -163,7 +167,9 @@ def test_the_project_is_its_base_dir():
 
 
 def test_without_base_dir_it_is_where_the_settings_are():
-    assert project_directory() == str(Path(sys.modules[settings.SETTINGS_MODULE].__file__).parent.resolve())
+    assert project_directory() == str(
+        Path(str(sys.modules[settings.SETTINGS_MODULE].__file__)).parent.resolve()
+    )
 
 
 def test_without_settings_the_project_has_to_be_named(monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 import redis
@@ -43,7 +44,7 @@ class Server:
     async def connection(self):
         host, port = self.server.sockets[0].getsockname()
         silent = ("driver_info",) if redis.VERSION >= (8,) else ("lib_name", "lib_version")
-        options = {
+        options: dict[str, Any] = {
             "protocol": 2,
             "socket_timeout": None,
             **dict.fromkeys(silent),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -17,10 +18,9 @@ from tests.layers.redis.hosts.test_classes import round_trip
 @pytest.mark.parametrize("shape", ["dict", "url", "sentinel", "cluster"])
 async def test_resp3(request, layer_class, shape):
     found = request.getfixturevalue({"sentinel": "sentinels", "cluster": "cluster"}.get(shape, "server"))
+    host: Any = f"{found.url}?protocol=3"
     if shape == "dict":
         host = {"host": "127.0.0.1", "port": found.port, "protocol": 3}
-    else:
-        host = f"{found.url}?protocol=3"
     await round_trip(layer_class(hosts=[host], prefix=f"resp3-{shape}"))
 
 

@@ -102,7 +102,7 @@ def test_an_update_process_by_process():
 
 def test_a_step_that_is_none():
     with pytest.raises(InvalidChannelLayerError, match="`old_envelopes`.*got 'maybe'"):
-        RedisChannelLayer(old_envelopes="maybe")
+        RedisChannelLayer(old_envelopes="maybe")  # type: ignore[arg-type]
 
 
 # On a server, where somebody else can write
