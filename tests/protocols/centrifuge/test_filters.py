@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +20,7 @@ from channels.protocols.centrifuge.messages import FilterNode
 from tests.fuzz.budget import quick
 
 #: cmp, what it is compared with, the tag's values that pass, those that do not; None: there is no such tag.
-TABLE = [
+TABLE: list[tuple[str, Any, list[Any], list[Any]]] = [
     ("eq", "ab", ["ab"], ["a", "abc", "AB", "", None]),
     ("neq", "ab", ["a", "abc", "AB", "", None], ["ab"]),
     ("in", ["ab", "c"], ["ab", "c"], ["a", "abc", "", None]),

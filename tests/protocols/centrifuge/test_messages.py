@@ -24,7 +24,7 @@ def test_zeros_are_left_out_and_nothing_is_changed(message):
 def test_the_empty_payload_is_the_default():
     assert Publication().data is EMPTY
     with pytest.raises(AttributeError):
-        Publication().offset = 1
+        Publication().offset = 1  # type: ignore[misc]
 
 
 def test_a_changed_message_is_another():

@@ -130,7 +130,7 @@ def test_who_writes_takes_along_what_others_post_meanwhile(line, monkeypatch):
         line.sender.post(wire.Ping(wire.UNSENT))
         return encode(frame)
 
-    monkeypatch.setattr(module.wire, "encode", interrupted)
+    monkeypatch.setattr(wire, "encode", interrupted)
     line.sender.post(publish())
     assert line.frames() == [publish(1), wire.Ping(2)]
 
