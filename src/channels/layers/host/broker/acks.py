@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
 from channels.layers.host.broker.peer import Peer
@@ -31,35 +31,43 @@ class Batch:
 
 
 class AckTracker:
-    """Collects by turn what was taken in, and says when it has been passed on."""
+    """Says of each turn of the broker when the messages that were taken in have been passed on."""
 
     def __init__(self) -> None:
-        self._senders: dict[Peer, int] = {}
         self._batches: deque[Batch] = deque()
 
-    def note(self, sender: Peer, number: int) -> None:
-        """Note that frame ``number`` of ``sender`` is being passed on in this turn."""
-        self._senders[sender] = number
+    def end_turn(
+        self, senders: dict[Peer, int], laggards: Collection[Peer], held: bool = False
+    ) -> Iterable[tuple[Peer, int]]:
+        """Close a turn.
 
-    def end_turn(self, laggards: Iterable[Peer]) -> None:
-        """Close the turn; ``laggards`` have not taken everything yet."""
-        if not self._senders:
-            return
-        batch = Batch(self._senders, laggards)
-        self._senders = {}
-        if len(self._batches) >= MAX_BATCHES:
-            self._batches[-1].merge(batch)
-        else:
-            self._batches.append(batch)
+        Args:
+            senders: who has sent messages in it, with the number of the last one.
+            laggards: who has not taken everything yet.
+            held: whether nobody may forget anything yet.
 
-    def passed_on(self) -> Iterator[tuple[Peer, int]]:
-        """Yield senders and the numbers up to which they may forget."""
+        Returns:
+            Senders, and the numbers up to which they may forget.
+        """
+        if not (self._batches or laggards or held):
+            return senders.items()
+        if senders and len(self._batches) >= MAX_BATCHES:
+            self._batches[-1].merge(Batch(senders, laggards))
+        elif senders:
+            self._batches.append(Batch(senders, laggards))
+        return () if held else self._passed_on()
+
+    def _passed_on(self) -> Iterator[tuple[Peer, int]]:
         while self._batches and self._batches[0].passed_on:
             yield from self._batches.popleft().senders.items()
 
-    def open(self) -> dict[str, int]:
-        """Return by process the last number taken in, of those who might send something again."""
+    def open(self, senders: dict[Peer, int]) -> dict[str, int]:
+        """Return by process the last number taken in, of those who might send something again.
+
+        Args:
+            senders: those of the turn that has not ended yet.
+        """
         numbers: dict[str, int] = {}
-        for senders in (*(batch.senders for batch in self._batches), self._senders):
-            numbers.update((peer.process, number) for peer, number in senders.items())
+        for taken_in in (*(batch.senders for batch in self._batches), senders):
+            numbers.update((peer.process, number) for peer, number in taken_in.items())
         return numbers

@@ -78,13 +78,13 @@ class Broker:
         self._subscriptions = SubscriptionTable()
         self._dirty: dict[Peer, None] = {}
         self._lagging: dict[Peer, None] = {}
+        self._taken_in: dict[Peer, int] = {}
         self._acks = AckTracker()
         self._failover_buffer: FailoverBuffer | None = None
         self._closed = False
         self._passed = 0
-        self._work_queues: WorkQueues[Peer] = WorkQueues(
-            Journal(runtime_dir.journal), self._deliver, count_drop
-        )
+        self._journal = Journal(runtime_dir.journal)
+        self._work_queues: WorkQueues[Peer] = WorkQueues(self._journal, self._deliver, count_drop)
         self._group_changes = GroupChanges(self._subscriptions, self._send, self._answer)
         self._questions = Questions(self._send, loop.call_later)
         self._handlers = self._table()
@@ -92,6 +92,7 @@ class Broker:
 
     def _table(self) -> dict[type[wire.Frame], Callable[[Peer, Any], None]]:
         return {
+            wire.Hello: self._hello,
             wire.Publish: self._publish,
             wire.Direct: self._direct,
             wire.Subscribe: self._subscribe,
@@ -132,23 +133,18 @@ class Broker:
             return
         try:
             for frame in peer.read():
-                self._handle(peer, frame)
+                kind = type(frame)
+                handle = self._handlers.get(kind)
+                if handle is None or not (peer.process or kind is wire.Hello):
+                    raise wire.WireError(f"A process sent {kind.__name__}, which is not its turn to send.")
+                handle(peer, frame)
+                if kind in ACCEPTED:
+                    self._taken_in[peer] = frame.number  # type: ignore[union-attr]
         except EOFError:
             self._leave(peer)
         except wire.WireError as error:
             logger.warning("The broker of the host layer has closed a connection. %s", error)
             self._leave(peer)
-
-    def _handle(self, peer: Peer, frame: Any) -> None:
-        kind = type(frame)
-        if kind is wire.Hello:
-            self._hello(peer, frame)
-        elif not peer.process or kind not in self._handlers:
-            raise wire.WireError(f"A process sent {kind.__name__}, which is not its turn to send.")
-        else:
-            self._handlers[kind](peer, frame)
-            if kind in ACCEPTED:
-                self._acks.note(peer, frame.number)
 
     def _send(self, peer: Peer, frame: bytes) -> None:
         peer.send(frame)
@@ -205,14 +201,14 @@ class Broker:
 
     def _publish(self, peer: Peer, frame: wire.Publish) -> None:
         self._passed += 1
-        targets = self._subscriptions.processes(frame.group)
+        targets, queues = self._subscriptions.find(frame.group)
         if targets:
             data = wire.encode(wire.Published(peer.process, frame.number, frame.group, frame.payload))
             for target in targets:
                 if target is not peer:
                     target.send(data)
                     self._dirty[target] = None
-        for channel, member in self._subscriptions.named(frame.group).items():
+        for channel, member in queues.items():
             key = f"{peer.process}.{frame.number}.{channel}"
             record = Enqueued(key, channel, time.time() + member.expiry, frame.payload)
             if not self._work_queues.put(record, member.capacity):
@@ -258,7 +254,7 @@ class Broker:
 
     def _subscribe(self, peer: Peer, frame: wire.Subscribe) -> None:
         self._subscriptions.add(frame.group, peer)
-        self._answer(peer, frame.number, seen=self._acks.open())
+        self._answer(peer, frame.number, seen=self._acks.open(self._taken_in))
 
     def _group_change(self, peer: Peer, frame: wire.GroupChange) -> None:
         if not frame.process:
@@ -313,13 +309,13 @@ class Broker:
     def _end_turn(self) -> None:
         if self._closed:
             return
-        self._work_queues.write_journal()  # before anybody is told that a message is safe
+        if self._journal.unwritten:  # before anybody is told that a message is safe
+            self._work_queues.write_journal()
         self._write()
-        self._acks.end_turn(self._lagging)
-        if self._failover_buffer is None or not self._failover_buffer.is_open:
-            for sender, number in self._acks.passed_on():
-                self._send(sender, wire.encode(wire.Accepted(number)))
-            self._write()
+        senders, self._taken_in = self._taken_in, {}
+        for sender, number in self._acks.end_turn(senders, self._lagging, held=self._in_failover):
+            self._send(sender, wire.encode(wire.Accepted(number)))
+        self._write()
 
     def _write(self) -> None:
         dirty, self._dirty = self._dirty, {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 from channels.layers.host.broker.peer import Peer
 
@@ -16,6 +17,9 @@ class SubscribedQueue:
         self.owners: dict[Peer, None] = {}
 
 
+_NO_QUEUES: Final[Mapping[str, SubscribedQueue]] = {}
+
+
 class SubscriptionTable:
     """The broker's table of groups."""
 
@@ -27,13 +31,9 @@ class SubscriptionTable:
         """Count the groups."""
         return len(self._groups.keys() | self._named.keys())
 
-    def processes(self, group: str) -> Iterable[Peer]:
-        """Return the processes that have members in ``group``."""
-        return self._groups.get(group, ())
-
-    def named(self, group: str) -> Mapping[str, SubscribedQueue]:
-        """Return the named channels in ``group``."""
-        return self._named.get(group, {}) if self._named else {}
+    def find(self, group: str) -> tuple[Iterable[Peer], Mapping[str, SubscribedQueue]]:
+        """Return the processes that have members in ``group``, and the named channels in it."""
+        return self._groups.get(group, ()), self._named.get(group, _NO_QUEUES) if self._named else _NO_QUEUES
 
     def add(self, group: str, peer: Peer) -> None:
         """Note that a process has members in ``group``."""

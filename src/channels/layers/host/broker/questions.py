@@ -41,9 +41,10 @@ class Questions:
 
     def ask(self, asker: Peer, frame: wire.GroupQuery, members: SubscriptionTable) -> None:
         """Ask the processes in the group who of theirs is; the asker is told when all have answered."""
-        token, question = next(self._tokens), _Question(asker, frame.number, members.named(frame.group))
+        processes, named = members.find(frame.group)
+        token, question = next(self._tokens), _Question(asker, frame.number, named)
         self._questions[token] = question
-        for peer in members.processes(frame.group):
+        for peer in processes:
             if peer is asker:
                 continue
             if wire.GROUP_MEMBERS in peer.features and peer.sock is not None:

@@ -136,8 +136,7 @@ class WorkQueues(Generic[Taker]):
 
     def write_journal(self) -> None:
         """Write what has changed since the last time."""
-        if self._journal.unwritten:
-            self._journal.flush(self._waiting(), self._bytes)
+        self._journal.flush(self._waiting(), self._bytes)
 
     def close(self) -> None:
         """Close the journal, with what waits in it; without, it is removed."""

@@ -104,18 +104,7 @@ class Sender:
 
     def _write(self) -> None:
         """Number what was posted, and write what the socket takes; by whoever holds the lock."""
-        self._take_in()
-        if self._sock is None:
-            return
-        try:
-            if not self._write_buffer.write(self._sock):
-                self._on_full()
-        except OSError:
-            return  # the broker has gone: who reads what it has sent before knows it then
-        if self._waiters and len(self._write_buffer) <= LOW_WATER:
-            self._release()
-
-    def _take_in(self) -> None:
+        buffer = self._write_buffer
         while self._posted:
             frame, request, is_message = self._posted.popleft()
             number = next(self._numbers)
@@ -127,7 +116,16 @@ class Sender:
             else:
                 request.number = number
                 self.unacked.ask(request, data)
-            self._write_buffer.append(data)
+            buffer.append(data)
+        if self._sock is None:
+            return
+        try:
+            if not buffer.write(self._sock):
+                self._on_full()
+        except OSError:
+            return  # the broker has gone: who reads what it has sent before knows it then
+        if self._waiters and len(buffer) <= LOW_WATER:
+            self._release()
 
     def _release(self) -> None:
         while self._waiters:
@@ -138,7 +136,7 @@ class Sender:
     def connect(self, sock: socket.socket, hello: bytes) -> None:
         """Go on with a new broker: say hello, and tell it what the last one has not answered."""
         with self._writing:
-            self._take_in()
+            self._write()
             self._write_buffer = WriteBuffer()
             for frame in (wire.PREAMBLE, hello, *self.unacked.in_order()):
                 self._write_buffer.append(frame)
@@ -154,7 +152,7 @@ class Sender:
     def give_up(self, error: Exception) -> int:
         """Drop all that was posted and not acknowledged; returns how many messages that were."""
         with self._writing:
-            self._take_in()
+            self._write()
             self._write_buffer = WriteBuffer()
             lost = self.unacked.give_up(error)
         self._release()

@@ -322,17 +322,13 @@ class FrameReader:
         Raises:
             WireError: the other side speaks another version, or something else.
         """
-        buffer = self._buffer
-        buffer += data
-        if not self._greeted and len(buffer) >= len(PREAMBLE):
-            require_preamble(bytes(buffer[: len(PREAMBLE)]))
-            del buffer[: len(PREAMBLE)]
-            self._greeted = True
-        if self._greeted:
-            yield from self._frames()
-
-    def _frames(self) -> Iterator[AnyFrame]:
         buffer, start = self._buffer, 0
+        buffer += data
+        if not self._greeted:
+            if len(buffer) < len(PREAMBLE):
+                return
+            require_preamble(bytes(buffer[: len(PREAMBLE)]))
+            self._greeted, start = True, len(PREAMBLE)
         try:
             while (body := start + _LENGTH.size) <= len(buffer):
                 length = _LENGTH.unpack_from(buffer, start)[0]

@@ -26,6 +26,8 @@ OnReady: TypeAlias = Callable[[bool], None]
 
 READ: Final = select.POLLIN
 WRITE: Final = select.POLLOUT
+#: What is told of which events; an error or a hang-up shows when it is read.
+_MEANING: Final = ((~WRITE, True), (WRITE, False))
 
 
 class PollLoop:
@@ -119,22 +121,23 @@ class PollLoop:
 
     def _turn(self) -> None:
         for descriptor, mask in self._poll.poll(self._patience()):
-            if mask & ~WRITE:  # an error or a hang-up shows when it is read
-                self._notify(descriptor, True)
-            if mask & WRITE:
-                self._notify(descriptor, False)
-        for callback in self._due():
-            self._guard(callback)
-        for callback in tuple(self.at_end_of_turn):
-            self._guard(callback)
-
-    def _notify(self, descriptor: int, readable: bool) -> None:
-        on_ready = self._ready.get(descriptor)  # an earlier callback may have closed it
-        if on_ready is not None:
-            try:
-                on_ready(readable)
-            except Exception:
-                self._log_error()
+            for flags, readable in _MEANING:
+                on_ready = self._ready.get(descriptor)  # an earlier callback may have closed it
+                if on_ready is not None and mask & flags:
+                    try:
+                        on_ready(readable)
+                    except Exception:
+                        self._log_error()
+        now = time.monotonic()
+        while self._timers and self._timers[0][0] <= now:
+            self._calls.append(heapq.heappop(self._timers)[2])
+        due = [self._calls.popleft() for _ in range(len(self._calls))]
+        for callbacks in (due, self.at_end_of_turn):
+            for callback in tuple(callbacks):
+                try:
+                    callback()
+                except Exception:  # others wait for this thread
+                    self._log_error()
 
     def _patience(self) -> float | None:
         if self._calls:
@@ -142,20 +145,6 @@ class PollLoop:
         if not self._timers:
             return None
         return max(0.0, self._timers[0][0] - time.monotonic()) * 1000
-
-    def _due(self) -> list[Callback]:
-        due = [self._calls.popleft() for _ in range(len(self._calls))]
-        now = time.monotonic()
-        while self._timers and self._timers[0][0] <= now:
-            due.append(heapq.heappop(self._timers)[2])
-        return due
-
-    def _guard(self, callback: Callback) -> None:
-        """Keep the thread alive: others wait for it."""
-        try:
-            callback()
-        except Exception:
-            self._log_error()
 
     def _log_error(self) -> None:
         logger.exception("The thread %s of the host layer met an error.", self._thread.name)
