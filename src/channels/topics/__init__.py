@@ -12,3 +12,8 @@ client may have and subscribes it.
 Imports go down: transports, session, delivery, topic, registry, stores. What to keep in mind when this is
 changed: users subclass Topic, so that machinery of ours stands outside of it.
 """
+
+from channels.topics.registry import UnknownTopic
+from channels.topics.topic import History, Topic
+
+__all__ = ["History", "Topic", "UnknownTopic"]

@@ -30,9 +30,9 @@ class Form(NamedTuple):
     join_leave: bool
 
 
-def form_of(subscription: Subscription, framing: Framing) -> Form:
+def form_of(subscription: Subscription) -> Form:
     """Return the form in which a subscriber gets events."""
-    return Form(framing, subscription.numbered, subscription.join_leave)
+    return Form(subscription.outbox.framing, subscription.numbered, subscription.join_leave)
 
 
 class Audience:

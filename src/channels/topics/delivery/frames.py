@@ -27,13 +27,12 @@ class Frame:
 
 
 class Framing(Protocol):
-    """How a transport writes messages: the codec for most, with more around each for event streams.
+    """How a transport writes messages: as a codec does, or with more around each, for event streams."""
 
-    Attributes:
-        codec: of the messages inside.
-    """
-
-    codec: Codec
+    @property
+    def codec(self) -> Codec:
+        """The format."""
+        ...
 
     def encode_push(self, push: Push) -> bytes:
         """Return one push as a message."""
@@ -43,8 +42,12 @@ class Framing(Protocol):
         """Return one reply as a message."""
         ...
 
+    def encode_ping(self) -> bytes:
+        """Return a ping as a message."""
+        ...
+
     def frame(self, messages: Sequence[bytes]) -> Frame:
-        """Return messages as one frame."""
+        """Return messages, or whole frames, as one frame."""
         ...
 
 
@@ -60,6 +63,10 @@ class MessageFraming(NamedTuple):
     def encode_reply(self, reply: Reply) -> bytes:
         """See :class:`Framing`."""
         return self.codec.encode_reply(reply)
+
+    def encode_ping(self) -> bytes:
+        """See :class:`Framing`."""
+        return self.codec.ping
 
     def frame(self, messages: Sequence[bytes]) -> Frame:
         """See :class:`Framing`."""

@@ -14,7 +14,8 @@ from channels import telemetry
 from channels.protocols.centrifuge.messages import Publication
 from channels.topics.delivery.audience import SLICE, Audience, Form, form_of
 from channels.topics.delivery.frames import Frame
-from channels.topics.delivery.subscription import Client, Gone, Subscription
+from channels.topics.delivery.outbox import closed_outbox
+from channels.topics.delivery.subscription import Subscription
 from channels.topics.stores.base import Event, Position, Retention, Store, StoreUnavailable, StreamPage
 
 logger = logging.getLogger("channels.topics")
@@ -30,8 +31,6 @@ RETRY: Final = 0.5
 
 Spawn = Callable[[Coroutine[Any, Any, None]], object]
 
-_GONE: Final = Gone()
-
 
 class LiveTopic:
     """One topic in one event loop.
@@ -46,18 +45,19 @@ class LiveTopic:
     Attributes:
         name, number, store: see above.
         position: of what was delivered last; None without history, and before the stream was read.
-        unused_since: when the last subscription ended, monotonic seconds; 0 while there are some.
+        expected: how many are about to subscribe.
+        unused_since: when somebody last was about to, in the loop's seconds.
     """
 
     __slots__ = (
         "_audiences", "_held", "_recent", "_recent_load", "_repairing", "_retention", "_spawn", "_work",
-        "name", "number", "position", "store", "unused_since",
+        "expected", "name", "number", "position", "store", "unused_since",
     )  # fmt: skip
 
     def __init__(self, name: str, number: int, retention: Retention, store: Store, spawn: Spawn) -> None:
         self.name, self.number, self.store = name, number, store
         self.position: Position | None = None
-        self.unused_since = 0.0
+        self.expected, self.unused_since = 0, 0.0
         self._retention = retention
         self._spawn = spawn
         self._audiences: dict[Form, Audience] = {}
@@ -69,6 +69,11 @@ class LiveTopic:
 
     def __len__(self) -> int:
         return sum(map(len, self._audiences.values()))
+
+    @property
+    def is_unused(self) -> bool:
+        """Whether nobody is subscribed, or about to be."""
+        return not self.expected and not self._audiences
 
     def subscriptions(self) -> Iterator[Subscription]:
         """Return all subscriptions."""
@@ -83,23 +88,23 @@ class LiveTopic:
 
     # Subscribers
 
-    def join(self, subscription: Subscription, client: Client) -> None:
+    def join(self, subscription: Subscription) -> None:
         """Deliver to ``subscription`` what comes from now on: everything after :attr:`position`."""
-        form = form_of(subscription, client.framing)
+        form = form_of(subscription)
         audience = self._audiences.get(form)
         if audience is None:
             audience = self._audiences[form] = Audience(form, self.name, self.number)
         audience.add(subscription)
 
-    def leave(self, subscription: Subscription, client: Client) -> None:
+    def leave(self, subscription: Subscription) -> None:
         """Deliver nothing more to ``subscription``, not even what is on its way."""
-        form = form_of(subscription, client.framing)
+        form = form_of(subscription)
         audience = self._audiences.get(form)
         if audience is not None:
             audience.discard(subscription)
             if not audience:
                 del self._audiences[form]
-        subscription.client = _GONE
+        subscription.outbox = closed_outbox
 
     # Events
 
@@ -275,5 +280,5 @@ class LiveTopic:
 def _write(frame: Frame, members: list[Subscription]) -> None:
     """Write to the sockets that have nothing waiting; a frame more for the others."""
     broadcast = frame.broadcast
-    for subscription in [each for each in members if not each.client.direct(broadcast)]:
-        subscription.client.enqueue(frame)
+    for subscription in [each for each in members if not each.outbox.direct(broadcast)]:
+        subscription.outbox.put(frame.data)

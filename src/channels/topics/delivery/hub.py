@@ -1,0 +1,295 @@
+"""What a process's stores tell one event loop, and who in that loop is to hear of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import weakref
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Coroutine
+from threading import get_ident
+from typing import Any, Final
+
+from channels import telemetry
+from channels.topics.control import (
+    Control,
+    DisconnectClients,
+    ForgetRecent,
+    Recheck,
+    UnknownControl,
+    UnsubscribeClients,
+    decode_control,
+)
+from channels.topics.delivery.live_topic import LiveTopic
+from channels.topics.delivery.subscription import Client
+from channels.topics.stores.base import Event, Retention, Store, StoreUnavailable
+
+logger = logging.getLogger("channels.topics")
+
+#: Seconds that a topic nobody is subscribed to stays, as clients that reconnect come back at once.
+LINGER: Final = 5.0
+#: Events that wait for their turn of the loop; what is more is found by the check of positions.
+EVENT_LIMIT: Final = 100_000
+#: Seconds between two looks at whether a live topic is still where its stream is.
+CHECK_INTERVAL: Final = 40.0
+#: Seconds between two turns of what has to be done now and then.
+TICK: Final = 1.0
+
+
+class Hub:
+    """The live topics and the connected clients of one event loop; a receiver of its stores.
+
+    Attributes:
+        clients: by id, those that have connected.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._thread = get_ident()
+        self._stores: list[Store] = []
+        self._topics: dict[str, LiveTopic] = {}
+        self._starting: dict[str, asyncio.Task[LiveTopic]] = {}
+        self._numbers = itertools.count(1)
+        self._events: deque[tuple[str, Event]] = deque()
+        self._scheduled = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.clients: dict[str, Client] = {}
+        self._users: dict[str, dict[Client, None]] = {}
+        self._incomplete = self._check_again = False
+        self._checking: asyncio.Task[None] | None = None
+        self._ticker: asyncio.TimerHandle | None = None
+        self._next_check = loop.time() + CHECK_INTERVAL
+
+    # Stores tell, in any thread
+
+    def received(self, topic: str, event: Event) -> None:
+        """See :class:`~channels.topics.stores.base.Receiver`."""
+        if len(self._events) >= EVENT_LIMIT:
+            telemetry.count("topics.events_dropped", topic=topic)
+            self._incomplete = True
+            return
+        self._events.append((topic, event))
+        if not self._scheduled:
+            self._scheduled = True
+            if self._thread == get_ident():
+                self._loop.call_soon(self._deliver_soon)
+            else:
+                self._call(self._deliver_soon)
+
+    def controlled(self, message: bytes) -> None:
+        """See :class:`~channels.topics.stores.base.Receiver`."""
+        self._call(self._obey, message)
+
+    def interrupted(self) -> None:
+        """See :class:`~channels.topics.stores.base.Receiver`."""
+        self._call(self._check_positions)
+
+    def _call(self, function: Callable[..., None], *args: Any) -> None:
+        try:
+            self._loop.call_soon_threadsafe(function, *args)
+        except RuntimeError:  # the loop is closed
+            self.detach()
+
+    def detach(self) -> None:
+        """Hear nothing more."""
+        for store in self._stores:
+            store.detach(self)
+        self._stores.clear()
+
+    # Topics
+
+    @contextlib.asynccontextmanager
+    async def entered(self, name: str, retention: Retention, store: Store) -> AsyncIterator[LiveTopic]:
+        """Yield a live topic, its position known if it has a history; it stays live within the block.
+
+        Raises:
+            StoreUnavailable: the store does not answer.
+        """
+        live = await self._enter(name, retention, store)
+        live.expected += 1
+        try:
+            yield live
+        finally:
+            live.expected -= 1
+            live.unused_since = self._loop.time()
+
+    async def _enter(self, name: str, retention: Retention, store: Store) -> LiveTopic:
+        """Return a live topic; the store is asked once for all who wait."""
+        task = self._starting.get(name)
+        if task is None:
+            live = self._topics.get(name)
+            if live is not None:
+                return live
+            task = self._starting[name] = self._loop.create_task(self._start(name, retention, store))
+            task.add_done_callback(lambda done: self._starting.pop(name, None))
+        return await asyncio.shield(task)
+
+    async def _start(self, name: str, retention: Retention, store: Store) -> LiveTopic:
+        self._use(store)
+        live = LiveTopic(name, next(self._numbers), retention, store, self.spawn)
+        self._topics[name] = live
+        try:
+            await store.subscribe(name, self)
+            await live.start()
+        except BaseException:
+            del self._topics[name]
+            raise
+        live.unused_since = self._loop.time()
+        return live
+
+    def find(self, name: str) -> LiveTopic | None:
+        """Return a topic that is live here."""
+        return self._topics.get(name)
+
+    def topics(self) -> dict[str, int]:
+        """Return how many subscriptions each topic has here, without those that have none."""
+        return {name: len(live) for name, live in self._topics.items() if len(live)}
+
+    # Clients
+
+    def connected(self, client: Client) -> None:
+        """Have ``client`` found by its id and its user."""
+        self.clients[client.id] = client
+        self._users.setdefault(client.user_id, {})[client] = None
+        if self._ticker is None:
+            self._ticker = self._loop.call_later(TICK, self._tick)
+
+    def disconnected(self, client: Client) -> None:
+        """Forget a client."""
+        if self.clients.pop(client.id, None) is not None:
+            of_user = self._users[client.user_id]
+            del of_user[client]
+            if not of_user:
+                del self._users[client.user_id]
+
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine until it ends; what it raises is logged."""
+        task = self._loop.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._spawned)
+
+    def _spawned(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            telemetry.count("topics.background_failed", error=repr(error))
+            level = logging.WARNING if isinstance(error, StoreUnavailable) else logging.ERROR
+            logger.log(level, "Work for topics failed: %s", error, exc_info=error)
+
+    def _use(self, store: Store) -> None:
+        if store not in self._stores:
+            self._stores.append(store)
+            store.attach(self)
+
+    # In the loop
+
+    def _deliver_soon(self) -> None:
+        """Let the loop look at its sockets first: what has come meanwhile goes into the same frames."""
+        self._loop.call_soon(self._deliver)
+
+    def _deliver(self) -> None:
+        self._scheduled = False
+        by_topic: dict[str, list[Event]] = {}
+        events = self._events
+        while events:
+            topic, event = events.popleft()
+            by_topic.setdefault(topic, []).append(event)
+        for topic, its_events in by_topic.items():
+            live = self._topics.get(topic)
+            if live is not None:
+                live.take(its_events)
+        if self._incomplete:
+            self._incomplete = False
+            self._check_positions()
+
+    def _obey(self, message: bytes) -> None:
+        try:
+            control = decode_control(message)
+        except UnknownControl as error:
+            telemetry.count("topics.control_unknown", error=str(error))
+            return
+        _OBEY[type(control)](self, control)
+
+    def _chosen(self, user: str | None, client: str) -> list[Client]:
+        """Return the clients of a user (None: of all) with an id ("": any)."""
+        if client:
+            found = self.clients.get(client)
+            return [found] if found is not None and user in (None, found.user_id) else []
+        return list(self.clients.values() if user is None else self._users.get(user, ()))
+
+    def _disconnect(self, control: DisconnectClients) -> None:
+        for client in self._chosen(control.user, control.client):
+            if client.id not in control.keep:
+                client.disconnect(control.code, control.reason)
+
+    def _unsubscribe(self, control: UnsubscribeClients) -> None:
+        for client in self._chosen(control.user, control.client):
+            client.unsubscribe(control.topic, control.code, control.reason)
+
+    def _recheck(self, control: Recheck) -> None:
+        for client in self._chosen(control.user, ""):
+            client.recheck(control.topic)
+
+    def _forget_recent(self, control: ForgetRecent) -> None:
+        live = self._topics.get(control.topic)
+        if live is not None:
+            live.forget_recent()
+
+    # Now and then
+
+    def _tick(self) -> None:
+        now = self._loop.time()
+        for name, live in list(self._topics.items()):
+            if live.is_unused and name not in self._starting and now - live.unused_since >= LINGER:
+                del self._topics[name]
+                self.spawn(live.store.unsubscribe(name, self))
+        if now >= self._next_check:
+            self._check_positions()
+        idle = not (self._topics or self.clients)
+        self._ticker = None if idle else self._loop.call_later(TICK, self._tick)
+
+    def _check_positions(self) -> None:
+        """Look whether live topics are where their streams are; one after the other."""
+        self._next_check = self._loop.time() + CHECK_INTERVAL
+        if self._checking is None or self._checking.done():
+            self._checking = self._loop.create_task(self._check_each())
+        else:
+            self._check_again = True
+
+    async def _check_each(self) -> None:
+        self._check_again = True
+        while self._check_again:
+            self._check_again = False
+            for live in list(self._topics.values()):
+                try:
+                    await live.check()
+                except StoreUnavailable as error:
+                    logger.warning("The position of topic %s cannot be checked: %s", live.name, error)
+                    break
+
+
+_OBEY: Final[dict[type[Control], Callable[[Hub, Any], None]]] = {
+    DisconnectClients: Hub._disconnect,
+    UnsubscribeClients: Hub._unsubscribe,
+    Recheck: Hub._recheck,
+    ForgetRecent: Hub._forget_recent,
+}
+
+_hubs: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = weakref.WeakKeyDictionary()
+
+
+def running_hub() -> Hub:
+    """Return the hub of the running loop."""
+    loop = asyncio.get_running_loop()
+    hub = _hubs.get(loop)
+    if hub is None:
+        for closed in [each for each in _hubs if each.is_closed()]:
+            _hubs.pop(closed).detach()
+        hub = _hubs[loop] = Hub(loop)
+    return hub
+
+
+def all_hubs() -> list[Hub]:
+    """Return the hubs of this process."""
+    return list(_hubs.values())

@@ -1,0 +1,52 @@
+"""What one client may cost: the numbers of the setting ``CHANNELS_TOPICS``."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits of one connection; each is a key of ``CHANNELS_TOPICS``, in capitals.
+
+    Attributes:
+        max_subscriptions: topics at a time.
+        max_message_size: bytes of a frame from a client.
+        max_queue_size: bytes that wait for a client that does not read; then it is disconnected (3008).
+        connect_timeout: seconds until a client has to have connected.
+        ping_interval: seconds between two pings.
+        pong_timeout: seconds in which a client answers one.
+        history_page: publications in one answer to ``history``.
+        presence_page: clients in one answer to ``presence``; more are an error, as statistics are for that.
+    """
+
+    max_subscriptions: int = 128
+    max_message_size: int = 65_536
+    max_queue_size: int = 1_048_576
+    connect_timeout: float = 10.0
+    ping_interval: float = 25.0
+    pong_timeout: float = 10.0
+    history_page: int = 300
+    presence_page: int = 1_000
+
+
+def limits() -> Limits:
+    """Return the limits of this project.
+
+    Raises:
+        ImproperlyConfigured: one of them is no number above zero.
+    """
+    configured: dict[str, Any] = getattr(settings, "CHANNELS_TOPICS", None) or {}
+    names = {field.name.upper(): field.name for field in dataclasses.fields(Limits)}
+    chosen = {names[key]: value for key, value in configured.items() if key in names}
+    for name, value in chosen.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+            raise ImproperlyConfigured(
+                f"CHANNELS_TOPICS[{name.upper()!r}] is {value!r}; it is a number above zero."
+            )
+    return Limits(**chosen)

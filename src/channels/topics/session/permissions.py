@@ -1,0 +1,32 @@
+"""Asking a topic what a user may do, whether its methods are sync or async."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from asgiref.sync import iscoroutinefunction
+
+from channels.db import database_sync_to_async
+from channels.topics.topic import Topic
+
+#: Methods that say no to everybody; nobody needs a thread to hear it.
+_REFUSALS = (Topic.may_subscribe, Topic.may_publish)
+
+
+async def may_subscribe(topic: Topic, user: Any) -> bool:
+    """Whether ``user`` may subscribe to ``topic``."""
+    return await _ask(topic.may_subscribe, user)
+
+
+async def may_publish(topic: Topic, user: Any, data: Any) -> bool:
+    """Whether ``user`` may publish ``data`` to ``topic``."""
+    return await _ask(topic.may_publish, user, data)
+
+
+async def _ask(method: Callable[..., Any], *args: Any) -> bool:
+    if getattr(method, "__func__", None) in _REFUSALS:
+        return False
+    if iscoroutinefunction(method):
+        return bool(await method(*args))
+    return bool(await database_sync_to_async(method)(*args))

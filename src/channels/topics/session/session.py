@@ -1,0 +1,210 @@
+"""A client's session, from its first frame to its end, on whatever transport."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from typing import Any, Final, Protocol
+
+from msgspec import Raw
+
+from channels import telemetry
+from channels.protocols.centrifuge.codes import DisconnectCode, UnsubscribeCode
+from channels.protocols.centrifuge.messages import EMPTY, ClientInfo, Push, Reply, Unsubscribe
+from channels.topics.delivery.hub import Hub
+from channels.topics.delivery.outbox import Outbox
+from channels.topics.delivery.subscription import Subscription
+from channels.topics.limits import Limits
+from channels.topics.session.errors import Disconnected
+from channels.topics.session.heartbeat import Heartbeat
+from channels.topics.session.identity import Identity
+from channels.topics.stores.base import Store
+from channels.typing import Scope
+
+logger = logging.getLogger("channels.topics")
+
+
+class Transport(Protocol):
+    """What carries a session."""
+
+    async def close(self, code: int, reason: str) -> None:
+        """End the connection; the client is told code and reason."""
+
+
+class Session:
+    """One client.
+
+    Args:
+        scope: of the connection.
+        transport: carries it.
+        outbox: of the transport.
+        hub: of the running loop.
+        limits: what the client may cost.
+
+    Attributes:
+        scope, outbox, hub, limits: see above.
+        id: the client's, unique among all processes.
+        user_id: what others see of the user.
+        identity: who it is; None until it has connected.
+        subscriptions: by the topic's name.
+    """
+
+    __slots__ = (
+        "_awaits_pong", "_busy", "_closed", "_connect_timer", "_heartbeat", "_transport", "hub", "id",
+        "identity", "limits", "outbox", "scope", "subscriptions", "user_id",
+    )  # fmt: skip
+
+    def __init__(self, scope: Scope, transport: Transport, outbox: Outbox, hub: Hub, limits: Limits) -> None:
+        self.scope, self.outbox, self.hub, self.limits = scope, outbox, hub, limits
+        outbox.overflowed = self._overflowed
+        self.id, self.user_id = str(uuid.uuid4()), ""
+        self.identity: Identity | None = None
+        self.subscriptions: dict[str, Subscription] = {}
+        self._transport = transport
+        self._heartbeat: Heartbeat | None = None
+        self._awaits_pong = self._busy = self._closed = False
+        loop = asyncio.get_running_loop()
+        self._connect_timer = loop.call_later(limits.connect_timeout, self._not_connected)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the session is over, or about to be."""
+        return self._closed
+
+    @property
+    def user(self) -> Any:
+        """Django's user, once the client has connected."""
+        assert self.identity is not None  # commands before that are refused
+        return self.identity.user
+
+    def connected(self, identity: Identity, heartbeat: Heartbeat | None) -> None:
+        """Note who the client is; it is served from now on.
+
+        Args:
+            identity: who it is.
+            heartbeat: pings it; None where the transport does.
+        """
+        self._connect_timer.cancel()
+        self.identity, self.user_id = identity, identity.user_id
+        self.hub.connected(self)
+        self._heartbeat = heartbeat
+        if heartbeat is not None:
+            heartbeat.add(self)
+
+    def info_for(self, chan_info: Raw = EMPTY) -> ClientInfo:
+        """Return how others see the client."""
+        info = EMPTY if self.identity is None else self.identity.info
+        return ClientInfo(self.user_id, self.id, info, chan_info)
+
+    # What leaves
+
+    def reply(self, reply: Reply) -> None:
+        """Answer a command, at the end of this turn of the loop."""
+        self.outbox.put(self.outbox.framing.encode_reply(reply))
+
+    def push(self, push: Push) -> None:
+        """Tell the client something."""
+        self.outbox.put(self.outbox.framing.encode_push(push))
+
+    # Pings
+
+    def busy(self, value: bool) -> None:
+        """Note whether a command is worked on: answers to pings wait behind it."""
+        self._busy = value
+
+    def ping(self) -> None:
+        """Send a ping, and expect an answer to it."""
+        self._awaits_pong = True
+        self.outbox.put(self.outbox.framing.encode_ping())
+
+    def pong_received(self) -> None:
+        """Take an answer to a ping.
+
+        Raises:
+            Disconnected: there was no ping to answer.
+        """
+        if not self._awaits_pong:
+            raise Disconnected(DisconnectCode.BAD_REQUEST)
+        self._awaits_pong = False
+
+    def expect_pong(self) -> None:
+        """End the connection if the last ping is not answered, and no command keeps the answer waiting."""
+        if self._awaits_pong and not self._busy:
+            self.end(DisconnectCode.NO_PONG)
+
+    def _not_connected(self) -> None:
+        self.end(DisconnectCode.STALE)
+
+    # Ends
+
+    def leave(self, topic: str) -> bool:
+        """End a subscription; False if there is none."""
+        subscription = self.subscriptions.pop(topic, None)
+        if subscription is None:
+            return False
+        live = self.hub.find(topic)
+        if live is not None:
+            live.leave(subscription)
+            if subscription.present:
+                announce = subscription.announced
+                self.hub.spawn(_forget_presence(live.store, topic, subscription.info, announce))
+        return True
+
+    def unsubscribe(self, topic: str, code: int, reason: str) -> None:
+        """See :class:`~channels.topics.delivery.subscription.Client`."""
+        if self.leave(topic):
+            self.push(Push(channel=topic, unsubscribe=Unsubscribe(code, reason)))
+
+    def position_lost(self, subscription: Subscription) -> None:
+        """See :class:`~channels.topics.delivery.subscription.Client`."""
+        if subscription.server_side:
+            self.end(DisconnectCode.INSUFFICIENT_STATE)
+        else:
+            code = UnsubscribeCode.INSUFFICIENT_STATE
+            self.unsubscribe(subscription.topic, code, code.reason)
+
+    def recheck(self, topic: str) -> None:
+        """See :class:`~channels.topics.delivery.subscription.Client`."""
+
+    def _overflowed(self) -> None:
+        self.end(DisconnectCode.SLOW)
+
+    def end(self, code: DisconnectCode) -> None:
+        """Disconnect with a code of the protocol."""
+        self.disconnect(code, code.reason)
+
+    def disconnect(self, code: int, reason: str) -> None:
+        """See :class:`~channels.topics.delivery.subscription.Client`."""
+        if not self._closed:
+            telemetry.count("topics.disconnected", code=code)
+            self._forget()
+            self.hub.spawn(self._close(code, reason))
+
+    def lost(self) -> None:
+        """Note that the connection is gone."""
+        if not self._closed:
+            self._forget()
+
+    async def _close(self, code: int, reason: str) -> None:
+        if code not in _AT_ONCE:
+            await self.outbox.drain()
+        self.outbox.close()
+        await self._transport.close(code, reason)
+
+    def _forget(self) -> None:
+        self._closed = True
+        self._connect_timer.cancel()
+        if self._heartbeat is not None:
+            self._heartbeat.discard(self)
+        self.hub.disconnected(self)
+        for topic in list(self.subscriptions):
+            self.leave(topic)
+
+
+#: Ends that wait for nothing to be read.
+_AT_ONCE: Final = (DisconnectCode.CONNECTION_CLOSED, DisconnectCode.SLOW)
+
+
+async def _forget_presence(store: Store, topic: str, info: ClientInfo, announce: bool) -> None:
+    await store.presence_remove(topic, info, announce)

@@ -1,0 +1,172 @@
+"""Subscribing a client: what was published before, joined without a gap to what comes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from channels.protocols.centrifuge.codes import DisconnectCode, ErrorCode
+from channels.protocols.centrifuge.filters import FilterError, compile_filter
+from channels.protocols.centrifuge.messages import (
+    Publication,
+    SubRefreshRequest,
+    SubRefreshResult,
+    SubscribeRequest,
+    SubscribeResult,
+    UnsubscribeRequest,
+    UnsubscribeResult,
+)
+from channels.topics.delivery.audience import for_subscriber
+from channels.topics.delivery.live_topic import LiveTopic
+from channels.topics.delivery.subscription import Subscription
+from channels.topics.patterns import MAX_NAME
+from channels.topics.registry import resolve
+from channels.topics.session.errors import CommandFailed, Disconnected
+from channels.topics.session.permissions import may_subscribe
+from channels.topics.session.session import Session
+from channels.topics.stores.manager import get_store
+from channels.topics.topic import Topic, retention_of
+
+#: Flags of a subscribe request: pushes may carry a number; an error rather than "not recovered".
+NUMBERED, REJECT_UNRECOVERED = 1, 2
+
+
+async def subscribe(session: Session, request: SubscribeRequest) -> SubscribeResult:
+    """Subscribe a client that asks for it."""
+    name = request.channel
+    if name in session.subscriptions:
+        raise CommandFailed(ErrorCode.ALREADY_SUBSCRIBED)
+    if len(session.subscriptions) >= session.limits.max_subscriptions:
+        raise CommandFailed(ErrorCode.LIMIT_EXCEEDED)
+    topic = find_topic(name)
+    if request.type:
+        raise CommandFailed(ErrorCode.PERMISSION_DENIED, "topics have subscriptions of type 0 only")
+    if not await may_subscribe(topic, session.user):
+        raise CommandFailed(ErrorCode.PERMISSION_DENIED)
+    return await enter(session, topic, request)
+
+
+async def unsubscribe(session: Session, request: UnsubscribeRequest) -> UnsubscribeResult:
+    """End a subscription; that there is none is fine."""
+    if not request.channel:
+        raise Disconnected(DisconnectCode.BAD_REQUEST)
+    session.leave(request.channel)
+    return UnsubscribeResult()
+
+
+async def refresh(session: Session, request: SubRefreshRequest) -> SubRefreshResult:
+    """Refuse: subscriptions last as long as the user may have them."""
+    raise CommandFailed(ErrorCode.NOT_AVAILABLE)
+
+
+def find_topic(name: str) -> Topic:
+    """Return the topic that a client has named.
+
+    Raises:
+        Disconnected: it has named none.
+        CommandFailed: there is none of that name.
+    """
+    if not name:
+        raise Disconnected(DisconnectCode.BAD_REQUEST)
+    if len(name.encode()) > MAX_NAME:
+        raise CommandFailed(ErrorCode.BAD_REQUEST, f"a topic name has at most {MAX_NAME} bytes")
+    topic: Topic | None = resolve(name)
+    if topic is None:
+        raise CommandFailed(ErrorCode.UNKNOWN_CHANNEL)
+    return topic
+
+
+async def enter(
+    session: Session, topic: Topic, request: SubscribeRequest, server_side: bool = False
+) -> SubscribeResult:
+    """Subscribe a client that may have the topic, and return what it has missed."""
+    cls, name = type(topic), str(topic)
+    store = get_store(cls.store)
+    subscription = new_subscription(session, topic, request, server_side)
+    async with session.hub.entered(name, retention_of(cls), store) as live:
+        if cls.history is not None and (request.recover or cls.cache):
+            await live.load_recent()
+        if cls.presence:
+            await store.presence_add(name, subscription.info, announce=cls.join_leave)
+        if session.closed:
+            if cls.presence:
+                await store.presence_remove(name, subscription.info, announce=cls.join_leave)
+            raise Disconnected(DisconnectCode.CONNECTION_CLOSED)
+        # No await from here to the reply: what comes later than the position goes to the subscription.
+        result = result_for(live, cls, request, subscription)
+        live.join(subscription)
+        session.subscriptions[name] = subscription
+        return result
+
+
+def new_subscription(
+    session: Session, topic: Topic, request: SubscribeRequest, server_side: bool
+) -> Subscription:
+    """Return a subscription as the topic allows and the client wants it."""
+    cls = type(topic)
+    return Subscription(
+        client=session,
+        outbox=session.outbox,
+        topic=str(topic),
+        info=session.info_for(),
+        numbered=bool(request.flag & NUMBERED),
+        positioned=cls.history is not None,
+        join_leave=cls.join_leave and request.join_leave,
+        server_side=server_side,
+        present=cls.presence,
+        announced=cls.join_leave,
+        passes=filter_for(topic, request),
+    )
+
+
+def filter_for(topic: Topic, request: SubscribeRequest) -> Any:
+    """Return whether publications with certain tags are wanted; None if all are.
+
+    Raises:
+        CommandFailed: the topic has no filters, or this one cannot be read.
+    """
+    if request.tf is None:
+        return None
+    if not type(topic).tags_filter:
+        raise CommandFailed(ErrorCode.BAD_REQUEST, "this topic has no filter by tags")
+    try:
+        return compile_filter(request.tf)
+    except FilterError as error:
+        raise CommandFailed(ErrorCode.BAD_REQUEST, str(error)) from error
+
+
+def result_for(
+    live: LiveTopic, cls: type[Topic], request: SubscribeRequest, subscription: Subscription
+) -> SubscribeResult:
+    """Return the reply: where the stream is, and what the client has missed of it.
+
+    Raises:
+        CommandFailed: that is not known, and the client rather wants an error.
+    """
+    number = live.number if subscription.numbered else 0
+    if live.position is None:
+        return SubscribeResult(id=number)
+    offset, epoch = live.position
+    result = SubscribeResult(id=number, recoverable=True, positioned=True, offset=offset, epoch=epoch)
+    if not (request.recover or cls.cache):
+        return result
+    missed = newest_missed(live, request) if cls.cache else live.missed(request.offset, request.epoch)
+    if missed is None:
+        if request.flag & REJECT_UNRECOVERED:
+            raise CommandFailed(ErrorCode.UNRECOVERABLE_POSITION)
+        return msgspec.structs.replace(result, was_recovering=True)
+    passes = subscription.passes
+    wanted = [for_subscriber(each) for each in missed if passes is None or passes(each.tags)]
+    offset = offset if cls.cache else request.offset
+    return msgspec.structs.replace(
+        result, was_recovering=True, recovered=True, publications=wanted, offset=offset
+    )
+
+
+def newest_missed(live: LiveTopic, request: SubscribeRequest) -> list[Publication] | None:
+    """Return the newest publication, unless the client has it; None if it is not known."""
+    if live.position is not None and (request.offset, request.epoch) == live.position:
+        return []
+    newest = live.newest()
+    return None if newest is None else [newest]

@@ -1,0 +1,120 @@
+"""centrifuge-python, a client that was not written for us, against our server."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import centrifuge
+import pytest
+
+from channels.routing import ProtocolTypeRouter, URLRouter
+from channels.server.in_thread import ServerThread
+from channels.topics.routing import websocket_urlpatterns
+from tests.topics.topics_for_tests import Room, Typed
+
+TIMEOUT = 5.0
+
+
+@pytest.fixture
+def address() -> Iterator[str]:
+    with ServerThread(ProtocolTypeRouter({"websocket": URLRouter(websocket_urlpatterns)})) as server:
+        yield f"ws://127.0.0.1:{server.port}/connection/websocket"
+
+
+class Seen(centrifuge.SubscriptionEventHandler):
+    """Collects what a subscription is told."""
+
+    def __init__(self) -> None:
+        self.subscribed: asyncio.Queue[Any] = asyncio.Queue()
+        self.publications: asyncio.Queue[Any] = asyncio.Queue()
+
+    async def on_subscribed(self, ctx: Any) -> None:
+        await self.subscribed.put(ctx)
+
+    async def on_publication(self, ctx: Any) -> None:
+        await self.publications.put(ctx.pub)
+
+    async def next_publication(self) -> Any:
+        async with asyncio.timeout(TIMEOUT):
+            return await self.publications.get()
+
+    async def next_subscribed(self) -> Any:
+        async with asyncio.timeout(TIMEOUT):
+            return await self.subscribed.get()
+
+
+async def subscribed(address: str, topic: str, **options: Any) -> tuple[centrifuge.Client, Any, Seen]:
+    client, seen = centrifuge.Client(address), Seen()
+    subscription = client.new_subscription(topic, events=seen, **options)
+    await client.connect()
+    await subscription.subscribe()
+    await subscription.ready(timeout=TIMEOUT)
+    return client, subscription, seen
+
+
+async def test_publications_of_server_and_client_arrive_numbered(address: str) -> None:
+    client, subscription, seen = await subscribed(address, "room:open")
+    Room(name="open").publish({"from": "server"})
+    assert (await seen.next_publication()).data == {"from": "server"}
+    await subscription.publish({"from": "client"})
+    publication = await seen.next_publication()
+    assert publication.data == {"from": "client"}
+    assert publication.info.client in (await subscription.presence()).clients
+    page = await subscription.history(limit=2, reverse=True)
+    assert [each.offset for each in page.publications] == [page.offset, page.offset - 1]
+    await client.disconnect()
+
+
+async def test_what_was_missed_is_recovered_once_and_in_order(address: str) -> None:
+    client, _, seen = await subscribed(address, "room:missed")
+    await seen.next_subscribed()
+    await client.disconnect()
+    for number in range(20):
+        Room(name="missed").publish(number)
+    await client.connect()
+    assert (await seen.next_subscribed()).recovered
+    assert [(await seen.next_publication()).data for _ in range(20)] == list(range(20))
+    Room(name="missed").publish("live")
+    assert (await seen.next_publication()).data == "live"
+    await client.disconnect()
+
+
+class Refusals(centrifuge.SubscriptionEventHandler):
+    """Collects the codes with which subscriptions end."""
+
+    def __init__(self) -> None:
+        self.codes: asyncio.Queue[int] = asyncio.Queue()
+
+    async def on_unsubscribed(self, ctx: Any) -> None:
+        await self.codes.put(ctx.code)
+
+
+@pytest.mark.parametrize(("topic", "code"), [("room:secret", 103), ("nowhere", 102), ("room:a b", 102)])
+async def test_who_may_not_is_refused(address: str, topic: str, code: int) -> None:
+    client, refusals = centrifuge.Client(address), Refusals()
+    await client.connect()
+    await client.new_subscription(topic, events=refusals).subscribe()
+    async with asyncio.timeout(TIMEOUT):
+        assert await refusals.codes.get() == code
+    await client.disconnect()
+
+
+async def test_presence_counts_clients_and_users(address: str) -> None:
+    client, subscription, _ = await subscribed(address, "room:present")
+    other, _, _ = await subscribed(address, "room:present")
+    assert len((await subscription.presence()).clients) == 2
+    stats = await subscription.presence_stats()
+    assert (stats.num_clients, stats.num_users) == (2, 1)
+    await other.disconnect()
+    await client.disconnect()
+
+
+async def test_data_of_the_wrong_type_name_the_field(address: str) -> None:
+    client, subscription, seen = await subscribed(address, "typed:7")
+    with pytest.raises(centrifuge.ReplyError, match=r"\$\.text"):
+        await subscription.publish({"text": 1})
+    await subscription.publish({"text": "hi"})
+    assert (await seen.next_publication()).data == {"text": "hi"}
+    Typed(number=7).publish({"text": "from a view"})
+    assert (await seen.next_publication()).data == {"text": "from a view"}
+    await client.disconnect()

@@ -1,0 +1,35 @@
+"""Topics that the tests subscribe to."""
+
+from typing import Any
+
+import msgspec
+
+from channels.topics import History, Topic
+
+
+class Line(msgspec.Struct):
+    text: str
+
+
+class Room(Topic):
+    pattern = "room:<slug:name>"
+    history = History(size=100, ttl=60)
+    presence = True
+    join_leave = True
+
+    def may_subscribe(self, user: Any) -> bool:
+        return self.name != "secret"
+
+    async def may_publish(self, user: Any, data: Any) -> bool:
+        return self.name == "open"
+
+
+class Typed(Topic):
+    pattern = "typed:<int:number>"
+    message = Line
+
+    async def may_subscribe(self, user: Any) -> bool:
+        return True
+
+    async def may_publish(self, user: Any, data: Any) -> bool:
+        return isinstance(data, Line)
