@@ -16,6 +16,7 @@ class Room(Topic):
     history = History(size=100, ttl=60)
     presence = True
     join_leave = True
+    name: str
 
     def may_subscribe(self, user: Any) -> bool:
         return self.name != "secret"
