@@ -13,7 +13,56 @@ Imports go down: transports, session, delivery, topic, registry, stores. What to
 changed: users subclass Topic, so that machinery of ours stands outside of it.
 """
 
+from channels.topics.actions import (
+    Entry,
+    HistoryPage,
+    adisconnect,
+    ahistory,
+    anotify,
+    apresence,
+    apresence_stats,
+    apublish_many,
+    aremove_history,
+    aunsubscribe,
+    disconnect,
+    history,
+    notify,
+    presence,
+    presence_stats,
+    publish_many,
+    remove_history,
+    unsubscribe,
+)
+from channels.topics.payloads import InvalidData
 from channels.topics.registry import UnknownTopic
+from channels.topics.stores.base import Position, StoreUnavailable
 from channels.topics.topic import History, Topic
+from channels.topics.user import User
 
-__all__ = ["History", "Topic", "UnknownTopic"]
+__all__ = [
+    "Entry",
+    "History",
+    "HistoryPage",
+    "InvalidData",
+    "Position",
+    "StoreUnavailable",
+    "Topic",
+    "UnknownTopic",
+    "User",
+    "adisconnect",
+    "ahistory",
+    "anotify",
+    "apresence",
+    "apresence_stats",
+    "apublish_many",
+    "aremove_history",
+    "aunsubscribe",
+    "disconnect",
+    "history",
+    "notify",
+    "presence",
+    "presence_stats",
+    "publish_many",
+    "remove_history",
+    "unsubscribe",
+]

@@ -7,6 +7,7 @@ from typing import TypeAlias
 import msgspec
 
 from channels.exceptions import ChannelsError
+from channels.topics.stores.manager import get_store
 
 
 class _Control(msgspec.Struct, array_like=True, frozen=True):
@@ -67,6 +68,16 @@ class UnknownControl(ChannelsError):
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Control] = msgspec.msgpack.Decoder(Control)
+
+
+def broadcast(message: Control) -> None:
+    """Tell every node, from sync code."""
+    get_store().sync.broadcast(encode_control(message))
+
+
+async def abroadcast(message: Control) -> None:
+    """Tell every node, from async code."""
+    await get_store().broadcast(encode_control(message))
 
 
 def encode_control(message: Control) -> bytes:

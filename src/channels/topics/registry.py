@@ -80,7 +80,7 @@ def require_topic(name: str) -> Any:
     return topic
 
 
-def topic_classes() -> Iterator[type]:
+def topic_classes() -> Iterator[Any]:
     """Return the registered classes, in the order of their registration."""
     return iter(list(_patterns))
 

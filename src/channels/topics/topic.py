@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, ClassVar, Final
@@ -13,6 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from channels.core.private import PrivateField
 from channels.protocols.centrifuge.messages import ClientInfo, Publication
+from channels.topics.control import Recheck, abroadcast, broadcast
 from channels.topics.patterns import TopicPattern
 from channels.topics.payloads import encode
 from channels.topics.publishing import publish_now, publish_on_commit
@@ -97,6 +98,14 @@ class Topic:
     def __hash__(self) -> int:
         return hash(str(self))
 
+    @classmethod
+    def server_side(cls, user: Any) -> Iterable[Topic]:
+        """Return the topics of this class to which the server subscribes each client of ``user`` itself.
+
+        It is called in the event loop, so that it may not touch the database.
+        """
+        return ()
+
     def may_subscribe(self, user: Any) -> Any:
         """Return whether ``user`` may subscribe, and so read. Sync or async; False until overridden."""
         return False
@@ -132,6 +141,14 @@ class Topic:
         if now:
             return publish_now(type(self).store, append)
         return publish_on_commit(type(self).store, append, using)
+
+    def recheck(self) -> None:
+        """Ask :meth:`may_subscribe` again for each subscriber, on every node; unsubscribe who may not."""
+        broadcast(Recheck(str(self)))
+
+    async def arecheck(self) -> None:
+        """See :meth:`recheck`."""
+        await abroadcast(Recheck(str(self)))
 
     async def apublish(self, data: Any, **options: Any) -> Published:
         """Publish ``data`` now, from async code; see :meth:`publish` for what it takes and raises."""

@@ -57,6 +57,7 @@ class Hub:
         self._tasks: set[asyncio.Task[None]] = set()
         self.clients: dict[str, Client] = {}
         self._users: dict[str, dict[Client, None]] = {}
+        self._renewed: dict[Store, float] = {}
         self._incomplete = self._check_again = False
         self._checking: asyncio.Task[None] | None = None
         self._ticker: asyncio.TimerHandle | None = None
@@ -127,7 +128,7 @@ class Hub:
         return await asyncio.shield(task)
 
     async def _start(self, name: str, retention: Retention, store: Store) -> LiveTopic:
-        self._use(store)
+        self.use(store)
         live = LiveTopic(name, next(self._numbers), retention, store, self.spawn)
         self._topics[name] = live
         try:
@@ -177,7 +178,8 @@ class Hub:
             level = logging.WARNING if isinstance(error, StoreUnavailable) else logging.ERROR
             logger.log(level, "Work for topics failed: %s", error, exc_info=error)
 
-    def _use(self, store: Store) -> None:
+    def use(self, store: Store) -> None:
+        """Hear of what concerns all nodes through ``store``."""
         if store not in self._stores:
             self._stores.append(store)
             store.attach(self)
@@ -244,10 +246,26 @@ class Hub:
             if live.is_unused and name not in self._starting and now - live.unused_since >= LINGER:
                 del self._topics[name]
                 self.spawn(live.store.unsubscribe(name, self))
+        self._renew_presence(now)
         if now >= self._next_check:
             self._check_positions()
         idle = not (self._topics or self.clients)
         self._ticker = None if idle else self._loop.call_later(TICK, self._tick)
+
+    def _renew_presence(self, now: float) -> None:
+        """Renew the leases of all who are present here, three times within a lease."""
+        for store in self._stores:
+            if now - self._renewed.get(store, 0.0) >= store.presence_lease / 3:
+                self._renewed[store] = now
+                entries = [
+                    (live.name, subscription.info)
+                    for live in self._topics.values()
+                    if live.store is store
+                    for subscription in live.subscriptions()
+                    if subscription.present
+                ]
+                if entries:
+                    self.spawn(store.presence_renew(entries))
 
     def _check_positions(self) -> None:
         """Look whether live topics are where their streams are; one after the other."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import weakref
+from collections.abc import Mapping
 from typing import Final
 
 from channels import __version__
@@ -13,13 +15,18 @@ from channels.protocols.centrifuge.messages import (
     ConnectResult,
     RefreshRequest,
     RefreshResult,
+    SubscribeRequest,
+    SubscribeResult,
 )
 from channels.topics.delivery.hub import Hub
 from channels.topics.limits import Limits
+from channels.topics.registry import topic_classes
 from channels.topics.session.errors import Disconnected
 from channels.topics.session.heartbeat import Heartbeat
 from channels.topics.session.identity import identify
 from channels.topics.session.session import Session
+from channels.topics.session.subscribing import entrance
+from channels.topics.stores.manager import get_store
 
 #: What the server calls itself.
 VERSION: Final = f"fairway {__version__}"
@@ -31,10 +38,36 @@ async def connect(session: Session, request: ConnectRequest) -> ConnectResult:
     if session.closed:
         raise Disconnected(DisconnectCode.CONNECTION_CLOSED)
     limits = session.limits
+    session.hub.use(get_store())
     session.connected(identity, heartbeat_of(session.hub, limits))
     return ConnectResult(
-        client=session.id, version=VERSION, ping=round(limits.ping_interval), pong=True, session=session.id
+        client=session.id,
+        version=VERSION,
+        subs=await subscribe_server_side(session, request.subs),
+        ping=round(limits.ping_interval),
+        pong=True,
+        session=session.id,
     )
+
+
+async def subscribe_server_side(
+    session: Session, positions: Mapping[str, SubscribeRequest]
+) -> dict[str, SubscribeResult]:
+    """Subscribe a client to what the server thinks it should have.
+
+    Args:
+        session: the client's.
+        positions: where it was when it left, by the topic's name.
+    """
+    topics = [topic for cls in topic_classes() for topic in cls.server_side(session.user)]
+    async with contextlib.AsyncExitStack() as stack:
+        entrances = {}
+        for topic in topics:
+            request = positions.get(str(topic), SubscribeRequest())
+            entrances[str(topic)] = await stack.enter_async_context(
+                entrance(session, topic, request, server_side=True)
+            )
+        return {name: enter() for name, enter in entrances.items()}
 
 
 async def refresh(session: Session, request: RefreshRequest) -> RefreshResult:

@@ -16,9 +16,11 @@ from channels.topics.delivery.hub import Hub
 from channels.topics.delivery.outbox import Outbox
 from channels.topics.delivery.subscription import Subscription
 from channels.topics.limits import Limits
+from channels.topics.registry import resolve
 from channels.topics.session.errors import Disconnected
 from channels.topics.session.heartbeat import Heartbeat
 from channels.topics.session.identity import Identity
+from channels.topics.session.permissions import may_subscribe
 from channels.topics.stores.base import Store
 from channels.typing import Scope
 
@@ -147,9 +149,13 @@ class Session:
         if live is not None:
             live.leave(subscription)
             if subscription.present:
-                announce = subscription.announced
-                self.hub.spawn(_forget_presence(live.store, topic, subscription.info, announce))
+                self.hub.spawn(self.forget_presence(live.store, subscription))
         return True
+
+    @staticmethod
+    async def forget_presence(store: Store, subscription: Subscription) -> None:
+        """Note that the client is not in a topic any more."""
+        await store.presence_remove(subscription.topic, subscription.info, subscription.announced)
 
     def unsubscribe(self, topic: str, code: int, reason: str) -> None:
         """See :class:`~channels.topics.delivery.subscription.Client`."""
@@ -166,6 +172,16 @@ class Session:
 
     def recheck(self, topic: str) -> None:
         """See :class:`~channels.topics.delivery.subscription.Client`."""
+        names = [topic] if topic else list(self.subscriptions)
+        self.hub.spawn(self._recheck([name for name in names if name in self.subscriptions]))
+
+    async def _recheck(self, names: list[str]) -> None:
+        """End the subscriptions that the user may not have any more."""
+        for name in names:
+            topic = resolve(name)
+            if topic is None or not await may_subscribe(topic, self.user):
+                code = UnsubscribeCode.SERVER_UNSUBSCRIBE
+                self.unsubscribe(name, code, code.reason)
 
     def _overflowed(self) -> None:
         self.end(DisconnectCode.SLOW)
@@ -204,7 +220,3 @@ class Session:
 
 #: Ends that wait for nothing to be read.
 _AT_ONCE: Final = (DisconnectCode.CONNECTION_CLOSED, DisconnectCode.SLOW)
-
-
-async def _forget_presence(store: Store, topic: str, info: ClientInfo, announce: bool) -> None:
-    await store.presence_remove(topic, info, announce)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import msgspec
@@ -44,7 +47,8 @@ async def subscribe(session: Session, request: SubscribeRequest) -> SubscribeRes
         raise CommandFailed(ErrorCode.PERMISSION_DENIED, "topics have subscriptions of type 0 only")
     if not await may_subscribe(topic, session.user):
         raise CommandFailed(ErrorCode.PERMISSION_DENIED)
-    return await enter(session, topic, request)
+    async with entrance(session, topic, request) as enter:
+        return enter()
 
 
 async def unsubscribe(session: Session, request: UnsubscribeRequest) -> UnsubscribeResult:
@@ -77,10 +81,15 @@ def find_topic(name: str) -> Topic:
     return topic
 
 
-async def enter(
+@contextlib.asynccontextmanager
+async def entrance(
     session: Session, topic: Topic, request: SubscribeRequest, server_side: bool = False
-) -> SubscribeResult:
-    """Subscribe a client that may have the topic, and return what it has missed."""
+) -> AsyncIterator[Callable[[], SubscribeResult]]:
+    """Prepare a subscription that the client may have; the function that it yields makes it.
+
+    Call that in the step in which the reply is written: what comes later than the position that it says goes
+    to the subscription.
+    """
     cls, name = type(topic), str(topic)
     store = get_store(cls.store)
     subscription = new_subscription(session, topic, request, server_side)
@@ -89,15 +98,27 @@ async def enter(
             await live.load_recent()
         if cls.presence:
             await store.presence_add(name, subscription.info, announce=cls.join_leave)
-        if session.closed:
-            if cls.presence:
-                await store.presence_remove(name, subscription.info, announce=cls.join_leave)
-            raise Disconnected(DisconnectCode.CONNECTION_CLOSED)
-        # No await from here to the reply: what comes later than the position goes to the subscription.
-        result = result_for(live, cls, request, subscription)
-        live.join(subscription)
-        session.subscriptions[name] = subscription
-        return result
+        try:
+            yield functools.partial(_enter, session, live, cls, request, subscription)
+        finally:
+            if cls.presence and session.subscriptions.get(name) is not subscription:
+                session.hub.spawn(session.forget_presence(store, subscription))
+
+
+def _enter(
+    session: Session,
+    live: LiveTopic,
+    cls: type[Topic],
+    request: SubscribeRequest,
+    subscription: Subscription,
+) -> SubscribeResult:
+    """Make a subscription; returns the reply."""
+    if session.closed:
+        raise Disconnected(DisconnectCode.CONNECTION_CLOSED)
+    result = result_for(live, cls, request, subscription)
+    live.join(subscription)
+    session.subscriptions[live.name] = subscription
+    return result
 
 
 def new_subscription(
