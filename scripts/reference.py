@@ -58,7 +58,7 @@ MODULES = {
         "daphne.endpoints",
         "daphne.testing",
     ],
-    "Tests": ["channels.testing", "channels.testing.contracts"],
+    "Tests": ["channels.testing", "channels.testing.contracts", "channels.testing.store_contract"],
     "Everything else": [
         "channels.exceptions",
         "channels.typing",

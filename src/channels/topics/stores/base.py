@@ -8,7 +8,8 @@ What each store promises, and :mod:`channels.testing.contracts` tests:
 * Appending and carrying are one step. Offsets are 1, 2, 3 ... without a gap, and arrive in that order.
 * An epoch (a few random letters) belongs to a stream and changes when the stream, or its numbering, was lost.
 * A receiver that subscribed misses nothing, or ``interrupted()`` is called: then it compares positions.
-* A presence entry vanishes when it is removed, and within ``presence_lease`` when its process dies.
+* A presence entry vanishes when it is removed, and within ``presence_lease`` when its process dies; its Leave
+  follows when anybody looks at the presence of that topic or changes it.
 """
 
 from __future__ import annotations
@@ -53,6 +54,20 @@ class StreamPage(NamedTuple):
 
     publications: list[Publication]
     position: Position
+
+
+class PresenceEntry(NamedTuple):
+    """Somebody who is present in a topic.
+
+    Attributes:
+        topic: the name.
+        info: who.
+        announce: whether subscribers are told who comes and goes.
+    """
+
+    topic: str
+    info: ClientInfo
+    announce: bool = False
 
 
 class PresenceStats(NamedTuple):
@@ -155,7 +170,10 @@ class Store(Protocol):
     presence_lease: float
 
     def attach(self, receiver: Receiver) -> None:
-        """Have ``receiver`` told of control messages and interruptions from now on; in its loop."""
+        """Have ``receiver`` told of control messages and interruptions; in its loop.
+
+        What is sent to all while this process begins to listen may be missed; ``subscribe`` waits for that.
+        """
 
     def detach(self, receiver: Receiver) -> None:
         """Forget a receiver and its subscriptions."""
@@ -203,8 +221,8 @@ class Store(Protocol):
         """
         ...
 
-    async def presence_renew(self, entries: Iterable[tuple[str, ClientInfo]]) -> None:
-        """Renew the leases of all (topic, client) of this process; an entry that is gone is made again."""
+    async def presence_renew(self, entries: Iterable[PresenceEntry]) -> None:
+        """Renew the leases of entries of this process, with ``presence_add`` for one that is gone."""
 
     async def presence(self, topic: str) -> dict[str, ClientInfo]:
         """Return who is there, by client id."""

@@ -16,6 +16,7 @@ from channels.protocols.centrifuge.messages import ClientInfo, Join, Leave, Publ
 from channels.topics.stores.base import (
     Append,
     Position,
+    PresenceEntry,
     PresenceStats,
     Published,
     Receiver,
@@ -77,7 +78,7 @@ class Stream:
             self._expiries.append(now + retention.ttl)
             while len(self._publications) > retention.size:
                 self._drop_first()
-            self.ends = now + max(retention.position_ttl, retention.ttl)
+        self.ends = now + max(retention.position_ttl, retention.ttl)
         if append.idempotency_key:
             self.keys[append.idempotency_key] = now + retention.idempotency_ttl, self.position
         if append.version:
@@ -100,8 +101,10 @@ class Stream:
         """Drop what is older than it may be."""
         while self._expiries and self._expiries[0] <= now:
             self._drop_first()
-        if self.keys:
-            self.keys = {key: kept for key, kept in self.keys.items() if kept[0] > now}
+
+    def forget_keys(self, now: float) -> None:
+        """Forget the idempotency keys whose time is over."""
+        self.keys = {key: kept for key, kept in self.keys.items() if kept[0] > now}
 
     def clear(self) -> None:
         """Remove the publications; the position stays."""
@@ -202,7 +205,7 @@ class MemoryTopics:
         if now >= self._next_sweep:
             self._sweep(now)
         stream = self._streams.get(topic)
-        if stream is None:
+        if stream is None or stream.ends <= now:
             stream = self._streams[topic] = Stream(now)
         return stream
 
@@ -211,6 +214,7 @@ class MemoryTopics:
         self._next_sweep = now + SWEEP
         for topic, stream in list(self._streams.items()):
             stream.expire(now)
+            stream.forget_keys(now)
             if stream.ends <= now:
                 del self._streams[topic]
 
@@ -270,8 +274,10 @@ class MemoryStore:
         """See :class:`~channels.topics.stores.base.Store`."""
         return self.sync.presence_remove(topic, info, announce)
 
-    async def presence_renew(self, entries: Iterable[tuple[str, ClientInfo]]) -> None:
-        """Do nothing: an entry lives as long as this process."""
+    async def presence_renew(self, entries: Iterable[PresenceEntry]) -> None:
+        """See :class:`~channels.topics.stores.base.Store`; no entry is ever gone by itself."""
+        for topic, info, announce in entries:
+            self.sync.presence_add(topic, info, announce)
 
     async def presence(self, topic: str) -> dict[str, ClientInfo]:
         """See :class:`~channels.topics.stores.base.Store`."""
