@@ -29,7 +29,7 @@ from channels.auth_prefetch import get_user_session_key
 from channels.sync.context import connection_context, serving
 from channels.testing import WebsocketCommunicator
 from channels.typing import Receive, Scope, Send
-from tests.hops import counted_hops
+from tests.support.hops import counted_hops
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 OTHER_BACKEND = "django.contrib.auth.backends.AllowAllUsersModelBackend"

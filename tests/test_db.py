@@ -32,7 +32,7 @@ from channels.db import (
 from channels.sync.batch import BatchExecutor
 from channels.sync.context import serving
 from channels.sync.pool import Pool, Strand
-from tests.hops import counted_hops
+from tests.support.hops import counted_hops
 from tests.sync.blocking import PATIENCE, Blocker
 
 DISK = "disk"

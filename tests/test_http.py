@@ -32,13 +32,13 @@ from channels.server.in_thread import ServerThread
 from channels.sync.call import ThreadCall
 from channels.sync.context import SyncContext, pool
 from channels.testing import HttpCommunicator
-from tests import pages
-from tests.hops import counted_hops
+from tests.support import pages
+from tests.support.hops import counted_hops
 
 PATIENCE = 30
 SITE = {
-    "ROOT_URLCONF": "tests.pages",
-    "MIDDLEWARE": ["tests.pages.SyncOnly"],
+    "ROOT_URLCONF": "tests.support.pages",
+    "MIDDLEWARE": ["tests.support.pages.SyncOnly"],
     "TEMPLATES": [{"BACKEND": "django.template.backends.django.DjangoTemplates"}],
 }
 
@@ -130,7 +130,7 @@ def test_a_sync_page_is_one_visit_and_no_task(serve: Any) -> None:
 
 def test_the_middleware_is_made_once_for_each_kind_of_view(serve: Any) -> None:
     pages.SyncOnly.instances = 0
-    site = serve(MIDDLEWARE=["tests.pages.SyncOnly", "tests.pages.both"])
+    site = serve(MIDDLEWARE=["tests.support.pages.SyncOnly", "tests.support.pages.both"])
     for path, in_loop in [("/where/", False), ("/where/", False)]:
         response, body = site.request(path)
         assert json.loads(body)["loop"] is in_loop
@@ -142,7 +142,7 @@ def test_the_middleware_is_made_once_for_each_kind_of_view(serve: Any) -> None:
 
 
 def test_middleware_that_is_only_async_keeps_djangos_way(serve: Any) -> None:
-    site = serve(MIDDLEWARE=["tests.pages.async_only", "tests.pages.SyncOnly"])
+    site = serve(MIDDLEWARE=["tests.support.pages.async_only", "tests.support.pages.SyncOnly"])
     response, body = site.request("/where/")
     assert response.headers["X-Async"] == "yes"
     assert json.loads(body)["loop"] is False
@@ -439,7 +439,7 @@ def test_static_files_on_top(serve: Any) -> None:
         return ASGIStaticFilesHandler(get_asgi_application())
 
     site = serve(application, STATICFILES_DIRS=[str(Path(__file__).parent)])
-    assert site.request("/static/pages.py")[1] == Path(pages.__file__).read_bytes()
+    assert site.request("/static/support/pages.py")[1] == Path(pages.__file__).read_bytes()
     assert site.get("/where/")["loop"] is False
 
 
@@ -450,7 +450,7 @@ def test_async_code_inside_a_sync_view(serve: Any) -> None:
 def test_language_and_urlconf_are_the_requests_own(serve: Any) -> None:
     site = serve(CHANNELS_THREADS=1, LANGUAGE_CODE="en-us", USE_I18N=True)
     for code in ("de", "fr"):
-        assert site.get(f"/language/{code}/") == ["en-us", "tests.pages", code]
+        assert site.get(f"/language/{code}/") == ["en-us", "tests.support.pages", code]
 
 
 def test_atomic_requests(serve: Any, django_db_blocker: Any) -> None:

@@ -31,7 +31,7 @@ from channels.sessions import (
 )
 from channels.testing import HttpCommunicator, WebsocketCommunicator
 from channels.typing import Message, Receive, Scope, Send
-from tests.hops import counted_hops
+from tests.support.hops import counted_hops
 
 SIGNED = "django.contrib.sessions.backends.signed_cookies"
 

@@ -12,7 +12,7 @@ from channels.exceptions import InvalidMessageError
 from channels_redis.core import RedisChannelLayer
 from channels_redis.pubsub import RedisPubSubChannelLayer
 from channels_redis.serializers import BaseMessageSerializer, JSONSerializer, MsgPackSerializer, registry
-from tests.redis_servers import RedisServer
+from tests.support.redis_servers import RedisServer
 
 LAYERS = [RedisChannelLayer, RedisPubSubChannelLayer]
 

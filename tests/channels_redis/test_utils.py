@@ -10,7 +10,7 @@ from redis.asyncio.sentinel import SentinelConnectionPool
 
 from channels.exceptions import ChannelFull
 from channels_redis import core, utils
-from tests.redis_servers import RedisServer
+from tests.support.redis_servers import RedisServer
 
 HOSTS = [
     (None, [{"address": "redis://localhost:6379"}]),

@@ -14,7 +14,7 @@ from django.http import FileResponse, StreamingHttpResponse
 from django.urls import path
 
 from tests.server.helpers import LONG, Client, eventually, records, serve
-from tests.server.http2_client import GET, h2_client
+from tests.support.http2_client import GET, h2_client
 
 SIZE = 50_000_000
 left: list[object] = []

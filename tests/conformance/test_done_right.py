@@ -29,7 +29,7 @@ from tests.server.helpers import (
     frame,
     serve,
 )
-from tests.server.http2_client import CONNECT, POST, H2Client, h2_client
+from tests.support.http2_client import CONNECT, POST, H2Client, h2_client
 
 
 class WebSocketOverHTTP2:

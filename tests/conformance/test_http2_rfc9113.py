@@ -52,8 +52,8 @@ from tests.conformance.http2_wire import (
     request,
     setting,
 )
-from tests.programs import require
 from tests.server.helpers import LONG
+from tests.support.programs import require
 
 LAST = 2**31 - 3  # higher than any stream of the cases
 

@@ -21,9 +21,9 @@ from channels.diagnostics.version import release
 from daphne.access import AccessLogGenerator
 from daphne.cli import CommandLineInterface
 from daphne.server import Server
-from tests.ports import free_port
-from tests.served import wait_until_listening
 from tests.server.helpers import LONG
+from tests.support.ports import free_port
+from tests.support.served import wait_until_listening
 
 APPLICATION = """
 async def application(scope, receive, send):

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.served import environment
 from tests.server.helpers import LONG, Client, eventually
-from tests.server.programs import LAST_GET, Project, alive, kill
+from tests.support.served import environment
+from tests.support.server_programs import LAST_GET, Project, alive, kill
 
 pytestmark = pytest.mark.timeout(150)
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from channels.diagnostics.loggers import enable_loggers, escaped
-from tests.ports import free_port
-from tests.served import environment, served
 from tests.server.helpers import LONG
+from tests.support.ports import free_port
+from tests.support.served import environment, served
 
 #: Python's default for ``disable_existing_loggers`` is True.
 LOGGING = """{

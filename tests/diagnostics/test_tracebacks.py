@@ -14,8 +14,8 @@ import pytest
 import channels.routing
 import daphne
 from channels.diagnostics.tracebacks import exc_info_without_our_frames, files_of, place_of
-from tests.served import environment
 from tests.server.helpers import LONG
+from tests.support.served import environment
 
 
 def caught(call: Callable[[], Any]) -> BaseException:

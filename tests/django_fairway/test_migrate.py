@@ -10,8 +10,8 @@ import pytest
 
 from django_fairway.migrate import Source, source
 from django_fairway.names import EMPTY
-from tests import programs
 from tests.django_fairway.environments import ORIGINALS, ROOT, Environment
+from tests.support import programs
 
 packaging = [pytest.mark.packaging, pytest.mark.timeout(400), pytest.mark.xdist_group("packaging")]
 

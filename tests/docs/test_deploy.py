@@ -18,7 +18,7 @@ from channels.server.config import Config
 from channels.server.endpoints.endpoints import parse_endpoint
 from channels.server.lifecycle.deadline import stop_limit
 from channels.server.proxies.trusted_proxies import TrustedProxies
-from tests import programs
+from tests.support import programs
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "howto" / "deploy.md").read_text()
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", PAGE, re.S)

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.served import environment
+from tests.support.served import environment
 
 DOCS = Path(__file__).parents[2] / "docs"
 ROOT = DOCS.parent

@@ -15,9 +15,9 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
-from tests.browser import DESKTOP, PHONE, chromium, dark, resize
-from tests.ports import free_port
-from tests.served import environment, served
+from tests.support.browser import DESKTOP, PHONE, chromium, dark, resize
+from tests.support.ports import free_port
+from tests.support.served import environment, served
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.ports import free_port
-from tests.programs import require
-from tests.served import BIN, environment, served
+from tests.support.ports import free_port
+from tests.support.programs import require
+from tests.support.served import BIN, environment, served
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "chat"

@@ -23,7 +23,7 @@ from websockets.uri import parse_uri
 
 from tests.fuzz.budget import quick
 from tests.server.helpers import LONG, UPGRADE, Running, eventually, serve
-from tests.server.http2_client import h2_client
+from tests.support.http2_client import h2_client
 
 EXPECTED = (ValueError, TypeError, RuntimeError, OSError)
 FILE = str(Path(__file__).resolve())

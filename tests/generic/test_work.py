@@ -15,8 +15,8 @@ from django.test import override_settings
 from channels.generic.websocket import AsyncWebsocketConsumer
 from channels.layers import get_channel_layer
 from channels.protocols.websocket import frames as websocket_frame
-from tests.hops import counted_hops
 from tests.server.helpers import eventually, frame, serve
+from tests.support.hops import counted_hops
 
 MEMBERS = 5
 BURST = 4

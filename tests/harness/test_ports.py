@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from tests.ports import free_cluster_port, free_port
+from tests.support.ports import free_cluster_port, free_port
 
 
 def test_a_server_may_listen_there_and_again_and_nobody_else_is_given_the_port() -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.programs import require
+from tests.support.programs import require
 
 
 def test_gives_the_path_of_what_is_there() -> None:

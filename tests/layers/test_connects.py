@@ -17,7 +17,7 @@ from channels.layers.local.channel import LocalChannel
 from channels.layers.memory import InMemoryChannelLayer
 from channels.layers.redis.layer import RedisChannelLayer
 from tests.layers.size import report, size
-from tests.redis_servers import RedisServer
+from tests.support.redis_servers import RedisServer
 
 CONNECTS = size(600, 50_000)
 #: Connections that are there at the same time, and how much memory all that come may leave.

@@ -15,7 +15,7 @@ import pytest
 from channels.layers import InMemoryChannelLayer
 from channels.layers.host import HostChannelLayer
 from channels.layers.loops import call_before_close
-from tests.redis_servers import RedisServer
+from tests.support.redis_servers import RedisServer
 
 PROGRAM = """
 import asyncio, gc, logging, sys

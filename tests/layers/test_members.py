@@ -19,7 +19,7 @@ from channels.layers.redis.engine import redis_engine
 from channels.layers.redis.groups import CHUNK
 from channels.layers.redis.layer import RedisChannelLayer
 from channels.layers.redis.pubsub import RedisPubSubChannelLayer
-from tests.redis_servers import RedisServer
+from tests.support.redis_servers import RedisServer
 
 
 @pytest.fixture(scope="module")

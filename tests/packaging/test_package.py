@@ -160,8 +160,8 @@ QUICK = [
     "tests/server/test_config.py",
     "tests/daphne/test_cli.py",
     "tests/channels_redis",
-    "tests/compat/test_names.py",
-    "tests/compat/test_surface.py",
+    "tests/compat/names/test_names.py",
+    "tests/compat/names/test_surface.py",
 ]
 
 

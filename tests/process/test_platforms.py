@@ -17,9 +17,9 @@ from websockets.sync.client import connect
 from channels.exceptions import InvalidChannelLayerError
 from channels.layers.host.wire import runtime_dir as place
 from channels.process import platforms
-from tests.ports import free_port
-from tests.programs import require
-from tests.served import environment
+from tests.support.ports import free_port
+from tests.support.programs import require
+from tests.support.served import environment
 
 # The libraries below come first: what they do without is theirs. Then all that Windows has not is taken away.
 ABSENT = """

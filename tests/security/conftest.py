@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.security.way import Way, way
-from tests.server.certificates import Pair, make_pair
+from tests.support.certificates import Pair, make_pair
 
 
 @pytest.fixture(scope="session")

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.ports import free_port
-from tests.programs import require
-from tests.served import stop, wait_until_listening
-from tests.server.certificates import Pair
+from tests.support.certificates import Pair
+from tests.support.ports import free_port
+from tests.support.programs import require
+from tests.support.served import stop, wait_until_listening
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "howto" / "deploy.md").read_text()
 

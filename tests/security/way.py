@@ -24,8 +24,8 @@ from channels.server.config import Config
 from channels.server.in_thread import ServerThread
 from channels.typing import Receive, Scope, Send
 from tests.security.proxies import PROXIES, has_known_version
-from tests.server.certificates import Pair
 from tests.server.helpers import LONG
+from tests.support.certificates import Pair
 
 _HEAD = re.compile(rb"HTTP/1\.[01] (\d{3})[ \r].*?\r\n\r\n", re.S)
 _MARK = re.compile(rb"^x-forwarded-proto: https\r$", re.IGNORECASE | re.MULTILINE)

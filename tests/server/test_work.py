@@ -15,8 +15,8 @@ from channels.protocols.http1.response import ResponseWriter
 from channels.server.asgi import response
 from channels.typing import Receive, Scope, Send
 from tests.server.helpers import GET, Client, Running, serve
-from tests.server.http2_client import GET as HTTP2_GET
-from tests.server.http2_client import H2Client
+from tests.support.http2_client import GET as HTTP2_GET
+from tests.support.http2_client import H2Client
 
 _REQUESTS = 20
 

@@ -31,7 +31,7 @@ from channels.http import get_asgi_application as ours
 from channels.routing import ProtocolTypeRouter
 from channels.server.in_thread import ServerThread
 from channels.sync.context import pool, serving
-from tests.server.http2_client import GET, H2Client
+from tests.support.http2_client import GET, H2Client
 
 PATIENCE = 20
 DISK = "disk"

@@ -25,8 +25,8 @@ from channels.server.in_thread import ServerThread
 from channels.sync import saturation as module
 from channels.sync.context import pool, saturation
 from channels.sync.pool import Pool, Strand
-from tests.ports import free_port
-from tests.served import environment, served
+from tests.support.ports import free_port
+from tests.support.served import environment, served
 
 PATIENCE = 20
 go_on = threading.Event()

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.ports import free_port
-from tests.served import environment, served
+from tests.support.ports import free_port
+from tests.support.served import environment, served
 
 PATIENCE = 60
 MANAGE = """

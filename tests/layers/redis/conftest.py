@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.redis_servers import Cluster, RedisServer, Sentinels, TLSRedisServer, TLSSentinel
+from tests.support.redis_servers import Cluster, RedisServer, Sentinels, TLSRedisServer, TLSSentinel
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from collections import defaultdict
 import pytest
 
 from tests.layers.size import report, size
-from tests.redis_servers import RedisServer, Sentinels
+from tests.support.redis_servers import RedisServer, Sentinels
 
 # Each wait in here has an end of its own; together they may take longer than others on a loaded machine.
 pytestmark = pytest.mark.timeout(300)

@@ -14,7 +14,7 @@ from channels.layers.redis.engine import redis_engine
 from channels.layers.redis.layer import RedisChannelLayer
 from channels.layers.redis.pubsub import RedisPubSubChannelLayer
 from tests.layers.redis.tools import closing, dropped, interruptions, receive, until, until_sent
-from tests.redis_servers import RedisServer, Sentinels
+from tests.support.redis_servers import RedisServer, Sentinels
 
 
 async def member(layer, group):

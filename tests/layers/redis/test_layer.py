@@ -14,8 +14,8 @@ from channels.layers.redis.engine import redis_engine
 from channels.layers.redis.layer import RedisChannelLayer
 from channels.layers.redis.pubsub import RedisPubSubChannelLayer
 from tests.layers.redis.tools import PATIENCE, closing, dropped, receive, until
-from tests.ports import free_port
-from tests.redis_servers import Cluster, RedisServer, server_version
+from tests.support.ports import free_port
+from tests.support.redis_servers import Cluster, RedisServer, server_version
 
 
 async def round_trip(layer):

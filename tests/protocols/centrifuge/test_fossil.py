@@ -21,8 +21,8 @@ from channels.protocols.centrifuge.fossil import (
     create_delta,
     create_text_delta,
 )
-from tests import programs
 from tests.fuzz.budget import quick
+from tests.support import programs
 
 ANY = random.Random(11).randbytes(100_000)
 DOCUMENT = {"items": [{"id": number, "name": f"user {number}", "score": number * 7} for number in range(90)]}

@@ -15,8 +15,8 @@ import pytest
 
 from channels import telemetry
 from channels.server.accept import acceptor as module
-from tests.server.certificates import Pair, make_pair
 from tests.server.helpers import GET, LONG, Client, echo, eventually, records, serve
+from tests.support.certificates import Pair, make_pair
 
 
 @pytest.fixture

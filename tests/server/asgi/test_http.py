@@ -12,7 +12,7 @@ from channels.server.asgi.response import checked_headers
 from channels.typing import PUSH_EXTENSION
 from tests.server.conftest import Clock
 from tests.server.helpers import LONG, Recorder, asked, echo, eventually, records, serve
-from tests.server.http2_client import POST, h2_client
+from tests.support.http2_client import POST, h2_client
 
 
 async def test_the_push_source_of_a_request() -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from channels import telemetry
 from tests.server.helpers import GET, Client, Recorder, Run, asked, records, serve
-from tests.server.http2_client import GET as GET2
-from tests.server.http2_client import h2_client
+from tests.support.http2_client import GET as GET2
+from tests.support.http2_client import h2_client
 
 TE = GET[:-2] + b"TE: trailers\r\n\r\n"
 TRAILERS = "http.response.trailers"

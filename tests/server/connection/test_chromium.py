@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from channels.typing import Receive, Scope, Send
-from tests.server.certificates import make_pair
 from tests.server.helpers import serve
+from tests.support.certificates import make_pair
 
 PAGE = b"""<!doctype html><p id=x>waiting</p><script>
 const socket = new WebSocket("wss://" + location.host + "/ws/");

@@ -11,7 +11,6 @@ import pytest
 from channels import telemetry
 from channels.server.connection.connection import LINGER, Connection
 from channels.server.io.send_progress import SendProgress
-from tests.server.certificates import make_pair
 from tests.server.conftest import Clock
 from tests.server.helpers import (
     GET,
@@ -26,6 +25,7 @@ from tests.server.helpers import (
     opened,
     serve,
 )
+from tests.support.certificates import make_pair
 
 #: What comes behind a response: the next request, a close, or a body that nobody wants.
 ENDINGS = {

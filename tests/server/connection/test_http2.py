@@ -14,11 +14,11 @@ from channels import telemetry
 from channels.protocols.http2.engine_h2 import H2Engine
 from channels.protocols.http2.engine_native import NativeEngine
 from channels.server.connection.http2 import HTTP2Handler
-from tests.server.certificates import make_pair
 from tests.server.conftest import Clock
 from tests.server.helpers import GET as GET_1
 from tests.server.helpers import LONG, Recorder, echo, eventually, serve
-from tests.server.http2_client import GET, POST, h2_client
+from tests.support.certificates import make_pair
+from tests.support.http2_client import GET, POST, h2_client
 
 RESET, ENDED = h2.events.StreamReset, h2.events.StreamEnded
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.server.certificates import make_pair
 from tests.server.helpers import LONG, Running, echo, serve
+from tests.support.certificates import make_pair
 
 
 async def run_client(*command: str) -> str:

@@ -13,7 +13,7 @@ from channels import telemetry
 from channels.server.asgi.stream import ClientDisconnected
 from tests.server.conftest import Clock
 from tests.server.helpers import LONG, Recorder, close_frame, frame, serve
-from tests.server.http2_client import CONNECT, h2_client
+from tests.support.http2_client import CONNECT, h2_client
 
 RESET, ENDED = h2.events.StreamReset, h2.events.StreamEnded
 

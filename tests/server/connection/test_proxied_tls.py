@@ -13,9 +13,9 @@ import pytest
 import uvloop
 
 from channels import telemetry
-from tests.server.certificates import Pair, make_pair
 from tests.server.connection.test_proxy_protocol import LINE, SIGNATURE, V4, binary
 from tests.server.helpers import GET, LONG, Client, Recorder, Running, echo, eventually, serve
+from tests.support.certificates import Pair, make_pair
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import pytest
 from channels.server.endpoints import systemd
 from channels.server.endpoints.endpoints import Endpoint, ListenError, address_of, open_sockets
 from tests.server.helpers import GET, LONG, Client, echo, serve
-from tests.server.programs import Project
+from tests.support.server_programs import Project
 
 #: What systemd does: the sockets from descriptor 3 on, their description in the environment.
 LAUNCHER = """

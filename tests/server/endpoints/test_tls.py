@@ -16,8 +16,8 @@ from channels import telemetry
 from channels.server.config import Config, ConfigError
 from channels.server.endpoints.endpoints import CertificateFiles, Endpoint, ListenError, parse_endpoint
 from channels.server.endpoints.tls import Credentials, secured
-from tests.server.certificates import Pair, make_pair
 from tests.server.helpers import GET, LONG, UPGRADE, Client, Recorder, Running, echo, frame, serve
+from tests.support.certificates import Pair, make_pair
 
 
 @pytest.fixture

@@ -19,7 +19,6 @@ from channels.server.connection import reading
 from channels.server.in_thread import ServerThread
 from channels.server.io.closed_peers import SPARE
 from channels.typing import Message, Receive, Scope, Send
-from tests.server.certificates import make_pair
 from tests.server.helpers import (
     GET,
     LONG,
@@ -32,8 +31,9 @@ from tests.server.helpers import (
     opened,
     serve,
 )
-from tests.server.http2_client import CONNECT, h2_client
-from tests.server.http2_client import POST as POST_2
+from tests.support.certificates import make_pair
+from tests.support.http2_client import CONNECT, h2_client
+from tests.support.http2_client import POST as POST_2
 
 #: Seconds within which a close has to be noticed.
 SOON = 2.0

@@ -14,10 +14,10 @@ import uvloop
 
 from channels import telemetry
 from channels.server.io import sendfile as files
-from tests.server.certificates import make_pair
 from tests.server.helpers import LONG, Client, Recorder, Run, asked, eventually, serve
-from tests.server.http2_client import GET as GET2
-from tests.server.http2_client import h2_client
+from tests.support.certificates import make_pair
+from tests.support.http2_client import GET as GET2
+from tests.support.http2_client import h2_client
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
 PATHSEND, ZEROCOPY = "http.response.pathsend", "http.response.zerocopysend"

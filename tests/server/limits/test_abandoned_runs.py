@@ -10,8 +10,8 @@ import pytest
 from channels import telemetry
 from tests.server.conftest import Clock
 from tests.server.helpers import GET, UPGRADE, Recorder, Run, Running, eventually, opened, serve
-from tests.server.http2_client import CONNECT, H2Client, h2_client
 from tests.server.limits.test_connection_limits import BEHIND_PROXY, of
+from tests.support.http2_client import CONNECT, H2Client, h2_client
 
 RESET = h2.events.StreamReset
 CANCEL, REFUSED = 8, 7

@@ -12,7 +12,7 @@ from channels.server.config import Config
 from channels.server.limits.bodies import HeldBodies
 from channels.server.proxies.trusted_proxies import TrustedProxies
 from tests.server.helpers import LONG, Client, Recorder, Run, Running, echo, eventually, serve
-from tests.server.http2_client import POST, h2_client
+from tests.support.http2_client import POST, h2_client
 
 PART = 1000
 OPTIONS: dict[str, Any] = {"request_buffer_size": PART}

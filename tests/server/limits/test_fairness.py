@@ -18,8 +18,8 @@ from benchmarks.endurance.frames import KINDS, PEERS, Kind
 from channels.server.config import Config
 from channels.server.in_thread import ServerThread
 from channels.typing import Receive, Scope, Send
-from tests.server.certificates import make_pair
 from tests.server.helpers import GET, LONG, echo
+from tests.support.certificates import make_pair
 
 #: What others may wait for four peers, in seconds of the server's own time.
 LIMIT = 0.050

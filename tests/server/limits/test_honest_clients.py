@@ -20,7 +20,7 @@ from tests.server.helpers import (
     opened,
     serve,
 )
-from tests.server.http2_client import CONNECT, POST, h2_client
+from tests.support.http2_client import CONNECT, POST, h2_client
 
 MANY = 40 * QUANTUM
 _CHUNKED = b"POST / HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n"

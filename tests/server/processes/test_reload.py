@@ -12,7 +12,7 @@ import pytest
 from channels.server.processes import reload as module
 from channels.server.processes.reload import Reloader, Watcher
 from tests.server.helpers import GET, close_frame, eventually, records
-from tests.server.programs import COMMAND, ENDPOINTS, Office, Project, alive, kill, supervised
+from tests.support.server_programs import COMMAND, ENDPOINTS, Office, Project, alive, kill, supervised
 
 pytestmark = pytest.mark.timeout(150)
 

@@ -19,7 +19,7 @@ from channels.server.processes import supervisor as module
 from channels.server.processes.child import WorkerSpec
 from channels.server.processes.supervisor import Supervisor, WorkerSlot, starting_folder
 from tests.server.helpers import GET, LONG, close_frame, eventually, records
-from tests.server.programs import COMMAND, ENDPOINTS, Office, Project, alive, kill, supervised
+from tests.support.server_programs import COMMAND, ENDPOINTS, Office, Project, alive, kill, supervised
 
 #: What one test here may take on a loaded machine, in seconds: it starts many interpreters.
 pytestmark = pytest.mark.timeout(150)

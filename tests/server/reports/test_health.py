@@ -17,7 +17,7 @@ from channels.server.lifecycle.lifespan import LifespanFailed
 from channels.server.processes.supervisor import Supervisor
 from channels.server.server import Server
 from tests.server.helpers import GET, LONG, UPGRADE, Client, Recorder, echo, eventually, serve
-from tests.server.programs import COMMAND, ENDPOINTS, Project, supervised
+from tests.support.server_programs import COMMAND, ENDPOINTS, Project, supervised
 
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n"
 

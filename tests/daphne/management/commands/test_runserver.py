@@ -27,8 +27,8 @@ from websockets.sync.client import connect
 from channels.diagnostics.version import release
 from daphne.management.commands.runserver import Command
 from daphne.server import Server
-from tests.ports import free_port
 from tests.server.helpers import LONG, echo
+from tests.support.ports import free_port
 
 application = echo
 PATH = "tests.daphne.management.commands.test_runserver.application"

@@ -11,8 +11,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from channels.exceptions import ChannelLayerUnavailable
 from channels.layers.redis.connect.errors import RedisUnavailable, unavailable
 from channels.layers.redis.layer import RedisChannelLayer
-from tests.ports import free_port
-from tests.redis_servers import RedisServer
+from tests.support.ports import free_port
+from tests.support.redis_servers import RedisServer
 
 PASSWORD = "s3cret"
 

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.conformance.http1_cases import BEHIND, REFUSED, SERVED
-from tests.security.framing_cases import THROUGH
+from tests.security.requests.framing_cases import THROUGH
 from tests.security.way import Result, Way
 
 CASES = {name: request for name, (_, request) in [*REFUSED.items(), *SERVED.items()]}

@@ -24,7 +24,7 @@ from channels.worker import Worker
 from channels_redis.core import RedisChannelLayer
 from channels_redis.pubsub import RedisPubSubChannelLayer
 from channels_redis.serializers import JSONSerializer, MsgPackSerializer, registry
-from tests.redis_servers import RedisServer
+from tests.support.redis_servers import RedisServer
 
 ORIGINALS = json.loads((Path(__file__).parent / "layer_names.json").read_text())
 LAYERS = [InMemoryChannelLayer, HostChannelLayer, RedisChannelLayer, RedisPubSubChannelLayer]

@@ -23,8 +23,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tests.ports import free_cluster_port, free_port
-from tests.programs import require
+from tests.support.ports import free_cluster_port, free_port
+from tests.support.programs import require
 
 PATIENCE = 30.0
 

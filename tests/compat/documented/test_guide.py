@@ -22,13 +22,13 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 from websockets.asyncio.client import connect
 
-from tests.browser import chromium
-from tests.ports import free_port
-from tests.programs import require
-from tests.served import environment, served
+from tests.support.browser import chromium
+from tests.support.ports import free_port
+from tests.support.programs import require
+from tests.support.served import environment, served
 
 BLOCKS = Path(__file__).parent / "guide"
-GUIDE = Path(__file__).parents[3] / "shared" / "guide.txt"
+GUIDE = Path(__file__).parents[4] / "shared" / "guide.txt"
 LAYERS = ["memory"] + (["redis"] if importlib.util.find_spec("channels_redis.core") else [])
 
 TEST_SETTINGS = """

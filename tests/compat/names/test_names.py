@@ -1,6 +1,6 @@
 """Whatever a subclass calls its methods and attributes, its class works; whatever others import is here.
 
-``names.json`` says what the originals have: ``tests/compat/inspection.py`` has looked. The names of our
+``names.json`` says what the originals have: ``tests/compat/names/inspection.py`` has looked. The names of our
 own machinery are not among them and belong to whoever subclasses, so each of them is used here for
 something else, as a method and as an attribute.
 """
@@ -31,7 +31,7 @@ from channels.layers import get_channel_layer
 from channels.server.in_thread import ServerThread
 from channels.testing import HttpCommunicator, WebsocketCommunicator, live
 from tests.compat.echoes import IN_MEMORY, TIMEOUT, Echo, SyncEcho, connected, said
-from tests.compat.inspection import CLASSES, attributes_of, find, names_of, used
+from tests.compat.names.inspection import CLASSES, attributes_of, find, names_of, used
 
 TABLE = json.loads((Path(__file__).parent / "names.json").read_text())
 
@@ -481,7 +481,7 @@ async def test_the_worker(own: Callable[..., Any]) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-@override_settings(ASGI_APPLICATION="tests.compat.test_names.hello")
+@override_settings(ASGI_APPLICATION="tests.compat.names.test_names.hello")
 def test_the_live_server(own: Callable[..., Any]) -> None:
     case = own("channels.testing.ChannelsLiveServerTestCase")
     case.setUpClass()
@@ -542,14 +542,14 @@ def test_the_command_line(own: Callable[..., Any], tmp_path: Path) -> None:
     interface.server_class = Recorder
     log = tmp_path / "access.log"
     interface.run(
-        ["-p", "8001", "--proxy-headers", "--access-log", str(log), "tests.compat.test_names:hello"]
+        ["-p", "8001", "--proxy-headers", "--access-log", str(log), "tests.compat.names.test_names:hello"]
     )
     keywords = interface.server.keywords
     assert keywords["endpoints"] == ["tcp:port=8001:interface=127.0.0.1"]
     assert keywords["proxy_forwarded_address_header"] == "X-Forwarded-For"
 
 
-@override_settings(ASGI_APPLICATION="tests.compat.test_names.hello")
+@override_settings(ASGI_APPLICATION="tests.compat.names.test_names.hello")
 def test_runserver(own: Callable[..., Any]) -> None:
     made: list[Any] = []
 
@@ -624,7 +624,7 @@ def test_the_database_of_a_server_process(
     assert settings.DATABASES["default"]["NAME"] == handler["default"].settings_dict["NAME"] == used
 
 
-@override_settings(ASGI_APPLICATION="tests.compat.test_names.hello")
+@override_settings(ASGI_APPLICATION="tests.compat.names.test_names.hello")
 def test_the_application_of_a_server_process() -> None:
     class Wrapper:
         def __init__(self, application: Any) -> None:

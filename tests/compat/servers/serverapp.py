@@ -7,7 +7,7 @@ from typing import Any
 
 import django
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.compat.serversettings")
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.compat.servers.serversettings")
 django.setup()
 
 from django.urls import path  # noqa: E402

@@ -12,10 +12,10 @@ import pytest
 
 from tests.conformance.http1_cases import get
 from tests.security.proxies import PROXIES
-from tests.security.test_upgrades import SOCKET
+from tests.security.requests.test_upgrades import SOCKET
 from tests.security.way import Way, way
-from tests.server.certificates import Pair
 from tests.server.helpers import close_frame, frame
+from tests.support.certificates import Pair
 
 HOST = b"Host: localhost"  # Caddy serves no other name
 

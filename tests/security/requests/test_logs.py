@@ -16,7 +16,7 @@ import pytest
 from channels.server.reports.access_log import FORMATS, AccessLog
 from tests.conformance.http1_cases import get
 from tests.security.way import Way, way
-from tests.server.certificates import Pair
+from tests.support.certificates import Pair
 
 CLOSE = b"Connection: close"
 SECRET = b"s3cr3t"

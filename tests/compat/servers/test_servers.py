@@ -16,10 +16,10 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Origin, Subprotocol
 
-from tests.ports import free_port
-from tests.served import environment, served
+from tests.support.ports import free_port
+from tests.support.served import environment, served
 
-APPLICATION = "tests.compat.serverapp:application"
+APPLICATION = "tests.compat.servers.serverapp:application"
 COMMANDS = {
     "daphne": ["daphne", "-b", "127.0.0.1", "-p", "{port}", APPLICATION],
     "uvicorn": ["uvicorn", "--host", "127.0.0.1", "--port", "{port}", APPLICATION],
@@ -27,7 +27,7 @@ COMMANDS = {
     "granian": ["granian", "--interface", "asgi", "--host", "127.0.0.1", "--port", "{port}", APPLICATION],
 }
 HERE = [name for name in COMMANDS if importlib.util.find_spec(name)]
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 GOOD = Origin("http://good.example")
 SUBPROTOCOLS = [Subprotocol("a"), Subprotocol("b")]
 pytestmark = pytest.mark.xdist_group("servers")  # one process starts them, one after the other

@@ -20,7 +20,7 @@ PACKAGES = {
     "nginx": "nginx-light",
     "node": "nodejs",
 }
-_NPM = Path(__file__).parents[1] / "node_modules" / ".tests"
+_NPM = Path(__file__).parents[2] / "node_modules" / ".tests"
 _SBIN = "/usr/sbin"  # where Debian puts what only root is thought to run
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.ports import free_port
-from tests.served import environment, served
+from tests.support.ports import free_port
+from tests.support.served import environment, served
 
 APPLICATION = """
 import json

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from tests.conformance.http1_cases import BEHIND, chunked, get, post
-from tests.security.test_downgrade import HELLO, ended, outcome
-from tests.security.test_downgrade import post as post_http2
+from tests.security.requests.test_downgrade import HELLO, ended, outcome
+from tests.security.requests.test_downgrade import post as post_http2
 from tests.security.way import Way, way
-from tests.server.certificates import Pair
+from tests.support.certificates import Pair
 
 PART = b"1000\r\n" + b"x" * 0x1000 + b"\r\n"
 MANY = b"".join(get(line=b"GET /%d HTTP/1.1" % number) for number in range(30)) + BEHIND

@@ -16,7 +16,7 @@ import pytest
 from tests.conformance.http1_cases import get
 from tests.security.proxies import PAGE
 from tests.security.way import Way, way
-from tests.server.certificates import Pair
+from tests.support.certificates import Pair
 
 _NGINX_RULE, _HAPROXY_RULE = re.findall(r"```conf\n(.*?)```", PAGE, re.S)
 RULES = {

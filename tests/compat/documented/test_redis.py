@@ -21,9 +21,9 @@ from channels.generic.websocket import AsyncWebsocketConsumer, WebsocketConsumer
 from channels.layers import get_channel_layer
 from channels.testing import WebsocketCommunicator
 from channels_redis import core, pubsub
-from tests.ports import free_port
-from tests.programs import require
-from tests.served import environment, served
+from tests.support.ports import free_port
+from tests.support.programs import require
+from tests.support.served import environment, served
 
 LAYERS = {"core": core.RedisChannelLayer, "pubsub": pubsub.RedisPubSubChannelLayer}
 BOTH = pytest.mark.parametrize("kind", LAYERS)

@@ -258,7 +258,7 @@ class QueueLayer(BaseChannelLayer):
             await self.send(channel, message)
 
 
-QUEUES = {"default": {"BACKEND": "tests.compat.test_documented_layers.QueueLayer", "CONFIG": {"capacity": 7}}}
+QUEUES = {"default": {"BACKEND": "tests.compat.documented.test_layers.QueueLayer", "CONFIG": {"capacity": 7}}}
 
 
 @override_settings(CHANNEL_LAYERS=QUEUES)

@@ -1,6 +1,6 @@
 """What modules and classes have, found by looking: the same for the originals and for this project.
 
-    python -m tests.compat.inspection > tests/compat/names.json
+    python -m tests.compat.names.inspection > tests/compat/names/names.json
 
 was run where channels 4.3.2, channels_redis 4.3.0, daphne 4.2.3 and Django 5.2 are installed, and
 this project is not.

@@ -10,7 +10,7 @@ from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 
-from tests.programs import require
+from tests.support.programs import require
 
 SWITCHES = (
     "--headless=new",

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.conformance.http1_cases import BEHIND, get
-from tests.security.test_upgrades import HTTP2, PREFACE
+from tests.security.requests.test_upgrades import HTTP2, PREFACE
 from tests.security.way import Way, way
-from tests.server.certificates import Pair
+from tests.support.certificates import Pair
 
 CLOSE = b"Connection: close"
 Changes = list[tuple[str, str]]

@@ -1,0 +1,1 @@
+"""What the documentation of the originals shows, run."""

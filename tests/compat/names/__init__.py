@@ -1,0 +1,1 @@
+"""Every public name of the originals, and names that users add to our classes."""

@@ -1,0 +1,1 @@
+"""One project under each ASGI server."""

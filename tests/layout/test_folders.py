@@ -1,0 +1,35 @@
+"""A folder fits one screen: twelve files at most, and what has more says why."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from tests.layout.checkout import files
+
+MOST = 12
+#: Folders with more, how many, and why.
+MORE = {
+    # Thirteen modules that users import are at the root, as with the originals. Beside them: what these
+    # stand on (conf, mailbox, telemetry, typing), what goes with one of them (auth_prefetch), the word
+    # `python -m channels.migrate`, and `py.typed`.
+    "src/channels": 20,
+    # It mirrors src/channels.
+    "tests": 20,
+}
+
+
+def test_no_folder_has_more_files_than_fit_one_screen() -> None:
+    counts = Counter(path.parent.as_posix() for path in files("src", "tests"))
+    assert {folder: count for folder, count in counts.items() if count > MORE.get(folder, MOST)} == {}
+
+
+def test_what_is_at_the_root_of_the_tests_mirrors_the_root_of_the_package() -> None:
+    tests = {path.stem.removeprefix("test_") for path in files("tests") if path.parent == Path("tests")}
+    sources = {path.stem for path in files("src/channels") if path.parent == Path("src/channels")}
+    assert tests - sources == {"settings", "urls"}
+
+
+def test_an_exception_is_one() -> None:
+    counts = Counter(path.parent.as_posix() for path in files("src", "tests"))
+    assert all(counts[folder] > MOST for folder in MORE)

@@ -1,0 +1,1 @@
+"""Servers as they are deployed: by the documentation, and wrongly."""

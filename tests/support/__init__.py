@@ -1,0 +1,1 @@
+"""What the tests share: programs to run, servers, clients and sites."""
