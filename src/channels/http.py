@@ -28,6 +28,7 @@ from django.http import FileResponse
 from django.urls import URLPattern, URLResolver, get_resolver, set_script_prefix
 from django.utils.module_loading import import_string
 
+from channels.core.absent import explain_absent
 from channels.core.denial import means_busy, refuse_busy
 from channels.core.private import PrivateField
 from channels.core.responses import has_own_close, headers_of, path_to_send
@@ -382,15 +383,7 @@ def _can_be_sync(middleware: str) -> bool:
     return getattr(import_string(middleware), "sync_capable", True)
 
 
-#: What a module of this name had in Channels 2 and 3; code of today asks for them to find out the version.
-_FORMER_NAMES = frozenset({"AsgiHandler", "AsgiRequest"})
-
-
-def __getattr__(name: str) -> Any:
-    if name in _FORMER_NAMES:
-        # In Channels 4 the module is missing, and that is what feature tests catch.
-        raise ModuleNotFoundError(
-            f"channels.http has no {name} since Channels 4: use django.core.asgi.get_asgi_application().",
-            name=__name__,
-        )
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+#: What a module of this name had in Channels 2 and 3; code of today asks for them to find out the version. In
+#: Channels 4 the module is missing, and that is what feature tests catch.
+_FORMER_NAME = "since Channels 4 there is django.core.asgi.get_asgi_application()."
+explain_absent(__name__, dict.fromkeys(("AsgiHandler", "AsgiRequest"), _FORMER_NAME), ModuleNotFoundError)

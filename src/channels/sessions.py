@@ -21,7 +21,7 @@ from django.utils.functional import empty
 from django.utils.http import http_date
 
 from channels.core.bounded_cache import BoundedCache
-from channels.core.lazy import LazyRef, get_if_loaded
+from channels.core.lazy import LazyCall, LazyRef, call_of, get_if_loaded
 from channels.core.private import PrivateField
 from channels.db import database_sync_to_async
 from channels.mailbox import may_be_left_out
@@ -32,8 +32,6 @@ from channels.typing import ASGIApp, Message, Scope, Send
 __tracebackhide__ = True
 
 _R = TypeVar("_R")
-# A lazy object's own would look at what it holds.
-_get = object.__getattribute__
 
 
 class CookieMiddleware(ScopeMiddleware):
@@ -154,7 +152,7 @@ def _seconds_until(moment: datetime) -> int:
     return max(0, int((aware - datetime.now(tz=UTC) + timedelta(seconds=1)).total_seconds()))
 
 
-class SessionLazyObject(LazyRef):
+class SessionLazyObject(LazyCall):
     """The session of one connection; the store makes it, and loads it, when it is touched.
 
     Args:
@@ -162,16 +160,10 @@ class SessionLazyObject(LazyRef):
         key: the session's key, from its cookie; None for a new session.
     """
 
-    __slots__ = ("_key", "_store")
+    __slots__ = ()
 
     def __init__(self, store: type[SessionBase], key: str | None) -> None:
-        super().__init__()
-        object.__setattr__(self, "_store", store)
-        object.__setattr__(self, "_key", key)
-
-    def _make(self) -> SessionBase:
-        store: type[SessionBase] = _get(self, "_store")
-        return store(_get(self, "_key"))
+        super().__init__(store, key)
 
 
 class InstanceSessionWrapper:
@@ -342,9 +334,9 @@ def is_new_untouched(session: Any) -> bool:
     """Tell, without making it, whether ``session`` is a new one that was neither read nor written."""
     if type(session) is not SessionLazyObject or get_if_loaded(session) is not empty:
         return False
+    store, key = call_of(session)
     # A store of somebody else's may know more than its key tells.
-    store: type = _get(session, "_store")
-    return _get(session, "_key") is None and store.__module__.startswith("django.")
+    return key is None and store.__module__.startswith("django.")
 
 
 def store_of(session: Any) -> Any:

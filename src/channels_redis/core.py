@@ -1,5 +1,8 @@
 """The Redis layer under its usual name, and what others import from beside it."""
 
+import logging
+
+from channels.core.absent import explain_absent
 from channels.exceptions import ChannelFull
 from channels.layers.base import BaseChannelLayer
 from channels.layers.redis.layer import RedisChannelLayer
@@ -15,5 +18,16 @@ __all__ = [
     "_wrap_close",
     "create_pool",
     "decode_hosts",
+    "logger",
     "registry",
 ]
+
+logger = logging.getLogger("channels_redis.core")
+
+_REMEDY = (
+    "messages do not pass through queues and locks of the layer, and its connections are shared. Extend the "
+    "layer's public methods; the connection_class of a host, or its options, say how to connect."
+)
+#: Absent names of the original, with what to use.
+ABSENT = dict.fromkeys(("BoundedQueue", "ChannelLock", "RedisLoopLayer"), _REMEDY)
+explain_absent(__name__, ABSENT)

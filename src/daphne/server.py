@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
+from channels.core.absent import explain_absent
 from channels.core.private import PrivateField
 from channels.server.config import ActionLogger, Config
 from channels.server.control_channel import SupervisorLink
@@ -249,3 +250,14 @@ def _tick(server: Server) -> None:
 def limit(value: float | None) -> float | None:
     """Return a time limit as Config takes it: a negative number is no limit."""
     return None if value is None or value < 0 else value
+
+
+_REMEDY = (
+    "it is Twisted's, which Fairway does without. The server runs in an asyncio event loop: twisted_loop "
+    "stands for it. To see or change requests and responses, wrap the application in ASGI middleware."
+)
+#: Absent names of the original, with what to use.
+ABSENT = dict.fromkeys(
+    ("HTTPFactory", "WebSocketFactory", "current_reactor", "reactor", "serverFromString"), _REMEDY
+)
+explain_absent(__name__, ABSENT)

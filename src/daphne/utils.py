@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from channels.core.absent import explain_absent
 from channels.server.cli import import_application as import_by_path
 from channels.server.proxies.x_forwarded import forwarded
 
@@ -64,3 +65,9 @@ def parse_x_forwarded_for(
         original_addr,
         original_scheme,
     )
+
+
+_HEADERS = "functions here take a mapping of bytes, or pairs; which names are valid the protocols decide."
+#: Absent names of the original, with what to use.
+ABSENT = dict.fromkeys(("HEADER_NAME_RE", "Headers", "INVALID_HEADER_VALUE_BYTES"), _HEADERS)
+explain_absent(__name__, ABSENT)

@@ -2,26 +2,22 @@
 
 import copy
 import pickle
-from typing import Any
 
 import pytest
 from django.utils.functional import LazyObject, SimpleLazyObject, empty
 
-from channels.core.lazy import LazyRef, get_if_loaded
+from channels.core.lazy import LazyCall, LazyRef, get_if_loaded
 
 
-class Late(LazyRef):
+class Late(LazyCall):
     """Holds a list; counts how often it is made."""
 
     __slots__ = ("made",)
 
     def __init__(self) -> None:
-        super().__init__()
-        object.__setattr__(self, "made", [])
-
-    def _make(self) -> Any:
-        self.made.append(True)
-        return [1, 2]
+        made: list[bool] = []
+        object.__setattr__(self, "made", made)
+        super().__init__(lambda n: made.append(True) or [1, n], 2)  # type: ignore[func-returns-value]
 
 
 class NotReady(LazyRef):
@@ -83,3 +79,19 @@ def test_peeking_makes_nothing() -> None:
     assert lazy == [3]
     assert get_if_loaded(lazy) == [3]
     assert get_if_loaded("text") == "text"
+
+
+def test_it_has_no_name_of_its_own() -> None:
+    """Whoever subclasses has them all, as a slot, a method or an attribute."""
+    djangos = {*dir(LazyObject), "__slots__", "__dict__", "__weakref__", "__module__", "__doc__"}
+    assert set(dir(LazyCall)) <= djangos
+
+    class Own(LazyCall):
+        __slots__ = ("held",)
+        make = argument = None
+
+        def __init__(self) -> None:
+            super().__init__(list, "a")
+            object.__setattr__(self, "held", "mine")
+
+    assert (len(Own()), Own().held) == (1, "mine")

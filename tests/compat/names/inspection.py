@@ -2,8 +2,8 @@
 
     python -m tests.compat.names.inspection > tests/compat/names/names.json
 
-was run where channels 4.3.2, channels_redis 4.3.0, daphne 4.2.3 and Django 5.2 are installed, and
-this project is not.
+was run where channels 4.3.2, channels_redis 4.3.0, daphne 4.2.3, cryptography and Django 5.2 are installed,
+and this project is not.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ MODULES = """
 channels channels.apps channels.auth channels.consumer channels.db channels.exceptions channels.generic.http
 channels.generic.websocket channels.layers channels.management.commands.runworker channels.middleware
 channels.routing channels.security.websocket channels.sessions channels.testing channels.testing.application
-channels.testing.http channels.testing.live channels.testing.websocket channels.utils channels.worker daphne
-daphne.access daphne.apps daphne.checks daphne.cli daphne.endpoints daphne.management.commands.runserver
-daphne.server daphne.testing daphne.utils
+channels.testing.http channels.testing.live channels.testing.websocket channels.utils channels.worker
+channels_redis channels_redis.core channels_redis.pubsub channels_redis.serializers channels_redis.utils
+daphne daphne.access daphne.apps daphne.checks daphne.cli daphne.endpoints daphne.http_protocol
+daphne.management.commands.runserver daphne.server daphne.testing daphne.utils daphne.ws_protocol
 """.split()  # noqa: SIM905
 
 #: Every class that users subclass, but for layers and serializers.
@@ -30,7 +31,8 @@ channels.consumer.AsyncConsumer channels.consumer.SyncConsumer channels.generic.
 channels.generic.websocket.JsonWebsocketConsumer channels.generic.websocket.AsyncWebsocketConsumer
 channels.generic.websocket.AsyncJsonWebsocketConsumer channels.generic.http.AsyncHttpConsumer
 channels.middleware.BaseMiddleware channels.sessions.CookieMiddleware channels.sessions.SessionMiddleware
-channels.sessions.InstanceSessionWrapper channels.auth.AuthMiddleware channels.routing.ProtocolTypeRouter
+channels.sessions.InstanceSessionWrapper channels.auth.AuthMiddleware channels.auth.UserLazyObject
+channels.routing.ProtocolTypeRouter
 channels.routing.URLRouter channels.routing.ChannelNameRouter channels.security.websocket.OriginValidator
 channels.security.websocket.WebsocketDenier channels.testing.ApplicationCommunicator
 channels.testing.HttpCommunicator channels.testing.WebsocketCommunicator

@@ -1,4 +1,4 @@
-"""Whatever a subclass calls its methods and attributes, its class works; whatever others import is here.
+"""Whatever a subclass calls its methods and attributes, its class works.
 
 ``names.json`` says what the originals have: ``tests/compat/names/inspection.py`` has looked. The names of our
 own machinery are not among them and belong to whoever subclasses, so each of them is used here for
@@ -8,7 +8,6 @@ something else, as a method and as an attribute.
 from __future__ import annotations
 
 import asyncio
-import importlib
 import json
 import threading
 import urllib.request
@@ -25,13 +24,14 @@ from django.db.utils import ConnectionHandler
 from django.http import HttpResponse, StreamingHttpResponse
 from django.test import override_settings
 from django.urls import path
+from django.utils.functional import LazyObject
 
 from channels.consumer import AsyncConsumer
 from channels.layers import get_channel_layer
 from channels.server.in_thread import ServerThread
 from channels.testing import HttpCommunicator, WebsocketCommunicator, live
 from tests.compat.echoes import IN_MEMORY, TIMEOUT, Echo, SyncEcho, connected, said
-from tests.compat.names.inspection import CLASSES, attributes_of, find, names_of, used
+from tests.compat.names.inspection import CLASSES, attributes_of, find, used
 
 TABLE = json.loads((Path(__file__).parent / "names.json").read_text())
 
@@ -52,13 +52,13 @@ FORMER = """
 _acknowledge _action_logger _add_static_arguments _announce _answer _application _async_twin _call
 _call_handler _cancel _close_timeout _compile _compiled _compiled_table _config _describe _dispatch
 _dispatches_itself _django _drain _endpoints _enter _expect _fitting _give_up _inbox _is_async _is_plain
-_keep_listening _keywords _leads_to_async_view _leave_layer _listen_to_layer _listen_to_server _listening
-_lock _loop _mailbox _make_application _make_server _messages _netloc _not_found _on_what _open_access_log
-_passes_broadcasts_on _play _record _report _result _routes _run _run_application _run_once _save_and_send
-_sent _serve _serve_static_over_wsgi _server _server_keywords _session _set_cookie _set_up_logging _setup
-_signals _start _state _stopping _stream _sync_capable _table _take _task _thread _tick _to_save _try_each
-_unacknowledged _urlconf _wait_handled _worker answered describe handler inbox layer mailbox options passes
-remedy supervisor_link state table thread whole
+_keep_listening _key _keywords _leads_to_async_view _leave_layer _listen_to_layer _listen_to_server
+_listening _lock _loop _made _mailbox _make _make_application _make_server _messages _netloc _not_found
+_on_what _open_access_log _passes_broadcasts_on _play _record _report _result _routes _run _run_application
+_run_once _save_and_send _sent _serve _serve_static_over_wsgi _server _server_keywords _session _set_cookie
+_set_up_logging _setup _signals _start _state _stopping _store _stream _sync_capable _table _take _task
+_thread _tick _to_save _try_each _unacknowledged _urlconf _wait_handled _worker answered describe handler
+inbox layer mailbox options passes remedy supervisor_link state table thread whole
 """.split()  # noqa: SIM905
 
 
@@ -161,73 +161,6 @@ async def async_page(request: Any) -> HttpResponse:
 
 def streamed_page(request: Any) -> StreamingHttpResponse:
     return StreamingHttpResponse(iter([b"pa", b"ge"]))
-
-
-#: Modules and functions of the standard library and of Twisted that the originals happen to import, and
-#: Django's that no two projects import from there.
-UNUSED = {
-    "channels.auth": {"LazyObject", "_get_backends"},
-    "channels.generic.websocket": {"json"},
-    "channels.layers": {
-        *("asyncio", "deepcopy", "fnmatch", "import_string", "random", "re"),
-        *("setting_changed", "string", "time", "warnings"),
-    },
-    "channels.routing": {"RegexPattern"},
-    "channels.security.websocket": {"AsyncWebsocketConsumer"},
-    "channels.sessions": {"LazyObject", "django", "force_str", "timezone"},
-    "channels.testing.application": {"mock", "no_op"},
-    "channels.testing.http": {"unquote", "urlparse"},
-    "channels.testing.live": {"ImproperlyConfigured", "partial"},
-    "channels.testing.websocket": {"unquote", "urlparse"},
-    "channels.utils": {"types"},
-    "daphne": {"PY38_WIN", "http_protocol", "sys", "ws_protocol"},
-    "daphne.access": {"datetime"},
-    "daphne.apps": {"daphne"},
-    "daphne.checks": {"register"},
-    "daphne.management.commands.runserver": {"ImproperlyConfigured", "importlib"},
-    "daphne.server": {
-        *("CancelledError", "HTTPFactory", "STDLibLogObserver", "ThreadPoolExecutor", "WebSocketFactory"),
-        *("asyncioreactor", "current_reactor", "defer", "globalLogBeginner", "http", "os", "partial"),
-        *("reactor", "serverFromString", "sys", "time", "warnings"),
-    },
-    "daphne.testing": {"CancelledError", "logging", "os", "pickle", "tempfile"},
-    "daphne.utils": {"HEADER_NAME_RE", "Headers", "INVALID_HEADER_VALUE_BYTES", "importlib", "re"},
-}
-
-
-@pytest.mark.parametrize("module", TABLE["modules"])
-def test_what_can_be_imported_from_the_original_can_be_imported(module: str) -> None:
-    parts = {name.removeprefix(f"{module}.").partition(".")[0] for name in TABLE["modules"]}
-    wanted = set(TABLE["modules"][module]) - UNUSED.get(module, set()) - parts
-    here = importlib.import_module(module)
-    assert {name for name in wanted if not hasattr(here, name)} == set()
-    assert UNUSED.get(module, set()) <= set(TABLE["modules"][module]) - set(names_of(module))
-
-
-@pytest.mark.parametrize(
-    "line",
-    [  # each is in several public projects; the name stands in this module by chance
-        "from channels.auth import get_user_model",
-        "from channels.consumer import async_to_sync",
-        "from channels.consumer import await_many_dispatch",
-        "from channels.db import sync_to_async",
-        "from channels.testing.live import DaphneProcess, make_application, set_database_connection",
-        "from daphne.management.commands.runserver import get_default_application",
-        "from daphne.server import twisted_loop",
-        "from daphne.testing import DaphneProcess, _reinstall_reactor",
-    ],
-)
-def test_lines_of_other_projects(line: str) -> None:
-    exec(line, {})
-
-
-@pytest.mark.parametrize("name", ["AsgiHandler", "AsgiRequest"])
-def test_code_that_asks_which_channels_it_is_gets_the_exception_that_it_catches(name: str) -> None:
-    with pytest.raises(ModuleNotFoundError) as caught:
-        exec(f"from channels.http import {name}", {})
-    assert caught.value.name == "channels.http"
-    with pytest.raises(ImportError, match="cannot import name 'typo'"):
-        exec("from channels.http import typo", {})
 
 
 # --- consumers -------------------------------------------------------------------------------------------
@@ -386,6 +319,35 @@ async def test_middleware_and_routers(own: Callable[..., Any], consumer: Any) ->
         assert await said(application, path="/outer/inner/") == "x"
         with pytest.raises(ValueError, match="No route found"):
             await WebsocketCommunicator(application, "/elsewhere/").connect(timeout=TIMEOUT)
+
+
+@override_settings(SESSION_ENGINE="django.contrib.sessions.backends.signed_cookies")
+async def test_the_users_object_of_a_scope(own: Callable[..., Any]) -> None:
+    base = find("channels.auth.UserLazyObject")
+    lazy = own("channels.auth.UserLazyObject") if own is not with_instance_attributes else base
+
+    class Own(find("channels.auth.AuthMiddleware")):  # type: ignore[misc]
+        def populate_scope(self, scope: Any) -> None:
+            scope["user"] = lazy()
+            with pytest.raises(ValueError, match="before it is ready"):
+                _ = scope["user"].is_authenticated
+
+    async def application(scope: Any, receive: Any, send: Any) -> Any:
+        return scope["user"]
+
+    middleware = find("channels.sessions.SessionMiddlewareStack")(Own(application))
+    user = await middleware({"type": "websocket", "headers": []}, None, None)
+    assert (type(user), user.is_anonymous) == (lazy, True)
+
+
+@override_settings(SESSION_ENGINE="django.contrib.sessions.backends.signed_cookies")
+async def test_the_sessions_object_of_a_scope() -> None:
+    base = find("channels.sessions.SessionLazyObject")
+    names = dict.fromkeys([*FORMER, "make", "held"], never)
+    session = type("Own", (base,), names)(SessionStore, None)
+    session["name"] = "ada"
+    assert (session["name"], session.modified, isinstance(session, SessionStore)) == ("ada", True, True)
+    assert set(dir(base)) - {*dir(LazyObject), "__slots__"} == set()
 
 
 async def test_a_refused_origin(own: Callable[..., Any]) -> None:
