@@ -13,6 +13,8 @@ Imports go down: transports, session, delivery, topic, registry, stores. What to
 changed: users subclass Topic, so that machinery of ours stands outside of it.
 """
 
+from typing import Any
+
 from channels.topics.actions import (
     Entry,
     HistoryPage,
@@ -65,4 +67,14 @@ __all__ = [
     "publish_many",
     "remove_history",
     "unsubscribe",
+    "websocket_urlpatterns",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the routes when they are asked for: they need Django's apps, which import this module first."""
+    if name != "websocket_urlpatterns":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from channels.topics.routing import websocket_urlpatterns
+
+    return websocket_urlpatterns

@@ -6,7 +6,10 @@ from typing import Any, cast
 
 from django.urls import path
 
-from channels.topics.transports.websocket import websocket_application
+from channels.topics.transports.admission import Origins, WithUser
+from channels.topics.transports.websocket import serve_websocket
+
+_application: Any = Origins(cast("Any", WithUser(serve_websocket)))
 
 #: For a ``URLRouter``: ``URLRouter([*websocket_urlpatterns, ...])``.
-websocket_urlpatterns = [path("connection/websocket", cast("Any", websocket_application))]
+websocket_urlpatterns = [path("connection/websocket", _application)]

@@ -9,7 +9,7 @@ import pytest
 
 from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.server.in_thread import ServerThread
-from channels.topics.routing import websocket_urlpatterns
+from channels.topics import websocket_urlpatterns
 from tests.topics.topics_for_tests import Room, Typed
 
 TIMEOUT = 5.0

@@ -24,7 +24,7 @@ from channels.topics.control import (
 )
 from channels.topics.delivery.live_topic import LiveTopic
 from channels.topics.delivery.subscription import Client
-from channels.topics.stores.base import Event, Retention, Store, StoreUnavailable
+from channels.topics.stores.base import Event, PresenceEntry, Retention, Store, StoreUnavailable
 
 logger = logging.getLogger("channels.topics")
 
@@ -258,7 +258,7 @@ class Hub:
             if now - self._renewed.get(store, 0.0) >= store.presence_lease / 3:
                 self._renewed[store] = now
                 entries = [
-                    (live.name, subscription.info)
+                    PresenceEntry(live.name, subscription.info, subscription.announced)
                     for live in self._topics.values()
                     if live.store is store
                     for subscription in live.subscriptions()
