@@ -26,10 +26,11 @@ from channels.auth import (
     logout,
 )
 from channels.auth_prefetch import get_user_session_key
-from channels.sync.context import connection_context, serving
+from channels.sync.context import connection_context
 from channels.testing import WebsocketCommunicator
 from channels.typing import Receive, Scope, Send
 from tests.support.hops import counted_hops
+from tests.support.serving import serving
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 OTHER_BACKEND = "django.contrib.auth.backends.AllowAllUsersModelBackend"

@@ -30,9 +30,9 @@ from channels.db import (
     sync_threads,
 )
 from channels.sync.batch import BatchExecutor
-from channels.sync.context import serving
 from channels.sync.pool import Pool, Strand
 from tests.support.hops import counted_hops
+from tests.support.serving import serving
 from tests.sync.blocking import PATIENCE, Blocker
 
 DISK = "disk"
@@ -149,13 +149,13 @@ class TestDue:
         async with ThreadSensitiveContext():
             await sync_to_async(use)()
             (thread,) = sync_threads()
-            assert thread in database._opened
+            assert thread in database.opened
         await asyncio.get_running_loop().run_in_executor(None, thread.join, 30)
         gc.collect()
         assert all(connection.alias != DISK for connection in opened_anywhere())
         async with ThreadSensitiveContext():
             await sync_to_async(use)()
-        assert thread not in database._opened
+        assert thread not in database.opened
 
     def test_a_connection_that_is_gone_is_forgotten(self) -> None:
         thread = threading.current_thread()
@@ -168,7 +168,7 @@ class TestDue:
         assert list(opened_by(thread)) == before
         kept = connections.create_connection("default")
         database._remember(kept)
-        assert len(database._opened[thread]) == len(before) + 1
+        assert len(database.opened[thread]) == len(before) + 1
 
 
 class TestThreads:

@@ -38,7 +38,7 @@ from channels.mailbox import (
 )
 from channels.mailbox import get_handler_name as get_handler_name  # noqa: PLC0414
 from channels.middleware import InstanceFactory
-from channels.sync.context import enter_context, exit_context
+from channels.sync.context import enter_context
 from channels.sync.send import SyncSend
 from channels.typing import ConsumerApp, Message, Receive, Scope, Send
 from channels.utils import await_many_dispatch as await_many_dispatch  # noqa: PLC0414
@@ -78,14 +78,15 @@ class AsyncConsumer:
         self.scope = scope  # type: ignore[assignment]  # cast() is a call, for each connection
         self.channel_layer = get_channel_layer(self.channel_layer_alias)
         connection = enter_context(scope)
-        mailbox = Mailbox()
+        mailbox, engine, calls_handlers = Mailbox(), None, has_own_dispatch(self)
         _mailbox.set(self, mailbox)
         try:
             own_send = listen_to_server(mailbox, scope, receive, send)
             self.base_send = SyncSend(own_send, scope) if self._sync else own_send
             if self.channel_layer is not None:  # a coroutine less for each connection, row "connects"
-                await listen_to_layer(self, mailbox)
-            await mailbox.deliver(dispatcher(self))
+                engine = await listen_to_layer(self, mailbox, calls_handlers)
+            # No coroutine of dispatch() for each message if it is ours, rows "echo" and "chat".
+            await mailbox.deliver(functools.partial(call_handler, self) if calls_handlers else self.dispatch)
         except StopConsumer:
             return
         except Exception as error:
@@ -96,8 +97,9 @@ class AsyncConsumer:
             raise
         finally:
             receive_tasks = mailbox.close()
-            exit_context(connection)
-            leave_layer(self)
+            if connection is not None:
+                connection.end()
+            leave_layer(self, engine)
             for receive_task in receive_tasks:
                 await receive_task.aclose()
 
@@ -202,23 +204,41 @@ def listen_to_server(mailbox: Mailbox, scope: Scope, receive: Receive, send: Sen
     return close_without_pending_receive(receive_task, send)
 
 
-async def listen_to_layer(consumer: AsyncConsumer, mailbox: Mailbox) -> None:
-    """Give the consumer a channel, and read it."""
+async def listen_to_layer(consumer: AsyncConsumer, mailbox: Mailbox, calls_handlers: bool) -> Any:
+    """Give the consumer a channel, and read it.
+
+    Args:
+        consumer: the consumer.
+        mailbox: where it waits.
+        calls_handlers: see :func:`has_own_dispatch`.
+
+    Returns:
+        The engine that pushes the channel's messages; None if a task asks for them.
+    """
     layer: Any = consumer.channel_layer
     name = consumer.channel_name = await layer.new_channel()
     engine = pushing_engine(layer)
     if engine is not None:
         wants_notice = callable(getattr(consumer, _RECONNECTED, None))
         source = engine.attach(name, reconnect_notice=wants_notice)
-        if mailbox.direct is not None and passes_broadcasts_on(consumer):
+        if mailbox.direct is not None and passes_broadcasts_on(consumer, calls_handlers):
             source.direct = mailbox.write_idle
         mailbox.add(source)
     else:
         mailbox.add(ReceiveTask(functools.partial(layer.receive, name)))
+    return engine
 
 
-def leave_layer(consumer: AsyncConsumer) -> None:
-    """End the channel, so that nothing of this connection is left in the layer."""
+def leave_layer(consumer: AsyncConsumer, engine: Any) -> None:
+    """End the channel, so that nothing of this connection is left in the layer.
+
+    Args:
+        consumer: the consumer.
+        engine: what :func:`listen_to_layer` returned; None if it did not come so far.
+    """
+    if engine is not None:
+        engine.detach(consumer.channel_name)
+        return
     layer: Any = consumer.channel_layer
     if layer is None or "channel_name" not in consumer.__dict__:
         return
@@ -231,12 +251,12 @@ def leave_layer(consumer: AsyncConsumer) -> None:
         detach(consumer.channel_name)
 
 
-def passes_broadcasts_on(consumer: AsyncConsumer) -> bool:
+def passes_broadcasts_on(consumer: AsyncConsumer, calls_handlers: bool) -> bool:
     """Whether the consumer hands messages of type ``websocket.send`` to the server unseen."""
     handler = getattr(consumer, _BROADCAST_HANDLER, None)
     if getattr(handler, "passes_on", None) is not True:
         return False
-    if dispatches_itself(consumer):
+    if calls_handlers:
         return True
     for cls in type(consumer).__mro__:
         if "dispatch" in cls.__dict__:
@@ -244,12 +264,7 @@ def passes_broadcasts_on(consumer: AsyncConsumer) -> bool:
     return False
 
 
-def dispatcher(consumer: AsyncConsumer) -> Callable[[Message], Awaitable[None]]:
-    """Return what handles each message: ``dispatch``, without a coroutine for it if it is ours."""
-    return functools.partial(call_handler, consumer) if dispatches_itself(consumer) else consumer.dispatch
-
-
-def dispatches_itself(consumer: AsyncConsumer) -> bool:
+def has_own_dispatch(consumer: AsyncConsumer) -> bool:
     """Whether ``dispatch`` is that of AsyncConsumer, not overridden."""
     return getattr(consumer.dispatch, "__func__", None) is AsyncConsumer.dispatch
 

@@ -23,12 +23,11 @@ from asgiref.sync import AsyncToSync, SyncToAsync, sync_to_async
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from channels.core.database import (
-    any_opened,
     close_old_connections,
     close_what_is_broken,
     close_what_this_thread_opened,
-    has_opened,
     is_due,
+    opened,
     opened_by,
 )
 from channels.core.database import opened_anywhere as opened_anywhere  # noqa: PLC0414
@@ -221,10 +220,10 @@ def connections_due() -> bool:
         True if a connection there is past its age, saw an error, was left out of
         autocommit, or waits for its next health check.
     """
-    if not any_opened():
+    if not opened:
         return False
     for thread in sync_threads():
-        if has_opened(thread):
+        if thread in opened:
             now = time.monotonic()
             return any(is_due(connection, now) for connection in opened_by(thread))
     return False

@@ -35,7 +35,7 @@ from channels.core.responses import has_own_close, headers_of, path_to_send
 from channels.diagnostics.loggers import escaped
 from channels.exceptions import ThreadPoolExhausted
 from channels.sync.call import ThreadCall, current_call
-from channels.sync.context import bridge, current_strand, in_context, leave_thread, saturation, serving
+from channels.sync.context import bridge, current_strand, enter_context, in_context, leave_thread, saturation
 from channels.typing import Message, Receive, Scope, Send
 
 __all__ = ["ASGIHandler", "get_asgi_application"]
@@ -75,17 +75,20 @@ class ASGIHandler(DjangoHandler):
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one HTTP request; raises ValueError for a scope of another type."""
-        with serving(scope):
-            try:
-                if scope["type"] == "http" and in_context():
-                    # Django's handler would enter a context of its own around this.
-                    await self.handle(scope, receive, send)
-                else:
-                    await super().__call__(scope, receive, send)
-            except (ThreadPoolExhausted, ExceptionGroup) as error:
-                if not means_busy(error):
-                    raise
-                await refuse_busy(scope, receive, send, error)
+        connection = enter_context(scope)
+        try:
+            if scope["type"] == "http" and in_context():
+                # Django's handler would enter a context of its own around this.
+                await self.handle(scope, receive, send)
+            else:
+                await super().__call__(scope, receive, send)
+        except (ThreadPoolExhausted, ExceptionGroup) as error:
+            if not means_busy(error):
+                raise
+            await refuse_busy(scope, receive, send, error)
+        finally:
+            if connection is not None:
+                connection.end()
 
     async def handle(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve a request in the event loop or in a thread, as its view demands."""

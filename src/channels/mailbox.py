@@ -117,12 +117,12 @@ class Mailbox:
     async def get(self) -> Message:
         """Wait for the next message; cancelling loses none."""
         while (message := self.get_nowait()) is None:
-            await self._wait()
+            await self._wait(asyncio.get_running_loop())
         return message
 
-    def _wait(self) -> asyncio.Future[None]:
+    def _wait(self, loop: asyncio.AbstractEventLoop) -> asyncio.Future[None]:
         """Return a future that is done when a source has something; an idle coroutine would cost memory."""
-        self._waiter = waiter = asyncio.get_running_loop().create_future()
+        self._waiter = waiter = loop.create_future()
         return waiter
 
     async def deliver(self, handle: Callable[[Message], Awaitable[None]]) -> None:
@@ -132,13 +132,14 @@ class Mailbox:
         rely on what the one before has begun. Others get a turn every :data:`BATCH` messages, also if
         this mailbox never runs dry. In a loop that does not count its tasks a turn follows each message.
         """
-        counts = task_counts()
+        loop = asyncio.get_running_loop()
+        counts: list[float] = getattr(loop, TASKS_CREATED, _UNCOUNTED)
         while True:
             turns = BATCH
             while turns:
                 turns -= 1
                 while (message := self.get_nowait()) is None:
-                    await self._wait()
+                    await self._wait(loop)
                 if message.get("type") in LAST_MESSAGES:
                     self.peer_gone = True
                 created = counts[0]
@@ -234,12 +235,6 @@ class ReceiveTask:
         """End the task and wait until it has ended."""
         self._task.cancel()
         await asyncio.wait([self._task])
-
-
-def task_counts() -> list[float]:
-    """Return where the running loop counts the tasks it creates; if it does not, a count that equals none."""
-    counts: list[float] = getattr(asyncio.get_running_loop(), TASKS_CREATED, _UNCOUNTED)
-    return counts
 
 
 def close_without_pending_receive(receive_task: ReceiveTask, send: Send) -> Send:

@@ -26,7 +26,7 @@ from channels.core.private import PrivateField
 from channels.exceptions import RouteNotFound, ThreadPoolExhausted
 from channels.http import get_asgi_application
 from channels.middleware import ConnectionContext, ScopeMiddleware, enters, is_scope_middleware, run_pipeline
-from channels.sync.context import enter_context, exit_context
+from channels.sync.context import enter_context
 from channels.typing import ASGIApp, Receive, Scope, Send
 
 # Tracebacks of pytest, and those in the log of the server, leave these frames out.
@@ -103,7 +103,8 @@ class ProtocolTypeRouter:
                 raise
             return await refuse_busy(scope, receive, send, error)
         finally:
-            exit_context(connection)
+            if connection is not None:
+                connection.end()
 
 
 #: Django's handler, for a router that was not told who serves HTTP.
@@ -196,15 +197,16 @@ class _Table:
         return tuple(reversible(route) for route in self.routes)
 
 
-_tables: PrivateField[_Table | None] = PrivateField("routes", None)
+_table: PrivateField[_Table | None] = PrivateField("routes", None)
+_table_so_far = _table.reader(URLRouter)
 
 
 def table_of(router: URLRouter) -> _Table:
     """Return what the router's routes were compiled to; again if they have changed since."""
-    table = _tables.get(router)
+    table = _table_so_far(router)
     if table is None or table.routes != list(router.routes):
         table = _Table(router.routes)
-        _tables.set(router, table)
+        _table.set(router, table)
     return table
 
 

@@ -243,10 +243,11 @@ class InstanceSessionWrapper:
 
 #: The session to save, where the scope is the application's too, which may put another one in.
 _own_session: PrivateField[Any] = PrivateField("session", None)
+_own_session_of = _own_session.reader(InstanceSessionWrapper)
 
 
 def _to_save(wrapper: InstanceSessionWrapper) -> Any:
-    session = _own_session.get(wrapper)
+    session = _own_session_of(wrapper)
     return wrapper.scope["session"] if session is None else session
 
 

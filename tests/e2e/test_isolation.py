@@ -25,7 +25,8 @@ from channels.db import database_sync_to_async, opened_anywhere
 from channels.generic.websocket import AsyncWebsocketConsumer, WebsocketConsumer
 from channels.routing import ProtocolTypeRouter
 from channels.server.in_thread import ServerThread
-from channels.sync.context import pool, serving
+from channels.sync.context import pool
+from tests.support.serving import serving
 
 PATIENCE = 30
 DISK = "disk"

@@ -211,7 +211,7 @@ def test_a_handshake_is_accepted_or_rejected(headers, good):
     assert len(set(handshake.subprotocols)) == len(handshake.subprotocols)
     for chosen in (None, *handshake.subprotocols):
         if chosen is None or is_token_text(chosen):
-            accept_headers(handshake, chosen, [])
+            accept_headers(chosen, [])
         else:  # offered by some clients all the same, and never given back
             with pytest.raises(ValueError, match="no subprotocol"):
-                accept_headers(handshake, chosen, [])
+                accept_headers(chosen, [])

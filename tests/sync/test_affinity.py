@@ -30,8 +30,9 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from channels.http import get_asgi_application as ours
 from channels.routing import ProtocolTypeRouter
 from channels.server.in_thread import ServerThread
-from channels.sync.context import pool, serving
+from channels.sync.context import pool
 from tests.support.http2_client import GET, H2Client
+from tests.support.serving import serving
 
 PATIENCE = 20
 DISK = "disk"

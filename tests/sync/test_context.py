@@ -12,9 +12,10 @@ import pytest
 from asgiref.sync import SyncToAsync, ThreadSensitiveContext, async_to_sync, sync_to_async
 
 from channels.sync import context as strands
-from channels.sync.context import SyncContext, connection_context, current_strand, leave_thread, pool, serving
+from channels.sync.context import SyncContext, connection_context, current_strand, leave_thread, pool
 from channels.sync.pool import Strand
 from channels.typing import PUSH_EXTENSION
+from tests.support.serving import serving
 from tests.sync.blocking import PATIENCE, Blocker
 
 SERVED = {"type": "websocket", "asgi": {"version": "3.0"}}

@@ -9,9 +9,10 @@ from asgiref.sync import sync_to_async
 
 from channels.sessions import InstanceSessionWrapper
 from channels.sync.call import ThreadCall
-from channels.sync.context import bridge, current_strand, serving
+from channels.sync.context import bridge, current_strand
 from channels.sync.send import SyncSend, is_frame, is_servers_own
 from channels.typing import PUSH_EXTENSION, Message
+from tests.support.serving import serving
 
 ACCEPT = {"type": "websocket.accept"}
 FRAME = {"type": "websocket.send", "text": "hello"}

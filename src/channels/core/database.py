@@ -14,7 +14,7 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -26,8 +26,9 @@ logger = logging.getLogger("channels.db")
 
 _Reference: TypeAlias = "weakref.ReferenceType[BaseDatabaseWrapper]"
 
-# By thread, not by its ident: that is used again as soon as the thread has ended.
-_opened: dict[threading.Thread, tuple[_Reference, ...]] = {}
+#: The connections that each thread has opened; others only read it. Empty until the first one is opened.
+#: By thread, not by its ident: that is used again as soon as the thread has ended.
+opened: Final[dict[threading.Thread, tuple[_Reference, ...]]] = {}
 _lock = threading.Lock()
 #: How many references to what the driver has made there are, with no cursor open.
 _references: weakref.WeakKeyDictionary[BaseDatabaseWrapper, int] = weakref.WeakKeyDictionary()
@@ -52,7 +53,7 @@ def opened_by(thread: threading.Thread) -> Iterator[BaseDatabaseWrapper]:
 
     Some may be closed by now: their ``connection`` is None.
     """
-    for reference in _opened.get(thread, ()):
+    for reference in opened.get(thread, ()):
         connection = reference()
         if connection is not None:
             yield connection
@@ -60,18 +61,8 @@ def opened_by(thread: threading.Thread) -> Iterator[BaseDatabaseWrapper]:
 
 def opened_anywhere() -> Iterator[BaseDatabaseWrapper]:
     """Iterate over the connections that any thread opened and that still exist."""
-    for thread in tuple(_opened):
+    for thread in tuple(opened):
         yield from opened_by(thread)
-
-
-def any_opened() -> bool:
-    """Whether any thread has opened a connection, so that it is worth looking for one."""
-    return bool(_opened)
-
-
-def has_opened(thread: threading.Thread) -> bool:
-    """Whether ``thread`` has opened a connection."""
-    return thread in _opened
 
 
 def is_due(connection: Any, now: float) -> bool:  # Any: django-stubs lack the health checks
@@ -96,7 +87,7 @@ def is_broken(connection: Any) -> bool:
 
 def close_what_this_thread_opened() -> None:
     """Do as :func:`close_old_connections`, where this thread has opened any."""
-    if _opened and threading.current_thread() in _opened:
+    if opened and threading.current_thread() in opened:
         close_old_connections()
 
 
@@ -124,7 +115,7 @@ class DatabaseHooks:
 
     def begin(self) -> None:
         """Remember how many references this thread's connections have, before work that may open cursors."""
-        if not _opened:
+        if not opened:
             return
         for connection in opened_by(threading.current_thread()):
             _references[connection] = sys.getrefcount(connection.connection)
@@ -135,7 +126,7 @@ class DatabaseHooks:
         That is a transaction, whether by ``atomic()`` or without autocommit, or a cursor. A cursor has a
         reference to its connection, with every driver, and nothing tells who has one.
         """
-        if not _opened:
+        if not opened:
             return False
         return any(is_in_use(connection) for connection in opened_by(threading.current_thread()))
 
@@ -155,7 +146,7 @@ class DatabaseHooks:
 
     def close_stale(self) -> float | None:
         """Close what is due in this thread of the pool; returns in how many seconds something else is."""
-        if not _opened or (thread := threading.current_thread()) not in _opened:
+        if not opened or (thread := threading.current_thread()) not in opened:
             return None
         close_old_connections()
         times = [
@@ -180,18 +171,18 @@ class DatabaseHooks:
 def _remember(connection: BaseDatabaseWrapper, **_: Any) -> None:
     thread = threading.current_thread()
     with _lock:
-        if thread not in _opened:
+        if thread not in opened:
             _forget_the_ended()
-        known = [reference for reference in _opened.get(thread, ()) if reference() is not None]
+        known = [reference for reference in opened.get(thread, ()) if reference() is not None]
         if all(reference() is not connection for reference in known):
             known.append(weakref.ref(connection))
-        _opened[thread] = tuple(known)
+        opened[thread] = tuple(known)
     _references[connection] = sys.getrefcount(connection.connection)
 
 
 def _forget_the_ended() -> None:
-    for thread in [thread for thread in _opened if not thread.is_alive()]:
-        del _opened[thread]
+    for thread in [thread for thread in opened if not thread.is_alive()]:
+        del opened[thread]
 
 
 connection_created.connect(_remember, dispatch_uid="channels.db", weak=False)

@@ -66,6 +66,8 @@ def set_engine(layer: object, engine: Engine) -> None:
 
 #: Returns what works for a layer; None if that is a layer of somebody else.
 engine_of: Final = _engine.get
+#: Returns the same as a function that is quicker, for the layers of one class.
+engine_reader: Final = _engine.reader
 
 
 def pushing_engine(layer: Any) -> Any:

@@ -113,13 +113,14 @@ class Exchange(Carrier, BodySink, Protocol):
         """Break the response off, so that the peer can see that it is not complete."""
         ...
 
-    def upgrade(self, stream: UpgradedHandler, headers: Headers, own: ResponseFields) -> None:
+    def upgrade(self, stream: UpgradedHandler, headers: Headers, own: ResponseFields, accept: bytes) -> None:
         """Accept a WebSocket's handshake; from now on its bytes go to ``stream``.
 
         Args:
             stream: handles the bytes of the WebSocket.
             headers: of the answer, as the application gave them.
             own: the headers that the server adds.
+            accept: the value of Sec-WebSocket-Accept; b"" where the handshake had no key, as over HTTP/2.
         """
         ...
 

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from contextvars import ContextVar
 from functools import partial
-from types import TracebackType
 from typing import Any, Final, ParamSpec, TypeVar, cast
 
 from asgiref.sync import AsyncToSync, SyncToAsync
@@ -144,7 +143,7 @@ def connection_context() -> SyncContext | None:
 
 
 def enter_context(scope: Scope) -> SyncContext | None:
-    """Give the connection of ``scope`` a thread-sensitive context of its own, until :func:`exit_context`.
+    """Give the connection of ``scope`` a thread-sensitive context of its own, until :meth:`SyncContext.end`.
 
     It does so for scopes that a server or a worker made (they have an ``asgi`` key, or push),
     unless there is a context already: one that code further out has entered, ours
@@ -155,10 +154,9 @@ def enter_context(scope: Scope) -> SyncContext | None:
         scope: of the connection.
 
     Returns:
-        What :func:`exit_context` is to be called with; None if there was a context already.
+        The context, which has to be ended; None if there was one already.
     """
-    served = "asgi" in scope or PUSH_EXTENSION in scope.get("extensions", ())
-    if not served or _suspended or in_context():
+    if _suspended or in_context() or not ("asgi" in scope or PUSH_EXTENSION in scope.get("extensions", ())):
         return None
     # Requests have threads of their own on Django's handler, and consumers share one on Channels.
     connection = SyncContext(exclusive=scope.get("type") == "http")
@@ -167,29 +165,9 @@ def enter_context(scope: Scope) -> SyncContext | None:
 
 
 def exit_context(connection: SyncContext | None) -> None:
-    """Undo :func:`enter_context`."""
+    """End what :func:`enter_context` returned."""
     if connection is not None:
         connection.end()
-
-
-class serving:
-    """:func:`enter_context` and :func:`exit_context` around a ``with`` block.
-
-    A consumer calls the two functions instead: it waits for days, and the block keeps two objects.
-    """
-
-    __slots__ = ("_connection", "_scope")
-
-    def __init__(self, scope: Scope) -> None:
-        self._scope = scope
-
-    def __enter__(self) -> None:
-        self._connection = enter_context(self._scope)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        exit_context(self._connection)
 
 
 def in_context() -> bool:

@@ -483,7 +483,7 @@ def test_a_websocket():
     (request,) = peer.request(1, fields, ended=False)
     assert (request.upgrade, request.ended) == (b"websocket", False)
     handshake = accept_handshake(request)
-    peer.server.send_response(1, handshake.status, accept_headers(handshake, None, []))
+    peer.server.send_response(1, handshake.status, accept_headers(None, []))
     websocket = WebSocketConnection()
     peer.server.send_data(1, encode_message("hello"))
     peer.client.send_data(1, b"\x88\x82\0\0\0\0\x03\xe8")

@@ -16,7 +16,7 @@ from typing import Any, Final, TypeAlias
 
 from channels.exceptions import ChannelFull
 from channels.layers.base import BaseChannelLayer
-from channels.layers.engine import engine_of
+from channels.layers.engine import engine_reader
 from channels.layers.host.client.client import BrokerClient
 from channels.layers.host.client.delivery_queue import DeliveryQueue
 from channels.layers.host.client.frame_handler import DeliveryHandler
@@ -323,7 +323,7 @@ async def _acknowledge(client: BrokerClient, key: str) -> None:
 
 
 #: Returns what works for a host layer.
-host_engine: Callable[[BaseChannelLayer], HostEngine] = engine_of
+host_engine: Callable[[BaseChannelLayer], HostEngine] = engine_reader(BaseChannelLayer)
 
 _engines: weakref.WeakSet[HostEngine] = weakref.WeakSet()
 

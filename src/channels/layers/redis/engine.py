@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from channels.layers.base import BaseChannelLayer
-from channels.layers.engine import engine_of
+from channels.layers.engine import engine_reader
 from channels.layers.local.delivery import LocalDelivery
 from channels.layers.local.values import require_message, too_large
 from channels.layers.names import is_process_local
@@ -223,7 +223,7 @@ async def nothing() -> None:
 
 
 #: Returns what works for a layer.
-redis_engine: Callable[[BaseChannelLayer], RedisEngine] = engine_of
+redis_engine: Callable[[BaseChannelLayer], RedisEngine] = engine_reader(BaseChannelLayer)
 
 
 _engines: weakref.WeakSet[RedisEngine] = weakref.WeakSet()

@@ -38,6 +38,8 @@ def _status_line(status: int) -> bytes:
 
 
 _STATUS_LINES = {status.value: _status_line(status) for status in HTTPStatus}
+#: What a 101 says of the switch to WebSocket (RFC 6455 section 4.2.2).
+_TO_WEBSOCKET = b"upgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-accept: %b\r\n"
 
 
 class _Framing(enum.Enum):
@@ -155,24 +157,27 @@ class ResponseWriter:
         self._output.append(b"%b%b\r\n" % (_STATUS_LINES.get(status) or _status_line(status), block))
         self._phase = _BODY
 
-    def switch_protocols(self, headers: Headers, own: ResponseFields) -> None:
+    def switch_protocols(self, headers: Headers, own: ResponseFields, accept: bytes = b"") -> None:
         """Write a 101, after which this connection speaks another protocol.
 
         Args:
             headers: the fields; those about a body are left out.
             own: what the server adds; its lines are kept, so it is to be one of few.
+            accept: the value of Sec-WebSocket-Accept, where the other protocol is WebSocket; the fields that
+                say so are written too then.
 
         Raises:
             ValueError, TypeError, RuntimeError: as :meth:`send_response`.
         """
         if self._phase is not _HEAD:
             raise self._out_of_turn("a response")
-        block = line_block(headers)
-        if not _FRAMING.isdisjoint([lowercase[name] for name, _ in headers]):
+        block = line_block(headers) if headers else b""
+        if headers and not _FRAMING.isdisjoint([lowercase[name] for name, _ in headers]):
             _, fields = serialize(headers)
             block = self._settle(101, headers, fields)
             self._choose_framing(101, fields.get(b"content-length"))
-        self._output.append(b"%b%b%b\r\n" % (_STATUS_LINES[101], block, lines_of[own]))
+        switch = _TO_WEBSOCKET % accept if accept else b""
+        self._output.append(b"%b%b%b%b\r\n" % (_STATUS_LINES[101], switch, block, lines_of[own]))
         self._persistent = False
         self._phase = _BODY
 

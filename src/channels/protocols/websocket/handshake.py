@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from binascii import b2a_base64
 
-from channels.protocols.events import Handshake, Headers
+from channels.protocols.events import Headers
 from channels.protocols.http.abnf import is_token_text
 from channels.protocols.websocket.permessage_deflate import DeflateParameters
 
@@ -21,16 +21,22 @@ _OURS = frozenset(
 )
 
 
+def accept_value(key: bytes) -> bytes:
+    """Return the Sec-WebSocket-Accept that answers a Sec-WebSocket-Key (RFC 6455 4.2.2, step 5.4)."""
+    return b2a_base64(hashlib.sha1(key + _GUID, usedforsecurity=False).digest(), newline=False)
+
+
 def accept_headers(
-    handshake: Handshake,
     subprotocol: str | None,
     headers: Headers,
     deflate: DeflateParameters | None = None,
 ) -> Headers:
-    """Make the headers of the response that opens the WebSocket.
+    """Make the headers of the response that opens the WebSocket, but for what only HTTP/1.1 says.
+
+    That is Upgrade, Connection and Sec-WebSocket-Accept; see
+    :meth:`channels.protocols.http1.response.ResponseWriter.switch_protocols`.
 
     Args:
-        handshake: what the peer asks for.
         subprotocol: which one will be spoken; what the application says is believed.
         headers: the application's own.
         deflate: what is agreed about compression; None: there will be none.
@@ -47,15 +53,6 @@ def accept_headers(
                 "A subprotocol is chosen with its own argument."
             )
     own: Headers = []
-    if handshake.key:
-        accept = b2a_base64(
-            hashlib.sha1(handshake.key + _GUID, usedforsecurity=False).digest(), newline=False
-        )
-        own += [
-            (b"upgrade", b"websocket"),
-            (b"connection", b"Upgrade"),
-            (b"sec-websocket-accept", accept),
-        ]
     if subprotocol is not None:
         if not is_token_text(subprotocol):
             # It is not shown: some clients send their token this way, and it may be what is given back.

@@ -6,7 +6,7 @@ from channels import telemetry
 from channels.protocols.events import Handshake
 from channels.protocols.http.fields import ResponseFields
 from channels.protocols.http.upgrade import HandshakeRejected
-from channels.protocols.websocket.handshake import accept_headers
+from channels.protocols.websocket.handshake import accept_headers, accept_value
 from channels.server.asgi.response import Response, checked_headers
 from channels.server.asgi.stream import logger
 from channels.server.interfaces import Exchange
@@ -55,8 +55,8 @@ class PendingHandshake:
         """The status that refused the handshake; 0 while nothing has."""
         return 0 if self._response is None else self._response.status
 
-    def accept_headers(self, message: Message) -> tuple[Headers, ResponseFields]:
-        """Return the headers of the answer that an application's accept asks for, and the server's own.
+    def answer(self, message: Message) -> tuple[Headers, ResponseFields, bytes]:
+        """Return what answers the request as an application's accept asks for; see :meth:`Exchange.upgrade`.
 
         Raises:
             ValueError: the subprotocol is no token, or a header is one that the handshake sets.
@@ -64,12 +64,13 @@ class PendingHandshake:
         """
         given = message.get("headers")
         headers = checked_headers(given) if given else []
-        answer = accept_headers(self._handshake, message.get("subprotocol"), headers, self.deflate)
-        own = self._runtime.own_fields()
+        agreed = accept_headers(message.get("subprotocol"), headers, self.deflate)
+        own, key = self._runtime.own_fields(), self._handshake.key
+        accept = accept_value(key) if key else b""
         if not headers:
-            return answer, own
+            return agreed, own, accept
         rest = own.without({name.lower() for name, _ in headers})
-        return [*answer, *rest.headers], _NO_MORE
+        return [*agreed, *rest.headers], _NO_MORE, accept
 
     def refuse(self, status: int, text: str) -> None:
         """Answer in the application's place; what it has begun to answer is broken off."""

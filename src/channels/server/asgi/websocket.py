@@ -334,7 +334,7 @@ class WebSocketStream(Stream):
 
     def _accept(self, message: Message) -> None:
         opening = self._unanswered()
-        answer = opening.accept_headers(message)
+        answer = opening.answer(message)
         self._opening = None
         self._state = _OPEN
         self._protocol = WebSocketConnection(self.runtime.websocket_limits, opening.deflate)

@@ -401,9 +401,9 @@ class HTTP1Handler:
         self._write()
         self._connection.close(linger=not self._request_ended)
 
-    def upgrade(self, stream: UpgradedHandler, headers: Headers, own: ResponseFields) -> None:
+    def upgrade(self, stream: UpgradedHandler, headers: Headers, own: ResponseFields, accept: bytes) -> None:
         """Answer 101 and hand the connection over."""
-        self._engine.switch_protocols(headers, own)
+        self._engine.switch_protocols(headers, own, accept)
         self._connection.write(self._engine.data_to_send())
         self._runtime.timers.cancel(self)
         self._stream = None

@@ -267,7 +267,7 @@ class HTTP2Exchange:
         self._handler.engine.reset(self.stream_id, _INTERNAL_ERROR)
         self._completed()
 
-    def upgrade(self, stream: UpgradedHandler, headers: Headers, own: ResponseFields) -> None:
+    def upgrade(self, stream: UpgradedHandler, headers: Headers, own: ResponseFields, accept: bytes) -> None:
         """Answer 200; from now on the stream's data are the WebSocket's."""
         self._handler.engine.send_response(self.stream_id, 200, [*headers, *own.headers])
         self._open = True
