@@ -34,3 +34,22 @@ class Typed(Topic):
 
     async def may_publish(self, user: Any, data: Any) -> bool:
         return isinstance(data, Line)
+
+
+class Document(Topic):
+    pattern = "document:<int:number>"
+    history = History(size=10, ttl=60)
+    delta = True
+
+    async def may_subscribe(self, user: Any) -> bool:
+        return True
+
+
+class Price(Topic):
+    pattern = "price:<slug:symbol>"
+    history = History(size=1, ttl=60)
+    cache = True
+    tags_filter = True
+
+    async def may_subscribe(self, user: Any) -> bool:
+        return True

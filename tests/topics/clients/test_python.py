@@ -10,7 +10,7 @@ import pytest
 from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.server.in_thread import ServerThread
 from channels.topics import websocket_urlpatterns
-from tests.topics.topics_for_tests import Room, Typed
+from tests.topics.topics_for_tests import Document, Price, Room, Typed
 
 TIMEOUT = 5.0
 
@@ -117,4 +117,37 @@ async def test_data_of_the_wrong_type_name_the_field(address: str) -> None:
     assert (await seen.next_publication()).data == {"text": "hi"}
     Typed(number=7).publish({"text": "from a view"})
     assert (await seen.next_publication()).data == {"text": "from a view"}
+    await client.disconnect()
+
+
+async def test_documents_arrive_as_patches_and_are_whole_again(address: str) -> None:
+    client, _, seen = await subscribed(address, "document:1", delta=centrifuge.DeltaType.FOSSIL)
+    documents = [{"text": "lorem ipsum dolor sit amet, consectetur " * 20, "ä": n} for n in range(5)]
+    for document in documents[:3]:
+        Document(number=1).publish(document)
+        assert (await seen.next_publication()).data == document
+    await client.disconnect()
+    for document in documents[3:]:
+        Document(number=1).publish(document)
+    await client.connect()
+    assert [(await seen.next_publication()).data for _ in range(2)] == documents[3:]
+    Document(number=1).publish("short")
+    assert (await seen.next_publication()).data == "short"
+    await client.disconnect()
+
+
+async def test_a_cache_gives_its_newest_publication_at_once(address: str) -> None:
+    for price in (1, 2, 3):
+        Price(symbol="abc").publish(price)
+    client, _, seen = await subscribed(address, "price:abc")
+    assert (await seen.next_publication()).data == 3
+    await client.disconnect()
+
+
+async def test_filters_choose_publications_by_their_tags(address: str) -> None:
+    only_tech = centrifuge.Filter.eq("sector", "tech")
+    client, _, seen = await subscribed(address, "price:tagged", tags_filter=only_tech)
+    for number, sector in enumerate(["tech", "food", "tech"]):
+        Price(symbol="tagged").publish(number, tags={"sector": sector})
+    assert [(await seen.next_publication()).data for _ in range(2)] == [0, 2]
     await client.disconnect()

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
-import msgspec
-
-from channels.protocols.centrifuge.messages import Join, Leave, Publication, Push
+from channels.protocols.centrifuge.messages import Join, Leave, Push
+from channels.topics.delivery.deltas import Change, Delta
 from channels.topics.delivery.frames import Frame, Framing
 from channels.topics.delivery.subscription import Subscription
-from channels.topics.stores.base import Event
+
+#: What subscribers are told.
+Happening: TypeAlias = Change | Join | Leave
 
 #: Members served before other work of the loop gets its turn.
 SLICE = 256
@@ -23,16 +24,19 @@ class Form(NamedTuple):
         framing: of the transport.
         numbered: pushes carry the topic's number, not its name.
         join_leave: who comes and goes is told.
+        delta: publications are sent as differences.
     """
 
     framing: Framing
     numbered: bool
     join_leave: bool
+    delta: Delta
 
 
 def form_of(subscription: Subscription) -> Form:
     """Return the form in which a subscriber gets events."""
-    return Form(subscription.outbox.framing, subscription.numbered, subscription.join_leave)
+    framing = subscription.outbox.framing
+    return Form(framing, subscription.numbered, subscription.join_leave, subscription.delta)
 
 
 class Audience:
@@ -69,7 +73,7 @@ class Audience:
         self._members.pop(subscription, None)
         self._plain = None
 
-    def batches(self, events: Sequence[Event]) -> Iterator[tuple[Frame, list[Subscription]]]:
+    def batches(self, events: Sequence[Happening]) -> Iterator[tuple[Frame, list[Subscription]]]:
         """Return frames of ``events`` and who gets which; the lists are never changed."""
         wanted = [event for event in events if self._wants(event)]
         if not wanted or not self._members:
@@ -84,14 +88,14 @@ class Audience:
             if chosen:
                 yield self.form.framing.frame(chosen), members
 
-    def _wants(self, event: Event) -> bool:
-        return self.form.join_leave or isinstance(event, Publication)
+    def _wants(self, event: Happening) -> bool:
+        return self.form.join_leave or isinstance(event, Change)
 
     def _sort_members(self) -> None:
         self._plain = [each for each in self._members if each.passes is None]
         self._filtered = [each for each in self._members if each.passes is not None]
 
-    def _choices(self, events: Sequence[Event]) -> dict[tuple[bool, ...], list[Subscription]]:
+    def _choices(self, events: Sequence[Happening]) -> dict[tuple[bool, ...], list[Subscription]]:
         """Return who of those with a filter gets which of ``events``."""
         choices: dict[tuple[bool, ...], list[Subscription]] = {}
         for member in self._filtered:
@@ -99,25 +103,19 @@ class Audience:
             choices.setdefault(choice, []).append(member)
         return choices
 
-    def _encode(self, event: Event) -> bytes:
+    def _encode(self, event: Happening) -> bytes:
         return self.form.framing.encode_push(self._push(event))
 
-    def _push(self, event: Event) -> Push:
-        if isinstance(event, Publication):
-            return Push(id=self._number, channel=self._name, pub=for_subscriber(event))
+    def _push(self, event: Happening) -> Push:
+        if isinstance(event, Change):
+            pushed = event.pushed(self.form.delta, self.form.framing.codec.binary)
+            return Push(id=self._number, channel=self._name, pub=pushed)
         if isinstance(event, Join):
             return Push(id=self._number, channel=self._name, join=event)
         return Push(id=self._number, channel=self._name, leave=event)
 
 
-def for_subscriber(publication: Publication) -> Publication:
-    """Return a publication as it is pushed: the epoch goes with the first of a stream only."""
-    if publication.epoch and publication.offset != 1:
-        return msgspec.structs.replace(publication, epoch="")
-    return publication
-
-
-def _passes(member: Subscription, event: Event) -> bool:
+def _passes(member: Subscription, event: Happening) -> bool:
     if member.passes is None or isinstance(event, Join | Leave):
         return True
-    return member.passes(event.tags)
+    return member.passes(event.publication.tags)

@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from channels import telemetry
 from channels.protocols.centrifuge.messages import Publication
-from channels.topics.delivery.audience import SLICE, Audience, Form, form_of
+from channels.topics.delivery.audience import SLICE, Audience, Form, Happening, form_of
+from channels.topics.delivery.deltas import Change, Delta
 from channels.topics.delivery.frames import Frame
 from channels.topics.delivery.outbox import closed_outbox
 from channels.topics.delivery.subscription import Subscription
@@ -44,6 +45,7 @@ class LiveTopic:
 
     Attributes:
         name, number, store: see above.
+        last: what was published last, as far as that is known; what is next is sent as a patch of it.
         position: of what was delivered last; None without history, and before the stream was read.
         expected: how many are about to subscribe.
         unused_since: when somebody last was about to, in the loop's seconds.
@@ -51,12 +53,13 @@ class LiveTopic:
 
     __slots__ = (
         "_audiences", "_held", "_recent", "_recent_load", "_repairing", "_retention", "_spawn", "_work",
-        "expected", "name", "number", "position", "store", "unused_since",
+        "expected", "last", "name", "number", "position", "store", "unused_since",
     )  # fmt: skip
 
     def __init__(self, name: str, number: int, retention: Retention, store: Store, spawn: Spawn) -> None:
         self.name, self.number, self.store = name, number, store
         self.position: Position | None = None
+        self.last: Publication | None = None
         self.expected, self.unused_since = 0, 0.0
         self._retention = retention
         self._spawn = spawn
@@ -127,11 +130,29 @@ class LiveTopic:
         """Bring events to all subscribers; the first slice of them now."""
         idle = not self._work
         for first in range(0, len(events), RUN):
-            run = events[first : first + RUN]
-            for audience in self._audiences.values():
+            run = [self._happening(event) for event in events[first : first + RUN]]
+            for audience in list(self._audiences.values()):
                 self._work.extend((frame, members, 0) for frame, members in audience.batches(run))
+                if audience.form.delta is Delta.WHOLE:
+                    self._patch_from_now(audience)
         if idle and self._work:
             self._serve()
+
+    def _happening(self, event: Event) -> Happening:
+        if not isinstance(event, Publication):
+            return event
+        change = Change(event, self.last)
+        self.last = event
+        return change
+
+    def _patch_from_now(self, audience: Audience) -> None:
+        """Send patches to those who have got a whole publication."""
+        if self.last is not None:
+            for subscription in audience:
+                audience.discard(subscription)
+                subscription.delta = Delta.PATCH
+                self.join(subscription)
+            self._audiences.pop(audience.form, None)
 
     def repair(self) -> None:
         """Compare with the stream; what was missed is read from there and delivered first."""
@@ -272,6 +293,8 @@ class LiveTopic:
         if self._recent is collected and page.position.epoch == position.epoch:
             before = [each for each in reversed(page.publications) if each.offset <= position.offset]
             self._recent = deque([*before, *collected], maxlen=keep)
+            if self.last is None and self._recent:
+                self.last = self._recent[-1]
 
     def _is_stale(self, publication: Publication) -> bool:
         return publication.time > 0 and publication.time / 1000 + self._retention.ttl < time.time()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from channels.protocols.centrifuge.messages import ClientInfo
+from channels.topics.delivery.deltas import Delta
 from channels.topics.delivery.outbox import Outbox
 
 
@@ -46,7 +47,7 @@ class Subscription:
         numbered: pushes carry the topic's number instead of its name.
         positioned: the client counts on each publication, and is told when one was lost.
         join_leave: the client wants to hear who comes and goes.
-        delta: publications are sent as differences.
+        delta: how publications are sent: as they are, or as differences.
         server_side: the server subscribed it.
         present: it is noted in the topic's presence.
         announced: others are told that the client comes and goes.
@@ -60,7 +61,7 @@ class Subscription:
     numbered: bool = False
     positioned: bool = False
     join_leave: bool = False
-    delta: bool = False
+    delta: Delta = Delta.NONE
     server_side: bool = False
     present: bool = False
     announced: bool = False

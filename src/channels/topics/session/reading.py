@@ -11,7 +11,7 @@ from channels.protocols.centrifuge.messages import (
     PresenceStatsRequest,
     PresenceStatsResult,
 )
-from channels.topics.delivery.audience import for_subscriber
+from channels.topics.delivery.deltas import for_subscriber
 from channels.topics.session.errors import CommandFailed
 from channels.topics.session.permissions import may_subscribe
 from channels.topics.session.session import Session

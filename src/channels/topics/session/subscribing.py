@@ -20,7 +20,7 @@ from channels.protocols.centrifuge.messages import (
     UnsubscribeRequest,
     UnsubscribeResult,
 )
-from channels.topics.delivery.audience import for_subscriber
+from channels.topics.delivery.deltas import Delta, pushed_in_turn
 from channels.topics.delivery.live_topic import LiveTopic
 from channels.topics.delivery.subscription import Subscription
 from channels.topics.patterns import MAX_NAME
@@ -33,6 +33,8 @@ from channels.topics.topic import Topic, retention_of
 
 #: Flags of a subscribe request: pushes may carry a number; an error rather than "not recovered".
 NUMBERED, REJECT_UNRECOVERED = 1, 2
+#: The only delta there is.
+FOSSIL = "fossil"
 
 
 async def subscribe(session: Session, request: SubscribeRequest) -> SubscribeResult:
@@ -94,7 +96,7 @@ async def entrance(
     store = get_store(cls.store)
     subscription = new_subscription(session, topic, request, server_side)
     async with session.hub.entered(name, retention_of(cls), store) as live:
-        if cls.history is not None and (request.recover or cls.cache):
+        if wants_recovery(cls, request):
             await live.load_recent()
         if cls.presence:
             await store.presence_add(name, subscription.info, announce=cls.join_leave)
@@ -134,11 +136,19 @@ def new_subscription(
         numbered=bool(request.flag & NUMBERED),
         positioned=cls.history is not None,
         join_leave=cls.join_leave and request.join_leave,
+        delta=delta_for(cls, request),
         server_side=server_side,
         present=cls.presence,
         announced=cls.join_leave,
         passes=filter_for(topic, request),
     )
+
+
+def delta_for(cls: type[Topic], request: SubscribeRequest) -> Delta:
+    """Return how publications are sent. With a filter a client lacks some that patches would be made for."""
+    if cls.delta and request.delta == FOSSIL and request.tf is None:
+        return Delta.WHOLE
+    return Delta.NONE
 
 
 def filter_for(topic: Topic, request: SubscribeRequest) -> Any:
@@ -165,24 +175,50 @@ def result_for(
     Raises:
         CommandFailed: that is not known, and the client rather wants an error.
     """
-    number = live.number if subscription.numbered else 0
+    delta = subscription.delta is not Delta.NONE
+    result = SubscribeResult(id=live.number if subscription.numbered else 0, delta=delta)
     if live.position is None:
-        return SubscribeResult(id=number)
+        return result
     offset, epoch = live.position
-    result = SubscribeResult(id=number, recoverable=True, positioned=True, offset=offset, epoch=epoch)
-    if not (request.recover or cls.cache):
+    result = msgspec.structs.replace(
+        result,
+        recoverable=True,
+        positioned=True,
+        offset=offset,
+        epoch=epoch,
+        was_recovering=wants_recovery(cls, request),
+    )
+    if not result.was_recovering:
         return result
     missed = newest_missed(live, request) if cls.cache else live.missed(request.offset, request.epoch)
     if missed is None:
         if request.flag & REJECT_UNRECOVERED:
             raise CommandFailed(ErrorCode.UNRECOVERABLE_POSITION)
-        return msgspec.structs.replace(result, was_recovering=True)
-    passes = subscription.passes
-    wanted = [for_subscriber(each) for each in missed if passes is None or passes(each.tags)]
-    offset = offset if cls.cache else request.offset
+        return result
     return msgspec.structs.replace(
-        result, was_recovering=True, recovered=True, publications=wanted, offset=offset
+        result,
+        recovered=True,
+        publications=recovered(live, subscription, missed, request.offset),
+        offset=offset if cls.cache else request.offset,
     )
+
+
+def wants_recovery(cls: type[Topic], request: SubscribeRequest) -> bool:
+    """Whether it is looked for what was published before: the client asks, or the topic is a cache."""
+    return cls.history is not None and (request.recover or cls.cache)
+
+
+def recovered(
+    live: LiveTopic, subscription: Subscription, missed: list[Publication], offset: int
+) -> list[Publication]:
+    """Return what a client has missed, as it is sent; after that, patches fit if it has the last one now."""
+    passes = subscription.passes
+    wanted = [each for each in missed if passes is None or passes(each.tags)]
+    sent = list(pushed_in_turn(wanted, subscription.delta, subscription.outbox.framing.codec.binary))
+    has = wanted[-1].offset if wanted else offset
+    if subscription.delta is Delta.WHOLE and live.last is not None and live.last.offset == has > 0:
+        subscription.delta = Delta.PATCH
+    return sent
 
 
 def newest_missed(live: LiveTopic, request: SubscribeRequest) -> list[Publication] | None:
