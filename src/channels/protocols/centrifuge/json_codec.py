@@ -6,7 +6,7 @@ Protobuf may publish any bytes) would break the frame of everybody who gets it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
 import msgspec
@@ -92,20 +92,37 @@ def json_string(data: Raw | bytes) -> Raw:
         raise EncodingError("a payload is not text in UTF-8, and cannot be a JSON string") from None
 
 
+def decode_json(kind: type[_T], data: bytes | str) -> _T:
+    """Read one value that is no frame: what an HTTP request brings.
+
+    Args:
+        kind: a message, or what else msgspec reads.
+        data: JSON.
+
+    Raises:
+        ProtocolError: it is not of this kind.
+    """
+    return _refusing(lambda text: msgspec.json.decode(text, type=kind), data)
+
+
 def _lines(decoder: msgspec.json.Decoder[_T], frame: bytes | str) -> list[_T]:
-    try:
-        if isinstance(frame, bytes) and not frame.isascii():
-            frame = frame.decode()  # msgspec does not look into payloads
-        messages = decoder.decode_lines(frame)
-    except RecursionError:
-        raise ProtocolError("the frame is nested too deeply") from None
-    except UnicodeError:
-        raise ProtocolError("the frame is not UTF-8") from None
-    except msgspec.MsgspecError as error:
-        raise ProtocolError(f"the frame is not JSON of the protocol: {error}") from None
+    messages = _refusing(decoder.decode_lines, frame)
     if not messages:
         raise ProtocolError("the frame is empty; a ping or pong would be {}")
     return messages
+
+
+def _refusing(decode: Callable[[bytes | str], _T], data: bytes | str) -> _T:
+    try:
+        if isinstance(data, bytes) and not data.isascii():
+            data = data.decode()  # msgspec does not look into payloads
+        return decode(data)
+    except RecursionError:
+        raise ProtocolError("the JSON is nested too deeply") from None
+    except UnicodeError:
+        raise ProtocolError("the JSON is not UTF-8") from None
+    except msgspec.MsgspecError as error:
+        raise ProtocolError(f"this is not JSON of the protocol: {error}") from None
 
 
 def _line(message: WireMessage) -> bytes:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import functools
 import typing
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from msgspec import Raw
 
 from channels.protocols.centrifuge.messages import EMPTY, Scalar, WireMessage
+
+#: The two of Protobuf's wire types that the schema needs.
+VARINT: Final = 0
+LENGTH: Final = 2
 
 
 class Field(NamedTuple):
@@ -36,6 +40,10 @@ class Field(NamedTuple):
     def many(self) -> bool:
         """Whether it is a list or a map."""
         return self.repeated or self.mapped
+
+    def absent(self) -> Any:
+        """Its value where it is absent: zero, or a new list or map."""
+        return self.zero() if self.many else self.zero
 
 
 @functools.cache
