@@ -55,7 +55,9 @@ class RedisNode:
         self._background: set[asyncio.Task[None]] = set()
         self._interruptions = 0
         self.senders = DetachedSenders()
-        self.receiver = Receiver(engine.local, engine.deserialize, self, engine.publishes_named)
+        self.receiver = Receiver(
+            engine.cipher, engine.local, engine.deserialize, self, engine.publishes_named
+        )
         self.connections = LoopConnections(
             lambda: [servers_at(address) for address in engine.addresses],
             engine.policy,

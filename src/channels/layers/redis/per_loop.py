@@ -20,8 +20,7 @@ from channels import telemetry
 from channels.layers.loops import call_before_close
 from channels.layers.redis.connect.commands import Commands, Policy
 from channels.layers.redis.connect.topology import Topology
-from channels.layers.redis.subscriptions.receiver import Receiver
-from channels.layers.redis.subscriptions.subscriber import Subscriber
+from channels.layers.redis.subscriptions.subscriber import MessageHandler, Subscriber
 from channels.layers.redis.wire.encryption import EnvelopeCipher
 from channels.layers.redis.wire.keys import Topic
 from channels.layers.redis.wire.sequencing import SequenceNumbers
@@ -57,8 +56,8 @@ class LoopConnections:
     Args:
         shards: makes the servers; called once per loop, they remember a cluster's map.
         policy: what calls do while a server is away.
-        cipher: closes and opens envelopes.
-        receiver: takes what arrives.
+        cipher: closes envelopes.
+        handler: takes what arrives.
         listener: is asked which topics are wanted and told of interruptions.
     """
 
@@ -67,13 +66,13 @@ class LoopConnections:
         shards: Callable[[], Sequence[Topology]],
         policy: Policy,
         cipher: EnvelopeCipher,
-        receiver: Receiver,
+        handler: MessageHandler,
         listener: SubscriberListener,
     ) -> None:
         self._shards = shards
         self._policy = policy
         self._cipher = cipher
-        self._receiver = receiver
+        self._handler = handler
         self._listener = listener
         self._lock = threading.RLock()
         self._subscriber: Subscriber | None = None
@@ -143,13 +142,11 @@ class LoopConnections:
     def _new_subscriber(self, old: Subscriber | None) -> Subscriber:
         self.commands()  # so that this loop is known, and its end
         if old is None:
-            return Subscriber(self._shards(), self._policy, self._cipher, self._receiver, self)
+            return Subscriber(self._shards(), self._policy, self._handler, self)
         old.retired = True
         self._retired = [each for each in [*self._retired, old] if not each.loop.is_closed()]
         topics = list(self._listener.wanted_topics())
-        return Subscriber(
-            self._shards(), self._policy, self._cipher, self._receiver, self, topics, old.watches()
-        )
+        return Subscriber(self._shards(), self._policy, self._handler, self, topics, old.watches())
 
     def release(self, topics: Iterable[Topic]) -> None:
         """End subscriptions, from any thread, soon, unless the topics are wanted again by then."""

@@ -8,17 +8,15 @@ import json
 import os
 import threading
 import uuid
-from collections.abc import Callable
 from typing import Any, Protocol
 
 from redis.exceptions import NoScriptError
 
 from channels.layers.members import ANSWER_TIMEOUT, Answers, GroupChannels, GroupCount
 from channels.layers.names import is_process_local
-from channels.layers.redis.connect.clients import blocking_client, close_blocking_client
-from channels.layers.redis.connect.errors import ANSWERS, UNREACHABLE, unavailable
+from channels.layers.redis.connect.blocking import BlockingClient, BlockingClients
+from channels.layers.redis.connect.errors import UNREACHABLE
 from channels.layers.redis.groups import question, read_answers
-from channels.layers.redis.hosts.addresses import Address, shard_of
 from channels.layers.redis.interfaces import NodeSettings
 from channels.layers.redis.node import RedisNode
 from channels.layers.redis.queues.scripts import SEND
@@ -48,23 +46,6 @@ class SyncBackend(NodeSettings, Protocol):
         """Raise TypeError unless ``group`` follows the grammar."""
 
 
-class _Client:
-    """A blocking client, and whether topics are sharded where it leads: in a cluster from Redis 7 on."""
-
-    def __init__(self, address: Address) -> None:
-        self.redis = blocking_client(address)
-        self.sharded = False
-        if address.kind == "cluster":
-            node = self.redis.get_random_node()
-            found = self.redis.execute_command("COMMAND INFO", "SPUBLISH", target_nodes=node)
-            self.sharded = bool(found and any(found.values() if isinstance(found, dict) else found))
-
-    def publish(self, topic: bytes, data: bytes) -> int:
-        """Publish where subscribers of ``topic`` are; returns how many there got it."""
-        publish = self.redis.spublish if self.sharded else self.redis.publish
-        return int(publish(topic, data))
-
-
 class RedisSyncLayer:
     """``send`` and ``group_send`` without an event loop, from any thread of any process.
 
@@ -74,9 +55,7 @@ class RedisSyncLayer:
 
     def __init__(self, engine: SyncBackend) -> None:
         self._engine = engine
-        self._clients: dict[int, _Client] = {}
-        self._pid = os.getpid()
-        self._lock = threading.Lock()
+        self._clients = BlockingClients(lambda: engine.addresses)
         self._thread = threading.local()
 
     def group_send(self, group: str, message: Message) -> None:
@@ -104,23 +83,23 @@ class RedisSyncLayer:
         reply_to = names.topic("process", uuid.uuid4().hex)
         answers = Answers()
 
-        def ask(client: _Client) -> int:
+        def ask(client: BlockingClient) -> int:
             topic = names.topic("group", group).key
             signal = json.dumps(question(reply_to.name)).encode()
             return client.publish(
                 topic, self._engine.cipher.seal_signal(topic, self._numbers().sender, signal)
             )
 
-        def listen(client: _Client) -> None:
+        def listen(client: BlockingClient) -> None:
             with contextlib.closing(client.redis.pubsub()) as pubsub:
                 (pubsub.ssubscribe if client.sharded else pubsub.subscribe)(reply_to.key)
                 read = pubsub.get_sharded_message if client.sharded else pubsub.get_message
                 read(timeout=self._engine.addresses[0].timeout)  # it is subscribed: now nothing is missed
-                answers.expect(self._run(group, ask))
+                answers.expect(self._clients.run(group, ask))
                 open_signal = functools.partial(self._engine.cipher.open_signal, reply_to.key)
                 read_answers(pubsub, client.sharded, timeout, answers, open_signal)
 
-        self._run(reply_to.name, listen)
+        self._clients.run(reply_to.name, listen)
         return answers.result(self._engine.node.members_here(group))
 
     def group_count(self, group: str, timeout: float = ANSWER_TIMEOUT) -> GroupCount:
@@ -139,14 +118,14 @@ class RedisSyncLayer:
         envelope = Envelope(MESSAGE, numbers.sender, number, channel, body)
         sealed = self._engine.cipher.seal(topic.key, envelope)
 
-        def publish(client: _Client) -> int:
+        def publish(client: BlockingClient) -> int:
             try:
                 return client.publish(topic.key, sealed)
             except UNREACHABLE:  # once more with the same number: nobody takes it twice
                 return client.publish(topic.key, sealed)
 
         try:
-            receivers: int = self._run(topic.name, publish)
+            receivers: int = self._clients.run(topic.name, publish)
         finally:
             numbers.settle(topic.key, number)
         return receivers
@@ -161,33 +140,16 @@ class RedisSyncLayer:
         entry = engine.cipher.seal_entry(keys.ready, ident, body)
         arguments = (ident, entry, capacity, max(1, int(engine.expiry * 1000)))
 
-        def add(client: _Client) -> Any:
+        def add(client: BlockingClient) -> Any:
             verb = "SPUBLISH" if client.sharded else "PUBLISH"
             try:
                 return client.redis.execute_command(*SEND.by_name(keys, *arguments, verb, topic))
             except NoScriptError:
                 return client.redis.execute_command(*SEND.by_text(keys, *arguments, verb, topic))
 
-        added, expired = self._run(channel, add)
+        added, expired = self._clients.run(channel, add)
         engine.node.connections.call_in_a_loop(engine.node.work_queues.watch, channel)
         require_added(engine.local.drops, channel, capacity, added, expired)
-
-    def _run(self, name: str, call: Callable[[_Client], Any]) -> Any:
-        index = shard_of(name, len(self._engine.addresses))
-        address = self._engine.addresses[index]
-        try:
-            return call(self._client(index, address))
-        except (*UNREACHABLE, *ANSWERS) as error:
-            raise unavailable(address.label, error) from error
-
-    def _client(self, index: int, address: Address) -> _Client:
-        with self._lock:
-            if self._pid != os.getpid():
-                self._clients, self._pid = {}, os.getpid()
-            client = self._clients.get(index)
-            if client is None:
-                client = self._clients[index] = _Client(address)
-            return client
 
     def _numbers(self) -> SequenceNumbers:
         """Return the numbers of this thread: what one thread sends is in order, two are two senders."""
@@ -200,7 +162,4 @@ class RedisSyncLayer:
 
     def close(self) -> None:
         """Close the connections; new ones are made when they are needed again."""
-        with self._lock:
-            clients, self._clients = self._clients, {}
-        for client in clients.values():
-            close_blocking_client(client.redis)
+        self._clients.close()

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from channels.layers.redis.connect.scripts import Script
 from channels.layers.redis.queues import scripts
 
-ALL = {name: script for name, script in vars(scripts).items() if isinstance(script, scripts.Script)}
+ALL = {name: script for name, script in vars(scripts).items() if isinstance(script, Script)}
 FILES = Path(scripts.__file__).parent / "lua"
 
 

@@ -18,38 +18,22 @@ Redis has it from version 7 on, and to 6.2, which we support, it is a syntax err
 
 from __future__ import annotations
 
-import hashlib
 from importlib import resources
-from typing import Any, Final
+from typing import Final
+
+from channels.layers.redis.connect.scripts import Script, script_of
 
 _FILES: Final = resources.files(__package__) / "lua"
 
 
-class Script:
-    """A script and the name under which Redis remembers it.
-
-    Args:
-        names: files of ``lua/`` that make it, in order, after ``queue.lua``.
-    """
-
-    def __init__(self, *names: str) -> None:
-        files = [_FILES / f"{name}.lua" for name in ("queue", *names)]
-        self.text = "".join(file.read_text("utf-8") for file in files)
-        self.sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
-
-    def by_name(self, keys: tuple[str, ...], *args: Any) -> tuple[Any, ...]:
-        """Return the command that runs it if Redis knows it already."""
-        return ("EVALSHA", self.sha, len(keys), *keys, *args)
-
-    def by_text(self, keys: tuple[str, ...], *args: Any) -> tuple[Any, ...]:
-        """Return the command that runs it in any case."""
-        return ("EVAL", self.text, len(keys), *keys, *args)
+def _script(*names: str) -> Script:
+    return script_of(_FILES, "queue", *names)
 
 
-SEND: Final = Script("add")
-FORWARD: Final = Script("unless_seen", "add")
-TAKE: Final = Script("take")
-SWEEP: Final = Script("sweep")
-ACKNOWLEDGE: Final = Script("acknowledge")
-RENEW: Final = Script("renew")
-GIVE_BACK: Final = Script("give_back")
+SEND: Final = _script("add")
+FORWARD: Final = _script("unless_seen", "add")
+TAKE: Final = _script("take")
+SWEEP: Final = _script("sweep")
+ACKNOWLEDGE: Final = _script("acknowledge")
+RENEW: Final = _script("renew")
+GIVE_BACK: Final = _script("give_back")

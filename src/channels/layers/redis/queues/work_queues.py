@@ -22,6 +22,7 @@ from channels.exceptions import ChannelFull
 from channels.layers.local.drops import DropCounter
 from channels.layers.redis.connect.commands import Commands, backoff
 from channels.layers.redis.connect.errors import RedisUnavailable
+from channels.layers.redis.connect.scripts import Script
 from channels.layers.redis.queues.expiry import ExpiryTimer
 from channels.layers.redis.queues.scripts import (
     ACKNOWLEDGE,
@@ -31,7 +32,6 @@ from channels.layers.redis.queues.scripts import (
     SEND,
     SWEEP,
     TAKE,
-    Script,
 )
 from channels.layers.redis.wire.encryption import EnvelopeCipher, NotAuthentic
 from channels.layers.redis.wire.keys import KeySpace, Topic

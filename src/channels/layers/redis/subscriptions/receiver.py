@@ -12,9 +12,9 @@ from typing import Any, Final, Protocol
 from channels import telemetry
 from channels.exceptions import ChannelFull
 from channels.layers.local.delivery import LocalDelivery
-from channels.layers.redis.wire.encryption import NotAuthentic
+from channels.layers.redis.wire.encryption import EnvelopeCipher, NotAuthentic
 from channels.layers.redis.wire.keys import Topic
-from channels.layers.redis.wire.sequencing import MESSAGE, Envelope
+from channels.layers.redis.wire.sequencing import CONTROL, MESSAGE, Envelope, GapDetector
 from channels.typing import Message
 
 #: The name under which channels_redis 4.3 logs members that were full.
@@ -47,6 +47,7 @@ class Receiver:
     """Opens envelopes and delivers their messages.
 
     Args:
+        cipher: opens envelopes.
         local: the channels and groups of this process.
         deserialize: bytes to message.
         signals: acts on everything else.
@@ -55,15 +56,32 @@ class Receiver:
 
     def __init__(
         self,
+        cipher: EnvelopeCipher,
         local: LocalDelivery,
         deserialize: Callable[[bytes], Message],
         signals: ControlHandler,
         takes_anything: bool = False,
     ) -> None:
+        self._cipher = cipher
         self._local = local
         self._deserialize = deserialize
         self._signals = signals
         self._takes_anything = takes_anything
+
+    def handle(self, topic: Topic, watch: GapDetector, data: bytes) -> None:
+        """See :class:`~channels.layers.redis.subscriptions.subscriber.MessageHandler`."""
+        try:
+            # The news of a queue are published by a script of Redis, and only say where to look.
+            envelope = None if topic.kind == "news" else self._cipher.open(topic.key, data)
+        except NotAuthentic as error:
+            self.refuse(error)
+            return
+        if envelope is None or envelope.kind == CONTROL:
+            self.signal(topic, data if envelope is None else envelope.body)
+            return
+        missing = watch.missing(envelope)
+        if missing >= 0:
+            self.take(topic, envelope, missing)
 
     def signal(self, topic: Topic, data: bytes) -> None:
         """Take one of the layer's own signals; anything else is counted."""

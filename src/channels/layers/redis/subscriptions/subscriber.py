@@ -20,10 +20,8 @@ from channels.layers.redis.connect.errors import UNREACHABLE, RedisUnavailable, 
 from channels.layers.redis.connect.pipeline import SubscriptionConnection
 from channels.layers.redis.connect.topology import Topology
 from channels.layers.redis.hosts.addresses import Endpoint, shard_of
-from channels.layers.redis.subscriptions.receiver import Receiver
-from channels.layers.redis.wire.encryption import EnvelopeCipher, NotAuthentic
 from channels.layers.redis.wire.keys import Topic
-from channels.layers.redis.wire.sequencing import CONTROL, GapDetector
+from channels.layers.redis.wire.sequencing import GapDetector
 
 
 class State(enum.Enum):
@@ -65,6 +63,19 @@ class Subscription:
             self.confirmed = asyncio.get_running_loop().create_future()
 
 
+class MessageHandler(Protocol):
+    """Who takes what arrives."""
+
+    def handle(self, topic: Topic, watch: GapDetector, data: bytes) -> None:
+        """Take what was published on ``topic``.
+
+        Args:
+            topic: a subscribed one.
+            watch: what is known of the senders on it.
+            data: as it was published.
+        """
+
+
 class SubscriptionListener(Protocol):
     """Who a subscriber belongs to."""
 
@@ -87,8 +98,7 @@ class Subscriber:
     Args:
         shards: the servers, in the order of ``hosts``.
         policy: what ``ensure`` does while a server is away.
-        cipher: opens envelopes.
-        receiver: takes what arrives.
+        handler: takes what arrives.
         owner: is asked and told.
         topics: those of a subscriber that has ended; subscribed as soon as the servers allow.
         watches: of that subscriber, by key of the topic: what was missed in between counts.
@@ -98,8 +108,7 @@ class Subscriber:
         self,
         shards: Sequence[Topology],
         policy: Policy,
-        cipher: EnvelopeCipher,
-        receiver: Receiver,
+        handler: MessageHandler,
         owner: SubscriptionListener,
         topics: Iterable[Topic] = (),
         watches: Mapping[bytes, GapDetector] = MappingProxyType({}),
@@ -108,8 +117,7 @@ class Subscriber:
         self.retired = False
         self._shards = shards
         self._policy = policy
-        self._cipher = cipher
-        self._receiver = receiver
+        self._handler = handler
         self._owner = owner
         self._subscriptions: dict[bytes, Subscription] = {topic.key: Subscription(topic) for topic in topics}
         self._connections: dict[tuple[int, Endpoint], SubscriptionConnection] = {}
@@ -244,19 +252,7 @@ class Subscriber:
         subscription = self._subscriptions.get(key)
         if subscription is None or self.retired:
             return
-        try:
-            # The news of a queue are published by a script of Redis, and only say where to look.
-            is_news = subscription.topic.kind == "news"
-            envelope = None if is_news else self._cipher.open(key, data)
-        except NotAuthentic as error:
-            self._receiver.refuse(error)
-            return
-        if envelope is None or envelope.kind == CONTROL:
-            self._receiver.signal(subscription.topic, data if envelope is None else envelope.body)
-            return
-        missing = subscription.watch.missing(envelope)
-        if missing >= 0:
-            self._receiver.take(subscription.topic, envelope, missing)
+        self._handler.handle(subscription.topic, subscription.watch, data)
         if not self._owner.wanted(subscription.topic):
             self.release([subscription.topic])
 

@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
-Kind = Literal["group", "process", "channel", "news", "roll-call"]
+#: Those of a layer, and "stream" and "control", which a store of topics has.
+Kind = Literal["group", "process", "channel", "news", "roll-call", "stream", "control"]
 
 
 class Topic(NamedTuple):
