@@ -13,7 +13,7 @@ lowest=$(mktemp)
 [ -x "$venv/bin/python" ] || "$uv" venv --quiet --python .venv/bin/python "$venv"
 "$uv" pip install --quiet --python "$venv/bin/python" --constraints "$lowest" -e '.[dev]'
 "$uv" pip install --quiet --python "$venv/bin/python" --no-deps -r scripts/written-for-channels.txt
-for package in django asgiref cryptography h11 h2 hpack msgspec redis uvloop websockets zttp; do
+for package in django asgiref cryptography h11 h2 hpack msgspec pyjwt redis uvloop websockets zttp; do
     grep -i "^$package==" "$lowest"
 done
 rm -f "$lowest"

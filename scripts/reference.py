@@ -49,6 +49,12 @@ MODULES = {
         "channels_redis.pubsub",
         "channels_redis.serializers",
     ],
+    "Topics": [
+        "channels.topics.tokens.issuing",
+        "channels.topics.tokens.verification",
+        "channels.topics.tokens.claims",
+        "channels.topics.tokens.errors",
+    ],
     "Server": [
         "channels.server.config",
         "channels.server.server",
