@@ -17,7 +17,7 @@ from asgiref.server import StatelessServer
 from channels import telemetry
 from channels.core.private import PrivateField
 from channels.layers.engine import pushing_engine
-from channels.process.exit import CANCELLED, LimitedExecutor, end_loop, exit_in_time
+from channels.process.exit import CANCELLED, EXIT, LimitedExecutor, end_loop, exit_in_time, gentle_part
 from channels.typing import PUSH_EXTENSION, ASGIApp, Message, Scope, Wakeup
 
 logger = logging.getLogger("django.channels.worker")
@@ -96,7 +96,7 @@ class Worker(StatelessServer):
         max_applications: application instances to keep at most.
     """
 
-    #: Seconds that messages in hand get to be handled when the worker stops.
+    #: Seconds in which the worker stops; messages in hand get to be handled until shortly before their end.
     shutdown_timeout: ClassVar[float] = 30.0
     #: Seconds before a listener that failed starts again; doubled with each failure in a row.
     restart_delay: ClassVar[float] = 0.5
@@ -321,13 +321,13 @@ class _Runner:
         }
         if not waiters:
             return set()
-        timeout = self._seconds("shutdown_timeout")
-        _, late = await asyncio.wait(waiters, timeout=timeout)
+        limit = self._seconds("shutdown_timeout")
+        _, late = await asyncio.wait(waiters, timeout=gentle_part(limit, 2 * CANCELLED + EXIT))
         for waiter in late:
             waiter.cancel()
         if late:
             telemetry.count("worker.dropped", len(late), reason="shutdown timeout")
-            logger.error("%d applications did not finish within %s s of the stop.", len(late), timeout)
+            logger.error("%d applications did not finish within %s s of the stop.", len(late), limit)
         return {waiters[waiter] for waiter in late}
 
     def _seconds(self, name: str) -> float:

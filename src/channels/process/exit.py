@@ -23,8 +23,21 @@ logger = logging.getLogger("channels.server")
 CANCELLED: Final = 0.4
 #: Seconds that threads of the application get to end when all else has ended.
 LINGER: Final = 0.2
+#: Seconds from the end of the last application to the end of the process: threads of the event loop's executor
+#: and others each get their moment, and the interpreter takes its own.
+EXIT: Final = 2 * LINGER + 0.15
 
 _exit_timeout: float | None = None
+
+
+def gentle_part(limit: float | None, last: float) -> float | None:
+    """Return how much of a time limit there is for what ends by itself; what is cut ends within the rest.
+
+    Args:
+        limit: seconds in which all has to have ended; None for no limit.
+        last: seconds that cutting takes at most. Of a shorter limit than that some is left all the same.
+    """
+    return None if limit is None else max(limit - last, 0.4 * limit)
 
 
 class LimitedExecutor(ThreadPoolExecutor):

@@ -15,7 +15,7 @@ from collections.abc import Coroutine
 from typing import Any, TypeGuard
 
 from channels import telemetry
-from channels.process.exit import CANCELLED
+from channels.process.exit import CANCELLED, EXIT, gentle_part
 from channels.server.asgi.websocket import WebSocketStream
 from channels.server.connection.http2 import HTTP2Handler
 from channels.server.runtime import OpenConnection, Runtime
@@ -31,9 +31,9 @@ SPREAD = 0.75
 #: Seconds to spread over where there is no limit.
 UNLIMITED_SPREAD = 30.0
 #: Seconds that applications get to act on their disconnect; on their cancellation they get CANCELLED.
-#: What comes after the drain takes less than the two seconds that are documented, with the threads'
-#: last moment.
 LAST_MOMENT = 0.75
+#: Seconds before the end of ``drain_timeout`` at which what is left is cut, so that all has ended in time.
+CUT = LAST_MOMENT + CANCELLED + EXIT
 #: Turns of the loop until each connection that the kernel had accepted already is known to us.
 _ARRIVAL_TURNS = 5
 
@@ -49,7 +49,7 @@ class Drain:
     def __init__(self, runtime: Runtime, hurry: asyncio.Event) -> None:
         self._runtime = runtime
         self._hurry = hurry
-        self._limit = runtime.config.drain_timeout
+        self._limit = gentle_part(runtime.config.drain_timeout, CUT)
         self._spread = UNLIMITED_SPREAD if self._limit is None else SPREAD * self._limit
         idle_limit = runtime.config.drain_idle_timeout
         self._idle_limit = self._spread if idle_limit is None else min(self._spread, idle_limit)
