@@ -23,8 +23,8 @@ logger = logging.getLogger("channels.server")
 CANCELLED: Final = 0.4
 #: Seconds that threads of the application get to end when all else has ended.
 LINGER: Final = 0.2
-#: Seconds from the end of the last application to the end of the process: threads of the event loop's executor
-#: and others each get their moment, and the interpreter takes its own.
+#: Seconds from the end of the last application to the end of the process: threads of the event loop's
+#: executor and others each get their moment, and the interpreter takes its own.
 EXIT: Final = 2 * LINGER + 0.15
 
 _exit_timeout: float | None = None

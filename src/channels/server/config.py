@@ -312,8 +312,8 @@ class Config:
     )
     drain_timeout: float | None = seconds(
         10.0,
-        "How long the server may take to stop. Requests and WebSockets get to end in it, WebSockets are closed "
-        "in batches over most of it, and what is left is cut in its last 1.7 seconds.",
+        "How long the server may take to stop. Requests and WebSockets get to end in it, WebSockets are "
+        "closed in batches over most of it, and what is left is cut in its last 1.7 seconds.",
     )
     drain_idle_timeout: float | None = seconds(
         1.0, "How long an idle connection may still send one request when the server stops."
