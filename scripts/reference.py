@@ -64,6 +64,14 @@ MODULES = {
         "daphne.endpoints",
         "daphne.testing",
     ],
+    "The wire of topics": [
+        "channels.protocols.centrifuge.messages",
+        "channels.protocols.centrifuge.codes",
+        "channels.protocols.centrifuge.codec",
+        "channels.protocols.centrifuge.json_codec",
+        "channels.protocols.centrifuge.protobuf",
+        "channels.protocols.centrifuge.framing",
+    ],
     "Tests": ["channels.testing", "channels.testing.contracts", "channels.testing.store_contract"],
     "Everything else": [
         "channels.exceptions",
