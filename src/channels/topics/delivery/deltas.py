@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import enum
 from collections.abc import Iterable, Iterator
 
@@ -33,12 +34,16 @@ class Change:
     Args:
         publication: what was published.
         previous: what was published before it; None if that is not known.
+        is_bytes: its data are bytes, which JSON connections get as Base64.
     """
 
-    __slots__ = ("_patches", "_previous", "publication")
+    __slots__ = ("_is_bytes", "_patches", "_previous", "publication")
 
-    def __init__(self, publication: Publication, previous: Publication | None) -> None:
+    def __init__(
+        self, publication: Publication, previous: Publication | None, is_bytes: bool = False
+    ) -> None:
         self.publication = publication
+        self._is_bytes = is_bytes
         self._previous = previous
         self._patches: dict[bool, bytes | None] = {}
 
@@ -50,6 +55,8 @@ class Change:
             binary: the connection takes any bytes, not JSON only.
         """
         publication = for_subscriber(self.publication)
+        if self._is_bytes and not binary:
+            return msgspec.structs.replace(publication, data=base64_payload(publication.data))
         if delta is Delta.NONE:
             return publication
         patch = self._patch(binary) if delta is Delta.PATCH else None
@@ -66,13 +73,20 @@ class Change:
         return self._patches[binary]
 
 
-def pushed_in_turn(publications: Iterable[Publication], delta: Delta, binary: bool) -> Iterator[Publication]:
+def pushed_in_turn(
+    publications: Iterable[Publication], delta: Delta, binary: bool, is_bytes: bool = False
+) -> Iterator[Publication]:
     """Return publications that leave together: the first as it is, then patches if there are to be any."""
     previous = None
     for publication in publications:
         how = Delta.WHOLE if previous is None and delta is not Delta.NONE else delta
-        yield Change(publication, previous).pushed(how, binary)
+        yield Change(publication, previous, is_bytes).pushed(how, binary)
         previous = publication
+
+
+def base64_payload(data: Raw) -> Raw:
+    """Return bytes as JSON can carry them: a string in Base64 (RFC 4648)."""
+    return Raw(b'"' + base64.b64encode(bytes(data)) + b'"')
 
 
 def for_subscriber(publication: Publication) -> Publication:

@@ -102,13 +102,15 @@ class Hub:
     # Topics
 
     @contextlib.asynccontextmanager
-    async def entered(self, name: str, retention: Retention, store: Store) -> AsyncIterator[LiveTopic]:
+    async def entered(
+        self, name: str, retention: Retention, is_bytes: bool, store: Store
+    ) -> AsyncIterator[LiveTopic]:
         """Yield a live topic, its position known if it has a history; it stays live within the block.
 
         Raises:
             StoreUnavailable: the store does not answer.
         """
-        live = await self._enter(name, retention, store)
+        live = await self._enter(name, retention, is_bytes, store)
         live.expected += 1
         try:
             yield live
@@ -116,20 +118,22 @@ class Hub:
             live.expected -= 1
             live.unused_since = self._loop.time()
 
-    async def _enter(self, name: str, retention: Retention, store: Store) -> LiveTopic:
+    async def _enter(self, name: str, retention: Retention, is_bytes: bool, store: Store) -> LiveTopic:
         """Return a live topic; the store is asked once for all who wait."""
         task = self._starting.get(name)
         if task is None:
             live = self._topics.get(name)
             if live is not None:
                 return live
-            task = self._starting[name] = self._loop.create_task(self._start(name, retention, store))
+            task = self._starting[name] = self._loop.create_task(
+                self._start(name, retention, is_bytes, store)
+            )
             task.add_done_callback(lambda done: self._starting.pop(name, None))
         return await asyncio.shield(task)
 
-    async def _start(self, name: str, retention: Retention, store: Store) -> LiveTopic:
+    async def _start(self, name: str, retention: Retention, is_bytes: bool, store: Store) -> LiveTopic:
         self.use(store)
-        live = LiveTopic(name, next(self._numbers), retention, store, self.spawn)
+        live = LiveTopic(name, next(self._numbers), retention, is_bytes, store, self.spawn)
         self._topics[name] = live
         try:
             await store.subscribe(name, self)

@@ -40,11 +40,12 @@ class LiveTopic:
         name: of the topic.
         number: short for it, in this loop.
         retention: how much its store keeps.
+        is_bytes: its data are bytes, not JSON.
         store: keeps it.
         spawn: runs a coroutine until it ends.
 
     Attributes:
-        name, number, store: see above.
+        name, number, is_bytes, store: see above.
         last: what was published last, as far as that is known; what is next is sent as a patch of it.
         position: of what was delivered last; None without history, and before the stream was read.
         expected: how many are about to subscribe.
@@ -53,11 +54,14 @@ class LiveTopic:
 
     __slots__ = (
         "_audiences", "_held", "_recent", "_recent_load", "_repairing", "_retention", "_spawn", "_work",
-        "expected", "last", "name", "number", "position", "store", "unused_since",
+        "expected", "is_bytes", "last", "name", "number", "position", "store", "unused_since",
     )  # fmt: skip
 
-    def __init__(self, name: str, number: int, retention: Retention, store: Store, spawn: Spawn) -> None:
+    def __init__(
+        self, name: str, number: int, retention: Retention, is_bytes: bool, store: Store, spawn: Spawn
+    ) -> None:
         self.name, self.number, self.store = name, number, store
+        self.is_bytes = is_bytes
         self.position: Position | None = None
         self.last: Publication | None = None
         self.expected, self.unused_since = 0, 0.0
@@ -141,7 +145,7 @@ class LiveTopic:
     def _happening(self, event: Event) -> Happening:
         if not isinstance(event, Publication):
             return event
-        change = Change(event, self.last)
+        change = Change(event, self.last, self.is_bytes)
         self.last = event
         return change
 

@@ -11,7 +11,7 @@ from channels.protocols.centrifuge.messages import (
     PresenceStatsRequest,
     PresenceStatsResult,
 )
-from channels.topics.delivery.deltas import for_subscriber
+from channels.topics.delivery.deltas import Delta, pushed_in_turn
 from channels.topics.session.errors import CommandFailed
 from channels.topics.session.permissions import may_subscribe
 from channels.topics.session.session import Session
@@ -44,7 +44,8 @@ async def history(session: Session, request: HistoryRequest) -> HistoryResult:
     found = await get_store(type(topic).store).read(str(topic), since, limit, request.reverse)
     if since is not None and since.epoch and since.epoch != found.position.epoch:
         raise CommandFailed(ErrorCode.UNRECOVERABLE_POSITION)
-    publications = [for_subscriber(each) for each in found.publications]
+    binary = session.outbox.framing.codec.binary
+    publications = list(pushed_in_turn(found.publications, Delta.NONE, binary, type(topic).message is bytes))
     return HistoryResult(publications, found.position.epoch, found.position.offset)
 
 

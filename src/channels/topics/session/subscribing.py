@@ -95,7 +95,7 @@ async def entrance(
     cls, name = type(topic), str(topic)
     store = get_store(cls.store)
     subscription = new_subscription(session, topic, request, server_side)
-    async with session.hub.entered(name, retention_of(cls), store) as live:
+    async with session.hub.entered(name, retention_of(cls), cls.message is bytes, store) as live:
         if wants_recovery(cls, request):
             await live.load_recent()
         if cls.presence:
@@ -136,7 +136,7 @@ def new_subscription(
         numbered=bool(request.flag & NUMBERED),
         positioned=cls.history is not None,
         join_leave=cls.join_leave and request.join_leave,
-        delta=delta_for(cls, request),
+        delta=delta_for(cls, request, session.outbox.framing.codec.binary),
         server_side=server_side,
         present=cls.presence,
         announced=cls.join_leave,
@@ -144,11 +144,10 @@ def new_subscription(
     )
 
 
-def delta_for(cls: type[Topic], request: SubscribeRequest) -> Delta:
+def delta_for(cls: type[Topic], request: SubscribeRequest, binary: bool) -> Delta:
     """Return how publications are sent. With a filter a client lacks some that patches would be made for."""
-    if cls.delta and request.delta == FOSSIL and request.tf is None:
-        return Delta.WHOLE
-    return Delta.NONE
+    asked = cls.delta and request.delta == FOSSIL and request.tf is None
+    return Delta.WHOLE if asked and (binary or cls.message is not bytes) else Delta.NONE
 
 
 def filter_for(topic: Topic, request: SubscribeRequest) -> Any:
@@ -214,7 +213,8 @@ def recovered(
     """Return what a client has missed, as it is sent; after that, patches fit if it has the last one now."""
     passes = subscription.passes
     wanted = [each for each in missed if passes is None or passes(each.tags)]
-    sent = list(pushed_in_turn(wanted, subscription.delta, subscription.outbox.framing.codec.binary))
+    binary = subscription.outbox.framing.codec.binary
+    sent = list(pushed_in_turn(wanted, subscription.delta, binary, live.is_bytes))
     has = wanted[-1].offset if wanted else offset
     if subscription.delta is Delta.WHOLE and live.last is not None and live.last.offset == has > 0:
         subscription.delta = Delta.PATCH

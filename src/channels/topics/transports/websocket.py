@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from typing import Final
-from urllib.parse import parse_qs
 
 from channels import telemetry
 from channels.mailbox import direct_write, pushing_receive
+from channels.protocols.centrifuge.framing import negotiate
 from channels.protocols.centrifuge.json_codec import JSON
+from channels.protocols.centrifuge.protobuf import PROTOBUF
 from channels.sync.context import enter_context, exit_context
 from channels.topics.delivery.frames import Frame, Framing, MessageFraming
 from channels.topics.delivery.hub import running_hub
@@ -17,18 +18,17 @@ from channels.topics.session.commands import handle_frame
 from channels.topics.session.session import Session
 from channels.typing import Receive, Scope, Send
 
-#: The formats, by the subprotocol that asks for one.
-_FRAMINGS: Final[dict[str, Framing]] = {"centrifuge-json": MessageFraming(JSON)}
+_FRAMINGS: Final[dict[str, Framing]] = {codec.name: MessageFraming(codec) for codec in (JSON, PROTOBUF)}
 _TOO_BIG: Final = 1009
 
 
 async def serve_websocket(scope: Scope, receive: Receive, send: Send) -> None:
     """Serve one client: the ASGI application behind ``/connection/websocket``."""
     await receive()  # websocket.connect
-    framing, subprotocol = chosen_format(scope)
-    await send({"type": "websocket.accept", "subprotocol": subprotocol})
+    chosen = negotiate(scope.get("subprotocols", ()), scope["query_string"].decode("ascii", "replace"))
+    await send({"type": "websocket.accept", "subprotocol": chosen.subprotocol})
     connection = enter_context(scope)
-    session = _new_session(scope, receive, send, framing)
+    session = _new_session(scope, receive, send, _FRAMINGS[chosen.codec.name])
     try:
         while (message := await receive())["type"] == "websocket.receive":
             frame = message.get("text") or message.get("bytes") or ""
@@ -39,19 +39,6 @@ async def serve_websocket(scope: Scope, receive: Receive, send: Send) -> None:
     finally:
         session.lost()
         exit_context(connection)
-
-
-def chosen_format(scope: Scope) -> tuple[Framing, str | None]:
-    """Return the format that a client speaks and the subprotocol to select; no subprotocol means JSON.
-
-    A query may choose too: ``format=protobuf`` or ``cf_protocol=protobuf``.
-    """
-    for subprotocol in scope.get("subprotocols", ()):
-        if subprotocol in _FRAMINGS:
-            return _FRAMINGS[subprotocol], subprotocol
-    query = parse_qs(scope.get("query_string", b"").decode("ascii", "replace"))
-    asked = (query.get("format") or query.get("cf_protocol") or ["json"])[0]
-    return _FRAMINGS.get(f"centrifuge-{asked}", _FRAMINGS["centrifuge-json"]), None
 
 
 class WebSocketTransport:
