@@ -17,7 +17,7 @@ class Late(LazyCall):
     def __init__(self) -> None:
         made: list[bool] = []
         object.__setattr__(self, "made", made)
-        super().__init__(lambda n: made.append(True) or [1, n], 2)  # type: ignore[func-returns-value]
+        super().__init__(lambda n: made.append(True) or [1, n], 2)
 
 
 class NotReady(LazyRef):

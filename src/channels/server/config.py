@@ -235,6 +235,14 @@ class Config:
         least=0,
         group="connection limits",
     )
+    http2_max_streams_per_address: int | None = option(
+        None,
+        "How many streams of HTTP/2 one address may have open at the same time; 0 for no limit. Where nothing is "
+        "said, four times as many as connections, for the same addresses.",
+        kind=int,
+        least=0,
+        group="connection limits",
+    )
     websocket_max_rate: int = option(
         # Whoever keeps it up talks to no person. Ten seconds' worth is what an interrupted client catches up.
         1000,

@@ -44,6 +44,10 @@ _REFUSED = {
     "address": "A connection from %s was refused: it has --max-connections-per-address already. If this is "
     "a proxy, name it with --trusted-proxies.",
 }
+_REFUSED_STREAM = (
+    "A stream of HTTP/2 from %s was refused: it has --http2-max-streams-per-address already. If this is a proxy, "
+    "name it with --trusted-proxies."
+)
 #: The time limits that each request begins anew.
 _TIME_LIMITS = (
     "keep_alive_timeout",
@@ -280,6 +284,15 @@ class Runtime:
             return False
         self._count_refused("address", client[0])
         return True
+
+    def takes_stream(self, client: list[Any]) -> bool:
+        """Whether an address may have one more stream of HTTP/2; then it is counted, else its refusal is."""
+        host = client[0]
+        if self.admission.streams.enter(host):
+            return True
+        telemetry.count("server.stream_refused", client=host)
+        self.warn_rarely("streams", _REFUSED_STREAM, host)
+        return False
 
     def _count_refused(self, reason: str, host: str | None) -> None:
         telemetry.count("server.connection_refused", reason=reason, client=host)

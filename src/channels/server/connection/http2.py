@@ -106,6 +106,7 @@ class HTTP2Handler:
 
     __slots__ = (
         "_advancing",
+        "_counted",
         "_due",
         "_exchanges",
         "_final_by",
@@ -125,6 +126,9 @@ class HTTP2Handler:
         self.engine = engine or HTTP2Connection(self.runtime.http2_limits, engine=self.runtime.http2_engine)
         self.slot: Slot | None = None
         self._exchanges: dict[int, HTTP2Exchange] = {}
+        #: The address whose streams are counted.
+        client = connection.client
+        self._counted = client if self.runtime.admission.counts_streams(client) else None
         self._advancing = self._due = False
         self._final_by = NEVER
         self._holding: asyncio.Task[None] | None = None
@@ -170,6 +174,7 @@ class HTTP2Handler:
         """Tell all streams that the connection is gone, and let go of everything."""
         self.runtime.timers.cancel(self)
         exchanges, self._exchanges = list(self._exchanges.values()), {}
+        self._give_back(len(exchanges))
         self.engine.discard()
         self.engine.receive_data(b"")
         self.engine.frames_left = 1
@@ -240,7 +245,8 @@ class HTTP2Handler:
 
     def completed(self, stream_id: int) -> None:
         """Forget a stream that is over for the application, and send what is left of it."""
-        self._exchanges.pop(stream_id, None)
+        if self._exchanges.pop(stream_id, None) is not None:
+            self._give_back(1)
         self._rest()
         if self.runtime.stopping:
             self._leave()
@@ -256,7 +262,7 @@ class HTTP2Handler:
             self.connection.flush()
 
     def _request_received(self, request: RequestReceived) -> None:
-        if self.runtime.is_crowded(self.connection.client):
+        if self.runtime.is_crowded(self.connection.client) or not self._takes_stream():
             self.engine.refuse(request.stream_id)
             return
         exchange = self._exchanges[request.stream_id] = HTTP2Exchange(self, request.stream_id)
@@ -267,6 +273,14 @@ class HTTP2Handler:
         if not request.ended and refuse_large_body(request, self.runtime, exchange):
             return
         exchange.begin(request)
+
+    def _takes_stream(self) -> bool:
+        return self._counted is None or self.runtime.takes_stream(self._counted)
+
+    def _give_back(self, streams: int) -> None:
+        """These streams of the address are over."""
+        if self._counted is not None:
+            self.runtime.admission.streams.add(self._counted[0], -streams)
 
     def _open_websocket(self, request: RequestReceived, exchange: HTTP2Exchange) -> None:
         try:
@@ -297,7 +311,8 @@ class HTTP2Handler:
             self._forget(exchange)
 
     def _forget(self, exchange: HTTP2Exchange) -> None:
-        self._exchanges.pop(exchange.stream_id, None)
+        if self._exchanges.pop(exchange.stream_id, None) is not None:
+            self._give_back(1)
         exchange.lost()
         self._rest()
 

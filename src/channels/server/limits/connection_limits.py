@@ -1,10 +1,11 @@
-"""How many connections are taken: in all, and from one address."""
+"""How many connections and streams of HTTP/2 are taken: in all, and from one address."""
 
 from __future__ import annotations
 
 import ipaddress
 from collections import Counter
 from functools import lru_cache
+from typing import Any
 
 from channels import telemetry
 from channels.server.config import Config
@@ -15,6 +16,8 @@ from channels.typing import ASGIApp, Receive, Scope, Send
 #: What one address of the open internet may have where nothing is said. Behind one address of a
 #: carrier or a company there are hundreds of people, hardly thousands who look at one site.
 PER_ADDRESS = 1000
+#: How many streams of HTTP/2 an address may have for each of its connections, where nothing is said.
+STREAMS_PER_CONNECTION = 4
 #: Bits of an IPv6 address that one customer of a provider cannot choose (RFC 6177).
 _PREFIX = 64
 _REFUSAL = b"Too many requests at the same time."
@@ -68,13 +71,14 @@ class ConnectionLimits:
     """Judges connections.
 
     Args:
-        config: ``max_connections`` and ``max_connections_per_address``.
+        config: ``max_connections``, ``max_connections_per_address`` and ``http2_max_streams_per_address``.
         proxies: whose connections are many people's; they are not counted by address.
 
     Attributes:
         most: how many there may be in all; 0 for no limit.
         most_per_address: likewise of one address.
         tally: what is counted by address.
+        streams: the streams of HTTP/2 that are open, by address.
     """
 
     def __init__(self, config: Config, proxies: TrustedProxies | None = None) -> None:
@@ -83,6 +87,10 @@ class ConnectionLimits:
         shared = min(PER_ADDRESS, max(1, self.most // 4)) if self.most else PER_ADDRESS
         self.most_per_address = shared if told is None else told
         self.tally = PerAddressCounter(self.most_per_address)
+        streams = config.http2_max_streams_per_address
+        self._most_streams = STREAMS_PER_CONNECTION * self.most_per_address if streams is None else streams
+        self.streams = PerAddressCounter(self._most_streams)
+        self._any_streams = streams is not None
         self._abandoned = 0
         # Where nothing is said, a peer that no internet leads from is taken for a proxy.
         self._any_address = told is not None
@@ -124,10 +132,19 @@ class ConnectionLimits:
         """Whether an address has abandoned so many runs that its open connections may begin no more."""
         return self._abandoned > 0 and self._is_counted(host) and self.tally.is_full(host)
 
+    def counts_streams(self, client: list[Any] | None) -> bool:
+        """Whether the streams of a connection are counted by its address."""
+        if client is None or not self._most_streams or self._is_proxy(client[0]):
+            return False
+        return self._any_streams or self._any_address or is_global(client[0])
+
     def _is_counted(self, host: str) -> bool:
-        if not self.most_per_address or (self._proxies is not None and self._proxies.trusts([host, 0])):
+        if not self.most_per_address or self._is_proxy(host):
             return False
         return self._any_address or is_global(host)
+
+    def _is_proxy(self, host: str) -> bool:
+        return self._proxies is not None and self._proxies.trusts([host, 0])
 
 
 class ClientLimitMiddleware:
