@@ -237,8 +237,8 @@ class Config:
     )
     http2_max_streams_per_address: int | None = option(
         None,
-        "How many streams of HTTP/2 one address may have open at the same time; 0 for no limit. Where nothing is "
-        "said, four times as many as connections, for the same addresses.",
+        "How many streams of HTTP/2 one address may have open at the same time; 0 for no limit. Where "
+        "nothing is said, four times as many as connections, for the same addresses.",
         kind=int,
         least=0,
         group="connection limits",

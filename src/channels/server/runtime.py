@@ -45,8 +45,8 @@ _REFUSED = {
     "a proxy, name it with --trusted-proxies.",
 }
 _REFUSED_STREAM = (
-    "A stream of HTTP/2 from %s was refused: it has --http2-max-streams-per-address already. If this is a proxy, "
-    "name it with --trusted-proxies."
+    "A stream of HTTP/2 from %s was refused: it has --http2-max-streams-per-address already. If this is a "
+    "proxy, name it with --trusted-proxies."
 )
 #: The time limits that each request begins anew.
 _TIME_LIMITS = (
