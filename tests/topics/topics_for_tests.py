@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from channels.topics import History, Topic
+from channels.topics import History, RPCError, Topic, rpc
 
 
 class Line(msgspec.Struct):
@@ -23,6 +23,15 @@ class Room(Topic):
 
     async def may_publish(self, user: Any, data: Any) -> bool:
         return self.name == "open"
+
+    @rpc
+    def rename(self, user: Any, title: str, times: int = 1) -> dict[str, Any]:
+        if title == "taken":
+            raise RPCError(409, "That title is taken.")
+        return {"room": self.name, "title": title * times, "anonymous": user.is_anonymous}
+
+    def not_for_clients(self, user: Any) -> str:
+        return "secret"
 
 
 class Typed(Topic):
@@ -53,3 +62,8 @@ class Price(Topic):
 
     async def may_subscribe(self, user: Any) -> bool:
         return True
+
+
+@rpc
+async def add(user: Any, numbers: list[int]) -> int:
+    return sum(numbers)

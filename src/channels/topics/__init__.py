@@ -35,6 +35,7 @@ from channels.topics.actions import (
     remove_history,
     unsubscribe,
 )
+from channels.topics.calls import RPCError, rpc
 from channels.topics.payloads import InvalidData
 from channels.topics.registry import UnknownTopic
 from channels.topics.stores.base import Position, StoreUnavailable
@@ -47,6 +48,7 @@ __all__ = [
     "HistoryPage",
     "InvalidData",
     "Position",
+    "RPCError",
     "StoreUnavailable",
     "Topic",
     "UnknownTopic",
@@ -66,6 +68,7 @@ __all__ = [
     "presence_stats",
     "publish_many",
     "remove_history",
+    "rpc",
     "unsubscribe",
     "websocket_urlpatterns",
 ]

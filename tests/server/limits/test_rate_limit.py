@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from channels import telemetry
+from channels.core.token_bucket import TokenBucket
 from channels.server.config import Config
 from channels.server.io.timer_wheel import NEVER
-from channels.server.limits.rate_limit import MinRateDeadline, TokenBucket
+from channels.server.limits.rate_limit import MinRateDeadline
 from tests.server.helpers import (
     UPGRADE,
     Recorder,
@@ -20,18 +21,6 @@ from tests.server.helpers import (
     opened,
     serve,
 )
-
-
-def test_ten_seconds_worth_may_come_at_once() -> None:
-    pace = TokenBucket(2, 0.0)
-    assert [pace.allows(0.0) for _ in range(21)] == [True] * 20 + [False]
-    assert [pace.allows(1.0) for _ in range(2)] == [True, False]
-    assert [pace.allows(100.0) for _ in range(21)] == [True] * 20 + [False]
-
-
-def test_who_keeps_to_the_rate_is_never_too_fast() -> None:
-    pace = TokenBucket(2, 0.0)
-    assert all(pace.allows(tick / 2) for tick in range(1000))
 
 
 async def test_a_socket_that_says_too_much_is_closed() -> None:

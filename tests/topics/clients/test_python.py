@@ -163,3 +163,40 @@ async def test_filters_choose_publications_by_their_tags(address: str) -> None:
         Price(symbol="tagged").publish(number, tags={"sector": sector})
     assert [value(await seen.next_publication()) for _ in range(2)] == [0, 2]
     await client.disconnect()
+
+
+async def called(client: centrifuge.Client, address: str, method: str, data: Any) -> Any:
+    answer = (await client.rpc(method, sent(address, data))).data
+    return json.loads(answer) if isinstance(answer, bytes) else answer
+
+
+async def test_functions_and_methods_of_topics_are_called(address: str) -> None:
+    client, _, _ = await subscribed(address, "room:called")
+    assert await called(client, address, "add", {"numbers": [1, 2]}) == 3
+    answer = await called(client, address, "room:called/rename", {"title": "new", "times": 2})
+    assert answer == {"room": "called", "title": "newnew", "anonymous": True}
+    await client.disconnect()
+
+
+@pytest.mark.parametrize(
+    ("method", "data", "code", "words"),
+    [
+        ("add", {"numbers": "x"}, 107, r"\$\.numbers"),
+        ("add", {"numbers": [], "more": 1}, 107, "more"),
+        ("subtract", {}, 104, "method not found"),
+        ("room:lobby/not_for_clients", {}, 104, "method not found"),
+        ("room:lobby/__init__", {}, 104, "method not found"),
+        ("room:secret/rename", {"title": "x"}, 103, "permission denied"),
+        ("room:lobby/rename", {"title": "taken"}, 409, "That title is taken"),
+        ("nowhere/rename", {}, 102, "unknown channel"),
+    ],
+)
+async def test_a_call_that_fails_says_why(
+    address: str, method: str, data: Any, code: int, words: str
+) -> None:
+    client = centrifuge.Client(address, use_protobuf="protobuf" in address)
+    await client.connect()
+    with pytest.raises(centrifuge.ReplyError, match=words) as raised:
+        await called(client, address, method, data)
+    assert raised.value.code == code
+    await client.disconnect()

@@ -12,6 +12,7 @@ from typing import Any
 
 from channels import telemetry
 from channels.core.broadcast import Broadcast
+from channels.core.token_bucket import TokenBucket
 from channels.protocols.events import CloseReceived, Handshake, MessageReceived, RequestReceived
 from channels.protocols.websocket.connection import WebSocketConnection
 from channels.server.asgi.broadcast_frames import frames_of, payloads
@@ -31,7 +32,6 @@ from channels.server.asgi.websocket_states import (
 from channels.server.interfaces import Carrier, Exchange, Link
 from channels.server.io.timer_wheel import NEVER
 from channels.server.limits.keepalive import Keepalive, Verdict
-from channels.server.limits.rate_limit import TokenBucket
 from channels.server.limits.turns import QUANTUM
 from channels.server.reports.protocol_facts import count_facts
 from channels.server.reports.targets import path_of, shown

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from channels import telemetry
+from channels.core.token_bucket import TokenBucket
 from channels.process.platforms import HAS_SENDFILE
 from channels.protocols.events import (
     BodyEnded,
@@ -34,7 +35,7 @@ from channels.server.connection.interfaces import HandledConnection
 from channels.server.interfaces import UpgradedHandler
 from channels.server.io.sendfile import PIECE, FilePart, pump
 from channels.server.io.timer_wheel import NEVER, Slot
-from channels.server.limits.rate_limit import MinRateDeadline, TokenBucket
+from channels.server.limits.rate_limit import MinRateDeadline
 from channels.server.limits.turns import QUANTUM
 from channels.server.reports.protocol_facts import count_facts
 from channels.typing import Headers

@@ -1,44 +1,9 @@
-"""How fast a peer may be, and how slow: messages and frames of a WebSocket, bytes and parts of a body."""
+"""How slow a request's body may be."""
 
 from __future__ import annotations
 
 from channels.server.config import Config
 from channels.server.io.timer_wheel import NEVER
-
-#: Seconds over which the rate is judged: so many seconds' worth may come at once.
-SPAN = 10.0
-
-
-class TokenBucket:
-    """A bucket of tokens, filled again only when it is empty: most messages cost one subtraction.
-
-    Args:
-        rate: messages, or what else is counted, a second.
-        now: the time, in seconds.
-    """
-
-    __slots__ = ("_filled_at", "_left", "_rate")
-
-    def __init__(self, rate: int, now: float) -> None:
-        self._rate = rate
-        self._left = rate * SPAN
-        self._filled_at = now
-
-    def allows(self, now: float, amount: int = 1) -> bool:
-        """Count one message, or more.
-
-        Args:
-            now: the time; it may be a little late.
-            amount: how many.
-
-        Returns:
-            False if it is one too many.
-        """
-        if self._left < amount:
-            self._left = min(self._rate * SPAN, self._left + (now - self._filled_at) * self._rate)
-            self._filled_at = now
-        self._left -= amount
-        return self._left >= 0.0
 
 
 class MinRateDeadline:

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from msgspec import Raw
+
 from channels.protocols.centrifuge.codes import DisconnectCode, ErrorCode
 from channels.protocols.centrifuge.messages import (
     PublishRequest,
@@ -10,9 +16,11 @@ from channels.protocols.centrifuge.messages import (
     RPCResult,
     SendRequest,
 )
-from channels.topics.payloads import decode
+from channels.topics import calls
+from channels.topics.payloads import decode, encode
 from channels.topics.session.errors import CommandFailed, Disconnected
 from channels.topics.session.permissions import may_publish
+from channels.topics.session.reading import readable
 from channels.topics.session.session import Session
 from channels.topics.session.subscribing import find_topic
 from channels.topics.stores.manager import get_store
@@ -30,8 +38,29 @@ async def publish(session: Session, request: PublishRequest) -> PublishResult:
 
 
 async def call(session: Session, request: RPCRequest) -> RPCResult:
-    """Refuse: no calls are offered."""
-    raise CommandFailed(ErrorCode.NOT_AVAILABLE)
+    """Answer a call: of a function, or of a topic's method as ``topic/method``."""
+    handler = await find_handler(session, request.method)
+    try:
+        result = await calls.call(handler, session.user, bytes(request.data))
+    except PermissionDenied as error:
+        raise CommandFailed(ErrorCode.PERMISSION_DENIED) from error
+    except calls.RPCError as error:
+        raise CommandFailed(error.code, error.message, error.temporary) from error
+    return RPCResult(Raw(encode(result)))
+
+
+async def find_handler(session: Session, method: str) -> Callable[..., Any]:
+    """Return what a client calls.
+
+    Raises:
+        CommandFailed: there is no such thing, or the client may not read the topic that it belongs to.
+    """
+    name, _, of_topic = method.rpartition("/")
+    topic = await readable(session, name) if name else None
+    handler = calls.find_function(method) if topic is None else calls.find_method(topic, of_topic)
+    if handler is None:
+        raise CommandFailed(ErrorCode.METHOD_NOT_FOUND if calls.any_offered() else ErrorCode.NOT_AVAILABLE)
+    return handler
 
 
 async def send(session: Session, request: SendRequest) -> None:
