@@ -46,7 +46,6 @@ async def connect(session: Session, request: ConnectRequest) -> ConnectResult:
         subs=await subscribe_server_side(session, request.subs),
         ping=round(limits.ping_interval),
         pong=True,
-        session=session.id,
     )
 
 
