@@ -13,6 +13,7 @@ import weakref
 import pytest
 
 from channels.layers import InMemoryChannelLayer
+from channels.layers import loops as module
 from channels.layers.host import HostChannelLayer
 from channels.layers.loops import call_before_close
 from tests.support.redis_servers import RedisServer
@@ -187,6 +188,16 @@ def test_what_is_called_before_a_loop_is_closed():
     assert loop.is_closed()
     loop.close()
     assert len(first.calls) == 1
+
+
+def test_what_is_gone_is_forgotten_at_the_next_registration():
+    loop, ends = asyncio.new_event_loop(), Ends()
+    for _ in range(10):
+        call_before_close(loop, Ends().aclose)
+    call_before_close(loop, ends.aclose)
+    assert len(module._calls[loop]) == 1
+    loop.close()
+    assert ends.calls == [loop]
 
 
 def test_a_close_that_somebody_has_replaced_makes_the_calls_too():

@@ -33,7 +33,8 @@ def call_before_close(loop: asyncio.AbstractEventLoop, method: Callable[[], Awai
     if type(loop) not in _classes:
         _classes.add(type(loop))
         _extend_close(type(loop))
-    _calls.setdefault(loop, []).append(weakref.WeakMethod(method))
+    alive = [known for known in _calls.get(loop, ()) if known() is not None]
+    _calls[loop] = [*alive, weakref.WeakMethod(method)]
 
 
 def _extend_close(cls: Any) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import os
 import threading
+import time
 import weakref
 from functools import partial
 from types import SimpleNamespace
@@ -20,7 +21,9 @@ from channels.exceptions import (
 )
 from channels.layers.host import HostChannelLayer
 from channels.layers.host.client import sender as outbox_module
+from channels.layers.host.client.reading import _Mode as Mode
 from channels.layers.host.engine import OWNER, _after_fork_in_child, _capacity_of, host_engine
+from channels.layers.host.wire import frames as wire
 from channels.layers.host.wire.runtime_dir import RuntimeDirectory
 from channels.layers.manager import ChannelLayerManager
 from tests.layers.host.processes import in_forked_child
@@ -335,6 +338,91 @@ async def test_a_forked_child_starts_anew(make):
     os.close(read)
 
 
+async def read_in_this_loop(layer, sender):
+    """Have the running loop read what comes for ``layer``; returns its source of group "g"."""
+    name = await layer.new_channel()
+    source = layer.attach(name)
+    await layer.group_add("g", name)
+    reading = host_engine(layer).client._reading
+    while not reading._loop_reader or reading._mode is Mode.READS:
+        await sender.group_send("g", message("until it reads"))
+        await asyncio.sleep(0.001)
+    return source
+
+
+def in_another_thread(function, *args):
+    """Call ``function`` where no loop runs, while the running one is blocked."""
+    thread = threading.Thread(target=function, args=args)
+    thread.start()
+    thread.join(PATIENCE)
+
+
+async def next_of(source):
+    """Return the next message that is not one of ``read_in_this_loop``."""
+    async with asyncio.timeout(PATIENCE):
+        while (found := source.receive_nowait()) is None or found["n"] == "until it reads":
+            await asyncio.sleep(0.001)
+    return found["n"]
+
+
+async def test_messages_are_read_where_consumers_run(make):
+    layer, sender = make(capacity=10_000), make()
+    source = await read_in_this_loop(layer, sender)
+    threads = []
+    deliver = host_engine(layer).local.group_send
+    host_engine(layer).local.group_send = lambda *args: (
+        threads.append(threading.get_ident()) or deliver(*args)
+    )
+    for n in range(20):
+        await sender.group_send("g", message(n))
+        assert await next_of(source) == n
+    assert set(threads) == {threading.get_ident()}
+
+
+async def test_a_loop_that_is_blocked_is_not_cut_off(make):
+    layer, sender = make(capacity=10_000, max_backlog=4_000_000), make(max_backlog=4_000_000)
+    source = await read_in_this_loop(layer, sender)
+    large = message("x" * 50_000)
+    for _ in range(200):
+        in_another_thread(sender.sync.group_send, "g", large)
+        time.sleep(0.005)  # in the loop's thread
+    for _ in range(200):
+        assert await next_of(source) == large["n"]
+    assert layer.statistics()["dropped"] == {}
+
+
+async def test_a_membership_begins_behind_what_waits_in_the_socket(make):
+    layer, sender = make(capacity=10_000), make()
+    await read_in_this_loop(layer, sender)
+    name = await layer.new_channel()
+    source = layer.attach(name)
+    handled = sender.statistics()["broker"] or layer.statistics()["broker"]
+    in_another_thread(sender.sync.group_send, "g", message("before"))
+    while (layer.statistics()["broker"] or sender.statistics()["broker"])["messages"] == handled["messages"]:
+        time.sleep(0.001)  # in the loop's thread
+    time.sleep(0.01)
+    await layer.group_add("g", name)
+    await sender.group_send("g", message("after"))
+    assert await next_of(source) == "after"
+
+
+async def test_a_fork_leaves_a_loop_that_reads_alone(make):
+    layer, sender = make(capacity=10_000), make()
+    source = await read_in_this_loop(layer, sender)
+    descriptor: Any = host_engine(layer).client._reading._loop_reader._descriptor
+
+    def child():
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(descriptor)
+        layer.sync.group_send("g", message("child"))
+        host_engine(layer).client.close()
+
+    assert await asyncio.to_thread(in_forked_child, child) == 0
+    assert await next_of(source) == "child"
+    await sender.group_send("g", message("parent"))
+    assert await next_of(source) == "parent"
+
+
 async def test_what_is_inherited_is_left_to_the_parent(directory):
     layer = HostChannelLayer(path=directory)
     await layer.new_channel()
@@ -372,8 +460,8 @@ async def test_what_has_arrived_is_delivered_before_a_membership_changes(directo
     source = layer.attach(name)
     await layer.group_add("g", name)
     engine = host_engine(layer)
-    read_before = partial(engine.local.group_send, "g", {"type": "read.before"})
-    engine.delivery_queue.add(cast(Any, read_before))
+    payload = engine.payloads.encode({"type": "read.before"})
+    engine.delivery_queue.add([wire.Published("other", 1, "g", payload)])
     await layer.group_discard("g", name)
     assert source.receive_nowait() == {"type": "read.before"}
     await layer.aclose()

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import threading
+import time
 
 import pytest
 
 from channels.exceptions import ChannelLayerUnavailable, InvalidMessageError
 from channels.layers.host import HostChannelLayer
+from channels.layers.host.client.reading import _Mode as Mode
 from channels.layers.host.engine import host_engine
 from channels.layers.host.wire.runtime_dir import RuntimeDirectory
 
@@ -51,6 +54,24 @@ async def test_it_sends_to_channels_and_groups_without_a_loop(make):
     assert await collect(receiver, name, 2) == [1, 2]
     assert await collect(receiver, "work", 1) == [3]
     thread.join(PATIENCE)
+
+
+async def test_who_waits_for_the_broker_in_a_coroutine_gets_its_answer(make):
+    """The loop that would read it is the one that is kept from reading."""
+    layer, sender = make(capacity=10_000), make()
+    name = await layer.new_channel()
+    layer.attach(name)
+    await layer.group_add("g", name)
+    reading = host_engine(layer).client._reading
+    for n in range(50):
+        while reading._mode is Mode.READS:
+            await sender.group_send("g", message("until the loop reads"))
+            await asyncio.sleep(0.001)
+        begun = time.monotonic()
+        layer.sync.send("work", message(n))
+        assert layer.sync.group_channels("g") == [name]
+        assert time.monotonic() - begun < host_engine(layer).settings.timeout
+        assert await collect(layer, "work", 1) == [n]
 
 
 async def test_signal_handlers_may_send(make):

@@ -7,9 +7,10 @@ connection to it.
 The way of a group's message: :meth:`layer.HostChannelLayer.group_send` checks the name and encodes the
 message once, ``engine.py`` hands it to the ``client/``, whose sender numbers it, keeps it until the
 broker has acknowledged it, and writes it at the end of the loop's turn. The ``broker/`` reads it in the
-thread of its poll loop and passes it once to each process that has members. There the thread of the
-client puts it into the delivery queue, and the consumers' loop delivers it through
-``channels.layers.local``.
+thread of its poll loop and passes it once to each process that has members. There the consumers' loop
+reads it and delivers it through ``channels.layers.local``. While that loop does not keep up, or where none
+runs, the thread of the client reads (``client/reading.py``); what either has read goes through one delivery
+queue, in order.
 
 Imports go down: ``layer``, ``sync``, ``engine``, ``client``, ``broker``, ``wire``. The client knows the
 broker because its thread may have to carry it.

@@ -18,7 +18,6 @@ from channels.exceptions import ChannelFull
 from channels.layers.base import BaseChannelLayer
 from channels.layers.engine import engine_reader
 from channels.layers.host.client.client import BrokerClient
-from channels.layers.host.client.delivery_queue import DeliveryQueue
 from channels.layers.host.client.frame_handler import DeliveryHandler
 from channels.layers.host.client.subscriptions import LocalSubscriptions
 from channels.layers.host.client.unacked import Request
@@ -86,7 +85,8 @@ class HostEngine:
             expiry_ends_memberships=False,
         )
         self.subscriptions = LocalSubscriptions(self.local)
-        self.delivery_queue = DeliveryQueue()
+        self._handler = DeliveryHandler(self.local, self.subscriptions, self.payloads)
+        self.delivery_queue = self._handler.queue
         self.client: BrokerClient | None = None
         self._starting = threading.Lock()
         self._finalizer: weakref.finalize[..., Any] | None = None
@@ -130,9 +130,8 @@ class HostEngine:
             if self.client is None:
                 runtime_dir = find_runtime_dir(self.settings.path, self.settings.project)
                 runtime_dir.prepare()
-                handler = DeliveryHandler(self.local, self.subscriptions, self.payloads, self.delivery_queue)
-                client = handler.client = BrokerClient(
-                    runtime_dir, self.process, handler, self.settings.timeout, self.settings.max_backlog
+                client = self._handler.client = BrokerClient(
+                    runtime_dir, self.process, self._handler, self.settings.timeout, self.settings.max_backlog
                 )
                 client.start()
                 self._finalizer = weakref.finalize(self, client.close)
@@ -231,7 +230,7 @@ class HostEngine:
     async def change_membership(self, group: str, channel: str, joins: bool) -> None:
         """Make ``channel`` a member of ``group``, or end its membership; returns when it has taken effect."""
         client = await self.connected_client()
-        self.delivery_queue.deliver()  # what is here already was sent before
+        client.catch_up()  # what is here already was sent before
         owner = OWNER.search(channel)
         process = owner[1] if owner else ""
         waits_for: Future[Any] | None = None
@@ -284,7 +283,9 @@ class HostEngine:
         """See :meth:`~channels.layers.host.layer.HostChannelLayer.attach`."""
         if not self.is_own(channel):
             raise ValueError(f"Named channel {channel!r} cannot be attached; use receive() or take().")
-        self.delivery_queue.deliver_in(asyncio.get_running_loop())
+        loop = asyncio.get_running_loop()
+        if self.delivery_queue.deliver_in(loop) and self.client is not None:
+            self.client.read_in(loop)
         return self.local.attach(channel, reconnect_notice)
 
     def detach(self, channel: str) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future
-from typing import Any
-
 from channels.layers.host.client.client import BrokerClient
 from channels.layers.host.engine import HostEngine
 from channels.layers.host.wire import frames as wire
@@ -34,7 +31,7 @@ class HostSyncLayer:
             client = self._connected_client()
         waits_for = engine.send(client, channel, message, payload)
         if waits_for is not None:
-            engine.require_room(channel, self._answer(client, waits_for))
+            engine.require_room(channel, client.wait_for(waits_for))
 
     def group_send(self, group: str, message: Message) -> None:
         """Put a copy of ``message`` on each member's channel; raises what ``group_send`` raises."""
@@ -46,7 +43,7 @@ class HostSyncLayer:
             client = self._connected_client()
         waits_for = engine.group_send(client, group, message, payload)
         if waits_for is not None:
-            self._answer(client, waits_for)
+            client.wait_for(waits_for)
 
     def group_channels(self, group: str, timeout: float = ANSWER_TIMEOUT) -> GroupChannels:
         """Return the channels of ``group``; see the layer's ``group_channels``."""
@@ -56,10 +53,7 @@ class HostSyncLayer:
         request = engine.ask_members(client, group, timeout)
         if request is None:
             return engine.members(group, None)
-        try:
-            return engine.members(group, request.future.result(timeout + engine.settings.timeout))
-        except TimeoutError:
-            raise client.silence() from None
+        return engine.members(group, client.wait_for(request.future, timeout))
 
     def group_count(self, group: str, timeout: float = ANSWER_TIMEOUT) -> GroupCount:
         """Return how many channels ``group`` has; see the layer's ``group_channels``."""
@@ -68,11 +62,5 @@ class HostSyncLayer:
     def _connected_client(self) -> BrokerClient:
         client = self._engine.started_client()
         if not client.known:
-            self._answer(client, client.ask(wire.Ping(wire.UNSENT)).future)
+            client.wait_for(client.ask(wire.Ping(wire.UNSENT)).future)
         return client
-
-    def _answer(self, client: BrokerClient, future: Future[Any]) -> Any:
-        try:
-            return future.result(self._engine.settings.timeout)
-        except TimeoutError:
-            raise client.silence() from None

@@ -6,6 +6,7 @@ import contextlib
 import os
 import threading
 
+from channels.layers.host.client.delivery_queue import DeliveryQueue
 from channels.layers.host.wire import frames as wire
 
 PATIENCE = 20
@@ -18,6 +19,17 @@ class RecordingHandler:
         self.got = []
         self.changed = threading.Condition()
         self.groups, self.named = [], []
+        self.queue = DeliveryQueue(
+            {
+                wire.Published: lambda frame: self.note("published", frame.group, frame.payload),
+                wire.Directed: lambda frame: self.note("directed", frame.channel, frame.payload),
+                wire.GroupChangeRequest: lambda frame: self.note(
+                    "group_change", frame.group, frame.channel, frame.joins
+                ),
+                wire.GroupQueryRequest: lambda frame: self.note("group_query", frame.group),
+                wire.Flushed: lambda frame: self.note("flushed"),
+            }
+        )
 
     def note(self, *item):
         with self.changed:
@@ -35,22 +47,6 @@ class RecordingHandler:
         with self.changed:
             assert self.changed.wait_for(found, PATIENCE), self.got
             return found()[0]
-
-    def turn_ended(self):
-        """What is written down needs no delivery."""
-
-    def published(self, group, payload):
-        self.note("published", group, payload)
-
-    def directed(self, channel, payload):
-        self.note("directed", channel, payload)
-
-    def group_change(self, frame, done):
-        self.note("group_change", frame.group, frame.channel, frame.joins)
-        done()
-
-    def flushed(self):
-        self.note("flushed")
 
     def dropped(self, reason, amount):
         self.note("dropped", reason, amount)

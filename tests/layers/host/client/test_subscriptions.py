@@ -19,7 +19,8 @@ class FakeClient:
         return self.requests[-1]
 
     def tell(self, frame):
-        frame.number = len(self.frames)
+        if isinstance(frame, wire.Numbered):
+            frame.number = len(self.frames)
         self.frames.append(frame)
 
 

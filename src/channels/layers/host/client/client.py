@@ -1,11 +1,13 @@
 """The one connection of a process to the broker, shared by all its threads and event loops.
 
-Its thread reads, connects, and carries the broker if this process is the first to arrive, or
-the first to notice that the broker has gone.
+Its thread connects, and carries the broker if this process is the first to arrive, or the first to notice
+that the broker has gone. It reads, too, unless an event loop does.
 """
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import os
 import random
 import socket
@@ -16,16 +18,15 @@ from typing import Any, Final, Protocol
 
 from channels.exceptions import ChannelLayerUnavailable
 from channels.layers.host.broker.broker import Broker
+from channels.layers.host.client.delivery_queue import DeliveryQueue
+from channels.layers.host.client.reading import Reading
+from channels.layers.host.client.receiver import Receiver
 from channels.layers.host.client.sender import Sender
 from channels.layers.host.client.unacked import Request
 from channels.layers.host.wire import frames as wire
 from channels.layers.host.wire.poll_loop import PollLoop
 from channels.layers.host.wire.runtime_dir import RuntimeDirectory, require_same_user
 
-#: Bytes read before others have their turn.
-READ_SIZE: Final = 256 * 1024
-#: Senders whose last number is remembered; those before them have ended long ago.
-MAX_SENDERS: Final = 4096
 #: Seconds between two attempts to find or to become the broker: at first, and at most.
 RETRY: Final = (0.005, 0.2)
 #: Seconds between two looks at what was left undone.
@@ -35,25 +36,13 @@ FAREWELL: Final = 2.0
 
 
 class FrameHandler(Protocol):
-    """Where a client hands over what arrives; all in the client's thread."""
+    """Where a client hands over what arrives.
 
-    def turn_ended(self) -> None:
-        """All of one read was handed over, or it is time to look again."""
+    Attributes:
+        queue: gets, in order, whatever order matters for.
+    """
 
-    def published(self, group: str, payload: bytes) -> None:
-        """A message for the members of ``group`` in this process."""
-
-    def directed(self, channel: str, payload: bytes) -> None:
-        """A message for a channel of this process."""
-
-    def group_change(self, frame: wire.GroupChangeRequest, done: Callable[[], object]) -> None:
-        """Another process changes a membership here; ``done()`` when it has taken effect."""
-
-    def group_query(self, group: str, answer: Callable[[list[str]], None]) -> None:
-        """Another process wants to know the channels that this one has in ``group``."""
-
-    def flushed(self) -> None:
-        """Another process has flushed the layer."""
+    queue: DeliveryQueue
 
     def dropped(self, reason: str, amount: int) -> None:
         """Messages were lost."""
@@ -104,9 +93,9 @@ class BrokerClient:
         self._loop = PollLoop(f"channels-host-{process[:8]}")
         self._sender = Sender(lambda: self._loop.call_soon(self._watch_for_room))
         self.tell = self._sender.post
+        self._receiver = Receiver(self._table(), frame_handler.queue, self._ended)
+        self._reading = Reading(self._loop, self._receiver, self._sender.resume)
         self._sock: socket.socket | None = None
-        self._reader = wire.FrameReader(wire.MAX_FRAME)
-        self._seen: dict[str, int] = {}
         self._held: dict[str, None] = {}
         self._broker_pid = 0
         self._away_since = time.monotonic()
@@ -114,22 +103,15 @@ class BrokerClient:
         self._attempts = 0
         self._problem: Exception | None = None
         self._closing_until: float | None = None
-        self._handlers = self._table()
 
     def _table(self) -> dict[type[wire.Frame], Callable[[Any], None]]:
-        frame_handler = self._frame_handler
         return {
             wire.Welcome: self._welcome,
             wire.Accepted: lambda frame: self._sender.unacked.accepted(frame.number),
             wire.Answer: self._answer,
             wire.GroupQueryResult: self._members,
-            wire.GroupQueryRequest: self._who_is_member,
             wire.Delivered: self._given,
-            wire.Published: self._published,
-            wire.Directed: self._directed,
-            wire.GroupChangeRequest: self._membership,
-            wire.Flushed: lambda frame: frame_handler.flushed(),
-            wire.Dropped: lambda frame: frame_handler.dropped(frame.reason, frame.amount),
+            wire.Dropped: lambda frame: self._frame_handler.dropped(frame.reason, frame.amount),
         }
 
     # From any thread
@@ -167,6 +149,31 @@ class BrokerClient:
         if not taken.cancelled() and taken.exception() is None:
             self.settle(taken.result()[0], done=False)
 
+    def wait_for(self, future: Future[Any], seconds: float = 0.0) -> Any:
+        """Return what ``future`` gets; the calling thread does nothing else meanwhile.
+
+        Args:
+            future: of an answer.
+            seconds: what the answer may take beside ``timeout``.
+
+        Raises:
+            ChannelLayerUnavailable: it took longer.
+        """
+        self._reading.read_here()
+        try:
+            return future.result(seconds + self._timeout)
+        except TimeoutError:
+            raise self.silence() from None
+
+    def read_in(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Have ``loop``, where messages are delivered, read as long as it keeps up."""
+        self._reading.read_in(loop)
+
+    def catch_up(self) -> None:
+        """Deliver what has arrived."""
+        self._receiver.read()
+        self._frame_handler.queue.deliver()
+
     def silence(self) -> ChannelLayerUnavailable:
         """Return the error for a broker that does not answer."""
         if not self.connected:
@@ -195,6 +202,7 @@ class BrokerClient:
 
     def abandon(self) -> None:
         """Close what a forked child has inherited; its parent's client goes on."""
+        self._reading.abandon()
         if self._sock is not None:
             self._sock.close()
         if self.broker is not None:
@@ -237,10 +245,9 @@ class BrokerClient:
             sock.close()
             raise
         self._sock = sock
-        self._reader = wire.FrameReader(wire.MAX_FRAME)
         groups, named = self._frame_handler.announcement()
         hello = wire.Hello(self.process, os.getpid(), groups, named, list(self._held), [wire.GROUP_MEMBERS])
-        self._loop.watch(sock, self._on_ready)
+        self._reading.connect(sock)
         self._sender.connect(sock, wire.encode(hello))
 
     def _retry(self) -> None:
@@ -267,12 +274,14 @@ class BrokerClient:
             self._frame_handler.dropped("cut_off", frame.lost)
         if again:
             self._frame_handler.reconnected(self._away, lost)
+        if self._frame_handler.queue.loop is not None:
+            self._reading.read_in(self._frame_handler.queue.loop)
 
     def _disconnect(self) -> None:
         """The broker has gone, and all it has sent was read."""
         if self._sock is None:
             return
-        self._loop.forget(self._sock)
+        self._reading.disconnect()
         self._sender.disconnect()
         self._sock.close()
         self._sock, self.connected, self._away_since = None, False, time.monotonic()
@@ -283,7 +292,7 @@ class BrokerClient:
 
     def _tick(self) -> None:
         self._sender.flush()  # what an event loop has collected before it was stopped
-        self._frame_handler.turn_ended()  # what it was told to deliver
+        self._frame_handler.queue.hand_over()  # what it was told to deliver
         if not self.connected and self._away > self._timeout:
             self._give_up_on_all()
         self._loop.call_later(TICK, self._tick)
@@ -304,44 +313,26 @@ class BrokerClient:
             self._give_up_on_all()
         self._loop.stop()
 
-    # In the client's thread: reading
-
     def _watch_for_room(self) -> None:
         if self._sock is not None:
-            self._loop.watch(self._sock, self._on_ready, write=True)
+            self._reading.watch_for_room()
 
-    def _on_ready(self, readable: bool) -> None:
-        if self._sock is None:
-            return
-        if readable:
-            self._receive(self._sock)
-        else:
-            self._loop.watch(self._sock, self._on_ready)
-            self._sender.resume()
+    def _ended(self, error: wire.WireError | None) -> None:
+        """Go on in the client's thread when the broker has gone, or has sent what is no frame."""
+        self._loop.call_soon(functools.partial(self._lose_broker, error))
 
-    def _receive(self, sock: socket.socket) -> None:
-        try:
-            data = sock.recv(READ_SIZE)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
-        try:
-            for frame in self._reader.receive_data(data):
-                self._handlers[type(frame)](frame)
-        except wire.WireError as error:
-            self._disconnect()
+    def _lose_broker(self, error: wire.WireError | None) -> None:
+        self._disconnect()
+        if error is not None:
             self._fail(error)
-            return
-        finally:
-            self._frame_handler.turn_ended()
-        if not data:
-            self._disconnect()
+        else:
             self._loop.call_soon(self._connect)
+
+    # In the thread that reads
 
     def _answer(self, frame: wire.Answer) -> None:
         for sender, number in frame.seen.items():
-            self._is_new(sender, number)
+            self._receiver.is_new(sender, number)
         request = self._sender.unacked.answered(frame.number)
         if request is not None:
             request.future.set_result(frame.error)
@@ -351,12 +342,6 @@ class BrokerClient:
         if request is not None:
             request.future.set_result(frame)
 
-    def _who_is_member(self, frame: wire.GroupQueryRequest) -> None:
-        def answer(channels: list[str]) -> None:
-            self.tell(wire.GroupQueryReply(frame.token, channels))
-
-        self._frame_handler.group_query(frame.group, answer)
-
     def _given(self, frame: wire.Delivered) -> None:
         request = self._sender.unacked.answered(frame.number)
         if request is None:
@@ -364,25 +349,3 @@ class BrokerClient:
         else:
             self._held[frame.key] = None
             request.future.set_result((frame.key, frame.payload))
-
-    def _published(self, frame: wire.Published) -> None:
-        if self._is_new(frame.sender, frame.number):
-            self._frame_handler.published(frame.group, frame.payload)
-
-    def _directed(self, frame: wire.Directed) -> None:
-        if self._is_new(frame.sender, frame.number):
-            self._frame_handler.directed(frame.channel, frame.payload)
-
-    def _is_new(self, sender: str, number: int) -> bool:
-        """Whether this was not seen yet; a message may come again when a broker has died."""
-        last = self._seen.get(sender)
-        if last is None and len(self._seen) >= MAX_SENDERS:
-            del self._seen[next(iter(self._seen))]
-        if last is not None and number <= last:
-            return False
-        self._seen[sender] = number
-        return True
-
-    def _membership(self, frame: wire.GroupChangeRequest) -> None:
-        done = wire.GroupChangeDone(frame.token)
-        self._frame_handler.group_change(frame, lambda: self.tell(done))

@@ -2,7 +2,7 @@
 
 A message that is delivered where its consumers run needs no hand-over per member, and what is due
 to one socket leaves in one write. Where no loop runs (sync code, a loop that has ended), or
-the loop is too busy to keep up, the client's thread delivers by itself.
+the loop is too busy to keep up, whoever has read delivers by itself.
 """
 
 from __future__ import annotations
@@ -11,12 +11,10 @@ import asyncio
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
-from typing import Final, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
 logger = logging.getLogger("channels.layers")
-
-Deliver: TypeAlias = Callable[[], None]
 
 #: Deliveries, and bytes of their messages, that may wait for the loop.
 MAX_WAITING: Final = 1_000
@@ -24,31 +22,44 @@ MAX_BYTES: Final = 4 * 1024 * 1024
 
 
 class DeliveryQueue:
-    """Deliveries, made in the order they are added; one thread adds."""
+    """Items that are delivered in the order in which they were added; one thread at a time adds.
 
-    def __init__(self) -> None:
-        self._waiting: deque[tuple[Deliver, int]] = deque()
-        self._added = 0
-        self._delivered = 0
+    Args:
+        handlers: what delivers an item, by its class.
+
+    Attributes:
+        loop: where deliveries are made while it runs.
+    """
+
+    def __init__(self, handlers: Mapping[type[Any], Callable[[Any], None]]) -> None:
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self._handlers = handlers
+        self._thread = 0
+        self._waiting: deque[tuple[Sequence[Any], int]] = deque()
+        self._added = self._added_bytes = 0
+        self._delivered = self._delivered_bytes = 0
         self._delivering = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._told: asyncio.AbstractEventLoop | None = None
 
-    def deliver_in(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Deliver in ``loop`` from now on, as long as it runs."""
-        self._loop = loop
+    def deliver_in(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Deliver in ``loop``, which is the running one; False if it does, or another one that still runs."""
+        if self.loop is loop or (self.loop is not None and self.loop.is_running()):
+            return False
+        self.loop, self._thread = loop, threading.get_ident()
+        return True
 
-    def add(self, deliver: Deliver, size: int = 0) -> None:
-        """Have ``deliver()`` called after all that was added before; ``size`` in bytes."""
-        self._waiting.append((deliver, size))
-        self._added += size
+    def add(self, items: Sequence[Any], size: int = 0) -> None:
+        """Have ``items`` delivered after all that was added before; ``size`` in bytes."""
+        self._waiting.append((items, size))
+        self._added += len(items)
+        self._added_bytes += size
 
     def hand_over(self) -> None:
-        """Have all that was added delivered soon, by the loop or here."""
+        """Have all that was added delivered, here or soon by the loop."""
         if not self._waiting:
             return
-        loop = self._loop
-        if loop is None or not loop.is_running() or self._too_many():
+        loop = self.loop
+        if self._thread == threading.get_ident() or loop is None or not loop.is_running() or self._too_many():
             self.deliver()
         elif self._told is not loop:
             self._told = loop
@@ -58,7 +69,9 @@ class DeliveryQueue:
                 self.deliver()
 
     def _too_many(self) -> bool:
-        return len(self._waiting) > MAX_WAITING or self._added - self._delivered > MAX_BYTES
+        if self._added - self._delivered > MAX_WAITING:
+            return True
+        return self._added_bytes - self._delivered_bytes > MAX_BYTES
 
     def deliver(self) -> None:
         """Deliver what waits, unless another thread is delivering: then that thread delivers this too."""
@@ -66,10 +79,15 @@ class DeliveryQueue:
         while self._waiting and self._delivering.acquire(blocking=False):
             try:
                 while self._waiting:
-                    deliver, size = self._waiting.popleft()
-                    self._delivered += size
-                    deliver()
-            except Exception:  # others wait behind it
-                logger.exception("Something that arrived at the host layer could not be delivered.")
+                    items, size = self._waiting.popleft()
+                    self._delivered += len(items)
+                    self._delivered_bytes += size
+                    for item in items:
+                        try:
+                            self._handlers[type(item)](item)
+                        except Exception:  # others wait behind it
+                            logger.exception(
+                                "Something that arrived at the host layer could not be delivered."
+                            )
             finally:
                 self._delivering.release()

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import functools
-from collections.abc import Callable
+from typing import NamedTuple
 
 from channels.exceptions import ChannelFull
 from channels.layers.host.client.client import BrokerClient
@@ -16,89 +15,90 @@ from channels.layers.local.delivery import LocalDelivery
 from channels.typing import Message
 
 
-class DeliveryHandler:
-    """See :class:`~channels.layers.host.client.client.FrameHandler`; called in the client's thread.
+class _Reconnected(NamedTuple):
+    """There is a broker again: delivered in order with what has arrived before and arrives after."""
 
-    Whatever order matters for goes through ``delivery_queue``.
+    away: float
+    lost: int
+
+
+class DeliveryHandler:
+    """See :class:`~channels.layers.host.client.client.FrameHandler`.
+
+    Whatever order matters for goes through ``queue``.
 
     Args:
         local: the channels and groups of this process.
         subscriptions: what other processes may change.
         payloads: decodes messages, once for all members.
-        delivery_queue: delivers in the consumers' loop.
 
     Attributes:
         client: the client it serves, set before that starts.
+        queue: what has arrived and is not delivered yet.
     """
 
     client: BrokerClient
 
-    def __init__(
-        self,
-        local: LocalDelivery,
-        subscriptions: LocalSubscriptions,
-        payloads: Payloads,
-        delivery_queue: DeliveryQueue,
-    ) -> None:
+    def __init__(self, local: LocalDelivery, subscriptions: LocalSubscriptions, payloads: Payloads) -> None:
         self._local = local
         self._subscriptions = subscriptions
         self._payloads = payloads
-        self._delivery_queue = delivery_queue
-        self.turn_ended = delivery_queue.hand_over
+        self.queue = DeliveryQueue(
+            {
+                wire.Published: self._deliver_to_group,
+                wire.Directed: self._deliver_to_channel,
+                wire.GroupChangeRequest: self._change_membership,
+                wire.GroupQueryRequest: self._tell_members,
+                wire.Flushed: lambda frame: subscriptions.flush(),
+                _Reconnected: self._notify_reconnected,
+            }
+        )
 
-    def published(self, group: str, payload: bytes) -> None:
+    def _deliver_to_group(self, frame: wire.Published) -> None:
         """Deliver to the members here; a group that has none is unsubscribed."""
-        self._delivery_queue.add(functools.partial(self._deliver_to_group, group, payload), len(payload))
-
-    def _deliver_to_group(self, group: str, payload: bytes) -> None:
-        if group not in self._local.groups:
-            self._subscriptions.unsubscribe_if_empty(self.client, group)
+        if frame.group not in self._local.groups:
+            self._subscriptions.unsubscribe_if_empty(self.client, frame.group)
             return
-        message = self._decode(payload)
-        if message is not None:
-            self._local.group_send(group, message)
-
-    def directed(self, channel: str, payload: bytes) -> None:
-        """Deliver to a channel of this process; over capacity it is counted."""
-        self._delivery_queue.add(functools.partial(self._deliver_to_channel, channel, payload), len(payload))
-
-    def _deliver_to_channel(self, channel: str, payload: bytes) -> None:
-        message = self._decode(payload)
-        if message is not None:
-            with contextlib.suppress(ChannelFull):
-                self._local.send(channel, message)
-
-    def _decode(self, payload: bytes) -> Message | None:
         try:
-            return self._payloads.decode(payload)
+            message = self._payloads.decode(frame.payload)
+        except Exception:
+            self.dropped("undecodable", 1)
+        else:
+            self._local.group_send(frame.group, message)
+
+    def _deliver_to_channel(self, frame: wire.Directed) -> None:
+        """Deliver to a channel of this process; over capacity it is counted."""
+        try:
+            message: Message = self._payloads.decode(frame.payload)
         except Exception:  # whatever another release has sent: it must not end the thread
             self.dropped("undecodable", 1)
-            return None
+        else:
+            with contextlib.suppress(ChannelFull):
+                self._local.send(frame.channel, message)
 
-    def group_change(self, frame: wire.GroupChangeRequest, done: Callable[[], object]) -> None:
+    def _change_membership(self, frame: wire.GroupChangeRequest) -> None:
         """Do what another process asks for one of our channels, or for a named one."""
-        self._delivery_queue.add(functools.partial(self._change_membership, frame, done))
-
-    def _change_membership(self, frame: wire.GroupChangeRequest, done: Callable[[], object]) -> None:
         if "!" not in frame.channel:
             self._subscriptions.drop_named(frame.group, frame.channel)
-        elif not frame.joins:
-            self._subscriptions.leave(self.client, frame.group, frame.channel)
-            done()
-        else:
+            return
+        asked = None
+        if frame.joins:
             asked = self._subscriptions.join(self.client, frame.group, frame.channel)
-            if asked is None:
-                done()
-            else:
-                asked.add_done_callback(lambda answer: done())
+        else:
+            self._subscriptions.leave(self.client, frame.group, frame.channel)
+        done = wire.GroupChangeDone(frame.token)
+        if asked is None:
+            self.client.tell(done)
+        else:
+            asked.add_done_callback(lambda answer: self.client.tell(done))
 
-    def group_query(self, group: str, answer: Callable[[list[str]], None]) -> None:
+    def _tell_members(self, frame: wire.GroupQueryRequest) -> None:
         """Answer when all that came before has taken effect."""
-        self._delivery_queue.add(lambda: answer(list(self._local.groups.get(group, ()))))
+        channels = list(self._local.groups.get(frame.group, ()))
+        self.client.tell(wire.GroupQueryReply(frame.token, channels))
 
-    def flushed(self) -> None:
-        """Forget everything."""
-        self._delivery_queue.add(self._subscriptions.flush)
+    def _notify_reconnected(self, facts: _Reconnected) -> None:
+        self._local.notify_reconnected(facts._asdict())
 
     def dropped(self, reason: str, amount: int) -> None:
         """Count lost messages."""
@@ -106,8 +106,7 @@ class DeliveryHandler:
 
     def reconnected(self, away: float, lost: int) -> None:
         """Tell the consumers that want to know."""
-        facts = {"away": away, "lost": lost}
-        self._delivery_queue.add(functools.partial(self._local.notify_reconnected, facts))
+        self.queue.add([_Reconnected(away, lost)])
 
     def announcement(self) -> tuple[list[str], list[wire.NamedSubscription]]:
         """Return what the broker has to know of this process."""

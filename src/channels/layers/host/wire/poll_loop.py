@@ -63,10 +63,13 @@ class PollLoop:
         """Whether the caller runs in the loop's thread."""
         return threading.current_thread() is self._thread
 
-    def watch(self, sock: socket.socket, on_ready: OnReady, write: bool = False) -> None:
-        """Call ``on_ready(True)`` when ``sock`` can be read; with ``write``, ``(False)`` when written."""
+    def watch(self, sock: socket.socket, on_ready: OnReady, write: bool = False, read: bool = True) -> None:
+        """Call ``on_ready(True)`` when ``sock`` can be read; with ``write``, ``(False)`` when written.
+
+        Without ``read`` too it is told when the other side has closed the connection.
+        """
         self._ready[sock.fileno()] = on_ready
-        self._poll.register(sock.fileno(), READ | WRITE if write else READ)
+        self._poll.register(sock.fileno(), (READ if read else 0) | (WRITE if write else 0))
 
     def forget(self, sock: socket.socket) -> None:
         """Do not watch ``sock`` any more; call it before the socket is closed."""

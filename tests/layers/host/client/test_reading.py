@@ -1,0 +1,237 @@
+"""Who reads the broker's socket: the loop while it keeps up, else the client's thread."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+
+import pytest
+
+from channels.layers.host.client import reading as module
+from channels.layers.host.client.reading import Reading
+from channels.layers.host.wire.poll_loop import PollLoop
+from tests.layers.host.client.test_receiver import PATIENCE, Line, published
+
+MODE = module._Mode
+
+
+class Client(Line):
+    """A line whose socket is read by a thread or a loop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.poll_loop = PollLoop("test-reading")
+        self.poll_loop.start()
+        self.writable = threading.Event()
+        self.reading = Reading(self.poll_loop, self.receiver, self.writable.set)
+        self.in_thread(lambda: self.reading.connect(self.near))
+
+    @property
+    def thread(self):
+        return self.poll_loop._thread.ident
+
+    def in_thread(self, function):
+        done = threading.Event()
+        self.poll_loop.call_soon(function)
+        self.poll_loop.call_soon(done.set)
+        assert done.wait(PATIENCE)
+
+    async def lend(self):
+        """Have the running loop read, and wait until it does."""
+        loop = asyncio.get_running_loop()
+        self.queue.deliver_in(loop)
+        self.reading.read_in(loop)
+        number = 1000
+        while self.reading._mode is MODE.READS or self.reading._loop_reader is None:
+            number += 1
+            self.send(published(number))
+            await self.until_delivered(number - 1000)
+            await asyncio.sleep(0.001)
+        self.delivered.clear()
+        self.threads.clear()
+        return number
+
+    async def until_it(self, mode):
+        async with asyncio.timeout(PATIENCE):
+            while self.reading._mode is not mode:
+                await asyncio.sleep(0.005)
+
+    def block_until_delivered(self, amount):
+        """Hold up the loop until all is delivered elsewhere."""
+        end = time.monotonic() + PATIENCE
+        while len(self.delivered) < amount:
+            assert time.monotonic() < end
+            time.sleep(0.001)
+
+    def close(self):
+        self.in_thread(self.reading.disconnect)
+        self.poll_loop.stop()
+        assert self.poll_loop.join(PATIENCE)
+        super().close()
+
+
+@pytest.fixture
+def client():
+    client = Client()
+    yield client
+    client.close()
+
+
+async def test_without_a_loop_the_thread_reads(client):
+    client.send(published(1))
+    await client.until_delivered(1)
+    assert client.threads == {client.thread}
+
+
+async def test_the_loop_reads_while_it_keeps_up(client):
+    number = await client.lend()
+    for n in range(1, 20):
+        client.send(published(number + n))
+        await client.until_delivered(n)
+        await asyncio.sleep(module.LOOK / 5)
+    assert client.reading._mode is MODE.LOOKS
+    assert client.threads == {threading.get_ident()}
+
+
+async def test_the_thread_looks_at_nothing_while_nothing_arrives(client, monkeypatch):
+    monkeypatch.setattr(module, "LOOK", 0.005)
+    number = await client.lend()
+    await client.until_it(MODE.WAITS)
+    for n in range(1, 4):
+        client.send(published(number + n))
+        await client.until_delivered(n)
+        await client.until_it(MODE.WAITS)
+        assert not client.reading._look_is_due
+    assert client.threads == {threading.get_ident()}
+
+
+@pytest.mark.parametrize("mode", [MODE.LOOKS, MODE.WAITS])
+async def test_the_thread_reads_for_a_loop_that_is_blocked(client, monkeypatch, mode):
+    monkeypatch.setattr(module, "LOOK", 0.01)
+    monkeypatch.setattr("channels.layers.host.client.delivery_queue.MAX_WAITING", 0)
+    number = await client.lend()
+    await client.until_it(mode)
+    client.send(published(number + 1))
+    client.block_until_delivered(1)
+    for n in range(2, 5):
+        client.send(published(number + n))
+        client.block_until_delivered(n)
+    assert client.threads == {client.thread}
+    assert client.delivered == [b"%d" % (number + n) for n in range(1, 5)]
+    while client.reading._mode is MODE.READS:  # until the loop is seen to run again
+        number += 10
+        client.send(published(number))
+        await asyncio.sleep(0.001)
+    await client.until_delivered(5)
+
+
+async def test_nothing_is_lost_or_changes_places_while_the_loop_comes_and_goes(client, monkeypatch):
+    monkeypatch.setattr(module, "LOOK", 0.002)
+    number = await client.lend()
+    sent = list(range(number + 1, number + 2001))
+
+    def send():
+        for n in sent:
+            client.send(published(n))
+            if n % 100 == 0:
+                time.sleep(0.002)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    while sender.is_alive():
+        time.sleep(0.006)
+        await asyncio.sleep(0.003)
+    await client.until_delivered(len(sent))
+    assert [int(payload) for payload in client.delivered] == sent
+
+
+def test_the_thread_reads_for_a_loop_that_was_closed(client, monkeypatch):
+    monkeypatch.setattr(module, "LOOK", 0.01)
+    number = asyncio.run(client.lend())
+    client.send(published(number + 1))
+    client.block_until_delivered(1)
+    assert client.threads == {client.thread}
+
+
+def test_the_thread_reads_for_a_loop_that_was_stopped(client, monkeypatch):
+    monkeypatch.setattr(module, "LOOK", 0.01)
+    with asyncio.Runner() as runner:
+        number = runner.run(client.lend())
+        client.send(published(number + 1))
+        client.block_until_delivered(1)
+        assert client.threads == {client.thread}
+
+
+async def test_who_waits_in_the_loops_thread_has_the_thread_read(client, monkeypatch):
+    monkeypatch.setattr(module, "LOOK", PATIENCE)
+    monkeypatch.setattr("channels.layers.host.client.delivery_queue.MAX_WAITING", 0)
+    number = await client.lend()
+    client.reading.read_here()
+    client.send(published(number + 1))
+    client.block_until_delivered(1)
+    assert client.threads == {client.thread}
+
+
+async def test_who_waits_elsewhere_leaves_it_to_the_loop(client, monkeypatch):
+    monkeypatch.setattr(module, "LOOK", PATIENCE)
+    await client.lend()
+    await asyncio.to_thread(client.reading.read_here)
+    await asyncio.to_thread(client.in_thread, lambda: None)
+    assert client.reading._mode is MODE.LOOKS
+
+
+async def test_the_end_of_the_connection_is_seen_by_the_thread_too(client, monkeypatch):
+    monkeypatch.setattr(module, "LOOK", PATIENCE)
+    number = await client.lend()
+    client.send(published(number + 1))
+    client.far.close()
+    end = time.monotonic() + PATIENCE
+    while not client.ends:  # the loop does nothing
+        assert time.monotonic() < end
+        time.sleep(0.001)
+    await client.until_delivered(1)
+
+
+async def test_the_next_connection_is_read_by_the_thread_until_a_loop_is_told(client):
+    await client.lend()
+    await asyncio.to_thread(client.in_thread, client.reading.disconnect)
+    assert client.reading._loop_reader is None
+    client.reading.read_in(asyncio.get_running_loop())
+    await asyncio.to_thread(client.in_thread, lambda: None)
+    assert client.reading._loop_reader is None, "there is nothing to read"
+    await asyncio.to_thread(client.in_thread, lambda: client.reading.connect(client.near))
+    assert client.reading._mode is MODE.READS
+
+
+def test_a_loop_that_does_not_run_does_not_read(client):
+    loop = asyncio.new_event_loop()
+    client.reading.read_in(loop)
+    client.in_thread(lambda: None)
+    assert client.reading._loop_reader is None
+    loop.close()
+
+
+class ClosedLoop:
+    """A loop that is closed between being asked and being told."""
+
+    def is_running(self):
+        return True
+
+    def call_soon_threadsafe(self, callback):
+        raise RuntimeError("Event loop is closed")
+
+
+def test_a_loop_that_closes_at_that_moment_leaves_it_to_the_thread(client):
+    loop: object = ClosedLoop()
+    client.reading.read_in(loop)
+    client.in_thread(lambda: None)
+    assert client.reading._loop_reader is None
+
+
+def test_the_room_that_somebody_waits_for_is_told_once(client):
+    client.in_thread(client.reading.watch_for_room)
+    assert client.writable.wait(PATIENCE)
+    client.writable.clear()
+    client.in_thread(lambda: None)
+    assert not client.writable.is_set()
