@@ -7,7 +7,8 @@
 That the tests of others run through a module says little about whether it is tested. So each one is measured
 under its own test files only: ``src/channels/layers/names.py`` under ``tests/layers/test_names.py`` and those
 that begin with ``test_names_``; modules of the packages with old names under the folder of their package.
-Branches count.
+Branches count, and so does what a process that a test starts runs. A module with nothing to run (constants,
+protocols and other types for checkers) needs no tests.
 
 It is a report: the exit status is 1 only if tests fail.
 """
@@ -28,6 +29,21 @@ SOURCE = ROOT / "src"
 TESTS = ROOT / "tests"
 #: Per cent below which a module is listed.
 ENOUGH = 95.0
+#: Classes that are there for type checkers.
+_TYPES = {"Protocol", "TypedDict"}
+_SETTINGS = """
+[run]
+branch = true
+data_file = {folder}/data
+parallel = true
+patch = subprocess
+[report]
+exclude_also =
+    if TYPE_CHECKING:
+    @overload
+    ^\\s*\\.\\.\\.$
+    @abstractmethod
+"""
 
 
 def modules(below: str = "") -> list[Path]:
@@ -39,9 +55,16 @@ def modules(below: str = "") -> list[Path]:
 
 
 def has_code(path: Path) -> bool:
-    """Whether a module holds more than a docstring, imports and constants."""
-    plain = (ast.Import, ast.ImportFrom, ast.Expr, ast.Assign, ast.AnnAssign)
-    return any(not isinstance(node, plain) for node in ast.parse(path.read_text()).body)
+    """Whether a module holds more than a docstring, imports, constants and types."""
+    return any(not _is_plain(node) for node in ast.parse(path.read_text()).body)
+
+
+def _is_plain(node: ast.stmt) -> bool:
+    if isinstance(node, ast.ClassDef):
+        return bool(_TYPES & {ast.unparse(base).split("[")[0] for base in node.bases})
+    if isinstance(node, ast.If):
+        return ast.unparse(node.test) in ("TYPE_CHECKING", "__name__ == '__main__'")
+    return isinstance(node, (ast.Import, ast.ImportFrom, ast.Expr, ast.Assign, ast.AnnAssign))
 
 
 def own_tests(module: Path) -> list[Path]:
@@ -58,15 +81,17 @@ def own_tests(module: Path) -> list[Path]:
 def covered(module: Path, tests: list[Path]) -> float:
     """Return how much of a module its tests cover, in per cent of its lines and branches."""
     with tempfile.TemporaryDirectory() as folder:
-        data, report = Path(folder) / "data", Path(folder) / "report.json"
-        coverage = [sys.executable, "-m", "coverage"]
+        settings, report = Path(folder) / "rc", Path(folder) / "report.json"
+        settings.write_text(_SETTINGS.format(folder=folder))
         pytest = ["-m", "pytest", "-q", "-p", "no:cacheprovider", *map(str, tests)]
-        _run(*coverage, "run", f"--data-file={data}", "--branch", *pytest)
-        _run(*coverage, "json", f"--data-file={data}", f"--include={module}", "-o", str(report))
+        _coverage(settings, "run", *pytest)
+        _coverage(settings, "combine", "--quiet")
+        _coverage(settings, "json", f"--include={module}", "-o", str(report))
         return float(json.loads(report.read_text())["totals"]["percent_covered"])
 
 
-def _run(*command: str) -> None:
+def _coverage(settings: Path, word: str, *arguments: str) -> None:
+    command = [sys.executable, "-m", "coverage", word, f"--rcfile={settings}", *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
     if done.returncode:
         raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
