@@ -11,10 +11,9 @@ from typing import Any
 
 import pytest
 
-from channels.server.config import Config, ConfigError
+from channels.server.config import Config
 from channels.server.endpoints.endpoints import ListenError
 from channels.server.lifecycle.lifespan import LifespanFailed
-from channels.server.loops import new_event_loop
 from channels.server.server import Server
 from tests.server.helpers import (
     GET,
@@ -34,23 +33,6 @@ from tests.server.helpers import (
 def server(app: Any = echo, **options: Any) -> Server:
     values = {"endpoints": ("tcp:port=0:interface=127.0.0.1",), "lifespan": "off", "drain_timeout": 5.0}
     return Server(Config(app=app, **{**values, **options}))
-
-
-@pytest.mark.parametrize("name", ["auto", "uvloop", "asyncio"])
-def test_event_loops(name: str) -> None:
-    loop = new_event_loop(name)
-    try:
-        assert (type(loop).__module__ == "asyncio.unix_events") == (name == "asyncio")
-        assert loop.run_until_complete(asyncio.sleep(0, 5)) == 5
-    finally:
-        loop.close()
-
-
-def test_without_uvloop(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "uvloop", None)
-    new_event_loop("auto").close()
-    with pytest.raises(ConfigError, match="uvloop is not installed"):
-        new_event_loop("uvloop")
 
 
 async def test_several_endpoints_at_once(tmp_path: Path) -> None:
