@@ -6,7 +6,8 @@
 
 That the tests of others run through a module says little about whether it is tested. So each one is measured
 under its own test files only: ``src/channels/layers/names.py`` under ``tests/layers/test_names.py`` and those
-that begin with ``test_names_``; modules of the packages with old names under the folder of their package.
+that begin with ``test_names_`` or are in a folder ``names``; modules of the packages with old names under the
+folder of their package.
 Branches count, and so does what a process that a test starts runs. A module with nothing to run (constants,
 protocols and other types for checkers) needs no tests.
 
@@ -74,8 +75,11 @@ def own_tests(module: Path) -> list[Path]:
     inside = path.parent if path.stem != "__init__" else path.parent.parent
     folder = TESTS / (inside.relative_to("channels") if inside.parts[:1] == ("channels",) else inside)
     name = name.strip("_")
-    exact = folder / f"test_{name}.py"
-    return [*([exact] if exact.exists() else []), *sorted(folder.glob(f"test_{name}_*.py"))]
+    exact, more = (
+        folder / f"test_{name}.py",
+        [] if path.stem == "__init__" else (folder / name).glob("test_*.py"),
+    )
+    return [*([exact] if exact.exists() else []), *sorted(folder.glob(f"test_{name}_*.py")), *sorted(more)]
 
 
 def covered(module: Path, tests: list[Path]) -> float:

@@ -76,8 +76,8 @@ def _new_asyncio_loop() -> asyncio.AbstractEventLoop:
 def _counting(base: Any) -> Any:
     """Return a class of loops as ``base``, but that count the tasks they create; it goes by the same name.
 
-    A loop whose own ``create_task`` is replaced, as :func:`count_tasks` does with a loop that others have made,
-    is slower in all that is called of it: uvloop by 10 ns for each call.
+    A loop whose own ``create_task`` is replaced, as :func:`count_tasks` does with one of others, is slower
+    in all that is called of it: uvloop by 10 ns for each call.
     """
     create = base.create_task
 

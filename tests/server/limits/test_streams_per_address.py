@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from channels import telemetry
@@ -61,7 +63,7 @@ _POST = [(":method", "POST"), (":scheme", "http"), (":authority", "localhost"), 
         ({}, "10.1.2.3", False),
     ],
 )
-def test_whose_streams_are_counted(options: dict[str, int], host: str, counted: bool) -> None:
+def test_whose_streams_are_counted(options: dict[str, Any], host: str, counted: bool) -> None:
     admission = ConnectionLimits(Config(app=echo, **options), TrustedProxies(["10.0.0.0/8"]))
     assert admission.counts_streams([host, 1]) is counted
     assert not admission.counts_streams(None)
