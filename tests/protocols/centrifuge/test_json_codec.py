@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from msgspec import Raw
 
-from channels.protocols.centrifuge.codec import MAX_FILTER_DEPTH, Codec, EncodingError, ProtocolError
+from channels.protocols.centrifuge.codec import Codec, EncodingError, ProtocolError
 from channels.protocols.centrifuge.json_codec import JSON, json_payload, json_string
 from channels.protocols.centrifuge.messages import (
     EMPTY,
@@ -82,18 +82,6 @@ WRONG = {
 def test_it_is_said_what_is_wrong(frame):
     with pytest.raises(ProtocolError, match=WRONG[frame]):
         JSON.decode_commands(frame)
-
-
-def nested(depth):
-    return '{"nodes":[' * depth + "{}" + "]}" * depth
-
-
-@pytest.mark.parametrize("where", ['"subscribe":{"tf":%s}', '"connect":{"subs":{"a":{},"b":{"tf":%s}}}'])
-def test_filters_may_be_nested_so_deeply(where):
-    frame = '{"id":1,' + where + "}"
-    assert JSON.decode_commands(frame % nested(MAX_FILTER_DEPTH - 1))
-    with pytest.raises(ProtocolError, match="flatter"):
-        JSON.decode_commands(frame % nested(MAX_FILTER_DEPTH))
 
 
 WRITTEN = [
