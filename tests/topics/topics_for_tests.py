@@ -16,6 +16,8 @@ class Room(Topic):
     history = History(size=100, ttl=60)
     presence = True
     join_leave = True
+    ephemeral = Any
+    ephemeral_interval = 0.2
     name: str
 
     def may_subscribe(self, user: Any) -> bool:

@@ -63,6 +63,9 @@ class Topic:
         cache: a new subscriber gets the newest publication at once; needs ``history``.
         delta: publications leave as differences to clients that ask for it; needs ``history``.
         tags_filter: clients may ask for publications with certain tags only.
+        ephemeral: the type of what subscribers tell each other and nobody keeps (typing, cursors); None: they
+            may not; ``typing.Any``: any JSON.
+        ephemeral_interval: seconds between two of these from one client; of more, the latest counts.
         store: the alias of the store that keeps it.
     """
 
@@ -74,6 +77,8 @@ class Topic:
     cache: ClassVar[bool] = False
     delta: ClassVar[bool] = False
     tags_filter: ClassVar[bool] = False
+    ephemeral: ClassVar[Any] = None
+    ephemeral_interval: ClassVar[float] = 0.1
     store: ClassVar[str] = DEFAULT_STORE
 
     def __init__(self, **parameters: Any) -> None:
@@ -119,6 +124,15 @@ class Topic:
         """
         return False
 
+    def may_publish_ephemeral(self, user: Any, data: Any) -> Any:
+        """Return whether a subscriber may publish ``data`` for nobody to keep. Sync or async; True.
+
+        Args:
+            user: Django's, maybe anonymous.
+            data: of the type ``ephemeral``.
+        """
+        return True
+
     def publish(
         self, data: Any, *, now: bool = False, using: str | None = None, **options: Any
     ) -> Published | None:
@@ -155,6 +169,8 @@ class Topic:
         return await get_store(type(self).store).publish(append_for(self, data, **options))
 
 
+#: What tells ephemeral publications from others.
+EPHEMERAL_TAGS: Final = {"ephemeral": "true"}
 _names: Final[PrivateField[str]] = PrivateField("topic name", "")
 #: What a parameter of a pattern may not be called: it would hide what a topic has.
 _RESERVED: Final = frozenset(name for name in vars(Topic) if not name.startswith("__"))
@@ -192,6 +208,13 @@ def append_for(
         data=payload, info=info, tags=dict(tags or {}), time=time.time_ns() // 1_000_000
     )
     return Append(str(topic), publication, retention_of(type(topic)), idempotency_key, version, version_epoch)
+
+
+def append_ephemeral(topic: Topic, data: Any, info: ClientInfo) -> Append:
+    """Return what a subscriber says, for a store to carry and not to keep."""
+    payload = msgspec.Raw(encode(data))
+    now = time.time_ns() // 1_000_000
+    return Append(str(topic), Publication(data=payload, info=info, tags=EPHEMERAL_TAGS, time=now))
 
 
 def retention_of(cls: type[Topic]) -> Retention:

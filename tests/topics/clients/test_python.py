@@ -200,3 +200,23 @@ async def test_a_call_that_fails_says_why(
         await called(client, address, method, data)
     assert raised.value.code == code
     await client.disconnect()
+
+
+async def test_of_many_ephemeral_publications_the_first_and_the_latest_arrive(address: str) -> None:
+    client, subscription, seen = await subscribed(address, "room:typing")
+    for number in range(20):
+        await called(client, address, "room:typing/ephemeral", number)
+    publications = [await seen.next_publication() for _ in range(2)]
+    assert [value(each) for each in publications] == [0, 19]
+    assert {each.offset for each in publications} == {0}
+    assert publications[0].tags == {"ephemeral": "true"}
+    assert (await subscription.history(limit=-1)).publications == []
+    await client.disconnect()
+
+
+async def test_who_is_not_subscribed_tells_subscribers_nothing(address: str) -> None:
+    client = centrifuge.Client(address, use_protobuf="protobuf" in address)
+    await client.connect()
+    with pytest.raises(centrifuge.ReplyError, match="subscribe to the topic first"):
+        await called(client, address, "room:typing/ephemeral", 1)
+    await client.disconnect()

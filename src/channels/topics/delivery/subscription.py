@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from channels.protocols.centrifuge.messages import ClientInfo
+from channels.topics.delivery.conflation import Conflation
 from channels.topics.delivery.deltas import Delta
 from channels.topics.delivery.outbox import Outbox
+from channels.topics.stores.base import Append
 
 
 class Client(Protocol):
@@ -51,6 +53,7 @@ class Subscription:
         server_side: the server subscribed it.
         present: it is noted in the topic's presence.
         announced: others are told that the client comes and goes.
+        conflation: of what the client publishes for nobody to keep; made when it first does.
         passes: whether a publication with these tags is wanted; None: all are.
     """
 
@@ -65,4 +68,5 @@ class Subscription:
     server_side: bool = False
     present: bool = False
     announced: bool = False
+    conflation: Conflation[Append] | None = None
     passes: Callable[[Mapping[str, str]], bool] | None = None

@@ -24,6 +24,13 @@ async def may_publish(topic: Topic, user: Any, data: Any) -> bool:
     return await _ask(topic.may_publish, user, data)
 
 
+async def may_publish_ephemeral(topic: Topic, user: Any, data: Any) -> bool:
+    """Whether ``user``, a subscriber, may publish ``data`` for nobody to keep."""
+    if type(topic).may_publish_ephemeral is Topic.may_publish_ephemeral:
+        return True
+    return await _ask(topic.may_publish_ephemeral, user, data)
+
+
 async def _ask(method: Callable[..., Any], *args: Any) -> bool:
     if getattr(method, "__func__", None) in _REFUSALS:
         return False

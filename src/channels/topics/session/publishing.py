@@ -18,13 +18,14 @@ from channels.protocols.centrifuge.messages import (
 )
 from channels.topics import calls
 from channels.topics.payloads import decode, encode
+from channels.topics.session.ephemeral import METHOD, publish_ephemeral
 from channels.topics.session.errors import CommandFailed, Disconnected
 from channels.topics.session.permissions import may_publish
 from channels.topics.session.reading import readable
 from channels.topics.session.session import Session
 from channels.topics.session.subscribing import find_topic
 from channels.topics.stores.manager import get_store
-from channels.topics.topic import append_for
+from channels.topics.topic import Topic, append_for
 
 
 async def publish(session: Session, request: PublishRequest) -> PublishResult:
@@ -39,7 +40,12 @@ async def publish(session: Session, request: PublishRequest) -> PublishResult:
 
 async def call(session: Session, request: RPCRequest) -> RPCResult:
     """Answer a call: of a function, or of a topic's method as ``topic/method``."""
-    handler = await find_handler(session, request.method)
+    name, _, method = request.method.rpartition("/")
+    topic = await readable(session, name) if name else None
+    if topic is not None and method == METHOD:
+        await publish_ephemeral(session, topic, bytes(request.data))
+        return RPCResult()
+    handler = find_handler(topic, method)
     try:
         result = await calls.call(handler, session.user, bytes(request.data))
     except PermissionDenied as error:
@@ -49,15 +55,13 @@ async def call(session: Session, request: RPCRequest) -> RPCResult:
     return RPCResult(Raw(encode(result)))
 
 
-async def find_handler(session: Session, method: str) -> Callable[..., Any]:
+def find_handler(topic: Topic | None, method: str) -> Callable[..., Any]:
     """Return what a client calls.
 
     Raises:
-        CommandFailed: there is no such thing, or the client may not read the topic that it belongs to.
+        CommandFailed: there is no such function, or the topic has no such method for clients.
     """
-    name, _, of_topic = method.rpartition("/")
-    topic = await readable(session, name) if name else None
-    handler = calls.find_function(method) if topic is None else calls.find_method(topic, of_topic)
+    handler = calls.find_function(method) if topic is None else calls.find_method(topic, method)
     if handler is None:
         raise CommandFailed(ErrorCode.METHOD_NOT_FOUND if calls.any_offered() else ErrorCode.NOT_AVAILABLE)
     return handler

@@ -145,6 +145,8 @@ class Session:
         subscription = self.subscriptions.pop(topic, None)
         if subscription is None:
             return False
+        if subscription.conflation is not None:
+            subscription.conflation.close()
         live = self.hub.find(topic)
         if live is not None:
             live.leave(subscription)
