@@ -43,6 +43,19 @@ class Receivers:
         with self._lock:
             return self._remove(topic, receiver)
 
+    def __contains__(self, topic: str) -> bool:
+        """Whether anybody has subscribed to ``topic``."""
+        return topic in self._topics
+
+    @property
+    def any(self) -> bool:
+        """Whether there is any receiver."""
+        return bool(self._attached)
+
+    def has(self, topic: str, receiver: Receiver) -> bool:
+        """Whether ``receiver`` has subscribed to ``topic``."""
+        return receiver in self._topics.get(topic, ())
+
     def topics(self) -> list[str]:
         """Return the topics that somebody has subscribed to."""
         return list(self._topics)

@@ -157,12 +157,13 @@ class ClusterServers(OneServer):
         self.sharded = True
         self._slots: list[tuple[int, int, Endpoint]] = []
         self._known: list[Endpoint] = list(address.endpoints)
+        self._fetching: asyncio.Task[None] | None = None
 
     async def locate(self, key: bytes) -> Endpoint:
         """Return the master that serves the slot of ``key``."""
         slot = key_slot(key)
         if not self._slots:
-            await self._fetch()
+            await self._fetch_once()
         for first, last, endpoint in self._slots:
             if first <= slot <= last:
                 return endpoint
@@ -172,7 +173,7 @@ class ClusterServers(OneServer):
 
     async def masters(self) -> list[Endpoint]:
         """Return the masters that serve slots, as a node knows them now."""
-        await self._fetch()
+        await self._fetch_once()
         return list(dict.fromkeys(endpoint for _, _, endpoint in self._slots))
 
     def moved(self, error: BaseException | None = None) -> None:
@@ -183,6 +184,18 @@ class ClusterServers(OneServer):
             del self._slots[1024:]
         else:
             self._slots = []
+
+    async def _fetch_once(self) -> None:
+        """Fetch the map; all who ask meanwhile wait for the same answer."""
+        if self._fetching is None:
+            self._fetching = asyncio.get_running_loop().create_task(self._fetch())
+            self._fetching.add_done_callback(self._fetched)
+        await asyncio.shield(self._fetching)
+
+    def _fetched(self, fetching: asyncio.Task[None]) -> None:
+        self._fetching = None
+        if not fetching.cancelled():
+            fetching.exception()  # whoever waited has it; perhaps nobody waits any more
 
     async def _fetch(self) -> None:
         """Ask the nodes in turn for the map; learn of nodes that the setting does not name."""
