@@ -156,9 +156,10 @@ class LocalDelivery:
         for fanout in tuple(route.fanouts.values()):
             if self._latest is not None:
                 self._flush_other_group(fanout)
-            full += fanout.send(message, expires)
-            if fanout.busy and fanout.thread == get_ident():
+            missed = fanout.send(message, expires)
+            if missed is None and fanout.thread == get_ident():
                 self._latest = fanout
+            full += missed or 0
         if route.names:
             full += append_all(self._members(route.names), message, expires, self)
         if full:

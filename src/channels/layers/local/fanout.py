@@ -114,14 +114,17 @@ class Fanout:
         self.members.append(channel)
         return True
 
-    def send(self, message: Message, expires: float) -> int:
+    def send(self, message: Message, expires: float) -> int | None:
         """Bring ``message`` to every member; from any thread.
 
         Returns:
-            How many members were full, as far as that is known now; the caller counts them.
+            How many members were full, for the caller to count; None while the message is on its way.
         """
-        members = self.members
-        if not self.busy and len(members) <= SLICE and message.get("type") != BROADCAST_TYPE:
+        members, is_idle = (
+            self.members,
+            not self._waiting and self._run is None,
+        )  # without a call, as in ``busy``
+        if is_idle and len(members) <= SLICE and message.get("type") != BROADCAST_TYPE:
             return self._append(members, message, expires)
         if len(self._waiting) >= self._capacity:
             if self.thread == get_ident():
@@ -130,7 +133,7 @@ class Fanout:
                 return len(members)
         self._waiting.append(_Waiting(members, self._counts.copies.copy(message), expires))
         self._schedule()
-        return 0
+        return None
 
     def clear(self) -> None:
         """Forget what is on its way."""

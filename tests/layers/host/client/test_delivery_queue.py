@@ -45,17 +45,10 @@ async def read_elsewhere(deliveries, *numbers, **keywords):
 async def test_one_read_is_one_turn_of_the_loop():
     deliveries = Deliveries()
     deliveries.queue.deliver_in(asyncio.get_running_loop())
-    await read_elsewhere(deliveries, 1, 2, 3)
-    while not deliveries.made:
-        await asyncio.sleep(0)
+    deliveries.read(1, 2, 3)
+    assert deliveries.numbers == []
+    await asyncio.sleep(0)
     assert deliveries.numbers == [1, 2, 3]
-
-
-async def test_a_loop_that_reads_delivers_at_once():
-    deliveries = Deliveries()
-    assert deliveries.queue.deliver_in(asyncio.get_running_loop())
-    deliveries.read(1, 2)
-    assert deliveries.numbers == [1, 2]
 
 
 async def test_the_loop_stays_the_same_while_it_runs():
@@ -148,22 +141,16 @@ def test_a_loop_that_closes_at_that_moment_leaves_it_to_the_reader():
 async def test_a_loop_that_cannot_keep_up_is_not_waited_for():
     deliveries = Deliveries()
     deliveries.queue.deliver_in(asyncio.get_running_loop())
-
-    def in_another_thread(*numbers, size=0):
-        thread = threading.Thread(target=deliveries.read, args=numbers, kwargs={"size": size})
-        thread.start()
-        thread.join()
-
-    in_another_thread(*range(module.MAX_WAITING))
+    deliveries.read(*range(module.MAX_WAITING))
     assert deliveries.numbers == []
-    in_another_thread(module.MAX_WAITING)
+    deliveries.read(module.MAX_WAITING)
     assert deliveries.numbers == list(range(module.MAX_WAITING + 1))
     await asyncio.sleep(0)  # it was told before; nothing is delivered twice
-    in_another_thread(-1, size=module.MAX_BYTES)
+    deliveries.read(-1, size=module.MAX_BYTES)
     assert deliveries.numbers[-1] != -1
-    in_another_thread(-2, size=1)
+    deliveries.read(-2, size=1)
     assert deliveries.numbers[-2:] == [-1, -2]
-    in_another_thread(-3, size=1)  # bytes that were delivered do not count any more
+    deliveries.read(-3, size=1)  # bytes that were delivered do not count any more
     assert deliveries.numbers[-1] == -2
 
 

@@ -37,6 +37,10 @@ class Line:
         self.delivered.append(frame.payload)
         self.threads.add(threading.get_ident())
 
+    def read(self) -> None:
+        self.receiver.read()
+        self.queue.deliver()
+
     def send(self, *frames: wire.Frame) -> None:
         self.far.sendall(b"".join(map(wire.encode, frames)))
 
@@ -64,10 +68,10 @@ def published(number: int, sender: str = "one") -> wire.Published:
 def test_frames_are_handled_or_delivered_and_messages_once(line):
     line.send(published(1), wire.Answer(7, "", {}), published(1), wire.Directed("one", 1, "c", b"again"))
     line.send(wire.Directed("one", 2, "c", b"2"))
-    line.receiver.read()
+    line.read()
     assert line.delivered == [b"1", b"2"]
     assert line.answers == [wire.Answer(7, "", {})]
-    line.receiver.read()
+    line.read()
     assert line.delivered == [b"1", b"2"]
 
 
@@ -80,10 +84,10 @@ def test_senders_that_ended_long_ago_are_forgotten(line, monkeypatch):
 def test_the_end_is_told_once_and_after_what_came_before_it(line):
     line.send(published(1))
     line.far.close()
-    line.receiver.read()
+    line.read()
     assert (line.delivered, line.ends) == ([b"1"], [])
     for _ in range(2):
-        line.receiver.read()
+        line.read()
     assert line.ends == [None]
     assert not line.receiver.connected
 
@@ -91,14 +95,14 @@ def test_the_end_is_told_once_and_after_what_came_before_it(line):
 def test_a_broken_connection_has_ended(line):
     line.near.close()
     assert line.receiver.has_unread()
-    line.receiver.read()
+    line.read()
     assert line.ends == [None]
 
 
 def test_what_is_no_frame_ends_it_with_the_error(line):
     line.send(published(1))
     line.far.sendall(b"\0\0\0\1\xc1")
-    line.receiver.read()
+    line.read()
     assert line.delivered == [b"1"]
     assert isinstance(line.ends[0], wire.WireError)
 
@@ -106,26 +110,26 @@ def test_what_is_no_frame_ends_it_with_the_error(line):
 def test_another_thread_that_reads_is_not_waited_for(line):
     line.send(published(1))
     with line.receiver._reading:
-        line.receiver.read()
+        line.read()
         assert line.delivered == []
-    line.receiver.read()
+    line.read()
     assert line.delivered == [b"1"]
 
 
 def test_a_receiver_without_a_connection_reads_nothing(line):
     line.receiver.disconnect()
     line.send(published(1))
-    line.receiver.read()
+    line.read()
     assert line.delivered == []
     assert not line.receiver.has_unread()
 
 
 def test_it_says_whether_something_waits(line):
-    line.receiver.read()
+    line.read()
     assert not line.receiver.has_unread()
     line.send(published(1))
     assert line.receiver.has_unread()
-    line.receiver.read()
+    line.read()
     assert not line.receiver.has_unread()
     line.far.close()
     assert line.receiver.has_unread()

@@ -313,8 +313,10 @@ class Broker:
             self._work_queues.write_journal()
         self._write()
         senders, self._taken_in = self._taken_in, {}
-        for sender, number in self._acks.end_turn(senders, self._lagging, held=self._in_failover):
-            self._send(sender, wire.encode(wire.Accepted(number)))
+        held = self._failover_buffer is not None and self._failover_buffer.is_open
+        for sender, number in self._acks.end_turn(senders, self._lagging, held):
+            sender.send(wire.encode(wire.Accepted(number)))
+            self._dirty[sender] = None
         self._write()
 
     def _write(self) -> None:

@@ -34,7 +34,6 @@ class DeliveryQueue:
     def __init__(self, handlers: Mapping[type[Any], Callable[[Any], None]]) -> None:
         self.loop: asyncio.AbstractEventLoop | None = None
         self._handlers = handlers
-        self._thread = 0
         self._waiting: deque[tuple[Sequence[Any], int]] = deque()
         self._added = self._added_bytes = 0
         self._delivered = self._delivered_bytes = 0
@@ -42,10 +41,10 @@ class DeliveryQueue:
         self._told: asyncio.AbstractEventLoop | None = None
 
     def deliver_in(self, loop: asyncio.AbstractEventLoop) -> bool:
-        """Deliver in ``loop``, which is the running one; False if it does, or another one that still runs."""
+        """Deliver in ``loop`` from now on; False if it does, or another one that still runs."""
         if self.loop is loop or (self.loop is not None and self.loop.is_running()):
             return False
-        self.loop, self._thread = loop, threading.get_ident()
+        self.loop = loop
         return True
 
     def add(self, items: Sequence[Any], size: int = 0) -> None:
@@ -55,11 +54,11 @@ class DeliveryQueue:
         self._added_bytes += size
 
     def hand_over(self) -> None:
-        """Have all that was added delivered, here or soon by the loop."""
+        """Have all that was added delivered soon, by the loop or here."""
         if not self._waiting:
             return
         loop = self.loop
-        if self._thread == threading.get_ident() or loop is None or not loop.is_running() or self._too_many():
+        if loop is None or not loop.is_running() or self._too_many():
             self.deliver()
         elif self._told is not loop:
             self._told = loop

@@ -127,6 +127,7 @@ class Reading:
             self._change_to(_Mode.LOOKS)
         else:  # if it looks, it is told that the broker has gone
             self._receiver.read()
+            self._receiver.queue.hand_over()
             if self._mode is _Mode.READS and self._turns != self._loop_turns():
                 self._turns, self._had_unread = self._loop_turns(), False
                 self._change_to(_Mode.LOOKS)

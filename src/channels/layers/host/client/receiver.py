@@ -33,6 +33,10 @@ class Receiver:
         handlers: what is called at once, by the class of frame; all other frames are delivered.
         queue: where those wait.
         ended: called in the thread that reads when the broker has gone, or with the error for what it sent.
+
+    Attributes:
+        connected: whether there is a socket to read.
+        queue: see above; whoever calls :meth:`read` has it delivered.
     """
 
     def __init__(
@@ -41,52 +45,47 @@ class Receiver:
         queue: DeliveryQueue,
         ended: Callable[[wire.WireError | None], None],
     ) -> None:
+        self.connected = False
+        self.queue = queue
         self._handlers = handlers
-        self._queue = queue
         self._ended = ended
         self._reading = threading.Lock()
         self._sock: socket.socket | None = None
         self._reader = wire.FrameReader(wire.MAX_FRAME)
         self._seen: dict[str, int] = {}
 
-    @property
-    def connected(self) -> bool:
-        """Whether there is a socket to read."""
-        return self._sock is not None
-
     def connect(self, sock: socket.socket) -> None:
         """Read ``sock`` from now on."""
         with self._reading:
-            self._sock = sock
+            self._sock, self.connected = sock, True
             self._reader = wire.FrameReader(wire.MAX_FRAME)
 
     def disconnect(self) -> None:
         """Read nothing from now on; when this returns no thread does."""
         with self._reading:
-            self._sock = None
+            self._sock, self.connected = None, False
 
     def read(self) -> None:
-        """Take in what has arrived, unless another thread is doing that; deliver it."""
+        """Take in what has arrived, unless another thread is doing that."""
         if not self._reading.acquire(blocking=False):
             return
         delivered: list[wire.AnyFrame] = []
         try:
             data = self._recv()
-            if data == b"":
-                self._end(None)
             for frame in self._reader.receive_data(data or b""):
                 kind: Any = type(frame)
                 if kind in self._handlers:
                     self._handlers[kind](frame)
                 elif kind not in _MESSAGES or self.is_new(frame.sender, frame.number):  # type: ignore[union-attr]
                     delivered.append(frame)
+            if data == b"":
+                self._end(None)
         except wire.WireError as error:
             self._end(error)
         finally:
             if delivered:
-                self._queue.add(delivered, len(data or b""))
+                self.queue.add(delivered, len(data or b""))
             self._reading.release()
-        self._queue.hand_over()
 
     def _recv(self) -> bytes | None:
         """Return what has arrived; empty if the broker has gone, None if nothing has."""
@@ -98,7 +97,7 @@ class Receiver:
             return b""
 
     def _end(self, error: wire.WireError | None) -> None:
-        self._sock = None
+        self._sock, self.connected = None, False
         self._ended(error)
 
     def has_unread(self) -> bool:
@@ -157,6 +156,7 @@ class LoopReader:
     def _on_readable(self) -> None:
         self.turns += 1
         self._receiver.read()
+        self._receiver.queue.deliver()
         if self._stopped or not self._receiver.connected:
             self.end()
 
