@@ -11,9 +11,11 @@ import msgspec
 import pytest
 from cryptography.fernet import Fernet, InvalidToken
 
+from channels.exceptions import InvalidMessageError, MessageTooLarge
 from channels.layers.serializers import (
     BaseMessageSerializer,
     JSONSerializer,
+    LimitedSerializer,
     MsgPackSerializer,
     SerializerDoesNotExist,
     SerializersRegistry,
@@ -189,3 +191,25 @@ def test_what_contains_itself_is_named(serializer):
     endless["again"] = endless
     with pytest.raises(TypeError, match="message\\['ring'\\] contains itself"):
         serializer().serialize({"type": "a", "fine": [1], "ring": endless})
+
+
+def test_limited_messages_come_back_each_time_anew():
+    serializer = LimitedSerializer(1000, "the layer")
+    data = serializer.as_bytes({"type": "test", "items": [1]})
+    first, second = serializer.from_bytes(data), serializer.from_bytes(data)
+    assert first == second == {"type": "test", "items": [1]}
+    assert first["items"] is not second["items"]
+
+
+def test_a_message_over_the_limit_says_both_sizes_and_the_setting():
+    with pytest.raises(
+        MessageTooLarge, match=r"'test' has \d\d\d\d bytes, the layer carries 1000 .*max_message_size"
+    ):
+        LimitedSerializer(1000, "the layer").as_bytes({"type": "test", "text": "x" * 1000})
+
+
+def test_what_a_limited_serializer_refuses():
+    with pytest.raises(TypeError, match="outer.culprit"):
+        LimitedSerializer(1000, "the layer").as_bytes({"type": "test", "outer": {"culprit": object()}})
+    with pytest.raises(InvalidMessageError, match="not a dict but str"):
+        LimitedSerializer(1000, "the layer").as_bytes("text")

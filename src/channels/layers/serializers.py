@@ -21,7 +21,7 @@ from uuid import UUID
 import msgspec
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
-from channels.layers.local.values import cannot_travel, nested_too_deeply
+from channels.layers.local.values import cannot_travel, nested_too_deeply, require_message, too_large
 
 #: What msgpack and JSON carry as it is, by exact type.
 _PLAIN: Final[frozenset[type]] = frozenset({str, float, bool, type(None)})
@@ -253,6 +253,35 @@ class MsgPackSerializer(BaseMessageSerializer):
     def from_bytes(self, message: bytes, *args: Any, **kwargs: Any) -> Any:
         """See :meth:`BaseMessageSerializer.from_bytes`."""
         return _decoder.decode(message)
+
+
+class LimitedSerializer(MsgPackSerializer):
+    """msgpack for messages up to a size, neither encrypted nor prefixed: what stays on one machine.
+
+    Args:
+        limit: bytes a message may have.
+        layer: what carries them, in errors.
+    """
+
+    def __init__(self, limit: int, layer: str) -> None:
+        super().__init__()
+        self._limit = limit
+        self._layer = layer
+
+    def as_bytes(self, message: Any, *args: Any, **kwargs: Any) -> bytes:
+        """Return ``message`` as bytes.
+
+        Raises:
+            InvalidMessageError: it is no dict.
+            TypeError: a value cannot travel; the text names its key.
+            MessageTooLarge: it has more bytes than the limit.
+        """
+        if type(message) is not dict:
+            require_message(message)
+        data = super().as_bytes(message)
+        if len(data) > self._limit:
+            raise too_large(message, len(data), self._limit, self._layer)
+        return data
 
 
 #: Key of the objects that stand for what JSON does not know.

@@ -460,7 +460,7 @@ async def test_what_has_arrived_is_delivered_before_a_membership_changes(directo
     source = layer.attach(name)
     await layer.group_add("g", name)
     engine = host_engine(layer)
-    payload = engine.payloads.encode({"type": "read.before"})
+    payload = engine.serializer.as_bytes({"type": "read.before"})
     engine.delivery_queue.add([wire.Published("other", 1, "g", payload)])
     await layer.group_discard("g", name)
     assert source.receive_nowait() == {"type": "read.before"}

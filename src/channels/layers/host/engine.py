@@ -22,10 +22,10 @@ from channels.layers.host.client.frame_handler import DeliveryHandler
 from channels.layers.host.client.subscriptions import LocalSubscriptions
 from channels.layers.host.client.unacked import Request
 from channels.layers.host.wire import frames as wire
-from channels.layers.host.wire.payload import Payloads
 from channels.layers.host.wire.runtime_dir import find_runtime_dir
 from channels.layers.local.delivery import LocalDelivery
 from channels.layers.members import GroupChannels
+from channels.layers.serializers import LimitedSerializer
 from channels.process.platforms import after_fork_in_child
 from channels.typing import EventSource, Message
 
@@ -69,7 +69,7 @@ class HostEngine:
         self.receive_function = receive_function
         self.layer = layer
         self.settings = settings
-        self.payloads = Payloads(settings.max_message_size)
+        self.serializer = LimitedSerializer(settings.max_message_size, "the host layer")
         self.begin()
         _engines.add(self)
 
@@ -85,7 +85,7 @@ class HostEngine:
             expiry_ends_memberships=False,
         )
         self.subscriptions = LocalSubscriptions(self.local)
-        self._handler = DeliveryHandler(self.local, self.subscriptions, self.payloads)
+        self._handler = DeliveryHandler(self.local, self.subscriptions, self.serializer)
         self.delivery_queue = self._handler.queue
         self.client: BrokerClient | None = None
         self._starting = threading.Lock()
@@ -207,7 +207,7 @@ class HostEngine:
         except asyncio.CancelledError:
             client.give_up(request)
             raise
-        return self.payloads.decode(payload), functools.partial(_acknowledge, client, key)
+        return self.serializer.from_bytes(payload), functools.partial(_acknowledge, client, key)
 
     def is_own(self, channel: str) -> bool:
         """Whether ``channel`` is one of this process, not a named one.

@@ -101,7 +101,7 @@ class HostChannelLayer(BaseChannelLayer):
         """
         self.require_valid_channel_name(channel)
         engine = host_engine(self)
-        payload = engine.payloads.encode(message)
+        payload = engine.serializer.as_bytes(message)
         client = engine.client
         if client is None or not client.connected:
             client = await engine.connected_client()
@@ -122,7 +122,7 @@ class HostChannelLayer(BaseChannelLayer):
         """
         self.require_valid_group_name(group)
         engine = host_engine(self)
-        payload = engine.payloads.encode(message)
+        payload = engine.serializer.as_bytes(message)
         client = engine.client
         if client is None or not client.connected:
             client = await engine.connected_client()

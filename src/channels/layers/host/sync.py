@@ -25,7 +25,7 @@ class HostSyncLayer:
         """Put a copy of ``message`` on ``channel``; raises what the layer's ``send`` raises."""
         engine = self._engine
         engine.layer.require_valid_channel_name(channel)
-        payload = engine.payloads.encode(message)
+        payload = engine.serializer.as_bytes(message)
         client = engine.client
         if client is None or not client.connected:
             client = self._connected_client()
@@ -37,7 +37,7 @@ class HostSyncLayer:
         """Put a copy of ``message`` on each member's channel; raises what ``group_send`` raises."""
         engine = self._engine
         engine.layer.require_valid_group_name(group)
-        payload = engine.payloads.encode(message)
+        payload = engine.serializer.as_bytes(message)
         client = engine.client
         if client is None or not client.connected:
             client = self._connected_client()

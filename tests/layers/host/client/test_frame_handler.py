@@ -7,11 +7,11 @@ import pytest
 from channels.layers.host.client.frame_handler import DeliveryHandler
 from channels.layers.host.client.subscriptions import LocalSubscriptions
 from channels.layers.host.wire import frames as wire
-from channels.layers.host.wire.payload import Payloads
 from channels.layers.local.delivery import LocalDelivery
+from channels.layers.serializers import LimitedSerializer
 from tests.layers.host.client.test_subscriptions import FakeClient
 
-PAYLOAD = Payloads(1000).encode({"type": "test"})
+PAYLOAD = LimitedSerializer(1000, "the test").as_bytes({"type": "test"})
 
 
 def published(group, payload=PAYLOAD):
@@ -26,7 +26,7 @@ class Process:
     def __init__(self) -> None:
         self.local = LocalDelivery(lambda name: 1, 60, 60, "test")
         self.subscriptions = LocalSubscriptions(self.local)
-        self.handler = DeliveryHandler(self.local, self.subscriptions, Payloads(1000))
+        self.handler = DeliveryHandler(self.local, self.subscriptions, LimitedSerializer(1000, "the test"))
         self.client = FakeClient()
         self.handler.client = cast(Any, self.client)
 

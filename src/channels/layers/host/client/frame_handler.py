@@ -10,8 +10,8 @@ from channels.layers.host.client.client import BrokerClient
 from channels.layers.host.client.delivery_queue import DeliveryQueue
 from channels.layers.host.client.subscriptions import LocalSubscriptions
 from channels.layers.host.wire import frames as wire
-from channels.layers.host.wire.payload import Payloads
 from channels.layers.local.delivery import LocalDelivery
+from channels.layers.serializers import MsgPackSerializer
 from channels.typing import Message
 
 
@@ -30,7 +30,7 @@ class DeliveryHandler:
     Args:
         local: the channels and groups of this process.
         subscriptions: what other processes may change.
-        payloads: decodes messages, once for all members.
+        serializer: decodes messages, once for all members.
 
     Attributes:
         client: the client it serves, set before that starts.
@@ -39,10 +39,12 @@ class DeliveryHandler:
 
     client: BrokerClient
 
-    def __init__(self, local: LocalDelivery, subscriptions: LocalSubscriptions, payloads: Payloads) -> None:
+    def __init__(
+        self, local: LocalDelivery, subscriptions: LocalSubscriptions, serializer: MsgPackSerializer
+    ) -> None:
         self._local = local
         self._subscriptions = subscriptions
-        self._payloads = payloads
+        self._serializer = serializer
         self.queue = DeliveryQueue(
             {
                 wire.Published: self._deliver_to_group,
@@ -60,7 +62,7 @@ class DeliveryHandler:
             self._subscriptions.unsubscribe_if_empty(self.client, frame.group)
             return
         try:
-            message = self._payloads.decode(frame.payload)
+            message = self._serializer.from_bytes(frame.payload)
         except Exception:
             self.dropped("undecodable", 1)
         else:
@@ -69,7 +71,7 @@ class DeliveryHandler:
     def _deliver_to_channel(self, frame: wire.Directed) -> None:
         """Deliver to a channel of this process; over capacity it is counted."""
         try:
-            message: Message = self._payloads.decode(frame.payload)
+            message: Message = self._serializer.from_bytes(frame.payload)
         except Exception:  # whatever another release has sent: it must not end the thread
             self.dropped("undecodable", 1)
         else:
