@@ -265,19 +265,22 @@ class _ThreadedRequest:
 
     def make(self) -> bool:
         """Handle the request and send the response; returns True if what it streams is not sent yet."""
+        call = current_call()
+        assert call is not None
         response = self._response = self._respond()
         try:
             self._send_from_thread(
+                call,
                 {
                     "type": "http.response.start",
                     "status": response.status_code,
                     "headers": headers_of(response),
-                }
+                },
             )
             if not response.streaming:
                 # Waiting costs a sync page 10 to 40 % (row "page"); only a close() of its own can tell.
                 send = self._send_awaited if has_own_close(response) else self._send_from_thread
-                send({"type": "http.response.body", "body": response.content})
+                send(call, {"type": "http.response.body", "body": response.content})
         except BaseException:
             response.close()
             raise
@@ -300,18 +303,14 @@ class _ThreadedRequest:
             response.block_size = handler.chunk_size
         return response
 
-    def _send_from_thread(self, message: Message) -> None:
-        call = current_call()
-        assert call is not None
+    def _send_from_thread(self, call: ThreadCall, message: Message) -> None:
         call.send(self._send_ignoring_disconnect, message, wait=False)
 
-    def _send_awaited(self, message: Message) -> None:
+    def _send_awaited(self, call: ThreadCall, message: Message) -> None:
         """Send, and wait until the server has taken the message.
 
         The wait ends after :data:`SENDING` seconds: a client that reads slowly must hold no thread.
         """
-        call = current_call()
-        assert call is not None
         sent = threading.Lock()
         sent.acquire()
 
@@ -338,11 +337,10 @@ class _ThreadedRequest:
         """
         if self._parts is None:
             self._parts = iter(self._response)
-        call = current_call()
+        call, size = current_call(), 0
         assert call is not None
-        size = 0
         for part in self._parts:
-            self._send_from_thread({"type": "http.response.body", "body": part, "more_body": True})
+            self._send_from_thread(call, {"type": "http.response.body", "body": part, "more_body": True})
             size += len(part)
             if size >= SLICE or call.is_behind:
                 return True

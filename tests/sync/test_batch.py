@@ -165,7 +165,7 @@ async def test_a_visit_for_which_there_is_no_thread_is_asked_for_once(
     assert await asyncio.to_thread(blocker.begun.wait, PATIENCE)
     batch.strand().put(diary.writer("a"))
     await asyncio.sleep(0.05)
-    assert pool.waiting == 1
+    assert len(pool.ready) == 1
     blocker.release()
     assert await diary.until(1) == ["a"]
 
@@ -184,7 +184,7 @@ async def test_others_have_their_turn_after_some(
     assert await asyncio.to_thread(blocker.begun.wait, PATIENCE)
     for _ in range(calls + 1):
         batch.strand().put(diary.writer("call"))
-    while not pool.waiting:
+    while not pool.ready:
         await asyncio.sleep(0)
     Strand(pool).put(diary.writer("other"))
     blocker.release()

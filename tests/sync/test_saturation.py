@@ -270,7 +270,7 @@ def test_settings_are_not_read_for_each_request_while_threads_take_work(
     assert begun.wait(PATIENCE)
     try:
         Strand(threads).put(bool)
-        assert threads.waiting
+        assert threads.ready
         for moment, expected in ((PATIENCE, 0), (0, 1)):
             monkeypatch.setattr(module, "MOMENT", moment)
             before = time.monotonic()

@@ -93,7 +93,7 @@ class LoopBridge:
 
     def arm_watchdog(self) -> None:
         """Watch over the work just put into the pool: add threads if it stalls, log slow handlers."""
-        if self._pool.waiting:
+        if self._pool.ready:
             self._pool.grow_if_stalled()
             if self._growth_timer is None:
                 self._growth_timer = self.loop.call_later(STALL, self._grow)
@@ -104,7 +104,7 @@ class LoopBridge:
     def _grow(self) -> None:
         self._growth_timer = None
         grown = self._pool.grow_if_stalled()
-        if self._pool.waiting:
+        if self._pool.ready:
             self._growth_timer = self.loop.call_later(STALL if grown else FULL, self._grow)
             self._saturation.expire()
 

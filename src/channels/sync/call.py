@@ -12,7 +12,7 @@ import contextvars
 import os
 import threading
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NoReturn, TypeAlias
 
 from asgiref.sync import SyncToAsync, _restore_context
 
@@ -119,13 +119,15 @@ class ThreadCall:
             CancelledError: the coroutine that waited for the call was cancelled.
             BaseException: whatever ``send`` raised.
         """
-        self._raise_send_error()
+        if self._send_error is not None:
+            self._raise_send_error(self._send_error)
         outbound = OutboundMessage(send, message, wait or len(self._outbox) >= OUTBOX)
         self._outbox.append(outbound)
         if not self._abandoned:
             if not self.bridge.announce(self):
                 raise RuntimeError("The event loop is closed, so this message cannot be sent.")
-            outbound.wait()
+            if outbound.settled is not None:
+                outbound.settled.acquire()
         # Read again: the coroutine may have been cancelled before or after this outbound was seen.
         if self._abandoned:
             raise asyncio.CancelledError
@@ -143,10 +145,9 @@ class ThreadCall:
         self._finished = True
         self.bridge.announce(self)
 
-    def _raise_send_error(self) -> None:
-        if self._send_error is not None:
-            error, self._send_error = self._send_error, None
-            raise error
+    def _raise_send_error(self, error: BaseException) -> NoReturn:
+        self._send_error = None  # it is told once
+        raise error
 
     # In the loop
 
@@ -185,7 +186,8 @@ class ThreadCall:
         try:
             if self._error is not None:
                 raise self._error
-            self._raise_send_error()
+            if self._send_error is not None:
+                self._raise_send_error(self._send_error)
             return self._result
         finally:
             self._error = None  # its traceback leads back here
@@ -217,15 +219,16 @@ class ThreadCall:
         try:
             await outbound.send(outbound.message)
         except Exception as error:
-            if outbound.awaited:
+            if outbound.settled is not None:
                 outbound.error = error
             elif self._send_error is None:
                 self._send_error = error
         except BaseException as error:
             outbound.error = error
-            outbound.settle()
             raise
-        outbound.settle()
+        finally:
+            if outbound.settled is not None:
+                outbound.settled.release()
 
     def _abandon(self, strand: Strand | None) -> None:
         """Let the call end as soon as it can, since its coroutine does not wait for it any more."""
@@ -235,29 +238,25 @@ class ThreadCall:
         for task in tuple(self._tasks):
             task.cancel()
         while self._outbox:
-            self._outbox.pop(0).settle()
+            outbound = self._outbox.pop(0)
+            if outbound.settled is not None:
+                outbound.settled.release()
 
 
 class OutboundMessage:
-    """A message in the outbox; if ``awaited``, its thread waits until it was sent."""
+    """A message in the outbox.
 
-    __slots__ = ("_settled", "awaited", "error", "message", "send")
+    Attributes:
+        settled: held until the message was sent, or never will be; None if its thread does not wait for that.
+        error: what sending it raised, for a thread that waits.
+    """
+
+    __slots__ = ("error", "message", "send", "settled")
 
     def __init__(self, send: _Send, message: Any, awaited: bool) -> None:
         self.send = send
         self.message = message
-        self.awaited = awaited
         self.error: BaseException | None = None
-        self._settled = threading.Lock() if awaited else None
-        if self._settled is not None:
-            self._settled.acquire()
-
-    def wait(self) -> None:
-        """Wait until the message is settled, if it is awaited."""
-        if self._settled is not None:
-            self._settled.acquire()
-
-    def settle(self) -> None:
-        """Note that the message was sent, or never will be; called once."""
-        if self._settled is not None:
-            self._settled.release()
+        self.settled = threading.Lock() if awaited else None
+        if self.settled is not None:
+            self.settled.acquire()

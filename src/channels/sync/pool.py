@@ -52,6 +52,7 @@ class Pool:
         hooks: called in the threads around the work; None if work leaves nothing open in a thread.
 
     Attributes:
+        ready: the strands that wait for any worker to take them; to be read.
         pinned: how many strands have a worker of their own at the moment.
         taken_at: when a worker last took work from a queue, in ``time.monotonic()``.
     """
@@ -74,7 +75,7 @@ class Pool:
         self.lock = threading.Lock()
         self.workers: list[Worker] = []
         self.pinned = 0
-        self._ready: deque[Strand] = deque()
+        self.ready: deque[Strand] = deque()
         self._idle: list[Worker] = []
         self._moved_at = 0.0
         self.taken_at = 0.0
@@ -87,11 +88,6 @@ class Pool:
         """Whether no thread is idle, and none can be started, as far as was known at the last start."""
         return not self._idle and len(self.workers) >= self._most
 
-    @property
-    def waiting(self) -> int:
-        """How many strands wait for any worker to take them."""
-        return len(self._ready)
-
     def statistics(self) -> dict[str, int]:
         """Return how many threads there are, how many are idle or bound, and how many strands wait."""
         with self.lock:
@@ -99,7 +95,7 @@ class Pool:
                 "threads": len(self.workers),
                 "idle": len(self._idle),
                 "bound": sum(worker.is_bound for worker in self.workers),
-                "waiting": len(self._ready),
+                "waiting": len(self.ready),
             }
 
     # Queueing work, and choosing the workers for it
@@ -125,9 +121,9 @@ class Pool:
         self._enqueue(strand)
 
     def _enqueue(self, strand: Strand) -> None:
-        if not self._ready:
+        if not self.ready:
             self._moved_at = time.monotonic()
-        self._ready.append(strand)
+        self.ready.append(strand)
         if len(self._idle) == len(self.workers):
             self._add_worker()
 
@@ -143,7 +139,7 @@ class Pool:
     def expired(self, before: float) -> list[Any]:
         """Take the work out of the queue that may expire and was queued up to ``before``."""
         with self.lock:
-            waiting = [strand for strand in self._ready if strand.works]
+            waiting = [strand for strand in self.ready if strand.works]
             return [strand.works.pop(0) for strand in waiting if _queued_at(strand.works[0]) <= before]
 
     def grow_if_stalled(self) -> bool:
@@ -154,7 +150,7 @@ class Pool:
         """
         with self.lock:
             now = time.monotonic()
-            if not self._ready or now - self._moved_at < STALL:
+            if not self.ready or now - self._moved_at < STALL:
                 return True
             self._moved_at = now
             if self._idle or len(self.workers) < CORE or self._growth.helps(now - self.taken_at):
@@ -268,7 +264,7 @@ class Pool:
         elif strand.worker is not None and (strand.bound or strand.exclusive):
             worker.own.append(strand)
         else:
-            self._ready.append(strand)
+            self.ready.append(strand)
 
     # For the workers
 
@@ -301,19 +297,19 @@ class Pool:
         """Take a strand: by turns one of the worker's own and one that waits for any worker."""
         if worker.own:
             worker.own_turn = not worker.own_turn
-            if worker.own_turn or not self._ready or worker.is_bound:
+            if worker.own_turn or not self.ready or worker.is_bound:
                 return worker.own.popleft()
-        if not self._ready:
+        if not self.ready:
             return None
         if (
             worker.reserved_for is not None
-            and worker.reserved_for is not self._ready[0]
+            and worker.reserved_for is not self.ready[0]
             and self._delegated(worker)
         ):
             return worker.own.popleft() if worker.own else None
-        strand = self._ready.popleft()
+        strand = self.ready.popleft()
         if worker.own:  # none of them is bound: they must not wait for this strand's work
-            self._ready += worker.own
+            self.ready += worker.own
             worker.own.clear()
         self._pin(strand, worker)
         return strand

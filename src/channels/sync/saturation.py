@@ -56,11 +56,12 @@ class Saturation:
         Raises:
             ThreadPoolExhausted: every thread has been held for longer than the limit.
         """
-        if not self._pool.waiting and not self._pool.is_full:
+        full = self._pool.is_full
+        if not full and not self._pool.ready:
             return 0.0
         now = time.monotonic()
         # Row "page": with many requests at once each comes by here, and reading settings takes microseconds.
-        if now - self._pool.taken_at < MOMENT:
+        if not full or now - self._pool.taken_at < MOMENT:
             return now
         reason = self.obstacle()
         if reason:

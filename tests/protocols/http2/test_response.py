@@ -5,6 +5,7 @@ from h2.settings import SettingCodes
 from hpack import NeverIndexedHeaderTuple
 
 from channels.protocols.events import StreamClosed, StreamWritable
+from channels.protocols.http.fields import ResponseFields
 from channels.protocols.http2 import engines
 from channels.protocols.http2.connection import HTTP2Limits
 from tests.protocols.facts import amount_of
@@ -65,6 +66,54 @@ def test_a_cookie_is_kept_out_of_the_tables():
     fields = peer.exchange()[1][0].headers
     assert isinstance(fields[1], NeverIndexedHeaderTuple)
     assert not isinstance(fields[2], NeverIndexedHeaderTuple)
+
+
+OWN = ResponseFields(((b"date", b"today"), (b"Server", b"z")))
+SAID = ResponseFields(((b"Content-Type", b"text/plain"), (b"connection", b"close"), (b"set-cookie", b"a=b")))
+WITH_LENGTH = ResponseFields(((b"content-length", b"5"), (b"x", b"y")), 5)
+
+
+@pytest.mark.parametrize("ended", [True, False])
+@pytest.mark.parametrize(("status", "fields"), [(200, SAID), (404, WITH_LENGTH), (999, ResponseFields())])
+def test_a_whole_response_is_the_same_as_its_parts(status, fields, ended):
+    whole, parts = Peer(), Peer()
+    for peer in (whole, parts):
+        peer.request(1, GET if ended else POST, ended=ended)
+    assert whole.server.send_whole(1, status, fields, OWN, b"hello")
+    given = [field for field in fields.headers if field[0] != b"content-length"]
+    parts.server.send_response(1, status, [*given, *OWN.headers, (b"content-length", b"5")])
+    parts.server.send_data(1, b"hello", end=True)
+    assert whole.server.data_to_send() == parts.server.data_to_send() != b""
+    assert whole.server.open_streams == parts.server.open_streams == 0
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "data"),
+    [
+        (GET, 200, b""),
+        (GET, 204, b"x"),
+        (GET, 304, b"x"),
+        (GET, 199, b"x"),
+        (GET, 1000, b"x"),
+        (GET, 200, bytes(16_385)),
+        (GET, 200, bytes(65_536)),
+        ([(b":method", b"HEAD"), *GET[1:]], 200, b"x"),
+        (WEBSOCKET, 200, b"x"),
+    ],
+)
+def test_what_is_no_whole_response_is_left_alone(method, status, data):
+    peer = answering(method)
+    assert not peer.server.send_whole(1, status, SAID, OWN, data)
+    assert peer.server.data_to_send() == b""
+
+
+def test_a_response_that_has_begun_or_whose_peer_left_is_not_whole():
+    peer = answering()
+    peer.server.send_response(1, 200, [])
+    peer.server.data_to_send()
+    assert not peer.server.send_whole(1, 200, SAID, OWN, b"x")
+    assert not peer.server.send_whole(3, 200, SAID, OWN, b"x")
+    assert peer.server.data_to_send() == b""
 
 
 def test_a_large_body_goes_as_fast_as_it_is_read():

@@ -7,10 +7,11 @@ from collections import deque
 from h2.errors import ErrorCodes
 
 from channels.protocols.events import Event, Fact, Headers, RequestReceived, StreamClosed, StreamWritable
+from channels.protocols.http.fields import ResponseFields
 from channels.protocols.http.response_rules import Phase, check_informational, too_short
 from channels.protocols.http2.engine import MAX_WINDOW, Engine
 from channels.protocols.http2.frames import FloodGuard
-from channels.protocols.http2.semantics import outgoing_fields
+from channels.protocols.http2.semantics import outgoing_fields, outgoing_of
 from channels.protocols.http2.stream import Stream
 
 
@@ -129,6 +130,33 @@ class ResponseWriter:
         self._send_headers(stream_id, status, fields, end=end and not short)
         if end:
             self._complete(stream_id, stream, short)
+
+    def send_whole(
+        self, stream_id: int, status: int, fields: ResponseFields, own: ResponseFields, data: bytes
+    ) -> bool:
+        """Write a response at once, if the peer takes all of it now and nothing has to be settled first.
+
+        Args:
+            stream_id: which stream.
+            status: 200 to 999.
+            fields: what the application says; a length that it says is that of the body.
+            own: what the server adds.
+            data: the whole body.
+
+        Returns:
+            False: nothing has been done; go the way of :meth:`send_response`.
+        """
+        stream, size = self._streams.get(stream_id), len(data)
+        if stream is None or not 0 < size <= min(self._window(stream_id), self._engine.max_frame_size):
+            return False
+        if not stream.whole(status):
+            return False
+        length = (b"content-length", b"%d" % size)
+        self._send_headers(stream_id, status, [*outgoing_of[fields], *outgoing_of[own], length], end=False)
+        self._engine.send_data(stream_id, data, end=True)
+        self._guard.data_sent()
+        self._complete(stream_id, stream)
+        return True
 
     def send_data(self, stream_id: int, data: bytes, *, end: bool = False) -> None:
         """Write a part of a body; what the peer does not take yet waits here.

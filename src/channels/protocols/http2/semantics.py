@@ -11,7 +11,13 @@ from collections.abc import Iterable
 from channels.core.bounded_cache import BoundedCache
 from channels.protocols.events import Headers, RequestReceived
 from channels.protocols.http.abnf import is_host, is_length, is_lowercase_name, is_token
-from channels.protocols.http.fields import UNSENDABLE, check_value, checked_lowercase, kinds_of
+from channels.protocols.http.fields import (
+    UNSENDABLE,
+    ResponseFields,
+    check_value,
+    checked_lowercase,
+    kinds_of,
+)
 from channels.protocols.http.malformed import MalformedMessage, has_forbidden_bytes
 from channels.protocols.http.semantics import is_plain_target, judge_trailers
 
@@ -222,4 +228,14 @@ def _outgoing_name(name: bytes) -> bytes:
 
 _outgoing_names: BoundedCache[bytes, bytes] = BoundedCache(
     "protocols.http2_outgoing_names", 512, _outgoing_name
+)
+
+
+def _outgoing_of(fields: ResponseFields) -> Headers:
+    return [field for field in outgoing_fields([*fields.headers]) if field[0] != b"content-length"]
+
+
+#: The fields of whole responses as HTTP/2 has them, but for their length.
+outgoing_of: BoundedCache[ResponseFields, Headers] = BoundedCache(
+    "protocols.http2_response_fields", 512, _outgoing_of
 )

@@ -92,6 +92,15 @@ class Stream:
         self.phase = Phase.BODY
         return headers
 
+    def whole(self, status: int) -> bool:
+        """Take note of a response that leaves at once; False if it has begun, or may have no body."""
+        if self.phase is not Phase.HEAD or self.tunnel or self._head_only:
+            return False
+        if status in BODYLESS or not 200 <= status <= 999:
+            return False
+        self.phase = Phase.ENDED
+        return True
+
     def _note_length(self, status: int, headers: Headers, length: bytes) -> Headers:
         if not self.bodyless:
             self._remaining = int(length)

@@ -235,7 +235,8 @@ class HTTPStream(Stream):
         elif kind == "http.response.early_hint":
             self._response.hint(message)
         elif await self._send_file(message) if kind in FILES else _BODY[kind](self._response, message):
-            self._log()
+            if self.runtime.config.action_logger is not None:  # two calls less, rows "page" and "http2"
+                self._log()
             self.announce()
         elif self._exchange.congested:
             await self._exchange.wait_writable()

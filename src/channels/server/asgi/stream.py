@@ -178,7 +178,8 @@ class Stream(ABC):
             self.carrier.abandoned(-1)
         if self._counted:
             self.runtime.bodies.give_back(self._client, self._counted)
-        self.runtime.timers.cancel(self)
+        if self.slot is not None:
+            self.runtime.timers.cancel(self)
         self.runtime.streams.discard(self)
         self.runtime.left()
 

@@ -196,8 +196,12 @@ class HTTP2Handler:
 
     # The engine's events
 
-    def advance(self) -> None:
-        """Act on what the engine has to tell, and send what it has to send."""
+    def advance(self, *, now: bool = False) -> None:
+        """Act on what the engine has to tell, and send what it has to send.
+
+        Args:
+            now: do not wait for what others write in this turn of the loop.
+        """
         if self._advancing:
             return
         self._advancing = True
@@ -209,7 +213,8 @@ class HTTP2Handler:
             if self.engine.facts:
                 count_facts(self.engine)
         self._unwritten = 0
-        self.connection.write(self.engine.data_to_send())
+        if data := self.engine.data_to_send():
+            (self.connection.write_now if now else self.connection.write)(data)
         if self.connection.congested and self._holding is None and self.connection.unsent > _UNREAD:
             self._hold()
         if self.engine.draining and not self.engine.open_streams:
@@ -258,11 +263,12 @@ class HTTP2Handler:
         """Send what is left of all streams that ended in this turn of the loop."""
         self._due = False
         if not self.connection.closing:
-            self.advance()
-            self.connection.flush()
+            self.advance(now=True)
 
     def _request_received(self, request: RequestReceived) -> None:
-        if self.runtime.is_crowded(self.connection.client) or not self._takes_stream():
+        runtime = self.runtime
+        crowded = runtime.admission.abandoned_runs and runtime.is_crowded(self.connection.client)
+        if crowded or (self._counted is not None and not runtime.takes_stream(self._counted)):
             self.engine.refuse(request.stream_id)
             return
         exchange = self._exchanges[request.stream_id] = HTTP2Exchange(self, request.stream_id)
@@ -273,9 +279,6 @@ class HTTP2Handler:
         if not request.ended and refuse_large_body(request, self.runtime, exchange):
             return
         exchange.begin(request)
-
-    def _takes_stream(self) -> bool:
-        return self._counted is None or self.runtime.takes_stream(self._counted)
 
     def _give_back(self, streams: int) -> None:
         """These streams of the address are over."""

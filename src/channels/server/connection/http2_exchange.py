@@ -225,14 +225,15 @@ class HTTP2Exchange:
 
     def respond(self, status: int, fields: ResponseFields, own: ResponseFields, data: bytes) -> bool:
         """Send a whole response, unless its length is not what it says."""
-        if fields.length is None:
-            length = [(b"content-length", b"%d" % len(data))]
-        elif fields.length == len(data):
-            length = []
-        else:
+        if fields.length not in (None, len(data)):
             return False
-        self.send_response(status, [*fields.headers, *length, *own.headers])
-        self.end_response(data, [])
+        if self._handler.engine.send_whole(self.stream_id, status, fields, own, data):
+            self._handler.wrote(len(data))
+            self._completed()
+        else:
+            length = [(b"content-length", b"%d" % len(data))] if fields.length is None else []
+            self.send_response(status, [*fields.headers, *length, *own.headers])
+            self.end_response(data, [])
         return True
 
     def send_body(self, data: bytes) -> None:

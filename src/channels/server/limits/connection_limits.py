@@ -79,6 +79,7 @@ class ConnectionLimits:
         most_per_address: likewise of one address.
         tally: what is counted by address.
         streams: the streams of HTTP/2 that are open, by address.
+        abandoned_runs: how many runs of the application go on although their peer has left.
     """
 
     def __init__(self, config: Config, proxies: TrustedProxies | None = None) -> None:
@@ -91,7 +92,7 @@ class ConnectionLimits:
         self._most_streams = STREAMS_PER_CONNECTION * self.most_per_address if streams is None else streams
         self.streams = PerAddressCounter(self._most_streams)
         self._any_streams = streams is not None
-        self._abandoned = 0
+        self.abandoned_runs = 0
         # Where nothing is said, a peer that no internet leads from is taken for a proxy.
         self._any_address = told is not None
         self._proxies = proxies
@@ -125,12 +126,12 @@ class ConnectionLimits:
             runs: how many more; negative for some that have ended.
         """
         if runs and self._is_counted(host):
-            self._abandoned += runs
+            self.abandoned_runs += runs
             self.tally.add(host, runs)
 
     def is_crowded(self, host: str) -> bool:
         """Whether an address has abandoned so many runs that its open connections may begin no more."""
-        return self._abandoned > 0 and self._is_counted(host) and self.tally.is_full(host)
+        return self.abandoned_runs > 0 and self._is_counted(host) and self.tally.is_full(host)
 
     def counts_streams(self, client: list[Any] | None) -> bool:
         """Whether the streams of a connection are counted by its address."""
