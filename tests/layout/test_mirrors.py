@@ -1,0 +1,30 @@
+"""Each module has tests of its own, where its path says."""
+
+from __future__ import annotations
+
+from tests.scripts.loading import load
+
+report = load("coverage_by_module")
+
+#: Below these paths modules are tested through what stands on them.
+THROUGH = {
+    "channels/layers/": "the layers' classes, against real brokers and servers",
+    "channels/sync/": "the pool of threads",
+    "channels/topics/": "clients of the protocol, and the contract of stores",
+    "channels/testing/store_contract/": "the stores that the contract is run on",
+    "channels/protocols/centrifuge/": "the encodings, which are its codecs",
+}
+
+
+def without_tests() -> list[str]:
+    found = [module for module in report.modules() if not report.own_tests(module)]
+    return [module.relative_to(report.SOURCE).as_posix() for module in found]
+
+
+def test_each_module_has_a_test_file_of_its_own() -> None:
+    assert [module for module in without_tests() if not module.startswith(tuple(THROUGH))] == []
+
+
+def test_an_exception_is_one() -> None:
+    missing = without_tests()
+    assert [path for path in THROUGH if not any(module.startswith(path) for module in missing)] == []
