@@ -266,6 +266,8 @@ class Subscriber:
             del self._subscriptions[key]
         elif result is False or isinstance(result, MovedError):  # a cluster moved the topic
             self._servers(subscription.topic).moved(result or None)
+            if subscription.state is State.ON and self._interrupted_at is None:
+                self._interrupted_at = self.loop.time()  # what is published before it is ON again is missed
             subscription.lost()
             self._start_repair()
         else:
