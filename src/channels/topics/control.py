@@ -59,7 +59,21 @@ class ForgetRecent(_Control, tag=4, frozen=True):
     topic: str
 
 
-Control: TypeAlias = DisconnectClients | UnsubscribeClients | Recheck | ForgetRecent
+class EmulatedFrame(_Control, tag=5, frozen=True):
+    """A frame of commands that came to another process than the one that has the session.
+
+    Attributes:
+        node: of the session.
+        session: its secret.
+        data: the frame.
+    """
+
+    node: str
+    session: str
+    data: bytes
+
+
+Control: TypeAlias = DisconnectClients | UnsubscribeClients | Recheck | ForgetRecent | EmulatedFrame
 
 
 class UnknownControl(ChannelsError):

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import logging
+import uuid
 import weakref
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -16,6 +17,7 @@ from channels import telemetry
 from channels.topics.control import (
     Control,
     DisconnectClients,
+    EmulatedFrame,
     ForgetRecent,
     Recheck,
     UnknownControl,
@@ -42,7 +44,9 @@ class Hub:
     """The live topics and the connected clients of one event loop; a receiver of its stores.
 
     Attributes:
+        node: its name among all hubs of all processes.
         clients: by id, those that have connected.
+        upstreams: who takes frames that come by other requests, by the session's secret.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -55,7 +59,9 @@ class Hub:
         self._events: deque[tuple[str, Event]] = deque()
         self._scheduled = False
         self._tasks: set[asyncio.Task[None]] = set()
+        self.node = uuid.uuid4().hex
         self.clients: dict[str, Client] = {}
+        self.upstreams: dict[str, Callable[[bytes], None]] = {}
         self._users: dict[str, dict[Client, None]] = {}
         self._renewed: dict[Store, float] = {}
         self._incomplete = self._check_again = False
@@ -237,6 +243,11 @@ class Hub:
         for client in self._chosen(control.user, ""):
             client.recheck(control.topic)
 
+    def _take_emulated(self, control: EmulatedFrame) -> None:
+        upstream = self.upstreams.get(control.session) if control.node == self.node else None
+        if upstream is not None:
+            upstream(control.data)
+
     def _forget_recent(self, control: ForgetRecent) -> None:
         live = self._topics.get(control.topic)
         if live is not None:
@@ -296,6 +307,7 @@ _OBEY: Final[dict[type[Control], Callable[[Hub, Any], None]]] = {
     UnsubscribeClients: Hub._unsubscribe,
     Recheck: Hub._recheck,
     ForgetRecent: Hub._forget_recent,
+    EmulatedFrame: Hub._take_emulated,
 }
 
 _hubs: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = weakref.WeakKeyDictionary()

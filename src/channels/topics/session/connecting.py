@@ -46,6 +46,8 @@ async def connect(session: Session, request: ConnectRequest) -> ConnectResult:
         subs=await subscribe_server_side(session, request.subs),
         ping=round(limits.ping_interval),
         pong=True,
+        session=session.secret,
+        node=session.hub.node if session.secret else "",
     )
 
 

@@ -49,12 +49,13 @@ class Session:
         id: the client's, unique among all processes.
         user_id: what others see of the user.
         identity: who it is; None until it has connected.
+        secret: by which other requests bring commands; "" where the transport itself does.
         subscriptions: by the topic's name.
     """
 
     __slots__ = (
         "_awaits_pong", "_busy", "_closed", "_connect_timer", "_heartbeat", "_transport", "hub", "id",
-        "identity", "limits", "outbox", "scope", "subscriptions", "user_id",
+        "identity", "limits", "outbox", "scope", "secret", "subscriptions", "user_id",
     )  # fmt: skip
 
     def __init__(self, scope: Scope, transport: Transport, outbox: Outbox, hub: Hub, limits: Limits) -> None:
@@ -62,6 +63,7 @@ class Session:
         outbox.overflowed = self._overflowed
         self.id, self.user_id = str(uuid.uuid4()), ""
         self.identity: Identity | None = None
+        self.secret = ""
         self.subscriptions: dict[str, Subscription] = {}
         self._transport = transport
         self._heartbeat: Heartbeat | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 from urllib.parse import ParseResult
 
 from django.conf import settings
@@ -31,6 +32,14 @@ class Origins(OriginValidator):
     def valid_origin(self, parsed_origin: ParseResult | None) -> bool:
         """Tell whether a connection with this Origin may come in."""
         return parsed_origin is None or self.validate_origin(parsed_origin)
+
+
+async def _nobody(scope: Scope, receive: Receive, send: Send) -> None:
+    """Stand for an application where only the question is asked."""
+
+
+#: For requests that are no WebSockets.
+origins: Final = Origins(_nobody)
 
 
 class WithUser:

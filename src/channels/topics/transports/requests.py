@@ -1,0 +1,69 @@
+"""What the views of topics share: whose page asks, who is asking, and how much."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Coroutine
+from typing import Any
+from urllib.parse import urlparse
+
+from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.views.decorators.csrf import csrf_exempt
+
+from channels import telemetry
+from channels.topics.transports.admission import origins
+from channels.typing import Scope
+
+View = Callable[[HttpRequest], Coroutine[Any, Any, HttpResponseBase]]
+
+#: Seconds that a browser may remember what it may ask for.
+PREFLIGHT_AGE = 300
+
+
+def from_pages_of(*methods: str) -> Callable[[View], View]:
+    """Let requests with these methods in, from pages of this site and of ``ALLOWED_ORIGINS`` only.
+
+    A token against CSRF is not asked for, as clients have none; a browser always names the origin of a page
+    that sends what could change something.
+    """
+
+    def decorate(view: View) -> View:
+        @functools.wraps(view)
+        async def checked(request: HttpRequest) -> HttpResponseBase:
+            origin = request.headers.get("Origin")
+            if origin is not None and not origins.valid_origin(urlparse(origin)):
+                telemetry.count("security.origin_refused", path=request.path, origin=origin)
+                return HttpResponse("Pages of this origin may not connect.", status=403)
+            if request.method == "OPTIONS":
+                response: HttpResponseBase = HttpResponse(status=204)
+                response["Access-Control-Allow-Methods"] = ", ".join((*methods, "OPTIONS"))
+                response["Access-Control-Allow-Headers"] = "Content-Type"
+                response["Access-Control-Max-Age"] = str(PREFLIGHT_AGE)
+            elif request.method not in methods:
+                response = HttpResponse(status=405)
+                response["Allow"] = ", ".join((*methods, "OPTIONS"))
+            elif not hasattr(request, "scope"):
+                response = HttpResponse("Streams need an ASGI server.", status=501)
+            else:
+                response = await view(request)
+            return _shared_with(response, origin)
+
+        return csrf_exempt(checked)
+
+    return decorate
+
+
+def _shared_with(response: HttpResponseBase, origin: str | None) -> HttpResponseBase:
+    """Let a page of another origin, that may connect, read the answer."""
+    if origin is not None:
+        response["Access-Control-Allow-Origin"] = origin
+        response["Access-Control-Allow-Credentials"] = "true"
+        response["Vary"] = "Origin"
+    return response
+
+
+async def scope_of(request: Any) -> Scope:
+    """Return the scope of a request, with its user."""
+    user = await request.auser() if hasattr(request, "auser") else AnonymousUser()
+    return {**request.scope, "user": user}

@@ -1,0 +1,64 @@
+"""The views behind Centrifugo's paths for event streams, streamed responses and their way up."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+
+from channels.protocols.centrifuge.codec import ProtocolError
+from channels.protocols.centrifuge.framing import codec_for, decode_emulation
+from channels.topics.control import EmulatedFrame, abroadcast
+from channels.topics.delivery.hub import running_hub
+from channels.topics.limits import limits
+from channels.topics.transports.requests import from_pages_of, scope_of
+from channels.topics.transports.stream import EVENTS, LENGTHS, LINES, serve_stream
+
+#: Proxies are to pass on what they get, at once.
+STREAM_HEADERS = {"Cache-Control": "no-cache, no-store, must-revalidate", "X-Accel-Buffering": "no"}
+
+
+@from_pages_of("GET", "POST")
+async def sse(request: HttpRequest) -> HttpResponseBase:
+    """Serve a client by an event stream: ``/connection/sse``."""
+    first = request.body if request.method == "POST" else request.GET.get("cf_connect", "").encode()
+    if not first:
+        return HttpResponse("The connect command is missing: cf_connect.", status=400)
+    if len(first) > limits().max_message_size:
+        return HttpResponse(status=413)
+    body = serve_stream(await scope_of(request), EVENTS, first, b"\r\n")
+    return streamed(body, "text/event-stream; charset=utf-8")
+
+
+@from_pages_of("POST")
+async def http_stream(request: HttpRequest) -> HttpResponseBase:
+    """Serve a client by a streamed response: ``/connection/http_stream``."""
+    if len(request.body) > limits().max_message_size:
+        return HttpResponse(status=413)
+    binary = codec_for(request.headers.get("Content-Type", "")).binary
+    framing, kind = (LENGTHS, "application/octet-stream") if binary else (LINES, "application/json")
+    return streamed(serve_stream(await scope_of(request), framing, request.body, b""), kind)
+
+
+@from_pages_of("POST")
+async def emulation(request: HttpRequest) -> HttpResponseBase:
+    """Take commands for a session that is served by a stream, in this process or another: ``/emulation``."""
+    if len(request.body) > limits().max_message_size:
+        return HttpResponse(status=413)
+    try:
+        wanted = decode_emulation(request.body, request.headers.get("Content-Type", ""))
+    except ProtocolError as error:
+        return HttpResponse(f"This is no emulation request: {error}.", status=400)
+    hub, frame = running_hub(), bytes(wanted.data)
+    if wanted.node == hub.node:
+        upstream = hub.upstreams.get(wanted.session)
+        if upstream is not None:
+            upstream(frame)
+    else:
+        await abroadcast(EmulatedFrame(wanted.node, wanted.session, frame))
+    return HttpResponse(status=204)
+
+
+def streamed(body: AsyncIterator[bytes], content_type: str) -> StreamingHttpResponse:
+    """Return a response that ends when the session does."""
+    return StreamingHttpResponse(body, content_type=content_type, headers=STREAM_HEADERS)
