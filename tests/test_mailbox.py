@@ -79,6 +79,59 @@ async def test_waiting_ends_with_the_first_message_of_any_source():
     assert await mailbox.get() == "b"
 
 
+@pytest.mark.parametrize("flooding", [0, 1])
+async def test_a_flood_from_one_source_does_not_hold_up_the_other(flooding):
+    mailbox, sources = Mailbox(), [Source(), Source()]
+    for source in sources:
+        mailbox.add(source)
+    flood, other = sources[flooding], sources[1 - flooding]
+    assert mailbox.get_nowait() is None  # so each is known to have nothing
+    for _ in range(10):
+        flood.put("flood")
+    assert mailbox.get_nowait() == "flood"
+    other.put("other")
+    assert "other" in [mailbox.get_nowait(), mailbox.get_nowait()]
+    other.put("again")
+    assert "again" in [mailbox.get_nowait(), mailbox.get_nowait()]
+    assert [mailbox.get_nowait() for _ in range(8)] == ["flood"] * 7 + [None]
+
+
+async def test_a_source_that_has_nothing_is_not_asked_for_each_message():
+    class Counting(Source):
+        asked = 0
+
+        def receive_nowait(self):
+            self.asked += 1
+            return super().receive_nowait()
+
+    mailbox, server, layer = Mailbox(), Source(), Counting()
+    mailbox.add(server)
+    mailbox.add(layer)
+    assert mailbox.get_nowait() is None
+    for _ in range(100):
+        server.put("frame")
+        assert mailbox.get_nowait() == "frame"
+        assert mailbox.get_nowait() is None
+    assert layer.asked == 1
+    layer.put("event")
+    assert mailbox.get_nowait() == "event"
+
+
+async def test_a_source_wakes_who_was_cancelled():
+    async def handle(message):
+        raise AssertionError(message)
+
+    mailbox, source = Mailbox(), Source()
+    mailbox.add(source)
+    delivering = asyncio.ensure_future(mailbox.deliver(handle))
+    await asyncio.sleep(0)
+    delivering.cancel()
+    await asyncio.wait([delivering])
+    source.put("a")
+    source.put("b")
+    assert await mailbox.get() == "a"
+
+
 async def test_a_cancelled_wait_takes_nothing():
     mailbox, source = Mailbox(), Source()
     mailbox.add(source)

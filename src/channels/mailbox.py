@@ -46,7 +46,7 @@ def get_handler_name(message: Message) -> str:
             (methods with such names are private).
     """
     try:
-        return _handler_names[message["type"]]
+        return handler_names[message["type"]]
     except KeyError:
         raise ValueError(
             f"Incoming message has no 'type' attribute, only {sorted(map(str, message))}."
@@ -60,13 +60,28 @@ def _handler_name(kind: object) -> str:
     return handler_name
 
 
-_handler_names: BoundedCache[Any, str] = BoundedCache("mailbox.handler_names", 1024, _handler_name)
+#: The names of handlers by the types of messages; making one raises ValueError for a private name.
+handler_names: BoundedCache[Any, str] = BoundedCache("mailbox.handler_names", 1024, _handler_name)
+
+
+class _NoSource:
+    """An EventSource that never has anything."""
+
+    def receive_nowait(self) -> Message | None:
+        return None
+
+    def set_wakeup(self, wakeup: Wakeup | None) -> None:
+        pass
+
+
+_NO_SOURCE: Final = _NoSource()
 
 
 class Mailbox:
     """Where one consumer waits for the messages of all its sources.
 
-    Sources take turns, so that a flood from one does not hold up the other.
+    Sources take turns, so that a flood from one does not hold up the other. The first is the server, from
+    which most messages come: the others are looked at only after they have called.
 
     Attributes:
         peer_gone: whether the message that says so has been taken.
@@ -74,11 +89,14 @@ class Mailbox:
         failed: the message whose handler raised.
     """
 
-    __slots__ = ("_sources", "_waiter", "_wakeup", "direct", "failed", "peer_gone")
+    __slots__ = ("_first", "_others_have", "_sources", "_waiter", "_wakeup", "direct", "failed", "peer_gone")
 
     def __init__(self) -> None:
         self.direct: FastlaneWrite | None = None
+        self._first: EventSource = _NO_SOURCE
         self._sources: tuple[EventSource, ...] = ()
+        #: Whether sources beside the first may have something.
+        self._others_have = False
         self._waiter: asyncio.Future[None] | None = None
         self._wakeup: Wakeup | None = None
         self.failed: Message | None = None
@@ -86,17 +104,27 @@ class Mailbox:
 
     def add(self, source: EventSource) -> None:
         """Take messages from ``source`` too."""
+        if not self._sources:
+            self._first = source
+            source.set_wakeup(self.wake)
+        else:
+            self._others_have = True  # perhaps: what waits already is not announced
+            self._wakeup = self._wakeup or self._wake_for_others  # one for all of them, until close
+            source.set_wakeup(self._wakeup)
         self._sources = (*self._sources, source)
-        self._wakeup = self._wakeup or self.wake  # one for all sources, until close
-        source.set_wakeup(self._wakeup)
 
     def wake(self) -> None:
-        """Note that a source has something; called in the loop's thread."""
-        waiter = self._waiter
+        """Note that the first source has something; called in the loop's thread."""
+        waiter, self._waiter = self._waiter, None
         if waiter is not None:
-            self._waiter = None
-            if not waiter.done():
+            try:
                 waiter.set_result(None)
+            except asyncio.InvalidStateError:  # cancelled meanwhile; to ask before each message is slower
+                return
+
+    def _wake_for_others(self) -> None:
+        self._others_have = True
+        self.wake()
 
     def write_idle(self, broadcast: Broadcast) -> bool:
         """Write past the consumer while it waits; False while it handles a message, as order would suffer."""
@@ -104,6 +132,8 @@ class Mailbox:
 
     def get_nowait(self) -> Message | None:
         """Take the next message, or None if all sources are empty."""
+        if not self._others_have:
+            return self._first.receive_nowait()
         sources = self._sources  # mostly two; the source whose turn it is comes first
         for source in sources:
             message = source.receive_nowait()
@@ -112,18 +142,15 @@ class Mailbox:
                     behind = sources.index(source) + 1
                     self._sources = sources[behind:] + sources[:behind]
                 return message
+        self._others_have = False
         return None
 
     async def get(self) -> Message:
         """Wait for the next message; cancelling loses none."""
         while (message := self.get_nowait()) is None:
-            await self._wait(asyncio.get_running_loop())
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
         return message
-
-    def _wait(self, loop: asyncio.AbstractEventLoop) -> asyncio.Future[None]:
-        """Return a future that is done when a source has something; an idle coroutine would cost memory."""
-        self._waiter = waiter = loop.create_future()
-        return waiter
 
     async def deliver(self, handle: Callable[[Message], Awaitable[None]]) -> None:
         """Give each message to ``handle``, until it raises; ``failed`` is what it raised at.
@@ -132,14 +159,14 @@ class Mailbox:
         rely on what the one before has begun. Others get a turn every :data:`BATCH` messages, also if
         this mailbox never runs dry. In a loop that does not count its tasks a turn follows each message.
         """
-        loop = asyncio.get_running_loop()
+        loop, first = asyncio.get_running_loop(), self._first
         counts: list[float] = getattr(loop, TASKS_CREATED, _UNCOUNTED)
         while True:
-            turns = BATCH
-            while turns:
-                turns -= 1
-                while (message := self.get_nowait()) is None:
-                    await self._wait(loop)
+            for _ in range(BATCH):
+                # As get() does, but it is not called, nor a second coroutine, for each message (row "echo").
+                while (message := self.get_nowait() if self._others_have else first.receive_nowait()) is None:
+                    self._waiter = asyncio.Future(loop=loop)  # uvloop's create_future() is slower
+                    await self._waiter
                 if message.get("type") in LAST_MESSAGES:
                     self.peer_gone = True
                 created = counts[0]
@@ -167,7 +194,8 @@ class Mailbox:
             source.set_wakeup(None)
             if type(source) is ReceiveTask:
                 receive_tasks.append(source)
-        self._sources = ()
+        self._first, self._sources = _NO_SOURCE, ()
+        self._others_have = False
         self.direct = self._waiter = self._wakeup = None
         return receive_tasks
 

@@ -13,3 +13,9 @@ def test_ten_seconds_worth_may_come_at_once() -> None:
 def test_who_keeps_to_the_rate_is_never_too_fast() -> None:
     pace = TokenBucket(2, 0.0)
     assert all(pace.allows(tick / 2) for tick in range(1000))
+
+
+def test_all_that_may_come_at_once_can_be_taken_at_once() -> None:
+    pace = TokenBucket(2, 0.0)
+    assert [pace.take_all(now) for now in (0.0, 0.0, 0.4, 0.5, 2.0, 100.0)] == [20, 0, 0, 1, 3, 20]
+    assert not pace.allows(100.0)

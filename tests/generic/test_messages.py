@@ -19,43 +19,6 @@ def test_close(code, reason, message):
     assert messages.close(code, reason) == {"type": "websocket.close", **message}
 
 
-@pytest.mark.parametrize(
-    ("text", "data", "message"),
-    [
-        ("a", None, {"text": "a"}),
-        ("", None, {"text": ""}),
-        (None, b"a", {"bytes": b"a"}),
-        (None, b"", {"bytes": b""}),
-    ],
-)
-def test_frame(text, data, message):
-    assert messages.frame(text, data) == {"type": "websocket.send", **message}
-
-
-def test_an_empty_frame_needs_a_kind():
-    with pytest.raises(ValueError, match="You must pass one of bytes_data or text_data"):
-        messages.frame(None, None)
-
-
-@pytest.mark.parametrize(
-    ("message", "arguments"),
-    [
-        ({"text": "a"}, {"text_data": "a"}),
-        ({"text": ""}, {"text_data": ""}),
-        ({"text": None, "bytes": b"a"}, {"bytes_data": b"a"}),
-        ({"bytes": b"a"}, {"bytes_data": b"a"}),
-    ],
-)
-def test_received(message, arguments):
-    assert messages.received(message) == arguments
-
-
-@pytest.mark.parametrize("message", [{}, {"text": None}])
-def test_a_frame_has_text_or_bytes(message):
-    with pytest.raises(KeyError, match="bytes"):
-        messages.received(message)
-
-
 @pytest.mark.parametrize("headers", [{b"a": b"b"}, [(b"a", b"b")], ((b"a", b"b"),), iter([(b"a", b"b")])])
 def test_headers_come_as_mapping_or_pairs(headers):
     assert messages.response_start(200, headers)["headers"] == [(b"a", b"b")]

@@ -66,6 +66,83 @@ def connect_with(base, action):
     return type("Connecting", (base,), {"connect": connect})
 
 
+class SyncNotes(WebsocketConsumer):
+    def __init__(self):
+        super().__init__()
+        self.notes = []
+        self.base_send = self.notes.append
+
+    def receive(self, *args, **arguments):
+        self.notes.append(arguments)
+
+
+class AsyncNotes(AsyncWebsocketConsumer):
+    def __init__(self):
+        super().__init__()
+        self.notes = []
+        self.base_send = self.note
+
+    async def note(self, message):
+        self.notes.append(message)
+
+    async def receive(self, *args, **arguments):
+        self.notes.append(arguments)
+
+
+both_note = pytest.mark.parametrize("consumer", [SyncNotes, AsyncNotes])
+
+
+async def noted_by(consumer, method, argument):
+    """What a consumer without a server notes when its method is called."""
+    one = consumer()
+    returned = getattr(one, method)(*argument)
+    if returned is not None:
+        await returned
+    (note,) = one.notes
+    return note
+
+
+@both_note
+@pytest.mark.parametrize(
+    ("text", "data", "message"),
+    [
+        ("a", None, {"text": "a"}),
+        ("", None, {"text": ""}),
+        (None, b"a", {"bytes": b"a"}),
+        (None, b"", {"bytes": b""}),
+    ],
+)
+async def test_what_is_sent_has_text_or_bytes(consumer, text, data, message):
+    assert await noted_by(consumer, "send", (text, data)) == {"type": "websocket.send", **message}
+
+
+@both_note
+async def test_an_empty_frame_needs_a_kind(consumer):
+    with pytest.raises(ValueError, match="You must pass one of bytes_data or text_data"):
+        await noted_by(consumer, "send", (None, None))
+
+
+@both_note
+@pytest.mark.parametrize(
+    ("message", "arguments"),
+    [
+        ({"text": "a"}, {"text_data": "a"}),
+        ({"text": ""}, {"text_data": ""}),
+        ({"text": None, "bytes": b"a"}, {"bytes_data": b"a"}),
+        ({"bytes": b"a"}, {"bytes_data": b"a"}),
+    ],
+)
+async def test_what_is_received_is_given_under_its_name_alone(consumer, message, arguments):
+    assert await noted_by(consumer, "websocket_receive", (message,)) == arguments
+
+
+@both_note
+@pytest.mark.parametrize("message", [{}, {"text": None}])
+async def test_a_frame_has_text_or_bytes(consumer, message):
+    with pytest.raises(KeyError, match="bytes"):
+        await noted_by(consumer, "websocket_receive", (message,))
+
+
 @both
 async def test_echo_of_text_and_bytes(consumer):
     app = WebsocketCommunicator(consumer.as_asgi(), "/ws/")

@@ -7,7 +7,7 @@ SPAN = 10.0
 
 
 class TokenBucket:
-    """A bucket of tokens, filled again only when it is empty: most messages cost one subtraction.
+    """A bucket of tokens, filled again only when it is empty.
 
     Args:
         rate: messages, or what else is counted, a second.
@@ -32,7 +32,17 @@ class TokenBucket:
             False if it is one too many.
         """
         if self._left < amount:
-            self._left = min(self._rate * SPAN, self._left + (now - self._filled_at) * self._rate)
-            self._filled_at = now
+            self._fill(now)
         self._left -= amount
         return self._left >= 0.0
+
+    def take_all(self, now: float) -> int:
+        """Take the tokens that are there, for as many messages; 0 if the next one is too many."""
+        self._fill(now)
+        tokens = int(self._left)
+        self._left -= tokens
+        return tokens
+
+    def _fill(self, now: float) -> None:
+        self._left = min(self._rate * SPAN, self._left + (now - self._filled_at) * self._rate)
+        self._filled_at = now

@@ -20,14 +20,12 @@ def accept(subprotocol: str | None, headers: Iterable[Any] | None) -> Message:
     return message
 
 
-def frame(text_data: str | None, bytes_data: bytes | None) -> Message:
-    """Return the message that sends one text or one binary message.
+def binary_frame(bytes_data: bytes | None) -> Message:
+    """Return the message that sends one binary message, where there is no text to be sent.
 
     Raises:
-        ValueError: neither was given.
+        ValueError: there are no bytes either.
     """
-    if text_data is not None:
-        return {"type": "websocket.send", "text": text_data}
     if bytes_data is not None:
         return {"type": "websocket.send", "bytes": bytes_data}
     raise ValueError("You must pass one of bytes_data or text_data, both are None.")
@@ -41,17 +39,6 @@ def close(code: int | bool | None, reason: str | None) -> Message:
     if reason:
         message["reason"] = reason
     return message
-
-
-def received(message: Message) -> dict[str, Any]:
-    """Return the keyword argument with which ``receive()`` is called for a frame.
-
-    Raises:
-        KeyError: the message has neither text nor bytes, as no server may send it.
-    """
-    if message.get("text") is not None:
-        return {"text_data": message["text"]}
-    return {"bytes_data": message["bytes"]}
 
 
 def json_text(text_data: str | None) -> str:

@@ -62,7 +62,8 @@ class WebsocketConsumer(SyncConsumer):
     def websocket_receive(self, message: Message) -> None:
         """Hand a frame to ``receive``."""
         receive: Any = self.receive  # what call_plain() does, without a call for each frame
-        returned = receive(**messages.received(message))
+        text = message.get("text")
+        returned = receive(text_data=text) if text is not None else receive(bytes_data=message["bytes"])
         if returned is not None:
             tell_coroutine(self, receive, returned)
 
@@ -77,7 +78,10 @@ class WebsocketConsumer(SyncConsumer):
         Raises:
             ValueError: there is nothing to send.
         """
-        super().send(messages.frame(text_data, bytes_data))
+        if text_data is not None:
+            super().send({"type": "websocket.send", "text": text_data})
+        else:
+            super().send(messages.binary_frame(bytes_data))
         if close:
             self.close(close)
 
@@ -167,7 +171,11 @@ class AsyncWebsocketConsumer(AsyncConsumer):
 
     async def websocket_receive(self, message: Message) -> None:
         """Hand a frame to ``receive``."""
-        await self.receive(**messages.received(message))
+        text = message.get("text")
+        if text is not None:
+            await self.receive(text_data=text)
+        else:
+            await self.receive(bytes_data=message["bytes"])
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Handle a frame; override it. Only one of the two is given."""
@@ -180,7 +188,10 @@ class AsyncWebsocketConsumer(AsyncConsumer):
         Raises:
             ValueError: there is nothing to send.
         """
-        await super().send(messages.frame(text_data, bytes_data))
+        if text_data is not None:
+            await super().send({"type": "websocket.send", "text": text_data})
+        else:
+            await super().send(messages.binary_frame(bytes_data))
         if close:
             await self.close(close)
 

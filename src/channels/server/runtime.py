@@ -22,6 +22,7 @@ from channels.server.io.closed_peers import ClosedPeers
 from channels.server.io.coalescing import WakeupCoalescer
 from channels.server.io.timer_wheel import NEVER, TimerWheel
 from channels.server.io.waiters import Waiters
+from channels.server.io.writing import EndOfTurn
 from channels.server.limits.bodies import HeldBodies
 from channels.server.limits.connection_limits import ClientLimitMiddleware, ConnectionLimits
 from channels.server.limits.fd_limits import MARGIN, descriptor_limit
@@ -60,14 +61,6 @@ _TIME_LIMITS = (
 
 def _seconds(limit: float | None) -> float:
     return NEVER if limit is None else limit
-
-
-class Flushable(Protocol):
-    """Something that collects what it writes during one turn of the loop."""
-
-    def flush(self) -> None:
-        """Hand over what was collected."""
-        ...
 
 
 class OpenConnection(Protocol):
@@ -165,6 +158,7 @@ class Runtime:
         closed_peers: the connections that would not hear of their end.
         bodies: what applications hold of request bodies.
         rounds: when streams tell that a message has arrived.
+        end_of_turn: who is to be flushed after this turn of the loop.
         state: what lifespan startup left for the requests; None without lifespan.
         connections: every open connection.
         arriving: those that an acceptor has accepted and that have not been made yet, as during a
@@ -208,7 +202,7 @@ class Runtime:
         self.http2_engine = None if config.http2_engine == "auto" else config.http2_engine
         self.rounds = WakeupCoalescer(loop)
         self.turns = Turns(loop)
-        self._dirty: list[Flushable] = []
+        self.end_of_turn = EndOfTurn(loop)
         self._own_headers: Headers = []
         self._own_fields = ResponseFields()
         self._date_until = 0.0
@@ -241,17 +235,6 @@ class Runtime:
         if self._deflate is None or not handshake.extensions:
             return None
         return negotiate(handshake.extensions, self._deflate)
-
-    def flush_soon(self, writer: Flushable) -> None:
-        """Flush ``writer`` once, after this turn of the loop."""
-        if not self._dirty:
-            self.loop.call_soon(self._flush)
-        self._dirty.append(writer)
-
-    def _flush(self) -> None:
-        writers, self._dirty = self._dirty, []
-        for writer in writers:
-            writer.flush()
 
     def refusal_of(self, host: str | None, fileno: int) -> str | None:
         """Judge a connection that is among ``connections`` or ``arriving`` already.

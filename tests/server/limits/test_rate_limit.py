@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from channels import telemetry
-from channels.core.token_bucket import TokenBucket
+from channels.protocols.websocket.connection import WebSocketConnection
 from channels.server.config import Config
 from channels.server.io.timer_wheel import NEVER
 from channels.server.limits.rate_limit import MinRateDeadline
@@ -43,14 +43,14 @@ async def last_of(run: Run) -> Any:
 
 
 async def test_behind_the_close_a_flood_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    app, seen, allows = Recorder(), 0, TokenBucket.allows
+    app, seen, next_event = Recorder(), 0, WebSocketConnection.next_event
 
-    def counting(pace: TokenBucket, now: float) -> bool:
+    def counting(connection: WebSocketConnection) -> Any:
         nonlocal seen
         seen += 1
-        return allows(pace, now)
+        return next_event(connection)
 
-    monkeypatch.setattr(TokenBucket, "allows", counting)
+    monkeypatch.setattr(WebSocketConnection, "next_event", counting)
     before = telemetry.counters["server.too_many_messages"]
     async with serve(app, websocket_max_rate=2, websocket_queue_size=1000) as running:
         client, run = await opened(running, app)

@@ -15,7 +15,13 @@ from websockets.frames import Close, Frame, Opcode, apply_mask  # type: ignore[a
 
 from channels.protocols.events import CloseReceived, Fact, MessageReceived, PongReceived
 from channels.protocols.websocket.fragments import FragmentedMessage
-from channels.protocols.websocket.frames import MAX_CONTROL_SIZE, PLAIN_CLOSES, control_frame, encode_message
+from channels.protocols.websocket.frames import (
+    MAX_CONTROL_SIZE,
+    PLAIN_CLOSES,
+    control_frame,
+    encode_message,
+    text_frame,
+)
 from channels.protocols.websocket.limits import WebSocketLimits
 from channels.protocols.websocket.permessage_deflate import (
     Compression,
@@ -31,9 +37,12 @@ _MAX_UNSENT_PONGS = 16
 _DEFAULT_LIMITS = WebSocketLimits()
 _SMALL_FRAGMENT = 64  # bytes: a smaller one costs more than it brings
 _COST_SHIFT = 12  # a frame counts once more for each 4 KiB of its payload, inflated
-_TEXT, _CLOSE = 0x81, 0x88
-_SMALL = (_TEXT, 0x82, _CLOSE)  # first byte of what is in one frame, not compressed
+_TEXT, _BINARY, _CLOSE = 0x81, 0x82, 0x88
+_SMALL = (_TEXT, _BINARY, _CLOSE)  # first byte of what is in one frame, not compressed
 _MASKED = 0x80
+#: The first two bytes of a short masked message in one frame, by the size of its payload.
+_TEXT_HEADS = tuple(bytes((_TEXT, _MASKED | size)) for size in range(MAX_CONTROL_SIZE + 1))
+_BINARY_HEADS = tuple(bytes((_BINARY, _MASKED | size)) for size in range(MAX_CONTROL_SIZE + 1))
 
 
 class _Violation(Exception):
@@ -66,6 +75,7 @@ class WebSocketConnection:
     """
 
     __slots__ = (
+        "_between",
         "_buffer",
         "_close_received",
         "_close_sent",
@@ -103,6 +113,8 @@ class WebSocketConnection:
         self.facts: tuple[Fact, ...] = ()
         self._unsent_pongs = 0
         self._pong_at = 0
+        #: Nothing is half read, and nobody has closed.
+        self._between = True
         self._close_sent = self._close_received = self._eof = self._over = False
 
     @property
@@ -134,6 +146,7 @@ class WebSocketConnection:
         """Take what the peer sent; after the end of the WebSocket it is ignored."""
         if self._over:
             return
+        self._between = False
         if self._offset == len(self._buffer):
             self._buffer, self._offset = data, 0
             return
@@ -145,6 +158,29 @@ class WebSocketConnection:
         self._offset = 0
         self._buffer += data
 
+    def whole_message(self, data: bytes) -> str | bytes | None:
+        """Return the message that ``data`` is, if it is one short frame with nothing before it or behind it.
+
+        That is what most peers send nearly every time, and costs a third of what ``receive_data`` and
+        ``next_event`` do (row "echo" of the benchmarks).
+
+        Args:
+            data: what the peer sent.
+
+        Returns:
+            None for anything else, of which nothing was taken: it is to be given to ``receive_data``.
+        """
+        size = len(data) - 6
+        if self._between and 0 <= size <= self._small:
+            if data.startswith(_TEXT_HEADS[size]):
+                try:
+                    return apply_mask(data[6:], data[2:6]).decode()
+                except UnicodeDecodeError:
+                    return None
+            if data.startswith(_BINARY_HEADS[size]):
+                return apply_mask(data[6:], data[2:6])
+        return None
+
     def receive_eof(self) -> None:
         """Note that the peer will send nothing more."""
         self._eof = True
@@ -152,6 +188,8 @@ class WebSocketConnection:
     def next_event(self) -> MessageReceived | PongReceived | CloseReceived | None:
         """Return what the peer said next; None if more must come, no frame is left to it, or it is over."""
         if self._offset == len(self._buffer) and not self._eof:
+            in_progress = self._frame is not None or self._fragments is not None
+            self._between = not (in_progress or self._close_sent or self._over)
             return None
         event: MessageReceived | PongReceived | CloseReceived | None = None
         try:
@@ -183,6 +221,8 @@ class WebSocketConnection:
         if self.output or self._close_sent or self._close_received:
             self.send_message(data)
             return self.data_to_send()
+        if type(data) is str and self._deflater is None:
+            return text_frame(data)
         return encode_message(data, self._deflater)
 
     def send_frame(self, frame: bytes) -> None:
@@ -246,11 +286,11 @@ class WebSocketConnection:
             cut = reason.encode(errors="replace")[:_MAX_REASON_BYTES].decode(errors="ignore")
             payload = Close(code, cut).serialize()
         self.output.append(control_frame(Opcode.CLOSE, payload))
-        self._close_sent = True
+        self._close_sent, self._between = True, False
 
     def _end(self, code: int, reason: str = "") -> CloseReceived:
-        self._over = True
-        self._close_received = True
+        self._over = self._close_received = True
+        self._between = False
         self._buffer, self._offset = b"", 0
         self._frame = self._fragments = self._deflater = self._inflater = None
         return CloseReceived(code, reason)
@@ -347,7 +387,7 @@ class WebSocketConnection:
             code, echo = plain
             if not self._close_sent:
                 self.output.append(echo)
-                self._close_sent = True
+                self._close_sent, self._between = True, False
             return self._end(code)
         try:
             close = Close.parse(payload)

@@ -31,7 +31,7 @@ def encode_message(data: str | bytes, deflate: Compression | Deflater | None = N
     See RFC 6455 5.2: a server does not mask.
     """
     if type(data) is str and deflate is None:
-        return _text_frame(data)
+        return text_frame(data)
     if isinstance(data, str):
         first, data = _TEXT, data.encode()
     elif isinstance(data, bytes | bytearray | memoryview):
@@ -57,14 +57,25 @@ def control_frame(opcode: int, payload: bytes) -> bytes:
 _latest: tuple[str, bytes] = ("", b"\x81\0")
 
 
-def _text_frame(data: str) -> bytes:
+#: The first two bytes of a short text message, by the size of its payload.
+_TEXT_HEADS = tuple(bytes((_TEXT, size)) for size in range(MAX_CONTROL_SIZE + 1))
+
+
+def text_frame(text: str) -> bytes:
+    """Make one frame of a text message that is not compressed.
+
+    Raises:
+        ValueError: the text has lone surrogates, which UTF-8 cannot carry.
+    """
     global _latest
-    text, frame = _latest
-    if text == data:
+    latest, frame = _latest
+    if latest == text:
         return frame
-    frame = _frame(_TEXT, data.encode())
-    if len(frame) <= _MAX_KEPT_SIZE:
-        _latest = (data, frame)
+    data = text.encode()
+    size = len(data)
+    frame = _TEXT_HEADS[size] + data if size <= MAX_CONTROL_SIZE else _frame(_TEXT, data)
+    if size <= _MAX_KEPT_SIZE:
+        _latest = (text, frame)
     return frame
 
 

@@ -47,11 +47,18 @@ class EventQueue:
 
     def put(self, data: str | bytes) -> bool:
         """Add a message of the peer; returns whether it is full now, which saves a call for each message."""
-        self._size += len(data)
         message: Message = {"type": "websocket.receive", "text" if type(data) is str else "bytes": data}
-        if self.next is None:
-            self.next = message
-            return self._size >= self._max_bytes or self._max_messages <= 1
+        if self.next is not None:
+            return self._put_behind(message, len(data))
+        self.next = message
+        self._size += len(data)
+        # Written so that Python compares two small numbers in one step (row "echo").
+        if self._size < self._max_bytes:
+            return self._max_messages == 1
+        return True
+
+    def _put_behind(self, message: Message, size: int) -> bool:
+        self._size += size
         if self._rest is None:
             self._rest = deque((message,))
         else:
@@ -70,10 +77,11 @@ class EventQueue:
             return message
         if self._rest is None:
             self.next = None
-        else:
-            self.next = self._rest.popleft()
-            if not self._rest:
-                self._rest = None
+            self._size = 0
+            return message
+        self.next = self._rest.popleft()
+        if not self._rest:
+            self._rest = None
         self._size -= len(message.get("text") or message.get("bytes") or ())
         return message
 

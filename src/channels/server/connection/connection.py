@@ -59,8 +59,6 @@ class Connection(ReadingHalf, asyncio.Protocol):
         "_close_by",
         "_credentials",
         "_is_lost",
-        "_out",
-        "_out_size",
         "_progress",
         "_proxied",
         "_stalled_at",
@@ -85,8 +83,10 @@ class Connection(ReadingHalf, asyncio.Protocol):
         self.slot: Slot | None = None
         self.handler: Handler
         self._transport: asyncio.Transport
-        self._out: list[bytes] = []
-        self._out_size = 0
+        self._end_of_turn = runtime.end_of_turn
+        self._most_collected = runtime.config.write_buffer_size
+        self._out = b""
+        self._behind = None
         self._paused = self._resting = self._eof = self.finished = False
         self._reading = True
         self._close_by = self._stalled_at = NEVER
@@ -191,7 +191,7 @@ class Connection(ReadingHalf, asyncio.Protocol):
             if self._abandoned:
                 runtime.admission.abandoned(self.client[0], self._abandoned)
         self._is_lost = True
-        self._out.clear()
+        self.discard_output()
         runtime.timers.cancel(self)
         runtime.connections.discard(self)
         if self._paused or self._eof:  # else nobody has asked the kernel about it
@@ -214,39 +214,6 @@ class Connection(ReadingHalf, asyncio.Protocol):
             self._waiters.wake()
 
     # What handlers and streams ask for
-
-    def write(self, data: bytes) -> None:
-        """Send ``data`` after this turn of the loop, together with what else is written in it."""
-        if self.closing or not data:
-            return
-        if not self._out:
-            self.runtime.flush_soon(self)
-        self._out.append(data)
-        self._out_size += len(data)
-        if self._out_size > self.runtime.config.write_buffer_size:
-            # One turn may write without end; the transport is who notices congestion.
-            self.flush()
-
-    def write_now(self, data: bytes) -> None:
-        """Send ``data`` at once, together with what was collected."""
-        if self._out:
-            self.write(data)
-            self.flush()
-        elif not self.closing:
-            self._transport.write(data)
-
-    def flush(self) -> None:
-        """Give the transport what was collected, in one piece."""
-        if self._out:
-            data = self._out[0] if len(self._out) == 1 else b"".join(self._out)
-            self._out.clear()
-            self._out_size = 0
-            self._transport.write(data)
-
-    @property
-    def unsent(self) -> int:
-        """How many bytes wait to be written."""
-        return self._out_size + (0 if self.closing else self._transport.get_write_buffer_size())
 
     async def wait_writable(self) -> None:
         """Wait until the peer has read enough, or is gone."""

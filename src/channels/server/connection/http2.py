@@ -257,7 +257,7 @@ class HTTP2Handler:
             self._leave()
         if not self._due:
             self._due = True
-            self.runtime.flush_soon(self)
+            self.runtime.end_of_turn.flush(self)
 
     def flush(self) -> None:
         """Send what is left of all streams that ended in this turn of the loop."""

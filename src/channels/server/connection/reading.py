@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from abc import abstractmethod
 
 from channels.server.interfaces import Handler
 from channels.server.io.closed_peers import AHEAD, unread_bytes
+from channels.server.io.writing import WritingHalf
 from channels.server.runtime import Runtime
 
 
-class ReadingHalf:
-    """Reads what the handler takes, and little of what it does not take yet.
+class ReadingHalf(WritingHalf):
+    """Reads what the handler takes, and little of what it does not take yet. The other half is its base.
 
     Attributes:
-        closing: we have closed.
         finished: the peer sends nothing more: it has closed, at least its half.
         handler: understands what is read.
     """
@@ -26,14 +25,11 @@ class ReadingHalf:
         "_reading",
         "_reads_ahead",
         "_resting",
-        "_transport",
-        "closing",
         "finished",
         "handler",
         "runtime",
     )
 
-    closing: bool
     finished: bool
     handler: Handler
     _ahead: int
@@ -43,7 +39,6 @@ class ReadingHalf:
     _reading: bool
     _reads_ahead: bool
     _resting: bool
-    _transport: asyncio.Transport
 
     @abstractmethod
     def abort(self) -> None:

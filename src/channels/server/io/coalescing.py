@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import Final, Protocol
+from collections.abc import Callable
+from typing import Final
 
 #: Turns of the loop that a round takes: consumers handle what was read; those whom they have sent
 #: something handle that; what both have written is put on the wire. A handler that takes longer
@@ -17,16 +18,8 @@ from typing import Final, Protocol
 TURNS: Final = 3
 
 
-class Listener(Protocol):
-    """A stream whose application may wait for its next event."""
-
-    def announce(self) -> None:
-        """Wake the application: it has an event to take."""
-        ...
-
-
 class WakeupCoalescer:
-    """Decides when a stream is told that a message has arrived.
+    """Decides when an application is woken for a message that has arrived.
 
     Args:
         loop: the event loop; to be used from its thread only.
@@ -37,17 +30,17 @@ class WakeupCoalescer:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._begun = self._closed = False
-        self._waiting: deque[Listener] = deque()
+        self._waiting: deque[Callable[[], None]] = deque()
 
-    def announce(self, listener: Listener) -> None:
-        """Tell ``listener``: at once, with what else this turn of the loop has read, or after this round."""
+    def announce(self, wake: Callable[[], None]) -> None:
+        """Call ``wake``: at once, with what else this turn of the loop has read, or after this round."""
         if self._closed:
-            self._waiting.append(listener)
+            self._waiting.append(wake)
             return
         if not self._begun:
             self._begun = True
             self._loop.call_soon(self._turn, TURNS)
-        listener.announce()
+        wake()
 
     def _turn(self, left: int) -> None:
         self._closed = left > 1
