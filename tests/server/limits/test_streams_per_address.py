@@ -40,7 +40,7 @@ async def test_an_address_has_a_number_of_streams_over_all_its_connections() -> 
 
 
 async def test_a_stream_that_is_refused_for_its_body_has_no_place() -> None:
-    limits = {"http2_max_streams_per_address": 1, "max_body_size": 10}
+    limits: dict[str, Any] = {"http2_max_streams_per_address": 1, "max_body_size": 10}
     async with serve(echo, **limits) as running, h2_client(running) as client:
         for _ in range(3):
             stream = await client.request([*_POST, ("content-length", "11")], end=False)

@@ -9,6 +9,7 @@ import pytest
 import uvloop
 
 from channels.server.limits.turns import GO_ON, ROUND, Turns
+from tests.server.helpers import echo, serve
 
 
 class Reader:
@@ -93,3 +94,21 @@ def test_between_two_turns_other_sockets_are_polled(new_loop: type) -> None:
         loop.close()
     assert log.count("turn") == 5
     assert "!" in log[:3]
+
+
+@pytest.mark.parametrize(("chunks", "rests"), [(50, 0), (500, 1)])
+async def test_a_body_that_is_parsed_whole_needs_no_further_turn(
+    chunks: int, rests: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Leaving a socket unread and reading it again costs as much as a small request."""
+    asked: list[object] = []
+    later = Turns.later
+    monkeypatch.setattr(Turns, "later", lambda turns, reader: [asked.append(reader), later(turns, reader)])
+    head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    async with serve(echo) as running:
+        client = await running.connect()
+        await client.send(
+            head + b"64\r\n" + b"x" * 100 + b"\r\n" + b"a\r\n0123456789\r\n" * chunks + b"0\r\n\r\n"
+        )
+        assert (await client.response())[0] == 200
+    assert (len(asked) > 0) == bool(rests)

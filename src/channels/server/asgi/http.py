@@ -14,6 +14,7 @@ from channels.server.asgi.scope import client_of, http_scope, named_request
 from channels.server.asgi.stream import Stream, logger, named
 from channels.server.interfaces import Carrier, Exchange
 from channels.server.io.sendfile import FILES, opened
+from channels.server.io.timer_wheel import NEVER
 from channels.server.limits.bodies import announced_size
 from channels.server.reports.targets import path_of, shown
 from channels.server.runtime import Runtime
@@ -191,7 +192,8 @@ class HTTPStream(Stream):
 
     def _next_part(self) -> Message:
         limit = self.runtime.config.request_buffer_size
-        self.progressed()
+        if self._leave_by != NEVER:  # asked for each part of a body, so without a call
+            self.progressed()
         chunks, body = self._chunks, self._chunks.popleft()
         if chunks or len(body) > limit:
             body = self._join(body, limit)

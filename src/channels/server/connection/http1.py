@@ -182,7 +182,7 @@ class HTTP1Handler:
                 return
         if engine.small_chunks and not self._parts_are_allowed():
             self._violated(ProtocolViolated(429, "The body comes in too many small chunks."))
-        elif engine.frames_left <= 0:
+        elif engine.frames_left <= 0 and engine.buffered:
             self._runtime.turns.frames += QUANTUM - engine.frames_left
             self._connection.read_later()
         elif self._stream is None:
