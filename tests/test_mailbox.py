@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections import deque
+from typing import Any
 
 import pytest
 
+from channels.core.broadcast import Broadcast
+from channels.exceptions import StopConsumer
 from channels.layers import InMemoryChannelLayer
 from channels.layers.engine import pushing_engine
 from channels.mailbox import (
@@ -12,11 +16,20 @@ from channels.mailbox import (
     Mailbox,
     ReceiveTask,
     close_without_pending_receive,
+    direct_write,
+    fastlane,
     get_handler_name,
+    is_fastlane,
+    may_be_left_out,
     pushing_receive,
 )
 from channels.server.loops import count_tasks
 from channels.typing import PUSH_EXTENSION
+
+
+def wraps(function: Any) -> Any:
+    """Do as :func:`functools.wraps`, with no word about types."""
+    return functools.wraps(function)
 
 
 class Source:
@@ -319,3 +332,164 @@ def test_a_layer_whose_receive_was_replaced_is_asked():
     assert pushing_engine(Overridden()) is None
     assert pushing_engine(patched) is None
     assert pushing_engine(object()) is None
+
+
+async def test_a_consumer_that_stops_has_not_failed():
+    async def handle(message):
+        raise StopConsumer
+
+    mailbox = Mailbox()
+    mailbox.add(Source({"type": "websocket.disconnect"}))
+    with pytest.raises(StopConsumer):
+        await mailbox.deliver(handle)
+    assert mailbox.failed is None
+    assert mailbox.peer_gone
+
+
+async def test_a_task_of_a_handler_gets_its_turn_before_the_next_message():
+    count_tasks(asyncio.get_running_loop())
+    order, tasks = [], set()
+
+    async def begun(name):
+        order.append(f"task of {name}")
+
+    async def handle(message):
+        order.append(message["type"])
+        tasks.add(asyncio.ensure_future(begun(message["type"])))
+
+    mailbox = Mailbox()
+    mailbox.add(Source({"type": "a"}, {"type": "b"}))
+    delivering = asyncio.ensure_future(mailbox.deliver(handle))
+    while len(order) < 4:
+        await asyncio.sleep(0)
+    assert order == ["a", "task of a", "b", "task of b"]
+    delivering.cancel()
+
+
+async def test_waking_who_was_cancelled_or_does_not_wait_is_harmless():
+    mailbox = Mailbox()
+    mailbox.wake()
+    waiting = asyncio.ensure_future(mailbox.get())
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    mailbox.wake()
+    mailbox.wake()
+    assert mailbox.get_nowait() is None
+
+
+async def test_a_broadcast_is_written_past_a_consumer_that_waits_and_only_then():
+    mailbox, source, written = Mailbox(), Source(), []
+    mailbox.add(source)
+    broadcast = Broadcast([{"type": "websocket.send", "text": "x"}])
+    busy, done = asyncio.Event(), asyncio.Event()
+
+    async def handle(message):
+        busy.set()
+        await done.wait()
+
+    def write(given):
+        written.append(given)
+        return True
+
+    delivering = asyncio.ensure_future(mailbox.deliver(handle))
+    await asyncio.sleep(0)
+    assert not mailbox.write_idle(broadcast), "there is nothing that writes"
+    mailbox.direct = write
+    assert mailbox.write_idle(broadcast)
+    source.put({"type": "x"})
+    await busy.wait()
+    assert not mailbox.write_idle(broadcast), "the consumer is at work"
+    assert written == [broadcast]
+    delivering.cancel()
+
+
+async def test_closing_returns_the_tasks_that_have_to_be_ended():
+    mailbox, receive_task = Mailbox(), ReceiveTask(asyncio.Event().wait)  # type: ignore[arg-type]
+    mailbox.add(Source())
+    mailbox.add(receive_task)
+    assert mailbox.close() == [receive_task]
+    await receive_task.aclose()
+
+
+async def test_a_task_that_nobody_listens_to_keeps_its_message():
+    async def receive():
+        return {"type": "x"}
+
+    receive_task = ReceiveTask(receive)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert receive_task.receive_nowait() == {"type": "x"}
+    await receive_task.aclose()
+
+
+class Server(Source):
+    """A source of a server that writes broadcasts."""
+
+    async def send(self, message):
+        """Its application's ``send``."""
+
+    def write_broadcast(self, broadcast):
+        return True
+
+
+class Wrapper:
+    """A ``send`` that looks at messages of one type, and hands the others on."""
+
+    def __init__(self, send, looks_at):
+        self.real_send, self.looks_at = send, looks_at
+
+    async def send(self, message):
+        """Hand it on."""
+
+
+may_be_left_out(Wrapper.send, lambda wrapper, kind: None if kind == wrapper.looks_at else wrapper.real_send)
+
+
+async def test_a_broadcast_goes_past_wrappers_that_do_not_look_at_it():
+    server = Server()
+    inner = Wrapper(server.send, "http.response.start")
+    assert direct_write(server, server.send) == server.write_broadcast
+    assert direct_write(server, Wrapper(inner.send, "http.response.start").send) == server.write_broadcast
+    assert direct_write(server, Wrapper(server.send, "websocket.send").send) is None
+
+
+async def test_a_broadcast_goes_through_wrappers_that_may_look_at_it():
+    server = Server()
+
+    async def own(message):
+        await server.send(message)
+
+    class Overridden(Wrapper):
+        async def send(self, message):
+            await super().send(message)
+
+    class Decorated(Wrapper):
+        @wraps(Wrapper.send)
+        async def send(self, message):
+            """Look at it, too."""
+
+    assert direct_write(server, own) is None
+    assert direct_write(server, Overridden(server.send, "").send) is None
+    assert direct_write(server, Decorated(server.send, "").send) is None
+    assert direct_write(Source(), server.send) is None
+
+
+def test_a_marked_handler_is_known_on_every_object_and_what_wraps_it_is_not():
+    class Consumer:
+        @fastlane
+        async def websocket_send(self, message):
+            """Pass it on."""
+
+    class Decorated(Consumer):
+        @wraps(Consumer.websocket_send)
+        async def websocket_send(self, message):
+            """Look at it, too."""
+
+    class Inherited(Consumer):
+        pass
+
+    assert is_fastlane(Consumer().websocket_send)
+    assert is_fastlane(Inherited().websocket_send)
+    assert not is_fastlane(Decorated().websocket_send)
+    assert not is_fastlane(None)

@@ -37,6 +37,7 @@ from channels.mailbox import (
     close_without_pending_receive,
     direct_write,
     handler_names,
+    is_fastlane,
     pushing_receive,
 )
 from channels.mailbox import get_handler_name as get_handler_name  # noqa: PLC0414
@@ -259,8 +260,7 @@ def leave_layer(consumer: AsyncConsumer, engine: Any) -> None:
 
 def passes_broadcasts_on(consumer: AsyncConsumer, calls_handlers: bool) -> bool:
     """Whether the consumer hands messages of type ``websocket.send`` to the server unseen."""
-    handler = getattr(consumer, _BROADCAST_HANDLER, None)
-    if getattr(handler, "passes_on", None) is not True:
+    if not is_fastlane(getattr(consumer, _BROADCAST_HANDLER, None)):
         return False
     if calls_handlers:
         return True

@@ -277,6 +277,10 @@ def close_without_pending_receive(receive_task: ReceiveTask, send: Send) -> Send
     return send_while_paused
 
 
+_inner_of: dict[Any, Callable[[Any, str], Send | None]] = {}
+_fastlane: set[Any] = set()
+
+
 def pushing_receive(scope: Scope, receive: Receive) -> EventSource | None:
     """Return the server's own source, unless somebody has wrapped its ``receive``."""
     source: Any = scope.get("extensions", {}).get(PUSH_EXTENSION)
@@ -291,7 +295,7 @@ def direct_write(source: EventSource, send: Send) -> FastlaneWrite | None:
 
     A wrapper that is a method marked with :func:`may_be_left_out` is.
     """
-    while (inner_of := getattr(getattr(send, "__func__", None), "inner_of", None)) is not None:
+    while (inner_of := _inner_of.get(getattr(send, "__func__", None))) is not None:
         wrapper: Any = send
         inner: Send | None = inner_of(wrapper.__self__, BROADCAST_TYPE)
         if inner is None:
@@ -306,17 +310,25 @@ def direct_write(source: EventSource, send: Send) -> FastlaneWrite | None:
 def may_be_left_out(method: Any, inner_of: Callable[[Any, str], Send | None]) -> None:
     """Mark a ``send`` that hands some messages on to another one as they are.
 
-    The mark is on the function, so that one that overrides it has none.
+    It is the function that is marked: one that overrides it is not, nor is one that ``functools.wraps`` it.
 
     Args:
         method: the function.
         inner_of: called with the method's object and a message type; returns the ``send`` that gets
             messages of this type untouched, or None if the method looks at them.
     """
-    method.inner_of = inner_of
+    _inner_of[method] = inner_of
 
 
 def fastlane(handler: Handler) -> Handler:
-    """Mark a handler that only passes its message on to the server: it may be left out."""
-    handler.passes_on = True  # type: ignore[attr-defined]
+    """Mark a handler that only passes its message on to the server: it may be left out.
+
+    It is the function that is marked, as :func:`may_be_left_out` does it.
+    """
+    _fastlane.add(handler)
     return handler
+
+
+def is_fastlane(handler: object) -> bool:
+    """Whether ``handler`` is a method that :func:`fastlane` has marked, on whichever object."""
+    return getattr(handler, "__func__", None) in _fastlane

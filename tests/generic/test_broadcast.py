@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import socket as sockets
 from typing import Any
 from unittest.mock import AsyncMock
@@ -23,6 +24,11 @@ from channels.testing import WebsocketCommunicator
 from tests.server.helpers import LONG, Running, eventually, serve
 
 pytestmark = pytest.mark.usefixtures("layer")
+
+
+def wraps(function: Any) -> Any:
+    """Do as :func:`functools.wraps`, with no word about types."""
+    return functools.wraps(function)
 
 
 @pytest.fixture
@@ -52,6 +58,12 @@ class Watching(Room):
 class Own(Room):
     async def websocket_send(self, message):
         await self.send(text_data=message["text"].upper())
+
+
+class Decorated(Room):
+    @wraps(Room.websocket_send)
+    async def websocket_send(self, message):
+        await self.send(text_data="decorated " + message["text"])
 
 
 class SyncRoom(WebsocketConsumer):
@@ -177,6 +189,12 @@ async def test_a_mock_in_place_of_the_handler_is_called(monkeypatch):
         await group_send("hello")
         await eventually(lambda: handler.await_count == 1)
     handler.assert_awaited_once_with({"type": "websocket.send", "text": "hello"})
+
+
+async def test_a_decorated_handler_is_called():
+    async with serve(Decorated.as_asgi()) as running, Clients(running, 1) as (client,):
+        await group_send("hello")
+        assert await received(client, 1) == ["decorated hello"]
 
 
 @pytest.mark.parametrize(("consumer", "expected"), [(Own, "HELLO"), (Watching, "hello")])
