@@ -257,6 +257,15 @@ def test_more_requests_than_may_be_at_a_time():
     assert [event.stream_id for event in events_of(connection, headers(7, GET))] == [7]
 
 
+def test_streams_that_somebody_still_works_for_keep_their_places():
+    connection = started(HTTP2Limits(max_streams=2))
+    connection.occupy(1)
+    assert [event.stream_id for event in events_of(connection, headers(1, GET) + headers(3, GET))] == [1]
+    assert reset_codes(connection) == [(3, ErrorCodes.REFUSED_STREAM)]
+    connection.occupy(-1)
+    assert [event.stream_id for event in events_of(connection, headers(5, GET))] == [5]
+
+
 # Violations
 
 ENHANCE, FLOW, SIZE, PROTOCOL, COMPRESSION = (

@@ -165,7 +165,7 @@ async def test_what_is_read_ahead_has_a_limit(read: Any, limit: str) -> None:
     connection, taker, client = read
     connection.pause_reading()
     if limit == "that of all":
-        connection.runtime.closed_peers.spare = 1000
+        connection.runtime.closed_peers.read_ahead(SPARE - 1000)
     assert connection.read_ahead()
     client.write(b"x" * 8 * AHEAD)
     await eventually(lambda: len(taker.data) >= (AHEAD if limit == "its own" else 1000))

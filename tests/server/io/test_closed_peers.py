@@ -17,7 +17,7 @@ import pytest
 
 from channels.server.connection import reading
 from channels.server.in_thread import ServerThread
-from channels.server.io.closed_peers import SPARE
+from channels.server.io.closed_peers import SPARE, ClosedPeers
 from channels.typing import Message, Receive, Scope, Send
 from tests.server.helpers import (
     GET,
@@ -393,3 +393,12 @@ async def test_a_peer_that_reads_nothing_and_closes() -> None:
         await sending
         assert [(await run.receive())["type"] for _ in range(2)] == ["http.request", "http.disconnect"]
         run.end()
+
+
+def test_what_is_read_ahead_is_counted_over_all_connections() -> None:
+    peers = ClosedPeers()
+    assert peers.read_ahead(SPARE - 1)
+    assert not peers.read_ahead(1)
+    assert peers.spare == 0
+    peers.taken(SPARE)
+    assert peers.spare == SPARE

@@ -95,7 +95,6 @@ class HTTP2Connection(ResponseWriter):
         engine: who reads the frames, "native" or "h2"; None for the default.
 
     Attributes:
-        abandoned: how many streams are over and yet have their places: set by whoever still works for them.
         frames_left: how many frames ``next_event`` may still read; what is left stays in the buffer. Whoever
             feeds it sets it.
         facts: what is to be counted; whoever feeds it takes them.
@@ -105,6 +104,7 @@ class HTTP2Connection(ResponseWriter):
     """
 
     __slots__ = (
+        "_abandoned",
         "_announced",
         "_cutter",
         "_eof_untold",
@@ -113,7 +113,6 @@ class HTTP2Connection(ResponseWriter):
         "_over",
         "_peer_leaves",
         "_verdicts",
-        "abandoned",
         "frames_left",
     )
 
@@ -125,7 +124,7 @@ class HTTP2Connection(ResponseWriter):
         engine: str | None = None,
     ) -> None:
         self._limits = limits
-        self.abandoned = 0
+        self._abandoned = 0
         self._cutter = FrameSplitter(limits.max_header_bytes)
         self.frames_left = sys.maxsize
         self._last_stream = 0
@@ -192,6 +191,10 @@ class HTTP2Connection(ResponseWriter):
             if not stream.unacknowledged:
                 stream.unread = 0
             self._engine.acknowledge(stream_id, amount)
+
+    def occupy(self, streams: int) -> None:
+        """Let streams that are over keep their places, as somebody still works for them; a negative number ends it."""
+        self._abandoned += streams
 
     def start_window(self) -> None:
         """Begin a new window of time for what is counted against floods."""
@@ -281,7 +284,7 @@ class HTTP2Connection(ResponseWriter):
 
     def _request_received(self, event: FieldsReceived) -> None:
         stream_id = event.stream_id
-        if self._draining or len(self._streams) + self.abandoned >= self._limits.max_streams:
+        if self._draining or len(self._streams) + self._abandoned >= self._limits.max_streams:
             self.facts += (Fact("protocols.refused_stream", 1, {"draining": self._draining}),)
             self._reset_peer(stream_id, ErrorCodes.REFUSED_STREAM)
             return

@@ -188,7 +188,7 @@ class HTTP2Exchange:
 
     def abandoned(self, runs: int) -> None:
         """Count runs that go on although their stream is over, as streams of the connection."""
-        self._handler.engine.abandoned += runs
+        self._handler.engine.occupy(runs)
         if self.client is not None:
             self._handler.runtime.admission.abandoned(self.client[0], runs)
 

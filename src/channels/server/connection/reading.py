@@ -113,13 +113,13 @@ class ReadingHalf(WritingHalf):
 
     def _count_ahead(self, size: int) -> None:
         self._ahead += size
-        self.runtime.closed_peers.spare -= size
-        if self._reads_ahead and (self._ahead >= AHEAD or self.runtime.closed_peers.spare <= 0):
+        more = self.runtime.closed_peers.read_ahead(size)
+        if self._reads_ahead and not (more and self._ahead < AHEAD):
             self._reads_ahead = False
             self._follow()
 
     def _forget_ahead(self) -> None:
         """Give what was read ahead back to the others: the connection is read again, or is gone."""
         self.runtime.closed_peers.discard(self)
-        self.runtime.closed_peers.spare += self._ahead
+        self.runtime.closed_peers.taken(self._ahead)
         self._ahead = 0

@@ -50,14 +50,10 @@ class UnreadConnection(Protocol):
 
 
 class ClosedPeers:
-    """The connections that would not hear of their end.
-
-    Attributes:
-        spare: how many bytes may still be read ahead.
-    """
+    """The connections that would not hear of their end."""
 
     def __init__(self) -> None:
-        self.spare = SPARE
+        self._spare = SPARE
         self._unread: set[UnreadConnection] = set()
         self._before: set[UnreadConnection] = set()
         self._reading: set[UnreadConnection] = set()
@@ -73,6 +69,20 @@ class ClosedPeers:
 
     def __len__(self) -> int:
         return len(self._unread)
+
+    @property
+    def spare(self) -> int:
+        """How many bytes may still be read ahead."""
+        return self._spare
+
+    def read_ahead(self, size: int) -> bool:
+        """Count bytes that a connection has read ahead of its application; False if none may be read now."""
+        self._spare -= size
+        return self._spare > 0
+
+    def taken(self, size: int) -> None:
+        """Give bytes back: their application has them, or never will."""
+        self._spare += size
 
     def on_tick(self) -> None:
         """Ask the kernel at every second tick, if there is a connection to ask about."""
@@ -105,7 +115,7 @@ class ClosedPeers:
 
     def _reads_ahead(self, connection: UnreadConnection) -> bool:
         try:
-            return self.spare > 0 and connection.read_ahead()
+            return self._spare > 0 and connection.read_ahead()
         except Exception:
             logger.exception("A connection could not be read ahead.")
             return False
