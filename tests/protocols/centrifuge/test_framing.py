@@ -11,8 +11,6 @@ from channels.protocols.centrifuge.framing import (
     decode_emulation,
     decode_uni_connect,
     negotiate,
-    sse_events,
-    stream_chunk,
     uni_connect,
 )
 from channels.protocols.centrifuge.json_codec import JSON
@@ -23,7 +21,6 @@ from channels.protocols.centrifuge.messages import (
     ConnectResult,
     EmulationRequest,
     Push,
-    Reply,
     RPCRequest,
     SubscribeRequest,
     SubscribeResult,
@@ -147,11 +144,3 @@ def test_the_first_push_is_the_result_by_other_numbers():
     )
     numbers = b'\n\x01c\x12\x011\x1a\x011"\x07\n\x01a\x12\x02H\x07(\x010\t8\x19J\x01sR\x01nX\x05'
     assert PROTOBUF.encode_uni_push(push) == bytes([len(numbers) + 2, 0x52, len(numbers)]) + numbers
-
-
-def test_replies_are_events_or_parts_of_a_stream():
-    replies = [Reply(1), Reply()]
-    lines = [JSON.encode_reply(reply) for reply in replies]
-    assert sse_events(lines) == b'data: {"id":1}\n\ndata: {}\n\n'
-    assert stream_chunk(JSON, lines) == b'{"id":1}\n{}\n'
-    assert stream_chunk(PROTOBUF, [PROTOBUF.encode_reply(reply) for reply in replies]) == b"\x02\x08\x01\x00"

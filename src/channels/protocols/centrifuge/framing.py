@@ -103,14 +103,3 @@ def uni_connect(result: ConnectResult) -> Push:
     """
     values = {name: getattr(result, name) for name in Connect.__struct_fields__ if name != "pong"}
     return Push(connect=Connect(**values))
-
-
-def sse_events(messages: Sequence[bytes]) -> bytes:
-    """Messages in JSON as Server-Sent Events, one each."""
-    return b"".join([b"data: " + message + b"\n\n" for message in messages])
-
-
-def stream_chunk(codec: Codec, messages: Sequence[bytes]) -> bytes:
-    """Messages in the body of a streamed response: lines, or each behind its length."""
-    frame = codec.join(messages)
-    return frame if codec.binary else frame + b"\n"
