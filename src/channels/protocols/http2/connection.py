@@ -193,7 +193,11 @@ class HTTP2Connection(ResponseWriter):
             self._engine.acknowledge(stream_id, amount)
 
     def occupy(self, streams: int) -> None:
-        """Let streams that are over keep their places, as somebody still works for them; a negative number ends it."""
+        """Let streams that are over keep their places: somebody still works for them.
+
+        Args:
+            streams: how many more; fewer if it is negative.
+        """
         self._abandoned += streams
 
     def start_window(self) -> None:
