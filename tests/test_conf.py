@@ -63,3 +63,24 @@ def test_an_application_without_django_settings(monkeypatch: pytest.MonkeyPatch)
 def test_a_database_in_tests_is_shared_or_own() -> None:
     with pytest.raises(ImproperlyConfigured, match=r'"shared" .* or to "own"'):
         conf.database_in_tests()
+
+
+def test_a_page_waits_for_a_thread_as_long_as_is_set() -> None:
+    assert conf.thread_wait() == conf.THREAD_WAIT
+    with override_settings(CHANNELS_THREAD_WAIT=5):
+        assert conf.thread_wait() == 5.0
+
+
+@pytest.mark.parametrize("wrong", [0, -1, "30", True, None])
+def test_that_wait_is_a_number_above_zero(wrong: object) -> None:
+    with (
+        override_settings(CHANNELS_THREAD_WAIT=wrong),
+        pytest.raises(ImproperlyConfigured, match="CHANNELS_THREAD_WAIT is"),
+    ):
+        conf.thread_wait()
+
+
+@pytest.mark.parametrize("whose", conf.TEST_DATABASES)
+def test_either_kind_of_a_database_in_tests(whose: str) -> None:
+    with override_settings(CHANNELS_TEST_DATABASE=whose):
+        assert conf.database_in_tests() == whose

@@ -29,3 +29,11 @@ def test_counts_are_kept_whether_or_not_anybody_listens():
     telemetry.count("test.counted")
     telemetry.count("test.counted", 4, reason="why")
     assert telemetry.counters["test.counted"] == before + 5
+
+
+def test_a_listener_hears_what_is_counted():
+    heard = []
+    detach = telemetry.attach(lambda event, facts: heard.append((event, facts)))
+    telemetry.count("test.counted", 3, reason="why")
+    detach()
+    assert heard == [("test.counted", {"amount": 3, "reason": "why"})]

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from channels.core.denial import refuse
+from channels.core.denial import RETRY_AFTER, means_busy, refuse, refuse_busy
+from channels.exceptions import ThreadPoolExhausted
 
 
 class Peer:
@@ -39,3 +40,19 @@ async def test_a_close_code_elsewhere():
     peer = Peer()
     await refuse({"type": "websocket"}, peer.receive, peer.send, 404, "Not Found")
     assert peer.sent == [{"type": "websocket.close", "code": 4404}]
+
+
+async def test_a_request_without_a_thread_is_told_when_to_come_again(caplog):
+    peer = Peer()
+    await refuse_busy({"type": "http"}, peer.receive, peer.send, ThreadPoolExhausted("no thread"))
+    assert peer.sent[0]["status"] == 503
+    assert (b"retry-after", b"%d" % RETRY_AFTER) in peer.sent[0]["headers"]
+    assert "http answered with 503. no thread" in caplog.text
+
+
+def test_what_is_raised_for_want_of_threads():
+    exhausted = ThreadPoolExhausted("no thread")
+    assert means_busy(exhausted)
+    assert means_busy(ExceptionGroup("of receivers", [ValueError("other"), exhausted]))
+    assert not means_busy(ExceptionGroup("of receivers", [ValueError("other")]))
+    assert not means_busy(ValueError("other"))

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from channels.exceptions import InvalidChannelLayerError
 from channels.generic import messages
+from channels.layers import InMemoryChannelLayer
 
 
 @pytest.mark.parametrize(
@@ -64,3 +68,58 @@ def test_an_accept_names_headers_only_if_there_are_any():
         }
     )
     assert messages.accept("a", [(b"b", b"c")])["headers"] == [(b"b", b"c")]
+
+
+@pytest.mark.parametrize("text", [None, ""])
+def test_a_frame_of_json_needs_text(text):
+    with pytest.raises(ValueError, match="No text section"):
+        messages.json_text(text)
+    assert messages.json_text("{}") == "{}"
+
+
+class Named:
+    groups = ("a",)
+
+
+class Unnamed:
+    groups: Any = None
+    channel_layer_alias = "default"
+    channel_layer: Any = None
+
+
+def test_a_consumer_whose_class_names_no_groups_has_a_list_of_its_own():
+    named, one, other = Named(), Unnamed(), Unnamed()
+    for consumer in (named, one, other):
+        messages.own_groups(consumer)
+    one.groups.append("mine")
+    assert (named.groups, one.groups, other.groups) == (("a",), ["mine"], [])
+    messages.own_groups(one)
+    assert one.groups == ["mine"]
+
+
+def test_groups_need_a_layer_that_has_them():
+    consumer = Unnamed()
+    messages.require_groups(consumer)
+    consumer.groups = ["a"]
+    with pytest.raises(InvalidChannelLayerError, match=r"Unnamed\.groups is \['a'\], so set CHANNEL_LAYERS"):
+        messages.require_groups(consumer)
+    consumer.channel_layer = InMemoryChannelLayer()
+    messages.require_groups(consumer)
+
+
+@pytest.mark.parametrize(
+    ("given", "pairs"),
+    [
+        (None, []),
+        ({"a": "b"}, [("a", "b")]),
+        ([(b"a", b"b")], [(b"a", b"b")]),
+        (iter([("a", 1)]), [("a", 1)]),
+    ],
+)
+def test_headers_in_any_form(given, pairs):
+    assert messages.header_pairs(given) == pairs
+
+
+def test_a_consumer_of_http_without_its_method_is_told_what_to_add():
+    said = messages.no_handle("AsyncHttpConsumer", Named, "async def")
+    assert said.endswith("add async def handle(self, body) to Named.")

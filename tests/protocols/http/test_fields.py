@@ -45,3 +45,17 @@ def test_fields_without_some():
     fields = ResponseFields(((b"Date", b"1"), (b"Server", b"x")), 3)
     left = fields.without({b"date"})
     assert (left.headers, left.length) == (((b"Server", b"x"),), 3)
+
+
+def test_a_value_that_can_be_sent():
+    check_value(b"x", b"a\tb \xe9")
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "message"),
+    [("text", TypeError, "text"), (b"a b", ValueError, "is no header name"), (b"", ValueError, "")],
+)
+def test_names_that_are_none(name, error, message):
+    with pytest.raises(error, match=message):
+        checked_lowercase(name)
+    assert checked_lowercase(b"X-Own") == b"x-own"
