@@ -11,7 +11,7 @@ from channels.layers.local.drops import REMEDIES
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "reference" / "counters.md").read_text()
-EVENT = re.compile(r"(?:server|protocols|layer|worker|consumer|threads|security|utils)\.[a-z_0-9]+")
+EVENT = re.compile(r"(?:server|protocols|layer|worker|consumer|threads|security|utils|topics)\.[a-z_0-9]+")
 #: The name of a file.
 NO_EVENT = {"server.pem"}
 

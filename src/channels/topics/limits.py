@@ -21,6 +21,7 @@ class Limits:
         connect_timeout: seconds until a client has to have connected.
         ping_interval: seconds between two pings.
         pong_timeout: seconds in which a client answers one.
+        expiry_grace: seconds after the end of a connection or subscription in which a client may refresh it.
         history_page: publications in one answer to ``history``.
         presence_page: clients in one answer to ``presence``; more are an error, as statistics are for that.
     """
@@ -31,6 +32,7 @@ class Limits:
     connect_timeout: float = 10.0
     ping_interval: float = 25.0
     pong_timeout: float = 10.0
+    expiry_grace: float = 25.0
     history_page: int = 300
     presence_page: int = 1_000
 

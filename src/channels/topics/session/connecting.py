@@ -8,8 +8,8 @@ import weakref
 from collections.abc import Mapping
 from typing import Final
 
-from channels import __version__
-from channels.protocols.centrifuge.codes import DisconnectCode
+from channels import __version__, telemetry
+from channels.protocols.centrifuge.codes import DisconnectCode, ErrorCode
 from channels.protocols.centrifuge.messages import (
     ConnectRequest,
     ConnectResult,
@@ -18,15 +18,20 @@ from channels.protocols.centrifuge.messages import (
     SubscribeRequest,
     SubscribeResult,
 )
+from channels.topics.access.expiry import CONNECTION, ttl_until
+from channels.topics.access.grants import Grant, grant_of
 from channels.topics.delivery.hub import Hub
 from channels.topics.limits import Limits
-from channels.topics.registry import topic_classes
-from channels.topics.session.errors import Disconnected
+from channels.topics.registry import resolve, topic_classes
+from channels.topics.session.errors import CommandFailed, Disconnected, token_refusal
 from channels.topics.session.heartbeat import Heartbeat
-from channels.topics.session.identity import identify
+from channels.topics.session.identity import identify, identify_by_token
 from channels.topics.session.session import Session
 from channels.topics.session.subscribing import entrance
 from channels.topics.stores.manager import get_store
+from channels.topics.tokens.claims import TokenSubscription
+from channels.topics.tokens.errors import TokenError
+from channels.topics.topic import Topic
 
 #: What the server calls itself.
 VERSION: Final = f"fairway {__version__}"
@@ -34,6 +39,9 @@ VERSION: Final = f"fairway {__version__}"
 
 async def connect(session: Session, request: ConnectRequest) -> ConnectResult:
     """Serve a client from now on, as the user that its handshake or its token shows."""
+    if session.has_tried:
+        raise Disconnected(DisconnectCode.BAD_REQUEST)
+    session.has_tried = True
     identity = await identify(session.scope, request)
     if session.closed:
         raise Disconnected(DisconnectCode.CONNECTION_CLOSED)
@@ -43,6 +51,8 @@ async def connect(session: Session, request: ConnectRequest) -> ConnectResult:
     return ConnectResult(
         client=session.id,
         version=VERSION,
+        expires=identity.expires_at > 0,
+        ttl=ttl_until(identity.expires_at),
         subs=await subscribe_server_side(session, request.subs),
         ping=round(limits.ping_interval),
         pong=True,
@@ -60,20 +70,67 @@ async def subscribe_server_side(
         session: the client's.
         positions: where it was when it left, by the topic's name.
     """
-    topics = [topic for cls in topic_classes() for topic in cls.server_side(session.user)]
     async with contextlib.AsyncExitStack() as stack:
         entrances = {}
-        for topic in topics:
+        for topic, grant in server_side_topics(session).items():
             request = positions.get(str(topic), SubscribeRequest())
             entrances[str(topic)] = await stack.enter_async_context(
-                entrance(session, topic, request, server_side=True)
+                entrance(session, topic, request, grant, server_side=True)
             )
         return {name: enter() for name, enter in entrances.items()}
 
 
+def server_side_topics(session: Session) -> dict[Topic, Grant | None]:
+    """Return what the server subscribes a client to: what classes of topics say, and what its token says.
+
+    Raises:
+        Disconnected: these are more than a client may have.
+    """
+    identity = session.identity
+    assert identity is not None  # it has just connected
+    topics: dict[Topic, Grant | None] = {
+        topic: None for cls in topic_classes() for topic in cls.server_side(identity.user)
+    }
+    for name, subscription in identity.subscriptions.items():
+        topic = resolve(name)
+        if topic is None:
+            telemetry.count("topics.token_topic_unknown", topic=name)
+        else:
+            topics[topic] = _grant_of(subscription)
+    if len(topics) > session.limits.max_subscriptions:
+        raise Disconnected(DisconnectCode.CHANNEL_LIMIT)
+    return topics
+
+
+def _grant_of(subscription: TokenSubscription) -> Grant:
+    try:
+        return grant_of(subscription)
+    except TokenError as error:
+        raise token_refusal(error, Disconnected(DisconnectCode.INVALID_TOKEN)) from None
+
+
 async def refresh(session: Session, request: RefreshRequest) -> RefreshResult:
-    """Refuse: the connection lasts as long as the session of its user."""
-    raise Disconnected(DisconnectCode.BAD_REQUEST)
+    """Have the connection last as long as another token of its user says.
+
+    A connection that came without a token lasts as long as the session of its user, and is not refreshed.
+    """
+    known = session.identity
+    assert known is not None  # commands before that are refused
+    if not known.by_token or not request.token:
+        raise Disconnected(DisconnectCode.BAD_REQUEST)
+    try:
+        identity = await identify_by_token(request.token)
+    except CommandFailed as failed:
+        if failed.error.code in (ErrorCode.TOKEN_EXPIRED, ErrorCode.EXPIRED):
+            raise Disconnected(DisconnectCode.CONNECTION_EXPIRED) from None
+        raise
+    if identity.user_id != known.user_id:
+        raise Disconnected(DisconnectCode.INVALID_TOKEN)
+    if identity.subscriptions.keys() != known.subscriptions.keys():
+        raise Disconnected(DisconnectCode.INSUFFICIENT_STATE)
+    session.identity = identity
+    session.expiry.set(CONNECTION, identity.expires_at)
+    return RefreshResult(expires=identity.expires_at > 0, ttl=ttl_until(identity.expires_at))
 
 
 _heartbeats: weakref.WeakKeyDictionary[Hub, Heartbeat] = weakref.WeakKeyDictionary()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 from channels.exceptions import ChannelsError
 from channels.protocols.centrifuge.codes import DisconnectCode, ErrorCode
 from channels.protocols.centrifuge.messages import Error
+from channels.topics.tokens.errors import TokenError, TokenExpired, TokenKeysUnavailable
 
 
 class CommandFailed(ChannelsError):
@@ -34,3 +37,23 @@ class Disconnected(ChannelsError):
         self.code = int(code)
         self.reason = reason or (code.reason if isinstance(code, DisconnectCode) else "")
         super().__init__(f"{self.code} {self.reason}")
+
+
+def token_refusal(error: TokenError, invalid: CommandFailed | Disconnected) -> CommandFailed | Disconnected:
+    """Return how a command ends whose token is refused.
+
+    Args:
+        error: what is wrong with the token.
+        invalid: the end if it is worth nothing, and another attempt would be of no use.
+    """
+    if isinstance(error, TokenExpired):
+        return CommandFailed(ErrorCode.TOKEN_EXPIRED)
+    if isinstance(error, TokenKeysUnavailable):
+        return CommandFailed(ErrorCode.INTERNAL_SERVER_ERROR)
+    return invalid
+
+
+def require_future(end: float) -> None:
+    """Raise CommandFailed (110) if something that is to begin now has ended: seconds since 1970, 0: never."""
+    if end and end <= time.time():
+        raise CommandFailed(ErrorCode.EXPIRED)

@@ -12,6 +12,7 @@ from msgspec import Raw
 from channels import telemetry
 from channels.protocols.centrifuge.codes import DisconnectCode, UnsubscribeCode
 from channels.protocols.centrifuge.messages import EMPTY, ClientInfo, Push, Reply, Unsubscribe
+from channels.topics.access.expiry import CONNECTION, Expiry
 from channels.topics.delivery.hub import Hub
 from channels.topics.delivery.outbox import Outbox
 from channels.topics.delivery.subscription import Subscription
@@ -51,11 +52,15 @@ class Session:
         identity: who it is; None until it has connected.
         secret: by which other requests bring commands; "" where the transport itself does.
         subscriptions: by the topic's name.
+        granted: topics that a token has let it have, whatever may_subscribe says.
+        expiry: when the connection, and subscriptions by tokens, end.
+        has_tried: it has asked to connect, with whatever result.
     """
 
     __slots__ = (
-        "_awaits_pong", "_busy", "_closed", "_connect_timer", "_heartbeat", "_transport", "hub", "id",
-        "identity", "limits", "outbox", "scope", "secret", "subscriptions", "user_id",
+        "_awaits_pong", "_busy", "_closed", "_connect_timer", "_heartbeat", "_transport", "expiry", "granted",
+        "has_tried", "hub", "id", "identity", "limits", "outbox", "scope", "secret", "subscriptions",
+        "user_id",
     )  # fmt: skip
 
     def __init__(self, scope: Scope, transport: Transport, outbox: Outbox, hub: Hub, limits: Limits) -> None:
@@ -65,6 +70,9 @@ class Session:
         self.identity: Identity | None = None
         self.secret = ""
         self.subscriptions: dict[str, Subscription] = {}
+        self.granted: frozenset[str] = frozenset()
+        self.has_tried = False
+        self.expiry = Expiry(limits.expiry_grace, self._expired)
         self._transport = transport
         self._heartbeat: Heartbeat | None = None
         self._awaits_pong = self._busy = self._closed = False
@@ -91,6 +99,8 @@ class Session:
         """
         self._connect_timer.cancel()
         self.identity, self.user_id = identity, identity.user_id
+        if identity.expires_at:
+            self.expiry.set(CONNECTION, identity.expires_at)
         self.hub.connected(self)
         self._heartbeat = heartbeat
         if heartbeat is not None:
@@ -149,12 +159,30 @@ class Session:
             return False
         if subscription.conflation is not None:
             subscription.conflation.close()
+        if topic in self.granted:
+            self.grant(topic, None)
         live = self.hub.find(topic)
         if live is not None:
             live.leave(subscription)
             if subscription.present:
                 self.hub.spawn(self.forget_presence(live.store, subscription))
         return True
+
+    def grant(self, topic: str, expires_at: float | None) -> None:
+        """Note that a token lets the client have a topic until then (0: for ever); None: no longer."""
+        self.granted = self.granted - {topic} if expires_at is None else self.granted | {topic}
+        self.expiry.set(topic, expires_at or 0.0)
+
+    def _expired(self, what: str) -> None:
+        """End what the client has not refreshed."""
+        subscription = self.subscriptions.get(what)
+        if what == CONNECTION:
+            self.end(DisconnectCode.CONNECTION_EXPIRED)
+        elif subscription is not None and subscription.server_side:
+            self.end(DisconnectCode.SUBSCRIPTION_EXPIRED)
+        else:
+            code = UnsubscribeCode.SUBSCRIPTION_EXPIRED
+            self.unsubscribe(what, code, code.reason)
 
     @staticmethod
     async def forget_presence(store: Store, subscription: Subscription) -> None:
@@ -183,6 +211,8 @@ class Session:
         """End the subscriptions that the user may not have any more."""
         for name in names:
             topic = resolve(name)
+            if name in self.granted:
+                continue
             if topic is None or not await may_subscribe(topic, self.user):
                 code = UnsubscribeCode.SERVER_UNSUBSCRIBE
                 self.unsubscribe(name, code, code.reason)
@@ -215,6 +245,7 @@ class Session:
     def _forget(self) -> None:
         self._closed = True
         self._connect_timer.cancel()
+        self.expiry.stop()
         if self._heartbeat is not None:
             self._heartbeat.discard(self)
         self.hub.disconnected(self)

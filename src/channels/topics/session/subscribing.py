@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from channels.protocols.centrifuge.codes import DisconnectCode, ErrorCode
+from channels.protocols.centrifuge.codes import DisconnectCode, ErrorCode, UnsubscribeCode
 from channels.protocols.centrifuge.filters import FilterError, compile_filter
 from channels.protocols.centrifuge.messages import (
     Publication,
@@ -20,15 +20,18 @@ from channels.protocols.centrifuge.messages import (
     UnsubscribeRequest,
     UnsubscribeResult,
 )
+from channels.topics.access.expiry import ttl_until
+from channels.topics.access.grants import UNGRANTED, Grant, granted_by
 from channels.topics.delivery.deltas import Delta, pushed_in_turn
 from channels.topics.delivery.live_topic import LiveTopic
 from channels.topics.delivery.subscription import Subscription
 from channels.topics.patterns import MAX_NAME
 from channels.topics.registry import resolve
-from channels.topics.session.errors import CommandFailed, Disconnected
+from channels.topics.session.errors import CommandFailed, Disconnected, require_future, token_refusal
 from channels.topics.session.permissions import may_subscribe
 from channels.topics.session.session import Session
 from channels.topics.stores.manager import get_store
+from channels.topics.tokens.errors import TokenError
 from channels.topics.topic import Topic, retention_of
 
 #: Flags of a subscribe request: pushes may carry a number; an error rather than "not recovered".
@@ -47,9 +50,12 @@ async def subscribe(session: Session, request: SubscribeRequest) -> SubscribeRes
     topic = find_topic(name)
     if request.type:
         raise CommandFailed(ErrorCode.PERMISSION_DENIED, "topics have subscriptions of type 0 only")
-    if not await may_subscribe(topic, session.user):
+    grant = None
+    if request.token:
+        grant = await _grant(session, name, request.token, CommandFailed(ErrorCode.PERMISSION_DENIED))
+    elif not await may_subscribe(topic, session.user):
         raise CommandFailed(ErrorCode.PERMISSION_DENIED)
-    async with entrance(session, topic, request) as enter:
+    async with entrance(session, topic, request, grant) as enter:
         return enter()
 
 
@@ -62,8 +68,38 @@ async def unsubscribe(session: Session, request: UnsubscribeRequest) -> Unsubscr
 
 
 async def refresh(session: Session, request: SubRefreshRequest) -> SubRefreshResult:
-    """Refuse: subscriptions last as long as the user may have them."""
-    raise CommandFailed(ErrorCode.NOT_AVAILABLE)
+    """Have a subscription last as long as another token says.
+
+    If that has expired already the subscription ends, and the client subscribes again with a new one.
+    """
+    name = request.channel
+    subscription = session.subscriptions.get(name)
+    if subscription is None or subscription.server_side:
+        raise CommandFailed(ErrorCode.PERMISSION_DENIED)
+    if not request.token or request.type:
+        raise CommandFailed(ErrorCode.BAD_REQUEST)
+    try:
+        grant = await _grant(session, name, request.token, Disconnected(DisconnectCode.INVALID_TOKEN))
+    except CommandFailed as failed:
+        if failed.error.code in (ErrorCode.TOKEN_EXPIRED, ErrorCode.EXPIRED):
+            code = UnsubscribeCode.SUBSCRIPTION_EXPIRED
+            session.unsubscribe(name, code, code.reason)
+        raise
+    if session.subscriptions.get(name) is subscription:
+        session.grant(name, grant.expires_at)
+    return SubRefreshResult(expires=grant.expires_at > 0, ttl=ttl_until(grant.expires_at))
+
+
+async def _grant(session: Session, name: str, text: str, invalid: CommandFailed | Disconnected) -> Grant:
+    """Return what a subscription token grants; ends the command with ``invalid`` if it is worth nothing."""
+    try:
+        grant = await granted_by(text, session.user_id, session.id, name)
+    except TokenError as error:
+        raise token_refusal(error, invalid) from None
+    if grant is None:
+        raise Disconnected(DisconnectCode.INVALID_TOKEN)
+    require_future(grant.expires_at)
+    return grant
 
 
 def find_topic(name: str) -> Topic:
@@ -85,7 +121,11 @@ def find_topic(name: str) -> Topic:
 
 @contextlib.asynccontextmanager
 async def entrance(
-    session: Session, topic: Topic, request: SubscribeRequest, server_side: bool = False
+    session: Session,
+    topic: Topic,
+    request: SubscribeRequest,
+    grant: Grant | None = None,
+    server_side: bool = False,
 ) -> AsyncIterator[Callable[[], SubscribeResult]]:
     """Prepare a subscription that the client may have; the function that it yields makes it.
 
@@ -94,16 +134,16 @@ async def entrance(
     """
     cls, name = type(topic), str(topic)
     store = get_store(cls.store)
-    subscription = new_subscription(session, topic, request, server_side)
+    subscription = new_subscription(session, topic, request, grant or UNGRANTED, server_side)
     async with session.hub.entered(name, retention_of(cls), cls.message is bytes, store) as live:
         if wants_recovery(cls, request):
             await live.load_recent()
-        if cls.presence:
-            await store.presence_add(name, subscription.info, announce=cls.join_leave)
+        if subscription.present:
+            await store.presence_add(name, subscription.info, announce=subscription.announced)
         try:
-            yield functools.partial(_enter, session, live, cls, request, subscription)
+            yield functools.partial(_enter, session, live, cls, grant, request, subscription)
         finally:
-            if cls.presence and session.subscriptions.get(name) is not subscription:
+            if subscription.present and session.subscriptions.get(name) is not subscription:
                 session.hub.spawn(session.forget_presence(store, subscription))
 
 
@@ -111,6 +151,7 @@ def _enter(
     session: Session,
     live: LiveTopic,
     cls: type[Topic],
+    grant: Grant | None,
     request: SubscribeRequest,
     subscription: Subscription,
 ) -> SubscribeResult:
@@ -120,26 +161,47 @@ def _enter(
     result = result_for(live, cls, request, subscription)
     live.join(subscription)
     session.subscriptions[live.name] = subscription
-    return result
+    return result if grant is None else _granted(session, live.name, grant, result)
+
+
+def _granted(session: Session, name: str, grant: Grant, result: SubscribeResult) -> SubscribeResult:
+    """Note what a token grants; returns the reply with what the token says in it."""
+    session.grant(name, grant.expires_at)
+    recovers = result.recoverable and _decided(grant.override.force_recovery, True)
+    return msgspec.structs.replace(
+        result,
+        data=grant.data,
+        expires=grant.expires_at > 0,
+        ttl=ttl_until(grant.expires_at),
+        recoverable=recovers,
+        positioned=recovers or (result.positioned and _decided(grant.override.force_positioning, True)),
+    )
+
+
+def _decided(override: bool | None, by_topic: bool) -> bool:
+    return by_topic if override is None else override
 
 
 def new_subscription(
-    session: Session, topic: Topic, request: SubscribeRequest, server_side: bool
+    session: Session, topic: Topic, request: SubscribeRequest, grant: Grant, server_side: bool
 ) -> Subscription:
-    """Return a subscription as the topic allows and the client wants it."""
-    cls = type(topic)
+    """Return a subscription as the topic, or a token, allows and the client wants it."""
+    cls, override = type(topic), grant.override
+    keeps = cls.history is not None
+    joins = _decided(override.force_push_join_leave, cls.join_leave and request.join_leave)
+    recovers = _decided(override.force_recovery, keeps)
     return Subscription(
         client=session,
         outbox=session.outbox,
         topic=str(topic),
-        info=session.info_for(),
+        info=session.info_for(grant.info),
         numbered=bool(request.flag & NUMBERED),
-        positioned=cls.history is not None,
-        join_leave=cls.join_leave and request.join_leave,
+        positioned=keeps and (recovers or _decided(override.force_positioning, keeps)),
+        join_leave=joins,
         delta=delta_for(cls, request, session.outbox.framing.codec.binary),
         server_side=server_side,
-        present=cls.presence,
-        announced=cls.join_leave,
+        present=_decided(override.presence, cls.presence),
+        announced=_decided(override.join_leave, cls.join_leave),
         passes=filter_for(topic, request),
     )
 
