@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
 import logging
 import traceback
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
 
+from channels import telemetry
 from channels.exceptions import ChannelLayerUnavailable
 from channels.middleware import BaseMiddleware
 from channels.server.asgi.stream import suspended_at
-from tests.server.helpers import GET, LONG, Recorder, asked, serve
+from tests.server.helpers import GET, LONG, Recorder, Run, asked, frame, opened, serve
+from tests.support.http2_client import CONNECT, h2_client
 
 
 async def test_suspended_at_finds_the_innermost_coroutine() -> None:
@@ -30,7 +35,10 @@ async def test_suspended_at_finds_the_innermost_coroutine() -> None:
     assert suspended_at(task) == "an unknown place"
 
 
-async def test_two_receivers_share_what_comes() -> None:
+async def test_two_receivers_of_a_body_share_what_comes_and_are_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    before = telemetry.counters["server.concurrent_receive"]
     async with asked(b"POST / HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n") as (
         run,
         client,
@@ -44,6 +52,72 @@ async def test_two_receivers_share_what_comes() -> None:
         await client.send(b"1\r\nb\r\n")
         done, waiting = await asyncio.wait(waiting, timeout=LONG)
         assert [task.result()["body"] for task in done] == [b"b"]
+    assert telemetry.counters["server.concurrent_receive"] == before + 1
+    assert "receive() was called while another call of it waits, for POST /" in caplog.text
+
+
+async def test_two_may_listen_for_the_end_of_a_request() -> None:
+    before = telemetry.counters["server.concurrent_receive"]
+    async with asked() as (run, client, _):
+        assert await run.receive() == {"type": "http.request", "body": b"", "more_body": False}
+        waiting = {asyncio.ensure_future(run.receive()) for _ in range(2)}
+        await asyncio.sleep(0)
+        client.writer.close()
+        done, _ = await asyncio.wait(waiting, timeout=LONG)
+        assert [task.result() for task in done] == [{"type": "http.disconnect"}] * 2
+    assert telemetry.counters["server.concurrent_receive"] == before
+
+
+@contextlib.asynccontextmanager
+async def open_websocket(kind: str) -> AsyncIterator[tuple[Run, Callable[[bytes], Awaitable[None]]]]:
+    """A WebSocket over HTTP/1.1 or HTTP/2: the run of the application, and how its peer sends."""
+    app = Recorder()
+    async with serve(app) as running:
+        if kind == "HTTP/1.1":
+            client, run = await opened(running, app)
+            yield run, client.send
+        else:
+            async with h2_client(running) as h2:
+                stream = await h2.request(CONNECT, end=False)
+                run = await app.next()
+                await run.accept()
+                yield run, functools.partial(h2.send, stream)
+        run.end()
+
+
+both_versions = pytest.mark.parametrize("kind", ["HTTP/1.1", "HTTP/2"])
+
+
+@both_versions
+async def test_a_websocket_is_received_by_one_at_a_time(kind: str) -> None:
+    async with open_websocket(kind) as (run, send):
+        first = asyncio.ensure_future(run.receive())
+        await turns(3)
+        with pytest.raises(RuntimeError, match=r"while another call of it waits, for WebSocket /.*one task"):
+            await run.receive()
+        await send(frame(b"one") + frame(b"two"))
+        assert (await first)["text"] == "one"
+        assert (await run.receive())["text"] == "two"
+
+
+@both_versions
+async def test_who_has_given_up_is_in_nobodys_way(kind: str) -> None:
+    async with open_websocket(kind) as (run, send):
+        for patience in (0.01, 0):
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(run.receive(), patience)
+        given_up = asyncio.ensure_future(run.receive())
+        await turns(3)
+        given_up.cancel()
+        second = asyncio.ensure_future(run.receive())  # before the first was told that it is cancelled
+        await turns(3)
+        await send(frame(b"one"))
+        assert (await second)["text"] == "one"
+
+
+async def turns(count: int) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
 
 
 async def test_killing_what_has_ended_does_nothing() -> None:

@@ -43,6 +43,33 @@ async def test_startup_and_shutdown() -> None:
     await lifespan.shutdown()
 
 
+async def test_its_events_are_received_by_one_at_a_time() -> None:
+    raised: list[Exception] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send(COMPLETE)
+        waiting = asyncio.ensure_future(receive())
+        await asyncio.sleep(0)
+        try:
+            await receive()
+        except RuntimeError as error:
+            raised.append(error)
+        waiting.cancel()
+        event = await receive()
+        assert event["type"] == "lifespan.shutdown"
+        await send(ENDED)
+
+    lifespan = Lifespan(app, "on", LONG)
+    await lifespan.startup()
+    await asyncio.sleep(0.01)
+    assert "another call of it waits, for the lifespan" in str(raised[0])
+    await lifespan.shutdown()
+    assert lifespan._task is not None
+    assert lifespan._task.done()
+    assert not lifespan._task.cancelled()
+
+
 @pytest.mark.parametrize("mode", ["auto", "off"])
 async def test_an_application_without_lifespan_is_served(mode: str, caplog: pytest.LogCaptureFixture) -> None:
     lifespan = Lifespan(speaking(then=ValueError("No application configured")), mode, LONG)

@@ -11,7 +11,7 @@ from channels import telemetry
 from channels.protocols.events import RequestReceived
 from channels.server.asgi.response import Response
 from channels.server.asgi.scope import client_of, http_scope, named_request
-from channels.server.asgi.stream import Stream, logger, named
+from channels.server.asgi.stream import CONFLICT, Stream, logger, named
 from channels.server.interfaces import Carrier, Exchange
 from channels.server.io.sendfile import FILES, opened
 from channels.server.io.timer_wheel import NEVER
@@ -189,6 +189,16 @@ class HTTPStream(Stream):
             self._continue_owed = False
             self._exchange.send_informational(100, [])
         return None
+
+    def _received_twice(self) -> None:
+        """Tell of two calls that share the body out; frameworks listen for the disconnect beside each other.
+
+        It is no error: who streams a response to a request whose body nobody reads, and asks now and then
+        whether its client has left, does so while the framework listens for the same.
+        """
+        if not self._body_told and not self._told_to_leave and not self._response.complete:
+            telemetry.count("server.concurrent_receive", label=self.label)
+            self.runtime.warn_rarely("receive", CONFLICT, self.label)
 
     def _next_part(self) -> Message:
         limit = self.runtime.config.request_buffer_size

@@ -18,6 +18,13 @@ from channels.typing import Message, Scope, Wakeup
 logger = logging.getLogger("channels.server")
 
 
+#: What is said to an application that receives in two tasks at once.
+CONFLICT = (
+    "receive() was called while another call of it waits, for %s: of the events that follow each call would "
+    "get some. Receive in one task, and let that one hand on what the others need."
+)
+
+
 class ClientDisconnected(OSError):
     """Nobody is there for what the application sends (ASGI, "Disconnected Client"); no error of its own."""
 
@@ -99,7 +106,13 @@ class Stream(ABC):
         self._wakeup = wakeup
 
     async def receive(self) -> Message:
-        """ASGI's ``receive``. Cancelling it loses nothing."""
+        """ASGI's ``receive``. Cancelling it loses nothing.
+
+        Raises:
+            RuntimeError: another call waits for the next event of a WebSocket.
+        """
+        if self._waiters and not all(waiter.cancelled() for waiter in self._waiters):
+            self._received_twice()
         # Waiters' loop, written out: it saves a call for each message of a plain ASGI application.
         while (message := self.receive_nowait()) is None:
             waiter = self.runtime.loop.create_future()
@@ -110,6 +123,10 @@ class Stream(ABC):
             finally:
                 waiters.remove(waiter)
         return message
+
+    def _received_twice(self) -> None:
+        """``receive()`` is called while another call of it waits: one of the two would get the next event."""
+        raise RuntimeError(CONFLICT % self.label)
 
     def announce(self) -> None:
         """Wake the application: it has an event to take."""

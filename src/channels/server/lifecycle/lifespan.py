@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from typing import Any
 
 from channels import telemetry
+from channels.server.asgi.stream import CONFLICT
 from channels.typing import ASGIApp, Message, Scope
 
 logger = logging.getLogger("channels.server")
@@ -45,7 +47,8 @@ class Lifespan:
         self._timeout = timeout
         self._shutdown_timeout = shutdown_timeout
         self._state: dict[str, Any] = {}
-        self._events: asyncio.Queue[Message] = asyncio.Queue()
+        self._events: deque[Message] = deque()
+        self._receiver: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
         self._answer: asyncio.Future[Message]
 
@@ -103,7 +106,9 @@ class Lifespan:
     async def _ask(self, what: str, limit: float | None) -> Message:
         """Send an event of the lifespan and wait for the application's answer."""
         self._answer = asyncio.get_running_loop().create_future()
-        self._events.put_nowait({"type": f"lifespan.{what}"})
+        self._events.append({"type": f"lifespan.{what}"})
+        if self._receiver is not None and not self._receiver.done():
+            self._receiver.set_result(None)
         try:
             return await asyncio.wait_for(self._answer, limit)
         except TimeoutError:
@@ -119,11 +124,24 @@ class Lifespan:
 
     async def _run(self, scope: Scope) -> None:
         try:
-            await self._app(scope, self._events.get, self._send)
+            await self._app(scope, self._receive, self._send)
         except Exception as error:
             self._raised(error)
         else:
             self._settle({"type": "lifespan.unsupported"})
+
+    async def _receive(self) -> Message:
+        """ASGI's ``receive``; raises RuntimeError if another call of it waits."""
+        if self._receiver is not None and not self._receiver.cancelled():
+            raise RuntimeError(CONFLICT % "the lifespan")
+        while not self._events:
+            receiver = self._receiver = asyncio.get_running_loop().create_future()
+            try:
+                await receiver
+            finally:
+                if self._receiver is receiver:  # else it was cancelled, and another call waits
+                    self._receiver = None
+        return self._events.popleft()
 
     def _raised(self, error: Exception) -> None:
         """Tell an application without lifespan from one whose lifespan is broken."""
