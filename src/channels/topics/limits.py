@@ -37,6 +37,11 @@ class Limits:
     presence_page: int = 1_000
 
 
+def topics_setting(name: str, default: Any) -> Any:
+    """Return one key of the setting ``CHANNELS_TOPICS``."""
+    return (getattr(settings, "CHANNELS_TOPICS", None) or {}).get(name, default)
+
+
 def limits() -> Limits:
     """Return the limits of this project.
 

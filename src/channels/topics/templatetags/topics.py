@@ -1,0 +1,49 @@
+"""``{% load topics %}``: the client for pages without a build step."""
+
+from __future__ import annotations
+
+import json
+
+from django import template
+from django.templatetags.static import static
+from django.urls import NoReverseMatch, get_script_prefix, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from channels.topics.limits import topics_setting
+
+register = template.Library()
+
+#: Where the client is, and where what it is told by default.
+_CLIENT = "channels/topics.js"
+
+
+@register.simple_tag
+def topics_client() -> SafeString:
+    """Load the client, and tell it where this site's topics are.
+
+    Module scripts behind it have ``topics.connect()``; others may import it from ``{% topics_client_url %}``.
+    Nothing in it is a script in the page, so that a content security policy needs no exception.
+    """
+    return format_html(
+        '<meta name="channels-topics" content="{}"><script type="module" src="{}"></script>',
+        json.dumps(endpoints()),
+        static(_CLIENT),
+    )
+
+
+@register.simple_tag
+def topics_client_url() -> str:
+    """Return the address of the client, an ES module."""
+    return static(_CLIENT)
+
+
+def endpoints() -> dict[str, str]:
+    """Return where clients connect; paths that the project does not serve are left out."""
+    found = {"websocket": get_script_prefix() + topics_setting("WEBSOCKET_PATH", "connection/websocket")}
+    for name in ("sse", "emulation"):
+        try:
+            found[name] = reverse(f"topics:{name}")
+        except NoReverseMatch:
+            continue
+    return found
