@@ -190,6 +190,17 @@ def test_hosts_of_redis_that_cannot_be_understood(settings: Any, hosts: Any, tex
     assert "secret" not in found.msg
 
 
+def test_hosts_of_a_store_of_topics_that_cannot_be_understood(settings: Any) -> None:
+    backend = "channels.topics.stores.redis.RedisStore"
+    for hosts, amount in (([None], 1), (["redis://:secret#@h"], 1), (["redis://h"], 0)):
+        store = {"BACKEND": backend, "CONFIG": {"hosts": hosts}}
+        settings.CHANNELS_TOPICS = {"STORES": {"far": store}}
+        found = check_redis_hosts(None)
+        assert [each.id for each in found] == ["channels.W005"] * amount
+        assert all(each.msg.startswith("CHANNELS_TOPICS['STORES']['far']['CONFIG']") for each in found)
+        assert "secret" not in str(found)
+
+
 def test_hosts_that_are_in_order_or_not_ours(settings: Any) -> None:
     for layers in (
         layers_with([("h", 1)]),

@@ -9,13 +9,14 @@ channels.E002      the originals lie over our files, or have taken them away  al
 channels.W002      WebSockets that no origin validator guards                 ``--deploy``
 channels.W003      a layer that ends at the border of its process             ``--deploy``
 channels.W004      runserver serves WSGI: the app daphne is missing           runserver
-channels.W005      a layer on Redis whose ``hosts`` cannot be understood      always
+channels.W005      a layer or store on Redis with ``hosts`` that are no hosts always
 =================  =========================================================  ===========
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 from django.apps import apps
@@ -34,6 +35,7 @@ from channels.routing import (
     get_default_application,
 )
 from channels.security.websocket import OriginValidator
+from channels.topics.stores.manager import store_settings
 from django_fairway import presence
 from django_fairway.names import EMPTY, SUFFIX
 
@@ -162,14 +164,21 @@ def check_channel_layers(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 
 def check_redis_hosts(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Look for mistakes in the ``hosts`` of layers on Redis; raised when the layer is first used (W005)."""
+    """Look for mistakes in ``hosts`` of layers and stores on Redis; raised at their first use (W005)."""
+    found = [
+        *((f"CHANNEL_LAYERS[{alias!r}]", "layer", each) for alias, each in channel_layers.configs.items()),
+        *(
+            (f"CHANNELS_TOPICS['STORES'][{alias!r}]", "store", each)
+            for alias, each in store_settings().items()
+        ),
+    ]
     return [
         Warning(
-            f"CHANNEL_LAYERS[{alias!r}]['CONFIG']: {mistake}",
-            hint="The forms of `hosts` are in docs/howto/redis.md. The layer raises it at first use.",
+            f"{setting}['CONFIG']: {mistake}",
+            hint=f"The forms of `hosts` are in docs/howto/redis.md. The {what} raises it at first use.",
             id="channels.W005",
         )
-        for alias, config in channel_layers.configs.items()
+        for setting, what, config in found
         for mistake in _mistakes_in_hosts(config)
     ]
 
@@ -180,9 +189,18 @@ def _mistakes_in_hosts(config: Any) -> list[str]:
         hosts = config.get("CONFIG", {}).get("hosts")
     except (ImportError, KeyError, AttributeError):
         return []
-    redis = sys.modules.get("channels.layers.redis.layer")  # there if a backend of ours is one on Redis
-    if redis is None or not (isinstance(backend, type) and issubclass(backend, redis.RedisChannelLayer)):
+    if not (isinstance(backend, type) and issubclass(backend, tuple(_on_redis()))):
         return []
     from channels.layers.redis.hosts.setting import mistakes_in
 
     return mistakes_in(hosts)
+
+
+def _on_redis() -> Iterator[type[Any]]:
+    """Return those classes of ours on Redis that were imported, as a backend that derives from one has."""
+    for module, name in (
+        ("channels.layers.redis.layer", "RedisChannelLayer"),
+        ("channels.topics.stores.redis.store", "RedisStore"),
+    ):
+        if module in sys.modules:
+            yield getattr(sys.modules[module], name)

@@ -16,7 +16,7 @@ from channels.layers.redis.per_loop import LoopConnections
 from channels.testing.store_contract.tools import KEPT, Recorder, append, client, offsets, values
 from channels.topics.stores.base import Position, PresenceEntry, StoreUnavailable
 from channels.topics.stores.redis import RedisStore
-from tests.support.redis_servers import Cluster, RedisServer, Sentinels, wait_until
+from tests.support.redis_servers import Cluster, RedisServer, Sentinels, server_version, wait_until
 
 PATIENCE = 30.0
 
@@ -188,7 +188,8 @@ async def test_a_slot_that_moves_is_followed_and_told():
             recorder = await subscribed(store, topic)
             slot = key_slot(topic.encode())
             cluster.move_slot(slot, 0, 1)  # it is empty
-            await recorder.until(lambda: recorder.interruptions)
+            if server_version() >= (7,):  # before, every node passes on what any node publishes
+                await recorder.until(lambda: recorder.interruptions)
             await until_done(store.publish, append(topic, "moved"))
             assert values(await recorder.take(topic, 1)) == ["moved"]
 

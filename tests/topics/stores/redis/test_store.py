@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import threading
+from pathlib import Path
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -211,6 +213,31 @@ def test_the_setting_makes_one(own_server):
 def test_options_out_of_range_are_named(config, named):
     with pytest.raises(ImproperlyConfigured, match=f"`{named}`"):
         RedisStore(**config)
+
+
+async def test_the_rights_that_the_docs_name_are_enough(own_server):
+    page = (Path(__file__).parents[4] / "docs/howto/redis.md").read_text()
+    (found,) = re.findall(r"\*\*Rights\*\* for an ACL user: `([^`]+)`", page)
+    rights = found.replace("asgi", "topics").split()
+    assert "+info" in rights
+    own_server.ask("ACL", "SETUSER", "topics", "on", ">pw", "resetkeys", "-@all", *rights)
+    store = RedisStore([{"address": f"redis://topics:pw@127.0.0.1:{own_server.port}"}])
+    recorder = Recorder()
+    store.attach(recorder)
+    await store.subscribe("t", recorder)
+    await store.publish(append("t", 1, Retention(1, 60), version=1, idempotency_key="k"))
+    store.sync.publish(append("t", 2, Retention(1, 60)))
+    await store.presence_add("t", client("c"), announce=True)
+    await store.presence_renew([PresenceEntry("t", client("c"))])
+    assert await store.presence_stats("t") == (1, 1)
+    assert [*await store.presence("t")] == ["c"]
+    assert await store.presence_remove("t", client("c"), announce=True) is True
+    assert values((await store.read("t")).publications) == [2]
+    await store.remove("t")
+    await store.broadcast(b"m")
+    await recorder.messages(1)
+    assert len(await recorder.take("t", 4)) == 4
+    await store.aclose()
 
 
 def test_prefixes_keep_projects_apart(own_server):
