@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
 import sys
 import uuid
 from collections import Counter
@@ -23,6 +24,8 @@ from channels.protocols.websocket import frames as websocket_frame
 from tests.server.helpers import eventually, frame, serve
 from tests.support.hops import counted_hops
 
+#: Functions of ours that one operation of a benchmark row may call. Whoever adds some says here why they pay.
+CALLS = {"connect": 245, "echo": 31, "page": 143, "http2": 86}
 MEMBERS = 5
 BURST = 4
 ECHOES = 50
@@ -181,3 +184,17 @@ async def test_a_burst_to_a_room(monkeypatch):
 async def test_a_burst_to_the_sockets_of_a_room(monkeypatch):
     work = await work_of(Direct, monkeypatch, texts(BURST))
     assert work == {"frames": BURST, "writes": MEMBERS, "threads": 0}
+
+
+@pytest.fixture(scope="module")
+def calls():
+    """How many functions of ours each operation calls; in a process of its own, all of which is profiled."""
+    command = [sys.executable, "-m", "tests.support.calls"]
+    root = Path(__file__).resolve().parents[2]
+    counted = subprocess.run(command, cwd=root, check=True, capture_output=True, text=True, timeout=120)
+    return json.loads(counted.stdout)
+
+
+@pytest.mark.parametrize("operation", CALLS)
+def test_an_operation_of_a_benchmark_row_calls_no_more_functions_than_it_did(operation, calls):
+    assert 0 < calls[operation] <= CALLS[operation]

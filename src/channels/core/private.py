@@ -12,6 +12,8 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 _T = TypeVar("_T")
+# Past what the class of an object makes of its attributes.
+_get, _set = object.__getattribute__, object.__setattr__
 
 
 class PrivateField(Generic[_T]):
@@ -34,7 +36,7 @@ class PrivateField(Generic[_T]):
     def get(self, owner: object) -> _T:
         """Return the value of ``owner``."""
         try:
-            value: _T = object.__getattribute__(owner, self._key)
+            value: _T = _get(owner, self._key)
         except AttributeError:
             return self._default
         return value
@@ -53,4 +55,4 @@ class PrivateField(Generic[_T]):
 
     def set(self, owner: Any, value: _T) -> None:
         """Give ``owner`` a value; it needs a ``__dict__``, and may be no class."""
-        object.__setattr__(owner, self._key, value)
+        _set(owner, self._key, value)

@@ -12,7 +12,7 @@ from typing import Any
 from asgiref.sync import async_to_sync
 
 from channels.consumer import AsyncConsumer, SyncConsumer
-from channels.db import aclose_old_connections
+from channels.db import aclose_old_connections, connections_due
 from channels.diagnostics.advice import call_plain, tell_coroutine, tell_unanswered
 from channels.exceptions import AcceptConnection, DenyConnection, StopConsumer
 from channels.exceptions import InvalidChannelLayerError as InvalidChannelLayerError  # noqa: PLC0414
@@ -213,7 +213,8 @@ class AsyncWebsocketConsumer(AsyncConsumer):
         for group in self.groups or ():
             await self.channel_layer.group_discard(group, self.channel_name)
         await self.disconnect(message["code"])
-        await aclose_old_connections()
+        if connections_due():
+            await aclose_old_connections()
         raise StopConsumer
 
     async def disconnect(self, code: int) -> None:

@@ -107,8 +107,8 @@ class LocalDelivery:
         channel = self.channels.pop(name, None)
         if channel is not None:
             channel.detach()
-            if channel:
-                self.drops.add("closed", len(channel))
+            if channel.unread:
+                self.drops.add("closed", len(channel.unread))
         self._unattached.pop(name, None)
         return emptied
 

@@ -12,7 +12,7 @@ from channels.protocols.events import RequestReceived
 from channels.server.asgi.response import Response
 from channels.server.asgi.scope import client_of, http_scope, named_request
 from channels.server.asgi.stream import CONFLICT, Stream, logger, named
-from channels.server.interfaces import Carrier, Exchange
+from channels.server.interfaces import Exchange
 from channels.server.io.sendfile import FILES, opened
 from channels.server.io.timer_wheel import NEVER
 from channels.server.limits.bodies import announced_size
@@ -61,7 +61,7 @@ class HTTPStream(Stream):
 
     def __init__(self, request: RequestReceived, runtime: Runtime, exchange: Exchange) -> None:
         self.method = request.method
-        super().__init__(runtime, f"{self.method} {path_of(request.target)}")
+        super().__init__(runtime, f"{self.method} {path_of(request.target)}", exchange)
         self._exchange = exchange
         self._chunks = _NO_BODY if request.ended else deque()
         self._waiting = 0
@@ -88,11 +88,6 @@ class HTTPStream(Stream):
         self._client = scope["client"]
         self._request = request
         self.start(scope)
-
-    @property
-    def carrier(self) -> Carrier:
-        """The carrier that counts the run while its peer is gone."""
-        return self._exchange
 
     # From the protocol
 

@@ -59,6 +59,7 @@ class Stream(ABC):
     Args:
         runtime: what the process shares.
         label: what the log calls it, such as ``GET /path``.
+        carrier: counts the run while its peer is gone.
     """
 
     __slots__ = (
@@ -70,6 +71,7 @@ class Stream(ABC):
         "_leave_by",
         "_waiters",
         "_wakeup",
+        "carrier",
         "label",
         "runtime",
         "slot",
@@ -79,9 +81,10 @@ class Stream(ABC):
     #: As in the scope; set by those that make it.
     _client: list[Any] | None
 
-    def __init__(self, runtime: Runtime, label: str) -> None:
+    def __init__(self, runtime: Runtime, label: str, carrier: Carrier) -> None:
         self.runtime = runtime
         self.label = label
+        self.carrier = carrier
         self.slot: Slot | None = None
         self.task: asyncio.Task[None] | None = None
         self._leave_by = NEVER
@@ -89,11 +92,6 @@ class Stream(ABC):
         self._counted = 0  # bytes of a body, see HeldBodies
         self._wakeup: Wakeup | None = None
         self._waiters: list[asyncio.Future[None]] | None = None
-
-    @property
-    @abstractmethod
-    def carrier(self) -> Carrier:
-        """The carrier that counts the run while its peer is gone."""
 
     # Events for the application
 

@@ -27,7 +27,7 @@ from channels.server.asgi.websocket_states import (
     State,
     is_violation,
 )
-from channels.server.interfaces import Carrier, Exchange, Link
+from channels.server.interfaces import Exchange, Link
 from channels.server.io.timer_wheel import NEVER
 from channels.server.limits.keepalive import Keepalive, Verdict
 from channels.server.reports.protocol_facts import count_facts
@@ -70,11 +70,6 @@ class WebSocketStream(WebSocketReadingHalf):
             self._log(self._request, "connecting")
         self._expect_within(config.websocket_connect_timeout)
         self.start(scope)
-
-    @property
-    def carrier(self) -> Carrier:
-        """The carrier that counts the run while its peer is gone."""
-        return self._link
 
     # From the connection, once it is open
 

@@ -63,7 +63,7 @@ class WebSocketReadingHalf(Stream):
     _keepalive: Keepalive
 
     def __init__(self, runtime: Runtime, label: str, link: Link) -> None:
-        super().__init__(runtime, label)
+        super().__init__(runtime, label, link)
         config = runtime.config
         self._link = link
         self._inbox = EventQueue(config.websocket_queue_size, config.websocket_queue_bytes)

@@ -54,6 +54,8 @@ class ProtocolSniffer:
         http1: who goes on with anything but HTTP/2, and keeps the time until then.
     """
 
+    __slots__ = ("_begun", "_connection", "_http1")
+
     def __init__(self, connection: HandledConnection, http1: Handler) -> None:
         self._connection = connection
         self._http1 = http1

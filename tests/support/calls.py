@@ -1,0 +1,153 @@
+"""Print, as JSON, how many functions of ours one operation of each benchmark row calls, on average.
+
+    python -m tests.support.calls
+
+A server of the benchmarks' own applications runs in a thread of this process under ``threading.setprofile``,
+and one client asks it for the same again and again. Awaits that go on after a wait count as calls, too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import channels
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCE = str(Path(channels.__file__).parent) + os.sep
+WARM_UPS = 60
+TIMES = 100
+OPENING = (
+    b"GET %s HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+CLOSE = b"\x88\x82\0\0\0\0\x03\xe8"
+ECHO = b"\x81\x85\0\0\0\0hello"
+
+
+class Counter:
+    """Counts the calls of functions of ours while it is ``on``, in every thread that begins after it."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.on = False
+        threading.setprofile(self._note)
+
+    def _note(self, frame: FrameType, event: str, arg: Any) -> None:
+        if self.on and event == "call" and frame.f_code.co_filename.startswith(SOURCE):
+            self.calls += 1
+
+    def average(self, operation: Callable[[], None]) -> float:
+        """Return how many calls one of many operations takes."""
+        for _ in range(WARM_UPS):
+            operation()
+        time.sleep(0.3)  # what the last one has left to be done
+        self.calls, self.on = 0, True
+        for _ in range(TIMES):
+            operation()
+        time.sleep(0.3)
+        self.on = False
+        return self.calls / TIMES
+
+
+def websocket(server: Any, path: bytes) -> socket.socket:
+    """Open a WebSocket."""
+    client = socket.create_connection((server.host, server.port))
+    client.sendall(OPENING % path)
+    answer = client.recv(4096)
+    assert answer.startswith(b"HTTP/1.1 101"), answer
+    return client
+
+
+def connect(server: Any) -> Iterator[Callable[[], None]]:
+    """A visitor comes into the chat and leaves it."""
+
+    def operation() -> None:
+        with websocket(server, b"/ws/chat/room/") as client:
+            client.sendall(CLOSE)
+            assert client.recv(100)
+
+    yield operation
+
+
+def echo(server: Any) -> Iterator[Callable[[], None]]:
+    """A text, and the same back."""
+    with websocket(server, b"/ws/echo/") as client:
+
+        def operation() -> None:
+            client.sendall(ECHO)
+            assert client.recv(100).endswith(b"hello")
+
+        yield operation
+
+
+def page(server: Any) -> Iterator[Callable[[], None]]:
+    """A page of a sync view."""
+    with socket.create_connection((server.host, server.port)) as client:
+
+        def operation() -> None:
+            client.sendall(b"GET /page/ HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert b" 200 OK" in client.recv(4096)
+
+        yield operation
+
+
+def http2(server: Any) -> Iterator[Callable[[], None]]:
+    """A page of an application without a framework, over HTTP/2."""
+    from h2.connection import H2Connection
+    from h2.events import StreamEnded
+
+    with socket.create_connection((server.host, server.port)) as client:
+        protocol = H2Connection()
+        protocol.initiate_connection()
+        head = [(":method", "GET"), (":path", "/"), (":scheme", "http"), (":authority", "localhost")]
+
+        def operation() -> None:
+            stream_id = protocol.get_next_available_stream_id()
+            protocol.send_headers(stream_id, head, end_stream=True)
+            client.sendall(protocol.data_to_send())
+            while not any(
+                isinstance(event, StreamEnded) for event in protocol.receive_data(client.recv(65536))
+            ):
+                pass
+
+        yield operation
+
+
+@contextmanager
+def serving(application: Any) -> Iterator[Any]:
+    """Serve an application in a thread."""
+    from channels.server.in_thread import ServerThread
+
+    with ServerThread(application, websocket_max_rate=0) as server:
+        yield server
+
+
+def main() -> None:
+    """Count, and print."""
+    sys.path.insert(0, str(ROOT / "benchmarks" / "apps"))
+    os.environ["DJANGO_SETTINGS_MODULE"] = "benchsite.settings"
+    counter = Counter()
+    from bare import application as bare  # type: ignore[import-not-found]
+    from benchsite.asgi import application as site  # type: ignore[import-not-found]
+
+    found = {}
+    for application, operations in ((site, (connect, echo, page)), (bare, (http2,))):
+        with serving(application) as server:
+            for prepare in operations:
+                for operation in prepare(server):
+                    found[prepare.__name__] = counter.average(operation)
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
