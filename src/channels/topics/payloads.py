@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
 from django.utils.functional import Promise
 
 from channels.exceptions import ChannelsError
+from channels.protocols.centrifuge.json_codec import json_payload
 
 _ANY: Final = (None, Any)
 
@@ -21,7 +24,7 @@ def encode(data: Any, kind: Any = None) -> bytes:
 
     Args:
         data: an instance of ``kind``, or what can be converted to one; JSON types, dates, UUIDs, Decimals,
-            dataclasses and Structs without a ``kind``. ``msgspec.Raw`` is taken as it is.
+            dataclasses and Structs without a ``kind``. ``msgspec.Raw`` is JSON already.
         kind: a msgspec Struct, dataclass, TypedDict, pydantic model or any type that msgspec knows; ``bytes``
             for data that are bytes, and are left as they are.
 
@@ -30,15 +33,16 @@ def encode(data: Any, kind: Any = None) -> bytes:
     """
     if kind is bytes:
         return require_bytes(data)
-    if isinstance(data, msgspec.Raw):
-        return bytes(data)
     try:
+        if isinstance(data, msgspec.Raw):
+            return bytes(json_payload(data))
         if _is_pydantic(kind):
             model = data if isinstance(data, kind) else kind.model_validate(data)
             return bytes(model.model_dump_json().encode())
         if kind not in _ANY and not _is_instance(data, kind):
             data = msgspec.convert(data, kind, from_attributes=True)
-        return msgspec.json.encode(data, enc_hook=_encode_special)
+        # Checked, as a Raw within it may hold anything: whoever gets it would see a broken frame.
+        return bytes(json_payload(msgspec.json.encode(data, enc_hook=_encode_special)))
     except (msgspec.ValidationError, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise InvalidData(_explain(error)) from error
 
@@ -57,6 +61,18 @@ def decode(raw: bytes, kind: Any = None) -> Any:
         return msgspec.json.decode(raw or b"null", type=Any if kind is None else kind)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise InvalidData(_explain(error)) from error
+
+
+def require_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return the tags of a publication, which are texts; raises InvalidData if they are not."""
+    for text in itertools.chain(tags, tags.values()):
+        if not isinstance(text, str):
+            raise InvalidData(f"Tags are texts by texts, got {type(text).__name__}.")
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise InvalidData(f"A tag has no form in UTF-8: {error.reason}.") from error
+    return dict(tags)
 
 
 def require_bytes(data: Any) -> bytes:

@@ -15,7 +15,7 @@ from channels.core.private import PrivateField
 from channels.protocols.centrifuge.messages import ClientInfo, Publication
 from channels.topics.control import Recheck, abroadcast, broadcast
 from channels.topics.patterns import TopicPattern
-from channels.topics.payloads import encode
+from channels.topics.payloads import encode, require_tags
 from channels.topics.publishing import publish_now, publish_on_commit
 from channels.topics.registry import pattern_of, register, require_topic
 from channels.topics.stores.base import Append, Published, Retention
@@ -205,7 +205,7 @@ def append_for(
     """
     payload = msgspec.Raw(encode(data, type(topic).message))
     publication = Publication(
-        data=payload, info=info, tags=dict(tags or {}), time=time.time_ns() // 1_000_000
+        data=payload, info=info, tags=require_tags(tags or {}), time=time.time_ns() // 1_000_000
     )
     return Append(str(topic), publication, retention_of(type(topic)), idempotency_key, version, version_epoch)
 
