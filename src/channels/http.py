@@ -65,7 +65,9 @@ class ASGIHandler(DjangoHandler):
     """
 
     def __init__(self) -> None:
-        _sync_capable.set(self, all(map(_can_be_sync, settings.MIDDLEWARE)))
+        _sync_capable.set(
+            self, all(getattr(import_string(path), "sync_capable", True) for path in settings.MIDDLEWARE)
+        )
         super().__init__()
 
     def load_middleware(self, is_async: bool = False) -> None:
@@ -378,10 +380,6 @@ def _again(message: Message, receive: Receive) -> Receive:
         return waiting.pop() if waiting else await receive()
 
     return receive_again
-
-
-def _can_be_sync(middleware: str) -> bool:
-    return getattr(import_string(middleware), "sync_capable", True)
 
 
 #: What a module of this name had in Channels 2 and 3; code of today asks for them to find out the version. In

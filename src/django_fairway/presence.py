@@ -53,7 +53,9 @@ class Presence(NamedTuple):
 def look() -> Presence:
     """Look what is installed; reads metadata and sizes of files, and imports none of them."""
     missing, replaced = _files()
-    return Presence(tuple(_originals()), tuple(missing), tuple(replaced), tuple(_hidden()))
+    versions = ((name, _version(name)) for name in EMPTY)
+    originals = [f"{name} {version}" for name, version in versions if version and SUFFIX not in version]
+    return Presence(tuple(originals), tuple(missing), tuple(replaced), tuple(_hidden()))
 
 
 def warn() -> None:
@@ -74,10 +76,6 @@ def remedy() -> str:
     except metadata.PackageNotFoundError:
         known = False
     return command if known else f"{command} --from WHERE (a wheel, its folder, or a checkout of Fairway)"
-
-
-def _originals() -> list[str]:
-    return [f"{name} {version}" for name in EMPTY if (version := _version(name)) and SUFFIX not in version]
 
 
 def _version(name: str) -> str | None:

@@ -122,7 +122,7 @@ class ChannelsLiveServerTestCase(TransactionTestCase):
                 stacklevel=2,
             )
         cls.enterClassContext(modify_settings(ALLOWED_HOSTS={"append": cls.host}))
-        cls.enterClassContext(lent(_in_memory_connections()))
+        cls.enterClassContext(lent(filter(_is_in_memory, connections.all())))
         cls.enterClassContext(_closed_connections())
         wraps = cls.serve_static and settings.STATIC_URL
         application = make_application(static_wrapper=cls.static_wrapper if wraps else None)
@@ -132,12 +132,6 @@ class ChannelsLiveServerTestCase(TransactionTestCase):
 
 def _netloc(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _in_memory_connections() -> Iterator[BaseDatabaseWrapper]:
-    for connection in connections.all():
-        if _is_in_memory(connection):
-            yield connection
 
 
 @contextmanager

@@ -66,13 +66,9 @@ def serialize(headers: Headers) -> tuple[bytes, dict[bytes, bytes]]:
     return line_block(headers), {lowercase[name]: value for name, value in headers}
 
 
-def _lines_of(fields: ResponseFields) -> bytes:
-    return line_block(fields.headers)
-
-
 #: The fields of whole responses as lines.
 lines_of: BoundedCache[ResponseFields, bytes] = BoundedCache(
-    "protocols.http1_response_lines", MAX_PLAIN, _lines_of
+    "protocols.http1_response_lines", MAX_PLAIN, lambda fields: line_block(fields.headers)
 )
 
 

@@ -169,7 +169,9 @@ def _judge(
 ) -> DeflateParameters | None:
     """Judge one offer."""
     asked = dict(parameters)
-    if len(asked) != len(parameters) or not _well_formed(asked):
+    if len(asked) != len(parameters) or any(
+        value not in _PARAMETERS.get(name, ()) for name, value in asked.items()
+    ):
         return None
     server_bits = min(settings.window_bits, int(asked.get("server_max_window_bits") or _MAX_BITS))
     if server_bits < _MIN_OWN_BITS:
@@ -194,10 +196,6 @@ _PARAMETERS: dict[str, frozenset[str | None]] = {
     "server_max_window_bits": _BITS,
     "client_max_window_bits": _BITS | {None},
 }
-
-
-def _well_formed(asked: dict[str, str | None]) -> bool:
-    return all(value in _PARAMETERS.get(name, ()) for name, value in asked.items())
 
 
 def compress(data: bytes, compression: Compression) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from channels.server.processes.child import WorkerSpec
@@ -34,10 +34,9 @@ class Watcher:
 
     def changes(self) -> list[str]:
         """Return the paths that changed since the last call, sorted."""
-        seen = dict(self._scan())
-        changed = _difference(self._seen, seen)
-        self._seen = seen
-        return changed
+        before, self._seen = self._seen, dict(self._scan())
+        found = before.keys() | self._seen.keys()
+        return sorted(path for path in found if before.get(path) != self._seen.get(path))
 
     def _scan(self) -> Iterator[tuple[str, tuple[int, int]]]:
         for folder in self._folders:
@@ -61,10 +60,6 @@ def _state(path: str) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_mtime_ns, found.st_size
-
-
-def _difference(before: Mapping[str, object], after: Mapping[str, object]) -> list[str]:
-    return sorted(path for path in before.keys() | after.keys() if before.get(path) != after.get(path))
 
 
 class Reloader(Supervisor):

@@ -1,0 +1,57 @@
+"""The share of functions that say in a name what their body says in as many words; see the script."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.scripts.loading import load
+
+report = load("small_functions")
+
+#: Per cent of each room's functions that may be small: what it is today, rounded up. It may become less.
+MOST = {
+    "core": 46,
+    "daphne": 20,
+    "diagnostics": 50,
+    "django_fairway": 36,
+    "generic": 37,
+    "http": 20,
+    "layers": 43,
+    "mailbox": 37,
+    "protocols": 34,
+    "server": 36,
+    "sessions": 60,
+    "sync": 43,
+    "testing": 44,
+    "topics": 55,
+}
+
+
+@pytest.fixture(scope="module")
+def functions() -> Any:
+    return report.functions()
+
+
+@pytest.mark.parametrize("room", MOST)
+def test_the_share_of_small_functions_does_not_grow(functions: Any, room: str) -> None:
+    assert report.share([found for found in functions if found.room == room]) <= MOST[room]
+
+
+def test_what_is_asked_for_and_what_users_call_is_not_counted(functions: Any) -> None:
+    names = {(found.module, found.name) for found in functions}
+    shell = "channels.server.connection.connection"
+    assert ("channels.routing", "beginning") not in names, "the reference lists it"
+    assert ("channels.server.connection.connection", "Connection.data_received") not in names, (
+        "asyncio calls it"
+    )
+    assert ("channels.server.connection.reading", "ReadingHalf.fileno") not in names, "a property"
+    assert ("channels.core.private", "PrivateField.set") in names
+
+
+def test_docstrings_and_comments_are_no_lines(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "own.py").write_text(
+        'def small():\n    """One.\n\n    Two.\n    """\n    # three\n    a = 1\n\n    return a\n\n\n'
+        "def large():\n    return [\n        1,\n        2,\n    ]\n\n\nclass Own:\n    def stub(self): ...\n"
+    )
+    monkeypatch.setattr(report, "SOURCE", tmp_path)
+    assert [(found.name, found.lines) for found in report.functions()] == [("small", 2), ("large", 4)]
