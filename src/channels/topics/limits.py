@@ -16,6 +16,7 @@ class Limits:
 
     Attributes:
         max_subscriptions: topics at a time.
+        max_command_rate: commands a second; ten seconds' worth may come at once, and more get error 111.
         max_message_size: bytes of a frame from a client.
         max_queue_size: bytes that wait for a client that does not read; then it is disconnected (3008).
         connect_timeout: seconds until a client has to have connected.
@@ -27,6 +28,7 @@ class Limits:
     """
 
     max_subscriptions: int = 128
+    max_command_rate: int = 100
     max_message_size: int = 65_536
     max_queue_size: int = 1_048_576
     connect_timeout: float = 10.0

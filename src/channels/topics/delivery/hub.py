@@ -80,10 +80,7 @@ class Hub:
         self._events.append((topic, event))
         if not self._scheduled:
             self._scheduled = True
-            if self._thread == get_ident():
-                self._loop.call_soon(self._deliver_soon)
-            else:
-                self._call(self._deliver_soon)
+            self._call(self._deliver_soon)
 
     def controlled(self, message: bytes) -> None:
         """See :class:`~channels.topics.stores.base.Receiver`."""
@@ -94,8 +91,9 @@ class Hub:
         self._call(self._check_positions)
 
     def _call(self, function: Callable[..., None], *args: Any) -> None:
+        here = self._thread == get_ident()
         try:
-            self._loop.call_soon_threadsafe(function, *args)
+            (self._loop.call_soon if here else self._loop.call_soon_threadsafe)(function, *args)
         except RuntimeError:  # the loop is closed
             self.detach()
 
@@ -141,6 +139,7 @@ class Hub:
         self.use(store)
         live = LiveTopic(name, next(self._numbers), retention, is_bytes, store, self.spawn)
         self._topics[name] = live
+        self._start_ticking()
         try:
             await store.subscribe(name, self)
             await live.start()
@@ -164,8 +163,7 @@ class Hub:
         """Have ``client`` found by its id and its user."""
         self.clients[client.id] = client
         self._users.setdefault(client.user_id, {})[client] = None
-        if self._ticker is None:
-            self._ticker = self._loop.call_later(TICK, self._tick)
+        self._start_ticking()
 
     def disconnected(self, client: Client) -> None:
         """Forget a client."""
@@ -174,6 +172,10 @@ class Hub:
             del of_user[client]
             if not of_user:
                 del self._users[client.user_id]
+
+    def _start_ticking(self) -> None:
+        if self._ticker is None:
+            self._ticker = self._loop.call_later(TICK, self._tick)
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine until it ends; what it raises is logged."""

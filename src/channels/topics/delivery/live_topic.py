@@ -247,7 +247,7 @@ class LiveTopic:
     async def load_recent(self) -> None:
         """Have what clients may have missed at hand: one read of the stream for all who come back."""
         if self._recent_load is None and self._recent is None and self.position is not None:
-            self._recent_load = asyncio.create_task(self._load_recent(self.position))
+            self._recent_load = asyncio.create_task(self._load_recent())
         if self._recent_load is not None:
             await asyncio.shield(self._recent_load)
 
@@ -284,8 +284,9 @@ class LiveTopic:
         if self._recent_load is None:
             self._recent = None
 
-    async def _load_recent(self, position: Position) -> None:
-        keep = min(RECOVERY_LIMIT, self._retention.size)
+    async def _load_recent(self) -> None:
+        keep, position = min(RECOVERY_LIMIT, self._retention.size), self.position
+        assert position is not None  # else nobody asks
         self._recent = collected = deque[Publication](maxlen=keep)  # what is published meanwhile
         try:
             page = await self.store.read(self.name, limit=keep, reverse=True)

@@ -6,6 +6,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
+from django.core.exceptions import PermissionDenied
+
 from channels import telemetry
 from channels.protocols.centrifuge.codec import ProtocolError
 from channels.protocols.centrifuge.codes import DisconnectCode, ErrorCode
@@ -65,7 +67,11 @@ async def handle_command(session: Session, command: Command) -> None:
         return
     if name is None or (name == "connect") is not (session.identity is None):
         raise Disconnected(DisconnectCode.BAD_REQUEST)
-    result = await _result(session, command, name)
+    if session.keeps_pace():
+        result = await _result(session, command, name)
+    else:
+        telemetry.count("topics.too_many_commands", command=name)
+        result = Reply(id=command.id, error=ErrorCode.TOO_MANY_REQUESTS.error()) if command.id else None
     if result is not None and not session.closed:
         session.reply(result)
 
@@ -78,6 +84,8 @@ async def _result(session: Session, command: Command, name: str) -> Reply | None
         return Reply(id=command.id, error=failed.error)
     except InvalidData as error:
         return Reply(id=command.id, error=ErrorCode.BAD_REQUEST.error(str(error)))
+    except PermissionDenied:
+        return Reply(id=command.id, error=ErrorCode.PERMISSION_DENIED.error())
     except Disconnected:
         raise
     except StoreUnavailable as error:

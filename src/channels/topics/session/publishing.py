@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
 from msgspec import Raw
 
 from channels.protocols.centrifuge.codes import DisconnectCode, ErrorCode
@@ -48,8 +47,6 @@ async def call(session: Session, request: RPCRequest) -> RPCResult:
     handler = find_handler(topic, method)
     try:
         result = await calls.call(handler, session.user, bytes(request.data))
-    except PermissionDenied as error:
-        raise CommandFailed(ErrorCode.PERMISSION_DENIED) from error
     except calls.RPCError as error:
         raise CommandFailed(error.code, error.message, error.temporary) from error
     return RPCResult(Raw(encode(result)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import uuid
 from typing import Any, Final, Protocol
@@ -10,6 +11,7 @@ from typing import Any, Final, Protocol
 from msgspec import Raw
 
 from channels import telemetry
+from channels.core.token_bucket import TokenBucket
 from channels.protocols.centrifuge.codes import DisconnectCode, UnsubscribeCode
 from channels.protocols.centrifuge.messages import EMPTY, ClientInfo, Push, Reply, Unsubscribe
 from channels.topics.access.expiry import CONNECTION, Expiry
@@ -58,9 +60,9 @@ class Session:
     """
 
     __slots__ = (
-        "_awaits_pong", "_busy", "_closed", "_connect_timer", "_heartbeat", "_transport", "expiry", "granted",
-        "has_tried", "hub", "id", "identity", "limits", "outbox", "scope", "secret", "subscriptions",
-        "user_id",
+        "_awaits_pong", "_busy", "_closed", "_connect_timer", "_heartbeat", "_pace", "_transport", "expiry",
+        "granted", "has_tried", "hub", "id", "identity", "limits", "outbox", "scope", "secret",
+        "subscriptions", "user_id",
     )  # fmt: skip
 
     def __init__(self, scope: Scope, transport: Transport, outbox: Outbox, hub: Hub, limits: Limits) -> None:
@@ -74,6 +76,7 @@ class Session:
         self.has_tried = False
         self.expiry = Expiry(limits.expiry_grace, self._expired)
         self._transport = transport
+        self._pace = TokenBucket(limits.max_command_rate, asyncio.get_running_loop().time())
         self._heartbeat: Heartbeat | None = None
         self._awaits_pong = self._busy = self._closed = False
         loop = asyncio.get_running_loop()
@@ -110,6 +113,10 @@ class Session:
         """Return how others see the client."""
         info = EMPTY if self.identity is None else self.identity.info
         return ClientInfo(self.user_id, self.id, info, chan_info)
+
+    def keeps_pace(self) -> bool:
+        """Count a command; False if it is one too many."""
+        return self._pace.allows(asyncio.get_running_loop().time())
 
     # What leaves
 
@@ -235,12 +242,17 @@ class Session:
         """Note that the connection is gone."""
         if not self._closed:
             self._forget()
+        self.outbox.close()
 
     async def _close(self, code: int, reason: str) -> None:
-        if code not in _AT_ONCE:
-            await self.outbox.drain()
+        """Write what waits and close the connection, as long as the client reads; whatever happens, end."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_WITHIN):
+                if code not in _AT_ONCE:
+                    await self.outbox.drain()
+                self.outbox.close()
+                await self._transport.close(code, reason)
         self.outbox.close()
-        await self._transport.close(code, reason)
 
     def _forget(self) -> None:
         self._closed = True
@@ -253,5 +265,7 @@ class Session:
             self.leave(topic)
 
 
+#: Seconds that a client has to read what was written before its connection ends.
+CLOSE_WITHIN: Final = 5.0
 #: Ends that wait for nothing to be read.
 _AT_ONCE: Final = (DisconnectCode.CONNECTION_CLOSED, DisconnectCode.SLOW)

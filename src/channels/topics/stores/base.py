@@ -162,12 +162,15 @@ class Store(Protocol):
     Methods raise :class:`StoreUnavailable` when the backend does not answer.
 
     Attributes:
-        sync: the same for code without an event loop.
         presence_lease: seconds that a presence entry lives without ``presence_renew``.
     """
 
-    sync: SyncStore
     presence_lease: float
+
+    @property
+    def sync(self) -> SyncStore:
+        """The same for code without an event loop."""
+        ...
 
     def attach(self, receiver: Receiver) -> None:
         """Have ``receiver`` told of control messages and interruptions; in its loop.
