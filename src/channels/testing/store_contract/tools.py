@@ -125,6 +125,7 @@ class StoreTests:
     async def asyncTearDown(self) -> None:
         """Close what was made."""
         for store in self._stores:
+            store.sync.close()
             await store.aclose()
 
     def _begin(self) -> None:

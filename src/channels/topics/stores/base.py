@@ -155,6 +155,9 @@ class SyncStore(Protocol):
     def broadcast(self, message: bytes) -> None:
         """See :meth:`Store.broadcast`."""
 
+    def close(self) -> None:
+        """Close the connections; new ones are made when they are needed again."""
+
 
 class Store(Protocol):
     """What keeps and carries topics.

@@ -201,6 +201,9 @@ class MemoryTopics:
         """See :class:`~channels.topics.stores.base.Store`."""
         self.receivers.control(message)
 
+    def close(self) -> None:
+        """Do nothing: there is no connection to close."""
+
     def _stream(self, topic: str, now: float) -> Stream:
         if now >= self._next_sweep:
             self._sweep(now)

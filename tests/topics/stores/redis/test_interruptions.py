@@ -27,6 +27,7 @@ async def closing(*stores):
         yield
     finally:
         for store in stores:
+            store.sync.close()
             await store.aclose()
 
 

@@ -26,6 +26,7 @@ PATIENCE = 30.0
 async def store(own_server):
     store = RedisStore([own_server.address])
     yield store
+    store.sync.close()
     await store.aclose()
 
 

@@ -42,7 +42,7 @@ class BlockingClients:
         self._addresses = addresses
         self._clients: dict[int, BlockingClient] = {}
         self._pid = os.getpid()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may send, too, whatever it interrupts
 
     def run(self, name: str, call: Callable[[BlockingClient], _T]) -> _T:
         """Return what ``call`` returns with the client of the server that ``name`` belongs to.

@@ -168,9 +168,8 @@ class RedisStore:
         await self._run(self._requests.broadcast(message))
 
     async def aclose(self) -> None:
-        """See :class:`~channels.topics.stores.base.Store`; closes the connections of sync code, too."""
+        """See :class:`~channels.topics.stores.base.Store`."""
         await self._listener.aclose()
-        self.sync.close()
 
     async def _run(self, request: Request[_T]) -> _T:
         """Do one step in Redis; a script that it does not know is sent to it."""
