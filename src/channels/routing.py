@@ -87,7 +87,7 @@ class ProtocolTypeRouter:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
         """Call the application for the scope's type; raises ValueError if there is none."""
-        application = application_for(self, scope["type"])
+        application = self.application_mapping.get(scope["type"]) or application_for(self, scope["type"])
         connection = enter_context(scope)
         try:
             if is_scope_middleware(application):

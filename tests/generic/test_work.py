@@ -25,7 +25,7 @@ from tests.server.helpers import eventually, frame, serve
 from tests.support.hops import counted_hops
 
 #: Functions of ours that one operation of a benchmark row may call. Whoever adds some says here why they pay.
-CALLS = {"connect": 245, "echo": 31, "page": 143, "http2": 86}
+CALLS = {"connect": 239, "echo": 31, "page": 142, "http2": 86}
 MEMBERS = 5
 BURST = 4
 ECHOES = 50

@@ -200,7 +200,8 @@ class WebSocketStream(WebSocketReadingHalf):
         return f"Cannot handle message type {kind}! A WebSocket that is {state} takes: {allowed}."
 
     def _accept(self, message: Message) -> None:
-        opening = self._unanswered()
+        opening = self._opening
+        assert opening is not None  # it is, in this state
         answer = opening.answer(message)
         self._opening = None
         self._state = _OPEN

@@ -196,7 +196,8 @@ class Connection(ReadingHalf, asyncio.Protocol):
         runtime.connections.discard(self)
         if self._paused or self._eof:  # else nobody has asked the kernel about it
             self._forget_ahead()
-        self.resume_writing()
+        if self.congested or self._waiters is not None:
+            self.resume_writing()
         self.handler.connection_lost()
         del self.handler
         runtime.left()

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from channels import telemetry
+from channels.core.bounded_cache import BoundedCache
 from channels.server.config import Config
 from channels.server.limits.fd_limits import descriptor_limit, room_for_connections
 from channels.server.proxies.trusted_proxies import UNIX, TrustedProxies
@@ -20,6 +21,8 @@ PER_ADDRESS = 1000
 STREAMS_PER_CONNECTION = 4
 #: Bits of an IPv6 address that one customer of a provider cannot choose (RFC 6177).
 _PREFIX = 64
+#: Addresses for which it is kept whether they are counted.
+MAX_JUDGED = 4096
 _REFUSAL = b"Too many requests at the same time."
 _HEADERS = [(b"content-type", b"text/plain; charset=utf-8"), (b"retry-after", b"5")]
 
@@ -96,6 +99,10 @@ class ConnectionLimits:
         # Where nothing is said, a peer that no internet leads from is taken for a proxy.
         self._any_address = told is not None
         self._proxies = proxies
+        #: Whether an address is counted. Looked up without a call for each connection, row "connects".
+        self._is_counted: BoundedCache[str, bool] = BoundedCache(
+            "server.counted_addresses", MAX_JUDGED, self._judge
+        )
 
     def enter(self, host: str | None, connections: int) -> str | None:
         """Judge a new connection.
@@ -109,13 +116,13 @@ class ConnectionLimits:
         """
         if self.most and connections > self.most:
             return "total"
-        if host is not None and self._is_counted(host) and not self.tally.enter(host):
+        if host is not None and self._is_counted[host] and not self.tally.enter(host):
             return "address"
         return None
 
     def leave(self, host: str | None) -> None:
         """Forget a connection that was counted."""
-        if host is not None and self._is_counted(host):
+        if host is not None and self._is_counted[host]:
             self.tally.leave(host)
 
     def abandoned(self, host: str, runs: int) -> None:
@@ -125,13 +132,13 @@ class ConnectionLimits:
             host: the peer's address.
             runs: how many more; negative for some that have ended.
         """
-        if runs and self._is_counted(host):
+        if runs and self._is_counted[host]:
             self.abandoned_runs += runs
             self.tally.add(host, runs)
 
     def is_crowded(self, host: str) -> bool:
         """Whether an address has abandoned so many runs that its open connections may begin no more."""
-        return self.abandoned_runs > 0 and self._is_counted(host) and self.tally.is_full(host)
+        return self.abandoned_runs > 0 and self._is_counted[host] and self.tally.is_full(host)
 
     def counts_streams(self, client: list[Any] | None) -> bool:
         """Whether the streams of a connection are counted by its address."""
@@ -139,7 +146,7 @@ class ConnectionLimits:
             return False
         return self._any_streams or self._any_address or is_global(client[0])
 
-    def _is_counted(self, host: str) -> bool:
+    def _judge(self, host: str) -> bool:
         if not self.most_per_address or self._is_proxy(host):
             return False
         return self._any_address or is_global(host)
@@ -186,7 +193,7 @@ class ClientLimitMiddleware:
             await send({"type": f"{kind}.body", "body": _REFUSAL})
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=MAX_JUDGED)
 def _site(host: str) -> str:
     """The address, of IPv6 only its first half: the rest is as many addresses as somebody likes."""
     address = _parsed(host)
@@ -195,7 +202,7 @@ def _site(host: str) -> str:
     return str(ipaddress.ip_network((address.packed, _PREFIX), strict=False))
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=MAX_JUDGED)
 def is_global(host: str) -> bool:
     """Whether the address is one of the open internet."""
     address = _parsed(host)
