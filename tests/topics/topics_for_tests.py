@@ -66,6 +66,14 @@ class Price(Topic):
         return True
 
 
+class Named(Topic):
+    pattern = "named:<int:number>"
+    event = "price"
+
+    async def may_subscribe(self, user: Any) -> bool:
+        return True
+
+
 @rpc
 async def add(user: Any, numbers: list[int]) -> int:
     return sum(numbers)

@@ -65,6 +65,7 @@ class Topic:
         tags_filter: clients may ask for publications with certain tags only.
         ephemeral: the type of what subscribers tell each other and nobody keeps (typing, cursors); None: they
             may not; ``typing.Any``: any JSON.
+        event: the name of its events in plain event streams; "": none, as htmx swaps in only those.
         ephemeral_interval: seconds between two of these from one client; of more, the latest counts.
         store: the alias of the store that keeps it.
     """
@@ -79,6 +80,7 @@ class Topic:
     tags_filter: ClassVar[bool] = False
     ephemeral: ClassVar[Any] = None
     ephemeral_interval: ClassVar[float] = 0.1
+    event: ClassVar[str] = ""
     store: ClassVar[str] = DEFAULT_STORE
 
     def __init__(self, **parameters: Any) -> None:

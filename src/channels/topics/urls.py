@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from django.urls import path
+from django.urls import path, re_path
 
 from channels.topics.transports import views
+from channels.topics.transports.events.views import events
 
 app_name = "topics"
 
 urlpatterns = [
     path("connection/sse", views.sse, name="sse"),
     path("connection/http_stream", views.http_stream, name="http_stream"),
+    re_path(r"^sse/?$", events, name="events"),  # either way, as a redirect would move EventSource for good
     path("emulation", views.emulation, name="emulation"),
 ]

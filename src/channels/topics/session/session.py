@@ -25,6 +25,7 @@ from channels.topics.session.heartbeat import Heartbeat
 from channels.topics.session.identity import Identity
 from channels.topics.session.permissions import may_subscribe
 from channels.topics.stores.base import Store
+from channels.topics.topic import Topic
 from channels.typing import Scope
 
 logger = logging.getLogger("channels.topics")
@@ -119,6 +120,10 @@ class Session:
         return self._pace.allows(asyncio.get_running_loop().time())
 
     # What leaves
+
+    def outbox_for(self, topic: Topic) -> Outbox:
+        """Return where what is published to a topic leaves."""
+        return self.outbox
 
     def reply(self, reply: Reply) -> None:
         """Answer a command, at the end of this turn of the loop."""

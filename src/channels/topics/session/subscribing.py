@@ -192,7 +192,7 @@ def new_subscription(
     recovers = _decided(override.force_recovery, keeps)
     return Subscription(
         client=session,
-        outbox=session.outbox,
+        outbox=session.outbox_for(topic),
         topic=str(topic),
         info=session.info_for(grant.info),
         numbered=bool(request.flag & NUMBERED),

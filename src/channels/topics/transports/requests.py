@@ -49,6 +49,7 @@ def from_pages_of(*methods: str) -> Callable[[View], View]:
                 response = await view(request)
             return _shared_with(response, origin)
 
+        checked.login_required = False  # type: ignore[attr-defined]  # LoginRequiredMiddleware would redirect
         return csrf_exempt(checked)
 
     return decorate
@@ -61,6 +62,12 @@ def _shared_with(response: HttpResponseBase, origin: str | None) -> HttpResponse
         response["Access-Control-Allow-Credentials"] = "true"
         response["Vary"] = "Origin"
     return response
+
+
+def bearer_of(request: HttpRequest) -> str:
+    """Return the token of the header ``Authorization``; "" if there is none."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 async def scope_of(request: Any) -> Scope:

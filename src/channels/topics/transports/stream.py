@@ -12,7 +12,7 @@ from channels.protocols.centrifuge.codes import DisconnectCode
 from channels.protocols.centrifuge.json_codec import JSON
 from channels.protocols.centrifuge.messages import Disconnect, Push, Reply
 from channels.protocols.centrifuge.protobuf import PROTOBUF
-from channels.topics.delivery.frames import Frame
+from channels.topics.delivery.frames import Frame, Framing
 from channels.topics.delivery.hub import running_hub
 from channels.topics.delivery.outbox import Outbox, refuse
 from channels.topics.limits import limits
@@ -67,22 +67,42 @@ class StreamTransport:
         framing: of the messages.
     """
 
-    def __init__(self, framing: StreamFraming) -> None:
+    def __init__(self, framing: Framing) -> None:
         self._framing = framing
         self._chunks: asyncio.Queue[bytes | None] = asyncio.Queue(maxsize=1)
+        self._abandoned = False
 
     async def write(self, frame: Frame) -> None:
         """Send a frame; waits while the client does not read."""
-        await self._chunks.put(frame.data)
+        await self.put(frame.data)
 
     async def close(self, code: int, reason: str) -> None:
         """Tell the client why, unless it does not read, and end the response."""
-        if code == DisconnectCode.SLOW:
-            while not self._chunks.empty():
-                self._chunks.get_nowait()
-        else:
-            await self._chunks.put(self._framing.encode_push(Push(disconnect=Disconnect(code, reason))))
-        await self._chunks.put(None)
+        if code != DisconnectCode.SLOW:
+            await self.put(self._framing.encode_push(Push(disconnect=Disconnect(code, reason))))
+        await self.end(at_once=code == DisconnectCode.SLOW)
+
+    async def put(self, chunk: bytes) -> None:
+        """Send a chunk; waits while the client does not read."""
+        if not self._abandoned:
+            await self._chunks.put(chunk)
+
+    async def end(self, at_once: bool = False) -> None:
+        """End the response.
+
+        Args:
+            at_once: without what has not been read yet.
+        """
+        while at_once and not self._chunks.empty():
+            self._chunks.get_nowait()
+        if not self._abandoned:
+            await self._chunks.put(None)
+
+    def abandon(self) -> None:
+        """Let nobody wait for a reader who has gone."""
+        self._abandoned = True
+        while not self._chunks.empty():
+            self._chunks.get_nowait()
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Yield what is to be sent, until the session ends."""
@@ -147,3 +167,4 @@ async def serve_stream(
         reader.cancel()
         hub.upstreams.pop(session.secret, None)
         session.lost()
+        transport.abandon()

@@ -1,0 +1,203 @@
+"""The session behind a plain event stream: one-way, with topics that its address names."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from channels import telemetry
+from channels.protocols.centrifuge.codes import DisconnectCode, reconnects, resubscribes
+from channels.protocols.centrifuge.messages import ConnectRequest, Push, SubscribeRequest, SubscribeResult
+from channels.topics.delivery.frames import Framing
+from channels.topics.delivery.hub import running_hub
+from channels.topics.delivery.outbox import Outbox, refuse
+from channels.topics.delivery.subscription import Subscription
+from channels.topics.limits import limits
+from channels.topics.session.connecting import heartbeat_of
+from channels.topics.session.identity import identify
+from channels.topics.session.session import Session
+from channels.topics.session.subscribing import subscribe
+from channels.topics.stores.base import Position
+from channels.topics.stores.manager import get_store
+from channels.topics.topic import Topic
+from channels.topics.transports.events.framing import EventFraming, blocks, event_block, with_identifier
+from channels.topics.transports.events.positions import identifier_for
+from channels.topics.transports.stream import StreamTransport
+from channels.typing import Scope
+
+#: Milliseconds that clients wait before they come back.
+RETRY: Final = 2_000
+#: Names of the events that say something about the stream itself.
+READY, GAP, UNSUBSCRIBED, CLOSE = "ready", "gap", "unsubscribed", "close"
+
+
+class TopicOutbox(Outbox):
+    """Where the publications of one topic of a stream leave.
+
+    Args:
+        framing: of its events.
+        put: takes them.
+    """
+
+    __slots__ = ("_put",)
+
+    def __init__(self, framing: Framing, put: Callable[[bytes], None]) -> None:
+        self.framing, self.direct = framing, refuse
+        self._put = put
+
+    def put(self, data: bytes) -> None:
+        """Take one or more events."""
+        self._put(data)
+
+
+class EventTransport(StreamTransport):
+    """The body of the response.
+
+    Attributes:
+        cut: it is to end so that clients see an interruption, and come back.
+    """
+
+    cut = False
+
+    async def close(self, code: int, reason: str) -> None:
+        """End the response: with an event for good, without one where the client is to come back."""
+        if reconnects(code):
+            self.cut = True
+            await self.end(at_once=code == DisconnectCode.SLOW)
+        else:
+            await self.put(event_block(_json(code=code, reason=reason), CLOSE))
+            await self.end()
+
+
+class EventStream(Session):
+    """A client of a plain event stream.
+
+    Args:
+        scope: of the request, with its user.
+        names: of the topics, each once, in the order of the address.
+        positions: where the client was, by the topic's name; None: it comes for the first time.
+    """
+
+    __slots__ = ("_asked", "_positions", "_unread", "transport")
+
+    def __init__(
+        self, scope: Scope, names: Sequence[str], positions: Sequence[Position | None] | None
+    ) -> None:
+        numbers = limits()
+        self.transport = EventTransport(EventFraming())
+        outbox = Outbox(EventFraming(), refuse, self.transport.write, numbers.max_queue_size)
+        super().__init__(scope, self.transport, outbox, running_hub(), numbers)
+        self._asked = dict(zip(names, positions or [None] * len(names), strict=True))
+        self._positions: dict[str, Position | None] = dict(self._asked)
+        loop = asyncio.get_running_loop()
+        self._unread = loop.call_later(numbers.connect_timeout, self.abandon)
+
+    async def open(self, token: str, resumes: bool) -> None:
+        """Subscribe to the topics.
+
+        Args:
+            token: of the connection; "" for the user of the session.
+            resumes: the client has been here before; it is told of each topic of which it may have missed
+                something.
+
+        Raises:
+            CommandFailed: one of the topics is unknown, or not for this user; or the token has expired.
+            Disconnected: the client may not connect.
+            StoreUnavailable: a store does not answer.
+        """
+        self.hub.use(get_store())
+        self.has_tried = True
+        identity = await identify(self.scope, ConnectRequest(token=token))
+        self.connected(identity, heartbeat_of(self.hub, self.limits))
+        self.outbox.put(event_block(b"{}", READY, retry=RETRY))
+        for name, position in self._asked.items():
+            offset, epoch = position or Position(0, "")
+            request = SubscribeRequest(name, recover=position is not None, offset=offset, epoch=epoch)
+            self._begin(name, await subscribe(self, request), resumes)
+
+    def _begin(self, name: str, result: SubscribeResult, resumes: bool) -> None:
+        """Write what a client has missed, in the step in which it was subscribed."""
+        subscription = self.subscriptions[name]
+        for publication in result.publications:
+            push = Push(channel=name, pub=publication)
+            subscription.outbox.put(subscription.outbox.framing.encode_push(push))
+        if resumes and result.recoverable and not result.recovered:
+            self.position_lost(subscription)
+        elif result.recoverable:
+            self._moved(subscription)
+
+    def outbox_for(self, topic: Topic) -> Outbox:
+        """See :class:`~channels.topics.session.session.Session`."""
+        framing, name = EventFraming(type(topic).event), str(topic)
+        return TopicOutbox(framing, lambda data: self._put(name, data))
+
+    def _put(self, topic: str, data: bytes) -> None:
+        """Write events of a topic; of several, each with the positions of all."""
+        if len(self._asked) > 1:
+            data = b"".join(self._placed(topic, block) for block in blocks(data))
+        self.outbox.put(data)
+
+    def _placed(self, topic: str, block: bytes) -> bytes:
+        """Return an event with the id of the stream."""
+        if block.startswith(b"id: "):
+            offset, _, epoch = block[4 : block.index(b"\n")].decode().partition(":")
+            self._positions[topic] = Position(int(offset), epoch)
+        return with_identifier(block, self._identifier())
+
+    def _identifier(self) -> str:
+        return identifier_for(list(self._positions.values()))
+
+    def _moved(self, subscription: Subscription, event: str = "", data: bytes | None = None) -> None:
+        """Tell where a topic is now, with an event or without."""
+        live = self.hub.find(subscription.topic)
+        self._positions[subscription.topic] = None if live is None else live.position
+        self.outbox.put(event_block(data, event, self._identifier()))
+
+    # What a session of the protocol is told otherwise
+
+    def expect_pong(self) -> None:
+        """Expect nothing: the client cannot answer."""
+
+    def position_lost(self, subscription: Subscription) -> None:
+        """Tell the client that there is more than it got; it goes on from here."""
+        telemetry.count("topics.event_stream_gap", topic=subscription.topic)
+        self._moved(subscription, GAP, _json(topic=subscription.topic))
+
+    def unsubscribe(self, topic: str, code: int, reason: str) -> None:
+        """End a subscription; the stream ends with the last."""
+        if self.leave(topic):
+            self.outbox.put(event_block(_json(topic=topic, code=code, reason=reason), UNSUBSCRIBED))
+            if resubscribes(code):
+                self.end(DisconnectCode.FORCE_RECONNECT)
+            elif not self.subscriptions:
+                self.end(DisconnectCode.PERMISSION_DENIED)
+
+    # The body
+
+    async def body(self) -> AsyncIterator[bytes]:
+        """Yield the body of the response, until the stream ends.
+
+        Raises:
+            CancelledError: the response is to be cut off: a client that sees its end would not come back.
+        """
+        self._unread.cancel()
+        try:
+            async for chunk in self.transport.chunks():
+                yield chunk
+            if self.transport.cut:
+                raise asyncio.CancelledError
+        finally:
+            self.abandon()
+
+    def abandon(self) -> None:
+        """End it where nobody reads, or will."""
+        self._unread.cancel()
+        self.lost()
+        self.transport.abandon()
+
+
+def _json(**values: Any) -> bytes:
+    return msgspec.json.encode(values)
