@@ -8,7 +8,6 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 from django.urls import NoReverseMatch, Resolver404, include, path, re_path, resolve
-from django.utils.translation import gettext_lazy
 
 from channels.consumer import AsyncConsumer
 from channels.exceptions import RouteNotFound
@@ -17,7 +16,6 @@ from channels.routing import (
     ChannelNameRouter,
     ProtocolTypeRouter,
     URLRouter,
-    beginning,
     find_router,
     get_default_application,
     reverse,
@@ -343,17 +341,3 @@ async def test_routes_may_be_changed_later():
     router.routes.append(path("later/", application))
     assert await router({"type": "websocket", "path": "/later/"}, *UNUSED) == ""
     assert router.describe() == ["later/"]
-
-
-@pytest.mark.parametrize(
-    ("route", "begins"),
-    [
-        (path("ws/<str:room>/", App()), "ws/"),
-        (path("ws/room/", App()), "ws/room/"),
-        (path("<int:room>/", App()), ""),
-        (path(gettext_lazy("ws/"), App()), ""),
-        (re_path("^ws/", App()), ""),
-    ],
-)
-def test_what_a_path_begins_with_that_fits(route, begins):
-    assert beginning(route.pattern) == begins

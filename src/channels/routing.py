@@ -1,7 +1,4 @@
-"""Routers: ASGI applications that pick another one by protocol, path or channel name.
-
-More than 400 lines: a router's routes and a route's routers are one recursion, which two files would cut.
-"""
+"""Routers: ASGI applications that pick another one by protocol, path or channel name."""
 
 from __future__ import annotations
 
@@ -18,11 +15,11 @@ from django.core.exceptions import ImproperlyConfigured
 from django.urls import URLPattern, URLResolver, get_script_prefix
 from django.urls import reverse as django_reverse
 from django.urls.exceptions import Resolver404
-from django.urls.resolvers import RoutePattern
 
 from channels.consumer import AsyncConsumer
 from channels.core.denial import means_busy, refuse, refuse_busy
 from channels.core.private import PrivateField
+from channels.core.url_patterns import beginning, flatten, open_ended
 from channels.exceptions import RouteNotFound, ThreadPoolExhausted
 from channels.http import get_asgi_application
 from channels.middleware import ConnectionContext, ScopeMiddleware, enters, is_scope_middleware, run_pipeline
@@ -253,8 +250,8 @@ class _Route:
         refuse_uncalled(last.callback, f"Route {last.pattern}")
         #: A consumer routes no further, so no router inside will say that there is no route.
         self.final = any(hasattr(inside, "consumer_class") for inside in insides(last.callback))
-        pattern = last.pattern if self.router is None else open_ended(last.pattern)
-        self.patterns = [part.pattern for part in outer] + [pattern]
+        ends = last.pattern if self.router is None else open_ended(last.pattern)
+        self.patterns = [*(part.pattern for part in outer), ends]
         #: What every path that fits begins with.
         self.begins = beginning(self.patterns[0])
         self.default_args: dict[str, Any] = {}
@@ -280,20 +277,9 @@ class _Route:
     def describe(self) -> list[str]:
         """Return the route as it was written, or those of the router it leads to."""
         prefix = "".join(str(pattern) for pattern in self.patterns)
-        return (
-            [prefix]
-            if self.router is None
-            else [prefix + route for route in table_of(self.router).describe()]
-        )
-
-
-def flatten(routes: Sequence[URLPattern | URLResolver], outer: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Return the chain of routes to each application, ``include()``s unfolded, in order."""
-    chains: list[tuple[Any, ...]] = []
-    for route in routes:
-        chain = (*outer, route)
-        chains += flatten(route.url_patterns, chain) if isinstance(route, URLResolver) else [chain]
-    return chains
+        if self.router is None:
+            return [prefix]
+        return [prefix + route for route in table_of(self.router).describe()]
 
 
 def insides(application: Any) -> Iterator[Any]:
@@ -327,19 +313,6 @@ def find_router(application: Any) -> URLRouter | None:
     return next((inside for inside in insides(application) if isinstance(inside, URLRouter)), None)
 
 
-def open_ended(pattern: Any) -> Any:
-    """Return the pattern so that it fits the beginning of a path."""
-    if isinstance(pattern, RoutePattern):
-        return RoutePattern(pattern._route, name=pattern.name, is_endpoint=False)  # type: ignore[attr-defined]
-    return pattern
-
-
-def beginning(pattern: Any) -> str:
-    """Return the text that a path must begin with to fit a pattern of ``path()``; "" for any other."""
-    route = getattr(pattern, "_route", "") if type(pattern) is RoutePattern else ""
-    return route.partition("<")[0] if isinstance(route, str) else ""  # one to be translated is no str yet
-
-
 def reversible(route: URLPattern | URLResolver) -> URLPattern | URLResolver:
     """Return the route as Django's ``reverse`` understands it: a router inside is an include."""
     router = None if isinstance(route, URLResolver) else find_router(route.callback)
@@ -353,8 +326,7 @@ def routed_path(scope: Scope) -> str:
     if "path_remaining" in scope:
         # A route of the outer router may end before the slash: path("in", URLRouter([path("x/", ...)])).
         return str(scope["path_remaining"]).lstrip("/")
-    path = scope.get("path")
-    if path is None:
+    if (path := scope.get("path")) is None:
         raise ValueError("No 'path' key in connection scope, cannot route URLs")
     if scope.get("root_path"):
         root_path = str(scope["root_path"]).rstrip("/")
@@ -367,13 +339,9 @@ def _found(scope: Scope, match: Match) -> dict[str, Any]:
     """Return what a route adds to the scope; ``url_route`` goes on from what outer routers found."""
     remaining, args, kwargs = match
     outer = scope.get("url_route", {})
-    return {
-        "path_remaining": remaining,
-        "url_route": {
-            "args": tuple(outer.get("args", ())) + args,
-            "kwargs": {**outer.get("kwargs", {}), **kwargs},
-        },
-    }
+    args = (*outer.get("args", ()), *args)
+    kwargs = {**outer.get("kwargs", {}), **kwargs}
+    return {"path_remaining": remaining, "url_route": {"args": args, "kwargs": kwargs}}
 
 
 def reverse(

@@ -75,28 +75,6 @@ async def test_many_requests_at_the_same_time() -> None:
             assert (await client.response(stream))[2] == str(number).encode()
 
 
-async def test_a_preface_in_pieces_and_a_connection_that_is_no_http2() -> None:
-    async with serve(echo) as running:
-        client = await running.connect()
-        for piece in (b"P", b"RI * HTTP/2.0\r\n\r\nSM", b"\r\n\r\n"):
-            await client.send(piece)
-        await client.send(b"\0\0\0\4\0\0\0\0\0")
-        assert (await client.read(9))[3] == 4  # SETTINGS
-        other = await running.connect()
-        for piece in (b"P", GET_1.replace(b"GET", b"OST")):
-            await other.send(piece)
-        assert (await other.response())[0] == 200
-        silent = await running.connect()
-        await silent.send(b"PRI")
-        silent.writer.write_eof()
-        await silent.rest()
-        gone = await running.connect()
-        gone.writer.write_eof()
-        assert await gone.rest() == b""
-        (await running.connect()).reset()
-        await running.connect()
-
-
 UPGRADE_TO_2 = (
     GET_1[:-2] + b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n"
 )

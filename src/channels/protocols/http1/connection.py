@@ -3,8 +3,8 @@
 The reading half is here, the writing half in :mod:`channels.protocols.http1.response`. This class owns
 the bytes: it finds the end of each head, counts each body, and keeps what lies behind them for the next
 request. A library (:mod:`channels.protocols.http1.engines`) reads each head and each chunk;
-:mod:`channels.protocols.http.semantics` judges them. A little longer than other files: what cuts a body
-into pieces has to be seen beside what bounds it.
+:mod:`channels.protocols.http.semantics` judges them. More than 400 lines: what cuts a body into pieces
+has to be seen beside what bounds it.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ window takes, a GOAWAY after which open streams are completed.
 zttp reads HTTP/2 too, and fast. It acknowledges a body before anybody has read it, so that a slow application
 could not slow down its peer, and takes no limits: this module cannot be built on it.
 
-A little longer than other files, as one table says what each event of an engine means.
+More than 400 lines, as one table says what each event of an engine means.
 """
 
 from __future__ import annotations

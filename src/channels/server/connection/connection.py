@@ -13,8 +13,9 @@ from typing import Any
 
 from channels import telemetry
 from channels.server.connection.http1 import HTTP1Handler
-from channels.server.connection.http2 import HTTP2Handler, ProtocolSniffer
+from channels.server.connection.http2 import HTTP2Handler
 from channels.server.connection.interfaces import AddressPair
+from channels.server.connection.protocol_sniffer import ProtocolSniffer
 from channels.server.connection.proxy_protocol import ProxyHeaderHandler
 from channels.server.connection.reading import ReadingHalf
 from channels.server.endpoints.endpoints import Address, address_pair, known

@@ -1,7 +1,7 @@
 """HTTP/1.1 on one connection: the engine's events to streams, their answers to the engine.
 
-Requests are taken one at a time; what a peer sends ahead (pipelining) waits in the engine. Longer than other
-files: what stops and resumes the reading of a body has to be seen beside what ends the request.
+Requests are taken one at a time; what a peer sends ahead (pipelining) waits in the engine. More than 400
+lines: what stops and resumes the reading of a body has to be seen beside what ends the request.
 """
 
 from __future__ import annotations

@@ -24,13 +24,11 @@ from channels.protocols.events import (
 )
 from channels.protocols.http.upgrade import HandshakeRejected, accept_handshake
 from channels.protocols.http2.connection import HTTP2Connection
-from channels.protocols.http2.frames import PREFACE
 from channels.server.asgi.handshake import handshake_rejected
 from channels.server.asgi.http import refuse_large_body
 from channels.server.asgi.response import Response
 from channels.server.connection.http2_exchange import CANCEL, HTTP2Exchange
 from channels.server.connection.interfaces import HandledConnection
-from channels.server.interfaces import Handler
 from channels.server.io.timer_wheel import NEVER, Slot
 from channels.server.limits.turns import QUANTUM
 from channels.server.reports.protocol_facts import count_facts
@@ -44,53 +42,6 @@ _TICK = 1.0
 _UNREAD = 1_048_576
 #: How much of that goes out each time the peer has read.
 _AT_ONCE = _UNREAD // 2
-
-
-class ProtocolSniffer:
-    """What a connection in clear text does until its first bytes tell HTTP/2 from HTTP/1.1.
-
-    Args:
-        connection: the connection.
-        http1: who goes on with anything but HTTP/2, and keeps the time until then.
-    """
-
-    __slots__ = ("_begun", "_connection", "_http1")
-
-    def __init__(self, connection: HandledConnection, http1: Handler) -> None:
-        self._connection = connection
-        self._http1 = http1
-        self._begun = b""
-
-    def data_received(self, data: bytes) -> None:
-        """Choose the protocol as soon as the bytes tell which one it is."""
-        data = self._begun + data
-        if data.startswith(PREFACE):
-            self._http1.connection_lost()  # it lets go of its time limits
-            self._connection.switch_handler(HTTP2Handler(self._connection), data)
-        elif PREFACE.startswith(data):
-            self._begun = data
-        else:
-            self._connection.switch_handler(self._http1, data)
-
-    def read_on(self) -> None:
-        """Nothing waits to be parsed: the first bytes were decided on as they came."""
-
-    def eof_received(self) -> bool:
-        """The peer sends nothing more, and what it has sent is no HTTP/2: HTTP/1.1 judges it."""
-        if self._begun:
-            self._http1.data_received(self._begun)
-        return not self._connection.closing and self._http1.eof_received()
-
-    def peer_closed(self) -> None:
-        """The connection is read all the time, so the close comes with ``eof_received``."""
-
-    def connection_lost(self) -> None:
-        """The peer has gone before it sent a whole preface or anything else."""
-        self._http1.connection_lost()
-
-    def stop(self) -> None:
-        """Close a connection that has not asked for anything."""
-        self._http1.stop()
 
 
 class HTTP2Handler:

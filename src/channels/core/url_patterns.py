@@ -1,0 +1,31 @@
+"""Routes and patterns of Django's, asked for what routers need of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.urls import URLPattern, URLResolver
+from django.urls.resolvers import RoutePattern
+
+
+def flatten(routes: Sequence[URLPattern | URLResolver], outer: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Return the chain of routes to each application, ``include()``s unfolded, in order."""
+    chains: list[tuple[Any, ...]] = []
+    for route in routes:
+        chain = (*outer, route)
+        chains += flatten(route.url_patterns, chain) if isinstance(route, URLResolver) else [chain]
+    return chains
+
+
+def open_ended(pattern: Any) -> Any:
+    """Return the pattern so that it fits the beginning of a path."""
+    if isinstance(pattern, RoutePattern):
+        return RoutePattern(pattern._route, name=pattern.name, is_endpoint=False)  # type: ignore[attr-defined]
+    return pattern
+
+
+def beginning(pattern: Any) -> str:
+    """Return the text that a path must begin with to fit a pattern of ``path()``; "" for any other."""
+    route = getattr(pattern, "_route", "") if type(pattern) is RoutePattern else ""
+    return route.partition("<")[0] if isinstance(route, str) else ""  # one to be translated is no str yet

@@ -1,0 +1,50 @@
+"""What routers ask of Django's routes and patterns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.urls import include, path, re_path
+from django.utils.translation import gettext_lazy
+
+from channels.core.url_patterns import beginning, flatten, open_ended
+
+
+def view(request: Any) -> Any:
+    raise AssertionError("it is not called")
+
+
+@pytest.mark.parametrize(
+    ("route", "begins"),
+    [
+        (path("ws/<str:room>/", view), "ws/"),
+        (path("ws/room/", view), "ws/room/"),
+        (path("<int:room>/", view), ""),
+        (path(gettext_lazy("ws/"), view), ""),
+        (re_path("^ws/", view), ""),
+    ],
+)
+def test_what_a_path_begins_with_that_fits(route: Any, begins: str) -> None:
+    assert beginning(route.pattern) == begins
+
+
+def test_includes_are_unfolded_in_order() -> None:
+    inner = path("inner/", view)
+    routes: list[Any] = [
+        path("first/", view),
+        path("outer/", include([path("middle/", include([inner]))])),
+        inner,
+    ]
+    chains = [[str(part.pattern) for part in chain] for chain in flatten(routes)]
+    assert chains == [["first/"], ["outer/", "middle/", "inner/"], ["inner/"]]
+
+
+def test_a_pattern_that_fits_the_beginning_of_a_path() -> None:
+    closed = path("rooms/<int:room>/", view, name="room").pattern
+    assert closed.match("rooms/7/more/") is None
+    opened = open_ended(closed)
+    assert opened.match("rooms/7/more/") == ("more/", (), {"room": 7})
+    assert opened.name == "room"
+    expression = re_path("^rooms/", view).pattern
+    assert open_ended(expression) is expression
