@@ -395,7 +395,7 @@ async def test_a_broadcast_is_written_past_a_consumer_that_waits_and_only_then()
     delivering = asyncio.ensure_future(mailbox.deliver(handle))
     await asyncio.sleep(0)
     assert not mailbox.write_idle(broadcast), "there is nothing that writes"
-    mailbox.direct = write
+    mailbox.add(Source(), write)
     assert mailbox.write_idle(broadcast)
     source.put({"type": "x"})
     await busy.wait()

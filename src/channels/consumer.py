@@ -203,8 +203,7 @@ def listen_to_server(mailbox: Mailbox, scope: Scope, receive: Receive, send: Sen
     """Read from the server; returns the ``send`` that goes with how it is read."""
     source = pushing_receive(scope, receive)
     if source is not None:
-        mailbox.add(source)
-        mailbox.direct = direct_write(source, send)
+        mailbox.add(source, direct_write(source, send))
         return send
     receive_task = ReceiveTask(receive)
     mailbox.add(receive_task)
@@ -228,8 +227,9 @@ async def listen_to_layer(consumer: AsyncConsumer, mailbox: Mailbox, calls_handl
     if engine is not None:
         wants_notice = callable(getattr(consumer, _RECONNECTED, None))
         source = engine.attach(name, reconnect_notice=wants_notice)
-        if mailbox.direct is not None and passes_broadcasts_on(consumer, calls_handlers):
-            source.direct = mailbox.write_idle
+        set_direct = getattr(source, "set_direct", None)  # those of others need none
+        if set_direct and mailbox.direct is not None and passes_broadcasts_on(consumer, calls_handlers):
+            set_direct(mailbox.write_idle)
         mailbox.add(source)
     else:
         mailbox.add(ReceiveTask(functools.partial(layer.receive, name)))

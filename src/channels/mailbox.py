@@ -102,8 +102,9 @@ class Mailbox:
         self.failed: Message | None = None
         self.peer_gone = False
 
-    def add(self, source: EventSource) -> None:
-        """Take messages from ``source`` too."""
+    def add(self, source: EventSource, direct: FastlaneWrite | None = None) -> None:
+        """Take messages from ``source`` too; ``direct`` is how it writes broadcasts, if it can."""
+        self.direct = self.direct or direct
         if not self._sources:
             self._first = source
             source.set_wakeup(self.wake)

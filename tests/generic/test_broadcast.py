@@ -15,7 +15,8 @@ from django.test import override_settings
 from websockets.asyncio.client import connect
 
 from channels.generic.websocket import AsyncWebsocketConsumer, WebsocketConsumer
-from channels.layers import get_channel_layer
+from channels.layers import InMemoryChannelLayer, get_channel_layer
+from channels.layers.base import BaseChannelLayer
 from channels.middleware import BaseMiddleware
 from channels.protocols.websocket import frames as websocket_frame
 from channels.server.connection.connection import Connection
@@ -68,6 +69,32 @@ class Decorated(Room):
 
 class SyncRoom(WebsocketConsumer):
     groups = ("room",)
+
+
+class PlainSource:
+    """A source with what :class:`~channels.typing.EventSource` asks for, and nothing more."""
+
+    def __init__(self, source: Any) -> None:
+        self.receive_nowait, self.set_wakeup = source.receive_nowait, source.set_wakeup
+
+
+class PushingLayer(BaseChannelLayer):
+    """A layer of somebody else that pushes."""
+
+    def __init__(self, **config: Any) -> None:
+        super().__init__()
+        self.inner = InMemoryChannelLayer()
+        self.new_channel, self.group_add = self.inner.new_channel, self.inner.group_add
+        self.group_discard, self.group_send = self.inner.group_discard, self.inner.group_send
+        self.detach = self.inner.detach
+
+    async def receive(self, channel):
+        raise AssertionError("it pushes")
+
+    def attach(self, channel, reconnect_notice=False):
+        return PlainSource(self.inner.attach(channel, reconnect_notice))
+
+    pushing_receive = receive
 
 
 class Clients:
@@ -189,6 +216,15 @@ async def test_a_mock_in_place_of_the_handler_is_called(monkeypatch):
         await group_send("hello")
         await eventually(lambda: handler.await_count == 1)
     handler.assert_awaited_once_with({"type": "websocket.send", "text": "hello"})
+
+
+async def test_a_layer_of_somebody_else_pushes_through_the_consumers():
+    with override_settings(CHANNEL_LAYERS={"default": {"BACKEND": f"{__name__}.PushingLayer"}}):
+        async with serve(Room.as_asgi()) as running:
+            host, port = running.server.addresses[0]
+            async with asyncio.timeout(LONG), connect(f"ws://{host}:{port}/") as client:
+                await client.send("hello")
+                assert {await client.recv(), await client.recv()} == {"sent", "hello"}
 
 
 async def test_a_decorated_handler_is_called():

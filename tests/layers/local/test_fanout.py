@@ -26,7 +26,7 @@ class Member:
         self.writes = []
         self.busy = False
         self.channel = local.attach(name)
-        self.channel.direct = self.write
+        self.channel.set_direct(self.write)
         for group in groups:
             local.join(group, name)
 
@@ -76,7 +76,7 @@ async def test_all_members_share_one_broadcast(local):
     seen = []
     for n in range(3):
         channel = local.attach(f"c!{n}")
-        channel.direct = lambda broadcast: not seen.append(broadcast)
+        channel.set_direct(lambda broadcast: not seen.append(broadcast))
         local.join("room", f"c!{n}")
     local.group_send("room", text(1))
     await turns()

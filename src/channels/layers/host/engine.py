@@ -200,8 +200,7 @@ class HostEngine:
         if self.is_own(channel):
             return await self.local.receive(channel), _nothing
         client = await self.connected_client()
-        request = client.ask(wire.Dequeue(wire.UNSENT, channel))
-        request.loop = asyncio.get_running_loop()
+        request = client.ask(wire.Dequeue(wire.UNSENT, channel), asyncio.get_running_loop())
         try:
             key, payload = await asyncio.wrap_future(request.future)
         except asyncio.CancelledError:

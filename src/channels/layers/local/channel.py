@@ -93,14 +93,19 @@ class LocalChannel:
         """Whether nobody would miss it."""
         return not (self.unread or self._waiters or self.attached)
 
-    def attach(self) -> None:
-        """Make it belong to the consumer that runs in this thread's loop."""
+    def attach(self, reconnect_notice: bool) -> None:
+        """Make it belong to the consumer that runs in this thread's loop; see ``LocalDelivery.attach``."""
+        self.reconnect_notice = reconnect_notice
         self.loop = asyncio.get_running_loop()
         self.thread = get_ident()
 
     def detach(self) -> None:
         """Its consumer has ended."""
         self.loop = self._wakeup = self.direct = None
+
+    def set_direct(self, direct: FastlaneWrite) -> None:
+        """Write broadcasts to the consumer's socket with ``direct``, until it ends."""
+        self.direct = direct
 
     def set_wakeup(self, wakeup: Wakeup | None) -> None:
         """See :class:`~channels.typing.EventSource`."""

@@ -94,8 +94,7 @@ class LocalDelivery:
     def attach(self, name: str, reconnect_notice: bool = False) -> LocalChannel:
         """Return the channel for a consumer of the running loop, until ``detach(name)``."""
         channel = self._channel(name)
-        channel.attach()
-        channel.reconnect_notice = reconnect_notice
+        channel.attach(reconnect_notice)
         self._unattached.pop(name, None)
         for group in self._joined[name]:
             self._reroute(group)

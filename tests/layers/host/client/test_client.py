@@ -284,7 +284,7 @@ def test_abandoning_with_and_without_a_connection(runtime_dir, handler):
 
 def test_events_of_a_connection_that_has_gone_are_harmless(runtime_dir, handler):
     client = BrokerClient(runtime_dir, "me", handler, 1, 1)
-    client._watch_for_room()
+    client._reading.watch_for_room()
     client._disconnect()
     client.catch_up()
     client.abandon()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from channels.layers.host.broker.peer import Peer
@@ -55,11 +55,10 @@ class AckTracker:
             self._batches[-1].merge(Batch(senders, laggards))
         elif senders:
             self._batches.append(Batch(senders, laggards))
-        return () if held else self._passed_on()
-
-    def _passed_on(self) -> Iterator[tuple[Peer, int]]:
-        while self._batches and self._batches[0].passed_on:
-            yield from self._batches.popleft().senders.items()
+        passed_on: list[tuple[Peer, int]] = []
+        while not held and self._batches and self._batches[0].passed_on:
+            passed_on += self._batches.popleft().senders.items()
+        return passed_on
 
     def open(self, senders: dict[Peer, int]) -> dict[str, int]:
         """Return by process the last number taken in, of those who might send something again.

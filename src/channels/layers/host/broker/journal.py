@@ -67,7 +67,7 @@ class Journal:
 
         A record that was cut short by a crash is not one.
         """
-        data = self._read()
+        data = self._path.read_bytes()
         records = list(read_records(data))
         waiting: dict[str, Enqueued] = {}
         for record in records:
@@ -79,10 +79,6 @@ class Journal:
         if self._size != len(data) or self._size > COMPACT_FROM:
             self.rewrite(waiting.values())
         return list(waiting.values()), {record.key for record in records}
-
-    def _read(self) -> bytes:
-        with open(self._path, "rb") as file:
-            return file.read()
 
     def add(self, record: Record) -> None:
         """Note ``record``; :meth:`flush` writes it."""

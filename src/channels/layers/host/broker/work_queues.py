@@ -92,8 +92,9 @@ class WorkQueues(Generic[Taker]):
             return
         if done:
             self._end(record)
-        else:
-            self._put_back(record)
+            return
+        self._channels.setdefault(record.channel, deque()).appendleft(record)
+        self._match(record.channel)
 
     def leave(self, taker: Taker) -> None:
         """Put back what ``taker`` holds: its process has gone."""
@@ -167,10 +168,6 @@ class WorkQueues(Generic[Taker]):
             self._forget_if_empty(name)
             self._give(taker, number, record)
         self._forget_if_empty(name)
-
-    def _put_back(self, record: Enqueued) -> None:
-        self._channels.setdefault(record.channel, deque()).appendleft(record)
-        self._match(record.channel)
 
     def _end(self, record: Enqueued) -> None:
         self._bytes -= size_of(record)

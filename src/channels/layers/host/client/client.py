@@ -71,6 +71,7 @@ class BrokerClient:
         known: whether there ever was.
         features: what the broker can do beside what every release of its version does.
         tell: sends a frame, see :meth:`~channels.layers.host.client.sender.Sender.post`.
+        read_in: has an event loop read, see :meth:`~channels.layers.host.client.reading.Reading.read_in`.
     """
 
     def __init__(
@@ -91,10 +92,11 @@ class BrokerClient:
         self._timeout = timeout
         self._max_backlog = max_backlog
         self._loop = PollLoop(f"channels-host-{process[:8]}")
-        self._sender = Sender(lambda: self._loop.call_soon(self._watch_for_room))
+        self._sender = Sender(lambda: self._loop.call_soon(self._reading.watch_for_room))
         self.tell = self._sender.post
         self._receiver = Receiver(self._table(), frame_handler.queue, self._ended)
         self._reading = Reading(self._loop, self._receiver, self._sender.resume)
+        self.read_in = self._reading.read_in
         self._sock: socket.socket | None = None
         self._held: dict[str, None] = {}
         self._broker_pid = 0
@@ -127,9 +129,9 @@ class BrokerClient:
         if not self.connected and (self._problem is not None or self._away > self._timeout):
             raise self._unavailable()
 
-    def ask(self, frame: wire.Numbered) -> Request:
-        """Send a frame that the broker answers."""
-        request = Request()
+    def ask(self, frame: wire.Numbered, loop: asyncio.AbstractEventLoop | None = None) -> Request:
+        """Send a frame that the broker answers; see :class:`~channels.layers.host.client.unacked.Request`."""
+        request = Request(loop)
         self.tell(frame, request)
         return request
 
@@ -164,10 +166,6 @@ class BrokerClient:
             return future.result(seconds + self._timeout)
         except TimeoutError:
             raise self.silence() from None
-
-    def read_in(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Have ``loop``, where messages are delivered, read as long as it keeps up."""
-        self._reading.read_in(loop)
 
     def catch_up(self) -> None:
         """Deliver what has arrived."""
@@ -275,7 +273,7 @@ class BrokerClient:
         if again:
             self._frame_handler.reconnected(self._away, lost)
         if self._frame_handler.queue.loop is not None:
-            self._reading.read_in(self._frame_handler.queue.loop)
+            self.read_in(self._frame_handler.queue.loop)
 
     def _disconnect(self) -> None:
         """The broker has gone, and all it has sent was read."""
@@ -285,7 +283,7 @@ class BrokerClient:
         self._sender.disconnect()
         self._sock.close()
         self._sock, self.connected, self._away_since = None, False, time.monotonic()
-        lost, self._sender.unacked.forgotten = self._sender.unacked.forgotten, 0
+        lost = self._sender.unacked.take_forgotten()
         if lost:
             self._lost += lost
             self._frame_handler.dropped("broker_lost", lost)
@@ -312,10 +310,6 @@ class BrokerClient:
         if unwritten:
             self._give_up_on_all()
         self._loop.stop()
-
-    def _watch_for_room(self) -> None:
-        if self._sock is not None:
-            self._reading.watch_for_room()
 
     def _ended(self, error: wire.WireError | None) -> None:
         """Go on in the client's thread when the broker has gone, or has sent what is no frame."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator
 from concurrent.futures import Future
 from typing import Any, Final
 
@@ -15,6 +14,9 @@ KEEP_BYTES: Final = 8 * 1024 * 1024
 class Request:
     """A frame that the broker answers.
 
+    Args:
+        loop: where somebody waits, if that is an event loop that may be closed meanwhile.
+
     Attributes:
         future: its answer; cancelled if nobody waits for it any more.
         number: the frame's number, as soon as it has one.
@@ -23,10 +25,10 @@ class Request:
 
     __slots__ = ("future", "loop", "number")
 
-    def __init__(self) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         self.future: Future[Any] = Future()
         self.number = 0
-        self.loop: asyncio.AbstractEventLoop | None = None
+        self.loop = loop
 
     @property
     def abandoned(self) -> bool:
@@ -56,6 +58,11 @@ class UnackedBuffer:
             self._forgotten_until, oldest, was_message = self._stream.popleft()
             self._bytes -= len(oldest)
             self.forgotten += was_message
+
+    def take_forgotten(self) -> int:
+        """Return how many messages are lost, as the broker has died; they are counted once."""
+        lost, self.forgotten = self.forgotten, 0
+        return lost
 
     def accepted(self, number: int) -> None:
         """Forget every frame up to ``number`` that has no answer of its own: the broker has passed it on."""
@@ -89,12 +96,7 @@ class UnackedBuffer:
         requests, self._requests = self._requests, {}
         self._stream.clear()
         self._bytes = self.forgotten = 0
-        for request in self._unfinished(requests):
-            request.future.set_exception(error)
-        return lost
-
-    @staticmethod
-    def _unfinished(requests: dict[int, tuple[Request, bytes]]) -> Iterator[Request]:
         for request, _ in requests.values():
             if request.future.set_running_or_notify_cancel():
-                yield request
+                request.future.set_exception(error)
+        return lost
