@@ -12,6 +12,7 @@ THROUGH = {
     "channels/sync/": "the pool of threads",
     "channels/topics/": "clients of the protocol, and the contract of stores",
     "channels/testing/store_contract/": "the stores that the contract is run on",
+    "channels/testing/topics.py": "tests of topics that users would write",
 }
 
 
