@@ -86,10 +86,15 @@ def decoded_settings(value: bytes) -> bytes:
     try:
         payload = base64.b64decode(value + b"=" * (-len(value) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError) as error:
-        raise ValueError(f"HTTP2-Settings of an upgrade cannot be used: {error}") from None
+        raise unusable_settings(error) from None
     if len(payload) % 6:
-        raise ValueError("HTTP2-Settings of an upgrade cannot be used: not a list of settings")
+        raise unusable_settings("not a list of settings")
     return payload
+
+
+def unusable_settings(reason: object) -> ValueError:
+    """Return the error for settings of an upgrade that an engine does not take."""
+    return ValueError(f"HTTP2-Settings of an upgrade cannot be used: {reason}")
 
 
 # What an engine tells of a frame

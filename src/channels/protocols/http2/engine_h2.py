@@ -28,11 +28,12 @@ from channels.protocols.http2.engine import (
     WindowOpened,
     announced_settings,
     decoded_settings,
+    unusable_settings,
 )
 from channels.protocols.http2.frames import ACK, GOAWAY_SIZE, SETTINGS, ConnectionFault, RawFrame
 from channels.protocols.http2.hpack.encoder import FieldEncoder
 
-# Fields are judged in http2_headers.
+# Fields are judged in channels.protocols.http2.semantics.
 _configuration = H2Configuration(
     client_side=False,
     header_encoding=None,
@@ -127,7 +128,7 @@ def _upgrade(engine: H2Connection, settings: bytes) -> None:
     try:
         engine.initiate_upgrade_connection(base64.urlsafe_b64encode(decoded))
     except ProtocolError as error:
-        raise ValueError(f"HTTP2-Settings of an upgrade cannot be used: {error}") from None
+        raise unusable_settings(error) from None
 
 
 def _fault_of(error: ProtocolError, frame: RawFrame) -> ConnectionFault:

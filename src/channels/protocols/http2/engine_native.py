@@ -29,6 +29,7 @@ from channels.protocols.http2.engine import (
     WindowOpened,
     announced_settings,
     decoded_settings,
+    unusable_settings,
 )
 from channels.protocols.http2.flow_control import ReceiveWindow, StreamState
 from channels.protocols.http2.frame_checks import (
@@ -124,7 +125,7 @@ class NativeEngine:
         try:
             self._apply_settings(settings)
         except ConnectionFault as fault:
-            raise ValueError(f"HTTP2-Settings of an upgrade cannot be used: {fault.reason}") from None
+            raise unusable_settings(fault.reason) from None
         self._last_stream = 1
         self._streams[1] = StreamState(self._peer_window, self._stream_window, ended=True)
 
@@ -259,13 +260,11 @@ class NativeEngine:
 
     def _move_windows(self, size: int) -> None:
         """A new initial window moves those of all streams (RFC 9113 6.9.2)."""
-        if size > MAX_WINDOW:
-            raise ConnectionFault(ErrorCodes.FLOW_CONTROL_ERROR, "a window that is too large")
         difference, self._peer_window = size - self._peer_window, size
         for stream in self._streams.values():
             stream.send_window += difference
-            if stream.send_window > MAX_WINDOW:
-                raise ConnectionFault(ErrorCodes.FLOW_CONTROL_ERROR, "a window that is too large")
+        if max(size, *(stream.send_window for stream in self._streams.values()), 0) > MAX_WINDOW:
+            raise ConnectionFault(ErrorCodes.FLOW_CONTROL_ERROR, "a window that is too large")
 
     def _read_ping(self, frame: RawFrame) -> Sequence[EngineEvent]:
         check_connection(frame)
