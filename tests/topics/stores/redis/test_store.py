@@ -241,6 +241,25 @@ async def test_the_rights_that_the_docs_name_are_enough(own_server):
     await store.aclose()
 
 
+@pytest.mark.parametrize("options", [{"decode_responses": True}, {"protocol": 3}, {"encoding": "latin-1"}])
+@pytest.mark.parametrize("kind", ["single", "cluster"])
+async def test_options_of_a_host_change_no_reply(request, options, kind):
+    server = request.getfixturevalue("server" if kind == "single" else "cluster")
+    store = RedisStore([{"address": server.url, **options}], prefix=f"{kind}{next(iter(options))}")
+    person = client("é", "ü")
+    await store.presence_add("t", person)
+    for publish in (store.sync.publish, store.publish):
+        published = publish(append("t", "é", Retention(1, 60)))
+        if asyncio.iscoroutine(published):
+            await published
+        for page in (await store.read("t"), store.sync.read("t")):
+            assert values(page.publications) == ["é"]
+        assert store.sync.presence("t") == await store.presence("t") == {"é": person}
+        assert store.sync.presence_stats("t") == (1, 1)
+    store.sync.close()
+    await store.aclose()
+
+
 def test_prefixes_keep_projects_apart(own_server):
     one, two = (RedisStore([own_server.address], prefix=prefix) for prefix in ("one", "two"))
     one.sync.publish(append("t", 1))

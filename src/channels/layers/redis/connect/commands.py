@@ -154,7 +154,7 @@ class Commands:
             await self._run(self.shard(topic.name), topic.key, command, tries=2)
 
     async def execute(
-        self, name: str, key: str, command: Callable[[bool], tuple[Any, ...]], tries: int = 1
+        self, name: str, key: str | bytes, command: Callable[[bool], tuple[Any, ...]], tries: int = 1
     ) -> Any:
         """Run one command where ``key`` lives; returns its reply.
 
@@ -167,7 +167,8 @@ class Commands:
         Raises:
             RedisUnavailable: it may not have been executed.
         """
-        return await self._run(self.shard(name), key.encode(), command, tries)
+        slot_key = key if isinstance(key, bytes) else key.encode()
+        return await self._run(self.shard(name), slot_key, command, tries)
 
     async def _run(
         self, index: int, key: bytes, command: Callable[[bool], tuple[Any, ...]], tries: int

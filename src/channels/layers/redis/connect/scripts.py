@@ -18,11 +18,11 @@ class Script:
         self.text = text
         self.sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
-    def by_name(self, keys: tuple[str, ...], *args: Any) -> tuple[Any, ...]:
+    def by_name(self, keys: tuple[str | bytes, ...], *args: Any) -> tuple[Any, ...]:
         """Return the command that runs it if Redis knows it already."""
         return ("EVALSHA", self.sha, len(keys), *keys, *args)
 
-    def by_text(self, keys: tuple[str, ...], *args: Any) -> tuple[Any, ...]:
+    def by_text(self, keys: tuple[str | bytes, ...], *args: Any) -> tuple[Any, ...]:
         """Return the command that runs it in any case."""
         return ("EVAL", self.text, len(keys), *keys, *args)
 

@@ -12,7 +12,7 @@ _SPECIAL: Final = frozenset("%{}")
 
 
 class TopicKeys:
-    """The names under one prefix.
+    """The names under one prefix; bytes, so that no option of a host encodes them in another way.
 
     Args:
         prefix: begins all of them; stores with different prefixes do not meet.
@@ -25,26 +25,26 @@ class TopicKeys:
         self._prefix = prefix
         self.control = Topic(f"{prefix}:control".encode(), "control", "")
 
-    def base(self, topic: str) -> str:
+    def base(self, topic: str) -> bytes:
         """Return how the keys of a topic begin; the name in it is their hash tag."""
         tag = topic if _SPECIAL.isdisjoint(topic) else topic.translate(_ESCAPES)
-        return f"{self._prefix}:{{{tag}}}"
+        return f"{self._prefix}:{{{tag}}}".encode()
 
     def channel(self, topic: str) -> Topic:
         """Return what a process subscribes to for a topic."""
-        return Topic(f"{self.base(topic)}:s".encode(), "stream", topic)
+        return Topic(self.base(topic) + b":s", "stream", topic)
 
-    def stream(self, topic: str) -> tuple[str, ...]:
+    def stream(self, topic: str) -> tuple[bytes, ...]:
         """Return the keys of a stream and its facts."""
         base = self.base(topic)
-        return f"{base}:s", f"{base}:m"
+        return base + b":s", base + b":m"
 
-    def idempotent(self, topic: str, key: str) -> tuple[str, ...]:
+    def idempotent(self, topic: str, key: str) -> tuple[bytes, ...]:
         """Return the keys of a stream, its facts and what an idempotency key led to."""
         base = self.base(topic)
-        return f"{base}:s", f"{base}:m", f"{base}:i:{key}"
+        return base + b":s", base + b":m", base + b":i:" + key.encode()
 
-    def presence(self, topic: str) -> tuple[str, ...]:
+    def presence(self, topic: str) -> tuple[bytes, ...]:
         """Return the key of the stream, and those of who is present."""
         base = self.base(topic)
-        return f"{base}:s", f"{base}:p", f"{base}:l", f"{base}:u"
+        return base + b":s", base + b":p", base + b":l", base + b":u"

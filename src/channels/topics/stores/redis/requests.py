@@ -50,7 +50,7 @@ class Request(NamedTuple, Generic[_T]):
     topic: str
     command: Callable[[str, bool], tuple[Any, ...]]
     answer: Callable[[Any], _T]
-    key: str
+    key: bytes
     tries: int = 2
 
 
@@ -77,7 +77,7 @@ class Requests:
         more: tuple[Any, ...] = ()
         if key or append.version:
             version = f"{append.version:019d}" if append.version else ""
-            more = (_milliseconds(retention.idempotency_ttl), version, append.version_epoch)
+            more = (_milliseconds(retention.idempotency_ttl), version, append.version_epoch.encode())
 
         def command(verb: str, by_text: bool) -> tuple[Any, ...]:
             run = PUBLISH.by_text if by_text else PUBLISH.by_name
@@ -92,7 +92,7 @@ class Requests:
             topic,
             lambda verb, by_text: (verb, channel, b"P0  " + record),
             lambda reply: Published(Position(0, "")),
-            channel.decode(),
+            channel,
             tries=1,
         )
 
@@ -109,15 +109,15 @@ class Requests:
 
     def join(self, topic: str, info: ClientInfo, announce: bool) -> Request[bool]:
         """Note who is present; whether nobody was before."""
-        return self._presence(topic, JOIN, (info.client, _entry(info, announce)), bool, tries=1)
+        return self._presence(topic, JOIN, (info.client.encode(), _entry(info, announce)), bool, tries=1)
 
     def leave(self, topic: str, info: ClientInfo, announce: bool) -> Request[bool]:
         """Forget who is present; whether nobody is any more."""
-        return self._presence(topic, LEAVE, (info.client, int(announce)), bool, tries=1)
+        return self._presence(topic, LEAVE, (info.client.encode(), int(announce)), bool, tries=1)
 
     def renew(self, topic: str, present: Sequence[tuple[ClientInfo, bool]]) -> Request[None]:
         """Renew leases; each client with whether it is announced."""
-        args = [each for info, told in present for each in (info.client, _entry(info, told))]
+        args = [each for info, told in present for each in (info.client.encode(), _entry(info, told))]
         return self._presence(topic, RENEW, tuple(args), _nothing)
 
     def presence(self, topic: str) -> Request[dict[str, ClientInfo]]:
@@ -135,7 +135,7 @@ class Requests:
             control.name,
             lambda verb, by_text: (verb, control.key, message),
             _nothing,
-            control.key.decode(),
+            control.key,
             tries=1,
         )
 
@@ -158,7 +158,7 @@ class Requests:
         self,
         topic: str,
         script: Script,
-        keys: tuple[str, ...],
+        keys: tuple[bytes, ...],
         args: tuple[Any, ...],
         answer: Callable[[Any], _T],
     ) -> Request[_T]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+from redis.client import NEVER_DECODE
 from redis.exceptions import NoScriptError
 
 from channels.layers.redis.connect.blocking import BlockingClient, BlockingClients
@@ -80,8 +81,10 @@ class RedisSyncStore:
 
 
 def _execute(client: BlockingClient, request: Request[Any]) -> Any:
+    """Run a request; its reply is bytes, whatever the options of the host say of decoding."""
     verb = "SPUBLISH" if client.sharded else "PUBLISH"
+    bare = {NEVER_DECODE: True}
     try:
-        return client.redis.execute_command(*request.command(verb, False))
+        return client.redis.execute_command(*request.command(verb, False), **bare)
     except NoScriptError:
-        return client.redis.execute_command(*request.command(verb, True))
+        return client.redis.execute_command(*request.command(verb, True), **bare)
