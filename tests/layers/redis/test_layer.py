@@ -13,25 +13,9 @@ from channels.layers.redis.connect.errors import RedisUnavailable
 from channels.layers.redis.engine import redis_engine
 from channels.layers.redis.layer import RedisChannelLayer
 from channels.layers.redis.pubsub import RedisPubSubChannelLayer
-from tests.layers.redis.tools import PATIENCE, closing, dropped, receive, until
+from tests.layers.redis.tools import PATIENCE, closing, dropped, receive, round_trip, until
 from tests.support.ports import free_port
 from tests.support.redis_servers import Cluster, RedisServer, server_version
-
-
-async def round_trip(layer):
-    """A message by each way there is."""
-    async with closing(layer):
-        name = await layer.new_channel()
-        await layer.group_add("g", name)
-        await layer.group_send("g", {"type": "to the group"})
-        assert (await receive(layer, name))["type"] == "to the group"
-        await layer.send("queue", {"type": "queued"})
-        assert (await receive(layer, "queue"))["type"] == "queued"
-        await asyncio.to_thread(layer.sync.group_send, "g", {"type": "sync"})
-        assert (await receive(layer, name))["type"] == "sync"
-        await asyncio.to_thread(layer.sync.send, "queue", {"type": "queued"})
-        assert (await receive(layer, "queue"))["type"] == "queued"
-        layer.sync.close()
 
 
 async def test_tls(tls_server):

@@ -56,3 +56,33 @@ def dropped(layer, reason):
 
 def interruptions(layer):
     return layer.statistics()["redis"]["interruptions"]
+
+
+async def exchange(layer):
+    """Send and receive a message by each way there is, sync ones included."""
+    name = await layer.new_channel()
+    await layer.group_add("g", name)
+    await layer.group_send("g", {"type": "to the group"})
+    assert (await receive(layer, name))["type"] == "to the group"
+    await layer.send("queue", {"type": "queued"})
+    assert (await receive(layer, "queue"))["type"] == "queued"
+    await asyncio.to_thread(layer.sync.group_send, "g", {"type": "sync"})
+    assert (await receive(layer, name))["type"] == "sync"
+    await asyncio.to_thread(layer.sync.send, "queue", {"type": "queued"})
+    assert (await receive(layer, "queue"))["type"] == "queued"
+    layer.sync.close()
+
+
+async def round_trip(layer):
+    """Use a layer for all of that, and close it."""
+    async with closing(layer):
+        await exchange(layer)
+
+
+async def use_every_connection(layer):
+    """A message by each way, a connection that is lent, and flush."""
+    async with closing(layer):
+        await exchange(layer)
+        async with layer.connection(0) as client:
+            assert await client.ping()
+        await layer.flush()

@@ -13,7 +13,7 @@ from channels.layers.redis.connect.clients import async_client, blocking_client
 from channels.layers.redis.hosts.addresses import connection_to, parse_entry
 from channels.layers.redis.layer import RedisChannelLayer
 from channels.layers.redis.pubsub import RedisPubSubChannelLayer
-from tests.layers.redis.tools import closing, receive
+from tests.layers.redis.tools import use_every_connection
 
 
 class Own(Connection):
@@ -46,23 +46,6 @@ def parse(**options):
     return parse_entry({"host": "h", **options}, "hosts[0]")
 
 
-async def round_trip(layer):
-    """A message by each way, and flush."""
-    async with closing(layer):
-        name = await layer.new_channel()
-        await layer.group_add("g", name)
-        await layer.group_send("g", {"type": "to the group"})
-        assert (await receive(layer, name))["type"] == "to the group"
-        await layer.send("queue", {"type": "queued"})
-        assert (await receive(layer, "queue"))["type"] == "queued"
-        await asyncio.to_thread(layer.sync.group_send, "g", {"type": "sync"})
-        assert (await receive(layer, name))["type"] == "sync"
-        layer.sync.close()
-        async with layer.connection(0) as client:
-            assert await client.ping()
-        await layer.flush()
-
-
 @pytest.mark.parametrize("layer_class", [RedisChannelLayer, RedisPubSubChannelLayer])
 @pytest.mark.parametrize("form", ["host", "address", "redis-url"])
 async def test_a_class_with_tls_makes_every_connection(tls_server, layer_class, form):
@@ -79,7 +62,7 @@ async def test_a_class_with_tls_makes_every_connection(tls_server, layer_class, 
         "sync_connection_class": OwnSyncTLS,
     }
     received = tls_server.ask("INFO", "stats")["total_connections_received"]
-    await round_trip(layer_class(hosts=[host], prefix=form))
+    await use_every_connection(layer_class(hosts=[host], prefix=form))
     ours = tls_server.ask("INFO", "stats")["total_connections_received"] - received - 1
     assert OwnTLS.made >= 3
     assert OwnSyncTLS.made >= 1
@@ -99,7 +82,7 @@ async def test_a_class_on_both_hops_to_a_master(tls_sentinel, tls_server):
         "sentinel_kwargs": own,
         **own,
     }
-    await round_trip(RedisChannelLayer(hosts=[host], prefix="hops"))
+    await use_every_connection(RedisChannelLayer(hosts=[host], prefix="hops"))
     assert OwnTLS.made >= 6
     assert OwnSyncTLS.made >= 2
 

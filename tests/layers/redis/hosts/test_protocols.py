@@ -11,7 +11,7 @@ from channels.layers.redis.connect.errors import RedisUnavailable
 from channels.layers.redis.hosts.addresses import parse_entry
 from channels.layers.redis.layer import RedisChannelLayer
 from channels.layers.redis.pubsub import RedisPubSubChannelLayer
-from tests.layers.redis.hosts.test_classes import round_trip
+from tests.layers.redis.tools import use_every_connection
 
 
 @pytest.mark.parametrize("layer_class", [RedisChannelLayer, RedisPubSubChannelLayer])
@@ -21,7 +21,7 @@ async def test_resp3(request, layer_class, shape):
     host: Any = f"{found.url}?protocol=3"
     if shape == "dict":
         host = {"host": "127.0.0.1", "port": found.port, "protocol": 3}
-    await round_trip(layer_class(hosts=[host], prefix=f"resp3-{shape}"))
+    await use_every_connection(layer_class(hosts=[host], prefix=f"resp3-{shape}"))
 
 
 async def test_a_client_for_work_of_ones_own_speaks_what_was_asked_for(server):
@@ -39,7 +39,7 @@ async def test_tls_to_both_by_url(tls_sentinel, tls_server, scheme):
     if scheme == "redis+sentinel":
         query = f"ssl=true&{certificate}&sentinel_ssl=true&sentinel_{certificate}"
     url = f"{scheme}://{tls_sentinel.place}/{tls_sentinel.master_name}/0?{query}"
-    await round_trip(RedisChannelLayer(hosts=[url], prefix=scheme))
+    await use_every_connection(RedisChannelLayer(hosts=[url], prefix=scheme))
 
 
 async def test_a_sentinel_whose_certificate_is_not_trusted(tls_sentinel):
