@@ -141,7 +141,7 @@ def encodings(monkeypatch):
 
     monkeypatch.setattr("channels.server.asgi.broadcast_frames.encode_message", counting)
     monkeypatch.setattr("channels.protocols.websocket.connection.encode_message", counting)
-    monkeypatch.setattr("channels.protocols.websocket.connection.text_frame", counting)
+    monkeypatch.setattr("channels.server.asgi.websocket.text_frame", counting)
     return made
 
 

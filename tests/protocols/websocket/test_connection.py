@@ -541,3 +541,35 @@ def test_after_the_end_nothing_is_compressed():
     assert websocket.data_to_send() == b""
     events_of(websocket, frame(CLOSE, b"\x03\xe8"))
     assert websocket.compression is None
+
+
+def test_whether_a_text_is_a_frame_of_its_own():
+    websocket = WebSocketConnection()
+    assert websocket.plain
+    events_of(websocket, frame(PING, b"p"))
+    assert not websocket.plain  # the pong goes first
+    assert websocket.message_to_send("a") == b"\x8a\x01p\x81\x01a"
+    assert websocket.plain
+    websocket.ping()
+    assert not websocket.plain
+    websocket.data_to_send()
+    assert websocket.plain
+    websocket.close()
+    assert not websocket.plain
+    websocket.data_to_send()
+    assert not websocket.plain
+
+
+def test_behind_the_peers_end_no_text_is_a_frame_of_its_own():
+    closed, lost = WebSocketConnection(), WebSocketConnection()
+    events_of(closed, frame(CLOSE, b"\x03\xe8"))
+    closed.data_to_send()
+    lost.receive_eof()
+    assert lost.next_event() == CloseReceived(1006)
+    assert not closed.plain
+    assert not lost.plain
+
+
+def test_what_may_be_compressed_is_no_frame_of_its_own():
+    deflate = negotiate((b"permessage-deflate",), DeflateSettings())
+    assert not WebSocketConnection(WebSocketLimits(), deflate).plain

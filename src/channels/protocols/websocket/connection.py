@@ -20,7 +20,6 @@ from channels.protocols.websocket.frames import (
     PLAIN_CLOSES,
     control_frame,
     encode_message,
-    text_frame,
 )
 from channels.protocols.websocket.limits import WebSocketLimits
 from channels.protocols.websocket.permessage_deflate import (
@@ -68,6 +67,8 @@ class WebSocketConnection:
     Attributes:
         facts: what is to be counted; whoever feeds it takes them.
         output: what waits to be written; to be looked at, and taken with ``data_to_send()``.
+        plain: a text message is what ``text_frame`` makes of it and nothing else: it is not compressed,
+            nobody has closed, and nothing is to be written before it.
         frames_left: how many frames ``next_event`` may still read, large ones counted as several; what is
             left stays in the buffer. Whoever feeds it sets it.
         control_frames: how many came that bring nothing: pings, pongs, fragments of less than 64 bytes, and
@@ -94,6 +95,7 @@ class WebSocketConnection:
         "facts",
         "frames_left",
         "output",
+        "plain",
     )
 
     def __init__(
@@ -115,6 +117,7 @@ class WebSocketConnection:
         self._pong_at = 0
         #: Nothing is half read, and nobody has closed.
         self._between = True
+        self.plain = deflate is None
         self._close_sent = self._close_received = self._eof = self._over = False
 
     @property
@@ -214,15 +217,13 @@ class WebSocketConnection:
             encode_message(data)  # what is wrong with it is wrong all the same
             self.facts += (Fact("protocols.late_frame"),)
         else:
-            self.output.append(encode_message(data, self._deflater))
+            self._put_out(encode_message(data, self._deflater))
 
     def message_to_send(self, data: str | bytes) -> bytes:
         """Write a message and return all that is to be written to the peer; see :meth:`send_message`."""
         if self.output or self._close_sent or self._close_received:
             self.send_message(data)
             return self.data_to_send()
-        if type(data) is str and self._deflater is None:
-            return text_frame(data)
         return encode_message(data, self._deflater)
 
     def send_frame(self, frame: bytes) -> None:
@@ -233,7 +234,7 @@ class WebSocketConnection:
         if self._close_sent or self._close_received:
             self.facts += (Fact("protocols.late_frame"),)
         else:
-            self.output.append(frame)
+            self._put_out(frame)
 
     def ping(self, payload: bytes = b"") -> None:
         """Ask the peer for a sign of life; the answer is a PongReceived with the same payload.
@@ -276,7 +277,12 @@ class WebSocketConnection:
             return b""
         self.output = []
         self._unsent_pongs = 0
+        self.plain = not (self._deflater is not None or self._close_sent or self._close_received)
         return output[0] if len(output) == 1 else b"".join(output)
+
+    def _put_out(self, frame: bytes) -> None:
+        self.output.append(frame)
+        self.plain = False
 
     def _send_close(self, code: int | None, reason: str) -> None:
         if self._close_sent:
@@ -285,12 +291,12 @@ class WebSocketConnection:
         if code is not None:
             cut = reason.encode(errors="replace")[:_MAX_REASON_BYTES].decode(errors="ignore")
             payload = Close(code, cut).serialize()
-        self.output.append(control_frame(Opcode.CLOSE, payload))
+        self._put_out(control_frame(Opcode.CLOSE, payload))
         self._close_sent, self._between = True, False
 
     def _end(self, code: int, reason: str = "") -> CloseReceived:
         self._over = self._close_received = True
-        self._between = False
+        self._between = self.plain = False
         self._buffer, self._offset = b"", 0
         self._frame = self._fragments = self._deflater = self._inflater = None
         return CloseReceived(code, reason)
@@ -387,7 +393,7 @@ class WebSocketConnection:
             code, echo = plain
             if not self._close_sent:
                 self.output.append(echo)
-                self._close_sent, self._between = True, False
+                self._close_sent, self._between, self.plain = True, False, False
             return self._end(code)
         try:
             close = Close.parse(payload)
@@ -407,7 +413,7 @@ class WebSocketConnection:
             return
         self._unsent_pongs += 1
         self._pong_at = len(self.output)
-        self.output.append(pong)
+        self._put_out(pong)
 
     def _collect(self, opcode: Opcode, data: bytes, final: bool) -> MessageReceived | None:
         """Put a message together."""

@@ -19,11 +19,13 @@ class EventQueue:
         disconnect: what comes behind all messages; None before it is known, and after it was taken.
     """
 
-    __slots__ = ("_max_bytes", "_max_messages", "_rest", "_size", "disconnect", "next")
+    __slots__ = ("_max_bytes", "_max_messages", "_most_alone", "_rest", "_size", "disconnect", "next")
 
     def __init__(self, max_messages: int, max_bytes: int) -> None:
         self._max_messages = max_messages
         self._max_bytes = max_bytes
+        #: So large a message fills it even if no other waits.
+        self._most_alone = max_bytes if max_messages > 1 else 0
         self.next: Message | None = {"type": "websocket.connect"}
         # Mostly nothing waits, or one message does: a deque for each socket would be most of its cost.
         self._rest: deque[Message] | None = None
@@ -51,11 +53,8 @@ class EventQueue:
         if self.next is not None:
             return self._put_behind(message, len(data))
         self.next = message
-        self._size += len(data)
-        # Written so that Python compares two small numbers in one step (row "echo").
-        if self._size < self._max_bytes:
-            return self._max_messages == 1
-        return True
+        self._size = size = len(data)
+        return size >= self._most_alone
 
     def _put_behind(self, message: Message, size: int) -> bool:
         self._size += size
@@ -72,12 +71,16 @@ class EventQueue:
     def take(self) -> Message | None:
         """Take the oldest event; None if there is none, and for ever after the disconnect."""
         message = self.next
-        if message is None:
-            message, self.disconnect = self.disconnect, None
-            return message
-        if self._rest is None:
+        if message is not None and self._rest is None:
             self.next = None
             self._size = 0
+            return message
+        return self._take_behind(message)
+
+    def _take_behind(self, message: Message | None) -> Message | None:
+        """Take the message that others wait behind, or the disconnect behind all of them."""
+        if message is None or self._rest is None:
+            message, self.disconnect = self.disconnect, None
             return message
         self.next = self._rest.popleft()
         if not self._rest:

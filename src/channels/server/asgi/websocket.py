@@ -13,6 +13,7 @@ from channels import telemetry
 from channels.core.broadcast import Broadcast
 from channels.protocols.events import CloseReceived, Handshake, RequestReceived
 from channels.protocols.websocket.connection import WebSocketConnection
+from channels.protocols.websocket.frames import text_frame
 from channels.server.asgi.broadcast_frames import frames_of, payloads
 from channels.server.asgi.handshake import PendingHandshake, handshake_refused, handshake_timed_out
 from channels.server.asgi.scope import named_request, websocket_scope
@@ -167,9 +168,9 @@ class WebSocketStream(WebSocketReadingHalf):
         kind, link = message.get("type", ""), self._link
         # What most messages are; one with "bytes" has more keys (row "echo").
         if kind == "websocket.send" and self._state is _OPEN and len(message) == 2:
-            text = message.get("text")
+            text, protocol = message.get("text"), self._protocol
             if type(text) is str:
-                link.write(self._protocol.message_to_send(text))
+                link.write(text_frame(text) if protocol.plain else protocol.message_to_send(text))
             else:
                 self._send(message)
         else:

@@ -33,9 +33,10 @@ class EndOfTurn:
 
     def flush(self, writer: Flushable) -> None:
         """Flush ``writer`` once, after this turn of the loop."""
-        if not self._writers:
+        writers = self._writers
+        if not writers:
             self._loop.call_soon(self._flush)
-        self._writers.append(writer)
+        writers.append(writer)
 
     def _flush(self) -> None:
         writers, self._writers = self._writers, []
