@@ -1,10 +1,11 @@
 """Topics that the tests subscribe to."""
 
-from typing import Any
+import threading
+from typing import Any, ClassVar
 
 import msgspec
 
-from channels.topics import History, RPCError, Topic, rpc
+from channels.topics import Entry, History, RPCError, Topic, rpc
 
 
 class Line(msgspec.Struct):
@@ -72,6 +73,37 @@ class Named(Topic):
 
     async def may_subscribe(self, user: Any) -> bool:
         return True
+
+
+class Card(Topic):
+    pattern = "card:<int:number>"
+    history = History(size=10, ttl=60)
+    template = "card.html"
+    message = Line
+
+    async def may_subscribe(self, user: Any) -> bool:
+        return True
+
+
+class Shown(Topic):
+    """Renders by itself; notes each time, with the thread."""
+
+    pattern = "shown:<slug:kind>"
+    history = History(size=10, ttl=60)
+    renderings: ClassVar[list[int]] = []
+    kind: str
+
+    def may_subscribe(self, user: Any) -> bool:
+        return True
+
+    def render(self, publication: Entry, user: Any, request: Any) -> str | None:
+        self.renderings.append(threading.get_ident())
+        if publication.data == "broken":
+            raise ValueError(publication.data)
+        if publication.data == "hidden" and request.GET.get("name") != "owner":
+            return None
+        whom = request.GET["name"] if self.kind == "personal" else "all"
+        return f"<p>{publication.data}</p>\n<p>{whom}</p>"
 
 
 @rpc

@@ -16,7 +16,6 @@ changed: users subclass Topic, so that machinery of ours stands outside of it.
 from typing import Any
 
 from channels.topics.actions import (
-    Entry,
     HistoryPage,
     adisconnect,
     ahistory,
@@ -39,7 +38,7 @@ from channels.topics.calls import RPCError, rpc
 from channels.topics.payloads import InvalidData
 from channels.topics.registry import UnknownTopic
 from channels.topics.stores.base import Position, StoreUnavailable
-from channels.topics.topic import History, Topic
+from channels.topics.topic import Entry, History, Topic
 from channels.topics.user import User
 
 __all__ = [

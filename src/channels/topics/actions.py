@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from channels.protocols.centrifuge.codes import DisconnectCode, UnsubscribeCode
-from channels.protocols.centrifuge.messages import ClientInfo, Publication
+from channels.protocols.centrifuge.messages import ClientInfo
 from channels.topics.control import (
     DisconnectClients,
     ForgetRecent,
@@ -19,30 +18,10 @@ from channels.topics.control import (
     abroadcast,
     broadcast,
 )
-from channels.topics.payloads import decode
 from channels.topics.stores.base import Position, PresenceStats, Published, StreamPage
 from channels.topics.stores.manager import get_store
-from channels.topics.topic import Topic, topic_of
+from channels.topics.topic import Entry, Topic, entry_of, topic_of
 from channels.topics.user import User, user_id_of
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One publication of a topic's history.
-
-    Attributes:
-        data: of the topic's type.
-        offset: its place in the stream.
-        time: when it was published, aware, in UTC.
-        tags: what filters look at.
-        info: of the client that published it; None if the server did.
-    """
-
-    data: Any
-    offset: int
-    time: datetime
-    tags: dict[str, str]
-    info: ClientInfo | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,14 +172,4 @@ def _unsubscription(user: Any, topic: Topic | str, code: int) -> UnsubscribeClie
 
 
 def _page(topic: Topic, page: StreamPage) -> HistoryPage:
-    return HistoryPage([_entry(topic, each) for each in page.publications], page.position)
-
-
-def _entry(topic: Topic, publication: Publication) -> Entry:
-    return Entry(
-        decode(bytes(publication.data), type(topic).message),
-        publication.offset,
-        datetime.fromtimestamp(publication.time / 1000, UTC),
-        dict(publication.tags),
-        publication.info,
-    )
+    return HistoryPage([entry_of(topic, each) for each in page.publications], page.position)

@@ -5,17 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Final
 
 import msgspec
 from django.core.exceptions import ImproperlyConfigured
+from django.template.loader import render_to_string
 
 from channels.core.private import PrivateField
 from channels.protocols.centrifuge.messages import ClientInfo, Publication
 from channels.topics.control import Recheck, abroadcast, broadcast
 from channels.topics.patterns import TopicPattern
-from channels.topics.payloads import encode, require_tags
+from channels.topics.payloads import decode, encode, require_tags
 from channels.topics.publishing import publish_now, publish_on_commit
 from channels.topics.registry import pattern_of, register, require_topic
 from channels.topics.stores.base import Append, Published, Retention
@@ -47,6 +48,25 @@ class History:
         return self.ttl.total_seconds() if isinstance(self.ttl, timedelta) else float(self.ttl)
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One publication of a topic's history.
+
+    Attributes:
+        data: of the topic's type.
+        offset: its place in the stream; 0 if none is kept.
+        time: when it was published, aware, in UTC.
+        tags: what filters look at.
+        info: of the client that published it; None if the server did.
+    """
+
+    data: Any
+    offset: int
+    time: datetime
+    tags: dict[str, str]
+    info: ClientInfo | None
+
+
 class Topic:
     """A family of named streams that clients subscribe to and server code publishes to.
 
@@ -66,6 +86,7 @@ class Topic:
         ephemeral: the type of what subscribers tell each other and nobody keeps (typing, cursors); None: they
             may not; ``typing.Any``: any JSON.
         event: the name of its events in plain event streams; "": none, as htmx swaps in only those.
+        template: of Django, for publications in plain event streams, by :meth:`render`; "": JSON.
         ephemeral_interval: seconds between two of these from one client; of more, the latest counts.
         store: the alias of the store that keeps it.
     """
@@ -81,6 +102,7 @@ class Topic:
     ephemeral: ClassVar[Any] = None
     ephemeral_interval: ClassVar[float] = 0.1
     event: ClassVar[str] = ""
+    template: ClassVar[str] = ""
     store: ClassVar[str] = DEFAULT_STORE
 
     def __init__(self, **parameters: Any) -> None:
@@ -134,6 +156,24 @@ class Topic:
             data: of the type ``ephemeral``.
         """
         return True
+
+    def render(self, publication: Entry, user: Any, request: Any) -> Any:
+        """Return the text that plain event streams send for a publication. Sync or async; by the template.
+
+        It is called once for all clients that have the same language, in that language; if it has used
+        ``user`` or ``request``, for each of the others too. Sync code runs in a thread, and may use the
+        database.
+
+        Args:
+            publication: what was published.
+            user: Django's, maybe anonymous.
+            request: with which the stream was opened.
+
+        Returns:
+            The text; None sends nothing to this client.
+        """
+        context = {"topic": self, "publication": publication, "data": publication.data}
+        return render_to_string(type(self).template, {**context, "user": user, "request": request})
 
     def publish(
         self, data: Any, *, now: bool = False, using: str | None = None, **options: Any
@@ -217,6 +257,17 @@ def append_ephemeral(topic: Topic, data: Any, info: ClientInfo) -> Append:
     payload = msgspec.Raw(encode(data))
     now = time.time_ns() // 1_000_000
     return Append(str(topic), Publication(data=payload, info=info, tags=EPHEMERAL_TAGS, time=now))
+
+
+def entry_of(topic: Topic, publication: Publication) -> Entry:
+    """Return a publication with its data of the topic's type; raises InvalidData if they are not."""
+    return Entry(
+        decode(bytes(publication.data), type(topic).message),
+        publication.offset,
+        datetime.fromtimestamp(publication.time / 1000, UTC),
+        dict(publication.tags),
+        publication.info,
+    )
 
 
 def retention_of(cls: type[Topic]) -> Retention:

@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+import msgspec
+
 from channels.protocols.centrifuge.codec import Codec
 from channels.protocols.centrifuge.json_codec import JSON
 from channels.protocols.centrifuge.messages import Publication, Push, Reply
@@ -17,6 +19,7 @@ from channels.topics.transports.events.positions import position_text
 EVENT_TAG: Final = "event"
 #: A line of its own for clients that ignore it, so that proxies and they see that the stream lives.
 KEEP_ALIVE: Final = b": keep-alive\n\n"
+_encode: Final = msgspec.json.Encoder().encode
 #: What would end a line of a name or an id, or is not allowed in it.
 _CONTROLS: Final = re.compile(r"[\x00\r\n]")
 
@@ -35,8 +38,12 @@ def event_block(data: bytes | None, event: str = "", identifier: str = "", retry
         head.append(f"id: {identifier}\n".encode())
     if event:
         head.append(f"event: {_CONTROLS.sub(' ', event)}\n".encode())
-    lines = [] if data is None else data.splitlines() or [b""]
-    return b"".join([*head, *(b"data: " + line + b"\n" for line in lines), b"\n"])
+    return b"".join([*head, b"" if data is None else data_lines(data), b"\n"])
+
+
+def data_lines(data: bytes) -> bytes:
+    """Return data, on any number of lines, as an event has them."""
+    return b"".join(b"data: " + line + b"\n" for line in data.splitlines() or [b""])
 
 
 def blocks(data: bytes) -> list[bytes]:
@@ -55,9 +62,11 @@ class EventFraming(NamedTuple):
 
     Attributes:
         event: the name, unless a publication has its own; "" for none.
+        whole: the data are the publication in JSON, for whoever renders it.
     """
 
     event: str = ""
+    whole: bool = False
 
     @property
     def codec(self) -> Codec:
@@ -68,7 +77,8 @@ class EventFraming(NamedTuple):
         """Return a publication as an event; nothing for what is none."""
         if push.pub is None:
             return b""
-        return event_block(bytes(push.pub.data), self.name_of(push.pub), identifier_of(push))
+        data = _encode(push.pub) if self.whole else bytes(push.pub.data)
+        return event_block(data, self.name_of(push.pub), identifier_of(push))
 
     def name_of(self, publication: Publication) -> str:
         """Return the name of a publication's event."""
@@ -85,6 +95,12 @@ class EventFraming(NamedTuple):
     def frame(self, messages: Sequence[bytes]) -> Frame:
         """See :class:`~channels.topics.delivery.frames.Framing`."""
         return Frame(b"".join(messages), binary=True)
+
+
+def split_whole(block: bytes) -> tuple[bytes, bytes]:
+    """Return an event whose data are a whole publication as the lines before these, and the publication."""
+    head, end, line = block[:-2].rpartition(b"\n")
+    return head + end, line.removeprefix(b"data: ")
 
 
 def identifier_of(push: Push) -> str:

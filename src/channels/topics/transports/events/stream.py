@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 import msgspec
+from django.conf import settings
+from django.http import HttpRequest
+from django.utils.translation import get_language
 
 from channels import telemetry
 from channels.protocols.centrifuge.codes import DisconnectCode, reconnects, resubscribes
@@ -23,8 +27,17 @@ from channels.topics.session.subscribing import subscribe
 from channels.topics.stores.base import Position
 from channels.topics.stores.manager import get_store
 from channels.topics.topic import Topic
-from channels.topics.transports.events.framing import EventFraming, blocks, event_block, with_identifier
+from channels.topics.transports.events.framing import (
+    EventFraming,
+    blocks,
+    data_lines,
+    event_block,
+    split_whole,
+    with_identifier,
+)
 from channels.topics.transports.events.positions import identifier_for
+from channels.topics.transports.events.rendering import Viewer, is_rendered, rendered
+from channels.topics.transports.events.turns import Step, Turns
 from channels.topics.transports.stream import StreamTransport
 from channels.typing import Scope
 
@@ -77,14 +90,19 @@ class EventStream(Session):
 
     Args:
         scope: of the request, with its user.
+        request: Django's.
         names: of the topics, each once, in the order of the address.
         positions: where the client was, by the topic's name; None: it comes for the first time.
     """
 
-    __slots__ = ("_asked", "_positions", "_unread", "transport")
+    __slots__ = ("_asked", "_positions", "_request", "_turns", "_unread", "_viewer", "transport")
 
     def __init__(
-        self, scope: Scope, names: Sequence[str], positions: Sequence[Position | None] | None
+        self,
+        scope: Scope,
+        request: HttpRequest,
+        names: Sequence[str],
+        positions: Sequence[Position | None] | None,
     ) -> None:
         numbers = limits()
         self.transport = EventTransport(EventFraming())
@@ -92,6 +110,9 @@ class EventStream(Session):
         super().__init__(scope, self.transport, outbox, running_hub(), numbers)
         self._asked = dict(zip(names, positions or [None] * len(names), strict=True))
         self._positions: dict[str, Position | None] = dict(self._asked)
+        self._request = request
+        self._viewer: Viewer | None = None
+        self._turns: Turns | None = None
         loop = asyncio.get_running_loop()
         self._unread = loop.call_later(numbers.connect_timeout, self.abandon)
 
@@ -129,16 +150,53 @@ class EventStream(Session):
         elif result.recoverable:
             self._moved(subscription)
 
+    # What leaves
+
     def outbox_for(self, topic: Topic) -> Outbox:
         """See :class:`~channels.topics.session.session.Session`."""
-        framing, name = EventFraming(type(topic).event), str(topic)
-        return TopicOutbox(framing, lambda data: self._put(name, data))
+        cls, name = type(topic), str(topic)
+        if not is_rendered(cls):
+            return TopicOutbox(EventFraming(cls.event), lambda data: self._put(name, data))
+        if self._turns is None:
+            self._viewer = Viewer(self.user, self._request, get_language() or settings.LANGUAGE_CODE)
+            self._turns = Turns(self.limits.max_queue_size, self._overflowed)
+        return TopicOutbox(EventFraming(cls.event, whole=True), lambda data: self._put_whole(topic, data))
 
     def _put(self, topic: str, data: bytes) -> None:
-        """Write events of a topic; of several, each with the positions of all."""
+        """Write events of a topic, behind what is still rendered."""
+        if self._turns is None:
+            self._write(topic, data)
+        else:
+            self._in_turn(lambda: self._write(topic, data), len(data))
+
+    def _put_whole(self, topic: Topic, data: bytes) -> None:
+        """Write publications of a topic when they are rendered."""
+        assert self._turns is not None  # it was made for this topic
+        for block in blocks(data):
+            self._turns.add(partial(self._render, topic, block), len(block))
+
+    def _in_turn(self, write: Callable[[], None], size: int = 0) -> None:
+        """Write behind what is still rendered."""
+        if self._turns is None:
+            write()
+        else:
+            self._turns.add(_step(write), size)
+
+    async def _render(self, topic: Topic, block: bytes) -> None:
+        assert self._viewer is not None  # as there is a topic to be rendered
+        head, publication = split_whole(block)
+        text = await rendered(self.hub, topic, publication, self._viewer)
+        if text is None:
+            self._write(str(topic), head[: head.find(b"\n") + 1] + b"\n" if head.startswith(b"id: ") else b"")
+        else:
+            self._write(str(topic), head + data_lines(text.encode()) + b"\n")
+
+    def _write(self, topic: str, data: bytes) -> None:
+        """Write events of a topic; of several topics, each event with the positions of all."""
         if len(self._asked) > 1:
             data = b"".join(self._placed(topic, block) for block in blocks(data))
-        self.outbox.put(data)
+        if data:
+            self.outbox.put(data)
 
     def _placed(self, topic: str, block: bytes) -> bytes:
         """Return an event with the id of the stream."""
@@ -153,7 +211,11 @@ class EventStream(Session):
     def _moved(self, subscription: Subscription, event: str = "", data: bytes | None = None) -> None:
         """Tell where a topic is now, with an event or without."""
         live = self.hub.find(subscription.topic)
-        self._positions[subscription.topic] = None if live is None else live.position
+        position = None if live is None else live.position
+        self._in_turn(lambda: self._write_position(subscription.topic, position, event, data))
+
+    def _write_position(self, topic: str, position: Position | None, event: str, data: bytes | None) -> None:
+        self._positions[topic] = position
         self.outbox.put(event_block(data, event, self._identifier()))
 
     # What a session of the protocol is told otherwise
@@ -169,7 +231,8 @@ class EventStream(Session):
     def unsubscribe(self, topic: str, code: int, reason: str) -> None:
         """End a subscription; the stream ends with the last."""
         if self.leave(topic):
-            self.outbox.put(event_block(_json(topic=topic, code=code, reason=reason), UNSUBSCRIBED))
+            told = event_block(_json(topic=topic, code=code, reason=reason), UNSUBSCRIBED)
+            self._in_turn(lambda: self.outbox.put(told))
             if resubscribes(code):
                 self.end(DisconnectCode.FORCE_RECONNECT)
             elif not self.subscriptions:
@@ -197,6 +260,15 @@ class EventStream(Session):
         self._unread.cancel()
         self.lost()
         self.transport.abandon()
+        if self._turns is not None:
+            self._turns.stop()
+
+
+def _step(write: Callable[[], None]) -> Step:
+    async def step() -> None:
+        write()
+
+    return step
 
 
 def _json(**values: Any) -> bytes:

@@ -37,7 +37,7 @@ async def events(request: HttpRequest) -> HttpResponseBase:
         return refusal(400, f"These are {len(names)} topics; a stream has {limits().max_subscriptions}.")
     last = request.headers.get("Last-Event-ID") or request.GET.get("last_event_id", "")
     positions = read_identifier(last, len(names)) if last else None
-    stream = EventStream(await scope_of(request), names, positions)
+    stream = EventStream(await scope_of(request), request, names, positions)
     try:
         await stream.open(bearer_of(request), resumes=bool(last))
     except (CommandFailed, Disconnected, StoreUnavailable) as error:
