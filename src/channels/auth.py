@@ -21,6 +21,7 @@ from django.contrib.auth import (
 from django.contrib.auth import get_user_model as get_user_model  # noqa: PLC0414
 from django.utils.crypto import constant_time_compare
 
+from channels.access.signals import session_ended
 from channels.auth_prefetch import UNKNOWN, UserLookup, fetch
 from channels.auth_prefetch import get_user_session_key as _get_user_session_key
 from channels.core.lazy import LazyRef
@@ -182,12 +183,13 @@ def _backend_of(user: Any, backend: str | None) -> str:
 
 def _logout(scope: Scope) -> None:
     session = _session_of(scope, _NO_SESSION_TO_LEAVE)
-    user = scope.get("user")
+    session_key, user = session.session_key, scope.get("user")
     if getattr(user, "is_authenticated", user is not None):
         user_logged_out.send(sender=user.__class__, request=None, user=user)
     session.flush()
     if "user" in scope:
         scope["user"] = _anonymous()
+    session_ended(session_key)
 
 
 class UserLazyObject(LazyRef):

@@ -13,6 +13,8 @@ THREADS: Final = 64
 THREAD_WAIT: Final = 30.0
 #: Seconds after which a handler that still holds its thread is logged.
 SLOW_HANDLER: Final = 10.0
+#: Seconds between two checks whether users may keep their connections.
+ACCESS_INTERVAL: Final = 1.5
 #: Whose database connections an application under test uses; the first is the default.
 TEST_DATABASES: Final = ("shared", "own")
 
@@ -86,6 +88,22 @@ def thread_wait() -> float:
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds <= 0:
         raise ImproperlyConfigured(
             f"CHANNELS_THREAD_WAIT is {seconds!r}. Set it to a number of seconds above zero, or leave it out."
+        )
+    return float(seconds)
+
+
+def access_interval() -> float:
+    """Return how often it is checked whether users may stay (setting ``CHANNELS_ACCESS_INTERVAL``).
+
+    Seconds, 1.5 by default. With more than 3,000 connections of users in an event loop it takes longer.
+
+    Raises:
+        ImproperlyConfigured: the setting is no number of seconds above zero.
+    """
+    seconds = _get("CHANNELS_ACCESS_INTERVAL", ACCESS_INTERVAL)
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds <= 0:
+        raise ImproperlyConfigured(
+            f"CHANNELS_ACCESS_INTERVAL is {seconds!r}. Set it to a number of seconds above zero."
         )
     return float(seconds)
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from django.apps import AppConfig
 
+from channels.access.announcements import Change, carry
+from channels.access.signals import connect_signals
+from channels.topics.control import AccessChanged, broadcast
 from channels.topics.registry import discover
 
 
@@ -15,5 +18,12 @@ class TopicsConfig(AppConfig):
     verbose_name = "Topics"
 
     def ready(self) -> None:
-        """Import the topics of all apps."""
+        """Import the topics of all apps, and tell other processes what changes about users."""
         discover()
+        carry(tell_nodes)
+        connect_signals()
+
+
+def tell_nodes(change: Change) -> None:
+    """Tell the processes that serve topics what has changed about users."""
+    broadcast(AccessChanged(change.user, change.session, change.permissions))

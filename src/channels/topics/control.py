@@ -73,7 +73,17 @@ class EmulatedFrame(_Control, tag=5, frozen=True):
     data: bytes
 
 
-Control: TypeAlias = DisconnectClients | UnsubscribeClients | Recheck | ForgetRecent | EmulatedFrame
+class AccessChanged(_Control, tag=7, frozen=True):
+    """Something has changed about users: see :class:`channels.access.announcements.Change`."""
+
+    user: str = ""
+    session: str = ""
+    permissions: bool = False
+
+
+Control: TypeAlias = (
+    DisconnectClients | UnsubscribeClients | Recheck | ForgetRecent | EmulatedFrame | AccessChanged
+)
 
 
 class UnknownControl(ChannelsError):

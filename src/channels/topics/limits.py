@@ -23,6 +23,7 @@ class Limits:
         ping_interval: seconds between two pings.
         pong_timeout: seconds in which a client answers one.
         expiry_grace: seconds after the end of a connection or subscription in which a client may refresh it.
+        recheck_interval: seconds after which ``may_subscribe`` is asked again, at the next ping.
         history_page: publications in one answer to ``history``.
         presence_page: clients in one answer to ``presence``; more are an error, as statistics are for that.
     """
@@ -35,6 +36,7 @@ class Limits:
     ping_interval: float = 25.0
     pong_timeout: float = 10.0
     expiry_grace: float = 25.0
+    recheck_interval: float = 120.0
     history_page: int = 300
     presence_page: int = 1_000
 

@@ -14,7 +14,9 @@ from threading import get_ident
 from typing import Any, Final
 
 from channels import telemetry
+from channels.access.announcements import Change, hear
 from channels.topics.control import (
+    AccessChanged,
     Control,
     DisconnectClients,
     EmulatedFrame,
@@ -250,6 +252,9 @@ class Hub:
         if upstream is not None:
             upstream(control.data)
 
+    def _access_changed(self, control: AccessChanged) -> None:
+        hear(Change(control.user, control.session, control.permissions))
+
     def _forget_recent(self, control: ForgetRecent) -> None:
         live = self._topics.get(control.topic)
         if live is not None:
@@ -310,6 +315,7 @@ _OBEY: Final[dict[type[Control], Callable[[Hub, Any], None]]] = {
     Recheck: Hub._recheck,
     ForgetRecent: Hub._forget_recent,
     EmulatedFrame: Hub._take_emulated,
+    AccessChanged: Hub._access_changed,
 }
 
 _hubs: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = weakref.WeakKeyDictionary()

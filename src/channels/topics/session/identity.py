@@ -36,6 +36,7 @@ class Identity(NamedTuple):
         by_token: the client came with a token, and may come with another one.
         subscriptions: what the token has the server subscribe the client to, by the topics' names.
         meta: what the token says to the server only, as JSON.
+        session: Django's, if the user is known by it.
     """
 
     user: Any
@@ -45,6 +46,7 @@ class Identity(NamedTuple):
     by_token: bool = False
     subscriptions: Mapping[str, TokenSubscription] = {}
     meta: bytes = b""
+    session: Any = None
 
 
 async def identify(scope: Scope, request: ConnectRequest) -> Identity:
@@ -55,10 +57,12 @@ async def identify(scope: Scope, request: ConnectRequest) -> Identity:
         Disconnected: its token is worth nothing, or clients that nobody knows may not connect.
     """
     user = await _known_to_project(scope, request)
-    if user is None and request.token:
+    if user is not None:
+        identity = await _identity_of(user)
+    elif request.token:
         identity = await identify_by_token(request.token)
     else:
-        identity = await _identity_of(user or await _user_of_session(scope))
+        identity = await _identity_of(await _user_of_session(scope), scope.get("session"))
     if identity.user.is_anonymous and not anonymous_may_connect():
         raise Disconnected(DisconnectCode.PERMISSION_DENIED)
     return identity
@@ -100,8 +104,8 @@ async def _known_to_project(scope: Scope, request: ConnectRequest) -> Any:
         raise Disconnected(DisconnectCode.PERMISSION_DENIED) from None
 
 
-async def _identity_of(user: Any) -> Identity:
-    return Identity(user, user_id_of(user), await public_info(user))
+async def _identity_of(user: Any, session: Any = None) -> Identity:
+    return Identity(user, user_id_of(user), await public_info(user), session=session)
 
 
 async def _user_of_session(scope: Scope) -> Any:

@@ -11,6 +11,8 @@ from typing import Any, Final, Protocol
 from msgspec import Raw
 
 from channels import telemetry
+from channels.access.credentials import Credentials, Reason, credentials_of
+from channels.access.watch import running_watcher
 from channels.core.token_bucket import TokenBucket
 from channels.protocols.centrifuge.codes import DisconnectCode, UnsubscribeCode
 from channels.protocols.centrifuge.messages import EMPTY, ClientInfo, Push, Reply, Unsubscribe
@@ -61,9 +63,9 @@ class Session:
     """
 
     __slots__ = (
-        "_awaits_pong", "_busy", "_closed", "_connect_timer", "_heartbeat", "_pace", "_transport", "expiry",
-        "granted", "has_tried", "hub", "id", "identity", "limits", "outbox", "scope", "secret",
-        "subscriptions", "user_id",
+        "_awaits_pong", "_busy", "_closed", "_connect_timer", "_credentials", "_heartbeat", "_next_recheck",
+        "_pace", "_transport", "expiry", "granted", "has_tried", "hub", "id", "identity", "limits", "outbox",
+        "scope", "secret", "subscriptions", "user_id",
     )  # fmt: skip
 
     def __init__(self, scope: Scope, transport: Transport, outbox: Outbox, hub: Hub, limits: Limits) -> None:
@@ -76,6 +78,8 @@ class Session:
         self.granted: frozenset[str] = frozenset()
         self.has_tried = False
         self.expiry = Expiry(limits.expiry_grace, self._expired)
+        self._credentials: Credentials | None = None
+        self._next_recheck = 0.0
         self._transport = transport
         self._pace = TokenBucket(limits.max_command_rate, asyncio.get_running_loop().time())
         self._heartbeat: Heartbeat | None = None
@@ -105,6 +109,10 @@ class Session:
         self.identity, self.user_id = identity, identity.user_id
         if identity.expires_at:
             self.expiry.set(CONNECTION, identity.expires_at)
+        self._next_recheck = asyncio.get_running_loop().time() + self.limits.recheck_interval
+        self._credentials = credentials_of(identity.user, identity.session)
+        if self._credentials is not None:
+            running_watcher().add(self)
         self.hub.connected(self)
         self._heartbeat = heartbeat
         if heartbeat is not None:
@@ -143,6 +151,10 @@ class Session:
         """Send a ping, and expect an answer to it."""
         self._awaits_pong = True
         self.outbox.put(self.outbox.framing.encode_ping())
+        now = asyncio.get_running_loop().time()
+        if now >= self._next_recheck:
+            self._next_recheck = now + self.limits.recheck_interval
+            self.recheck("")
 
     def pong_received(self) -> None:
         """Take an answer to a ping.
@@ -216,18 +228,46 @@ class Session:
 
     def recheck(self, topic: str) -> None:
         """See :class:`~channels.topics.delivery.subscription.Client`."""
-        names = [topic] if topic else list(self.subscriptions)
-        self.hub.spawn(self._recheck([name for name in names if name in self.subscriptions]))
+        names = {topic} if topic else self.subscriptions.keys()
+        if names & self.subscriptions.keys() - self.granted:
+            self.hub.spawn(self._recheck([*names]))
 
     async def _recheck(self, names: list[str]) -> None:
-        """End the subscriptions that the user may not have any more."""
+        """End the subscriptions that the user, as they are now, may not have any more."""
+        if self._credentials is not None:
+            await running_watcher().refresh([self])
         for name in names:
-            topic = resolve(name)
-            if name in self.granted:
-                continue
-            if topic is None or not await may_subscribe(topic, self.user):
-                code = UnsubscribeCode.SERVER_UNSUBSCRIBE
-                self.unsubscribe(name, code, code.reason)
+            if not self.closed and name in self.subscriptions and name not in self.granted:
+                topic = resolve(name)
+                if topic is None or not await may_subscribe(topic, self.user):
+                    code = UnsubscribeCode.SERVER_UNSUBSCRIBE
+                    self.unsubscribe(name, code, code.reason)
+
+    # The right to be connected: see channels.access.watch.Watched
+
+    @property
+    def credentials(self) -> Credentials:
+        """What the right to be connected rests on."""
+        assert self._credentials is not None  # else it is not watched
+        return self._credentials
+
+    def access_ended(self, reason: Reason) -> None:
+        """End the connection: its user may not have it any more."""
+        assert self.identity is not None  # it has connected
+        if reason is Reason.DEACTIVATED:
+            self.end(DisconnectCode.PERMISSION_DENIED)
+        elif self.identity.by_token:
+            self.end(DisconnectCode.STATE_INVALIDATED)
+        else:
+            self.end(DisconnectCode.CONNECTION_EXPIRED)
+
+    def user_changed(self, user: Any, permissions: bool) -> None:
+        """Go on with the user as they are now; ask what they may have if that may have changed."""
+        assert self.identity is not None  # it has connected
+        self.identity = self.identity._replace(user=user)
+        self._credentials = self.credentials._replace(user=user)
+        if permissions:
+            self.recheck("")
 
     def _overflowed(self) -> None:
         self.end(DisconnectCode.SLOW)
@@ -263,6 +303,8 @@ class Session:
         self._closed = True
         self._connect_timer.cancel()
         self.expiry.stop()
+        if self._credentials is not None:
+            running_watcher().discard(self)
         if self._heartbeat is not None:
             self._heartbeat.discard(self)
         self.hub.disconnected(self)
