@@ -79,7 +79,7 @@ class ASGIHandler(DjangoHandler):
         """Serve one HTTP request; raises ValueError for a scope of another type."""
         connection = enter_context(scope)
         try:
-            if scope["type"] == "http" and in_context():
+            if scope["type"] == "http" and (connection is not None or in_context()):
                 # Django's handler would enter a context of its own around this.
                 await self.handle(scope, receive, send)
             else:
@@ -94,7 +94,7 @@ class ASGIHandler(DjangoHandler):
 
     async def handle(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve a request in the event loop or in a thread, as its view demands."""
-        if _is_async.get(self) or leads_to_async_view(self, scope):
+        if _is_async_of(self) or leads_to_async_view(self, scope):
             await super().handle(scope, receive, send)
             return
         try:
@@ -119,7 +119,9 @@ class ASGIHandler(DjangoHandler):
 
     def create_request(self, scope: Any, body_file: Any) -> Any:
         """Return Django's request, or its refusal; a body that came without a length has one by now."""
-        return super().create_request(with_length(scope, body_file), body_file)
+        if scope["method"] not in ("GET", "HEAD"):
+            scope = with_length(scope, body_file)
+        return super().create_request(scope, body_file)
 
     async def get_response_async(self, request: Any) -> Any:
         """Return the response to a request whose view runs in the event loop."""
@@ -148,7 +150,7 @@ def with_length(scope: Scope, body_file: Any) -> Scope:
         scope: of the request.
         body_file: its whole body, to be read from the beginning.
     """
-    if scope["method"] in ("GET", "HEAD") or any(name == b"content-length" for name, _ in scope["headers"]):
+    if any(name == b"content-length" for name, _ in scope["headers"]):
         return scope
     size = body_file.seek(0, os.SEEK_END) or body_file.tell()  # a spooled file's seek() returns None
     body_file.seek(0)
@@ -157,6 +159,7 @@ def with_length(scope: Scope, body_file: Any) -> Scope:
 
 #: Whether the chain of middleware is the async one, and whether it can be the sync one.
 _is_async: PrivateField[bool] = PrivateField("async", False)
+_is_async_of = _is_async.reader(ASGIHandler)
 _sync_capable: PrivateField[bool] = PrivateField("sync capable", True)
 _twin: PrivateField[ASGIHandler | None] = PrivateField("twin", None)
 
@@ -194,7 +197,7 @@ def leads_to_async_view(handler: ASGIHandler, scope: Scope) -> bool:
     A wrong guess costs time, no more: either chain of middleware runs views of both kinds.
     """
     resolver = get_resolver(None)
-    routes = _routes.get(handler)
+    routes = _routes_of(handler)
     if routes is None or routes.resolver is not resolver:
         routes = _Routes(resolver)
         _routes.set(handler, routes)
@@ -219,6 +222,7 @@ class _Routes:
 
 
 _routes: PrivateField[_Routes | None] = PrivateField("routes", None)
+_routes_of = _routes.reader(ASGIHandler)
 
 
 def _views(resolver: URLResolver) -> Iterator[Any]:

@@ -106,6 +106,7 @@ class ProtocolTypeRouter:
 
 #: Django's handler, for a router that was not told who serves HTTP.
 _django: PrivateField[Any] = PrivateField("django", None)
+_django_of = _django.reader(ProtocolTypeRouter)
 
 
 def application_for(router: ProtocolTypeRouter, protocol: str) -> Any:
@@ -114,9 +115,11 @@ def application_for(router: ProtocolTypeRouter, protocol: str) -> Any:
         return router.application_mapping[protocol]
     if protocol != "http":
         raise ValueError(f"No application configured for scope type {protocol!r}")
-    if _django.get(router) is None:
-        _django.set(router, get_asgi_application())
-    return _django.get(router)
+    application = _django_of(router)
+    if application is None:
+        application = get_asgi_application()
+        _django.set(router, application)
+    return application
 
 
 class URLRouter(ScopeMiddleware):

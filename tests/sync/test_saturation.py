@@ -74,6 +74,7 @@ HANDLERS = {"Django's": djangos, "channels.http": ours}
 @pytest.fixture(params=HANDLERS)
 def server(request: Any) -> Iterator[ServerThread]:
     go_on.clear()
+    pool.stop(PATIENCE)  # other tests may have left more threads than there may be here
     more = getattr(request.node.get_closest_marker("threads"), "args", ({},))[0]
     with override_settings(ROOT_URLCONF=__name__, MIDDLEWARE=[], **more):
         application = ProtocolTypeRouter({"http": HANDLERS[request.param]()})

@@ -84,7 +84,7 @@ class ThreadCall:
 
     def __call__(self) -> None:
         """Make the call; raises nothing."""
-        outer, _here.call = current_call(), self
+        outer, _here.call = getattr(_here, "call", None), self
         bridge = SyncToAsync.threadlocal
         bridge.main_event_loop = self.bridge.loop
         bridge.main_event_loop_pid = os.getpid()
@@ -174,7 +174,7 @@ class ThreadCall:
         if strand is None:
             self._run_via_asgiref()
         else:
-            strand.put(self, whole)
+            strand.pool.put(strand, self, whole)
             self.bridge.arm_watchdog()
         try:
             await self._drain_outbox()

@@ -194,9 +194,10 @@ def is_new_here() -> bool:
 
 
 def _current() -> SyncContext | None:
-    if getattr(AsyncToSync.executors, "current", None) is not None:
+    # connection_context(), written out: a call less for each page, row "page".
+    if SyncToAsync.thread_sensitive_context.get(None) is not _SHARED:
         return None
-    return connection_context()
+    return None if getattr(AsyncToSync.executors, "current", None) is not None else _connection.get()
 
 
 def leave_thread() -> None:

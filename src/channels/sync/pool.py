@@ -52,6 +52,7 @@ class Pool:
         hooks: called in the threads around the work; None if work leaves nothing open in a thread.
 
     Attributes:
+        idle: the workers that wait for work; to be read.
         ready: the strands that wait for any worker to take them; to be read.
         pinned: how many strands have a worker of their own at the moment.
         taken_at: when a worker last took work from a queue, in ``time.monotonic()``.
@@ -76,7 +77,7 @@ class Pool:
         self.workers: list[Worker] = []
         self.pinned = 0
         self.ready: deque[Strand] = deque()
-        self._idle: list[Worker] = []
+        self.idle: list[Worker] = []
         self._moved_at = 0.0
         self.taken_at = 0.0
         self._most = 1
@@ -86,14 +87,14 @@ class Pool:
     @property
     def is_full(self) -> bool:
         """Whether no thread is idle, and none can be started, as far as was known at the last start."""
-        return not self._idle and len(self.workers) >= self._most
+        return not self.idle and len(self.workers) >= self._most
 
     def statistics(self) -> dict[str, int]:
         """Return how many threads there are, how many are idle or bound, and how many strands wait."""
         with self.lock:
             return {
                 "threads": len(self.workers),
-                "idle": len(self._idle),
+                "idle": len(self.idle),
                 "bound": sum(worker.is_bound for worker in self.workers),
                 "waiting": len(self.ready),
             }
@@ -118,13 +119,10 @@ class Pool:
             worker.own.append(strand)
             self._wake(worker)
             return
-        self._enqueue(strand)
-
-    def _enqueue(self, strand: Strand) -> None:
         if not self.ready:
             self._moved_at = time.monotonic()
         self.ready.append(strand)
-        if len(self._idle) == len(self.workers):
+        if len(self.idle) == len(self.workers):
             self._add_worker()
 
     def withdraw(self, strand: Strand, work: Work) -> bool:
@@ -153,7 +151,7 @@ class Pool:
             if not self.ready or now - self._moved_at < STALL:
                 return True
             self._moved_at = now
-            if self._idle or len(self.workers) < CORE or self._growth.helps(now - self.taken_at):
+            if self.idle or len(self.workers) < CORE or self._growth.helps(now - self.taken_at):
                 return self._add_worker()
             return True
 
@@ -165,18 +163,18 @@ class Pool:
         """Put one more worker to work; the last choice is one that a request prefers."""
         if self._add_free_worker():
             return True
-        worker = min((one for one in self._idle if not one.is_bound), key=_since, default=None)
+        worker = min((one for one in self.idle if not one.is_bound), key=_since, default=None)
         if worker is not None:
             self._wake(worker)
         return worker is not None
 
     def _add_free_worker(self) -> bool:
         """Wake an idle worker, preferably one that serves no handler, or start one."""
-        worker = self._idle[-1] if self._idle else None  # most times that is the one
+        worker = self.idle[-1] if self.idle else None  # most times that is the one
         if worker is not None and worker.pins:
-            worker = next((one for one in reversed(self._idle) if not one.pins), None)
+            worker = next((one for one in reversed(self.idle) if not one.pins), None)
         if worker is None and len(self.workers) >= CORE:
-            worker = next((one for one in reversed(self._idle) if one.reserved_for is None), None)
+            worker = next((one for one in reversed(self.idle) if one.reserved_for is None), None)
         if worker is None:
             self._most = self.size()
             if len(self.workers) < self._most:
@@ -194,7 +192,7 @@ class Pool:
     def _wake(self, worker: Worker) -> None:
         if worker.idle:
             worker.idle = False
-            self._idle.remove(worker)
+            self.idle.remove(worker)
             worker.notify()
 
     # Which thread a strand is bound to or prefers
@@ -290,7 +288,7 @@ class Pool:
                 self._put_back(worker, strand, strand.bound)
             if not worker.stopping:
                 worker.idle = True
-                self._idle.append(worker)
+                self.idle.append(worker)
             return None
 
     def _choose(self, worker: Worker) -> Strand | None:
@@ -333,7 +331,7 @@ class Pool:
             if not worker.idle or worker.is_bound or len(self.workers) == 1:
                 return False
             worker.idle, worker.stopping = False, True
-            self._idle.remove(worker)
+            self.idle.remove(worker)
             self.workers.remove(worker)
             return True
 
@@ -358,7 +356,7 @@ class Pool:
         """
         with self.lock:
             workers, self.workers = self.workers, []
-            self._idle.clear()
+            self.idle.clear()
             for worker in workers:
                 worker.stopping = True
                 worker.notify()

@@ -56,12 +56,12 @@ class Saturation:
         Raises:
             ThreadPoolExhausted: every thread has been held for longer than the limit.
         """
-        full = self._pool.is_full
-        if not full and not self._pool.ready:
+        pool = self._pool
+        if not pool.ready and (pool.idle or not pool.is_full):
             return 0.0
         now = time.monotonic()
         # Row "page": with many requests at once each comes by here, and reading settings takes microseconds.
-        if not full or now - self._pool.taken_at < MOMENT:
+        if now - pool.taken_at < MOMENT or not pool.is_full:
             return now
         reason = self.obstacle()
         if reason:

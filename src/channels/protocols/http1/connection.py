@@ -302,9 +302,12 @@ class HTTP1Connection(ResponseWriter):
     def _find(self, head: bytes) -> RequestReceived | None:
         """Begin a request whose header lines are known."""
         found = self._known.find(head, self._stream_id + 1)
-        if found is None or not self._is_within_limits(found[0]):
+        if found is None:
             return None
         event, persistent = found
+        limits = self._limits  # another connection may have taken it by other ones
+        if len(event.target) > limits.max_target or len(event.headers) > limits.max_headers:
+            return None
         self._begin_response(event.method, "1.1", persistent=persistent)
         self._reading = _NEXT
         return event
@@ -336,11 +339,6 @@ class HTTP1Connection(ResponseWriter):
         self._begin_response(event.method, event.http_version, persistent=persistent)
         self._await_body(length)
         return event
-
-    def _is_within_limits(self, request: RequestReceived) -> bool:
-        """Judge a request that another connection may have taken by other limits."""
-        limits = self._limits
-        return len(request.target) <= limits.max_target and len(request.headers) <= limits.max_headers
 
     def _await_body(self, length: int) -> None:
         self._body_left = length

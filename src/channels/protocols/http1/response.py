@@ -197,7 +197,9 @@ class ResponseWriter:
             length asks for a closer look; go the way of :meth:`send_response`.
         """
         line = _STATUS_LINES.get(status)
-        if not self._is_plain or self._phase is not _HEAD or line is None or status in BODYLESS:
+        # Of known length it says nothing about the connection; it goes out first.
+        plain = self._persistent and self._modern and not self._head_only and not self._output
+        if not plain or self._phase is not _HEAD or line is None or status in BODYLESS:
             return None
         size = len(data)
         if fields.length is None:
@@ -208,11 +210,6 @@ class ResponseWriter:
             return None
         self._phase = _ENDED
         return head
-
-    @property
-    def _is_plain(self) -> bool:
-        """Whether a response of known length says nothing about the connection, and goes out first."""
-        return self._persistent and self._modern and not self._head_only and not self._output
 
     def send_data(self, data: bytes) -> None:
         """Write a part of the body. Where the response has no body (HEAD, 204, 304) it goes nowhere.

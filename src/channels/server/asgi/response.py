@@ -164,7 +164,8 @@ class Response:
                 Content-Length.
             TypeError: the body is not bytes.
         """
-        self._expect_body("body")
+        if self._no_body:
+            self._expect_body("body")
         data = message.get("body", b"")
         if not isinstance(data, bytes):
             data = _as_bytes(data)
