@@ -106,6 +106,21 @@ class Shown(Topic):
         return f"<p>{publication.data}</p>\n<p>{whom}</p>"
 
 
+class Patched(Topic):
+    """For Datastar, as the release of npm names things."""
+
+    pattern = "patched:<int:number>"
+    history = History(size=10, ttl=60)
+    presence = True
+    event = "datastar-merge-fragments"
+
+    async def may_subscribe(self, user: Any) -> bool:
+        return True
+
+    async def render(self, publication: Entry, user: Any, request: Any) -> str:
+        return f'fragments <div id="card">{publication.data}</div>'
+
+
 @rpc
 async def add(user: Any, numbers: list[int]) -> int:
     return sum(numbers)

@@ -1,0 +1,49 @@
+"""Pages that read a topic by EventSource, by htmx and by Datastar, with the files of these from npm."""
+
+from pathlib import Path
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import include, path
+
+#: Where npm has put the packages; the tests say it.
+packages = Path()
+
+EVENT_SOURCE = """
+<script>
+  window.seen = [];
+  const source = new EventSource("/sse/?topic=room:lobby");
+  source.addEventListener("ready", () => window.seen.push("ready"));
+  source.addEventListener("gap", () => window.seen.push("gap"));
+  source.addEventListener("close", () => { window.seen.push("close"); source.close(); });
+  source.onmessage = (event) => window.seen.push(JSON.parse(event.data));
+</script>
+"""
+HTMX = """
+<script src="/npm/htmx.org/dist/htmx.js"></script>
+<script src="/npm/htmx.org/dist/ext/hx-sse.js"></script>
+<script>
+  window.seen = [];
+  for (const name of ["ready", "gap"]) document.addEventListener(name, () => window.seen.push(name));
+</script>
+<div id="lines" hx-sse:connect="/sse/?topic=shown:shared" hx-sse:close="close" hx-swap="beforeend"></div>
+"""
+DATASTAR = """
+<script type="module" src="/npm/@starfederation/datastar/dist/datastar.js"></script>
+<div id="card" data-on-load="@get('/sse/?topic=patched:1')"></div>
+"""
+
+
+def page(request: HttpRequest, name: str) -> HttpResponse:
+    body = {"eventsource": EVENT_SOURCE, "htmx": HTMX, "datastar": DATASTAR}[name]
+    return HttpResponse(f'<!doctype html><meta charset="utf-8"><title>{name}</title><body>{body}</body>')
+
+
+def npm(request: HttpRequest, name: str) -> HttpResponse:
+    return HttpResponse((packages / "node_modules" / name).read_bytes(), content_type="text/javascript")
+
+
+urlpatterns = [
+    path("page/<str:name>", page),
+    path("npm/<path:name>", npm),
+    path("", include("channels.topics.urls")),
+]
