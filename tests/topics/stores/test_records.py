@@ -41,6 +41,17 @@ def test_a_client_comes_back():
         assert decode_client(encode_client(info)) == info
 
 
+def test_what_comes_back_can_be_sent_to_clients():
+    """A payload that is not there is left out, not written as nothing."""
+    publication = Publication(data=Raw(b"[1]"), info=ClientInfo(user="", client="c"))
+    found = decode_publication(encode_publication(publication), 1, "e")
+    assert msgspec.json.encode(found) == (
+        b'{"data":[1],"info":{"user":"","client":"c"},"offset":1,"epoch":"e"}'
+    )
+    empty = decode_publication(encode_publication(Publication()), 1, "e")
+    assert msgspec.json.encode(empty) == b'{"offset":1,"epoch":"e"}'
+
+
 def test_what_is_zero_at_the_end_is_left_out():
     assert len(encode_publication(Publication(data=Raw(b"12345678")))) == 12
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from channels.protocols.centrifuge.messages import Publication
+from channels.protocols.centrifuge.messages import ClientInfo, Publication
 from channels.testing.store_contract.tools import (
     KEPT,
     StoreTests,
@@ -56,7 +56,7 @@ class StreamContract(StoreTests):
         sent = [
             Publication(
                 data=msgspec.Raw(b'{"text": "h\xc3\xa9 \\n", "n": [1.50, null]}'),
-                info=client("c1", "42"),
+                info=ClientInfo(user="42", client="c1", conn_info=msgspec.Raw(b'"\xc3\xa9"')),
                 tags={"team": "é", "": "empty"},
                 time=1_764_521_000_123,
                 key="row",
@@ -74,8 +74,12 @@ class StreamContract(StoreTests):
             msgspec.structs.replace(each, offset=n, epoch=page.position.epoch)
             for n, each in enumerate(sent, 1)
         ]
+        received = await recorder.take(topic, len(sent))
         assert page.publications == expected
-        assert await recorder.take(topic, 3) == expected
+        assert received == expected
+        for found in (page.publications[0], page.publications[-1], received[0], received[-1]):
+            json = msgspec.json.encode(found)  # a payload that is not there is left out
+            assert msgspec.json.decode(json, type=Publication) == found
 
     async def test_pieces_of_a_stream(self) -> None:
         """``since`` is exclusive, ``limit`` counts publications, ``reverse`` is newest first."""

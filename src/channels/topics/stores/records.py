@@ -68,7 +68,7 @@ def decode_publication(record: bytes, offset: int, epoch: str) -> Publication:
     """Return the publication that these bytes were made of, in its place; raises NotARecord."""
     found = _decode_publication(record)
     return Publication(
-        data=Raw(found.data) if found.data else EMPTY,
+        data=_raw(found.data),
         info=None if found.info is None else _client(found.info),
         offset=offset,
         tags=found.tags,
@@ -90,4 +90,9 @@ def _optional(info: ClientInfo | None) -> tuple[str, str, bytes, bytes] | None:
 
 
 def _client(found: _Client) -> ClientInfo:
-    return ClientInfo(found.user, found.client, Raw(found.conn_info), Raw(found.chan_info))
+    return ClientInfo(found.user, found.client, _raw(found.conn_info), _raw(found.chan_info))
+
+
+def _raw(data: bytes) -> Raw:
+    """Return a payload; none is :data:`EMPTY` itself, by which codecs know that there is none."""
+    return Raw(data) if data else EMPTY
