@@ -91,7 +91,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _called() -> str | None:
-    """The name this program was called by, where argparse would say ``__main__.py``."""
+    """Return the name that this program was called by, where argparse would say ``__main__.py``."""
     return "python -m daphne" if os.path.basename(sys.argv[0]) == "__main__.py" else None
 
 
@@ -362,7 +362,7 @@ _REMEDIES = {
 
 
 def _broken(path: str, error: Exception) -> ApplicationError:
-    """The module is there, but it does not import: say what went wrong, and in which line."""
+    """Make the error for a module that cannot be imported: what went wrong, and in which line."""
     name = type(error).__name__
     remedy = _REMEDIES.get(name, "-v 2 shows the whole traceback.")
     said = str(error).removesuffix(".")

@@ -107,7 +107,7 @@ class SupervisorLink:
         try:
             self._line.send(READY)
         except OSError:
-            # It is gone; the line's end of file says so to whom it concerns.
+            # The supervisor is gone; the end of file of its line tells the server.
             logger.debug("Nobody hears that worker %d is ready.", self.number)
 
     def _heard(self, server: Stoppable, loop: asyncio.AbstractEventLoop) -> None:

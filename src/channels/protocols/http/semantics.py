@@ -215,7 +215,7 @@ def _body_length(fields: dict[bytes, bytes], modern: bool) -> int:
 
 
 def _coding_refusal(codings: bytes) -> MalformedMessage:
-    """Whose last coding is not "chunked" has no end (RFC 9112 6.3); one before it is a matter of taste."""
+    """Say why codings are refused: a body whose last one is not "chunked" has no end (RFC 9112 6.3)."""
     names = [part.strip(b" \t").lower() for part in codings.split(b",")]
     if names[-1] == b"chunked" and all(names) and names.count(b"chunked") == 1:
         return MalformedMessage(501, "no transfer coding but chunked is implemented")

@@ -33,7 +33,7 @@ def read_head(head: bytes) -> tuple[RawHead, ReadChunks]:
     except RemoteProtocolError as error:
         if (
             b'"' in head[: head.index(b"\r\n")]
-        ):  # it alone takes offence; no framing hangs on a quotation mark
+        ):  # zttp alone refuses quotation marks, on which no framing depends
             return http1_h11.read_head(head)
         raise MalformedMessage(400, str(error)) from None
     if type(event) is not Request:  # a head that ends before its request line

@@ -51,7 +51,7 @@ class _Framing(enum.Enum):
     UNTIL_CLOSE = enum.auto()
 
 
-# A member is looked up in its class at each use; as globals they are free.
+# Members as globals: each use of one through its class is a lookup.
 _HEAD, _BODY, _ENDED = Phase
 _NONE, _LENGTH, _CHUNKED, _UNTIL_CLOSE = _Framing
 

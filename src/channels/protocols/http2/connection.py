@@ -71,13 +71,13 @@ _DEFAULTS = HTTP2Limits()
 _MAX_UNREAD = 8192
 # A DATA frame of fewer bytes costs more than it brings; a body may have a few of them for nothing.
 _SMALL_DATA, _FREE_SMALL_DATA = 64, 8
-# As many as the decoder remembers.
+# Verdicts on lists of fields: as many as the decoder remembers lists.
 _MAX_VERDICTS = 16
-# On these fields: the method, target, headers, protocol and scheme of the request.
+# A verdict on a list of fields: the method, target, headers, protocol and scheme of the request.
 _Verdict: TypeAlias = tuple[Headers, str, bytes, Headers, bytes, bytes]
 # In a GOAWAY: no stream is refused yet (RFC 9113 6.8).
 _ANY_STREAM = 2**31 - 1
-# Of the PING whose answer shows that the peer has read that GOAWAY.
+# The payload of the PING whose answer shows that the peer has read that GOAWAY.
 _FAREWELL = b"farewell"
 
 

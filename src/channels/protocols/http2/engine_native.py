@@ -121,7 +121,7 @@ class NativeEngine:
             self._write_window(0, limits.connection_window - DEFAULT_WINDOW)
 
     def _upgrade(self, settings: bytes) -> None:
-        """The request that asked for it is stream 1, and complete (RFC 7540 section 3.2)."""
+        """Open stream 1 for the complete request that asked for the upgrade (RFC 7540 section 3.2)."""
         try:
             self._apply_settings(settings)
         except ConnectionFault as fault:
@@ -164,7 +164,7 @@ class NativeEngine:
         return self._receive_fields(first, b"".join(parts))
 
     def _receive_fields(self, frame: RawFrame, block: bytes) -> Sequence[EngineEvent]:
-        # Whatever becomes of them, they must be decoded: the table is everybody's.
+        # Fields are decoded whatever becomes of their stream: all streams share one table (RFC 7541 2.2).
         fields = self._decoder.decode(block)
         stream_id, ended = frame.stream_id, frame.flags & END_STREAM != 0
         if stream_id > self._last_stream:
@@ -211,7 +211,7 @@ class NativeEngine:
         return (DataReceived(stream_id, data, size, ended),)
 
     def _receive_late(self, stream_id: int, ended: bool) -> Sequence[EngineEvent]:
-        """A frame on a stream that is over: it may have been on its way when we broke the stream off."""
+        """Pass over what was on its way when we reset its stream; else it was closed (RFC 9113 5.1)."""
         if stream_id not in self._forsaken:
             raise ConnectionFault(ErrorCodes.STREAM_CLOSED, "a frame on a stream that is over")
         if ended:
@@ -259,7 +259,7 @@ class NativeEngine:
                 raise violation("a switch that is neither on nor off")
 
     def _move_windows(self, size: int) -> None:
-        """A new initial window moves those of all streams (RFC 9113 6.9.2)."""
+        """Move the windows of all streams with the initial one (RFC 9113 6.9.2)."""
         difference, self._peer_window = size - self._peer_window, size
         for stream in self._streams.values():
             stream.send_window += difference
@@ -275,7 +275,7 @@ class NativeEngine:
         return _NOTHING
 
     def _read_goaway(self, frame: RawFrame) -> Sequence[EngineEvent]:
-        """One that is whole never comes here; see :mod:`channels.protocols.http2.connection`."""
+        """Refuse a short GOAWAY; a whole one never comes to an engine: ``HTTP2Connection`` takes it."""
         check_connection(frame)
         raise ConnectionFault(ErrorCodes.FRAME_SIZE_ERROR, "a goodbye that is too short")
 
@@ -303,7 +303,7 @@ class NativeEngine:
             raise violation("a frame on a stream that nobody has opened")
 
     def _break(self, stream_id: int, code: int) -> Sequence[EngineEvent]:
-        """The peer broke the rules of one stream."""
+        """Reset the stream of a peer that broke its rules (RFC 9113 5.4.2)."""
         self.reset_stream(stream_id, code)
         return (StreamReset(stream_id, by_peer=False),)
 

@@ -47,7 +47,7 @@ class ReceiveWindow:
         self._given_back = 0
 
     def take(self, size: int) -> None:
-        """The peer has sent so much.
+        """Count bytes that the peer has sent.
 
         Raises:
             ConnectionFault: that was more than it may.
@@ -57,7 +57,7 @@ class ReceiveWindow:
             raise ConnectionFault(ErrorCodes.FLOW_CONTROL_ERROR, "more data than the window takes")
 
     def give_back(self, size: int) -> int:
-        """So much was read; returns what to tell the peer, nothing until it is half of the window."""
+        """Count bytes that were read; returns by how much to open the window, 0 until it is half of it."""
         self._given_back += size
         if self._given_back * 2 < self._size:
             return 0

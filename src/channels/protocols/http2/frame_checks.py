@@ -27,7 +27,7 @@ def unpadded(frame: RawFrame, payload: bytes) -> bytes:
 
 
 def check_priority(stream_id: int, payload: bytes) -> None:
-    """Look at the fields of a priority: nobody here makes use of them, but they must be some.
+    """Check a priority (RFC 9113 6.3, RFC 7540 5.3.1), of which the server makes no use.
 
     Raises:
         ConnectionFault: they are too short, or the stream depends on itself.
@@ -74,5 +74,5 @@ def window_fault(increment: int) -> ConnectionFault:
 
 
 def violation(reason: str) -> ConnectionFault:
-    """Return the error of a connection whose peer did what is not allowed."""
+    """Return the error of a connection whose peer broke a rule (PROTOCOL_ERROR)."""
     return ConnectionFault(ErrorCodes.PROTOCOL_ERROR, reason)

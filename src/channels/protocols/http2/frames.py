@@ -168,7 +168,7 @@ class FloodGuard:
         self._small_data = max(0, self._small_data - self._max_small_data)
 
     def data_sent(self) -> None:
-        """A frame of ours with data is reason for two updates of windows: the stream's, the connection's."""
+        """Allow two WINDOW_UPDATEs for a DATA frame of ours: that of the stream, that of the connection."""
         self._control_frames = max(0, self._control_frames - 2)
 
     def frame_received(self, frame: RawFrame) -> None:

@@ -184,7 +184,7 @@ def _check_repeated(headers: Headers) -> None:
 
 
 def _join_cookies(headers: Headers) -> Headers:
-    """Put the crumbs together where the first one was (RFC 9113 8.2.3)."""
+    """Join the fields of Cookie into one, in the place of the first (RFC 9113 8.2.3)."""
     crumbs = [value for name, value in headers if name == b"cookie"]
     if len(crumbs) == 1:
         return headers

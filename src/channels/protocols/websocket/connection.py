@@ -350,7 +350,7 @@ class WebSocketConnection:
         return self._buffer[start : self._offset]
 
     def _room(self) -> int:
-        """How large the next frame may be.
+        """Return how large the next frame may be.
 
         The library does not know yet whether it is a control frame, which does not count
         towards the message around it; ``_collect`` looks at the last few bytes again.

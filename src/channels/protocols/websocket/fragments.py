@@ -8,7 +8,7 @@ _new_decoder = codecs.getincrementaldecoder("utf-8")
 
 
 class FragmentedMessage:
-    """What has come of it.
+    """The fragments of a message that have come so far.
 
     Args:
         text: whether it is a text message, else a binary one.

@@ -78,7 +78,7 @@ class Acceptor:
             self._accepted(sock, address)
 
     def _pause(self, error: OSError) -> None:
-        """No file can be opened: whoever waits in the backlog is not lost by waiting on."""
+        """Accept nobody for a while, as no file can be opened: connections wait in the kernel's backlog."""
         reason = errno.errorcode.get(error.errno or 0, "unknown")
         telemetry.count("server.accept_failed", reason=reason)
         self._runtime.warn_rarely(

@@ -17,7 +17,7 @@ from typing import Final
 from channels.server.io.send_progress import unacknowledged
 from channels.server.runtime import Runtime
 
-#: How many there are beside the first while it is crowded.
+#: How many acceptors there are beside the first while the socket is crowded.
 MORE: Final = 15
 #: Crowded is where so many connections came since the last look, and so many wait.
 _CAME, _WAITING = 64, 4
@@ -62,7 +62,7 @@ class ExtraAcceptors:
         self._close_more()
 
     def look(self) -> None:
-        """See whether it is crowded; called a few times a second."""
+        """Open or close extra acceptors by how crowded the socket is; called a few times a second."""
         came, self._seen = self._runtime.accepted - self._seen, self._runtime.accepted
         if came < _CAME:
             self._close_more()

@@ -26,7 +26,7 @@ CONFLICT = (
 
 
 class ClientDisconnected(OSError):
-    """Nobody is there for what the application sends (ASGI, "Disconnected Client"); no error of its own."""
+    """The client has gone, and cannot get what the application sends (ASGI, "Disconnected Client")."""
 
 
 def _is_disconnect(error: Exception) -> bool:

@@ -95,7 +95,7 @@ class Connection(ReadingHalf, asyncio.Protocol):
         self._waiters: Waiters | None = None
 
     def set_proxied(self, addresses: AddressPair | None) -> None:
-        """Speak for the client and the server that a proxy has named in front of TLS; before it is made."""
+        """Take the addresses that a proxy has named in front of TLS, before ``connection_made``."""
         self._proxied = addresses
 
     # What asyncio tells us
@@ -135,7 +135,7 @@ class Connection(ReadingHalf, asyncio.Protocol):
             self.close(linger=True)
 
     def speak_for(self, addresses: AddressPair | None, ahead: bytes) -> None:
-        """Begin for the client that a proxy has named.
+        """Take the client that a proxy has named, and begin.
 
         Args:
             addresses: the client, and where it connected to; None: the proxy itself.
@@ -159,7 +159,7 @@ class Connection(ReadingHalf, asyncio.Protocol):
             handler.data_received(ahead)
 
     def _first_handler(self) -> Handler:
-        """TLS has agreed on a protocol (ALPN); in clear text the first bytes tell."""
+        """Return the handler for the protocol of ALPN, or one that waits for the first bytes."""
         if not self.runtime.config.http2:
             return HTTP1Handler(self)
         if self.tls is None:

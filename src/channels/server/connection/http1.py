@@ -53,7 +53,7 @@ _TLS_TO_CLEAR_TEXT = (
 
 
 def _spoken(address: list[Any] | None) -> str:
-    """An address of ASGI's scope as people write it: ``host:port``, or the path of a Unix socket."""
+    """Return an address of ASGI's scope as people write it: ``host:port``, or the path of a Unix socket."""
     return ":".join(str(part) for part in address or ("?",) if part is not None)
 
 
@@ -216,7 +216,7 @@ class HTTP1Handler:
         self._stream = HTTPStream(request, self._runtime, self)
 
     def _goes_on_with_http2(self, request: RequestReceived) -> bool:
-        """Grant an upgrade to HTTP/2 in clear text (RFC 7540 section 3.2)."""
+        """Grant an upgrade to HTTP/2 in clear text (RFC 7540 section 3.2), if that is allowed."""
         config = self._runtime.config
         if not (config.http2 and config.http2_upgrade) or self.tls is not None:
             return False
@@ -425,7 +425,7 @@ class HTTP1Handler:
     # Time
 
     def _wait_for_request(self) -> None:
-        """The time limit of a head begins with its first byte; more bytes do not move it."""
+        """Begin the time limit of a head with its first byte; more bytes do not move it."""
         wanted = _Waiting.HEAD if self._engine.buffered else _Waiting.IDLE
         if self._waiting != wanted:
             self._wait_for(wanted)

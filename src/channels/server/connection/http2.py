@@ -234,7 +234,7 @@ class HTTP2Handler:
         exchange.begin(request)
 
     def _give_back(self, streams: int) -> None:
-        """These streams of the address are over."""
+        """Give back the places of streams that are over to the address of the peer."""
         if self._counted is not None:
             self.runtime.admission.streams.add(self._counted[0], -streams)
 
@@ -291,7 +291,7 @@ class HTTP2Handler:
     # Time
 
     def _rest(self) -> None:
-        """The time limit of an idle connection begins with the end of its last stream."""
+        """Begin the time limit of an idle connection, at the end of its last stream."""
         limit = self.runtime.config.keep_alive_timeout
         if not self._exchanges and limit is not None:
             self._idle_by = self.runtime.timers.now + limit

@@ -83,7 +83,7 @@ class HTTP2Exchange:
         self.stream = WebSocketStream(request, handshake, self._handler.runtime, self, self)
 
     def body_received(self, data: bytes) -> None:
-        """A part of a body, or of what a WebSocket says."""
+        """Hand on a part of a body, or of what a WebSocket says."""
         self._unacknowledged += len(data)
         if isinstance(self.stream, HTTPStream):
             if self._limit == "body_timeout":
@@ -113,7 +113,7 @@ class HTTP2Exchange:
         self._handler.advance()
 
     def body_ended(self) -> None:
-        """The peer sends no more on this stream."""
+        """Tell the request or the WebSocket that the peer has ended its half of the stream."""
         if isinstance(self.stream, HTTPStream):
             self.expect("http_timeout")
             self.stream.body_ended()
@@ -134,7 +134,7 @@ class HTTP2Exchange:
             stream.peer_left()
 
     def writable(self) -> None:
-        """The peer has read what waited for it: wake the senders that wait."""
+        """Wake the senders that wait: the peer has read what waited for it."""
         if self._waiters is not None:
             self._waiters.wake()
 
@@ -312,7 +312,7 @@ class HTTP2Exchange:
         self._handler.completed(self.stream_id)
 
     def _completed(self) -> None:
-        """The application has answered, and is not told that anybody left."""
+        """Let go of a request whose application has answered: it is not told of a disconnect."""
         self.stream = None
         self.deadline = NEVER
         self.writable()

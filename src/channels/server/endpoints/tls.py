@@ -131,7 +131,7 @@ class Credentials:
             raise _cannot_ask(path, error.strerror or str(error)) from None
 
     def _look(self) -> tuple[tuple[int, int, int] | None, ...]:
-        """What changes when a file does; None for one that is not there at the moment."""
+        """Return what changes when a file does; None for one that is not there at the moment."""
         stamps: list[tuple[int, int, int] | None] = []
         for path in (self._files.certificate, self._files.key, self._files.chain):
             try:

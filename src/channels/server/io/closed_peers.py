@@ -88,7 +88,7 @@ class ClosedPeers:
         """Ask the kernel at every second tick, if there is a connection to ask about."""
         self._ticks += 1
         if self._ticks % EACH:
-            # The close of who has begun to read ahead can be seen by now, and is late already.
+            # The close of a connection that reads ahead can be seen by now, and is late already.
             if self._reading:
                 self._tell(self._reading & self._unread)
                 self._reading = set()

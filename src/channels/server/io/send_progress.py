@@ -60,7 +60,7 @@ def unacknowledged(sock: socket.socket) -> int:
 
 
 def _tcp_info(sock: Any) -> bytes:
-    """What the kernel tells of a socket; empty where it tells nothing of the kind."""
+    """Return what the kernel tells of a socket; empty where it tells nothing of the kind."""
     if sys.platform != "linux" or sock is None:
         return b""
     try:

@@ -44,7 +44,7 @@ class StopDeadline:
         self._signals = 0
 
     def on_signal(self, number: int, frame: FrameType | None) -> None:
-        """A signal has come that stops the server: a handler for :func:`signal.signal`."""
+        """Begin the deadline, as a handler of signals: one has come that stops the server."""
         self._signals += 1
         if self._signals > 1:
             self._end_within(HURRY)
@@ -57,6 +57,6 @@ class StopDeadline:
             faulthandler.dump_traceback_later(seconds, exit=True, file=stderr)
 
     def cancel(self) -> None:
-        """It has stopped."""
+        """End the deadline: the server has stopped."""
         if self._signals:
             faulthandler.cancel_dump_traceback_later()

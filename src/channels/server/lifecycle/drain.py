@@ -24,7 +24,7 @@ logger = logging.getLogger("channels.server")
 
 #: Seconds between two batches of WebSockets.
 INTERVAL = 0.1
-#: So few WebSockets are no wave: the smallest batch.
+#: WebSockets in the smallest batch: when so few connect again at once, nobody notices.
 SMALLEST_BATCH = 25
 #: The part of the time that batches are spread over; the rest is for the last of them to end.
 SPREAD = 0.75

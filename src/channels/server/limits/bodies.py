@@ -63,7 +63,7 @@ class HeldBodies:
         return None
 
     def give_back(self, client: list[Any] | None, size: int) -> None:
-        """The application does not hold them any more."""
+        """Count bytes that the application does not hold any more."""
         self.size -= size
         if client is not None and self._is_counted(client):
             self._by_address.add(client[0], -size)

@@ -195,7 +195,7 @@ class ClientLimitMiddleware:
 
 @lru_cache(maxsize=MAX_JUDGED)
 def _site(host: str) -> str:
-    """The address, of IPv6 only its first half: the rest is as many addresses as somebody likes."""
+    """Return the address, of IPv6 only its first half: the rest is as many addresses as somebody likes."""
     address = _parsed(host)
     if not isinstance(address, ipaddress.IPv6Address):
         return host if address is None else str(address)

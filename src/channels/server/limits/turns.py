@@ -65,7 +65,7 @@ class Turns:
                 self.frames += GO_ON
                 now.popleft().read_on()
         finally:
-            # Also if one has raised: that is its own affair.
+            # Also where a reader has raised: the others keep their turn.
             again, self._waiting = self._waiting, now
             now.extend(again)
             if now and not again:
