@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from channels.layers.host import HostChannelLayer
 from tests.layers.host.processes import Process
 
 
@@ -33,3 +34,18 @@ async def start(directory: Path) -> AsyncIterator[Callable[..., Awaitable[Proces
     for process in started:
         if process.process.returncode is None:
             await process.kill()
+
+
+@pytest.fixture
+async def make(directory: Path) -> AsyncIterator[Callable[..., HostChannelLayer]]:
+    """Layers that are processes of their own to the broker."""
+    made: list[HostChannelLayer] = []
+
+    def make(**config: Any) -> HostChannelLayer:
+        made.append(HostChannelLayer(path=directory, **config))
+        return made[-1]
+
+    yield make
+    for layer in made:
+        await layer.aclose()
+        await layer.aclose()

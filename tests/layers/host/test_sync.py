@@ -107,3 +107,31 @@ def test_it_waits_only_so_long(make, directory):
     with pytest.raises(ChannelLayerUnavailable, match="No broker of the host layer"):
         make(timeout=0.05).sync.group_send("g", message(1))
     os.close(lock)
+
+
+async def test_who_is_in_a_group(make):
+    one, two = make(), make()
+    names = [await layer.new_channel() for layer in (one, two)]
+    for layer, name in zip((one, two), names, strict=True):
+        await layer.group_add("g", name)
+    found = await asyncio.to_thread(one.sync.group_channels, "g")
+    assert (found, found.unanswered) == (sorted(names), 0)
+    assert await asyncio.to_thread(one.sync.group_count, "g") == 2
+    host_engine(one).started_client().features = []
+    old = await asyncio.to_thread(one.sync.group_channels, "g")
+    assert (old, old.unanswered) == ([names[0]], 1)
+
+
+async def test_who_sends_more_than_the_broker_takes_waits(make, monkeypatch):
+    monkeypatch.setattr("channels.layers.host.client.sender.HIGH_WATER", 0)
+    layer, sender = make(), make()
+    name = await layer.new_channel()
+    await layer.group_add("g", name)
+
+    def send():
+        for _ in range(20):
+            sender.sync.group_send("g", message("x" * 100_000))
+        sender.sync.group_send("g", message("last"))
+
+    await asyncio.to_thread(send)
+    assert (await collect(layer, name, 21))[-1] == "last"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
+import threading
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 from channels.exceptions import ChannelLayerUnavailable, InvalidChannelLayerError
 from channels.layers.host.client import client as module
 from channels.layers.host.client.client import BrokerClient
+from channels.layers.host.client.unacked import Request
 from channels.layers.host.wire import frames as wire
 from tests.layers.host.client.fakes import PATIENCE, Broker
 from tests.layers.host.processes import in_forked_child
@@ -288,3 +291,36 @@ def test_events_of_a_connection_that_has_gone_are_harmless(runtime_dir, handler)
     client._disconnect()
     client.catch_up()
     client.abandon()
+
+
+async def test_each_broker_is_read_in_the_loop_that_delivers(make, handler, runtime_dir):
+    threads = []
+    handler.note = lambda *item: threads.append(threading.get_ident())
+    broker = Broker(runtime_dir)
+    client = make()
+    handler.queue.deliver_in(asyncio.get_running_loop())
+    for again in (False, True):
+        await asyncio.to_thread(broker.welcome)
+        while client._reading._loop_reader is None or not client._reading._loop_reader.turns:
+            await asyncio.sleep(0.001)
+        threads.clear()
+        for number in range(20 * again, 20 * again + 20):
+            broker.send(wire.Published("one", number, "g", b""))
+            while len(threads) <= number % 20:
+                await asyncio.sleep(0.001)
+        assert threads.count(threading.get_ident()) == 20
+        broker.close(listener=not again)
+        if not again:
+            broker = Broker(runtime_dir)
+
+
+def test_a_request_whose_caller_gave_up_before_it_was_written_needs_no_word_about_it(make, runtime_dir):
+    broker = Broker(runtime_dir)
+    client = make()
+    broker.welcome()
+    never_written = Request()
+    client.give_up(never_written)
+    client.ask(wire.Ping(wire.UNSENT))
+    assert isinstance(broker.next(wire.Frame), wire.Ping)
+    assert never_written.future.cancelled()
+    broker.close()

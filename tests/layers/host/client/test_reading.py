@@ -10,6 +10,7 @@ import pytest
 
 from channels.layers.host.client import reading as module
 from channels.layers.host.client.reading import Reading
+from channels.layers.host.client.receiver import LoopReader
 from channels.layers.host.wire.poll_loop import PollLoop
 from tests.layers.host.client.test_receiver import PATIENCE, Line, published
 
@@ -235,3 +236,19 @@ def test_the_room_that_somebody_waits_for_is_told_once(client):
     client.writable.clear()
     client.in_thread(lambda: None)
     assert not client.writable.is_set()
+
+
+async def test_disconnecting_what_is_not_connected_is_harmless(client):
+    await asyncio.to_thread(client.in_thread, client.reading.disconnect)
+    await asyncio.to_thread(client.in_thread, client.reading.disconnect)
+    client.reading.abandon()
+    assert not client.receiver.connected
+
+
+def test_what_a_child_has_inherited_is_closed(client):
+    loop = asyncio.new_event_loop()
+    reader = LoopReader(loop, client.near, client.receiver)
+    client.reading._loop_reader = reader
+    client.reading.abandon()
+    assert reader._descriptor is None
+    loop.close()
