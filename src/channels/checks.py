@@ -24,12 +24,11 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
 from django.utils.module_loading import import_string
 
-from channels.core.url_patterns import flatten
+from channels.core.routes import INNER_ATTRIBUTES, flatten
 from channels.diagnostics.tracebacks import place_of
 from channels.layers.manager import channel_layers
 from channels.layers.reach import layers_in_memory
 from channels.routing import (
-    INNER_ATTRIBUTES,
     ProtocolTypeRouter,
     URLRouter,
     get_default_application,

@@ -6,7 +6,7 @@ import functools
 import importlib
 import inspect
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from asgiref.compatibility import guarantee_single_callable
@@ -19,7 +19,7 @@ from django.urls.exceptions import Resolver404
 from channels.consumer import AsyncConsumer
 from channels.core.denial import means_busy, refuse, refuse_busy
 from channels.core.private import PrivateField
-from channels.core.url_patterns import beginning, flatten, open_ended
+from channels.core.routes import beginning, flatten, insides, open_ended
 from channels.exceptions import RouteNotFound, ThreadPoolExhausted
 from channels.http import get_asgi_application
 from channels.middleware import ConnectionContext, ScopeMiddleware, enters, is_scope_middleware, run_pipeline
@@ -33,9 +33,6 @@ logger = logging.getLogger("channels.routing")
 
 #: What is left of a path, args and kwargs.
 Match: TypeAlias = tuple[str, tuple[Any, ...], dict[str, Any]]
-
-#: Attributes under which middleware keep the application they wrap.
-INNER_ATTRIBUTES = ("inner", "application", "app")
 
 
 def get_default_application() -> Any:
@@ -283,14 +280,6 @@ class _Route:
         if self.router is None:
             return [prefix]
         return [prefix + route for route in table_of(self.router).describe()]
-
-
-def insides(application: Any) -> Iterator[Any]:
-    """Yield ``application`` and, one by one, what the middleware around it wrap."""
-    while application is not None:
-        yield application
-        inner = (vars(application).get(name) for name in INNER_ATTRIBUTES if hasattr(application, "__dict__"))
-        application = next((candidate for candidate in inner if candidate is not None), None)
 
 
 def refuse_uncalled(application: Any, route: str) -> None:

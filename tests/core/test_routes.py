@@ -1,4 +1,4 @@
-"""What routers ask of Django's routes and patterns."""
+"""What routers ask of routes, patterns and applications."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from django.urls import include, path, re_path
 from django.utils.translation import gettext_lazy
 
-from channels.core.url_patterns import beginning, flatten, open_ended
+from channels.core.routes import beginning, flatten, insides, open_ended
 
 
 def view(request: Any) -> Any:
@@ -48,3 +48,17 @@ def test_a_pattern_that_fits_the_beginning_of_a_path() -> None:
     assert opened.name == "room"
     expression = re_path("^rooms/", view).pattern
     assert open_ended(expression) is expression
+
+
+class Wraps:
+    def __init__(self, **inner: Any) -> None:
+        vars(self).update(inner)
+
+
+def test_what_middleware_wrap_is_found_from_the_outside_in() -> None:
+    inmost = Wraps()
+    outer = Wraps(inner=Wraps(application=Wraps(inner=None, app=inmost)))
+    assert [*insides(outer)][-1] is inmost
+    assert len([*insides(outer)]) == 4
+    assert [*insides(None)] == []
+    assert [*insides(7)] == [7]

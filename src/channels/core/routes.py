@@ -1,12 +1,15 @@
-"""Routes and patterns of Django's, asked for what routers need of them."""
+"""What routers ask of routes, of their patterns, and of the applications behind them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.urls import URLPattern, URLResolver
 from django.urls.resolvers import RoutePattern
+
+#: Attributes under which middleware keep the application they wrap.
+INNER_ATTRIBUTES = ("inner", "application", "app")
 
 
 def flatten(routes: Sequence[URLPattern | URLResolver], outer: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -29,3 +32,11 @@ def beginning(pattern: Any) -> str:
     """Return the text that a path must begin with to fit a pattern of ``path()``; "" for any other."""
     route = getattr(pattern, "_route", "") if type(pattern) is RoutePattern else ""
     return route.partition("<")[0] if isinstance(route, str) else ""  # one to be translated is no str yet
+
+
+def insides(application: Any) -> Iterator[Any]:
+    """Yield ``application`` and, one by one, what the middleware around it wrap."""
+    while application is not None:
+        yield application
+        inner = (vars(application).get(name) for name in INNER_ATTRIBUTES if hasattr(application, "__dict__"))
+        application = next((candidate for candidate in inner if candidate is not None), None)
