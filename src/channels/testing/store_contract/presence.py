@@ -102,7 +102,9 @@ class PresenceContract(StoreTests):
         for store in (self.store, other):
             assert await store.presence(topic) == {"here": here, "there": there}
             assert await store.presence_stats(topic) == (2, 1)
-        assert await recorder.take(topic, 2) == [Join(info=here), Join(info=there)]
+        joined = await recorder.take(topic, 2)  # of two processes, so in any order
+        assert Join(info=here) in joined
+        assert Join(info=there) in joined
         assert await other.presence_remove(topic, there) is False
         assert await self.store.presence_remove(topic, here) is True
 
@@ -124,7 +126,7 @@ class PresenceContract(StoreTests):
             await alive.presence_renew([PresenceEntry(topic, stays, True)])
         await self._assert_only(topic, stays)
         events = await recorder.take(topic, 5)
-        assert events[:3] == [Join(info=each) for each in (*ghosts, stays)]
+        assert {each.info for each in events[:3]} == {*ghosts, stays}
         left = [each.info for each in events[3:] if isinstance(each, Leave) and each.info is not None]
         assert sorted(left, key=lambda info: info.client) == ghosts
         assert await dead.presence_remove(topic, ghosts[0], announce=True) is False
