@@ -10,10 +10,25 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
+from channels import DEFAULT_CHANNEL_LAYER
 from channels.topics.stores.base import Store
 
 #: The alias of the store of topics that name none.
 DEFAULT_STORE: Final = "default"
+
+_MEMORY: Final = "channels.topics.stores.memory.MemoryStore"
+_HOST: Final = "channels.topics.stores.host.HostStore"
+_REDIS: Final = "channels.topics.stores.redis.RedisStore"
+
+#: Which store stands beside a layer, and what it takes of the layer's CONFIG.
+_BESIDE: Final = {
+    "channels.layers.host.HostChannelLayer": (_HOST, ("path", "project")),
+    "channels.layers.host.layer.HostChannelLayer": (_HOST, ("path", "project")),
+    "channels_redis.core.RedisChannelLayer": (_REDIS, ("hosts",)),
+    "channels_redis.pubsub.RedisPubSubChannelLayer": (_REDIS, ("hosts",)),
+    "channels.layers.redis.RedisChannelLayer": (_REDIS, ("hosts",)),
+    "channels.layers.redis.RedisPubSubChannelLayer": (_REDIS, ("hosts",)),
+}
 
 _stores: dict[str, Store] = {}
 _lock = threading.Lock()
@@ -49,7 +64,27 @@ def set_store(alias: str, store: Store | None) -> Store | None:
 def store_settings() -> dict[str, Any]:
     """Return the aliases and how each store is made: ``{"BACKEND": path, "CONFIG": {...}}``."""
     configured: dict[str, Any] = (getattr(settings, "CHANNELS_TOPICS", None) or {}).get("STORES") or {}
-    return {DEFAULT_STORE: {"BACKEND": "channels.topics.stores.memory.MemoryStore"}, **configured}
+    return configured if DEFAULT_STORE in configured else {DEFAULT_STORE: _as_the_layer(), **configured}
+
+
+def _as_the_layer() -> dict[str, Any]:
+    """Return a store that reaches as far as the project's channel layer: processes that meet there meet here.
+
+    Raises:
+        ImproperlyConfigured: the layer encrypts what it carries, which a store does not.
+    """
+    layer = (getattr(settings, "CHANNEL_LAYERS", None) or {}).get(DEFAULT_CHANNEL_LAYER) or {}
+    backend, options = _BESIDE.get(layer.get("BACKEND", ""), (_MEMORY, ()))
+    config = layer.get("CONFIG", {})
+    if backend != _MEMORY and config.get("symmetric_encryption_keys"):
+        raise ImproperlyConfigured(
+            "CHANNEL_LAYERS encrypts its messages, which stores of topics do not; so none is made from the same "
+            "settings. Choose one in CHANNELS_TOPICS['STORES']['default']."
+        )
+    chosen = {name: config[name] for name in options if name in config}
+    if backend == _REDIS and "prefix" in config:
+        chosen["prefix"] = f"{config['prefix']}-topics"
+    return {"BACKEND": backend, "CONFIG": chosen}
 
 
 def _make(alias: str) -> Store:
@@ -69,7 +104,7 @@ def _make(alias: str) -> Store:
 
 
 def _forget(setting: str, **kwargs: Any) -> None:
-    if setting == "CHANNELS_TOPICS":
+    if setting in ("CHANNELS_TOPICS", "CHANNEL_LAYERS"):
         _stores.clear()
 
 
