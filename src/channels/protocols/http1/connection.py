@@ -182,12 +182,14 @@ class HTTP1Connection(ResponseWriter):
             self._buffer += data
 
     def receive_known(self, data: bytes) -> RequestReceived | None:
-        """Take what the peer sent, if it is one whole request whose header lines are known.
+        """Take what the peer sent, if it is the whole head of a request, and its header lines are known.
 
         Returns:
             The request. None: nothing was taken, as this side has to read ``data`` (:meth:`receive_data`).
         """
         if self._reading is not _HEAD or self._buffer or len(data) > self._limits.max_target:
+            return None
+        if not data.endswith(b"\r\n\r\n"):  # a body is behind it, or not all has come
             return None
         event = self._find(data)
         if event is not None:
@@ -304,12 +306,12 @@ class HTTP1Connection(ResponseWriter):
         found = self._known.find(head, self._stream_id + 1)
         if found is None:
             return None
-        event, persistent = found
+        event, length, persistent = found
         limits = self._limits  # another connection may have taken it by other ones
         if len(event.target) > limits.max_target or len(event.headers) > limits.max_headers:
             return None
         self._begin_response(event.method, "1.1", persistent=persistent)
-        self._reading = _NEXT
+        self._await_body(length)
         return event
 
     def _begin_request(self, head: bytes) -> Event:
@@ -330,7 +332,7 @@ class HTTP1Connection(ResponseWriter):
         event, length, persistent = interpret_head(raw, self._stream_id, limits.max_target, max_headers)
         if host_added:
             del event.headers[0]
-        if has_underscores(event.headers):
+        if b"_" in head and has_underscores(event.headers):
             if not limits.underscores:
                 headers, event.headers = event.headers, without_underscores(event.headers)
                 self.facts += (left_out(headers, event.headers),)
@@ -376,16 +378,15 @@ class HTTP1Connection(ResponseWriter):
         end = seam.find(b"\r\n\r\n")
         if end >= 0:
             return end + 4 - len(self._tail)
-        size = self._piece_size()
+        size = len(self._buffer)
+        if size > _SMALL_PIECE:
+            size = self._piece_size(size)
         end = self._buffer.find(b"\r\n\r\n", 0, size)
         return end + 4 if end >= 0 else size
 
-    def _piece_size(self) -> int:
+    def _piece_size(self, available: int) -> int:
         """How much of a body in chunks may be read at once, by how many lines end in it."""
         buffer = self._buffer
-        available = len(buffer)
-        if available <= _SMALL_PIECE:
-            return available
         for size in _PIECES:
             # Take line ends out until there are too many: it takes a tenth of the time of ``count``.
             part = buffer if available <= size else buffer[:size]
@@ -411,7 +412,9 @@ class HTTP1Connection(ResponseWriter):
     def _count_chunks(self, overhead: int, data: int) -> None:
         chunks = overhead // _CHUNK_FRAMING
         self.frames_left -= chunks
-        self.small_chunks += max(0, chunks - data // _SMALL_CHUNK)
+        small = chunks - data // _SMALL_CHUNK
+        if small > 0:
+            self.small_chunks += small
         self._body_bytes += data
         self._overhead += overhead
         if self._overhead > _CHUNK_OVERHEAD + _CHUNK_OVERHEAD_PER_BYTE * self._body_bytes:

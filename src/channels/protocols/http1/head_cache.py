@@ -4,8 +4,8 @@ To read and judge the lines of a head takes several times as long as to look the
 verdict on a block that an engine has read and :mod:`channels.protocols.http.semantics` has judged, byte for
 byte; a request line is read each time.
 
-Of clients that are alike each has its own cookies or token, and a handshake of a WebSocket its own key. These
-values are cut out of a block before it is looked up or kept, and read each time.
+Of clients that are alike each has its own cookies or token, a handshake of a WebSocket its own key, and a
+body its own length. These values are cut out of a block before it is looked up or kept, and read each time.
 """
 
 from __future__ import annotations
@@ -26,14 +26,18 @@ _MAX_BLOCK = 2048
 _plain_line = re.compile(rb"(?!CONNECT )(" + TCHAR + rb"{1,32}) (/[\x21\x24-\x7e]*) HTTP/1\.1\r\n").match
 _is_key = re.compile(rb"[0-9A-Za-z+/]{22}==").fullmatch
 _is_secret = re.compile(rb"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?").fullmatch
+_is_length = re.compile(rb"0|[1-9][0-9]{0,14}").fullmatch
 #: What is cut out: the field, how browsers and libraries write it, and what its value may be. Narrower than
 #: what an engine takes, too.
 _PERSONAL = (
     (b"sec-websocket-key", b"\r\nSec-WebSocket-Key: ", _is_key),
     (b"cookie", b"\r\nCookie: ", _is_secret),
     (b"authorization", b"\r\nAuthorization: ", _is_secret),
+    (b"content-length", b"\r\nContent-Length: ", _is_length),
 )
-_KEY = 0
+_KEY, _LENGTH = 0, 3
+#: Beside a length they mean something else where it is 0.
+_MEANT_FOR_BODIES = frozenset({b"expect", b"transfer-encoding", b"upgrade"})
 #: Characters of a subprotocol; what is longer, or could not be one, is somebody's secret.
 _MAX_SUBPROTOCOL = 32
 _NAMES = frozenset(name for name, _, _ in _PERSONAL)
@@ -82,8 +86,8 @@ class _Known:
 class HeadCache:
     """The blocks that one engine has read on any connection.
 
-    Only those of HTTP/1.1 requests without a body or an expectation are kept, and of upgrades only the
-    handshakes that may open a WebSocket: they mean the same behind every request line in origin form,
+    Only those of HTTP/1.1 requests are kept that say the length of a body or have none, and of upgrades only
+    the handshakes that may open a WebSocket: they mean the same behind every request line in origin form,
     a handshake behind every GET.
     """
 
@@ -98,7 +102,7 @@ class HeadCache:
     def __len__(self) -> int:
         return len(self._blocks) + len(self._cut)
 
-    def find(self, head: bytes, stream_id: int) -> tuple[RequestReceived, bool] | None:
+    def find(self, head: bytes, stream_id: int) -> tuple[RequestReceived, int, bool] | None:
         """Read a head whose lines are known.
 
         Args:
@@ -106,7 +110,8 @@ class HeadCache:
             stream_id: for the event.
 
         Returns:
-            The event, and whether the peer lets the connection live on; None if an engine must read it.
+            The event, the length of its body in bytes, and whether the peer lets the connection live on; None
+            if an engine must read it.
         """
         block = head[head.find(b"\r\n") :]
         known = self._blocks.get(block)
@@ -119,9 +124,11 @@ class HeadCache:
         # A copy: applications own the headers of their scope.
         event = RequestReceived(stream_id, method.decode("ascii"), target, headers.copy(), "1.1", True)
         event.names = names  # by keyword it would cost several times as much
-        return event, persistent
+        return event, 0, persistent
 
-    def _find_cut(self, head: bytes, block: bytes, stream_id: int) -> tuple[RequestReceived, bool] | None:
+    def _find_cut(
+        self, head: bytes, block: bytes, stream_id: int
+    ) -> tuple[RequestReceived, int, bool] | None:
         cut = _cut_out(block)
         known = None if cut is None else self._cut.get(cut[0])
         if cut is None or known is None or (line := _plain_line(head)) is None:
@@ -130,7 +137,8 @@ class HeadCache:
         for name, at, number in known.places:
             headers[at] = (name, values[number])
         method, target = line.groups()
-        event = RequestReceived(stream_id, method.decode("ascii"), target, headers, "1.1", True)
+        length = int(values[_LENGTH] or 0)
+        event = RequestReceived(stream_id, method.decode("ascii"), target, headers, "1.1", not length)
         event.names = known.names
         asked = known.handshake
         if asked is not None:
@@ -138,14 +146,19 @@ class HeadCache:
                 return None
             event.upgrade = b"websocket"
             event.handshake = Handshake(asked.subprotocols.copy(), values[_KEY], asked.extensions)
-        return event, known.persistent
+        return event, length, known.persistent
 
     def remember(self, head: bytes, event: RequestReceived, persistent: bool) -> None:
         """Keep what was found out about a head, if it holds for others as well."""
         start = head.find(b"\r\n")
-        if not event.ended or len(head) - start > _MAX_BLOCK or not _plain_line(head):
+        if len(head) - start > _MAX_BLOCK or not _plain_line(head):
             return
         fields = dict(event.headers)
+        if b"content-length" not in fields:
+            if not event.ended:
+                return
+        elif not _MEANT_FOR_BODIES.isdisjoint(fields):
+            return
         if event.upgrade or not _NAMES.isdisjoint(fields):
             if len(fields) == len(event.headers):
                 self._remember_cut(head[start:], event, fields, persistent)

@@ -113,7 +113,7 @@ class HTTP1Handler:
 
     def data_received(self, data: bytes) -> None:
         """Feed the engine and act on what it understood."""
-        if (request := self._engine.receive_known(data)) is not None:  # no body, and nothing behind it
+        if (request := self._engine.receive_known(data)) is not None:  # a head, and nothing behind it
             self._request_received(request)
             return
         self._engine.receive_data(data)

@@ -16,10 +16,8 @@ from channels.typing import Headers
 
 def announced_size(headers: Headers) -> int:
     """Return the Content-Length of a request that the protocol has judged; 0 where there is none."""
-    for name, value in headers:
-        if name == b"content-length" and value.isdigit():
-            return int(value)
-    return 0
+    value = dict(headers).get(b"content-length", b"")
+    return int(value) if value.isdigit() else 0
 
 
 class HeldBodies:
