@@ -102,6 +102,10 @@ class Wsload:
         raise LoadFailed(said[:200] or f"nothing within {self._patience:g} s")
 
 
+#: Where clients of topics connect.
+TOPICS = "/connection/websocket"
+
+
 @dataclass(frozen=True)
 class Throughput:
     """Messages, deliveries, requests or connects per second (wsload's fanout, echo, get and storm).
@@ -112,6 +116,7 @@ class Throughput:
         window: messages under way; for a storm: handshakes.
         size: bytes of a message.
         signed_in: whether the session cookie is sent.
+        topics: that every connection subscribes to; the first is published to.
     """
 
     mode: str
@@ -119,11 +124,15 @@ class Throughput:
     window: int = 1
     size: int = 64
     signed_in: bool = False
+    topics: tuple[str, ...] = ()
 
     def measure(self, server: Server, path: str, settings: Settings) -> Reading:
         options = ["-c", str(self.connections), "-w", str(self.window), "-b", str(self.size)]
         if self.signed_in:
             options += ["-H", f"Cookie: {settings.cookie}"]
+        # A contender without topics gets the same from a consumer.
+        if self.topics and path == TOPICS:
+            options += ["-T", ",".join(self.topics)]
         with Wsload(settings, self.mode, server, path, *options) as client:
             client.until("measuring")
             before, begun = server.cpu_seconds(), time.monotonic()
@@ -140,6 +149,7 @@ class Idle:
     """Kilobytes of memory per socket that is open and silent."""
 
     connections: int = 2000
+    topics: tuple[str, ...] = ()
 
     def measure(self, server: Server, path: str, settings: Settings) -> Reading:
         self._hold(server, path, settings, 100)  # what is imported and made with the first connections
@@ -149,7 +159,9 @@ class Idle:
 
     def _hold(self, server: Server, path: str, settings: Settings, connections: int) -> tuple[int, int]:
         cookie = ("-H", f"Cookie: {settings.cookie}")
-        count = ("-c", str(connections))
+        count = ["-c", str(connections)]
+        if self.topics:
+            count += ["-T", ",".join(self.topics)]
         with Wsload(settings, "idle", server, path, *count, *cookie, patience=IDLE_PATIENCE) as client:
             opened = client.until("open")["conns"]
             time.sleep(SETTLE)

@@ -20,7 +20,7 @@ from .contenders import (
     original,
     wsgi,
 )
-from .load import Beside, Burst, Http2, Idle, Load, Throughput
+from .load import TOPICS, Beside, Burst, Http2, Idle, Load, Throughput
 
 CHAT = "/ws/chat/bench/"
 BROADCAST = "/ws/broadcast/bench/"
@@ -96,6 +96,59 @@ def _broadcast(window: int) -> Row:
             ),
             *_others("/ws/room/", bare("uvicorn"), NODE_WS, PICOWS, SOCKETIFY, C_LOOP),
         ),
+    )
+
+
+def _topic(window: int) -> Row:
+    return Row(
+        f"topic-{window}",
+        f"A topic with history, 200 subscribers, {window} in flight",
+        "deliveries/s",
+        Throughput("fanout", window=window, topics=("room:bench",)),
+        (
+            Entry(fairway(), TOPICS, "Fairway, a topic"),
+            Entry(fairway(), BROADCAST, "Fairway, a room by websocket.send"),
+            *_originals(CHAT, "uvicorn", "granian", quick=["granian"]),
+        ),
+    )
+
+
+def _topic_redis_row() -> Row:
+    return Row(
+        "topic-redis",
+        "A topic with history between two processes over Redis",
+        "deliveries/s",
+        Throughput("fanout", window=4, topics=("room:bench",)),
+        (
+            _between(TOPICS, fairway(), "redis", "Fairway, a topic"),
+            _between(TOPICS, fairway(), "host", "Fairway, a topic, no Redis"),
+            _between(BROADCAST, fairway(), "redis", "Fairway, a room without history"),
+            _between(CHAT, original("uvicorn"), "pubsub", "channels on uvicorn, pubsub, no history"),
+        ),
+    )
+
+
+def _recover_row() -> Row:
+    return Row(
+        "recover",
+        "Clients that come back and recover ten missed messages",
+        "connects/s",
+        Throughput("storm", window=32, topics=("missed:ten",)),
+        (
+            Entry(fairway(), TOPICS, "Fairway, a topic"),
+            Entry(fairway(), "/ws/echo/", "Fairway, a plain connect"),
+        ),
+    )
+
+
+def _subscriptions_row() -> Row:
+    return Row(
+        "subscriptions",
+        "Memory of an idle client with three subscriptions",
+        "kB",
+        Idle(topics=("room:a", "room:b", "room:c")),
+        (Entry(fairway(), TOPICS, "Fairway, a topic"),),
+        "lower",
     )
 
 
@@ -178,6 +231,10 @@ ROWS: tuple[Row, ...] = (
     *(_broadcast(window) for window in (1, 4, 16)),
     _redis_row(),
     _processes_row(),
+    *(_topic(window) for window in (1, 4)),
+    _topic_redis_row(),
+    _recover_row(),
+    _subscriptions_row(),
     Row(
         "echo",
         "Async echo consumer",

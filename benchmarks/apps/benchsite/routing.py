@@ -12,3 +12,13 @@ websocket_urlpatterns = [
     path("ws/sleep/", Sleep.as_asgi()),
     path("ws/greeting/", Greeting.as_asgi()),
 ]
+
+try:
+    from channels.topics import websocket_urlpatterns as topics
+
+    from .topics import prepare
+except ImportError:  # the originals have none
+    pass
+else:
+    prepare()
+    websocket_urlpatterns += topics

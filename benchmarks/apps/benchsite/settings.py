@@ -22,6 +22,7 @@ DATABASES = {
     "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": os.environ.get("BENCH_DATABASE", ":memory:")}
 }
 USE_TZ = True
+CHANNELS_TOPICS = {"MAX_COMMAND_RATE": 1_000_000}
 
 _REDIS = {"hosts": [os.environ.get("BENCH_REDIS", "redis://127.0.0.1:6379")]}
 CHANNEL_LAYERS = {
