@@ -11,7 +11,7 @@ class PageCollector:
     """What was read so far, and what is to be read next.
 
     What is published meanwhile belongs to a forward page, whose position is that of its last part. A stream
-    that was lost or trimmed meanwhile leaves what is there now, without a gap.
+    that is trimmed meanwhile leaves what follows, without a gap; one that is lost is read from the beginning.
 
     Args:
         since: see :meth:`channels.topics.stores.base.Store.read`.
@@ -24,7 +24,7 @@ class PageCollector:
     """
 
     def __init__(self, since: Position | None, limit: int, reverse: bool) -> None:
-        self.since = None if since is None else since.offset
+        self._begin = self.since = None if since is None else since.offset
         self.complete = False
         self._limit = limit
         self._reverse = reverse
@@ -40,7 +40,8 @@ class PageCollector:
         """Take a page."""
         asked, found = self.amount, page.publications
         if self._position is not None and page.position.epoch != self._position.epoch:
-            self._publications.clear()
+            self._publications, self._position, self.since = [], None, self._begin
+            return
         if self._position is None or not self._reverse:
             self._position = page.position
         if self._reverse:
