@@ -116,7 +116,7 @@ def _topic(window: int) -> Row:
 def _topic_redis_row() -> Row:
     return Row(
         "topic-redis",
-        "A topic with history between two processes over Redis",
+        "The topic between two processes over Redis",
         "deliveries/s",
         Throughput("fanout", window=4, topics=("room:bench",)),
         (
@@ -131,7 +131,7 @@ def _topic_redis_row() -> Row:
 def _recover_row() -> Row:
     return Row(
         "recover",
-        "Clients that come back and recover ten missed messages",
+        "Clients that recover ten missed messages",
         "connects/s",
         Throughput("storm", window=32, topics=("missed:ten",)),
         (
