@@ -107,7 +107,7 @@ def _topic(window: int) -> Row:
         Throughput("fanout", window=window, topics=("room:bench",)),
         (
             Entry(fairway(), TOPICS, "Fairway, a topic"),
-            Entry(fairway(), BROADCAST, "Fairway, a room by websocket.send"),
+            Entry(fairway(), BROADCAST, "Fairway, a room"),
             *_originals(CHAT, "uvicorn", "granian", quick=["granian"]),
         ),
     )
@@ -121,9 +121,9 @@ def _topic_redis_row() -> Row:
         Throughput("fanout", window=4, topics=("room:bench",)),
         (
             _between(TOPICS, fairway(), "redis", "Fairway, a topic"),
-            _between(TOPICS, fairway(), "host", "Fairway, a topic, no Redis"),
-            _between(BROADCAST, fairway(), "redis", "Fairway, a room without history"),
-            _between(CHAT, original("uvicorn"), "pubsub", "channels on uvicorn, pubsub, no history"),
+            _between(TOPICS, fairway(), "host", "Fairway, a topic, host"),
+            _between(BROADCAST, fairway(), "redis", "Fairway, a room"),
+            _between(CHAT, original("uvicorn"), "pubsub", "channels on uvicorn, pubsub"),
         ),
     )
 

@@ -78,8 +78,8 @@ def _as_the_layer() -> dict[str, Any]:
     config = layer.get("CONFIG", {})
     if backend != _MEMORY and config.get("symmetric_encryption_keys"):
         raise ImproperlyConfigured(
-            "CHANNEL_LAYERS encrypts its messages. Stores of topics do not, so none is made from these settings: "
-            "choose one in CHANNELS_TOPICS['STORES']['default']."
+            "CHANNEL_LAYERS encrypts its messages. Stores of topics do not, so that none follows these "
+            "settings. Choose one in CHANNELS_TOPICS['STORES']['default']."
         )
     chosen = {name: config[name] for name in options if name in config}
     if backend == _REDIS and "prefix" in config:
