@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.apps import AppConfig
 from django.core import checks
 
+from channels.access.signals import connect_signals
 from channels.checks import (
     check_asgi_application,
     check_channel_layers,
@@ -13,6 +14,7 @@ from channels.checks import (
     check_redis_hosts,
     check_runserver,
 )
+from channels.conf import access_for_life
 from channels.diagnostics.loggers import enable_loggers
 
 
@@ -25,6 +27,8 @@ class ChannelsConfig(AppConfig):
     def ready(self) -> None:
         """Register the checks; those about deployment run with ``check --deploy``."""
         enable_loggers()
+        if access_for_life():
+            connect_signals()
         checks.register(check_asgi_application, "channels")
         checks.register(check_distributions, "channels")
         checks.register(check_runserver, "channels")

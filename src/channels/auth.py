@@ -22,8 +22,10 @@ from django.contrib.auth import get_user_model as get_user_model  # noqa: PLC041
 from django.utils.crypto import constant_time_compare
 
 from channels.access.signals import session_ended
+from channels.access.source import watch_for_life
 from channels.auth_prefetch import UNKNOWN, UserLookup, fetch
 from channels.auth_prefetch import get_user_session_key as _get_user_session_key
+from channels.conf import access_for_life
 from channels.core.lazy import LazyRef
 from channels.db import Lookup, database_sync_to_async
 from channels.middleware import BaseMiddleware, ConnectionContext, enters
@@ -202,7 +204,8 @@ class UserLazyObject(LazyRef):
 class AuthMiddleware(BaseMiddleware):
     """Puts the user of the session into ``scope["user"]``; needs a session in the scope.
 
-    Subclasses may override ``resolve_scope`` to find the user in another context.
+    Subclasses may override ``resolve_scope`` to find the user in another context. With the setting
+    ``CHANNELS_ACCESS_FOR_LIFE`` the consumer of a WebSocket is told when the user loses the right to it.
     """
 
     def populate_scope(self, scope: Scope) -> None:
@@ -228,6 +231,8 @@ async def _enter_with_user(middleware: AuthMiddleware, context: ConnectionContex
     scope = context.own_scope()
     middleware.populate_scope(scope)
     await middleware.resolve_scope(scope)
+    if access_for_life() and scope.get("type") == "websocket":
+        watch_for_life(scope)
     return middleware.inner
 
 

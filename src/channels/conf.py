@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, Final
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
+from django.dispatch import receiver
 
 #: Threads for sync code, at most.
 THREADS: Final = 64
@@ -106,6 +109,21 @@ def access_interval() -> float:
             f"CHANNELS_ACCESS_INTERVAL is {seconds!r}. Set it to a number of seconds above zero."
         )
     return float(seconds)
+
+
+@cache
+def access_for_life() -> bool:
+    """Return whether sockets of consumers end with the right to them (setting ``CHANNELS_ACCESS_FOR_LIFE``).
+
+    False by default. It is asked for each connection, and so read once; again when a test changes it.
+    """
+    return bool(_get("CHANNELS_ACCESS_FOR_LIFE", False))
+
+
+@receiver(setting_changed)
+def _forget(setting: str, **kwargs: Any) -> None:
+    if setting == "CHANNELS_ACCESS_FOR_LIFE":
+        access_for_life.cache_clear()
 
 
 def _get(name: str, default: Any) -> Any:

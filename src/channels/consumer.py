@@ -6,7 +6,7 @@ import asyncio
 import functools
 from collections.abc import Awaitable, Callable
 from types import MethodType
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Final, cast
 
 from asgiref.sync import async_to_sync as async_to_sync  # noqa: PLC0414
 from asgiref.sync import iscoroutinefunction
@@ -32,6 +32,8 @@ from channels.layers.base import BaseChannelLayer
 from channels.layers.engine import engine_of, pushing_engine
 from channels.layers.manager import get_channel_layer as get_channel_layer  # noqa: PLC0414
 from channels.mailbox import (
+    ACCESS_SOURCE,
+    AuthChanged,
     Mailbox,
     ReceiveTask,
     close_without_pending_receive,
@@ -88,6 +90,8 @@ class AsyncConsumer:
         try:
             own_send = listen_to_server(mailbox, scope, receive, send)
             self.base_send = SyncSend(own_send, scope) if self._sync else own_send
+            if ACCESS_SOURCE in scope:
+                listen_to_access(mailbox, scope)
             if self.channel_layer is not None:  # a coroutine less for each connection, row "connects"
                 engine = await listen_to_layer(self, mailbox, calls_handlers)
             # No coroutine of dispatch() for each message if it is ours, rows "echo" and "chat". A bound
@@ -194,6 +198,8 @@ class SyncConsumer(AsyncConsumer):
                 raise
 
 
+#: The code with which a WebSocket is closed unless its consumer has a handler ``auth_changed``.
+AUTH_CHANGED: Final = 4401
 #: Under this name and no other a consumer is asked whether it wants to hear of the layer's reconnects.
 _RECONNECTED = "channel_layer_reconnected"
 _mailbox: PrivateField[Mailbox | None] = PrivateField("mailbox", None)
@@ -208,6 +214,13 @@ def listen_to_server(mailbox: Mailbox, scope: Scope, receive: Receive, send: Sen
     receive_task = ReceiveTask(receive)
     mailbox.add(receive_task)
     return close_without_pending_receive(receive_task, send)
+
+
+def listen_to_access(mailbox: Mailbox, scope: Scope) -> None:
+    """Be told when the user loses the right to the connection."""
+    source = scope[ACCESS_SOURCE]
+    source.scope = scope
+    mailbox.add(source)
 
 
 async def listen_to_layer(consumer: AsyncConsumer, mailbox: Mailbox, calls_handlers: bool) -> Any:
@@ -292,6 +305,9 @@ def find_handler(consumer: AsyncConsumer, message: Message) -> Callable[[Message
     """Return the consumer's method for ``message``, or raise ValueError."""
     handler_name = get_handler_name(message)
     handler: Callable[[Message], Any] | None = getattr(consumer, handler_name, None)
+    if handler is None and isinstance(message, AuthChanged):
+        kind = SyncConsumer if consumer._sync else AsyncConsumer
+        return lambda message: kind.send(consumer, {"type": "websocket.close", "code": AUTH_CHANGED})
     if handler is None:
         raise ValueError(
             f"No handler for message type {message['type']}: "

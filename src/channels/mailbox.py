@@ -32,6 +32,9 @@ BATCH: Final = 32
 #: Of a loop that does not count its tasks. Not even equal to itself: as if there were a new one each time.
 _UNCOUNTED: Final = [math.nan]
 
+#: Where a scope has the source of :class:`AuthChanged` messages, if there is one.
+ACCESS_SOURCE: Final = "channels.access"
+
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 #: Message types after which the peer is gone and the server will send nothing more.
@@ -75,6 +78,19 @@ class _NoSource:
 
 
 _NO_SOURCE: Final = _NoSource()
+
+
+class AuthChanged(dict[str, Any]):
+    """The message that the user of a connection may have lost the right to it.
+
+    Its type is ``auth.changed``; a message of a layer with this type is another one.
+
+    Args:
+        reason: a :class:`~channels.access.credentials.Reason`, as text.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(type="auth.changed", reason=reason)
 
 
 class Mailbox:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import partial
+from functools import cache, partial
 from typing import Any, Final
 
 from django.apps import apps
@@ -20,6 +20,7 @@ _HARMLESS: Final = frozenset({"last_login"})
 _CHANGES: Final = frozenset({"post_add", "post_remove", "post_clear"})
 
 
+@cache
 def connect_signals() -> None:
     """Announce from now on; a second call changes nothing. Called when Django's apps are ready."""
     if not apps.is_installed("django.contrib.auth"):
