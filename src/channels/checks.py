@@ -34,7 +34,7 @@ from channels.routing import (
     get_default_application,
 )
 from channels.security.websocket import OriginValidator
-from channels.topics.stores.manager import store_settings
+from channels.topics.stores.manager import configured_stores
 from django_fairway import presence
 from django_fairway.names import EMPTY, SUFFIX
 
@@ -168,7 +168,7 @@ def check_redis_hosts(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         *((f"CHANNEL_LAYERS[{alias!r}]", "layer", each) for alias, each in channel_layers.configs.items()),
         *(
             (f"CHANNELS_TOPICS['STORES'][{alias!r}]", "store", each)
-            for alias, each in store_settings().items()
+            for alias, each in configured_stores().items()
         ),
     ]
     return [

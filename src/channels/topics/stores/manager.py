@@ -63,8 +63,14 @@ def set_store(alias: str, store: Store | None) -> Store | None:
 
 def store_settings() -> dict[str, Any]:
     """Return the aliases and how each store is made: ``{"BACKEND": path, "CONFIG": {...}}``."""
-    configured: dict[str, Any] = (getattr(settings, "CHANNELS_TOPICS", None) or {}).get("STORES") or {}
+    configured = configured_stores()
     return configured if DEFAULT_STORE in configured else {DEFAULT_STORE: _as_the_layer(), **configured}
+
+
+def configured_stores() -> dict[str, Any]:
+    """Return those of the aliases that the setting names."""
+    configured: dict[str, Any] = (getattr(settings, "CHANNELS_TOPICS", None) or {}).get("STORES") or {}
+    return configured
 
 
 def _as_the_layer() -> dict[str, Any]:
