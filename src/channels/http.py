@@ -13,7 +13,7 @@ import copy
 import io
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import aclosing
 from typing import Any, Final
 
@@ -275,18 +275,17 @@ class _ThreadedRequest:
         assert call is not None
         response = self._response = self._respond()
         try:
-            self._send_from_thread(
-                call,
-                {
-                    "type": "http.response.start",
-                    "status": response.status_code,
-                    "headers": headers_of(response),
-                },
-            )
-            if not response.streaming:
+            start = {
+                "type": "http.response.start",
+                "status": response.status_code,
+                "headers": headers_of(response),
+            }
+            if response.streaming:
+                self._send_from_thread(call, start)
+            else:
                 # Waiting costs a sync page 10 to 40 % (row "page"); only a close() of its own can tell.
                 send = self._send_awaited if has_own_close(response) else self._send_from_thread
-                send(call, {"type": "http.response.body", "body": response.content})
+                send(call, start, {"type": "http.response.body", "body": response.content})
         except BaseException:
             response.close()
             raise
@@ -309,30 +308,31 @@ class _ThreadedRequest:
             response.block_size = handler.chunk_size
         return response
 
-    def _send_from_thread(self, call: ThreadCall, message: Message) -> None:
-        call.send(self._send_ignoring_disconnect, message, wait=False)
+    def _send_from_thread(self, call: ThreadCall, *messages: Message) -> None:
+        call.send(self._send_ignoring_disconnect, messages, wait=False)
 
-    def _send_awaited(self, call: ThreadCall, message: Message) -> None:
-        """Send, and wait until the server has taken the message.
+    def _send_awaited(self, call: ThreadCall, *messages: Message) -> None:
+        """Send, and wait until the server has taken the messages.
 
         The wait ends after :data:`SENDING` seconds: a client that reads slowly must hold no thread.
         """
         sent = threading.Lock()
         sent.acquire()
 
-        async def send(message: Message) -> None:
+        async def send(messages: Iterable[Message]) -> None:
             try:
-                await self._send_ignoring_disconnect(message)
+                await self._send_ignoring_disconnect(messages)
             finally:
                 sent.release()
 
-        call.send(send, message, wait=False)
+        call.send(send, messages, wait=False)
         sent.acquire(timeout=SENDING)
 
-    async def _send_ignoring_disconnect(self, message: Message) -> None:
-        """Send; that the client has gone is no error."""
+    async def _send_ignoring_disconnect(self, messages: Iterable[Message]) -> None:
+        """Send one message after the other; that the client has gone is no error."""
         try:
-            await self._send(message)
+            for message in messages:
+                await self._send(message)
         except OSError:
             return
 
@@ -362,18 +362,18 @@ class _ThreadedRequest:
         """Send the parts of the response, or the name of its file to a server that reads files itself."""
         path = path_to_send(self._response, self._scope)
         if path is not None:
-            await self._send_ignoring_disconnect({"type": "http.response.pathsend", "path": path})
+            await self._send_ignoring_disconnect([{"type": "http.response.pathsend", "path": path}])
             return
         if self._response.is_async:
             async with aclosing(aiter(self._response)) as parts:
                 async for part in parts:
                     await self._send_ignoring_disconnect(
-                        {"type": "http.response.body", "body": part, "more_body": True}
+                        [{"type": "http.response.body", "body": part, "more_body": True}]
                     )
         else:
             while await self.run(self._slice):
                 pass
-        await self._send_ignoring_disconnect({"type": "http.response.body"})
+        await self._send_ignoring_disconnect([{"type": "http.response.body"}])
 
 
 def _again(message: Message, receive: Receive) -> Receive:

@@ -94,7 +94,8 @@ class LoopBridge:
     def arm_watchdog(self) -> None:
         """Watch over the work just put into the pool: add threads if it stalls, log slow handlers."""
         if self._pool.ready:
-            self._pool.grow_if_stalled()
+            if time.monotonic() - self._pool.moved_at >= STALL:
+                self._pool.grow_if_stalled()
             if self._growth_timer is None:
                 self._growth_timer = self.loop.call_later(STALL, self._grow)
         if self._watchdog is None:

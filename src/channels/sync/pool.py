@@ -55,6 +55,7 @@ class Pool:
         idle: the workers that wait for work; to be read.
         ready: the strands that wait for any worker to take them; to be read.
         pinned: how many strands have a worker of their own at the moment.
+        moved_at: when the queue last moved, in ``time.monotonic()``.
         taken_at: when a worker last took work from a queue, in ``time.monotonic()``.
     """
 
@@ -78,7 +79,7 @@ class Pool:
         self.pinned = 0
         self.ready: deque[Strand] = deque()
         self.idle: list[Worker] = []
-        self._moved_at = 0.0
+        self.moved_at = 0.0
         self.taken_at = 0.0
         self._most = 1
         self._growth = Growth()
@@ -120,7 +121,7 @@ class Pool:
             self._wake(worker)
             return
         if not self.ready:
-            self._moved_at = time.monotonic()
+            self.moved_at = time.monotonic()
         self.ready.append(strand)
         if len(self.idle) == len(self.workers):
             self._add_worker()
@@ -148,16 +149,16 @@ class Pool:
         """
         with self.lock:
             now = time.monotonic()
-            if not self.ready or now - self._moved_at < STALL:
+            if not self.ready or now - self.moved_at < STALL:
                 return True
-            self._moved_at = now
+            self.moved_at = now
             if self.idle or len(self.workers) < CORE or self._growth.helps(now - self.taken_at):
                 return self._add_worker()
             return True
 
     def note_progress(self) -> None:
         """Note that work which consists of many small calls gets on, so that no thread is added for it."""
-        self._moved_at = time.monotonic()
+        self.moved_at = time.monotonic()
 
     def _add_worker(self) -> bool:
         """Put one more worker to work; the last choice is one that a request prefers."""
@@ -282,7 +283,7 @@ class Pool:
                 self._put_back(worker, done, bound)
             while (strand := self._choose(worker)) is not None:
                 if strand.works:
-                    self._moved_at = self.taken_at = worker.since = time.monotonic()
+                    self.moved_at = self.taken_at = worker.since = time.monotonic()
                     return strand, strand.works.pop(0)
                 strand.leaving = True  # its work was withdrawn
                 self._put_back(worker, strand, strand.bound)

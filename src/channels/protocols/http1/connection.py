@@ -311,7 +311,10 @@ class HTTP1Connection(ResponseWriter):
         if len(event.target) > limits.max_target or len(event.headers) > limits.max_headers:
             return None
         self._begin_response(event.method, "1.1", persistent=persistent)
-        self._await_body(length)
+        if length:
+            self._await_body(length)
+        else:
+            self._reading = _NEXT
         return event
 
     def _begin_request(self, head: bytes) -> Event:
