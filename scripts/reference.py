@@ -50,6 +50,8 @@ MODULES = {
         "channels_redis.serializers",
     ],
     "Topics": [
+        "channels.topics.stores.base",
+        "channels.topics.stores.redis",
         "channels.topics.tokens.issuing",
         "channels.topics.tokens.verification",
         "channels.topics.tokens.claims",
