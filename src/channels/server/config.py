@@ -197,7 +197,7 @@ class Config:
         group="logging",
     )
     access_log_mask: tuple[str, ...] = option(
-        ("token", "access_token", "key", "password", "signature"),
+        ("token", "access_token", "key", "api_key", "password", "signature"),
         "Of these keys of a query string the access log shows no values: a list with commas.",
         kind=words,
         values="KEYS",

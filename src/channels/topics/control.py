@@ -22,6 +22,7 @@ class DisconnectClients(_Control, tag=1, frozen=True):
         user: of this user; None: of any.
         client: only this one; "" for any.
         keep: clients that stay connected.
+        session: only the one with this secret; "" for any.
     """
 
     code: int
@@ -29,6 +30,7 @@ class DisconnectClients(_Control, tag=1, frozen=True):
     user: str | None = None
     client: str = ""
     keep: list[str] = []
+    session: str = ""
 
 
 class UnsubscribeClients(_Control, tag=2, frozen=True):
@@ -39,6 +41,7 @@ class UnsubscribeClients(_Control, tag=2, frozen=True):
     reason: str
     user: str | None = None
     client: str = ""
+    session: str = ""
 
 
 class Recheck(_Control, tag=3, frozen=True):
@@ -81,8 +84,113 @@ class AccessChanged(_Control, tag=7, frozen=True):
     permissions: bool = False
 
 
+class SubscribeClients(_Control, tag=8, frozen=True):
+    """Subscribe the clients of a user to a topic, as the server wants it.
+
+    Attributes:
+        topic, user, client, session: as in :class:`UnsubscribeClients`.
+        info: JSON that others see beside the subscriber; empty for none.
+        data: JSON that the client gets with the subscription; empty for none.
+        expires_at: when it ends, seconds since 1970; 0: never.
+        since: recover what came after this offset and epoch; None: nothing.
+        override: what is decided instead of the topic, as a token would.
+    """
+
+    topic: str
+    user: str
+    client: str = ""
+    session: str = ""
+    info: bytes = b""
+    data: bytes = b""
+    expires_at: float = 0.0
+    since: tuple[int, str] | None = None
+    override: dict[str, bool] = {}
+
+
+class RefreshClients(_Control, tag=9, frozen=True):
+    """Say anew how long the connections of a user last.
+
+    Attributes:
+        user, client, session: as in :class:`UnsubscribeClients`.
+        expires_at: when they end, seconds since 1970; 0: never.
+        info: JSON that others see beside the client from now on; empty: as it was.
+    """
+
+    user: str
+    client: str = ""
+    session: str = ""
+    expires_at: float = 0.0
+    info: bytes = b""
+
+
+class NodeReport(_Control, tag=10, frozen=True):
+    """What a node says of itself, now and then.
+
+    Attributes:
+        node: unique among all.
+        name: for people.
+        version: of this software.
+        clients, users, topics, subscriptions: how many it has.
+        uptime: seconds.
+        cpu: percent of a processor, lately.
+        rss: bytes of memory.
+    """
+
+    node: str
+    name: str
+    version: str
+    clients: int
+    users: int
+    topics: int
+    subscriptions: int
+    uptime: int
+    cpu: float
+    rss: int
+
+
+class Survey(_Control, tag=11, frozen=True):
+    """Ask every node how it is.
+
+    Attributes:
+        id: of this question.
+        node: which asks.
+        pattern: of the topics that it wants to hear of, as a shell has them; "": all; None: none.
+    """
+
+    id: int
+    node: str
+    pattern: str | None = None
+
+
+class SurveyAnswer(_Control, tag=12, frozen=True):
+    """How a node is.
+
+    Attributes:
+        id, node: of the question.
+        report: of whom answers.
+        topics: how many subscriptions each topic has there that was asked for.
+        complete: these are all; False if they were too many.
+    """
+
+    id: int
+    node: str
+    report: NodeReport
+    topics: dict[str, int] = {}
+    complete: bool = True
+
+
 Control: TypeAlias = (
-    DisconnectClients | UnsubscribeClients | Recheck | ForgetRecent | EmulatedFrame | AccessChanged
+    DisconnectClients
+    | UnsubscribeClients
+    | Recheck
+    | ForgetRecent
+    | EmulatedFrame
+    | AccessChanged
+    | SubscribeClients
+    | RefreshClients
+    | NodeReport
+    | Survey
+    | SurveyAnswer
 )
 
 

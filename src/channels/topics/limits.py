@@ -26,6 +26,7 @@ class Limits:
         recheck_interval: seconds after which ``may_subscribe`` is asked again, at the next ping.
         history_page: publications in one answer to ``history``.
         presence_page: clients in one answer to ``presence``; more are an error, as statistics are for that.
+        max_api_request_size: bytes of a request to the HTTP API.
     """
 
     max_subscriptions: int = 128
@@ -39,6 +40,7 @@ class Limits:
     recheck_interval: float = 120.0
     history_page: int = 300
     presence_page: int = 1_000
+    max_api_request_size: int = 1_048_576
 
 
 def topics_setting(name: str, default: Any) -> Any:

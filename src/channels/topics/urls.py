@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.urls import path, re_path
 
+from channels.topics.api.views import api
 from channels.topics.transports import views
 from channels.topics.transports.events.views import events
 
@@ -13,5 +14,6 @@ urlpatterns = [
     path("connection/sse", views.sse, name="sse"),
     path("connection/http_stream", views.http_stream, name="http_stream"),
     re_path(r"^sse/?$", events, name="events"),  # either way, as a redirect would move EventSource for good
+    path("api/<str:method>", api, name="api"),
     path("emulation", views.emulation, name="emulation"),
 ]

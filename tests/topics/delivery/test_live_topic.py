@@ -9,6 +9,7 @@ import pytest
 from channels import telemetry
 from channels.protocols.centrifuge.json_codec import JSON
 from channels.protocols.centrifuge.messages import ClientInfo, Publication
+from channels.topics.control import RefreshClients, SubscribeClients
 from channels.topics.delivery.frames import Frame, MessageFraming
 from channels.topics.delivery.live_topic import LiveTopic
 from channels.topics.delivery.outbox import Outbox, refuse
@@ -36,7 +37,7 @@ class Store(MemoryStore):
 class Client:
     """Takes what is delivered."""
 
-    id, user_id = "c", ""
+    id, user_id, secret = "c", "", ""
 
     def __init__(self) -> None:
         self.data: list[Any] = []
@@ -57,6 +58,10 @@ class Client:
     def unsubscribe(self, topic: str, code: int, reason: str) -> None: ...
 
     def recheck(self, topic: str) -> None: ...
+
+    def subscribe_by_server(self, control: SubscribeClients) -> None: ...
+
+    def refresh_by_server(self, control: RefreshClients) -> None: ...
 
 
 class Stage:

@@ -21,12 +21,19 @@ from channels.topics.control import (
     DisconnectClients,
     EmulatedFrame,
     ForgetRecent,
+    NodeReport,
     Recheck,
+    RefreshClients,
+    SubscribeClients,
+    Survey,
+    SurveyAnswer,
     UnknownControl,
     UnsubscribeClients,
+    abroadcast,
     decode_control,
 )
 from channels.topics.delivery.live_topic import LiveTopic
+from channels.topics.delivery.nodes import Nodes
 from channels.topics.delivery.subscription import Client
 from channels.topics.stores.base import Event, PresenceEntry, Retention, Store, StoreUnavailable
 
@@ -49,6 +56,7 @@ class Hub:
         node: its name among all hubs of all processes.
         clients: by id, those that have connected.
         upstreams: who takes frames that come by other requests, by the session's secret.
+        nodes: what is known of all of them.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -65,6 +73,12 @@ class Hub:
         self.clients: dict[str, Client] = {}
         self.upstreams: dict[str, Callable[[bytes], None]] = {}
         self._users: dict[str, dict[Client, None]] = {}
+        self.nodes = Nodes(
+            self.node,
+            lambda: (len(self.clients), len(self._users)),
+            self.topics,
+            lambda message: self.spawn(_tell(message)),
+        )
         self._renewed: dict[Store, float] = {}
         self._incomplete = self._check_again = False
         self._checking: asyncio.Task[None] | None = None
@@ -197,6 +211,7 @@ class Hub:
         if store not in self._stores:
             self._stores.append(store)
             store.attach(self)
+            self.nodes.start()
 
     # In the loop
 
@@ -227,21 +242,31 @@ class Hub:
             return
         _OBEY[type(control)](self, control)
 
-    def _chosen(self, user: str | None, client: str) -> list[Client]:
-        """Return the clients of a user (None: of all) with an id ("": any)."""
+    def _chosen(self, user: str | None, client: str, session: str = "") -> list[Client]:
+        """Return the clients of a user (None: of all) with an id and a secret ("": any)."""
         if client:
-            found = self.clients.get(client)
-            return [found] if found is not None and user in (None, found.user_id) else []
-        return list(self.clients.values() if user is None else self._users.get(user, ()))
+            known = self.clients.get(client)
+            found = [known] if known is not None and user in (None, known.user_id) else []
+        else:
+            found = list(self.clients.values() if user is None else self._users.get(user, ()))
+        return [each for each in found if each.secret == session] if session else found
 
     def _disconnect(self, control: DisconnectClients) -> None:
-        for client in self._chosen(control.user, control.client):
+        for client in self._chosen(control.user, control.client, control.session):
             if client.id not in control.keep:
                 client.disconnect(control.code, control.reason)
 
     def _unsubscribe(self, control: UnsubscribeClients) -> None:
-        for client in self._chosen(control.user, control.client):
+        for client in self._chosen(control.user, control.client, control.session):
             client.unsubscribe(control.topic, control.code, control.reason)
+
+    def _subscribe(self, control: SubscribeClients) -> None:
+        for client in self._chosen(control.user, control.client, control.session):
+            client.subscribe_by_server(control)
+
+    def _refresh(self, control: RefreshClients) -> None:
+        for client in self._chosen(control.user, control.client, control.session):
+            client.refresh_by_server(control)
 
     def _recheck(self, control: Recheck) -> None:
         for client in self._chosen(control.user, ""):
@@ -315,8 +340,20 @@ _OBEY: Final[dict[type[Control], Callable[[Hub, Any], None]]] = {
     Recheck: Hub._recheck,
     ForgetRecent: Hub._forget_recent,
     EmulatedFrame: Hub._take_emulated,
+    SubscribeClients: Hub._subscribe,
+    RefreshClients: Hub._refresh,
+    NodeReport: lambda hub, report: hub.nodes.reported(report),
+    Survey: lambda hub, survey: hub.nodes.asked(survey),
+    SurveyAnswer: lambda hub, answer: hub.nodes.answered(answer),
     AccessChanged: Hub._access_changed,
 }
+
+
+async def _tell(message: Control) -> None:
+    """Tell all nodes, unless the store is away: the next report follows soon."""
+    with contextlib.suppress(StoreUnavailable):
+        await abroadcast(message)
+
 
 _hubs: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = weakref.WeakKeyDictionary()
 

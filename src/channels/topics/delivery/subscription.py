@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from channels.protocols.centrifuge.messages import ClientInfo
+from channels.topics.control import RefreshClients, SubscribeClients
 from channels.topics.delivery.conflation import Conflation
 from channels.topics.delivery.deltas import Delta
 from channels.topics.delivery.outbox import Outbox
@@ -19,16 +20,24 @@ class Client(Protocol):
     Attributes:
         id: unique among all processes.
         user_id: "" for an anonymous user.
+        secret: of its session, by which others may name it; "" if it has none.
     """
 
     id: str
     user_id: str
+    secret: str
 
     def disconnect(self, code: int, reason: str) -> None:
         """End the connection."""
 
     def unsubscribe(self, topic: str, code: int, reason: str) -> None:
         """End a subscription, if there is one, and tell the client."""
+
+    def subscribe_by_server(self, control: SubscribeClients) -> None:
+        """Subscribe the client, if it has not subscribed already, and tell it."""
+
+    def refresh_by_server(self, control: RefreshClients) -> None:
+        """Have the connection last until another time, and tell the client."""
 
     def position_lost(self, subscription: Subscription) -> None:
         """Tell the client that publications were lost: it subscribes again, or comes back."""

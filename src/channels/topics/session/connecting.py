@@ -8,18 +8,23 @@ import weakref
 from collections.abc import Mapping
 from typing import Final
 
+from msgspec import Raw
+
 from channels import __version__, telemetry
 from channels.protocols.centrifuge.codes import DisconnectCode, ErrorCode
 from channels.protocols.centrifuge.messages import (
     ConnectRequest,
     ConnectResult,
+    Push,
     RefreshRequest,
     RefreshResult,
+    Subscribe,
     SubscribeRequest,
     SubscribeResult,
 )
 from channels.topics.access.expiry import CONNECTION, ttl_until
 from channels.topics.access.grants import Grant, grant_of
+from channels.topics.control import SubscribeClients
 from channels.topics.delivery.hub import Hub
 from channels.topics.limits import Limits
 from channels.topics.registry import resolve, topic_classes
@@ -29,7 +34,7 @@ from channels.topics.session.identity import identify, identify_by_token
 from channels.topics.session.session import Session
 from channels.topics.session.subscribing import entrance
 from channels.topics.stores.manager import get_store
-from channels.topics.tokens.claims import TokenSubscription
+from channels.topics.tokens.claims import Override, TokenSubscription
 from channels.topics.tokens.errors import TokenError
 from channels.topics.topic import Topic
 
@@ -48,6 +53,7 @@ async def connect(session: Session, request: ConnectRequest) -> ConnectResult:
     limits = session.limits
     session.hub.use(get_store())
     session.connected(identity, heartbeat_of(session.hub, limits))
+    session.by_server = subscribe_by_server
     return ConnectResult(
         client=session.id,
         version=VERSION,
@@ -100,6 +106,26 @@ def server_side_topics(session: Session) -> dict[Topic, Grant | None]:
     if len(topics) > session.limits.max_subscriptions:
         raise Disconnected(DisconnectCode.CHANNEL_LIMIT)
     return topics
+
+
+async def subscribe_by_server(session: Session, control: SubscribeClients) -> None:
+    """Subscribe a client that is connected, and tell it."""
+    name, topic = control.topic, resolve(control.topic)
+    if topic is None or len(session.subscriptions) >= session.limits.max_subscriptions:
+        session.end(DisconnectCode.CHANNEL_LIMIT)
+        return
+    offset, epoch = control.since or (0, "")
+    request = SubscribeRequest(name, recover=control.since is not None, offset=offset, epoch=epoch)
+    override = Override(**control.override)
+    grant = Grant(Raw(control.info), Raw(control.data), override, control.expires_at)
+    async with entrance(session, topic, request, grant, server_side=True) as enter:
+        if session.closed or name in session.subscriptions:
+            return
+        result = enter()
+        told = {field: getattr(result, field) for field in Subscribe.__struct_fields__}
+        session.push(Push(channel=name, subscribe=Subscribe(**told)))
+        for publication in result.publications:
+            session.push(Push(channel=name, pub=publication))
 
 
 def _grant_of(subscription: TokenSubscription) -> Grant:

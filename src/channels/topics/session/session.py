@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import uuid
+from collections.abc import Callable, Coroutine
 from typing import Any, Final, Protocol
 
 from msgspec import Raw
@@ -15,8 +16,9 @@ from channels.access.credentials import Credentials, Reason, credentials_of
 from channels.access.watch import running_watcher
 from channels.core.token_bucket import TokenBucket
 from channels.protocols.centrifuge.codes import DisconnectCode, UnsubscribeCode
-from channels.protocols.centrifuge.messages import EMPTY, ClientInfo, Push, Reply, Unsubscribe
-from channels.topics.access.expiry import CONNECTION, Expiry
+from channels.protocols.centrifuge.messages import EMPTY, ClientInfo, Push, Refresh, Reply, Unsubscribe
+from channels.topics.access.expiry import CONNECTION, Expiry, ttl_until
+from channels.topics.control import RefreshClients, SubscribeClients
 from channels.topics.delivery.hub import Hub
 from channels.topics.delivery.outbox import Outbox
 from channels.topics.delivery.subscription import Subscription
@@ -59,13 +61,14 @@ class Session:
         subscriptions: by the topic's name.
         granted: topics that a token has let it have, whatever may_subscribe says.
         expiry: when the connection, and subscriptions by tokens, end.
+        by_server: subscribes the client when the server wants that; None where it cannot be told.
         has_tried: it has asked to connect, with whatever result.
     """
 
     __slots__ = (
         "_awaits_pong", "_busy", "_closed", "_connect_timer", "_credentials", "_heartbeat", "_next_recheck",
-        "_pace", "_transport", "expiry", "granted", "has_tried", "hub", "id", "identity", "limits", "outbox",
-        "scope", "secret", "subscriptions", "user_id",
+        "_pace", "_transport", "by_server", "expiry", "granted", "has_tried", "hub", "id", "identity",
+        "limits", "outbox", "scope", "secret", "subscriptions", "user_id",
     )  # fmt: skip
 
     def __init__(self, scope: Scope, transport: Transport, outbox: Outbox, hub: Hub, limits: Limits) -> None:
@@ -77,6 +80,7 @@ class Session:
         self.subscriptions: dict[str, Subscription] = {}
         self.granted: frozenset[str] = frozenset()
         self.has_tried = False
+        self.by_server: Callable[[Session, SubscribeClients], Coroutine[Any, Any, None]] | None = None
         self.expiry = Expiry(limits.expiry_grace, self._expired)
         self._credentials: Credentials | None = None
         self._next_recheck = 0.0
@@ -217,6 +221,21 @@ class Session:
         """See :class:`~channels.topics.delivery.subscription.Client`."""
         if self.leave(topic):
             self.push(Push(channel=topic, unsubscribe=Unsubscribe(code, reason)))
+
+    def subscribe_by_server(self, control: SubscribeClients) -> None:
+        """See :class:`~channels.topics.delivery.subscription.Client`."""
+        if self.by_server is not None and control.topic not in self.subscriptions:
+            self.hub.spawn(self.by_server(self, control))
+
+    def refresh_by_server(self, control: RefreshClients) -> None:
+        """See :class:`~channels.topics.delivery.subscription.Client`."""
+        assert self.identity is not None  # it has connected
+        if control.info:
+            self.identity = self.identity._replace(info=Raw(control.info))
+        self.identity = self.identity._replace(expires_at=control.expires_at)
+        self.expiry.set(CONNECTION, control.expires_at)
+        ttl = ttl_until(control.expires_at)
+        self.push(Push(refresh=Refresh(expires=control.expires_at > 0, ttl=ttl)))
 
     def position_lost(self, subscription: Subscription) -> None:
         """See :class:`~channels.topics.delivery.subscription.Client`."""
