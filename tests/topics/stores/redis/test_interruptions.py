@@ -196,6 +196,31 @@ async def test_a_slot_that_moves_is_followed_and_told():
             assert values(await recorder.take(topic, 1)) == ["moved"]
 
 
+async def test_a_node_of_a_cluster_that_is_away_leaves_the_topics_of_others():
+    with Cluster() as cluster:
+        store = RedisStore([cluster.url])
+        async with closing(store):
+            slots = {name: key_slot(name.encode()) for name in (f"t{n}" for n in range(1000))}
+            away = next(name for name, slot in slots.items() if slot < 5000)
+            there = next(name for name, slot in slots.items() if slot > 6000)
+            recorder = await subscribed(store, away, there)
+            first = (await store.publish(append(away, 1))).position
+            await recorder.take(away, 1)
+            cluster.servers[0].kill()
+            with pytest.raises(StoreUnavailable):
+                await asyncio.wait_for(store.publish(append(away, 2)), PATIENCE)
+            await until_done(store.publish, append(there, 1))
+            assert values(await recorder.take(there, 1)) == [1]
+            cluster.servers[0].start()
+            again = (await until_done(store.publish, append(away, 3))).position
+            assert again.offset == 1
+            assert again.epoch != first.epoch
+            await recorder.until(lambda: recorder.interruptions)
+            await until_done(store.publish, append(away, 4))
+            await recorder.until(lambda: 4 in values(recorder.of(away)))
+            assert len(recorder.of(there)) == 1
+
+
 async def test_parts_that_vanish_make_no_wrong_numbers(own_server):
     """As eviction and people do."""
     store = RedisStore([own_server.address])
