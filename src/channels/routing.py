@@ -15,6 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.urls import URLPattern, URLResolver, get_script_prefix
 from django.urls import reverse as django_reverse
 from django.urls.exceptions import Resolver404
+from django.urls.resolvers import RoutePattern as RoutePattern  # noqa: PLC0414
 
 from channels.consumer import AsyncConsumer
 from channels.core.denial import means_busy, refuse, refuse_busy
