@@ -32,3 +32,8 @@ def test_values_that_do_not_fit_are_told():
         pattern.reverse({"name": "a b"})
     with pytest.raises(ValueError, match="longer than 255 bytes"):
         pattern.reverse({"name": "a" * 300})
+
+
+@pytest.mark.parametrize(("text", "literal"), [("a:<slug:x>:<y>", True), ("a:<int:x>", False), ("a", True)])
+def test_it_is_known_whether_parameters_are_pieces_of_the_name(text: str, literal: bool) -> None:
+    assert TopicPattern(text).is_literal is literal

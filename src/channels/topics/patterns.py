@@ -6,11 +6,13 @@ import re
 from typing import Any, Final
 
 from django.core.exceptions import ImproperlyConfigured
-from django.urls.converters import get_converters
+from django.urls.converters import PathConverter, SlugConverter, StringConverter, get_converters
 
 #: The longest name, in bytes of UTF-8; what Centrifugo allows.
 MAX_NAME: Final = 255
 
+#: Converters that hand on what they match.
+_AS_THEY_ARE: Final = (StringConverter, SlugConverter, PathConverter)
 _PARAMETER: Final = re.compile(r"<(?:(?P<converter>[^>:]+):)?(?P<name>[^>]*)>")
 
 
@@ -22,6 +24,7 @@ class TopicPattern:
 
     Attributes:
         text: see above.
+        is_literal: whether parameters are pieces of the name as they are.
         parameters: the names in it.
 
     Raises:
@@ -45,6 +48,7 @@ class TopicPattern:
             self._converters[name] = known[converter]
             expression += f"{re.escape(literal)}(?P<{name}>{known[converter].regex})"
         self._literals.append(text[end:])
+        self.is_literal = all(type(each) in _AS_THEY_ARE for each in self._converters.values())
         self._regex = re.compile(expression + re.escape(text[end:]))
 
     @property

@@ -92,6 +92,8 @@ def discover() -> None:
 
 def _is_canonical(name: str, pattern: TopicPattern, parameters: dict[str, Any]) -> bool:
     """Whether a name is the one that its topic has: ``7`` and ``007`` would be two streams of one topic."""
+    if pattern.is_literal:
+        return True
     try:
         return pattern.reverse(parameters) == name
     except ValueError:
