@@ -48,14 +48,14 @@ check:
 	@.venv/bin/lint-imports >/dev/null || .venv/bin/lint-imports
 	@$(python) -m mypy
 	@$(python) -m pytest -q -n 2 -p no:cacheprovider tests/protocols tests/test_[a-r]*.py tests/generic tests/layers/test_*.py -m "not browser and not packaging" \
-		--deselect tests/layers/test_connects.py --deselect tests/layers/test_loops.py \
+		--deselect tests/layers/backends/test_connects.py --deselect tests/layers/test_loops.py \
 		--deselect tests/test_consumer.py::test_twenty_thousand_connections_leave_nothing \
 		--deselect tests/protocols/http2/hpack/test_decoder.py::test_the_same_as_another_decoder
 
 chaos:
 	$(dev)
 	@LAYER_TESTS=full $(python) -m pytest -q -rP --timeout 1200 tests/layers/host/test_chaos.py tests/layers/redis/test_chaos.py \
-		tests/layers/test_connects.py
+		tests/layers/backends/test_connects.py
 
 conformance:
 	$(dev)

@@ -25,3 +25,14 @@ def test_only_the_asked_process_answers_for_what_it_was_asked(site):
     three.send(wire.Bye(1))
     assert three.is_cut_off()
     assert one.all_until_answer() == []
+
+
+def test_a_named_channel_is_forgotten_by_all_that_have_added_it(site):
+    one, two = site.process("one"), site.process("two")
+    for number, process in enumerate((one, two), 1):
+        process.send(wire.GroupChange(number, "g", "work", "", True, 1, 60))
+        assert process.next(wire.Answer).number == number
+    one.send(wire.GroupChange(3, "g", "work", "", False, 1, 60))
+    assert one.next(wire.Answer).number == 3
+    assert two.next(wire.GroupChangeRequest) == wire.GroupChangeRequest(0, "g", "work", False)
+    assert one.all_until_answer() == []

@@ -206,3 +206,11 @@ def test_a_forked_child_closes_its_copies_only(site):
     one = site.process("one")
     assert in_forked_child(lambda: (site.broker.abandon(), site.broker.abandon())) == 0
     assert one.all_until_answer() == []
+
+
+def test_what_a_forked_child_inherits_is_closed_once(site):
+    site.process("one")
+    site.call(site._crash)
+    site.call(site.broker.abandon)
+    assert site.broker._closed
+    site.open()
