@@ -8,6 +8,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
+from django.core.asgi import get_asgi_application
 
 from channels.access.announcements import carry
 from channels.access.signals import connect_signals
@@ -53,3 +54,11 @@ def ada() -> Any:
 
 def view_groups() -> Permission:
     return Permission.objects.filter(codename="view_group", content_type__app_label="auth").first()  # type: ignore[return-value]
+
+
+@pytest.fixture
+def pages(settings: Any) -> Iterator[str]:
+    """Where a project has topics for clients without WebSockets."""
+    settings.ROOT_URLCONF = "tests.topics.urls"
+    with ServerThread(get_asgi_application()) as server:
+        yield f"http://127.0.0.1:{server.port}"

@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 
+import aiohttp
 import centrifuge
 import pytest
 from asgiref.sync import sync_to_async
@@ -17,6 +19,8 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
+from channels.access import watch
+from channels.access.check import check
 from channels.topics import disconnect
 from channels.topics.tokens import create_connection_token
 from tests.access.sessions import cookie_of, session_for
@@ -243,6 +247,58 @@ async def test_centrifuge_python_comes_back_as_nobody_after_a_logout(
             await room.ready(timeout=5)
             users = {each.user for each in (await room.presence()).clients.values()}
     await client.disconnect()
+
+
+async def test_clients_are_checked_together(
+    ports: list[int], ada: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers: list[int] = []
+
+    def noted(connections: Any) -> Any:
+        numbers.append(len(connections))
+        return check(connections)
+
+    monkeypatch.setattr(watch, "check", noted)
+    async with AsyncExitStack() as stack:
+        for number in range(4):
+            user = await get_user_model().objects.acreate(username=f"u{number}")
+            headers = cookie_of(await sync_to_async(session_for)(user))
+            await (await stack.enter_async_context(raw_client(ports[0], headers))).connect()
+        async with asyncio.timeout(5):
+            while 4 not in numbers:
+                await asyncio.sleep(0.05)
+
+
+PATHS = {
+    "event stream": ("GET", "/sse/?topic=room:open", None),
+    "sse": ("GET", "/connection/sse?cf_connect=" + quote('{"id":1,"connect":{}}'), None),
+    "http_stream": ("POST", "/connection/http_stream", '{"id":1,"connect":{}}'),
+}
+
+
+@pytest.mark.parametrize("kind", PATHS)
+@pytest.mark.parametrize(("act", "code"), [(log_out, "3005"), (flush_session, "3005"), (deactivate, "3507")])
+async def test_streams_end_too(kind: str, act: Act, code: str, pages: str, ada: Any, session: Any) -> None:
+    method, path, body = PATHS[kind]
+    headers = dict(cookie_of(session))
+    async with (
+        aiohttp.ClientSession() as http,
+        http.request(method, pages + path, data=body, headers=headers) as response,
+    ):
+        assert response.status == 200
+        assert await response.content.readany()
+        begun = time.monotonic()
+        await sync_to_async(act)(ada, session)
+        said = b""
+        async with asyncio.timeout(5):
+            try:
+                while part := await response.content.readany():
+                    said += part
+            except aiohttp.ClientPayloadError:  # an event stream is cut, so that clients come back
+                assert kind == "event stream"
+        assert time.monotonic() - begun < SOON
+        if kind != "event stream":
+            assert code in said.decode()
 
 
 async def test_disconnect_ends_the_connections_of_a_user(clients: list[RawClient], ada: Any) -> None:

@@ -71,6 +71,6 @@ def bearer_of(request: HttpRequest) -> str:
 
 
 async def scope_of(request: Any) -> Scope:
-    """Return the scope of a request, with its user."""
+    """Return the scope of a request, with its user and their session."""
     user = await request.auser() if hasattr(request, "auser") else AnonymousUser()
-    return {**request.scope, "user": user}
+    return {**request.scope, "user": user, "session": getattr(request, "session", None)}
