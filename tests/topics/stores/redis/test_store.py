@@ -221,7 +221,7 @@ async def test_the_rights_that_the_docs_name_are_enough(own_server):
     (found,) = re.findall(r"\*\*Rights\*\* for an ACL user: `([^`]+)`", page)
     rights = found.replace("asgi", "topics").split()
     assert "+info" in rights
-    own_server.ask("ACL", "SETUSER", "topics", "on", ">pw", "resetkeys", "-@all", *rights)
+    own_server.ask("ACL", "SETUSER", "topics", "on", ">pw", "resetkeys", "resetchannels", "-@all", *rights)
     store = RedisStore([{"address": f"redis://topics:pw@127.0.0.1:{own_server.port}"}])
     recorder = Recorder()
     store.attach(recorder)
