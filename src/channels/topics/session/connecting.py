@@ -8,6 +8,7 @@ import weakref
 from collections.abc import Mapping
 from typing import Final
 
+import msgspec
 from msgspec import Raw
 
 from channels import __version__, telemetry
@@ -32,7 +33,7 @@ from channels.topics.session.errors import CommandFailed, Disconnected, token_re
 from channels.topics.session.heartbeat import Heartbeat
 from channels.topics.session.identity import identify, identify_by_token
 from channels.topics.session.session import Session
-from channels.topics.session.subscribing import entrance
+from channels.topics.session.subscribing import admitted, entrance
 from channels.topics.stores.manager import get_store
 from channels.topics.tokens.claims import Override, TokenSubscription
 from channels.topics.tokens.errors import TokenError
@@ -42,8 +43,14 @@ from channels.topics.topic import Topic
 VERSION: Final = f"fairway {__version__}"
 
 
-async def connect(session: Session, request: ConnectRequest) -> ConnectResult:
-    """Serve a client from now on, as the user that its handshake or its token shows."""
+async def connect(session: Session, request: ConnectRequest, wishes: bool = False) -> ConnectResult:
+    """Serve a client from now on, as the user that its handshake or its token shows.
+
+    Args:
+        session: the client's.
+        request: what it says.
+        wishes: the request names topics that the client wants; it gets those that it may have.
+    """
     if session.has_tried:
         raise Disconnected(DisconnectCode.BAD_REQUEST)
     session.has_tried = True
@@ -59,7 +66,7 @@ async def connect(session: Session, request: ConnectRequest) -> ConnectResult:
         version=VERSION,
         expires=identity.expires_at > 0,
         ttl=ttl_until(identity.expires_at),
-        subs=await subscribe_server_side(session, request.subs),
+        subs=await subscribe_server_side(session, request.subs, wishes),
         ping=round(limits.ping_interval),
         pong=True,
         session=session.secret,
@@ -68,17 +75,23 @@ async def connect(session: Session, request: ConnectRequest) -> ConnectResult:
 
 
 async def subscribe_server_side(
-    session: Session, positions: Mapping[str, SubscribeRequest]
+    session: Session, positions: Mapping[str, SubscribeRequest], wishes: bool
 ) -> dict[str, SubscribeResult]:
     """Subscribe a client to what the server thinks it should have.
 
     Args:
         session: the client's.
         positions: where it was when it left, by the topic's name.
+        wishes: it wants the other topics among these too.
     """
+    topics = server_side_topics(session)
+    if wishes:
+        topics = {**await _wished(session, positions), **topics}
+    if len(topics) > session.limits.max_subscriptions:
+        raise Disconnected(DisconnectCode.CHANNEL_LIMIT)
     async with contextlib.AsyncExitStack() as stack:
         entrances = {}
-        for topic, grant in server_side_topics(session).items():
+        for topic, grant in topics.items():
             request = positions.get(str(topic), SubscribeRequest())
             entrances[str(topic)] = await stack.enter_async_context(
                 entrance(session, topic, request, grant, server_side=True)
@@ -87,11 +100,7 @@ async def subscribe_server_side(
 
 
 def server_side_topics(session: Session) -> dict[Topic, Grant | None]:
-    """Return what the server subscribes a client to: what classes of topics say, and what its token says.
-
-    Raises:
-        Disconnected: these are more than a client may have.
-    """
+    """Return what the server subscribes a client to: what classes of topics say, and what its token says."""
     identity = session.identity
     assert identity is not None  # it has just connected
     topics: dict[Topic, Grant | None] = {
@@ -103,8 +112,18 @@ def server_side_topics(session: Session) -> dict[Topic, Grant | None]:
             telemetry.count("topics.token_topic_unknown", topic=name)
         else:
             topics[topic] = _grant_of(subscription)
-    if len(topics) > session.limits.max_subscriptions:
+    return topics
+
+
+async def _wished(session: Session, requests: Mapping[str, SubscribeRequest]) -> dict[Topic, Grant | None]:
+    """Return what a client wants and may have; what it may not is passed over, as nothing could answer it."""
+    if len(requests) > session.limits.max_subscriptions:
         raise Disconnected(DisconnectCode.CHANNEL_LIMIT)
+    topics: dict[Topic, Grant | None] = {}
+    for name, request in requests.items():
+        with contextlib.suppress(CommandFailed):
+            topic, grant = await admitted(session, msgspec.structs.replace(request, channel=name))
+            topics[topic] = grant
     return topics
 
 

@@ -47,6 +47,19 @@ async def subscribe(session: Session, request: SubscribeRequest) -> SubscribeRes
         raise CommandFailed(ErrorCode.ALREADY_SUBSCRIBED)
     if len(session.subscriptions) >= session.limits.max_subscriptions:
         raise CommandFailed(ErrorCode.LIMIT_EXCEEDED)
+    topic, grant = await admitted(session, request)
+    async with entrance(session, topic, request, grant) as enter:
+        return enter()
+
+
+async def admitted(session: Session, request: SubscribeRequest) -> tuple[Topic, Grant | None]:
+    """Return the topic that a client wants and may have, and what its token grants of it.
+
+    Raises:
+        CommandFailed: there is none, or the client may not have it.
+        Disconnected: its token is another's.
+    """
+    name = request.channel
     topic = find_topic(name)
     if request.type:
         raise CommandFailed(ErrorCode.PERMISSION_DENIED, "topics have subscriptions of type 0 only")
@@ -55,8 +68,7 @@ async def subscribe(session: Session, request: SubscribeRequest) -> SubscribeRes
         grant = await _grant(session, name, request.token, CommandFailed(ErrorCode.PERMISSION_DENIED))
     elif not await may_subscribe(topic, session.user):
         raise CommandFailed(ErrorCode.PERMISSION_DENIED)
-    async with entrance(session, topic, request, grant) as enter:
-        return enter()
+    return topic, grant
 
 
 async def unsubscribe(session: Session, request: UnsubscribeRequest) -> UnsubscribeResult:

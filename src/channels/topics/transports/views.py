@@ -9,8 +9,10 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHt
 from channels.protocols.centrifuge.codec import ProtocolError
 from channels.protocols.centrifuge.framing import codec_for, decode_emulation
 from channels.topics.control import EmulatedFrame, abroadcast
+from channels.topics.delivery.frames import Framing
 from channels.topics.delivery.hub import running_hub
 from channels.topics.limits import limits
+from channels.topics.transports import one_way
 from channels.topics.transports.requests import from_pages_of, scope_of
 from channels.topics.transports.stream import EVENTS, LENGTHS, LINES, serve_stream
 
@@ -57,6 +59,32 @@ async def emulation(request: HttpRequest) -> HttpResponseBase:
     else:
         await abroadcast(EmulatedFrame(wanted.node, wanted.session, frame))
     return HttpResponse(status=204)
+
+
+@from_pages_of("GET", "POST")
+async def uni_sse(request: HttpRequest) -> HttpResponseBase:
+    """Serve a client that only listens by an event stream: ``/connection/uni_sse``."""
+    wanted = request.body if request.method == "POST" else request.GET.get("cf_connect", "").encode()
+    return await _one_way(request, one_way.EVENTS, wanted, b"\n", "text/event-stream; charset=utf-8")
+
+
+@from_pages_of("POST")
+async def uni_http_stream(request: HttpRequest) -> HttpResponseBase:
+    """Serve a client that only listens by a streamed response: ``/connection/uni_http_stream``."""
+    return await _one_way(request, one_way.LINES, request.body, b"", "application/json")
+
+
+async def _one_way(
+    request: HttpRequest, framing: Framing, wanted: bytes, head: bytes, content_type: str
+) -> HttpResponseBase:
+    if len(wanted) > limits().max_message_size:
+        return HttpResponse(status=413)
+    try:
+        connect = one_way.read_request(wanted)
+    except ProtocolError as error:
+        return HttpResponse(f"This is no connect request: {error}.", status=400)
+    scope = await scope_of(request)
+    return streamed(one_way.serve_one_way(scope, framing, connect, head), content_type)
 
 
 def streamed(body: AsyncIterator[bytes], content_type: str) -> StreamingHttpResponse:

@@ -16,10 +16,11 @@ from channels.topics.delivery.outbox import Outbox, refuse
 from channels.topics.limits import limits
 from channels.topics.session.commands import handle_frame
 from channels.topics.session.session import Session
-from channels.typing import Receive, Scope, Send
+from channels.typing import Message, Receive, Scope, Send
 
 _FRAMINGS: Final[dict[str, Framing]] = {codec.name: MessageFraming(codec) for codec in (JSON, PROTOBUF)}
-_TOO_BIG: Final = 1009
+#: The code of RFC 6455 for a message above a limit.
+TOO_BIG: Final = 1009
 
 
 async def serve_websocket(scope: Scope, receive: Receive, send: Send) -> None:
@@ -33,7 +34,7 @@ async def serve_websocket(scope: Scope, receive: Receive, send: Send) -> None:
         while (message := await receive())["type"] == "websocket.receive":
             frame = message.get("text") or message.get("bytes") or ""
             if len(frame) > session.limits.max_message_size:
-                session.disconnect(_TOO_BIG, "message size limit")
+                session.disconnect(TOO_BIG, "message size limit")
             elif not session.closed:
                 await handle_frame(session, frame)
     finally:
@@ -55,16 +56,16 @@ class WebSocketTransport:
 
     async def write(self, frame: Frame) -> None:
         """Send a frame; waits while the client does not read."""
-        try:
-            await self._send(frame.broadcast.messages[0])
-        except Exception as error:  # servers have many words for a client that has gone
-            telemetry.count("topics.late_write", error=type(error).__name__)
+        await self._try(frame.broadcast.messages[0])
 
     async def close(self, code: int, reason: str) -> None:
         """Close the WebSocket with the protocol's code."""
+        await self._try({"type": "websocket.close", "code": code, "reason": reason})
+
+    async def _try(self, message: Message) -> None:
         try:
-            await self._send({"type": "websocket.close", "code": code, "reason": reason})
-        except Exception as error:
+            await self._send(message)
+        except Exception as error:  # servers have many words for a client that has gone
             telemetry.count("topics.late_write", error=type(error).__name__)
 
 
