@@ -154,6 +154,32 @@ async def test_a_slot_that_moves(cluster):
             assert (await receive(layer, name))["n"] == n
 
 
+async def test_a_slot_that_moves_counts_as_an_interruption():
+    """What was published before the topic is subscribed at its new place is missed, and asked for."""
+    if server_version() < (7,):
+        pytest.skip("every node passes on what any node publishes")
+    with Cluster() as cluster:
+        layer = RedisChannelLayer(hosts=[cluster.url], prefix="moved")
+        group = next(f"g{n}" for n in range(1000) if key_slot(f"moved:group:g{n}".encode()) < 5000)
+        async with closing(layer):
+            name = await layer.new_channel()
+            source, told = layer.attach(name, reconnect_notice=True), asyncio.Event()
+            source.set_wakeup(told.set)
+            await layer.group_add(group, name)
+            cluster.move_slot(key_slot(f"moved:group:{group}".encode()), 0, 1)
+            await asyncio.wait_for(told.wait(), PATIENCE)
+            assert source.receive_nowait()["type"] == "channel_layer.reconnected"
+
+
+async def test_many_first_calls_ask_for_the_map_of_a_cluster_once(cluster):
+    layer = RedisChannelLayer(hosts=[cluster.url], prefix="once")
+    before = sum(server.client().info("stats")["total_connections_received"] for server in cluster.servers)
+    async with closing(layer):
+        await asyncio.gather(*(layer.group_send(f"g{n}", {"type": "m"}) for n in range(300)))
+        after = sum(server.client().info("stats")["total_connections_received"] for server in cluster.servers)
+    assert after - before < 30  # those of the test, of the map and of the commands
+
+
 async def test_a_slot_that_is_being_moved(cluster):
     """Publishing asks at the other end, a queue waits for the end of the move."""
     layer = RedisChannelLayer(hosts=[cluster.url], prefix="asking")
