@@ -174,7 +174,10 @@ class ThreadCall:
         if strand is None:
             self._run_via_asgiref()
         else:
-            strand.pool.put(strand, self, whole)
+            if type(strand) is Strand:  # what its put() does: a call less for each page, row "page"
+                strand.pool.put(strand, self, whole)
+            else:  # strands of lookups gather them
+                strand.put(self, whole)
             self.bridge.arm_watchdog()
         try:
             await self._drain_outbox()
