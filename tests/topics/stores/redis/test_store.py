@@ -78,6 +78,17 @@ async def test_the_clients_of_a_process_are_renewed_with_few_commands(store, own
     assert "hset" not in calls(own_server)
 
 
+async def test_any_number_of_topics_is_renewed(store, own_server):
+    """More than a connection has waiting at a time; what others ask meanwhile is answered."""
+    entries = [PresenceEntry(f"t{n}", client("c")) for n in range(3000)]
+    renewing = asyncio.ensure_future(store.presence_renew(entries))
+    while not renewing.done():
+        await store.publish(append("between", 1))
+    await renewing
+    assert (await store.read("between", limit=0)).position.offset > 2
+    assert await store.presence_stats("t2999") == (1, 1)
+
+
 async def test_topics_leave_nothing_behind_when_their_time_is_over(store, own_server):
     retention = Retention(10, 0.2, position_ttl=0.3, idempotency_ttl=0.2)
     await store.publish(append("t", 1, retention, idempotency_key="k"))

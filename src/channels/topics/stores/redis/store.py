@@ -34,6 +34,9 @@ from channels.topics.stores.redis.sync import RedisSyncStore
 
 _T = TypeVar("_T")
 
+#: Steps of one call that wait for their replies at the same time.
+AT_ONCE: Final = 500
+
 
 class RedisStore:
     """Keeps and carries topics for processes on many machines, over Redis 6 to 8 or Valkey.
@@ -145,13 +148,13 @@ class RedisStore:
         by_topic: dict[str, list[tuple[ClientInfo, bool]]] = {}
         for topic, info, announce in entries:
             by_topic.setdefault(topic, []).append((info, announce))
-        await asyncio.gather(
-            *(
-                self._run(self._requests.renew(topic, present[start : start + RENEWALS]))
-                for topic, present in by_topic.items()
-                for start in range(0, len(present), RENEWALS)
-            )
-        )
+        renewals = [
+            self._requests.renew(topic, present[start : start + RENEWALS])
+            for topic, present in by_topic.items()
+            for start in range(0, len(present), RENEWALS)
+        ]
+        for start in range(0, len(renewals), AT_ONCE):  # so that other commands find a place between them
+            await asyncio.gather(*map(self._run, renewals[start : start + AT_ONCE]))
 
     async def presence(self, topic: str) -> dict[str, ClientInfo]:
         """See :class:`~channels.topics.stores.base.Store`."""
