@@ -177,7 +177,7 @@ def test_a_new_room_opens_by_its_name(chat: Chat, ada: Chrome) -> None:
     fill(ada, slug="Garden")
     ada.find_element(By.CSS_SELECTOR, ".line button").click()
     wait_for_status(ada, "Connected")
-    assert ada.current_url == f"{chat.url}/room/garden/"
+    assert ada.current_url == f"{chat.url}/live/garden/"
 
 
 def test_the_pages_fit_a_phone_and_a_desk(chat: Chat, ada: Chrome, tmp_path: Path) -> None:

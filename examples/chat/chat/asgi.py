@@ -12,15 +12,17 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chat.settings")
 # Sets Django up: it has to run before anything imports a model.
 pages = get_asgi_application()
 
+import channels.topics  # noqa: E402
 from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
 from rooms.routing import websocket_urlpatterns  # noqa: E402
 
+patterns = [*channels.topics.websocket_urlpatterns, *websocket_urlpatterns]
 application = ProtocolTypeRouter(
     {
         # The demo has no web server in front of it that would serve its two static files.
         "http": ASGIStaticFilesHandler(pages),
-        "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),
+        "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(patterns))),
     }
 )

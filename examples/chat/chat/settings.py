@@ -13,6 +13,7 @@ ALLOWED_HOSTS = os.environ.get("CHAT_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]"
 INSTALLED_APPS = [
     "daphne",  # first: its runserver serves ASGI, WebSockets included
     "channels",
+    "channels.topics",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -62,6 +63,9 @@ CHANNEL_LAYERS = {
         "CONFIG": {"project": str(DATABASES["default"]["NAME"])},
     }
 }
+
+# Topics reach as far as the layer. Others see the name of who is present.
+CHANNELS_TOPICS = {"USER_INFO": "rooms.topics.user_info"}
 
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 6}},

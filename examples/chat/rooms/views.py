@@ -16,7 +16,7 @@ def room_list(request: HttpRequest) -> HttpResponse:
     form = RoomForm(request.POST or None)
     if form.is_valid():
         room, _ = Room.objects.get_or_create(slug=form.cleaned_data["slug"])
-        return redirect("room", slug=room.slug)
+        return redirect("live", slug=room.slug)
     return render(request, "rooms/list.html", {"rooms": Room.objects.all(), "form": form})
 
 
@@ -24,6 +24,12 @@ def room_list(request: HttpRequest) -> HttpResponse:
 def room(request: HttpRequest, slug: str) -> HttpResponse:
     """The page of one room; what is said comes over its WebSocket."""
     return render(request, "rooms/room.html", {"room": get_object_or_404(Room, slug=slug)})
+
+
+@login_required
+def live(request: HttpRequest, slug: str) -> HttpResponse:
+    """The page of one room as a topic: it keeps what was said, and shows who is there."""
+    return render(request, "rooms/live.html", {"room": get_object_or_404(Room, slug=slug)})
 
 
 def join(request: HttpRequest) -> HttpResponse:

@@ -1,0 +1,94 @@
+"""The rooms of the chat example as topics, in real browser windows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.wait import WebDriverWait
+
+from tests.e2e.test_chat import (  # noqa: F401  # fixtures among them
+    PATIENCE,
+    Chat,
+    ada,
+    ben,
+    chat,
+    join,
+    lines,
+    say,
+    wait_for_line,
+    wait_for_status,
+)
+from tests.support.browser import DESKTOP, PHONE, dark, resize
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+
+def enter(window: Chrome, chat: Chat, room: str = "lobby") -> None:  # noqa: F811
+    window.get(f"{chat.url}/live/{room}/")
+    wait_for_status(window, "Connected")
+
+
+def wait_for_text(window: Chrome, element: str, text: str) -> None:
+    WebDriverWait(window, PATIENCE).until(lambda w: w.find_element(By.ID, element).text == text)
+
+
+@pytest.mark.parametrize("chat", ["daphne", "uvicorn"], indirect=True)
+def test_who_is_there_who_types_and_what_was_said_last(
+    chat: Chat,  # noqa: F811
+    ada: Chrome,  # noqa: F811
+    ben: Chrome,  # noqa: F811
+) -> None:
+    for window, name in ((ada, "ada"), (ben, "ben")):
+        join(window, chat, name)
+        enter(window, chat)
+    wait_for_text(ada, "present", "ada, ben")
+    ben.find_element(By.ID, "text").send_keys("hel")
+    wait_for_text(ada, "typing", "ben is typing …")
+    say(ben, "lo")
+    wait_for_line(ada, "benhello")
+    wait_for_text(ada, "typing", "")
+    ada.refresh()
+    wait_for_line(ada, "benhello")
+    ben.get(chat.url)
+    wait_for_text(ada, "present", "ada")
+
+
+def test_a_restart_of_the_server_loses_nothing(
+    chat: Chat,  # noqa: F811
+    ada: Chrome,  # noqa: F811
+    ben: Chrome,  # noqa: F811
+) -> None:
+    for window, name in ((ada, "ada"), (ben, "ben")):
+        join(window, chat, name)
+        enter(window, chat)
+    for number in range(5):
+        say(ada, f"before {number}")
+        wait_for_line(ben, f"adabefore {number}")
+    chat.stop()
+    wait_for_status(ben, "Connection lost")
+    chat.start()
+    for window in (ada, ben):
+        wait_for_status(window, "Connected")
+    say(ada, "after")
+    wait_for_line(ben, "adaafter")
+    assert lines(ben) == [*(f"adabefore {number}" for number in range(5)), "adaafter"]
+
+
+def test_the_page_fits_a_phone_and_a_desk(
+    chat: Chat,  # noqa: F811
+    ada: Chrome,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    join(ada, chat, "ada")
+    enter(ada, chat)
+    say(ada, "word" * 100)
+    wait_for_line(ada, "ada" + "word" * 100)
+    for size, night in ((PHONE, False), (PHONE, True), (DESKTOP, False)):
+        resize(ada, size)
+        dark(ada, night)
+        wide = ada.execute_script("return document.documentElement.scrollWidth > innerWidth")
+        assert not wide, size
+        ada.save_screenshot(str(tmp_path / f"{size[0]}-{night}.png"))
