@@ -214,3 +214,14 @@ def test_the_setting_for_tests(settings: Any) -> None:
     layer = channel_layers.make_test_backend("default")
     layer.sync.send("x", {"type": "m", "value": Anything(1)})
     assert layer.channels["x"].receive_nowait()["value"].inside == 1
+
+
+async def test_who_is_in_a_group(layer):
+    names = [await layer.new_channel() for _ in range(2)]
+    for name in names:
+        await layer.group_add("g", name)
+    assert await layer.group_channels("g") == layer.sync.group_channels("g") == sorted(names)
+    assert await layer.group_count("g") == layer.sync.group_count("g") == 2
+    assert (await layer.group_channels("nobody")).unanswered == 0
+    with pytest.raises(TypeError, match="Group name must be"):
+        layer.sync.group_channels("no spaces")

@@ -12,7 +12,17 @@ import pytest
 from asgiref.sync import SyncToAsync, ThreadSensitiveContext, async_to_sync, sync_to_async
 
 from channels.sync import context as strands
-from channels.sync.context import SyncContext, connection_context, current_strand, leave_thread, pool
+from channels.sync.context import (
+    SyncContext,
+    connection_context,
+    current_strand,
+    enter_context,
+    exit_context,
+    in_context,
+    is_new_here,
+    leave_thread,
+    pool,
+)
 from channels.sync.pool import Strand
 from channels.typing import PUSH_EXTENSION
 from tests.support.serving import serving
@@ -176,3 +186,16 @@ async def test_a_forked_process_has_threads_of_its_own() -> None:
         os._exit(strand.submit(len, pool.workers).result(PATIENCE))
     _, status = await asyncio.to_thread(os.waitpid, child, 0)
     assert os.waitstatus_to_exitcode(status) == 1
+
+
+async def test_what_code_can_ask_of_its_context():
+    assert (in_context(), is_new_here(), current_strand()) == (False, False, None)
+    exit_context(None)
+    connection = enter_context({"type": "websocket", "asgi": {}})
+    assert in_context()
+    assert is_new_here()
+    strand = current_strand()
+    assert strand is not None
+    assert not is_new_here()
+    assert current_strand() is strand
+    exit_context(connection)

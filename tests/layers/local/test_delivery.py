@@ -262,3 +262,131 @@ async def test_who_waits_no_more_leaves_the_message_to_the_consumer(local):
     assert told == ["consumer"]
     assert taken(channel) == [1]
     assert not channel._wake_waiter(channel._waiters)
+
+
+async def test_those_who_receive_are_told_of_something(local):
+    attached, receiving = local.attach("a"), asyncio.ensure_future(local.receive("b"))
+    await asyncio.sleep(0)
+    local.send("nobody", number(1))
+    local.notify_receivers({"type": "told"})
+    assert attached.receive_nowait() == {"type": "told"}
+    assert await receiving == {"type": "told"}
+    assert local.statistics()["unread"] == 1
+
+
+async def test_members_without_a_consumer_get_a_groups_messages_until_they_are_full(local):
+    local.join("g", "waits")
+    attached = local.attach("a")
+    local.join("g", "a")
+    assert [local.group_send("g", number(n)) for n in range(4)] == [0, 0, 0, 2]
+    assert taken(attached) == [0, 1, 2]
+    assert [(await local.receive("waits"))["n"] for _ in range(3)] == [0, 1, 2]
+    assert local.statistics()["dropped"] == {"capacity": 2}
+    assert local.group_send("nobody", number(1)) == 0
+
+
+async def test_who_is_told_of_full_members_logs_them_itself(clock):
+    told = []
+    local = LocalDelivery(
+        lambda name: 1, 10, 100, "test", clock=clock, on_full=lambda *facts: told.append(facts)
+    )
+    local.join("g", "a")
+    local.group_send("g", number(1))
+    local.group_send("g", number(2))
+    assert told == [("g", 1, 1)]
+
+
+async def test_the_route_follows_joins_leaves_and_ends(local):
+    first = local.attach("a")
+    local.attach("b")
+    for name in "ab":
+        local.join("g", name)
+    local.group_send("g", number(1))
+    local.join("g", "b")
+    local.leave("g", "a")
+    local.group_send("g", number(2))
+    local.join("g", "waits")
+    local.group_send("g", number(3))
+    third = local.attach("waits")
+    local.detach("b")
+    local.group_send("g", number(4))
+    assert (taken(first), taken(third)) == ([1], [3, 4])
+    assert local.statistics()["dropped"] == {"closed": 3}, "those that b has not taken"
+
+
+async def test_broadcasts_of_one_turn_keep_their_order_with_other_messages(local):
+    written, channel = [], local.attach("a")
+    channel.set_direct(lambda broadcast: written.extend(m["text"] for m in broadcast.messages) or True)
+    for group in "gh":
+        local.join(group, "a")
+
+    def broadcast(text):
+        return {"type": "websocket.send", "text": text}
+
+    local.group_send("g", broadcast("1"))
+    local.group_send("g", broadcast("2"))
+    local.group_send("h", broadcast("3"))
+    assert written == ["1", "2"], "what was collected for another group goes first"
+    local.send("a", number(4))
+    assert written == ["1", "2", "3"]
+    local.group_send("g", broadcast("5"))
+    local.flush()
+    for _ in range(4):
+        await asyncio.sleep(0)
+    assert written == ["1", "2", "3"]
+
+
+async def test_whether_consumers_of_other_loops_have_channels_here(local):
+    here = asyncio.get_running_loop()
+    local.attach("a")
+    assert not local.serves_others(here)
+    ready, end = threading.Event(), threading.Event()
+
+    async def elsewhere():
+        local.attach("b")
+        ready.set()
+        await asyncio.to_thread(end.wait, 20)
+
+    thread = threading.Thread(target=asyncio.run, args=[elsewhere()])
+    thread.start()
+    await asyncio.to_thread(ready.wait, 20)
+    assert local.serves_others(here)
+    end.set()
+    await asyncio.to_thread(thread.join, 20)
+    assert not local.serves_others(here)
+
+
+async def test_messages_reach_the_members_of_each_loop(local):
+    got, ready = [], threading.Event()
+    local.join("g", "here")
+    here = local.attach("here")
+
+    async def elsewhere():
+        channel, woken = local.attach("there"), asyncio.Event()
+        channel.set_wakeup(woken.set)
+        local.join("g", "there")
+        ready.set()
+        await asyncio.wait_for(woken.wait(), 20)
+        got.extend(taken(channel))
+
+    thread = threading.Thread(target=asyncio.run, args=[elsewhere()])
+    thread.start()
+    await asyncio.to_thread(ready.wait, 20)
+    local.group_send("g", number(1))
+    await asyncio.to_thread(thread.join, 20)
+    local.attach("there")  # by the loop here: the other one has ended
+    local.group_send("g", number(2))
+    assert (taken(here), got) == ([1, 2], [1])
+    assert taken(local.channels["there"]) == [2]
+
+
+async def test_an_old_membership_that_nobody_serves_ends(local, clock):
+    local.join("g", "waits")
+    clock.now = 50
+    local.join("g", "waits")
+    clock.now = 120
+    local.group_send("other", number(1))
+    assert list(local.groups["g"]) == ["waits"], "it was renewed"
+    clock.now = 200
+    local.send("a", number(1))
+    assert local.groups == {}

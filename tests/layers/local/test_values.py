@@ -4,11 +4,13 @@ import datetime
 import decimal
 import enum
 import uuid
+from typing import Any, cast
 
 import pytest
 from django.utils.safestring import mark_safe
 
-from channels.layers.local.values import copy_message
+from channels.exceptions import InvalidMessageError, MessageTooLarge
+from channels.layers.local.values import Copies, copier, copy_message, require_message, too_large
 
 
 class Colour(enum.IntEnum):
@@ -71,3 +73,55 @@ def test_what_contains_itself_is_named():
     endless.append(endless)
     with pytest.raises(TypeError, match="message\\['ring'\\] contains itself"):
         copy_message({"type": "a", "fine": [1], "ring": endless})
+
+
+@pytest.mark.parametrize(
+    ("message", "shared"),
+    [({"n": 1, "text": "x"}, True), ({"items": [1]}, False), ({"b": bytearray(b"x")}, False)],
+)
+def test_copies_for_many_receivers_are_as_those_for_one(message, shared):
+    copy = copier(message)
+    first, second = copy(message), copy(message)
+    assert first == second == copy_message(message)
+    assert first is not second
+    assert (copy is dict) == shared
+
+
+def test_deep_copies_take_anything():
+    class Anything:
+        pass
+
+    message = {"type": "m", "object": Anything()}
+    for copy in (Copies(deep=True).copy, Copies(deep=True).copier(message)):
+        copied = copy(message)
+        assert type(copied["object"]) is Anything
+        assert copied["object"] is not message["object"]
+    with pytest.raises(TypeError, match="Anything at message"):
+        Copies().copy(message)
+
+
+def test_a_backend_that_takes_anything_has_it_copied():
+    numbers = [1, [2]]
+    copied: object = copy_message(cast(Any, numbers))
+    assert copied == numbers
+    assert copied is not numbers
+
+
+@pytest.mark.parametrize("message", ["text", None, [("type", "m")]])
+def test_what_is_no_dict_is_no_message(message):
+    with pytest.raises(InvalidMessageError, match=f"not a dict but {type(message).__name__}"):
+        require_message(message)
+
+
+def test_a_dict_is_a_message():
+    class Own(dict[str, Any]):
+        pass
+
+    require_message(Own())
+
+
+@pytest.mark.parametrize(("message", "kind"), [({"type": "chat.message"}, "chat.message"), (b"x", "bytes")])
+def test_the_error_for_what_is_too_large_says_both_sizes(message, kind):
+    error = too_large(message, 2000, 1000, "the layer")
+    assert isinstance(error, MessageTooLarge)
+    assert f"of type {kind!r} has 2000 bytes, the layer carries 1000" in str(error)
