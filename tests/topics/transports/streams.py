@@ -22,7 +22,6 @@ class Reader:
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self.response = response
-        self.comments = 0
         self.last_id = ""
 
     async def event(self) -> Event:
@@ -33,7 +32,6 @@ class Reader:
                 line = (await self._line()).decode()
                 if line:
                     name, _, value = line.partition(": ")
-                    self.comments += not name
                     fields[name] = f"{fields[name]}\n{value}" if name == "data" in fields else value
                     continue
                 self.last_id = fields.get("id", self.last_id)
@@ -52,6 +50,12 @@ class Reader:
     async def line(self) -> bytes:
         async with asyncio.timeout(TIMEOUT):
             return await self._line()
+
+    async def comment(self) -> None:
+        """Wait for a comment between events."""
+        async with asyncio.timeout(TIMEOUT):
+            while not (await self._line()).startswith(b":"):
+                pass
 
     async def end(self) -> None:
         """Wait for the end of the body; raises aiohttp.ClientPayloadError if it was cut off."""
