@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import re
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from channels.layers.host.layer import HostChannelLayer
 from channels.layers.memory import InMemoryChannelLayer
+from channels.topics.limits import Limits
 from channels_redis.core import RedisChannelLayer
 from channels_redis.pubsub import RedisPubSubChannelLayer
 
@@ -52,3 +54,8 @@ def test_every_setting_of_ours_has_a_row() -> None:
     sources = "".join(path.read_text() for path in (ROOT / "src").rglob("*.py"))
     for name in {"CHANNEL_LAYERS", "ASGI_APPLICATION", *re.findall(r"\bCHANNELS_[A-Z_]+\b", sources)}:
         assert f"| `{name}` |" in PAGE, name
+
+
+def test_every_limit_of_topics_has_a_row_with_its_default() -> None:
+    for field in dataclasses.fields(Limits):
+        assert f"| `{field.name.upper()}` | `{field.default}` |" in PAGE, field.name

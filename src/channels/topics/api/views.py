@@ -98,10 +98,10 @@ async def _answer(method: str, body: bytes) -> Result:
     except (APIError, ProtocolError):
         raise
     except StoreUnavailable as error:
-        logger.warning("API method %s failed, as the store does not answer: %s", method, error)
+        logger.warning("A request to the API failed, as the store does not answer: %s", error)
         raise APIError(ErrorCode.INTERNAL_SERVER_ERROR) from error
     except Exception as error:
-        logger.exception("API method %s failed.", method)
+        logger.exception("A request to the API failed: method %s.", method)
         raise APIError(ErrorCode.INTERNAL_SERVER_ERROR) from error
 
 
