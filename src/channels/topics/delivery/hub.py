@@ -68,7 +68,7 @@ class Hub:
         self._numbers = itertools.count(1)
         self._events: deque[tuple[str, Event]] = deque()
         self._scheduled = False
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self.node = uuid.uuid4().hex
         self.clients: dict[str, Client] = {}
         self.upstreams: dict[str, Callable[[bytes], None]] = {}
@@ -193,13 +193,13 @@ class Hub:
         if self._ticker is None:
             self._ticker = self._loop.call_later(TICK, self._tick)
 
-    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+    def spawn(self, coroutine: Coroutine[Any, Any, object]) -> None:
         """Run a coroutine until it ends; what it raises is logged."""
         task = self._loop.create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._spawned)
 
-    def _spawned(self, task: asyncio.Task[None]) -> None:
+    def _spawned(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             telemetry.count("topics.background_failed", error=repr(error))

@@ -24,6 +24,7 @@ from channels.topics.delivery.outbox import Outbox
 from channels.topics.delivery.subscription import Subscription
 from channels.topics.limits import Limits
 from channels.topics.registry import resolve
+from channels.topics.session.announcing import announce_left, anybody_listens
 from channels.topics.session.errors import Disconnected
 from channels.topics.session.heartbeat import Heartbeat
 from channels.topics.session.identity import Identity
@@ -192,9 +193,19 @@ class Session:
         live = self.hub.find(topic)
         if live is not None:
             live.leave(subscription)
-            if subscription.present:
-                self.hub.spawn(self.forget_presence(live.store, subscription))
+            self._tell_of_leaving(live.store, subscription)
         return True
+
+    def _tell_of_leaving(self, store: Store, subscription: Subscription) -> None:
+        topic = resolve(subscription.topic)
+        if topic is not None and anybody_listens(topic):
+            self.hub.spawn(self._left(topic, store, subscription))
+        elif subscription.present:
+            self.hub.spawn(self.forget_presence(store, subscription))
+
+    async def _left(self, topic: Topic, store: Store, subscription: Subscription) -> None:
+        last = subscription.present and await self.forget_presence(store, subscription)
+        await announce_left(topic, self.user, self.id, last)
 
     def grant(self, topic: str, expires_at: float | None) -> None:
         """Note that a token lets the client have a topic until then (0: for ever); None: no longer."""
@@ -213,9 +224,9 @@ class Session:
             self.unsubscribe(what, code, code.reason)
 
     @staticmethod
-    async def forget_presence(store: Store, subscription: Subscription) -> None:
-        """Note that the client is not in a topic any more."""
-        await store.presence_remove(subscription.topic, subscription.info, subscription.announced)
+    async def forget_presence(store: Store, subscription: Subscription) -> bool:
+        """Note that the client is not in a topic any more; whether nobody is."""
+        return await store.presence_remove(subscription.topic, subscription.info, subscription.announced)
 
     def unsubscribe(self, topic: str, code: int, reason: str) -> None:
         """See :class:`~channels.topics.delivery.subscription.Client`."""

@@ -27,6 +27,7 @@ from channels.topics.delivery.live_topic import LiveTopic
 from channels.topics.delivery.subscription import Subscription
 from channels.topics.patterns import MAX_NAME
 from channels.topics.registry import resolve
+from channels.topics.session.announcing import announce_joined, anybody_listens
 from channels.topics.session.errors import CommandFailed, Disconnected, require_future, token_refusal
 from channels.topics.session.permissions import may_subscribe
 from channels.topics.session.session import Session
@@ -150,12 +151,16 @@ async def entrance(
     async with session.hub.entered(name, retention_of(cls), cls.message is bytes, store) as live:
         if wants_recovery(cls, request):
             await live.load_recent()
+        first = False
         if subscription.present:
-            await store.presence_add(name, subscription.info, announce=subscription.announced)
+            first = await store.presence_add(name, subscription.info, announce=subscription.announced)
         try:
             yield functools.partial(_enter, session, live, cls, grant, request, subscription)
         finally:
-            if subscription.present and session.subscriptions.get(name) is not subscription:
+            if session.subscriptions.get(name) is subscription:
+                if anybody_listens(topic):
+                    session.hub.spawn(announce_joined(topic, session.user, session.id, first))
+            elif subscription.present:
                 session.hub.spawn(session.forget_presence(store, subscription))
 
 
