@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable
 import pytest
 from redis.crc import key_slot
 
-from channels import telemetry
 from channels.layers.redis.per_loop import LoopConnections
 from channels.testing.store_contract.tools import KEPT, Recorder, append, client, offsets, values
 from channels.topics.stores.base import Position, PresenceEntry, StoreUnavailable
@@ -306,26 +305,6 @@ async def test_a_redis_that_is_not_there(own_server):
             assert "CHANNELS_TOPICS" in str(caught.value)
             assert "CHANNEL_LAYERS" not in str(caught.value)
             assert "secret" not in str(caught.value) + repr(store)
-
-
-async def test_who_attaches_while_redis_is_away_hears_messages_to_all_when_it_is_back(own_server):
-    own_server.kill()
-    counted = asyncio.Event()
-    detach = telemetry.attach(
-        lambda event, data: counted.set() if event == "topics.redis_not_listening" else None
-    )
-    store, other = RedisStore([own_server.address]), RedisStore([own_server.address])
-    async with closing(store, other):
-        recorder = Recorder()
-        store.attach(recorder)
-        await asyncio.wait_for(counted.wait(), PATIENCE)
-        detach()
-        own_server.start()
-        async with asyncio.timeout(PATIENCE):
-            while not recorder.controls:
-                await until_done(other.broadcast, b"hello")
-                await asyncio.sleep(0.02)
-        assert recorder.controls[0] == b"hello"
 
 
 async def test_a_paused_server_hangs_nobody(own_server):

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from channels import telemetry
 from channels.testing.store_contract.tools import Recorder, append, in_threads, values
 from channels.topics.stores.base import StoreUnavailable
 from channels.topics.stores.redis import RedisStore
@@ -95,3 +96,47 @@ async def test_another_loop_takes_over_when_the_one_that_listens_ends(store, own
     await recorder.until(lambda: "after" in values(recorder.of("t")))
     await store.broadcast(b"m")
     await recorder.messages(1)
+
+
+async def test_who_attaches_while_redis_is_away_hears_messages_to_all_when_it_is_back(store, own_server):
+    own_server.kill()
+    counted = asyncio.Event()
+    detach = telemetry.attach(
+        lambda event, data: counted.set() if event == "topics.redis_not_listening" else None
+    )
+    recorder = Recorder()
+    store.attach(recorder)
+    await asyncio.wait_for(counted.wait(), PATIENCE)
+    detach()
+    own_server.start()
+    other = RedisStore([own_server.address])
+    async with asyncio.timeout(PATIENCE):
+        while not recorder.controls:
+            await other.broadcast(b"hello")
+            await asyncio.sleep(0.02)
+    assert recorder.controls[0] == b"hello"
+    await other.aclose()
+
+
+async def test_who_is_gone_before_redis_is_there_is_not_waited_for(store, own_server):
+    own_server.kill()
+    recorder = Recorder()
+    store.attach(recorder)
+    store.detach(recorder)
+    async with asyncio.timeout(PATIENCE):
+        while store._listener._tasks:
+            await asyncio.sleep(0.02)
+
+
+async def test_what_is_no_event_is_counted(store, own_server):
+    counted = []
+    detach = telemetry.attach(lambda event, data: counted.append(data) if "undecodable" in event else None)
+    recorder = Recorder()
+    store.attach(recorder)
+    await store.subscribe("t", recorder)
+    for data in ("?", "", "Px", "P1 e \x01", "J\x01"):
+        own_server.ask("PUBLISH", "topics:{t}:s", data)
+    await store.publish(append("t", 1))
+    assert values(await recorder.take("t", 1)) == [1]
+    detach()
+    assert [each["topic"] for each in counted] == ["t"] * 5

@@ -8,7 +8,7 @@ import pytest
 from channels.protocols.centrifuge.messages import Join, Leave, Publication
 from channels.testing.store_contract.tools import append, client
 from channels.topics.stores.base import Position, Published, Retention
-from channels.topics.stores.records import encode_client, encode_publication
+from channels.topics.stores.records import NotARecord, encode_client, encode_publication
 from channels.topics.stores.redis import requests as requests_module
 from channels.topics.stores.redis.keys import TopicKeys
 from channels.topics.stores.redis.requests import Requests
@@ -86,3 +86,48 @@ def test_who_is_present_in_either_shape():
 
 def test_epochs_are_different():
     assert len({requests_module.new_epoch() for _ in range(1000)}) > 990
+
+
+def test_what_is_no_event_is_refused():
+    for data in (b"", b"?", b"P", b"Px e r", b"P1 e \x01", b"J", b"L\xc1"):
+        with pytest.raises((ValueError, NotARecord)):
+            requests_module.event(data)
+
+
+def test_a_page():
+    publication = Publication(data=msgspec.Raw(b"1"))
+    found = requests_module.page([b"8 abc", b"7-1764521000123", encode_publication(publication)])
+    assert found.position == Position(8, "abc")
+    assert found.publications == [msgspec.structs.replace(publication, offset=7, epoch="abc")]
+    assert requests_module.page([b"0 abc"]).publications == []
+
+
+def test_the_steps_of_presence():
+    person = client("c", "u")
+    entry = requests_module._entry(person, True)
+    keys = (b"p:{t}:s", b"p:{t}:p", b"p:{t}:l", b"p:{t}:u")
+    for request, args in (
+        (REQUESTS.join("t", person, True), (b"c", entry)),
+        (REQUESTS.leave("t", person, False), (b"c", 0)),
+        (REQUESTS.renew("t", [(person, True)] * 2), (b"c", entry) * 2),
+        (REQUESTS.presence_stats("t"), ()),
+    ):
+        assert request.command("PUBLISH", False)[2:] == (4, *keys, "PUBLISH", 2500, *args)
+        assert request.command("PUBLISH", True)[0] == "EVAL"
+        assert request.key == keys[0]
+    assert REQUESTS.join("t", person, True).answer(1) is True
+    assert REQUESTS.presence_stats("t").answer([3, 2]) == (3, 2)
+    assert REQUESTS.renew("t", []).answer(1) is None
+
+
+def test_steps_without_a_script():
+    assert REQUESTS.remove("t").command("PUBLISH", False) == ("UNLINK", b"p:{t}:s")
+    assert REQUESTS.broadcast(b"m").command("SPUBLISH", False) == ("SPUBLISH", b"p:control", b"m")
+
+
+def test_keys_and_versions_stand_behind():
+    request = REQUESTS.publish(append("t", 1, Retention(), idempotency_key="k", version=7, version_epoch="é"))
+    name, _, amount, *rest = request.command("PUBLISH", False)
+    assert (name, amount, rest[:3]) == ("EVALSHA", 3, [b"p:{t}:s", b"p:{t}:m", b"p:{t}:i:k"])
+    assert rest[-3:] == [300_000, "0000000000000000007", "é".encode()]
+    assert REQUESTS.read("t", 4, 9, False).command("PUBLISH", True)[-4:] == ("XRANGE", "5-0", "+", 9)

@@ -13,7 +13,6 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 
-from channels import telemetry
 from channels.testing.store_contract.tools import Recorder, append, client, offsets, values
 from channels.topics.stores.base import PresenceEntry, Retention
 from channels.topics.stores.manager import get_store
@@ -113,20 +112,6 @@ async def test_every_key_has_an_end(store, own_server):
     keys = own_server.all_keys()
     assert len(keys) == 8
     assert all(own_server.ask("PTTL", key) > 0 for key in keys)
-
-
-async def test_what_is_no_event_is_counted(store, own_server):
-    counted = []
-    detach = telemetry.attach(lambda event, data: counted.append(data) if "undecodable" in event else None)
-    recorder = Recorder()
-    store.attach(recorder)
-    await store.subscribe("t", recorder)
-    for data in ("?", "", "Px", "P1 e \x01", "J\x01"):
-        own_server.ask("PUBLISH", "topics:{t}:s", data)
-    await store.publish(append("t", 1))
-    assert values(await recorder.take("t", 1)) == [1]
-    detach()
-    assert [each["topic"] for each in counted] == ["t"] * 5
 
 
 def test_a_forked_process_begins_with_nothing(own_server):
