@@ -54,3 +54,20 @@ def test_fields_of_other_names_are_apart() -> None:
     plain, other = Plain(), PrivateField("other", "none")
     number.set(plain, 1)
     assert other.get(plain) == "none"
+
+
+def test_a_reader_of_a_class_says_the_same() -> None:
+    class Kind:
+        def __init__(self) -> None:
+            self.number = 1
+
+    class Answering(Kind):
+        def __getattr__(self, name: str) -> str:
+            return f"the user's {name}"
+
+    read = number.reader(Kind)
+    for owner in (Kind(), Answering()):
+        assert read(owner) == number.get(owner) == 7
+        number.set(owner, 3)
+        assert read(owner) == number.get(owner) == 3
+    assert [name for name in vars(Kind) if name.isidentifier() and "number" in name] == []
