@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -60,5 +60,5 @@ def view_groups() -> Permission:
 def pages(settings: Any) -> Iterator[str]:
     """Where a project has topics for clients without WebSockets."""
     settings.ROOT_URLCONF = "tests.topics.urls"
-    with ServerThread(get_asgi_application()) as server:
+    with ServerThread(cast("Any", get_asgi_application())) as server:
         yield f"http://127.0.0.1:{server.port}"
