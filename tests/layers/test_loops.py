@@ -40,7 +40,7 @@ layer = {
 
 
 async def receive(channel):
-    return await asyncio.wait_for(layer.receive(channel), 10)
+    return await asyncio.wait_for(layer.receive(channel), 60)
 
 
 async def use(n):
@@ -75,6 +75,7 @@ print("end")
 """
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("loops", ["asyncio", "uvloop"])
 @pytest.mark.parametrize("kind", ["memory", "host", "core", "pubsub"])
 def test_nothing_is_printed(tmp_path, kind, loops):
@@ -85,12 +86,55 @@ def test_nothing_is_printed(tmp_path, kind, loops):
             [sys.executable, "-X", "dev", "-W", "error", "-c", PROGRAM, kind, loops, place],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=240,
             check=False,
         )
     finally:
         if server:
             server.close()
+    assert (ended.stdout, ended.stderr, ended.returncode) == ("end\n", "", 0)
+
+
+ASKED_AT_THE_END = """
+import asyncio, gc, sys
+
+from channels.layers.redis.engine import redis_engine
+from channels_redis.core import RedisChannelLayer
+
+layer = RedisChannelLayer(hosts=[sys.argv[1]])
+node = redis_engine(layer).node
+
+
+async def use():
+    name = await layer.new_channel()
+    await layer.group_add("room", name)
+    await layer.group_send("room", {"type": "m"})
+    await layer.receive(name)
+    await node.commands().aclose()  # so that who answers has to connect first
+    for _ in range(turns):
+        node.on_sequence_query([("group", "room")])
+        await asyncio.sleep(0)
+
+
+for turns in (1, 2, 3, 4):
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(use())
+    loop.close()
+    gc.collect()
+print("end")
+"""
+
+
+def test_what_another_process_asks_while_a_loop_ends_leaves_nothing_behind():
+    """Its answer begins in the last turn, and the connection that it needs in the turn after that."""
+    with RedisServer() as server:
+        ended = subprocess.run(
+            [sys.executable, "-X", "dev", "-W", "error", "-c", ASKED_AT_THE_END, server.url],
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
     assert (ended.stdout, ended.stderr, ended.returncode) == ("end\n", "", 0)
 
 

@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import functools
 import weakref
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from channels import telemetry
@@ -63,6 +63,15 @@ def _call(loop: asyncio.AbstractEventLoop, function: Callable[[], Awaitable[None
         loop.run_until_complete(_within(function))
     except Exception as error:
         telemetry.count("layer.farewell_failed", error=repr(error))
+
+
+async def end_tasks(tasks: Sequence[asyncio.Future[Any]]) -> None:
+    """Cancel tasks and wait until they have ended, so that the loop may be closed."""
+    others = [task for task in tasks if task is not asyncio.current_task()]
+    for task in others:
+        task.cancel()
+    if others:
+        await asyncio.wait(others)
 
 
 async def _within(function: Callable[[], Awaitable[Any]]) -> None:

@@ -13,6 +13,7 @@ from concurrent.futures import Future
 from typing import Any, Final
 
 from channels import telemetry
+from channels.layers.loops import end_tasks
 from channels.layers.members import Answers, GroupChannels
 from channels.layers.names import is_process_local
 from channels.layers.redis.connect.commands import Commands, backoff
@@ -366,12 +367,14 @@ class RedisNode:
 
     async def aclose(self) -> None:
         """Close the connections of the running loop."""
-        background = [task for task in self._background if task.get_loop() is asyncio.get_running_loop()]
-        for task in background:
-            task.cancel()
-        await asyncio.gather(*background, return_exceptions=True)
+        await self._end_background()
         await self.work_queues.aclose()
         await self.connections.aclose()
+        await self._end_background()  # what came until the subscriptions ended
+
+    async def _end_background(self) -> None:
+        here = asyncio.get_running_loop()
+        await end_tasks([task for task in self._background if task.get_loop() is here])
 
 
 async def _until_done(call: Callable[[], Awaitable[object]]) -> None:

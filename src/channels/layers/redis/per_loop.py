@@ -17,7 +17,7 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any, Protocol
 
 from channels import telemetry
-from channels.layers.loops import call_before_close
+from channels.layers.loops import call_before_close, end_tasks
 from channels.layers.redis.connect.commands import Commands, Policy
 from channels.layers.redis.connect.topology import Topology
 from channels.layers.redis.subscriptions.subscriber import MessageHandler, Subscriber
@@ -79,6 +79,7 @@ class LoopConnections:
         self._retired: list[Subscriber] = []
         self._interrupted = False
         self._loops: dict[asyncio.AbstractEventLoop, Commands] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def loops(self) -> dict[asyncio.AbstractEventLoop, Commands]:
@@ -197,7 +198,14 @@ class LoopConnections:
         """Run ``function(commands)`` as a task of each loop that has connections."""
         for loop, commands in self.loops.items():
             if loop.is_running():
-                asyncio.run_coroutine_threadsafe(function(commands), loop)
+                loop.call_soon_threadsafe(self._start, function, commands)
+
+    def _start(self, function: Callable[[Commands], Coroutine[Any, Any, None]], commands: Commands) -> None:
+        loop = asyncio.get_running_loop()
+        if self._loops.get(loop) is commands:  # else the loop is being closed
+            task = loop.create_task(function(commands))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     async def aclose(self) -> None:
         """Close the connections of the running loop."""
@@ -212,6 +220,7 @@ class LoopConnections:
         commands = self._loops.get(loop)
         if commands is not None:
             self._forget(loop)
+            await end_tasks([task for task in list(self._tasks) if task.get_loop() is loop])
             await commands.aclose()
 
 

@@ -19,6 +19,7 @@ from redis.exceptions import (
 
 from channels import telemetry
 from channels.exceptions import InvalidChannelLayerError
+from channels.layers.loops import end_tasks
 from channels.layers.redis.connect.errors import UNREACHABLE, RedisUnavailable, refused, unavailable
 from channels.layers.redis.connect.pipeline import PipelinedConnection
 from channels.layers.redis.connect.topology import Topology
@@ -264,8 +265,7 @@ class Commands:
 
     async def aclose(self) -> None:
         """Close the connections; new ones are made when they are needed again."""
-        for connecting in list(self._connecting.values()):
-            connecting.cancel()
+        await end_tasks(list(self._connecting.values()))
         links, self._connections = self._connections, {}
         for connection in links.values():
             await connection.aclose()

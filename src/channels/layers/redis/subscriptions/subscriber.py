@@ -15,6 +15,7 @@ from typing import Protocol
 
 from redis.exceptions import MovedError, ResponseError
 
+from channels.layers.loops import end_tasks
 from channels.layers.redis.connect.commands import Policy, backoff
 from channels.layers.redis.connect.errors import UNREACHABLE, RedisUnavailable, refused, unavailable
 from channels.layers.redis.connect.pipeline import SubscriptionConnection
@@ -358,8 +359,7 @@ class Subscriber:
     async def aclose(self) -> None:
         """Close the connections and forget all topics."""
         self.retired = True
-        for task in (*self._beginning, *filter(None, [self._repair])):
-            task.cancel()
+        await end_tasks([*self._beginning, *filter(None, [self._repair])])
         connections, self._connections = self._connections, {}
         for connection in connections.values():
             await connection.aclose()
