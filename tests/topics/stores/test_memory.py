@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from unittest import IsolatedAsyncioTestCase
 
-import pytest
-
 from channels.testing.contracts import TopicStoreContract
 from channels.testing.store_contract import tools
-from channels.topics.stores.base import Position, Published, Retention
+from channels.topics.stores.base import Retention
 from channels.topics.stores.memory import SWEEP, MemoryStore
 
 
@@ -28,32 +26,6 @@ class MemoryTests(TopicStoreContract, IsolatedAsyncioTestCase):
 
     async def pass_time(self, seconds):
         self.clock.now += seconds
-
-
-def test_the_suite_wants_to_know_how_a_store_is_made():
-    with pytest.raises(NotImplementedError, match="make_store"):
-        TopicStoreContract().make_store()
-
-
-class Lossy(MemoryStore):
-    """Breaks a promise, to show that the suite notices."""
-
-    async def publish(self, append):
-        if bytes(append.publication.data) == b"3":
-            return Published(Position(0, ""))
-        return await super().publish(append)
-
-
-class LossyTests(TopicStoreContract, IsolatedAsyncioTestCase):
-    __test__ = False
-
-    def make_store(self, **config):
-        return Lossy(**config)
-
-
-def test_the_suite_fails_where_a_promise_is_broken():
-    result = LossyTests("test_publications_are_numbered_from_one_within_one_epoch").run()
-    assert result is not None and result.failures
 
 
 async def test_what_has_expired_is_forgotten_though_nobody_reads_it():

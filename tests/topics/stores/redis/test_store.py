@@ -14,7 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 
 from channels.testing.store_contract.tools import Recorder, append, client, offsets, values
-from channels.topics.stores.base import PresenceEntry, Retention
+from channels.topics.stores.base import PresenceEntry, Retention, StoreUnavailable
 from channels.topics.stores.manager import get_store
 from channels.topics.stores.redis import RedisStore
 
@@ -254,6 +254,30 @@ async def test_options_of_a_host_change_no_reply(request, options, kind):
         assert store.sync.presence_stats("t") == (1, 1)
     store.sync.close()
     await store.aclose()
+
+
+async def test_without_redis_every_call_of_either_kind_says_so(store, own_server):
+    own_server.kill()
+    with pytest.raises(StoreUnavailable, match="CHANNELS_TOPICS"):
+        await store.subscribe("t", Recorder())
+    with pytest.raises(StoreUnavailable, match="CHANNELS_TOPICS"):
+        await store.remove("t")
+
+
+async def test_who_leaves_hears_nothing_more(store, own_server):
+    recorder, stays = Recorder(), Recorder()
+    for each in (recorder, stays):
+        store.attach(each)
+        await store.subscribe("t", each)
+    await store.unsubscribe("t", recorder)
+    store.detach(recorder)
+    await store.publish(append("t", 1))
+    await store.broadcast(b"m")
+    await stays.messages(1)
+    await stays.take("t", 1)
+    assert recorder.events == []
+    await store.remove("t")
+    assert (await store.read("t")).publications == []
 
 
 def test_prefixes_keep_projects_apart(own_server):

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from channels.testing.store_contract.tools import append, offsets, values
+from channels.testing.store_contract.tools import Recorder, append, offsets, values
 from channels.topics.stores.base import StoreUnavailable
 from channels.topics.stores.redis import RedisStore
 
@@ -54,6 +54,15 @@ def test_a_server_that_forgot_the_scripts_is_told_them(sync, own_server):
     assert values(sync.read("t").publications) == [0, 1, 2]
     assert sync.presence("t") == {}
     assert sync.presence_stats("t") == (0, 0)
+
+
+async def test_messages_to_all(sync, own_server):
+    recorder, store = Recorder(), RedisStore([own_server.address])
+    store.attach(recorder)
+    await store.subscribe("t", recorder)
+    sync.broadcast(b"m")
+    await recorder.messages(1)
+    await store.aclose()
 
 
 def test_closing_is_no_end(sync):
