@@ -20,7 +20,7 @@ NO_JSON = [
 ]
 
 
-@pytest.mark.parametrize("data", NO_JSON, ids=repr)
+@pytest.mark.parametrize("data", NO_JSON, ids=range(len(NO_JSON)))
 def test_what_is_no_json_is_not_published(data: Any) -> None:
     with pytest.raises(InvalidData):
         Room(name="lobby").publish(data)
