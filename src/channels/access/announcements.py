@@ -34,6 +34,7 @@ Carrier = Callable[[Change], object]
 
 _listeners: list[Listener] = []
 _carriers: list[Carrier] = []
+_receivers: list[Callable[[], object]] = []
 
 
 def announce(change: Change) -> None:
@@ -58,7 +59,20 @@ def listen(listener: Listener) -> None:
     _listeners.append(listener)
 
 
-def carry(carrier: Carrier) -> None:
-    """Have ``carrier`` bring what is announced here to the other processes."""
+def carry(carrier: Carrier, receive: Callable[[], object]) -> None:
+    """Have something carry announcements between processes.
+
+    Args:
+        carrier: brings what is announced here to the other processes.
+        receive: called in each event loop that watches connections, to have announcements of other
+            processes come in: :func:`hear` is to be called with them.
+    """
     if carrier not in _carriers:
         _carriers.append(carrier)
+        _receivers.append(receive)
+
+
+def receive_announcements() -> None:
+    """Have what is announced in other processes heard here; called in an event loop."""
+    for receive in list(_receivers):
+        receive()

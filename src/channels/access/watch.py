@@ -246,6 +246,7 @@ def running_watcher() -> Watcher:
             for closed in [each for each in _watchers if each.is_closed()]:
                 del _watchers[closed]
             watcher = _watchers[loop] = Watcher(loop)
+        announcements.receive_announcements()
     return watcher
 
 

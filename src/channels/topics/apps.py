@@ -7,7 +7,9 @@ from django.apps import AppConfig
 from channels.access.announcements import Change, carry
 from channels.access.signals import connect_signals
 from channels.topics.control import AccessChanged, broadcast
+from channels.topics.delivery.hub import running_hub
 from channels.topics.registry import discover
+from channels.topics.stores.manager import get_store
 
 
 class TopicsConfig(AppConfig):
@@ -20,10 +22,15 @@ class TopicsConfig(AppConfig):
     def ready(self) -> None:
         """Import the topics of all apps, and tell other processes what changes about users."""
         discover()
-        carry(tell_nodes)
+        carry(tell_nodes, hear_nodes)
         connect_signals()
 
 
 def tell_nodes(change: Change) -> None:
     """Tell the processes that serve topics what has changed about users."""
     broadcast(AccessChanged(change.user, change.session, change.permissions))
+
+
+def hear_nodes() -> None:
+    """Hear what processes tell; called in an event loop."""
+    running_hub().use(get_store())

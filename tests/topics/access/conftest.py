@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -15,7 +15,8 @@ from channels.access.signals import connect_signals
 from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.server.in_thread import ServerThread
 from channels.topics import Topic, websocket_urlpatterns
-from channels.topics.apps import tell_nodes
+from channels.topics.apps import hear_nodes, tell_nodes
+from tests.layers.redis.conftest import server  # noqa: F401  # a fixture
 from tests.topics import topics_for_tests  # noqa: F401  # the topics exist
 
 
@@ -31,7 +32,7 @@ class Office(Topic):
 @pytest.fixture(autouse=True)
 def announced() -> None:
     """As the app does it when it is installed."""
-    carry(tell_nodes)
+    carry(tell_nodes, hear_nodes)
     connect_signals()
 
 
@@ -60,5 +61,5 @@ def view_groups() -> Permission:
 def pages(settings: Any) -> Iterator[str]:
     """Where a project has topics for clients without WebSockets."""
     settings.ROOT_URLCONF = "tests.topics.urls"
-    with ServerThread(cast("Any", get_asgi_application())) as server:
-        yield f"http://127.0.0.1:{server.port}"
+    with ServerThread(ProtocolTypeRouter({"http": get_asgi_application()})) as thread:
+        yield f"http://127.0.0.1:{thread.port}"
