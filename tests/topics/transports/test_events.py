@@ -2,15 +2,19 @@
 
 import asyncio
 import json
+from types import SimpleNamespace
+from typing import Any
 
 import aiohttp
 import pytest
 from django.core.asgi import get_asgi_application
 from django.test import override_settings
+from h2.events import StreamEnded, StreamReset
 
 from channels.routing import ProtocolTypeRouter
 from channels.server.in_thread import ServerThread
 from channels.topics import disconnect, presence, unsubscribe
+from tests.support.http2_client import GET, H2Client, h2_client
 from tests.topics.topics_for_tests import Document, Named, Price, Room, Typed
 from tests.topics.transports.streams import TIMEOUT, opened
 
@@ -155,6 +159,26 @@ async def test_a_refusal_says_why(address: str, query: str, status: int, words: 
     await until_nobody_is_in("room:lobby")
 
 
+async def test_a_page_of_another_origin_may_send_the_headers_of_its_library(
+    address: str,
+) -> None:
+    asked = {
+        "Origin": "https://shop.example",
+        "Access-Control-Request-Method": "GET",
+        "Access-Control-Request-Headers": "last-event-id,hx-request",
+    }
+    url = f"{address}/sse/?topic=room:lobby"
+    with override_settings(CHANNELS_TOPICS={"ALLOWED_ORIGINS": ["https://shop.example"]}):
+        async with opened(url, "OPTIONS", headers=asked) as answer:
+            assert answer.response.status == 204
+            allowed = answer.response.headers["Access-Control-Allow-Headers"]
+            assert allowed == "last-event-id,hx-request"
+            assert answer.response.headers["Access-Control-Allow-Origin"] == "https://shop.example"
+        async with opened(url, headers={"Origin": "https://evil.example"}) as answer:
+            assert answer.response.status == 403
+            assert "Access-Control-Allow-Origin" not in answer.response.headers
+
+
 @pytest.mark.parametrize("path", ["sse", "sse/"])
 async def test_there_is_no_redirect_even_where_all_pages_want_a_login(address: str, path: str) -> None:
     middleware = [
@@ -200,3 +224,29 @@ async def test_clients_that_are_to_come_back_are_cut_off_and_others_are_told(add
         close = await stream.named("close")
         assert json.loads(close.data) == {"code": 3503, "reason": "force disconnect"}
         await stream.end()
+
+
+async def heard(client: H2Client, stream: int, text: str) -> None:
+    await client.until(lambda _: text.encode() in client.bodies.get(stream, b""))
+
+
+@pytest.mark.parametrize("code", [3011, 3503])
+async def test_over_http2_streams_share_a_connection_and_each_ends_alone(address: str, code: int) -> None:
+    port = int(address.rpartition(":")[2])
+    running: Any = SimpleNamespace(server=SimpleNamespace(addresses=[("127.0.0.1", port)]))
+    async with h2_client(running) as client:
+        rooms = ["a", "b"]
+        streams = [await client.request([*GET[:3], (":path", f"/sse/?topic=room:{room}")]) for room in rooms]
+        for stream, room in zip(streams, rooms, strict=True):
+            assert (await client.head(stream))[":status"] == "200"
+            Room(name=room).publish(room)
+        for stream, room in zip(streams, rooms, strict=True):
+            await heard(client, stream, f'data: "{room}"\n\n')
+        (first,) = presence("room:a")
+        disconnect("", code=code, client=first)
+        ended = StreamReset if code == 3011 else StreamEnded
+        await client.event(ended, streams[0])
+        assert (b"event: close" in client.bodies[streams[0]]) is (code == 3503)
+        Room(name="b").publish("still")
+        await heard(client, streams[1], 'data: "still"\n\n')
+    await until_nobody_is_in("room:b")

@@ -238,6 +238,12 @@ class EventStream(Session):
             elif not self.subscriptions:
                 self.end(DisconnectCode.PERMISSION_DENIED)
 
+    def user_changed(self, user: Any, permissions: bool) -> None:
+        """See :class:`~channels.topics.session.session.Session`; what is rendered from now on is for them."""
+        super().user_changed(user, permissions)
+        if self._viewer is not None:
+            self._viewer = self._viewer._replace(user=user)
+
     # The body
 
     async def body(self) -> AsyncIterator[bytes]:
