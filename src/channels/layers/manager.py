@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
@@ -50,7 +51,7 @@ class ChannelLayerManager:
         return self._make_backend(name, config)
 
     def _make_backend(self, name: str, config: dict[str, Any]) -> Any:
-        backend = self._backend_class(name)
+        backend = _backend_class(self.configs, name)
         known = inspect.signature(backend).parameters
         unknown = sorted(set(config) - set(known))
         if unknown and not any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values()):
@@ -59,21 +60,6 @@ class ChannelLayerManager:
                 f"{backend.__name__} does not know. It knows: {', '.join(known)}."
             )
         return backend(**config)
-
-    def _backend_class(self, name: str) -> Any:
-        try:
-            path = self.configs[name]["BACKEND"]
-        except KeyError:
-            raise InvalidChannelLayerError(
-                f"No BACKEND specified for {name}; add CHANNEL_LAYERS[{name!r}]['BACKEND'], "
-                "for example 'channels.layers.InMemoryChannelLayer'."
-            ) from None
-        try:
-            return import_string(path)
-        except ImportError as error:
-            raise InvalidChannelLayerError(
-                f"Cannot import BACKEND {path!r} specified for {name}: {error}."
-            ) from error
 
     def __getitem__(self, key: str) -> Any:
         """Return the layer of an alias; raises KeyError if the setting has no such alias."""
@@ -94,6 +80,22 @@ class ChannelLayerManager:
         old = self.backends.pop(key, None)
         self.backends[key] = layer
         return old
+
+
+def _backend_class(configs: Mapping[str, Any], name: str) -> Any:
+    try:
+        path = configs[name]["BACKEND"]
+    except KeyError:
+        raise InvalidChannelLayerError(
+            f"No BACKEND specified for {name}; add CHANNEL_LAYERS[{name!r}]['BACKEND'], "
+            "for example 'channels.layers.InMemoryChannelLayer'."
+        ) from None
+    try:
+        return import_string(path)
+    except ImportError as error:
+        raise InvalidChannelLayerError(
+            f"Cannot import BACKEND {path!r} specified for {name}: {error}."
+        ) from error
 
 
 channel_layers = ChannelLayerManager()

@@ -32,7 +32,7 @@ channels.generic.websocket.JsonWebsocketConsumer channels.generic.websocket.Asyn
 channels.generic.websocket.AsyncJsonWebsocketConsumer channels.generic.http.AsyncHttpConsumer
 channels.middleware.BaseMiddleware channels.sessions.CookieMiddleware channels.sessions.SessionMiddleware
 channels.sessions.InstanceSessionWrapper channels.auth.AuthMiddleware channels.auth.UserLazyObject
-channels.routing.ProtocolTypeRouter
+channels.layers.ChannelLayerManager channels.routing.ProtocolTypeRouter
 channels.routing.URLRouter channels.routing.ChannelNameRouter channels.security.websocket.OriginValidator
 channels.security.websocket.WebsocketDenier channels.testing.ApplicationCommunicator
 channels.testing.HttpCommunicator channels.testing.WebsocketCommunicator
@@ -73,6 +73,7 @@ async def used() -> dict[str, Any]:
     found["channels.sessions.InstanceSessionWrapper"] = wrapper
     router = find("channels.routing.URLRouter")([])
     found["channels.routing.URLRouter"] = router
+    found["channels.layers.ChannelLayerManager"] = find("channels.layers.ChannelLayerManager")()
     found["channels.db.DatabaseSyncToAsync"] = find("channels.db.DatabaseSyncToAsync")(len)
     found["daphne.server.Server"] = find("daphne.server.Server")(None, ["tcp:port=0"])
     found["daphne.cli.CommandLineInterface"] = find("daphne.cli.CommandLineInterface")()

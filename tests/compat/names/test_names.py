@@ -49,8 +49,8 @@ NEW = {
 HANDLER = "channels.http.ASGIHandler"
 #: Names that machinery had once, on one class or another: none of them comes back.
 FORMER = """
-_acknowledge _action_logger _add_static_arguments _announce _answer _application _async_twin _call
-_call_handler _cancel _close_timeout _compile _compiled _compiled_table _config _describe _dispatch
+_acknowledge _action_logger _add_static_arguments _announce _answer _application _async_twin _backend_class
+_call _call_handler _cancel _close_timeout _compile _compiled _compiled_table _config _describe _dispatch
 _dispatches_itself _django _drain _endpoints _enter _expect _fitting _give_up _inbox _is_async _is_plain
 _keep_listening _key _keywords _leads_to_async_view _leave_layer _listen_to_layer _listen_to_server
 _listening _lock _loop _made _mailbox _make _make_application _make_server _messages _netloc _not_found
@@ -319,6 +319,14 @@ async def test_middleware_and_routers(own: Callable[..., Any], consumer: Any) ->
         assert await said(application, path="/outer/inner/") == "x"
         with pytest.raises(ValueError, match="No route found"):
             await WebsocketCommunicator(application, "/elsewhere/").connect(timeout=TIMEOUT)
+
+
+async def test_the_manager_of_layers(own: Callable[..., Any]) -> None:
+    with override_settings(CHANNEL_LAYERS=IN_MEMORY):
+        layer = own("channels.layers.ChannelLayerManager")()["default"]
+        name = await layer.new_channel()
+        await layer.send(name, {"type": "x"})
+        assert await layer.receive(name) == {"type": "x"}
 
 
 @override_settings(SESSION_ENGINE="django.contrib.sessions.backends.signed_cookies")
