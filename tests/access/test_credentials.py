@@ -41,6 +41,12 @@ def test_a_user_who_is_known_otherwise_rests_on_the_password(session: Any) -> No
     assert auth_hash_of(SimpleNamespace()) == ""
 
 
+@pytest.mark.django_db
+def test_a_session_of_somebody_else_does_not_count() -> None:
+    ada, eve = (get_user_model().objects.create_user(name) for name in ("ada", "eve"))
+    assert credentials_of(ada, session_for(eve)) == Credentials(ada, ada.get_session_auth_hash())
+
+
 def test_the_digest_of_a_session_does_not_tell_its_key() -> None:
     key = "a" * 32
     assert key not in digest_of(key)

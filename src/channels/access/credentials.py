@@ -55,9 +55,17 @@ def credentials_of(user: Any, session: Any = None) -> Credentials | None:
     if known is empty or not isinstance(known, get_user_model()):
         return None
     store = None if session is None else store_of(session)
-    if store is not None and is_loaded(store) and SESSION_KEY in store and store.session_key:
-        return Credentials(known, store.get(HASH_SESSION_KEY, ""), type(store), store.session_key)
-    return Credentials(known, auth_hash_of(known))
+    if store is None or not _is_of(store, known):
+        return Credentials(known, auth_hash_of(known))
+    auth_hash = store.get(HASH_SESSION_KEY) or auth_hash_of(known)
+    return Credentials(known, auth_hash, type(store), store.session_key)
+
+
+def _is_of(store: SessionBase, user: Any) -> bool:
+    """Whether a user is known by a session, and not otherwise beside one of somebody else."""
+    if not is_loaded(store) or not store.session_key:
+        return False
+    return bool(store.get(SESSION_KEY) == user._meta.pk.value_to_string(user))
 
 
 def auth_hash_of(user: Any) -> str:

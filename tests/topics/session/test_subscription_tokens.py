@@ -7,6 +7,7 @@ from typing import Any
 import centrifuge
 import pytest
 
+from channels.topics.delivery.hub import all_hubs
 from channels.topics.tokens import Override, create_subscription_token
 from tests.topics.raw_client import RawClient, raw_client
 from tests.topics.tokens.signing import SECRET, signed
@@ -112,6 +113,16 @@ async def test_a_refreshed_subscription_goes_on(port: int) -> None:
         assert 58 <= reply["sub_refresh"]["ttl"] <= 60
         await asyncio.sleep(0.7)
         assert (await client.ask(subscribe={"channel": SECRET_ROOM}))["error"]["code"] == 105
+
+
+async def test_a_subscription_by_the_server_that_ends_takes_the_connection_with_it(port: int) -> None:
+    token = signed({"channels": [SECRET_ROOM]})
+    async with raw_client(port) as client:
+        me = (await client.connect(token=token))["client"]
+        hub = next(hub for hub in all_hubs() if me in hub.clients)
+        session: Any = hub.clients[me]
+        hub._loop.call_soon_threadsafe(session.grant, SECRET_ROOM, time.time() + 0.1)
+        assert await client.closed() == (3006, "subscription expired")
 
 
 async def test_an_expired_refresh_ends_the_subscription_and_says_so(port: int) -> None:
