@@ -37,7 +37,9 @@ _SETTINGS = """
 branch = true
 data_file = {folder}/data
 parallel = true
-patch = subprocess
+patch =
+    subprocess
+    _exit
 [report]
 exclude_also =
     if TYPE_CHECKING:

@@ -43,3 +43,32 @@ def test_what_is_out_of_range_is_named(name: str, value: Any, text: str) -> None
 
 def test_none_is_no_limit() -> None:
     assert Config(app=app, http_timeout=None, websocket_max_frame_size=None).http_timeout is None
+
+
+def test_a_list_with_commas() -> None:
+    assert words(" a, b ,,c") == ("a", "b", "c")
+    assert words("") == ()
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"trusted_proxies": ("nowhere",)}, "trusted_proxies: "),
+        ({"root_path_header": True}, "none is named: add --trusted-proxies"),
+        ({"proxy_address_header": "Forwarded"}, "add --trusted-proxies"),
+        ({"health_path": "healthz"}, "health_path begins with a slash, as in /healthz; got 'healthz'"),
+        ({"ssl_keyfile": "key.pem"}, "there is no certificate: add --ssl-certfile"),
+        ({"ssl_ca_certs": "ca.pem"}, "nothing here speaks TLS"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(options: dict[str, Any], text: str) -> None:
+    if text:
+        with pytest.raises(ConfigError, match=text):
+            Config(app=app, **options)
+
+
+def test_what_goes_together_is_taken() -> None:
+    secured = Config(app=app, ssl_certfile="cert.pem", ssl_keyfile="key.pem", ssl_ca_certs="ca.pem")
+    assert secured.ssl_ca_certs == "ca.pem"
+    endpoint = Config(app=app, endpoints=("ssl:443:privateKey=key.pem",), ssl_ca_certs="ca.pem")
+    assert endpoint.ssl_certfile is None

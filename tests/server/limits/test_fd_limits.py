@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import resource
 import subprocess
 import sys
@@ -40,3 +41,19 @@ def test_what_a_process_was_started_without_is_the_null_device() -> None:
     )
     command = f"exec {sys.executable} -c '{program}' <&- >&-"
     assert subprocess.run(["/bin/sh", "-c", command], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(("limit", "room"), [(256, 192), (1024, 921), (100_000, 98_976), (10, 1)])
+def test_the_application_has_a_part_of_the_descriptors(limit: int, room: int) -> None:
+    assert abs(room_for_connections(limit) - room) <= limit // 50 + 1
+
+
+def test_where_there_is_no_such_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on Windows, which has no module ``resource``."""
+    monkeypatch.setitem(sys.modules, "resource", None)
+    spec = importlib.util.spec_from_file_location("fd_limits_elsewhere", descriptors.__file__)
+    assert spec is not None and spec.loader is not None
+    elsewhere = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(elsewhere)
+    assert elsewhere.descriptor_limit() is None
+    elsewhere.raise_descriptor_limit()
