@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from channels.server.config import Config, ConfigError
+from channels.server.config import Config, ConfigError, words
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None: ...

@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from channels.server.limits import fd_limits as descriptors
 from channels.server.limits.fd_limits import descriptor_limit, raise_descriptor_limit, room_for_connections
 
 
