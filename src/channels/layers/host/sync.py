@@ -13,8 +13,8 @@ class HostSyncLayer:
     """``send``, ``group_send`` and who is in a group, from any thread, after a fork, in signal handlers.
 
     It shares the connection of the process, so that sync and async code keep one order. A signal handler may
-    send to groups and to channels of processes. What waits for the broker's answer (named channels, who is in a
-    group) may have interrupted the very thread that would read or write it, and then fails after ``timeout``.
+    send to groups and to channels of processes. What waits for the broker's answer (named channels, who is
+    in a group) may have interrupted the very thread that would read or write it: it fails after ``timeout``.
 
     Args:
         engine: what works for the layer.
