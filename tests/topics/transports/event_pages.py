@@ -18,6 +18,18 @@ EVENT_SOURCE = """
   source.onmessage = (event) => window.seen.push(JSON.parse(event.data));
 </script>
 """
+ONE_WAY = """
+<script>
+  window.seen = [];
+  const request = encodeURIComponent(JSON.stringify({subs: {"room:lobby": {}}}));
+  const source = new EventSource("/connection/uni_sse?cf_connect=" + request);
+  source.onopen = () => window.seen.push("open");
+  source.onmessage = (event) => {
+    const push = JSON.parse(event.data);
+    window.seen.push(push.connect ? Object.keys(push.connect.subs) : push.pub ? push.pub.data : push);
+  };
+</script>
+"""
 HTMX = """
 <script src="/npm/htmx.org/dist/htmx.js"></script>
 <script src="/npm/htmx.org/dist/ext/hx-sse.js"></script>
@@ -34,7 +46,7 @@ DATASTAR = """
 
 
 def page(request: HttpRequest, name: str) -> HttpResponse:
-    body = {"eventsource": EVENT_SOURCE, "htmx": HTMX, "datastar": DATASTAR}[name]
+    body = {"eventsource": EVENT_SOURCE, "htmx": HTMX, "oneway": ONE_WAY, "datastar": DATASTAR}[name]
     return HttpResponse(f'<!doctype html><meta charset="utf-8"><title>{name}</title><body>{body}</body>')
 
 

@@ -82,6 +82,18 @@ def test_eventsource_is_cut_off_and_comes_back_or_is_told_to_stay_away(port: int
         WebDriverWait(window, 10).until(lambda _: not presence("room:lobby"))
 
 
+def test_eventsource_listens_to_what_it_wants_of_a_one_way_stream(port: int, window: Chrome) -> None:
+    with serving(port):
+        window.get(f"http://127.0.0.1:{port}/page/oneway")
+        wait_for(window, "window.seen", ["open", ["room:lobby"]])
+        Room(name="lobby").publish({"n": 1})
+        wait_for(window, "window.seen.at(-1)", {"n": 1})
+    with serving(port):
+        wait_for(window, "window.seen.slice(-2)", ["open", ["room:lobby"]])
+        Room(name="lobby").publish({"n": 2})
+        wait_for(window, "window.seen.at(-1)", {"n": 2})
+
+
 def test_htmx_swaps_in_what_it_missed_after_a_restart(port: int, window: Chrome) -> None:
     event_pages.packages = programs.require_npm_packages("htmx.org@4.0.1")
     lines = "[...document.querySelectorAll('#lines p:first-child, #lines p')].map(p => p.textContent)"
