@@ -249,6 +249,27 @@ async def test_centrifuge_python_comes_back_as_nobody_after_a_logout(
     await client.disconnect()
 
 
+async def test_centrifuge_python_fetches_another_token_after_a_new_password(
+    ports: list[int], ada: Any
+) -> None:
+    fetched: asyncio.Queue[str] = asyncio.Queue()
+
+    async def get_token(ctx: Any = None) -> str:
+        token = create_connection_token(ada)
+        await fetched.put(token)
+        return token
+
+    client = centrifuge.Client(f"ws://localhost:{ports[0]}/connection/websocket", get_token=get_token)
+    await client.connect()
+    await client.ready(timeout=5)
+    await fetched.get()
+    await sync_to_async(change_password)(ada, None)
+    async with asyncio.timeout(5):
+        await fetched.get()
+    await client.ready(timeout=5)
+    await client.disconnect()
+
+
 async def test_clients_are_checked_together(
     ports: list[int], ada: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
