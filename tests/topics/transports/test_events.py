@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from contextlib import AsyncExitStack
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,9 +12,13 @@ from django.core.asgi import get_asgi_application
 from django.test import override_settings
 from h2.events import StreamEnded, StreamReset
 
+from channels.protocols.centrifuge.messages import Push
 from channels.routing import ProtocolTypeRouter
 from channels.server.in_thread import ServerThread
 from channels.topics import disconnect, presence, unsubscribe
+from channels.topics.transports.events import framing
+from channels.topics.transports.events.framing import EventFraming
+from channels.topics.transports.stream import StreamTransport
 from tests.support.http2_client import GET, H2Client, h2_client
 from tests.topics.topics_for_tests import Document, Named, Price, Room, Typed
 from tests.topics.transports.streams import TIMEOUT, opened
@@ -250,3 +255,36 @@ async def test_over_http2_streams_share_a_connection_and_each_ends_alone(address
         Room(name="b").publish("still")
         await heard(client, streams[1], 'data: "still"\n\n')
     await until_nobody_is_in("room:b")
+
+
+@pytest.mark.parametrize("query", ["topic=room:lobby", "topic=room:lobby&topic=room:other"])
+async def test_a_publication_is_written_once_for_all_streams(
+    address: str, query: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[Push] = []
+    identifier_of = framing.identifier_of
+
+    def counted(push: Push) -> str:
+        written.append(push)
+        return identifier_of(push)
+
+    monkeypatch.setattr(framing, "identifier_of", counted)
+    async with AsyncExitStack() as stack:
+        url = f"{address}/sse/?{query}"
+        streams = [await stack.enter_async_context(opened(url)) for _ in range(10)]
+        for stream in streams:
+            await stream.named("ready")
+        Room(name="lobby").publish("once")
+        assert {(await stream.event()).data for stream in streams} == {'"once"'}
+    assert len(written) == 1
+
+
+async def test_a_reader_who_has_gone_leaves_nothing_behind_that_waits() -> None:
+    transport = StreamTransport(EventFraming())
+    await transport.put(b"read by nobody")
+    waiting = [asyncio.create_task(transport.put(b"more")), asyncio.create_task(transport.end())]
+    await asyncio.sleep(0)
+    transport.abandon()
+    async with asyncio.timeout(TIMEOUT):
+        await asyncio.gather(*waiting)
+        await transport.close(3503, "later")

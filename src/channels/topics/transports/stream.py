@@ -84,8 +84,13 @@ class StreamTransport:
 
     async def put(self, chunk: bytes) -> None:
         """Send a chunk; waits while the client does not read."""
+        await self._put(chunk)
+
+    async def _put(self, chunk: bytes | None) -> None:
         if not self._abandoned:
             await self._chunks.put(chunk)
+        if self._abandoned:
+            self._clear()  # for whoever waits next
 
     async def end(self, at_once: bool = False) -> None:
         """End the response.
@@ -93,14 +98,16 @@ class StreamTransport:
         Args:
             at_once: without what has not been read yet.
         """
-        while at_once and not self._chunks.empty():
-            self._chunks.get_nowait()
-        if not self._abandoned:
-            await self._chunks.put(None)
+        if at_once:
+            self._clear()
+        await self._put(None)
 
     def abandon(self) -> None:
         """Let nobody wait for a reader who has gone."""
         self._abandoned = True
+        self._clear()
+
+    def _clear(self) -> None:
         while not self._chunks.empty():
             self._chunks.get_nowait()
 
