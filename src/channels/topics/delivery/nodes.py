@@ -10,12 +10,16 @@ import asyncio
 import fnmatch
 import itertools
 import os
-import resource
 import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
 
 from channels import __version__, telemetry
 from channels.topics.control import Control, NodeReport, Survey, SurveyAnswer
@@ -166,8 +170,8 @@ class _Running:
 
 
 def memory() -> int:
-    """Return the bytes of memory that this process has, or has had at most where only that is known."""
+    """Return the bytes of memory that this process has, or had at most where only that is known; else 0."""
     try:
-        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError, IndexError):
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        return 0 if resource is None else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
