@@ -38,6 +38,22 @@ def test_threads_are_a_number(wrong: object) -> None:
         conf.threads()
 
 
+@pytest.mark.parametrize(("value", "number"), [(None, None), (0, 0), (7, 7)])
+def test_idle_connections_may_be_bounded(value: object, number: object) -> None:
+    assert conf.idle_connections() is None
+    with override_settings(CHANNELS_IDLE_DATABASE_CONNECTIONS=value):
+        assert conf.idle_connections() == number
+
+
+@pytest.mark.parametrize("wrong", [-1, "4", 2.5, True])
+def test_idle_connections_are_a_number(wrong: object) -> None:
+    with (
+        override_settings(CHANNELS_IDLE_DATABASE_CONNECTIONS=wrong),
+        pytest.raises(ImproperlyConfigured, match="CHANNELS_IDLE_DATABASE_CONNECTIONS is"),
+    ):
+        conf.idle_connections()
+
+
 @pytest.mark.parametrize("wrong", [-1, "10", True])
 def test_seconds_are_a_number(wrong: object) -> None:
     with (

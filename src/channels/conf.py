@@ -59,6 +59,22 @@ def slow_handler() -> float | None:
     return float(seconds) or None
 
 
+def idle_connections() -> int | None:
+    """Return how many database connections threads may keep (setting ``CHANNELS_IDLE_DATABASE_CONNECTIONS``).
+
+    Of those that sync code has opened and that are idle. None, the default: as many as there are threads.
+
+    Raises:
+        ImproperlyConfigured: the setting is no number.
+    """
+    number: int | None = _get("CHANNELS_IDLE_DATABASE_CONNECTIONS", None)
+    if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number < 0):
+        raise ImproperlyConfigured(
+            f"CHANNELS_IDLE_DATABASE_CONNECTIONS is {number!r}. Set it to a number, or None for no limit."
+        )
+    return number
+
+
 def database_in_tests() -> str:
     """Return whose connections an application under test uses (setting ``CHANNELS_TEST_DATABASE``).
 

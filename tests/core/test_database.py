@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import subprocess
 import sys
 import threading
@@ -12,6 +14,9 @@ from typing import Any
 
 import pytest
 from django.db import connections, transaction
+from django.http import HttpResponse
+from django.test import override_settings
+from django.urls import path
 
 from channels import telemetry
 from channels.core.database import (
@@ -25,13 +30,16 @@ from channels.core.database import (
     opened_anywhere,
     opened_by,
 )
+from channels.http import get_asgi_application
+from channels.server.in_thread import ServerThread
+from channels.sync.context import pool
 
 LOOK = """
 from channels.sync.context import pool
 before = dict(vars(pool)), type(pool.hooks).__name__, vars(pool.hooks)
 import channels.db
 assert (dict(vars(pool)), type(pool.hooks).__name__, vars(pool.hooks)) == before
-print(before[1:])
+print(before[1])
 """
 
 
@@ -39,7 +47,7 @@ def test_importing_the_bridge_changes_nothing_of_the_pool() -> None:
     done = subprocess.run(
         [sys.executable, "-c", LOOK], capture_output=True, text=True, timeout=60, check=False
     )
-    assert (done.stdout, done.stderr) == ("('DatabaseHooks', {})\n", "")
+    assert (done.stdout, done.stderr) == ("DatabaseHooks\n", "")
 
 
 def test_a_thread_that_has_opened_nothing_has_nothing_to_close() -> None:
@@ -215,3 +223,80 @@ def test_when_a_thread_of_the_pool_has_to_look_again(disk: str) -> None:
     assert 500 < later <= 600
     assert (stale, soon, due_now) == (False, 0.1, True)
     assert (closed, last) == ((None, None), None)
+
+
+@pytest.mark.parametrize(("most", "kept"), [(None, 3), (2, 2), (0, 0), (5, 3)])
+def test_idle_threads_keep_so_many_connections(most: int | None, kept: int, disk: str) -> None:
+    """Three threads have each opened one and become idle, one after the other; nobody has waited."""
+    others = sum(connection.connection is not None for connection in opened_anywhere())
+    hooks = DatabaseHooks(lambda: None if most is None else most + others)
+    idle, end = threading.Barrier(4), threading.Event()
+    turn = threading.Lock()
+    left: list[Any] = []
+
+    def work() -> None:
+        connection = connections[disk]
+        connection.ensure_connection()
+        hooks.begin()
+        idle.wait(20)
+        with turn:
+            hooks.close_stale()
+        left.append(connection.connection)
+        idle.wait(20)
+        end.wait(20)
+        connection.close()
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    idle.wait(20)
+    idle.wait(20)
+    assert sum(each is not None for each in left) == kept
+    end.set()
+    for thread in threads:
+        thread.join()
+
+
+def test_what_is_in_use_is_no_surplus(disk: str) -> None:
+    def work() -> Any:
+        hooks, connection = DatabaseHooks(lambda: 0), connections[disk]
+        connection.ensure_connection()
+        hooks.begin()
+        with transaction.atomic(using=disk):
+            hooks.close_stale()
+            inside = connection.connection is not None
+        hooks.close_stale()
+        return inside, connection.connection
+
+    before = telemetry.counters["threads.connection_surplus"]
+    assert in_thread(work) == (True, None)
+    assert telemetry.counters["threads.connection_surplus"] == before + 1
+
+
+def test_pages_close_what_is_too_much_when_their_threads_become_idle(disk: str) -> None:
+    all_open = threading.Barrier(7)
+
+    def page(request: Any) -> HttpResponse:
+        connections[disk].ensure_connection()
+        all_open.wait(20)  # six at the same time: nobody waits for a connection of somebody else
+        return HttpResponse()
+
+    others = sum(connection.connection is not None for connection in opened_anywhere())
+    with (
+        override_settings(
+            ROOT_URLCONF=(path("", page),),
+            MIDDLEWARE=[],
+            CHANNELS_IDLE_DATABASE_CONNECTIONS=others + 2,
+        ),
+        ServerThread(get_asgi_application(), lifespan="off") as server,
+        contextlib.ExitStack() as stack,
+    ):
+        for _ in range(6):
+            sock = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), 20))
+            sock.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        all_open.wait(20)
+        end = time.monotonic() + 20
+        while sum(connection.connection is not None for connection in opened_anywhere()) > others + 2:
+            assert time.monotonic() < end
+            time.sleep(0.01)
+    pool.stop(20)

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeAlias
 
 from django.db import connections
@@ -76,7 +76,11 @@ def is_due(connection: Any, now: float) -> bool:  # Any: django-stubs lack the h
         or (connection.health_check_enabled and connection.health_check_done)
     )
     # Django never closes a database in memory: it would be gone.
-    return due and not (connection.vendor == "sqlite" and connection.is_in_memory_db())
+    return due and not _is_in_memory(connection)
+
+
+def _is_in_memory(connection: Any) -> bool:
+    return connection.vendor == "sqlite" and bool(connection.is_in_memory_db())
 
 
 def is_broken(connection: Any) -> bool:
@@ -111,7 +115,14 @@ class DatabaseHooks:
     """The :class:`~channels.sync.strands.ThreadHooks` of a pool whose work may use databases.
 
     Until the first connection is opened each of these is one look at an empty dict.
+
+    Args:
+        most: returns how many connections of all threads may stay open while their threads are idle; None
+            for no limit.
     """
+
+    def __init__(self, most: Callable[[], int | None] = lambda: None) -> None:
+        self._most = most
 
     def begin(self) -> None:
         """Remember how many references this thread's connections have, before work that may open cursors."""
@@ -149,6 +160,7 @@ class DatabaseHooks:
         if not opened or (thread := threading.current_thread()) not in opened:
             return None
         close_old_connections()
+        self._close_surplus(thread)
         times = [
             connection.close_at
             for connection in opened_by(thread)
@@ -156,6 +168,18 @@ class DatabaseHooks:
         ]
         # Not at once again, if one is due but in a transaction.
         return max(_BREATH, min(times) - time.monotonic()) if times else None
+
+    def _close_surplus(self, thread: threading.Thread) -> None:
+        """Close what this idle thread would keep, while there are more connections than may be kept."""
+        most = self._most()
+        if most is None:
+            return
+        for connection in opened_by(thread):
+            if connection.connection is None or is_in_use(connection) or _is_in_memory(connection):
+                continue
+            if sum(other.connection is not None for other in opened_anywhere()) > most:
+                telemetry.count("threads.connection_surplus", alias=connection.alias)
+                connection.close()
 
     def has_stale(self, thread: threading.Thread) -> bool:
         """Tell from another thread whether a connection of ``thread`` is due."""

@@ -29,7 +29,7 @@ _R = TypeVar("_R")
 EXIT_TIMEOUT: Final = 5.0
 
 #: The threads of this process, and what happens when all of them are held.
-pool = Pool(conf.threads, hooks=DatabaseHooks())
+pool = Pool(conf.threads, hooks=DatabaseHooks(conf.idle_connections))
 saturation = Saturation(pool, conf.thread_wait)
 readiness.register("threads", saturation.obstacle)
 after_fork_in_child(pool.reset)
