@@ -82,11 +82,8 @@ class StreamTransport:
             await self.put(self._framing.encode_push(Push(disconnect=Disconnect(code, reason))))
         await self.end(at_once=code == DisconnectCode.SLOW)
 
-    async def put(self, chunk: bytes) -> None:
-        """Send a chunk; waits while the client does not read."""
-        await self._put(chunk)
-
-    async def _put(self, chunk: bytes | None) -> None:
+    async def put(self, chunk: bytes | None) -> None:
+        """Send a chunk, or None for the end; waits while the client does not read."""
         if not self._abandoned:
             await self._chunks.put(chunk)
         if self._abandoned:
@@ -100,7 +97,7 @@ class StreamTransport:
         """
         if at_once:
             self._clear()
-        await self._put(None)
+        await self.put(None)
 
     def abandon(self) -> None:
         """Let nobody wait for a reader who has gone."""
