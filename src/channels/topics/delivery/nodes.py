@@ -11,6 +11,7 @@ import fnmatch
 import itertools
 import os
 import socket
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -174,4 +175,7 @@ def memory() -> int:
     try:
         return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError, IndexError):
-        return 0 if resource is None else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        if resource is None:
+            return 0
+        unit = 1 if sys.platform == "darwin" else 1024  # macOS says it in bytes
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
