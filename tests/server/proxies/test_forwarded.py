@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import re
 import string
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from channels.server.proxies.forwarded import MalformedForwarded, elements_from_end
+from channels.server.proxies.forwarded import ForwardedGuard, MalformedForwarded, elements_from_end
 
 TOKENS = st.text(string.ascii_letters + string.digits + "!#$%&'*+-.^_`|~", min_size=1, max_size=8)
 #: What a header may hold, and more than usual of what this one gives a meaning to.
@@ -58,3 +60,33 @@ def test_long_headers_take_no_long_time() -> None:
     for line in ('"' * 30_000, '"\\' * 30_000, "a=" * 30_000, ' "=' * 20_000, ";" * 60_000):
         with contextlib.suppress(MalformedForwarded):
             list(elements_from_end([line]))
+
+
+def test_a_parameter_is_once_in_each_element() -> None:
+    with pytest.raises(MalformedForwarded):
+        list(elements_from_end(["for=a;for=b"]))
+    assert list(elements_from_end(["for=a, for=b"])) == [{"for": "b"}, {"for": "a"}]
+
+
+@pytest.mark.parametrize("kind", ["http", "websocket"])
+@pytest.mark.parametrize("malformed", [True, False])
+async def test_a_request_whose_header_is_malformed_is_refused(kind: str, malformed: bool) -> None:
+    sent: list[Any] = []
+    served: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        served.append(scope)
+
+    async def receive() -> Any:
+        raise AssertionError("nobody asks")
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": kind}
+    await ForwardedGuard(app, lambda scope: malformed)(scope, receive, send)
+    assert served == ([] if malformed else [scope])
+    if malformed:
+        prefix = "http.response" if kind == "http" else "websocket.http.response"
+        assert [message["type"] for message in sent] == [f"{prefix}.start", f"{prefix}.body"]
+        assert sent[0]["status"] == 400
