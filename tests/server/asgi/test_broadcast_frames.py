@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from channels.server.asgi.broadcast_frames import payloads
+from channels.core.broadcast import BROADCAST_TYPE, Broadcast
+from channels.server.asgi.broadcast_frames import frames_of, payloads
 
 
 @pytest.mark.parametrize(
@@ -34,3 +35,17 @@ def test_payloads(message: dict[str, Any], expected: list[Any]) -> None:
 def test_what_is_none(message: dict[str, Any], error: type[Exception], text: str) -> None:
     with pytest.raises(error, match=text):
         list(payloads({"type": "websocket.send", **message}))
+
+
+def test_the_frames_of_a_broadcast_are_made_once_for_all_that_compress_alike() -> None:
+    broadcast = Broadcast([{"type": BROADCAST_TYPE, "text": "a"}, {"type": BROADCAST_TYPE, "bytes": b"bc"}])
+    plain = frames_of(broadcast, None)
+    assert plain == b"\x81\x01a\x82\x02bc"
+    assert frames_of(broadcast, None) is plain
+
+
+def test_a_broadcast_with_a_message_that_is_not_valid_has_no_frames() -> None:
+    broadcast = Broadcast([{"type": BROADCAST_TYPE, "text": "a"}, {"type": BROADCAST_TYPE, "text": 7}])
+    assert frames_of(broadcast, None) is None
+    assert frames_of(broadcast, None) is None
+    assert list(broadcast.encoded) == [None]
