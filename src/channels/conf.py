@@ -17,7 +17,7 @@ THREAD_WAIT: Final = 30.0
 #: Seconds after which a handler that still holds its thread is logged.
 SLOW_HANDLER: Final = 10.0
 #: Seconds between two checks whether users may keep their connections.
-ACCESS_INTERVAL: Final = 1.5
+ACCESS_INTERVAL: Final = 1.0
 #: Whose database connections an application under test uses; the first is the default.
 TEST_DATABASES: Final = ("shared", "own")
 
@@ -114,7 +114,7 @@ def thread_wait() -> float:
 def access_interval() -> float:
     """Return how often it is checked whether users may stay (setting ``CHANNELS_ACCESS_INTERVAL``).
 
-    Seconds, 1.5 by default. With more than 3,000 connections of users in an event loop it takes longer.
+    Seconds, 1 by default. With more than 2,000 connections of users in an event loop it takes longer.
 
     Raises:
         ImproperlyConfigured: the setting is no number of seconds above zero.
