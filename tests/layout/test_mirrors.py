@@ -8,8 +8,7 @@ report = load("coverage_by_module")
 
 #: Below these paths modules are tested through what stands on them.
 THROUGH = {
-    "channels/layers/": "the layers' classes, against real brokers and servers",
-    "channels/sync/": "the pool of threads",
+    "channels/layers/redis/": "the layers' classes, against real servers",
     "channels/topics/": "clients of the protocol, and the contract of stores",
     "channels/testing/store_contract/": "the stores that the contract is run on",
     "channels/testing/topics.py": "tests of topics that users would write",
