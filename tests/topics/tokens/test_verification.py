@@ -146,12 +146,11 @@ UNSIGNED = by_hand({"alg": "none"}, b'{"sub":"7"}').rpartition(".")[0]
         (by_hand({"alg": "HS256"}, b"{"), "no JSON object"),
         (by_hand({"alg": "HS256"}, b"\xff"), "no JSON object"),
         (by_hand({"alg": "HS256"}, b'{"info":"\xff"}'), "no JSON object"),
-        (by_hand({"alg": "HS256"}, b'{"info":' + b"[" * 3000 + b"]" * 3000 + b"}"), "no JSON object"),
         (by_hand({"alg": "HS256"}, b"[]"), "wrong type"),
         (by_hand({"alg": "HS256"}, b'"text"'), "wrong type"),
         ("a" * (MAX_SIZE + 1), f"has {MAX_SIZE + 1} characters; {MAX_SIZE} are allowed"),
     ],
-    ids=range(37),
+    ids=range(36),
 )
 async def test_what_is_no_token(tokens: Any, token: str, words: str) -> None:
     for verify in (verify_connection_token, verify_subscription_token):
