@@ -4,9 +4,11 @@ set -eu
 cd "$(dirname "$0")/.."
 [ -n "${HOME:-}" ] || { HOME=$(getent passwd "$(id -u)" | cut -d: -f6); export HOME; }
 PYTHONUTF8=1
-# uv, which some tests drive, trusts what the system trusts, as pip is told to; the second name is the older one.
+# uv and npm, which some tests drive, trust what the system trusts, as pip is told to; uv had another name for it.
 UV_SYSTEM_CERTS=1 UV_NATIVE_TLS=1
 export PYTHONUTF8 UV_SYSTEM_CERTS UV_NATIVE_TLS
+certificates=/etc/ssl/certs/ca-certificates.crt
+if [ -z "${NODE_EXTRA_CA_CERTS:-}" ] && [ -f "$certificates" ]; then export NODE_EXTRA_CA_CERTS="$certificates"; fi
 
 step() { printf '\n== %s\n' "$*"; }
 

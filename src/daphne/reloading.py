@@ -11,7 +11,7 @@ from typing import Any
 from django.utils import autoreload
 
 from channels.diagnostics.tracebacks import files_of, place_of
-from channels.process.exit import exit_now_in_time
+from channels.process.exit import ExitInTime
 
 #: Seconds that a server gets to close its WebSockets before the process ends.
 LAST_MOMENT = 2.0
@@ -57,14 +57,16 @@ def stopped_at_exit(server: Any) -> Iterator[None]:
 
     def stop() -> None:
         if running:
+            ends.set()
             running[0].stop()
             if serving is not threading.main_thread():
                 serving.join(LAST_MOMENT)
-            exit_now_in_time(codes[0])
+            ending.exit(codes[0])
 
     if not hasattr(server, "stop"):
         yield
         return
+    ending, ends = ExitInTime(), threading.Event()
     autoreload.file_changed.connect(note_change, weak=False)
     # The interpreter calls it before it waits for the executors' threads, which may be held.
     threading._register_atexit(stop)  # type: ignore[attr-defined]
@@ -72,4 +74,6 @@ def stopped_at_exit(server: Any) -> Iterator[None]:
         yield
     finally:
         running.clear()
+        if not ends.is_set():
+            ending.cancel()
         autoreload.file_changed.disconnect(note_change)

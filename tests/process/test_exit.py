@@ -80,12 +80,16 @@ if how == "ends":
     threading.Thread(target=time.sleep, args=(0.05,)).start()
 if how == "executor":
     exit.LimitedExecutor().submit(time.sleep, 120)
-getattr(exit, sys.argv[3])(code)
+ending = exit.ExitInTime() if sys.argv[3] == "ExitInTime" else None
+if ending is None:
+    exit.exit_in_time(code)
+else:
+    ending.exit(code)
 print("main is over", flush=True)
 """
 
 
-@pytest.mark.parametrize("call", ["exit_in_time", "exit_now_in_time"])
+@pytest.mark.parametrize("call", ["exit_in_time", "ExitInTime"])
 @pytest.mark.parametrize(
     ("how", "code", "named"),
     [

@@ -96,12 +96,12 @@ async def test_a_time_limit_that_is_off_never_comes(make: Any) -> None:
 
 async def test_writers_are_flushed_once_after_the_turn(make: Any) -> None:
     runtime, one, other = make(), Writer(), Writer()
-    runtime.flush_soon(one)
-    runtime.flush_soon(other)
+    runtime.end_of_turn.flush(one)
+    runtime.end_of_turn.flush(other)
     assert (one.flushed, other.flushed) == (0, 0)
     await asyncio.sleep(0)
     assert (one.flushed, other.flushed) == (1, 1)
-    runtime.flush_soon(one)
+    runtime.end_of_turn.flush(one)
     await asyncio.sleep(0)
     assert (one.flushed, other.flushed) == (2, 1)
 

@@ -98,14 +98,36 @@ def exit_in_time(code: int, seconds: float = LINGER) -> None:
         threading.Thread(target=_end, args=(ending, code, seconds), name="exit", daemon=True).start()
 
 
-def exit_now_in_time(code: int, seconds: float = LINGER) -> None:
-    """Do what :func:`exit_in_time` does in a process whose main thread has ended already."""
-    global _exit_timeout
-    _exit_timeout = seconds
-    if _lingering():
-        ending = threading.Event()
-        ending.set()
-        threading.Thread(target=_end, args=(ending, code, seconds), name="exit", daemon=True).start()
+class ExitInTime:
+    """Does what :func:`exit_in_time` does, at the end of a main thread that does not return to its caller.
+
+    Make it before: since Python 3.12 nothing can start a thread once the main thread has ended.
+
+    Args:
+        seconds: how long other threads may take.
+    """
+
+    def __init__(self, seconds: float = LINGER) -> None:
+        self._seconds = seconds
+        self._codes: list[int] = []
+        self._asked = threading.Event()
+        threading.Thread(target=self._wait, name="exit", daemon=True).start()
+
+    def exit(self, code: int) -> None:
+        """End the process with ``code`` if its threads do not end by themselves in time."""
+        global _exit_timeout
+        _exit_timeout = self._seconds
+        self._codes.append(code)
+        self._asked.set()
+
+    def cancel(self) -> None:
+        """Let the process end as it does."""
+        self._asked.set()
+
+    def _wait(self) -> None:
+        self._asked.wait()
+        if self._codes:
+            _end(self._asked, self._codes[0], self._seconds)
 
 
 def _lingering() -> list[threading.Thread]:

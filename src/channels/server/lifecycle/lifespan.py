@@ -16,6 +16,8 @@ logger = logging.getLogger("channels.server")
 
 #: Seconds that a lifespan gets to end once it was cancelled.
 _CANCEL_LIMIT = 2.0
+#: Seconds that an application may still run behind its answer.
+_LAST_LINES = 0.2
 
 
 class LifespanFailed(Exception):
@@ -101,6 +103,9 @@ class Lifespan:
                 logger.error(
                     "Shutdown of the application failed: %s", answer.get("message") or "no reason given"
                 )
+            else:
+                # It may have a line or two left behind its answer.
+                await asyncio.wait([self._task], timeout=_LAST_LINES)
         await self._cancel()
 
     async def _ask(self, what: str, limit: float | None) -> Message:
