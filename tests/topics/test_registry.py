@@ -50,6 +50,11 @@ def test_a_class_without_a_pattern_makes_no_topics() -> None:
         ({"pattern": "x3", "cache": True}, "cache = True needs a history"),
         ({"pattern": "x4", "delta": True}, "delta = True needs a history"),
         ({"pattern": "x5", "join_leave": True}, "needs presence = True"),
+        ({"pattern": "x6", "slow_clients": "drop"}, "slow_clients is 'drop'"),
+        (
+            {"pattern": "x7", "slow_clients": "latest", "history": History(size=9, ttl=9)},
+            "leaves publications out",
+        ),
     ],
 )
 def test_what_does_not_fit_together_is_told_with_the_remedy(

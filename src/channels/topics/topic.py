@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Literal
 
 import msgspec
 from django.core.exceptions import ImproperlyConfigured
@@ -88,6 +88,9 @@ class Topic:
         event: the name of its events in plain event streams; "": none, as htmx swaps in only those.
         template: of Django, for publications in plain event streams, by :meth:`render`; "": JSON.
         ephemeral_interval: seconds between two of these from one client; of more, the latest counts.
+        slow_clients: what becomes of publications that a client does not read: "disconnect" it (3008) when
+            its queue is full; "latest": only the newest waits; "oldest": the oldest are left out. The last two
+            are for topics without history, or with ``cache``, and without ``join_leave`` and ``delta``.
         store: the alias of the store that keeps it.
     """
 
@@ -103,6 +106,7 @@ class Topic:
     ephemeral_interval: ClassVar[float] = 0.1
     event: ClassVar[str] = ""
     template: ClassVar[str] = ""
+    slow_clients: ClassVar[Literal["disconnect", "latest", "oldest"]] = "disconnect"
     store: ClassVar[str] = DEFAULT_STORE
 
     def __init__(self, **parameters: Any) -> None:
@@ -292,6 +296,15 @@ def _mistakes(cls: type[Topic]) -> Iterator[str]:
     for name in ("cache", "delta"):
         if getattr(cls, name) and cls.history is None:
             yield f"{name} = True needs a history."
+    if cls.slow_clients not in ("disconnect", "latest", "oldest"):
+        yield f'slow_clients is {cls.slow_clients!r}; it is "disconnect", "latest" or "oldest".'
+    elif cls.slow_clients != "disconnect" and (
+        (cls.history is not None and not cls.cache) or cls.join_leave or cls.delta
+    ):
+        yield (
+            f"slow_clients = {cls.slow_clients!r} leaves publications out, which clients of a topic with "
+            "history (but without cache = True), join_leave or delta could not make up for."
+        )
     if cls.join_leave and not cls.presence:
         yield "join_leave = True needs presence = True."
     for name in TopicPattern(cls.pattern).parameters:

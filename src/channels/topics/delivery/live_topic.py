@@ -309,4 +309,4 @@ def _write(frame: Frame, members: list[Subscription]) -> None:
     """Write to the sockets that have nothing waiting; a frame more for the others."""
     broadcast = frame.broadcast
     for subscription in [each for each in members if not each.outbox.direct(broadcast)]:
-        subscription.outbox.put(frame.data)
+        subscription.put(frame.data)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import itertools
+from collections.abc import Awaitable, Callable, Hashable
 from typing import Final
 
+from channels import telemetry
 from channels.core.broadcast import Broadcast, FastlaneWrite
 from channels.topics.delivery.frames import Frame, Framing
 
@@ -27,6 +29,8 @@ class Outbox:
         write: writes, and waits while the client does not read.
         limit: bytes that may wait.
 
+    What waits under a key of its own is left out first: see :meth:`put`.
+
     Attributes:
         framing: see above.
         direct: ``write_direct`` while nothing waits; else it refuses.
@@ -35,6 +39,7 @@ class Outbox:
 
     __slots__ = (
         "_limit",
+        "_numbers",
         "_size",
         "_waiting",
         "_write",
@@ -57,20 +62,43 @@ class Outbox:
         self._write = write
         self._limit = limit
         self.overflowed: Callable[[], None] = _do_nothing
-        self._waiting: list[bytes] = []
+        self._waiting: dict[Hashable, bytes] = {}
+        self._numbers = itertools.count()
         self._size = 0
         self._writer: asyncio.Task[None] | None = None
 
-    def put(self, data: bytes) -> None:
-        """Have messages leave behind all that waits, at the end of this turn of the loop."""
-        self._waiting.append(data)
+    def put(self, data: bytes, slot: str = "", droppable: bool = False) -> None:
+        """Have messages leave behind all that waits, at the end of this turn of the loop.
+
+        Args:
+            data: the messages.
+            slot: what waits in this slot is left out: these take its place.
+            droppable: these may be left out, the oldest first, before there is too much.
+        """
+        if slot and slot in self._waiting:
+            self._leave_out(slot)
+            telemetry.count("topics.slow_client_replaced")
+        self._waiting[slot or self._key(droppable)] = data
         self._size += len(data)
+        while self._size > self._limit and (oldest := self._oldest_droppable()) is not None:
+            self._leave_out(oldest)
+            telemetry.count("topics.slow_client_dropped")
         if self._size > self._limit:
             self._waiting.clear()
             self.overflowed()
         elif len(self._waiting) == 1 and self._writer is None:
             self.direct = refuse
             asyncio.get_running_loop().call_soon(self._flush)
+
+    def _key(self, droppable: bool) -> Hashable:
+        number = next(self._numbers)
+        return (number,) if droppable else number
+
+    def _oldest_droppable(self) -> Hashable | None:
+        return next((key for key in self._waiting if isinstance(key, tuple)), None)
+
+    def _leave_out(self, key: Hashable) -> None:
+        self._size -= len(self._waiting.pop(key))
 
     async def drain(self) -> None:
         """Wait until everything has left, or cannot."""
@@ -108,12 +136,13 @@ class Outbox:
 
     def _take(self) -> Frame:
         """Take as many messages as one frame may hold, one at least."""
-        size = amount = 0
-        while amount < len(self._waiting) and (not amount or size + len(self._waiting[amount]) <= FRAME_SIZE):
-            size += len(self._waiting[amount])
-            amount += 1
-        messages = self._waiting[:amount]
-        del self._waiting[:amount]
+        messages: list[bytes] = []
+        size = 0
+        for key, data in list(self._waiting.items()):
+            if messages and size + len(data) > FRAME_SIZE:
+                break
+            messages.append(self._waiting.pop(key))
+            size += len(data)
         self._size -= size
         return self.framing.frame(messages)
 
@@ -124,7 +153,7 @@ class _ClosedOutbox(Outbox):
     def __init__(self) -> None:
         self.direct = _take
 
-    def put(self, data: bytes) -> None:
+    def put(self, data: bytes, slot: str = "", droppable: bool = False) -> None:
         """Drop it."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias
 
 from channels.protocols.centrifuge.messages import ClientInfo
 from channels.topics.control import RefreshClients, SubscribeClients
@@ -12,6 +12,10 @@ from channels.topics.delivery.conflation import Conflation
 from channels.topics.delivery.deltas import Delta
 from channels.topics.delivery.outbox import Outbox
 from channels.topics.stores.base import Append
+
+#: What becomes of publications for a client that does not read: its connection ends, the newest takes the
+#: place of the one that waits, or the oldest is left out.
+Slow: TypeAlias = Literal["disconnect", "latest", "oldest"]
 
 
 class Client(Protocol):
@@ -63,6 +67,7 @@ class Subscription:
         present: it is noted in the topic's presence.
         announced: others are told that the client comes and goes.
         conflation: of what the client publishes for nobody to keep; made when it first does.
+        slow: what becomes of publications that the client does not read.
         passes: whether a publication with these tags is wanted; None: all are.
     """
 
@@ -78,4 +83,10 @@ class Subscription:
     present: bool = False
     announced: bool = False
     conflation: Conflation[Append] | None = None
+    slow: Slow = "disconnect"
     passes: Callable[[Mapping[str, str]], bool] | None = None
+
+    def put(self, data: bytes) -> None:
+        """Have what was published leave when the client reads, as the topic says."""
+        slot = self.topic if self.slow == "latest" else ""
+        self.outbox.put(data, slot, droppable=self.slow == "oldest")

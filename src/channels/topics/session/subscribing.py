@@ -210,6 +210,7 @@ def new_subscription(
     return Subscription(
         client=session,
         outbox=session.outbox_for(topic),
+        slow=cls.slow_clients,
         topic=str(topic),
         info=session.info_for(grant.info),
         numbered=bool(request.flag & NUMBERED),
