@@ -89,8 +89,8 @@ class Topic:
         template: of Django, for publications in plain event streams, by :meth:`render`; "": JSON.
         ephemeral_interval: seconds between two of these from one client; of more, the latest counts.
         slow_clients: what becomes of publications that a client does not read: "disconnect" it (3008) when
-            its queue is full; "latest": only the newest waits; "oldest": the oldest are left out. The last two
-            are for topics without history, or with ``cache``, and without ``join_leave`` and ``delta``.
+            its queue is full; "latest": only the newest waits; "oldest": the oldest are left out. The last
+            two are for topics without history, or with ``cache``, and without ``join_leave`` and ``delta``.
         store: the alias of the store that keeps it.
     """
 

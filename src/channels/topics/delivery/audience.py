@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
+from channels import telemetry
+from channels.protocols.centrifuge.codec import EncodingError
 from channels.protocols.centrifuge.messages import Join, Leave, Push
 from channels.topics.delivery.deltas import Change, Delta
 from channels.topics.delivery.frames import Frame, Framing
@@ -48,10 +50,11 @@ class Audience:
         number: the topic's.
     """
 
-    __slots__ = ("_filtered", "_members", "_name", "_number", "_plain", "form")
+    __slots__ = ("_filtered", "_members", "_name", "_number", "_plain", "_topic", "form")
 
     def __init__(self, form: Form, name: str, number: int) -> None:
         self.form = form
+        self._topic = name
         self._name, self._number = ("", number) if form.numbered else (name, 0)
         self._members: dict[Subscription, None] = {}
         self._plain: list[Subscription] | None = None
@@ -75,12 +78,13 @@ class Audience:
 
     def batches(self, events: Sequence[Happening]) -> Iterator[tuple[Frame, list[Subscription]]]:
         """Return frames of ``events`` and who gets which; the lists are never changed."""
-        wanted = [event for event in events if self._wants(event)]
+        encoded = [(event, self._encode(event)) for event in events if self._wants(event)]
+        wanted = [event for event, message in encoded if message]
         if not wanted or not self._members:
             return
         if self._plain is None:
             self._sort_members()
-        messages = [self._encode(event) for event in wanted]
+        messages = [message for _, message in encoded if message]
         if self._plain:
             yield self.form.framing.frame(messages), self._plain
         for choice, members in self._choices(wanted).items():
@@ -104,7 +108,12 @@ class Audience:
         return choices
 
     def _encode(self, event: Happening) -> bytes:
-        return self.form.framing.encode_push(self._push(event))
+        """Return an event as a message; b"" if this form cannot hold it, which concerns no other event."""
+        try:
+            return self.form.framing.encode_push(self._push(event))
+        except EncodingError as error:
+            telemetry.count("topics.not_encodable", topic=self._topic, error=str(error))
+            return b""
 
     def _push(self, event: Happening) -> Push:
         if isinstance(event, Change):

@@ -61,7 +61,7 @@ class TopicOutbox(Outbox):
         self.framing, self.direct = framing, refuse
         self._put = put
 
-    def put(self, data: bytes) -> None:
+    def put(self, data: bytes, slot: str = "", droppable: bool = False) -> None:
         """Take one or more events."""
         self._put(data)
 
