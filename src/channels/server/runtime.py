@@ -202,7 +202,7 @@ class Runtime:
         self.http2_engine = None if config.http2_engine == "auto" else config.http2_engine
         self.rounds = WakeupCoalescer(loop)
         self.turns = Turns(loop)
-        self.end_of_turn = EndOfTurn(loop)
+        self.end_of_turn = EndOfTurn(loop, config.write_buffer_size)
         self._own_headers: Headers = []
         self._own_fields = ResponseFields()
         self._date_until = 0.0

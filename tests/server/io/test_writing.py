@@ -26,8 +26,7 @@ class Writer(WritingHalf):
 
     def __init__(self, most_collected: int = 10) -> None:
         self.closing = False
-        self._end_of_turn = EndOfTurn(asyncio.get_running_loop())
-        self._most_collected = most_collected
+        self._end_of_turn = EndOfTurn(asyncio.get_running_loop(), most_collected)
         self._out, self._behind = b"", None
         self.transport = Transport()
         transport: Any = self.transport
@@ -88,7 +87,7 @@ async def test_behind_the_close_nothing_is_written() -> None:
 
 async def test_many_writers_share_a_turn() -> None:
     writers, loop = [Writer() for _ in range(3)], asyncio.get_running_loop()
-    end_of_turn = EndOfTurn(loop)
+    end_of_turn = EndOfTurn(loop, 1)
     for writer in writers:
         writer._end_of_turn = end_of_turn
         writer.write(b"a")

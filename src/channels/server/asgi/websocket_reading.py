@@ -24,6 +24,8 @@ _OPEN, _CLOSING, _OVER = State.OPEN, State.CLOSING, State.OVER
 _ONE_READ = QUANTUM - 1
 #: Messages between two looks at a rate that is not limited.
 _MANY = 2**29
+#: Before anything: one float for all sockets.
+_LONG_AGO = -NEVER
 
 
 class WebSocketReadingHalf(Stream):
@@ -67,12 +69,12 @@ class WebSocketReadingHalf(Stream):
         config = runtime.config
         self._link = link
         self._inbox = EventQueue(config.websocket_queue_size, config.websocket_queue_bytes)
-        rate = config.websocket_max_rate
-        self._pace = TokenBucket(rate, runtime.timers.now) if rate else None
+        #: Made with the first message, as it is full until then: many sockets only listen (row "memory").
+        self._pace: TokenBucket | None = None
         #: So many messages may come before the rate is judged again.
         self._unjudged = 0
         self._control_pace: TokenBucket | None = None
-        self._control_at = -NEVER
+        self._control_at = _LONG_AGO
         self.held = self._resting = False
         self._rest: tuple[int, str] | None = None
 
@@ -179,7 +181,10 @@ class WebSocketReadingHalf(Stream):
 
     def _rate_is_kept(self) -> bool:
         """Judge the message for which there was no token left; most messages cost one subtraction."""
-        tokens = _MANY if self._pace is None else self._pace.take_all(self.runtime.timers.now)
+        rate, now = self.runtime.config.websocket_max_rate, self.runtime.timers.now
+        if self._pace is None and rate:
+            self._pace = TokenBucket(rate, now)
+        tokens = _MANY if self._pace is None else self._pace.take_all(now)
         self._unjudged = max(0, tokens - 1)
         return tokens > 0
 

@@ -85,7 +85,6 @@ class Connection(ReadingHalf, asyncio.Protocol):
         self.handler: Handler
         self._transport: asyncio.Transport
         self._end_of_turn = runtime.end_of_turn
-        self._most_collected = runtime.config.write_buffer_size
         self._out = b""
         self._behind = None
         self._paused = self._resting = self._eof = self.finished = False

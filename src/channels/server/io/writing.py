@@ -23,12 +23,14 @@ class EndOfTurn:
 
     Args:
         loop: the event loop; to be used from its thread only.
+        most_collected: bytes that one writer may collect: a turn may write without end, and the transport is
+            who notices congestion.
     """
 
-    __slots__ = ("_loop", "_writers")
+    __slots__ = ("_loop", "_writers", "most_collected")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+    def __init__(self, loop: asyncio.AbstractEventLoop, most_collected: int) -> None:
+        self._loop, self.most_collected = loop, most_collected
         self._writers: list[Flushable] = []
 
     def flush(self, writer: Flushable) -> None:
@@ -51,7 +53,7 @@ class WritingHalf:
         closing: we have closed: nothing is written any more.
     """
 
-    __slots__ = ("_behind", "_end_of_turn", "_most_collected", "_out", "_transport", "closing")
+    __slots__ = ("_behind", "_end_of_turn", "_out", "_transport", "closing")
 
     closing: bool
     _transport: asyncio.Transport
@@ -59,8 +61,6 @@ class WritingHalf:
     #: What was written first in this turn, which mostly is all; and what was written behind it.
     _out: bytes
     _behind: list[bytes] | None
-    #: So much may be collected: one turn may write without end, and the transport is who notices congestion.
-    _most_collected: int
 
     def write(self, data: bytes) -> None:
         """Send ``data`` after this turn of the loop, together with what else is written in it."""
@@ -70,7 +70,7 @@ class WritingHalf:
             self._write_behind(data)
             return
         self._out = data
-        if len(data) > self._most_collected:
+        if len(data) > self._end_of_turn.most_collected:
             self.flush()
         else:
             self._end_of_turn.flush(self)
@@ -79,7 +79,7 @@ class WritingHalf:
         if self._behind is None:
             self._behind = []
         self._behind.append(data)
-        if self._collected > self._most_collected:
+        if self._collected > self._end_of_turn.most_collected:
             self.flush()
 
     def write_now(self, data: bytes) -> None:
