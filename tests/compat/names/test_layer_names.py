@@ -103,7 +103,8 @@ async def use(layer: Any) -> None:
     await layer.group_add("g", name)
     await layer.group_send("g", {"type": "m", "n": 1})
     await layer.send(name, {"type": "m", "n": 2})
-    assert [(await asyncio.wait_for(layer.receive(name), PATIENCE))["n"] for _ in range(2)] == [1, 2]
+    # Over Redis a group's message and one for this process' own channel go different ways.
+    assert {(await asyncio.wait_for(layer.receive(name), PATIENCE))["n"] for _ in range(2)} == {1, 2}
     await layer.group_discard("g", name)
     await layer.send("jobs", {"type": "m", "n": 3})
     assert (await asyncio.wait_for(layer.receive("jobs"), PATIENCE))["n"] == 3
