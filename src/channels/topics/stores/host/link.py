@@ -9,7 +9,7 @@ from typing import Any, Final
 from channels import telemetry
 from channels.layers.host.layer import HostChannelLayer
 from channels.protocols.centrifuge.messages import ClientInfo, Join, Leave
-from channels.topics.stores.base import Event, Position, Receiver, StoreUnavailable
+from channels.topics.stores.base import Event, Position, Receiver, StoreUnavailable, StreamPage
 from channels.topics.stores.host.database import IMPATIENCE, PATIENCE, Busy, Database
 from channels.topics.stores.records import decode_client, decode_publication, encode_client
 
@@ -69,6 +69,7 @@ class Link:
         self._source: Any = None
         self._started = self.loop.create_task(self._start())
         self._timer: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def subscribe(self, topic: str) -> None:
         """Tell the receiver of a topic: of all that is published after this.
@@ -142,38 +143,44 @@ class Link:
             last = self._positions.get(topic)
             try:
                 if last is not None:
-                    self._read(topic, last, IMPATIENCE)
+                    self._hand_on(topic, last, self._page_after(topic, last, IMPATIENCE))
             except Busy:
-                self.loop.create_task(self._catch_up_later(topics[index:]))
+                task = self.loop.create_task(self._catch_up_later(topics[index:]))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
                 return
-
-    def _read(self, topic: str, last: Position, patience: float) -> None:
-        page = self._database.read(topic, last, -1, False, patience)
-        if last.epoch and page.position.epoch != last.epoch:
-            page = self._database.read(topic, None, -1, False, patience)
-        self._positions[topic] = page.position
-        for publication in page.publications:
-            self._receiver.received(topic, publication)
 
     async def _catch_up_later(self, topics: list[str]) -> None:
         for topic in topics:
             last = self._positions.get(topic)
             if last is not None:
-                page = await asyncio.to_thread(self._database.read, topic, last, -1, False, PATIENCE)
-                if self._positions.get(topic) == last:
-                    self._positions[topic] = page.position
-                    for publication in page.publications:
-                        self._receiver.received(topic, publication)
+                self._hand_on(topic, last, await asyncio.to_thread(self._page_after, topic, last, PATIENCE))
+
+    def _page_after(self, topic: str, last: Position, patience: float) -> StreamPage:
+        """Return what follows a position; all of the stream, if it is another one now."""
+        page = self._database.read(topic, last, -1, False, patience)
+        if last.epoch and page.position.epoch != last.epoch:
+            page = self._database.read(topic, None, -1, False, patience)
+        return page
+
+    def _hand_on(self, topic: str, last: Position, page: StreamPage) -> None:
+        """Tell the receiver of a page, unless it has been told of something after ``last`` meanwhile."""
+        if self._positions.get(topic) == last:
+            self._positions[topic] = page.position
+            for publication in page.publications:
+                self._receiver.received(topic, publication)
 
     def _check_soon(self) -> None:
         self._timer = self.loop.call_later(CHECK, self._check)
 
     def _check(self) -> None:
         """Find what was kept and not carried, as its publisher was killed in between."""
+        self._check_soon()
+        if not self._positions:
+            return
         try:
             ends = self._database.positions(list(self._positions), IMPATIENCE)
         except (Busy, StoreUnavailable) as error:
             telemetry.count("topics.store_failed", error=repr(error))
         else:
             self._catch_up([topic for topic, end in ends.items() if self._positions.get(topic, end) != end])
-        self._check_soon()
