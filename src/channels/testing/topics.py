@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from channels.core.private import PrivateField
 from channels.exceptions import ChannelsError
 from channels.testing.websocket import WebsocketCommunicator
 from channels.typing import ASGIApp
@@ -54,9 +55,7 @@ class TopicsCommunicator:
         if user is not None:
             self.socket.scope["user"] = user
         self.client = ""
-        self._number = 0
-        self._pushes: list[dict[str, Any]] = []
-        self._lines: list[dict[str, Any]] = []
+        _replies.set(self, _Replies())
 
     async def connect(self, **request: Any) -> dict[str, Any]:
         """Open the WebSocket and connect; returns the protocol's ConnectResult.
@@ -96,11 +95,12 @@ class TopicsCommunicator:
         Raises:
             TopicsError: the reply is an error.
         """
-        self._number += 1
+        replies = _replies.get(self)
+        replies.number += 1
         given = {key: value for key, value in request.items() if value is not None}
-        await self.socket.send_to(text_data=json.dumps({"id": self._number, name: given}))
-        while (reply := await self._next(1.0)).get("id") != self._number:
-            self._pushes.append(reply["push"])
+        await self.socket.send_to(text_data=json.dumps({"id": replies.number, name: given}))
+        while (reply := await replies.next_of(self.socket, 1.0)).get("id") != replies.number:
+            replies.pushes.append(reply["push"])
         if "error" in reply:
             raise TopicsError(reply["error"]["code"], reply["error"]["message"])
         result: dict[str, Any] = reply.get(name) or {}
@@ -112,9 +112,10 @@ class TopicsCommunicator:
         Raises:
             TimeoutError: none has come within ``timeout`` seconds.
         """
-        if self._pushes:
-            return self._pushes.pop(0)
-        push: dict[str, Any] = (await self._next(timeout))["push"]
+        replies = _replies.get(self)
+        if replies.pushes:
+            return replies.pushes.pop(0)
+        push: dict[str, Any] = (await replies.next_of(self.socket, timeout))["push"]
         return push
 
     async def receive_publication(self, timeout: float = 1.0) -> Any:
@@ -127,12 +128,29 @@ class TopicsCommunicator:
         """Close the WebSocket."""
         await self.socket.disconnect()
 
-    async def _next(self, timeout: float) -> dict[str, Any]:
+
+class _Replies:
+    """What has come from the server and was not taken yet: no machinery under names of users' subclasses.
+
+    Attributes:
+        number: of the last command.
+        pushes: that came while a reply was waited for.
+    """
+
+    def __init__(self) -> None:
+        self.number = 0
+        self.pushes: list[dict[str, Any]] = []
+        self._lines: list[dict[str, Any]] = []
+
+    async def next_of(self, socket: WebsocketCommunicator, timeout: float) -> dict[str, Any]:
         """Return the next reply or push; answers pings."""
         while not self._lines:
-            for line in (await self.socket.receive_from(timeout)).splitlines():
+            for line in (await socket.receive_from(timeout)).splitlines():
                 if reply := json.loads(line):
                     self._lines.append(reply)
                 else:
-                    await self.socket.send_to(text_data="{}")
+                    await socket.send_to(text_data="{}")
         return self._lines.pop(0)
+
+
+_replies: PrivateField[_Replies] = PrivateField("replies", _Replies())

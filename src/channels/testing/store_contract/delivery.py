@@ -42,16 +42,12 @@ class DeliveryContract(StoreTests):
             assert recorder.of(topic) == []
             await self.store.subscribe(topic, recorder)
             await self.store.publish(append(topic, n))
-            await recorder.until(functools.partial(self._has, recorder, topic, 2 * n - 1))
+            await recorder.until(functools.partial(_has, recorder, topic, 2 * n - 1))
             await self.store.unsubscribe(topic, recorder)
             recorder.events.clear()
             await self.store.publish(append(topic, -n))
         await self.assert_quiet(recorder, topic)
         await self.store.unsubscribe(topic, recorder)
-
-    @staticmethod
-    def _has(recorder: Recorder, topic: str, offset: int) -> bool:
-        return offset in offsets(recorder.of(topic))
 
     async def test_who_stays_is_told_when_another_leaves(self) -> None:
         """By unsubscribe, and by detach, which ends all its subscriptions."""
@@ -183,3 +179,7 @@ class DeliveryContract(StoreTests):
         assert offsets(page.publications) == [*range(2, page.position.offset + 1)]
         assert len(page.publications) >= 21 - failures
         assert {each.offset for each in page.publications} >= {*found} - {1}
+
+
+def _has(recorder: Recorder, topic: str, offset: int) -> bool:
+    return offset in offsets(recorder.of(topic))

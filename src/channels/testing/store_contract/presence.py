@@ -124,7 +124,7 @@ class PresenceContract(StoreTests):
         for _ in range(4):
             await self.pass_time(LEASE / 2)
             await alive.presence_renew([PresenceEntry(topic, stays, True)])
-        await self._assert_only(topic, stays)
+        await _assert_only(self, topic, stays)
         events = await recorder.take(topic, 5)
         joined = [each.info for each in events[:3]]
         assert all(each in joined for each in (*ghosts, stays))
@@ -132,17 +132,19 @@ class PresenceContract(StoreTests):
         assert sorted(left, key=lambda info: info.client) == ghosts
         assert await dead.presence_remove(topic, ghosts[0], announce=True) is False
         assert await alive.presence_remove(topic, stays) is True
-        await self._assert_last_one_lapses(dead)
+        await _assert_last_one_lapses(self, dead)
 
-    async def _assert_only(self, topic: str, info: Any) -> None:
-        for presence in (await self.store.presence(topic), self.store.sync.presence(topic)):
-            assert presence == {info.client: info}
-        for stats in (await self.store.presence_stats(topic), self.store.sync.presence_stats(topic)):
-            assert stats == (1, 1)
 
-    async def _assert_last_one_lapses(self, dead: Any) -> None:
-        topic = self.topic("lapsed")
-        await dead.presence_add(topic, client("last", "1"))
-        await self.pass_time(LEASE * 1.3)
-        assert await self.store.presence_stats(topic) == (0, 0)
-        assert await self.store.presence_add(topic, client("first", "1")) is True
+async def _assert_only(tests: StoreTests, topic: str, info: Any) -> None:
+    for presence in (await tests.store.presence(topic), tests.store.sync.presence(topic)):
+        assert presence == {info.client: info}
+    for stats in (await tests.store.presence_stats(topic), tests.store.sync.presence_stats(topic)):
+        assert stats == (1, 1)
+
+
+async def _assert_last_one_lapses(tests: StoreTests, dead: Any) -> None:
+    topic = tests.topic("lapsed")
+    await dead.presence_add(topic, client("last", "1"))
+    await tests.pass_time(LEASE * 1.3)
+    assert await tests.store.presence_stats(topic) == (0, 0)
+    assert await tests.store.presence_add(topic, client("first", "1")) is True

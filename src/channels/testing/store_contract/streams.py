@@ -14,6 +14,7 @@ from channels.testing.store_contract.tools import (
     append,
     client,
     in_threads,
+    mark_of,
     offsets,
     values,
 )
@@ -124,7 +125,8 @@ class StreamContract(StoreTests):
 
     async def test_any_name_is_a_topic_of_its_own(self) -> None:
         """Whatever characters it has."""
-        names = [f"{name}{self._mark}" for name in NAMES] + [f"{self._mark}{name}" for name in NAMES]
+        mark = mark_of(self)
+        names = [f"{name}{mark}" for name in NAMES] + [f"{mark}{name}" for name in NAMES]
         recorder = await self.receiver(*names)
         for name in names:
             assert (await self.store.publish(append(name, name))).position.offset == 1, name

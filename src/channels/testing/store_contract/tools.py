@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from channels.core.private import PrivateField
 from channels.protocols.centrifuge.messages import ClientInfo, Publication
 from channels.topics.stores.base import Append, Event, Retention
 
@@ -100,6 +101,16 @@ class Recorder:
             self._loop.call_soon_threadsafe(self._told.set)
 
 
+#: Test cases of others may have attributes of any name.
+_made: PrivateField[list[Any]] = PrivateField("stores", [])
+_marks: PrivateField[str] = PrivateField("mark", "")
+
+
+def mark_of(tests: StoreTests) -> str:
+    """Return what only the names of one test have in them."""
+    return _marks.get(tests)
+
+
 class StoreTests:
     """How a store is made, and what several tests do with it."""
 
@@ -119,28 +130,25 @@ class StoreTests:
 
     async def asyncSetUp(self) -> None:
         """Make the store that most tests use."""
-        self._begin()
+        _made.set(self, [])
+        _marks.set(self, uuid.uuid4().hex[:8])
         self.store = self.new_store()
 
     async def asyncTearDown(self) -> None:
         """Close what was made."""
-        for store in self._stores:
+        for store in _made.get(self):
             store.sync.close()
             await store.aclose()
-
-    def _begin(self) -> None:
-        self._stores: list[Any] = []
-        self._mark = uuid.uuid4().hex[:8]
 
     def new_store(self, **config: Any) -> Any:
         """Return a store that is closed when the test ends."""
         store = self.make_store(**config)
-        self._stores.append(store)
+        _made.get(self).append(store)
         return store
 
     def topic(self, name: str) -> str:
         """Return a name that no other test has."""
-        return f"{name}:{self._mark}"
+        return f"{name}:{mark_of(self)}"
 
     async def receiver(self, *topics: str, store: Any = None) -> Recorder:
         """Return a receiver of this loop that has subscribed to ``topics``."""

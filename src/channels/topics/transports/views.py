@@ -23,7 +23,7 @@ STREAM_HEADERS = {"Cache-Control": "no-cache, no-store, must-revalidate", "X-Acc
 @from_pages_of("GET", "POST")
 async def sse(request: HttpRequest) -> HttpResponseBase:
     """Serve a client by an event stream: ``/connection/sse``."""
-    first = request.body if request.method == "POST" else request.GET.get("cf_connect", "").encode()
+    first = connect_frame(request)
     if not first:
         return HttpResponse("The connect command is missing: cf_connect.", status=400)
     if len(first) > limits().max_message_size:
@@ -64,7 +64,7 @@ async def emulation(request: HttpRequest) -> HttpResponseBase:
 @from_pages_of("GET", "POST")
 async def uni_sse(request: HttpRequest) -> HttpResponseBase:
     """Serve a client that only listens by an event stream: ``/connection/uni_sse``."""
-    wanted = request.body if request.method == "POST" else request.GET.get("cf_connect", "").encode()
+    wanted = connect_frame(request)
     return await _one_way(request, one_way.EVENTS, wanted, b"\n", "text/event-stream; charset=utf-8")
 
 
@@ -85,6 +85,11 @@ async def _one_way(
         return HttpResponse(f"This is no connect request: {error}.", status=400)
     scope = await scope_of(request)
     return streamed(one_way.serve_one_way(scope, framing, connect, head), content_type)
+
+
+def connect_frame(request: HttpRequest) -> bytes:
+    """Return what a client of an event stream connects with: the body, or ``cf_connect`` of a GET."""
+    return request.body if request.method == "POST" else request.GET.get("cf_connect", "").encode()
 
 
 def streamed(body: AsyncIterator[bytes], content_type: str) -> StreamingHttpResponse:
