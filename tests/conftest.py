@@ -7,6 +7,15 @@ from typing import Any
 
 import pytest
 
+from tests.support.databases import (  # noqa: F401  # fixtures
+    database,
+    mariadb,
+    mariadb_server,
+    postgresql,
+    postgresql_server,
+    sqlite,
+)
+
 
 @pytest.fixture(autouse=True)
 def django_looks_at_its_connections(django_db_blocker: Any) -> Iterator[None]:

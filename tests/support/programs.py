@@ -16,21 +16,30 @@ import pytest
 PACKAGES = {
     "chromedriver": "chromium-driver",
     "h2load": "nghttp2-client",
+    "mariadb-install-db": "mariadb-server",
+    "mariadbd": "mariadb-server",
     "nghttp": "nghttp2-client",
     "nginx": "nginx-light",
     "node": "nodejs",
+    "postgres": "postgresql",
 }
 _NPM = Path(__file__).parents[2] / "node_modules" / ".tests"
 _SBIN = "/usr/sbin"  # where Debian puts what only root is thought to run
+_POSTGRESQL = Path("/usr/lib/postgresql")  # and a folder for each version of that
 
 
 def require(program: str) -> str:
     """The path of a program, or the end of this test, saying what to install."""
-    path = shutil.which(program) or shutil.which(program, path=_SBIN)
+    path = next(filter(None, (shutil.which(program, path=folder) for folder in _folders())), None)
     if path is not None:
         return path
     package = PACKAGES.get(program, program)
     return _missing(f"{program} is not installed. Install it: apt-get install {package}")
+
+
+def _folders() -> list[str | None]:
+    versions = sorted(_POSTGRESQL.glob("*/bin"), key=lambda path: float(path.parent.name), reverse=True)
+    return [None, _SBIN, *map(str, versions)]
 
 
 def require_index() -> None:
