@@ -11,7 +11,7 @@ help:
 	@echo "make demo     serve the chat example on http://127.0.0.1:$(PORT)"
 	@echo "make test     install what the tests need, then lint, types, layering and every test"
 	@echo "make test ARGS=...   a part of the tests, as pytest takes it; make check: what is quick"
-	@echo "make chaos    the channel layers' tests in numbers at full size, with their figures (minutes)"
+	@echo "make chaos    what kills processes and counts messages, at full size, with its figures (minutes)"
 	@echo "make conformance   the protocols case by case, then Autobahn's suite (PYTHON27=...; an hour)"
 	@echo "make security   bad input, case by case: directly, and behind Debian's nginx and HAProxy"
 	@echo "make fuzz     both HTTP/1.1 engines compared, then all fuzzers with new inputs (MINUTES=$(MINUTES))"
@@ -55,7 +55,7 @@ check:
 chaos:
 	$(dev)
 	@LAYER_TESTS=full $(python) -m pytest -q -rP --timeout 1200 tests/layers/host/test_chaos.py tests/layers/redis/test_chaos.py \
-		tests/layers/backends/test_connects.py
+		tests/layers/backends/test_connects.py tests/topics/kills
 
 conformance:
 	$(dev)
