@@ -16,6 +16,7 @@ APPS = environment.HERE / "apps"
 SITE = "benchsite.asgi:application"
 WSGI = "benchsite.wsgi:application"
 BARE = "bare:application"
+SOCKET_IO_ROOM = "socketio_room:application"
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,18 @@ def bare(server: str, family: Family = "other") -> Contender:
     return Contender(f"{server}, bare ASGI", family, "peers", server, _SERVERS[server], BARE)
 
 
+def chanx(what: str, server: str) -> Contender:
+    """A room of chanx on one of the servers; ``what`` says which."""
+    return Contender(f"chanx {what} on {server}", "other", "peers", "chanx", _SERVERS[server])
+
+
+def socket_io(server: str) -> Contender:
+    """A room of python-socketio on an ASGI server."""
+    return Contender(
+        f"python-socketio on {server}", "other", "peers", "python-socketio", _SERVERS[server], SOCKET_IO_ROOM
+    )
+
+
 def wsgi(server: str) -> Contender:
     """The Django site on a WSGI server."""
     package = server.partition(",")[0]
@@ -144,5 +157,6 @@ def _script(name: str, runs_on: Literal["peers", "node"], needs: str, file: str)
 
 PICOWS = _script("picows", "peers", "picows", "picows_server.py")
 SOCKETIFY = _script("uWebSockets (socketify)", "peers", "socketify", "socketify_server.py")
+SOCKET_IO_AIOHTTP = _script("python-socketio on aiohttp", "peers", "python-socketio", "socketio_server.py")
 NODE_WS = _script("node ws", "node", "ws", "ws_server.js")
 C_LOOP = Contender("C loop", "ceiling", "c", "", ("{port}",))

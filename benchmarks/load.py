@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import threading
 import time
+import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -102,8 +103,13 @@ class Wsload:
         raise LoadFailed(said[:200] or f"nothing within {self._patience:g} s")
 
 
-#: Where clients of topics connect.
+#: Where clients of topics connect, of Socket.IO, and of the two rooms of chanx.
 TOPICS = "/connection/websocket"
+SOCKET_IO = "/socket.io/?EIO=4&transport=websocket"
+CHANX_TOPIC, CHANX_GROUP = "/ws/chanx/topic/bench/", "/ws/chanx/group/bench/"
+_CHANX = ("-F", '{"action":"say","payload":%}')
+#: How clients say a message where they do not send it as it is: wsload's options.
+_FORMS = {SOCKET_IO: ("-S", "-F", '42["say",%]'), CHANX_TOPIC: _CHANX, CHANX_GROUP: _CHANX}
 
 
 @dataclass(frozen=True)
@@ -133,6 +139,7 @@ class Throughput:
         # A contender without topics gets the same from a consumer.
         if self.topics and path == TOPICS:
             options += ["-T", ",".join(self.topics)]
+        options += _FORMS.get(path, ())
         with Wsload(settings, self.mode, server, path, *options) as client:
             client.until("measuring")
             before, begun = server.cpu_seconds(), time.monotonic()
@@ -267,3 +274,14 @@ class Beside:
             took = time.monotonic() - begun
             sleeper.recv(PATIENCE)
         return Reading(took * 1000)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the server measures itself and tells as JSON: microseconds of its own time, and a note."""
+
+    def measure(self, server: Server, path: str, settings: Settings) -> Reading:
+        url = f"http://127.0.0.1:{server.ports[0]}{path}"
+        with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
+            told = json.load(answer)
+        return Reading(told["us"], cpu_us=told["us"], note=told["note"])

@@ -13,14 +13,29 @@ from .contenders import (
     C_LOOP,
     NODE_WS,
     PICOWS,
+    SOCKET_IO_AIOHTTP,
     SOCKETIFY,
     Contender,
     bare,
+    chanx,
     fairway,
     original,
+    socket_io,
     wsgi,
 )
-from .load import TOPICS, Beside, Burst, Http2, Idle, Load, Throughput
+from .load import (
+    CHANX_GROUP,
+    CHANX_TOPIC,
+    SOCKET_IO,
+    TOPICS,
+    Beside,
+    Burst,
+    Http2,
+    Idle,
+    Load,
+    Throughput,
+    Told,
+)
 
 CHAT = "/ws/chat/bench/"
 BROADCAST = "/ws/broadcast/bench/"
@@ -109,7 +124,19 @@ def _topic(window: int) -> Row:
             Entry(fairway(), TOPICS, "Fairway, a topic"),
             Entry(fairway(), BROADCAST, "Fairway, a room"),
             *_originals(CHAT, "uvicorn", "granian", quick=["granian"]),
+            *_topic_peers(),
         ),
+    )
+
+
+def _topic_peers() -> tuple[Entry, ...]:
+    """What other Python has for the same work, in one process and without history."""
+    return (
+        Entry(socket_io("uvicorn"), SOCKET_IO),
+        Entry(socket_io("granian"), SOCKET_IO, quick=False),
+        Entry(SOCKET_IO_AIOHTTP, SOCKET_IO, quick=False),
+        Entry(chanx("topic", "uvicorn"), CHANX_TOPIC),
+        Entry(chanx("group", "granian"), CHANX_GROUP, quick=False),
     )
 
 
@@ -124,7 +151,21 @@ def _topic_redis_row() -> Row:
             _between(TOPICS, fairway(), "host", "Fairway, a topic, host"),
             _between(BROADCAST, fairway(), "redis", "Fairway, a room"),
             _between(CHAT, original("uvicorn"), "pubsub", "channels on uvicorn, pubsub"),
+            *_topic_redis_peers(),
         ),
+    )
+
+
+def _topic_redis_peers() -> tuple[Entry, ...]:
+    """The same between two processes; and by one alone that goes through Redis all the same."""
+    uvicorn, granian = socket_io("uvicorn"), socket_io("granian")
+    return (
+        _between(SOCKET_IO, uvicorn, "redis", "python-socketio on uvicorn"),
+        _between(SOCKET_IO, granian, "redis", "python-socketio on granian", quick=False),
+        _between(SOCKET_IO, SOCKET_IO_AIOHTTP, "redis", "python-socketio on aiohttp", quick=False),
+        _between(CHANX_TOPIC, chanx("topic", "uvicorn"), "pubsub", "chanx topic on uvicorn"),
+        Entry(uvicorn, SOCKET_IO, "python-socketio, 1 process", "redis", quick=False),
+        Entry(fairway(), TOPICS, "Fairway, 1 process", "redis", quick=False),
     )
 
 
@@ -148,6 +189,20 @@ def _subscriptions_row() -> Row:
         "kB",
         Idle(topics=("room:a", "room:b", "room:c")),
         (Entry(fairway(), TOPICS, "Fairway, a topic"),),
+        "lower",
+    )
+
+
+def _delta_row() -> Row:
+    return Row(
+        "delta",
+        "The delta of a 4 kB document, per publication",
+        "µs",
+        Told(),
+        (
+            Entry(fairway(), "/delta/text/", "Fairway, JSON"),
+            Entry(fairway(), "/delta/bytes/", "Fairway, Protobuf"),
+        ),
         "lower",
     )
 
@@ -235,6 +290,7 @@ ROWS: tuple[Row, ...] = (
     _topic_redis_row(),
     _recover_row(),
     _subscriptions_row(),
+    _delta_row(),
     Row(
         "echo",
         "Async echo consumer",

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.server import ServerConnection, serve
 
-from benchmarks import load
+from benchmarks import environment, load
 from benchmarks.load import LoadFailed, Settings, Wsload, read_h2load
 from benchmarks.servers import Server
 
@@ -74,3 +79,58 @@ def test_a_program_without_end_is_ended() -> None:
     with pytest.raises(LoadFailed, match=r"nothing within 0\.2 s"):
         load._output(["sleep", "600"], 0.2)
     assert load._output(["echo", "words"], 60) == "words\n"
+
+
+class SocketIo:
+    """A room that speaks Socket.IO as far as a room needs it, with a ping behind every message."""
+
+    def __init__(self) -> None:
+        self.members: list[ServerConnection] = []
+        self.pongs = self.said = 0
+
+    def serve(self, socket: ServerConnection) -> None:
+        socket.send('0{"sid":"1","pingInterval":25000}')
+        try:
+            for frame in socket:
+                self.take(socket, str(frame))
+        except ConnectionClosed:
+            pass
+
+    def take(self, socket: ServerConnection, frame: str) -> None:
+        if frame == "40":
+            self.members.append(socket)
+            socket.send('40{"sid":"1"}')
+        elif frame == "3":
+            self.pongs += 1
+        else:
+            name, data = json.loads(frame.removeprefix("42"))
+            assert name == "say"
+            self.said += 1
+            for member in self.members:
+                member.send("42" + json.dumps(["said", data]))
+                member.send("2")
+
+
+@pytest.fixture
+def room() -> Iterator[tuple[SocketIo, int]]:
+    found = SocketIo()
+    with serve(found.serve, "127.0.0.1", 0) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield found, server.socket.getsockname()[1]
+        server.shutdown()
+
+
+def test_clients_of_socket_io_join_answer_pings_and_count_messages_only(
+    room: tuple[SocketIo, int], tmp_path: Path
+) -> None:
+    served, port = room
+    wsload = environment.compile_c(environment.HERE / "wsload.c")
+    settings = Settings(0.3, wsload, "")
+    reading = load.Throughput("fanout", connections=5, window=1).measure(
+        Server([], [port], tmp_path / "log"), load.SOCKET_IO, settings
+    )
+    assert len(served.members) == 5
+    assert served.pongs >= served.said > 0
+    # Of the ten frames per message five are messages, and the next message waits for these.
+    assert reading.value is not None
+    assert reading.value * 0.3 <= served.said * 5

@@ -22,3 +22,10 @@ except ImportError:  # the originals have none
 else:
     prepare()
     websocket_urlpatterns += topics
+
+try:
+    from .chanx_room import websocket_urlpatterns as chanx
+except ImportError:  # only the peers have it
+    pass
+else:
+    websocket_urlpatterns += chanx

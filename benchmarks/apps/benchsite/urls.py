@@ -1,5 +1,6 @@
 from django.urls import path
 
+from .deltas import delta
 from .views import page
 
-urlpatterns = [path("page/", page)]
+urlpatterns = [path("page/", page), path("delta/<str:kind>/", delta)]
