@@ -179,6 +179,20 @@ class SurveyAnswer(_Control, tag=12, frozen=True):
     complete: bool = True
 
 
+class WakeUp(_Control, tag=20, frozen=True):
+    """Rows were written that somebody acts on: see :mod:`channels.wakeups`.
+
+    Attributes:
+        origin: of the process that wrote them.
+        name: of the table, or of what is done with it.
+        using: the alias of the database.
+    """
+
+    origin: str
+    name: str
+    using: str
+
+
 Control: TypeAlias = (
     DisconnectClients
     | UnsubscribeClients
@@ -191,6 +205,7 @@ Control: TypeAlias = (
     | NodeReport
     | Survey
     | SurveyAnswer
+    | WakeUp
 )
 
 

@@ -29,6 +29,7 @@ from channels.topics.control import (
     SurveyAnswer,
     UnknownControl,
     UnsubscribeClients,
+    WakeUp,
     abroadcast,
     decode_control,
 )
@@ -346,6 +347,7 @@ _OBEY: Final[dict[type[Control], Callable[[Hub, Any], None]]] = {
     Survey: lambda hub, survey: hub.nodes.asked(survey),
     SurveyAnswer: lambda hub, answer: hub.nodes.answered(answer),
     AccessChanged: Hub._access_changed,
+    WakeUp: lambda hub, wakeup: None,  # other receivers of the store are meant
 }
 
 

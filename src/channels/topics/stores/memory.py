@@ -232,9 +232,11 @@ class MemoryStore:
     Attributes:
         sync: the same for code without an event loop.
         presence_lease: seconds; nobody but this process could leave an entry behind.
+        spans_processes: whether what is published here reaches other processes.
     """
 
     presence_lease = 60.0
+    spans_processes = False
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, **options: Any) -> None:
         self.sync = MemoryTopics(clock)
