@@ -9,25 +9,10 @@ from django.test import TestCase
 from channels import telemetry
 from channels.topics.stores.manager import set_store
 from channels.topics.stores.memory import MemoryStore
-from channels.wakeups import commits, listen, wake, wake_on_commit
+from channels.wakeups import messages, wake, wake_on_commit
+from tests.wakeups.conftest import Woken
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-class Woken(list[str]):
-    """What was woken, in order."""
-
-    def listen(self, name: str, using: str = "default"):
-        return listen(name, using, lambda: self.append(name))
-
-
-@pytest.fixture
-def woken():
-    found = Woken()
-    listeners = [found.listen("one"), found.listen("two")]
-    yield found
-    for listener in listeners:
-        listener.close()
 
 
 def test_a_commit_wakes_once_per_name(woken):
@@ -88,28 +73,6 @@ def test_code_that_commits_by_itself_wakes_nobody_too_early(woken):
         transaction.set_autocommit(True)
 
 
-def test_other_names_and_databases_are_not_woken(woken):
-    wake("three", "default")
-    wake("one", "default")
-    assert woken == ["one"]
-    other = woken.listen("other")
-    other.close()
-    other.close()
-    wake("other", "default")
-    assert woken == ["one"]
-
-
-def test_what_a_callback_or_a_hook_of_others_raises_stops_nothing(woken):
-    failing = listen("one", "default", lambda: 1 / 0)
-    before = telemetry.counters["wakeups.callback_failed"]
-    with transaction.atomic():
-        transaction.on_commit(lambda: 1 / 0, robust=True)
-        wake_on_commit("one", "default")
-    failing.close()
-    assert woken == ["one"]
-    assert telemetry.counters["wakeups.callback_failed"] == before + 1
-
-
 class FailingStore(MemoryStore):
     """A store that spans processes, and does not answer."""
 
@@ -139,7 +102,7 @@ def test_a_store_that_is_away_costs_commits_nothing_more(woken):
         assert telemetry.counters["wakeups.not_sent"] == counted + 5
     finally:
         set_store("default", before)
-        commits.messages._receivers.silent_until = 0.0
+        messages._receivers.silent_until = 0.0
 
 
 class InATestCase(TestCase):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import logging
 import select
@@ -159,10 +158,3 @@ class _Threads:
 
 _threads: Final = _Threads()
 after_fork_in_child(_threads.begin)
-
-
-def wait_until_listening(using: str, timeout: float) -> bool:
-    """Wait until wake-ups of a database are heard here; whether they are."""
-    with contextlib.suppress(KeyError):
-        return _threads.by_alias[using].listening.wait(timeout)
-    return False

@@ -6,14 +6,14 @@ import asyncio
 import json
 import subprocess
 import sys
-import tempfile
 import threading
 from typing import Any
 
-import pytest
 from django.test import override_settings
 
+from channels.topics.control import WakeUp, encode_control
 from channels.wakeups import listen, messages
+from channels.wakeups.listeners import listeners
 
 PATIENCE = 30.0
 SQLITE = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
@@ -25,24 +25,6 @@ def wake_from_another_process(name: str, **settings: Any) -> str:
     done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
-
-
-def host_settings() -> dict[str, Any]:
-    config = {"path": tempfile.mkdtemp(prefix="wakeups")}
-    return {"STORES": {"default": {"BACKEND": "channels.topics.stores.host.HostStore", "CONFIG": config}}}
-
-
-def redis_settings(server: Any) -> dict[str, Any]:
-    config = {"hosts": [server.url]}
-    return {"STORES": {"default": {"BACKEND": "channels.topics.stores.redis.RedisStore", "CONFIG": config}}}
-
-
-@pytest.fixture(params=["host", "redis"])
-def topics(request):
-    """The setting of a store that spans processes."""
-    if request.param == "redis":
-        return redis_settings(request.getfixturevalue("own_server"))
-    return host_settings()
 
 
 async def is_heard(topics: dict[str, Any], woken: threading.Event, name: str) -> str:
@@ -71,19 +53,6 @@ async def test_a_loop_hears_a_process_that_only_writes(topics):
     assert not messages._receivers.by_loop
 
 
-def test_a_thread_hears_for_a_process_without_a_loop(topics):
-    woken, other = threading.Event(), threading.Event()
-    with override_settings(CHANNELS_TOPICS=topics):
-        listeners = [listen("rows", "default", woken.set), listen("other", "default", other.set)]
-        (thread,) = (each for each in threading.enumerate() if each.name == "channels-wakeups")
-        asyncio.run(is_heard(topics, woken, "rows"))
-        assert not other.is_set()
-        for listener in listeners:
-            listener.close()
-        thread.join(PATIENCE)
-    assert not thread.is_alive()
-
-
 async def test_what_is_woken_here_is_told_once(topics):
     """The direct call is enough for this process: its own message is passed over."""
     heard: list[str] = []
@@ -92,12 +61,13 @@ async def test_what_is_woken_here_is_told_once(topics):
     with override_settings(CHANNELS_TOPICS=topics):
         listener = listen("rows", "default", lambda: heard.append("rows"))
         end = listen("end", "default", lambda: loop.call_soon_threadsafe(ended.set))
-        await asyncio.to_thread(messages.listeners.wake, "rows", "default")
+        await asyncio.to_thread(listeners.wake, "rows", "default")
         store = messages.spanning_store()
+        assert store is not None
         messages.send(store, "rows", "default")
         async with asyncio.timeout(PATIENCE):
             while not ended.is_set():  # a message of another process comes after it
-                message = messages.encode_control(messages.WakeUp("another", "end", "default"))
+                message = encode_control(WakeUp("another", "end", "default"))
                 await store.broadcast(message)
                 await asyncio.sleep(0.05)
         assert heard == ["rows"]
