@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import threading
 
 import pytest
@@ -85,6 +87,20 @@ def test_a_commit_notifies_once_and_a_rollback_never(default):
 
     assert heard_by_psycopg(commit) == ["rows"]
     assert heard_by_psycopg(roll_back) == []
+
+
+def test_a_process_with_more_files_than_select_takes_hears(default):
+    woken = Woken()
+    with contextlib.ExitStack() as stack:
+        for _ in range(1100):
+            stack.callback(os.close, os.dup(0))
+        listener = woken.listen("rows")
+        assert listening()
+        assert woken.wait(PATIENCE)
+        woken.clear()
+        wake_from_another_process("rows", DATABASES={"default": default})
+        assert woken.wait(PATIENCE)
+        listener.close()
 
 
 def test_this_process_passes_over_its_own(default):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
-import select
+import selectors
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -113,7 +113,7 @@ class NotifyThread(threading.Thread):
 
     def _wait(self, connection: Any) -> None:
         raw = connection.connection
-        if not select.select([raw.fileno(), self._wakeup], [], [], IDLE)[0]:
+        if not _is_readable(raw.fileno(), self._wakeup):
             with connection.cursor() as cursor:
                 cursor.execute("SELECT 1")
         names = set()
@@ -123,6 +123,14 @@ class NotifyThread(threading.Thread):
                 names.add(name)
         for name in names:
             listeners.wake(name, self.using)
+
+
+def _is_readable(*files: int | socket.socket) -> bool:
+    """Wait until one of some files can be read, or for a while; a server has more files than select() takes."""
+    with selectors.DefaultSelector() as selector:
+        for file in files:
+            selector.register(file, selectors.EVENT_READ)
+        return bool(selector.select(IDLE))
 
 
 def _own_connection(using: str) -> BaseDatabaseWrapper:
