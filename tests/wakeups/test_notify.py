@@ -95,11 +95,12 @@ def test_a_process_with_more_files_than_select_takes_hears(default):
         for _ in range(1100):
             stack.callback(os.close, os.dup(0))
         listener = woken.listen("rows")
-        assert listening()
+        failures = telemetry.counters["wakeups.notify_failed"]
         assert woken.wait(PATIENCE)
         woken.clear()
         wake_from_another_process("rows", DATABASES={"default": default})
         assert woken.wait(PATIENCE)
+        assert telemetry.counters["wakeups.notify_failed"] == failures
         listener.close()
 
 

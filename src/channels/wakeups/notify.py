@@ -126,7 +126,7 @@ class NotifyThread(threading.Thread):
 
 
 def _is_readable(*files: int | socket.socket) -> bool:
-    """Wait until one of some files can be read, or for a while; a server has more files than select() takes."""
+    """Wait until one of them can be read, or for a while; servers have more files than select() takes."""
     with selectors.DefaultSelector() as selector:
         for file in files:
             selector.register(file, selectors.EVENT_READ)
