@@ -207,16 +207,18 @@ def new_subscription(
     keeps = cls.history is not None
     joins = _decided(override.force_push_join_leave, cls.join_leave and request.join_leave)
     recovers = _decided(override.force_recovery, keeps)
+    binary = session.outbox.framing.codec.binary
     return Subscription(
         client=session,
         outbox=session.outbox_for(topic),
         slow=cls.slow_clients,
         topic=str(topic),
         info=session.info_for(grant.info),
-        numbered=bool(request.flag & NUMBERED),
+        # npm's client reads a number of 64 bits from Protobuf as an object, and never finds it again.
+        numbered=bool(request.flag & NUMBERED) and not binary,
         positioned=keeps and (recovers or _decided(override.force_positioning, keeps)),
         join_leave=joins,
-        delta=delta_for(cls, request, session.outbox.framing.codec.binary),
+        delta=delta_for(cls, request, binary),
         server_side=server_side,
         present=_decided(override.presence, cls.presence),
         announced=_decided(override.join_leave, cls.join_leave),
