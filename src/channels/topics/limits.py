@@ -24,6 +24,8 @@ class Limits:
         pong_timeout: seconds in which a client answers one.
         expiry_grace: seconds after the end of a connection or subscription in which a client may refresh it.
         recheck_interval: seconds after which ``may_subscribe`` is asked again, at the next ping.
+        recovery_limit: publications that a client may have missed and still get; each topic to which somebody
+            comes back has them in memory.
         history_page: publications in one answer to ``history``.
         presence_page: clients in one answer to ``presence``; more are an error, as statistics are for that.
         max_api_request_size: bytes of a request to the HTTP API.
@@ -38,6 +40,7 @@ class Limits:
     pong_timeout: float = 10.0
     expiry_grace: float = 25.0
     recheck_interval: float = 120.0
+    recovery_limit: int = 300
     history_page: int = 300
     presence_page: int = 1_000
     max_api_request_size: int = 1_048_576

@@ -67,10 +67,10 @@ class Client:
 class Stage:
     """A live topic with one subscriber, to which events come as the test says."""
 
-    def __init__(self) -> None:
-        self.store, self.client = Store(), Client()
+    def __init__(self, retention: Retention = RETENTION) -> None:
+        self.store, self.client, self.retention = Store(), Client(), retention
         self.tasks: list[asyncio.Task[None]] = []
-        self.live = LiveTopic("t", 1, RETENTION, False, self.store, self.spawn)
+        self.live = LiveTopic("t", 1, retention, False, self.store, self.spawn)
 
     def spawn(self, coroutine: Any) -> None:
         self.tasks.append(asyncio.ensure_future(coroutine))
@@ -85,7 +85,7 @@ class Stage:
         """Publish to the store, which tells nobody; returns what a receiver would be told."""
         for each in data:
             payload = msgspec.Raw(msgspec.json.encode(each))
-            self.store.sync.publish(Append("t", Publication(data=payload), RETENTION))
+            self.store.sync.publish(Append("t", Publication(data=payload), self.retention))
         return self.store.sync.read("t").publications[-len(data) :]
 
     async def settle(self) -> list[Any]:
@@ -109,6 +109,13 @@ async def test_a_gap_is_filled_before_what_follows_it(stage: Stage) -> None:
     stage.live.take(events[3:])
     stage.live.take(stage.publish(5))
     assert await stage.settle() == [1, 2, 3, 4, 5]
+    assert stage.client.lost == 0
+
+
+async def test_a_gap_is_filled_from_all_that_the_stream_keeps() -> None:
+    stage = await Stage(Retention(size=1_000, ttl=60)).start()
+    stage.live.take(stage.publish(*range(900))[-1:])
+    assert await stage.settle() == [*range(900)]
     assert stage.client.lost == 0
 
 

@@ -18,7 +18,7 @@ class Numbers(Topic):
     """0, 1, 2 ... and then "end"."""
 
     pattern = "numbers"
-    history = History(size=1_000, ttl=600)
+    history = History(size=10_000, ttl=600)
 
     async def may_subscribe(self, user: Any) -> bool:
         return True

@@ -15,4 +15,4 @@ else:
         "BACKEND": "channels.topics.stores.host.HostStore",
         "CONFIG": {"path": os.environ["TOPICS_PATH"]},
     }
-CHANNELS_TOPICS: dict[str, Any] = {"STORES": {"default": _store}}
+CHANNELS_TOPICS: dict[str, Any] = {"STORES": {"default": _store}, "RECOVERY_LIMIT": 5_000}

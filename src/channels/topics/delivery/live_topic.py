@@ -17,12 +17,13 @@ from channels.topics.delivery.deltas import Change, Delta
 from channels.topics.delivery.frames import Frame
 from channels.topics.delivery.outbox import closed_outbox
 from channels.topics.delivery.subscription import Subscription
+from channels.topics.limits import limits
 from channels.topics.stores.base import Event, Position, Retention, Store, StoreUnavailable, StreamPage
 
 logger = logging.getLogger("channels.topics")
 
-#: Publications that a client may have missed and still get; what Centrifugo has.
-RECOVERY_LIMIT: Final = 300
+#: Publications that may have been missed between the store and this process, and are still delivered.
+REPAIR_LIMIT: Final = 10_000
 #: Events kept while a gap is filled; what is more is read from the store afterwards.
 HELD_LIMIT: Final = 10_000
 #: Events that a subscriber gets in one frame.
@@ -213,7 +214,7 @@ class LiveTopic:
         """Read what follows a position, as soon as the store answers."""
         while True:
             try:
-                return await self.store.read(self.name, position, RECOVERY_LIMIT)
+                return await self.store.read(self.name, position, REPAIR_LIMIT)
             except StoreUnavailable as error:
                 logger.warning("The stream of topic %s cannot be read yet: %s", self.name, error)
                 await asyncio.sleep(RETRY)
@@ -285,7 +286,7 @@ class LiveTopic:
             self._recent = None
 
     async def _load_recent(self) -> None:
-        keep, position = min(RECOVERY_LIMIT, self._retention.size), self.position
+        keep, position = min(limits().recovery_limit, self._retention.size), self.position
         assert position is not None  # else nobody asks
         self._recent = collected = deque[Publication](maxlen=keep)  # what is published meanwhile
         try:

@@ -67,6 +67,11 @@ class Outbox:
         self._size = 0
         self._writer: asyncio.Task[None] | None = None
 
+    @property
+    def room(self) -> int:
+        """Bytes that may still be put."""
+        return self._limit - self._size
+
     def put(self, data: bytes, slot: str = "", droppable: bool = False) -> None:
         """Have messages leave behind all that waits, at the end of this turn of the loop.
 

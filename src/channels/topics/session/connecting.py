@@ -33,7 +33,7 @@ from channels.topics.session.errors import CommandFailed, Disconnected, token_re
 from channels.topics.session.heartbeat import Heartbeat
 from channels.topics.session.identity import identify, identify_by_token
 from channels.topics.session.session import Session
-from channels.topics.session.subscribing import admitted, entrance
+from channels.topics.session.subscribing import admitted, entrance, size_of
 from channels.topics.stores.manager import get_store
 from channels.topics.tokens.claims import Override, TokenSubscription
 from channels.topics.tokens.errors import TokenError
@@ -96,7 +96,11 @@ async def subscribe_server_side(
             entrances[str(topic)] = await stack.enter_async_context(
                 entrance(session, topic, request, grant, server_side=True)
             )
-        return {name: enter() for name, enter in entrances.items()}
+        room, results = session.outbox.room, {}
+        for name, enter in entrances.items():
+            results[name] = enter(room)
+            room -= size_of(results[name].publications)
+        return results
 
 
 def server_side_topics(session: Session) -> dict[Topic, Grant | None]:
@@ -140,7 +144,7 @@ async def subscribe_by_server(session: Session, control: SubscribeClients) -> No
     async with entrance(session, topic, request, grant, server_side=True) as enter:
         if session.closed or name in session.subscriptions:
             return
-        result = enter()
+        result = enter(session.outbox.room)
         told = {field: getattr(result, field) for field in Subscribe.__struct_fields__}
         session.push(Push(channel=name, subscribe=Subscribe(**told)))
         for publication in result.publications:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 
 import msgspec
 
+from channels import telemetry
 from channels.protocols.centrifuge.codes import DisconnectCode, ErrorCode, UnsubscribeCode
 from channels.protocols.centrifuge.filters import FilterError, compile_filter
 from channels.protocols.centrifuge.messages import (
@@ -37,6 +38,8 @@ from channels.topics.topic import Topic, retention_of
 
 #: Flags of a subscribe request: pushes may carry a number; an error rather than "not recovered".
 NUMBERED, REJECT_UNRECOVERED = 1, 2
+#: Bytes of a publication beside its data, about.
+ENVELOPE = 100
 #: The only delta there is.
 FOSSIL = "fossil"
 
@@ -50,7 +53,7 @@ async def subscribe(session: Session, request: SubscribeRequest) -> SubscribeRes
         raise CommandFailed(ErrorCode.LIMIT_EXCEEDED)
     topic, grant = await admitted(session, request)
     async with entrance(session, topic, request, grant) as enter:
-        return enter()
+        return enter(session.outbox.room)
 
 
 async def admitted(session: Session, request: SubscribeRequest) -> tuple[Topic, Grant | None]:
@@ -139,11 +142,11 @@ async def entrance(
     request: SubscribeRequest,
     grant: Grant | None = None,
     server_side: bool = False,
-) -> AsyncIterator[Callable[[], SubscribeResult]]:
+) -> AsyncIterator[Callable[[int], SubscribeResult]]:
     """Prepare a subscription that the client may have; the function that it yields makes it.
 
     Call that in the step in which the reply is written: what comes later than the position that it says goes
-    to the subscription.
+    to the subscription. Its argument is how many bytes of what the client has missed may be in the reply.
     """
     cls, name = type(topic), str(topic)
     store = get_store(cls.store)
@@ -171,11 +174,12 @@ def _enter(
     grant: Grant | None,
     request: SubscribeRequest,
     subscription: Subscription,
+    room: int,
 ) -> SubscribeResult:
     """Make a subscription; returns the reply."""
     if session.closed:
         raise Disconnected(DisconnectCode.CONNECTION_CLOSED)
-    result = result_for(live, cls, request, subscription)
+    result = result_for(live, cls, request, subscription, room)
     live.join(subscription)
     session.subscriptions[live.name] = subscription
     return result if grant is None else _granted(session, live.name, grant, result)
@@ -249,9 +253,17 @@ def filter_for(topic: Topic, request: SubscribeRequest) -> Any:
 
 
 def result_for(
-    live: LiveTopic, cls: type[Topic], request: SubscribeRequest, subscription: Subscription
+    live: LiveTopic, cls: type[Topic], request: SubscribeRequest, subscription: Subscription, room: int
 ) -> SubscribeResult:
     """Return the reply: where the stream is, and what the client has missed of it.
+
+    Args:
+        live: the topic.
+        cls: its class.
+        request: what the client wants.
+        subscription: as it will be.
+        room: bytes that may be sent to the client: of what is more it is told that it cannot be recovered. It
+            would be cut off as one that does not read, come back, and be cut off again.
 
     Raises:
         CommandFailed: that is not known, and the client rather wants an error.
@@ -272,6 +284,9 @@ def result_for(
     if not result.was_recovering:
         return result
     missed = newest_missed(live, request) if cls.cache else live.missed(request.offset, request.epoch)
+    if missed and size_of(missed) > room:
+        telemetry.count("topics.recovery_too_large", topic=live.name)
+        missed = None
     if missed is None:
         if request.flag & REJECT_UNRECOVERED:
             raise CommandFailed(ErrorCode.UNRECOVERABLE_POSITION)
@@ -282,6 +297,11 @@ def result_for(
         publications=recovered(live, subscription, missed, request.offset),
         offset=offset if cls.cache else request.offset,
     )
+
+
+def size_of(publications: Iterable[Publication]) -> int:
+    """Return about how many bytes publications have on the wire."""
+    return sum(len(each.data) + ENVELOPE for each in publications)
 
 
 def wants_recovery(cls: type[Topic], request: SubscribeRequest) -> bool:
