@@ -15,6 +15,7 @@ step() { printf '\n== %s\n' "$*"; }
 # Run tests. What fails runs once more, alone: a test that then passes is named as one that minds a loaded
 # machine, to be mended, and is no failure. Anything else that pytest complains of (its exit codes from 2 on,
 # coverage that is too low) is a failure at once.
+# Four workers on two processors: two thirds of a test's time it waits, for processes and for timers.
 run_tests() {  # which environment, pytest's arguments
     environment=$1
     shift
@@ -22,15 +23,42 @@ run_tests() {  # which environment, pytest's arguments
     cache=.pytest_cache/$environment
     rm -rf "$cache"
     result=0
-    "$python" -m pytest -n 3 --dist loadgroup -o "cache_dir=$cache" "$@" </dev/null || result=$?
+    "$python" -m pytest -n 4 --dist loadgroup -o "cache_dir=$cache" "$@" </dev/null || result=$?
     [ "$result" = 1 ] && [ -s "$cache/v/cache/lastfailed" ] || return "$result"
     step "once more, alone: $(grep -c '::' "$cache/v/cache/lastfailed") that failed on $($python --version)"
     grep '::' "$cache/v/cache/lastfailed"
+    # shellcheck disable=SC2086  # words on purpose
     "$python" -m pytest -q --last-failed --last-failed-no-failures none -o "cache_dir=$cache" $selection </dev/null
+}
+
+# What the oldest Python shows for all: documents, programs of the checkout, fuzzers, browsers.
+once='--ignore tests/docs --ignore tests/fuzz --ignore tests/e2e --ignore tests/benchmarks --ignore tests/layout
+      --ignore tests/scripts --ignore tests/harness --ignore tests/typing --ignore tests/packaging'
+# What can differ from one Python to the next: event loops, sockets, threads, contexts, processes, classes of users.
+differs="tests/server tests/protocols tests/sync tests/layers tests/consumer tests/generic tests/compat tests/access
+         tests/core tests/process tests/daphne tests/channels_redis tests/diagnostics tests/testing $(echo tests/test_*.py)"
+
+selection_for() {  # which Python: the newest runs all that looks at the code, those between what can differ
+    case $1 in 3.13) echo "$once" ;; *) echo "$differs" ;; esac
 }
 
 sh scripts/programs.sh
 sh scripts/environment.sh dev .venv
+
+# Other Pythons, where they are.
+others=
+for version in 3.12 3.13; do
+    [ "$(.venv/bin/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')" != "$version" ] || continue
+    sh scripts/environment.sh --python "$version" >/dev/null 2>&1 || continue
+    others="$others $version"
+done
+# Their environments are made while mypy looks at the source.
+making=
+trap wait EXIT
+for version in $others; do
+    sh scripts/environment.sh dev ".venv-$version" "$version" &
+    making="$making $!"
+done
 
 step 'ruff'
 .venv/bin/ruff check --quiet .
@@ -39,15 +67,12 @@ step 'mypy'
 .venv/bin/python -m mypy
 step 'import-linter'
 .venv/bin/lint-imports --no-logo 2>/dev/null || .venv/bin/lint-imports
+for process in $making; do wait "$process"; done
 
-# Other Pythons, where they are: the same tests, without those that look at the checkout rather than at the code.
 failed=
-for version in 3.12 3.13; do
-    [ "$(.venv/bin/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')" != "$version" ] || continue
-    sh scripts/environment.sh --python "$version" >/dev/null 2>&1 || continue
-    sh scripts/environment.sh dev ".venv-$version" "$version"
+for version in $others; do
     step "pytest on Python $version, Django $(".venv-$version/bin/python" -m django --version)"
-    selection='--ignore tests/docs --ignore tests/fuzz --ignore tests/e2e'
+    selection=$(selection_for "$version")
     # shellcheck disable=SC2086  # words on purpose
     run_tests ".venv-$version" -q -m 'not browser and not packaging' $selection || failed="$failed $version"
 done
