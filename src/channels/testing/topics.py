@@ -74,7 +74,18 @@ class TopicsCommunicator:
         return result
 
     async def subscribe(self, topic: object, **request: Any) -> dict[str, Any]:
-        """Subscribe to a topic, itself or its name; returns the protocol's SubscribeResult."""
+        """Subscribe to a topic, itself or its name.
+
+        Args:
+            topic: the topic, or its name.
+            request: fields of the protocol's SubscribeRequest, such as ``recover``, ``offset`` and ``epoch``.
+
+        Returns:
+            The protocol's SubscribeResult. Its ``publications`` are what was recovered, or is in the cache.
+
+        Raises:
+            TopicsError: the server has refused it.
+        """
         return await self.command("subscribe", channel=str(topic), **request)
 
     async def unsubscribe(self, topic: object) -> None:

@@ -1,0 +1,1 @@
+"""Instruments, their prices, and the page that shows them."""

@@ -1,0 +1,7 @@
+"""The Django application ``market``."""
+
+from django.apps import AppConfig
+
+
+class MarketConfig(AppConfig):
+    name = "market"

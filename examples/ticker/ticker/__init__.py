@@ -1,0 +1,1 @@
+"""The ticker example's project."""

@@ -1,0 +1,77 @@
+"""An example of the repository, on a port and a database of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.support.ports import free_port
+from tests.support.served import environment, served
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@dataclass
+class Example:
+    """The example with this name.
+
+    Attributes:
+        name: of its folder, and of the package with its settings.
+        folder: for its database and what its server prints.
+    """
+
+    name: str
+    folder: Path
+    port: int = field(default_factory=free_port)
+
+    def __post_init__(self) -> None:
+        self.url = f"http://127.0.0.1:{self.port}"
+        database = str(self.folder / "db.sqlite3")
+        self.env = environment(
+            **{f"{self.name.upper()}_DATABASE": database, "DJANGO_SETTINGS_MODULE": f"{self.name}.settings"}
+        )
+        self._running, self._server = ExitStack(), ExitStack()
+
+    def command(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of its ``manage.py``; raises AssertionError if it fails, with what it said."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", *words],
+            cwd=EXAMPLES / self.name,
+            env=self.env,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    def run(self, *words: str) -> None:
+        """Run a command of its ``manage.py`` until :meth:`close`."""
+        process = subprocess.Popen(
+            [sys.executable, "manage.py", *words],
+            cwd=EXAMPLES / self.name,
+            env=self.env,
+            stdout=subprocess.DEVNULL,
+        )
+        self._running.callback(process.wait)
+        self._running.callback(process.terminate)
+
+    def start(self) -> None:
+        """Serve it; the same port again after a stop."""
+        command = ["daphne", "-b", "127.0.0.1", "-p", str(self.port), f"{self.name}.asgi:application"]
+        log = self.folder / "server.log"
+        self._server.enter_context(
+            served(command, self.port, folder=EXAMPLES / self.name, log=log, env=self.env)
+        )
+
+    def stop(self) -> None:
+        """End the server as a service manager would."""
+        self._server.close()
+
+    def close(self) -> None:
+        """End all of it."""
+        self.stop()
+        self._running.close()
