@@ -36,8 +36,9 @@ def window(tmp_path: Path) -> Iterator[Chrome]:
 
 @pytest.fixture
 def site(request: pytest.FixtureRequest) -> Iterator[str]:
-    with override_settings(**PROJECT):
-        websocket = [] if getattr(request, "param", "") == "no websocket" else websocket_urlpatterns
+    wanted = getattr(request, "param", "")
+    with override_settings(**PROJECT, DEBUG=wanted == "debug"):
+        websocket = [] if wanted == "no websocket" else websocket_urlpatterns
         pages = ASGIStaticFilesHandler(get_asgi_application())
         app = ProtocolTypeRouter({"http": pages, "websocket": URLRouter(websocket)})
         with ServerThread(app) as server:
@@ -112,6 +113,7 @@ def test_where_no_websocket_gets_through_an_event_stream_does(site: str, window:
     assert seen(window) == [{"over": "sse"}]
 
 
+@pytest.mark.parametrize("site", ["minified", "debug"], indirect=True)
 def test_calls_presence_history_and_errors(site: str, window: Chrome) -> None:
     live(window, site)
     answer = "const done = arguments[0]; "

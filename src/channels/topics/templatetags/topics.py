@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from django import template
+from django.conf import settings
 from django.templatetags.static import static
 from django.urls import NoReverseMatch, get_script_prefix, reverse
 from django.utils.html import format_html
@@ -14,8 +15,8 @@ from channels.topics.limits import topics_setting
 
 register = template.Library()
 
-#: Where the client is, and where what it is told by default.
-_CLIENT = "channels/topics.js"
+#: The client as it was written, and as terser made it shorter (scripts/minify.py).
+_CLIENT, _MINIFIED = "channels/topics.js", "channels/topics.min.js"
 
 
 @register.simple_tag
@@ -28,14 +29,14 @@ def topics_client() -> SafeString:
     return format_html(
         '<meta name="channels-topics" content="{}"><script type="module" src="{}"></script>',
         json.dumps(endpoints()),
-        static(_CLIENT),
+        topics_client_url(),
     )
 
 
 @register.simple_tag
 def topics_client_url() -> str:
-    """Return the address of the client, an ES module."""
-    return static(_CLIENT)
+    """Return the address of the client, an ES module; minified unless ``DEBUG`` is on."""
+    return static(_CLIENT if settings.DEBUG else _MINIFIED)
 
 
 def endpoints() -> dict[str, str]:

@@ -124,3 +124,13 @@ export function connect(options?: ClientOptions & { shared?: boolean }): Connect
 
 /** What a delta of Fossil's format makes of `source`. */
 export function applyDelta(source: Uint8Array, delta: Uint8Array): Uint8Array;
+
+declare global {
+  /** What a page's other module scripts have without an import. */
+  var topics: {
+    Client: typeof Client;
+    TopicsError: typeof TopicsError;
+    connect: typeof connect;
+    endpoints: typeof endpoints;
+  };
+}

@@ -1,5 +1,5 @@
 // The client of topics for browsers: an ES module without dependencies that speaks the Centrifuge protocol, version 2, in
-// JSON. See topics.d.ts for its types and docs/howto/browser-client.md for how to use it.
+// JSON. See topics.d.ts for its types and docs/howto/topics.md for how to use it.
 
 const BACKOFF = { first: 200, most: 20_000 }; // milliseconds
 const COMMAND_TIMEOUT = 10_000;
