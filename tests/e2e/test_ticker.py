@@ -10,8 +10,8 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
+from tests.e2e.example import Example
 from tests.support.browser import PHONE, chromium
-from tests.support.example import Example
 
 PATIENCE = 30
 
