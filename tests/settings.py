@@ -1,5 +1,7 @@
 """The Django project the tests run in."""
 
+import django
+
 SECRET_KEY = "not-a-secret-only-for-tests"
 DEBUG = False
 ALLOWED_HOSTS = ["*"]
@@ -11,7 +13,14 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "channels",
+    "channels.tasks",
 ]
+if django.VERSION < (6,):  # where Django has no tasks of its own, the backport has them
+    INSTALLED_APPS.append("django_tasks")
+TASKS = {
+    "default": {"BACKEND": "channels.tasks.TaskBackend", "QUEUES": [], "OPTIONS": {"store": "memory"}},
+    "database": {"BACKEND": "channels.tasks.TaskBackend", "QUEUES": ["default", "mail"]},
+}
 MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",

@@ -11,7 +11,8 @@ from channels.layers.local.drops import REMEDIES
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "reference" / "counters.md").read_text()
-EVENT = re.compile(r"(?:server|protocols|layer|worker|consumer|threads|security|utils|topics)\.[a-z_0-9]+")
+ROOMS = "server|protocols|layer|worker|consumer|threads|security|utils|topics|tasks"
+EVENT = re.compile(rf"(?:{ROOMS})\.[a-z_0-9]+")
 #: The name of a file, and types of messages.
 NO_EVENT = {"server.pem", "topics.control", "topics.event"}
 

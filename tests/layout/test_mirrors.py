@@ -10,6 +10,7 @@ report = load("coverage_by_module")
 THROUGH = {
     "channels/layers/redis/": "the layers' classes, against real servers",
     "channels/topics/": "clients of the protocol, and the contract of stores",
+    "channels/tasks/": "the backend, a worker in the process, and processes that are killed",
     "channels/testing/store_contract/": "the stores that the contract is run on",
     "channels/testing/topics.py": "tests of topics that users would write",
 }

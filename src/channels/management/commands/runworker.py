@@ -1,10 +1,10 @@
-"""``manage.py runworker``: run consumers for named channels."""
+"""``manage.py runworker``: run consumers for named channels, or background tasks."""
 
 from __future__ import annotations
 
 import logging
-from argparse import ArgumentParser
-from typing import Any
+from argparse import Action, ArgumentParser, _StoreTrueAction
+from typing import Any, cast
 
 from django.core.management import BaseCommand, CommandError
 
@@ -17,9 +17,12 @@ logger = logging.getLogger("django.channels.worker")
 
 
 class Command(BaseCommand):
-    """Runs a :class:`channels.worker.Worker` until it is told to stop."""
+    """Runs a :class:`channels.worker.Worker`, or one of tasks, until it is told to stop."""
 
-    help = "Handles the messages of named channels with the consumers of ASGI_APPLICATION."
+    help = (
+        "Handles the messages of named channels with the consumers of ASGI_APPLICATION; "
+        "with --tasks, background tasks."
+    )
     leave_locale_alone = True
     worker_class: type[Worker] = Worker
 
@@ -32,14 +35,18 @@ class Command(BaseCommand):
             default=DEFAULT_CHANNEL_LAYER,
             help="Channel layer alias to use, if not the default.",
         )
-        parser.add_argument("channels", nargs="+", help="Channels to listen on.")
+        channels = parser.add_argument("channels", nargs="+", help="Channels to listen on.")
+        add_task_arguments(parser, channels)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run the worker.
 
         Raises:
-            CommandError: there is no such channel layer.
+            CommandError: there is no such channel layer, or no such backend of tasks.
         """
+        if options.get("tasks"):
+            run_tasks(options)
+            return
         self.verbosity = options.get("verbosity", 1)
         alias = options["layer"]
         layer = get_channel_layer(alias)
@@ -56,3 +63,45 @@ class Command(BaseCommand):
             channel_layer=layer,
         )
         worker.run()
+
+
+class _InsteadOfChannels(_StoreTrueAction):
+    """``--tasks``: with it no channel is required."""
+
+    channels: Action
+
+    def __call__(self, *args: Any) -> None:
+        super().__call__(*args)
+        self.channels.required = False
+
+
+def add_task_arguments(parser: ArgumentParser, channels: Action) -> None:
+    """Declare ``--tasks`` and what goes with it."""
+    group = parser.add_argument_group("tasks")
+    tasks = group.add_argument("--tasks", action=_InsteadOfChannels, help="Run background tasks instead.")
+    cast(_InsteadOfChannels, tasks).channels = channels
+    group.add_argument("--backend", default="default", help="Alias in the setting TASKS [default].")
+    group.add_argument("--queues", default="", metavar="A,B", help="Queues to take tasks of [all].")
+    group.add_argument("--threads", type=int, default=4, metavar="N", help="Threads for sync tasks [4].")
+    group.add_argument("--concurrency", type=int, default=100, metavar="N", help="Async tasks at once [100].")
+    group.add_argument(
+        "--drain", type=float, default=30.0, metavar="SECONDS", help="Seconds to end in after SIGTERM [30]."
+    )
+
+
+def run_tasks(options: dict[str, Any]) -> None:
+    """Run a worker of tasks.
+
+    Raises:
+        CommandError: there is no such backend, or it is none of ours.
+    """
+    from channels.tasks.definition.contract import InvalidTaskBackend
+    from channels.tasks.worker.main import run_worker
+    from channels.tasks.worker.worker import WorkerConfig
+
+    queues = tuple(name.strip() for name in options["queues"].split(",") if name.strip())
+    numbers = {name: options[name] for name in ("threads", "concurrency", "drain")}
+    try:
+        run_worker(WorkerConfig(backend=options["backend"], queues=queues, **numbers))
+    except InvalidTaskBackend as error:
+        raise CommandError(str(error)) from error

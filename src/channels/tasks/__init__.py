@@ -1,0 +1,18 @@
+"""Background tasks: a backend for ``django.tasks``, and what runs them.
+
+The way of a task: ``backend.py`` writes a row in the transaction of who enqueues it, and wakes workers after
+the commit; ``worker/`` takes rows, a batch by one statement, runs them in threads and on one event loop, and
+writes how they have ended. ``definition/states.py`` has every state and what leads from one to another.
+
+A worker says that it is alive as long as it runs tasks. Others look on, each by its own steady clock; what
+has said nothing for the time of a lease is dead, and its tasks run again. No clock of one machine is compared
+with another's.
+
+This module is imported before the apps are ready: models stand apart, and stores use none.
+"""
+
+from channels.tasks.backend import TaskBackend
+from channels.tasks.control import acancel, aretry, cancel, retry
+from channels.tasks.definition.task import Task, task
+
+__all__ = ["Task", "TaskBackend", "acancel", "aretry", "cancel", "retry", "task"]

@@ -1,0 +1,102 @@
+"""A task with a policy: how often it is tried, and what else its backend keeps to."""
+
+from __future__ import annotations
+
+import inspect
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from channels.tasks.definition import contract
+from channels.tasks.definition.contract import InvalidTask, TaskResult, task_backends
+
+#: Seconds that a task waits between two attempts at most, unless it says otherwise.
+MAX_BACKOFF: Final = 3600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task(contract.Task):
+    """A task of Django's with a policy.
+
+    Attributes:
+        max_attempts: how often it is started at most if it raises; 1, as in Django: it fails at the first.
+        retry_on: the exceptions after which it is tried again.
+        backoff: seconds before the second attempt, doubled for each one after it; a random part of up to a
+            half comes off, so that tasks that failed together do not come back together.
+        max_backoff: the longest such wait, in seconds.
+        timeout: seconds that an attempt may take; None for no limit. An async task is cancelled then; a
+            sync one cannot be, but has failed, and its thread is not counted until it ends.
+    """
+
+    max_attempts: int = 1
+    retry_on: tuple[type[BaseException], ...] = (Exception,)
+    backoff: float = 1.0
+    max_backoff: float = MAX_BACKOFF
+    timeout: float | None = None
+
+    def using(self, **changes: Any) -> Task:
+        """Return this task with other defaults.
+
+        Args:
+            changes: Django's (``priority``, ``queue_name``, ``run_after``, ``backend``; None leaves them as
+                they are), and any of the policy.
+        """
+        ours = {name: value for name, value in changes.items() if value is not None or name == "timeout"}
+        return replace(self, **ours)
+
+    def enqueue_many(self, calls: list[tuple[tuple[Any, ...], dict[str, Any]]]) -> list[TaskResult]:
+        """Enqueue this task once for each ``(args, kwargs)``, all at once; none of them if one is refused."""
+        backend: Any = self.get_backend()
+        results: list[TaskResult] = backend.enqueue_many([(self, args, kwargs) for args, kwargs in calls])
+        return results
+
+    def delay_after(self, attempt: int) -> float:
+        """Return how many seconds to wait after the attempt with this number, from 1."""
+        longest = min(self.backoff * 2 ** min(attempt - 1, 60), self.max_backoff)
+        return float(longest * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
+
+
+def task(function: Callable[..., Any] | None = None, **options: Any) -> Any:
+    """Make a function a task: ``django.tasks.task``, with the policy of :class:`Task` on every Django.
+
+    Args:
+        function: a function at the top of a module; None when the decorator is called with options.
+        options: ``priority``, ``queue_name``, ``backend``, ``takes_context``, and the policy.
+
+    Returns:
+        The task, or a decorator.
+    """
+    if function is None:
+        return lambda given: task(given, **options)
+    backend: Any = task_backends[options.get("backend", "default")]
+    return backend.task_class(func=function, **options)
+
+
+def is_async(task: contract.Task) -> bool:
+    """Whether the function of a task is async."""
+    return inspect.iscoroutinefunction(task.func)
+
+
+def check_policy(task: contract.Task) -> None:
+    """See that the policy of a task can be kept to.
+
+    Raises:
+        InvalidTask: it cannot.
+    """
+    if isinstance(task, Task):
+        for mistake in _mistakes(task):
+            raise InvalidTask(f"Task {task.name}: {mistake}")
+
+
+def _mistakes(task: Task) -> Iterator[str]:
+    if isinstance(task.max_attempts, bool) or not isinstance(task.max_attempts, int) or task.max_attempts < 1:
+        yield f"max_attempts is {task.max_attempts!r}; it is a whole number above zero."
+    if not all(isinstance(each, type) and issubclass(each, BaseException) for each in task.retry_on):
+        yield f"retry_on is {task.retry_on!r}; it is a tuple of exceptions."
+    for name in ("backoff", "max_backoff", "timeout"):
+        value = getattr(task, name)
+        if value is None and name == "timeout":
+            continue
+        if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+            yield f"{name} is {value!r}; it is a number of seconds."

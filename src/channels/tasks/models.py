@@ -1,0 +1,60 @@
+"""The tables of tasks, for migrations and the admin. What runs tasks uses statements of its own."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+
+from channels.tasks.definition.states import State
+
+
+class Task(models.Model):
+    """A task: see :class:`~channels.tasks.stores.records.TaskRecord` for what each column means."""
+
+    id = models.CharField(max_length=32, primary_key=True, editable=False)
+    backend = models.CharField(max_length=64)
+    path = models.CharField(max_length=255)
+    queue = models.CharField(max_length=64)
+    priority = models.SmallIntegerField(default=0)
+    lane = models.SmallIntegerField(default=0)
+    state = models.CharField(max_length=10, choices=[(each.value,) * 2 for each in State])
+    arguments = models.TextField()
+    enqueued_at = models.BigIntegerField()
+    run_at = models.BigIntegerField()
+    started_at = models.BigIntegerField(null=True)
+    last_attempted_at = models.BigIntegerField(null=True)
+    finished_at = models.BigIntegerField(null=True)
+    attempts = models.IntegerField(default=0)
+    losses = models.SmallIntegerField(default=0)
+    owner = models.CharField(max_length=22, blank=True, default="")
+    owners = models.TextField(blank=True, default="")
+    errors = models.TextField(default="[]")
+    result = models.TextField(null=True)
+    unique_key = models.CharField(max_length=255, null=True, unique=True)
+    cancel_at = models.BigIntegerField(null=True)
+
+    objects: ClassVar[models.Manager[Task]] = models.Manager()
+
+    class Meta:  # noqa: D106
+        verbose_name = "task"
+
+    def __str__(self) -> str:
+        return f"{self.path} {self.id}"
+
+
+class Worker(models.Model):
+    """A process that runs tasks: it counts its beats while it does."""
+
+    id = models.CharField(max_length=22, primary_key=True, editable=False)
+    beats = models.BigIntegerField(default=0)
+    about = models.TextField(default="")
+    seen_at = models.BigIntegerField()
+
+    objects: ClassVar[models.Manager[Worker]] = models.Manager()
+
+    class Meta:  # noqa: D106
+        verbose_name = "worker"
+
+    def __str__(self) -> str:
+        return self.id

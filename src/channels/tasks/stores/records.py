@@ -1,0 +1,111 @@
+"""What a store is asked and what it answers."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from channels.tasks.definition.states import Move
+
+#: How long the name of a worker is; part of a row's list of workers.
+OWNER_LENGTH: Final = 22
+MICROSECONDS: Final = 1_000_000
+
+
+@dataclass(slots=True)
+class TaskRecord:
+    """A task as it is kept: one row.
+
+    Times are microseconds since 1970, in UTC; None: not yet.
+
+    Attributes:
+        id: 32 hexadecimal digits, in the order in which a process has enqueued them.
+        backend: the alias in the setting ``TASKS``.
+        path: module and name of its function.
+        lane: 0: its function is called in a thread; 1: it runs in the event loop.
+        arguments: ``[args, kwargs]`` as JSON.
+        attempts: how often it was started.
+        losses: how many workers were lost while they ran it.
+        owner: of the worker that runs it; "".
+        owners: of each worker that has run it, one after the other, each with a space behind it.
+        errors: a JSON list of pairs: the path of an exception's class, and its traceback.
+        result: the return value, as JSON; None until it has succeeded.
+        unique_key: no other task with this key may wait or run; None: any may.
+        cancel_at: when it was asked to stop while it ran.
+    """
+
+    id: str
+    backend: str
+    path: str
+    queue: str
+    priority: int
+    lane: int
+    state: str
+    arguments: str
+    enqueued_at: int
+    run_at: int
+    started_at: int | None = None
+    last_attempted_at: int | None = None
+    finished_at: int | None = None
+    attempts: int = 0
+    losses: int = 0
+    owner: str = ""
+    owners: str = ""
+    errors: str = "[]"
+    result: str | None = None
+    unique_key: str | None = None
+    cancel_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an attempt has ended.
+
+    Attributes:
+        id: of the task.
+        move: what becomes of it.
+        errors: as the row shall have them.
+        result: the return value as JSON, if it has succeeded.
+        run_at: when it is tried again.
+    """
+
+    id: str
+    move: Move
+    errors: str = "[]"
+    result: str | None = None
+    run_at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a worker would take.
+
+    Attributes:
+        lane: see :class:`TaskRecord`.
+        count: so many at most.
+        recovered: of those that a worker was lost with, instead of those that are ready.
+    """
+
+    lane: int
+    count: int
+    recovered: bool = False
+
+
+_last = 0
+_lock = threading.Lock()
+
+
+def new_id() -> str:
+    """Return an id for a task: it begins with a time, later than that of any other id of this process."""
+    global _last
+    with _lock:
+        _last = max(_last + 1, time.time_ns() // 1000)
+        return f"{_last:014x}{secrets.token_hex(9)}"
+
+
+def new_owner() -> str:
+    """Return a name for a worker that no other has had."""
+    return secrets.token_urlsafe(16)

@@ -1,0 +1,271 @@
+"""A store by statements: what any database of ours has in common."""
+
+from __future__ import annotations
+
+import json
+import time
+from abc import ABC, abstractmethod
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+from channels import telemetry
+from channels.tasks.definition.states import Move, State
+from channels.tasks.stores import statements
+from channels.tasks.stores.dialects import Dialect
+from channels.tasks.stores.records import MICROSECONDS, Claim, Outcome, TaskRecord
+
+#: Recorded for a task whose worker was lost once too often.
+LOST_WORKER = "channels.tasks.exceptions.WorkerLost"
+
+
+class SQLStore(ABC):
+    """Tasks and workers in two tables.
+
+    Args:
+        dialect: of the database.
+
+    Attributes:
+        using: the alias of its database; None: it is none of the project's.
+        clock: returns the time, in seconds since 1970; a test may replace it.
+    """
+
+    using: str | None = None
+
+    def __init__(self, dialect: Dialect) -> None:
+        self.dialect = dialect
+        self.clock: Callable[[], float] = time.time
+
+    @abstractmethod
+    def cursor(self) -> AbstractContextManager[Any]:
+        """Return a cursor; what it does is part of the caller's transaction, if there is one."""
+
+    @abstractmethod
+    def transaction(self) -> AbstractContextManager[Any]:
+        """Return a cursor within a transaction."""
+
+    def now(self) -> int:
+        """Return the time in microseconds."""
+        return int(self.clock() * MICROSECONDS)
+
+    def add(self, records: Sequence[TaskRecord]) -> None:
+        """Write tasks without a unique key."""
+        statement = statements.insert(self.dialect, unique=False)
+        with self.cursor() if len(records) == 1 else self.transaction() as cursor:
+            _run_many(cursor, statement, [_row(record) for record in records])
+
+    def add_unique(self, record: TaskRecord) -> TaskRecord:
+        """Write a task with a unique key, unless there is another; returns the one there is."""
+        with self.cursor() as cursor:
+            while True:
+                cursor.execute(statements.insert(self.dialect, unique=True), _row(record))
+                cursor.execute(statements.BY_UNIQUE_KEY, (record.unique_key,))
+                if (row := cursor.fetchone()) is not None:
+                    return TaskRecord(*row)
+
+    def get(self, task_id: str) -> TaskRecord | None:
+        """Return a task, or None."""
+        with self.cursor() as cursor:
+            cursor.execute(statements.GET, (task_id,))
+            row = cursor.fetchone()
+        return TaskRecord(*row) if row is not None else None
+
+    def turn(
+        self,
+        owner: str,
+        outcomes: Sequence[Outcome],
+        claims: Sequence[Claim],
+        backend: str,
+        queues: tuple[str, ...],
+    ) -> list[TaskRecord]:
+        """Write how attempts have ended, and take other tasks: one transaction.
+
+        Args:
+            owner: of the worker. What it does not own any more is left as it is.
+            outcomes: of its attempts.
+            claims: what it would take.
+            backend: whose tasks.
+            queues: of which queues; none: of all.
+
+        Returns:
+            What it has taken, the most important first.
+        """
+        alone = not outcomes and len(claims) == 1 and self.dialect.returning
+        with self.cursor() if alone else self.transaction() as cursor:
+            self._end(cursor, owner, outcomes)
+            taken = [
+                record for claim in claims for record in self._claim(cursor, owner, claim, backend, queues)
+            ]
+        return sorted(taken, key=lambda record: (-record.priority, record.id))
+
+    def _end(self, cursor: Any, owner: str, outcomes: Sequence[Outcome]) -> None:
+        by_move: dict[Move, list[tuple[Any, ...]]] = defaultdict(list)
+        now = self.now()
+        for outcome in outcomes:
+            names = statements.ENDS[outcome.move][1]
+            values = [now if name == "now" else getattr(outcome, name) for name in names]
+            by_move[outcome.move].append((*values, outcome.id, owner))
+        for move, rows in by_move.items():
+            _run_many(cursor, statements.ENDS[move][0], rows)
+            missing = len(rows) - cursor.rowcount
+            if missing > 0:
+                telemetry.count("tasks.outcome_refused", missing, reason=f"taken over before: {move}")
+
+    def _claim(
+        self, cursor: Any, owner: str, claim: Claim, backend: str, queues: tuple[str, ...]
+    ) -> list[TaskRecord]:
+        state = State.RECOVERED if claim.recovered else State.READY
+        choice = statements.choose(self.dialect, state, len(queues))
+        chosen = (backend, claim.lane, *queues, claim.count)
+        now = self.now()
+        if self.dialect.returning:
+            statement = statements.claim(self.dialect, self.dialect.among.format(choice))
+            cursor.execute(statement, (owner, f"{owner} ", now, now, *chosen))
+            return [TaskRecord(*row) for row in cursor.fetchall()]
+        cursor.execute(choice, chosen)
+        ids = [row[0] for row in cursor.fetchall()]
+        if not ids:
+            return []
+        among = statements.any_of(len(ids))
+        cursor.execute(statements.claim(self.dialect, among), (owner, f"{owner} ", now, now, *ids))
+        cursor.execute(f"SELECT {', '.join(statements.COLUMNS)} FROM {statements.TASKS} WHERE {among}", ids)
+        return [TaskRecord(*row) for row in cursor.fetchall()]
+
+    def has_work(self, backend: str) -> bool:
+        """Whether a task is ready, of any queue; it only reads."""
+        with self.cursor() as cursor:
+            cursor.execute(statements.HAS_WORK, (backend, backend))
+            return cursor.fetchone() is not None
+
+    def promote(self) -> tuple[bool, int | None]:
+        """Make ready what is due.
+
+        Returns:
+            Whether there was something, and when the next is due, in microseconds, or None.
+        """
+        promoted = False
+        while True:
+            with self.cursor() as cursor:
+                cursor.execute(statements.NEXT_DUE)
+                row = cursor.fetchone()
+            if row is None or row[0] > self.now():
+                return promoted, None if row is None else int(row[0])
+            self._promote_some()
+            promoted = True
+
+    def _promote_some(self) -> None:
+        choice, change = statements.promote(self.dialect)
+        with self.transaction() as cursor:
+            cursor.execute(choice, (self.now(),))
+            ids = [row[0] for row in cursor.fetchall()]
+            for some in _slices(ids):
+                cursor.execute(f"{change} AND {statements.any_of(len(some))}", some)
+
+    def join(self, owner: str, about: str) -> None:
+        """Note a worker."""
+        with self.cursor() as cursor:
+            cursor.execute(statements.INSERT_WORKER, (owner, about, self.now()))
+
+    def beat(self, owner: str) -> bool:
+        """Say that a worker is alive; returns whether nobody has taken it for dead."""
+        with self.cursor() as cursor:
+            cursor.execute(statements.BEAT, (self.now(), owner))
+            return bool(cursor.rowcount == 1)
+
+    def leave(self, owner: str) -> None:
+        """Forget a worker that has ended."""
+        with self.cursor() as cursor:
+            cursor.execute(statements.DELETE_WORKER, (owner,))
+
+    def owners(self) -> dict[str, int]:
+        """Return the workers that run tasks, each with the number of its beats; -1: it is not known."""
+        with self.cursor() as cursor:
+            cursor.execute(statements.OWNERS)
+            return dict(cursor.fetchall())
+
+    def recover(self, owner: str, beats: int, max_losses: int) -> int:
+        """Take the tasks of a worker that is dead, if it has not beaten since.
+
+        Args:
+            owner: of the worker.
+            beats: its beats as they were; -1: it was not known.
+            max_losses: the loss with which a task becomes a dead letter.
+
+        Returns:
+            How many tasks may run again.
+        """
+        with self.transaction() as cursor:
+            if beats >= 0:
+                cursor.execute(statements.DELETE_SILENT_WORKER, (owner, beats))
+                if cursor.rowcount != 1:
+                    return 0
+            cursor.execute(statements.LOST, (owner,))
+            lost = cursor.fetchall()
+            again = [(task_id, owner) for task_id, losses, _ in lost if losses + 1 < max_losses]
+            dead = [
+                (self.now(), _with_loss(errors, max_losses), task_id, owner)
+                for task_id, losses, errors in lost
+                if losses + 1 >= max_losses
+            ]
+            _run_many(cursor, statements.RECOVER, again)
+            _run_many(cursor, statements.BURY, dead)
+        if dead:
+            telemetry.count("tasks.dead", len(dead), reason="its workers were lost")
+        return len(again)
+
+    def held(self, owner: str) -> dict[str, bool]:
+        """Return the tasks that a worker has, each with whether somebody has cancelled it."""
+        with self.cursor() as cursor:
+            cursor.execute(statements.HELD, (owner,))
+            return {task_id: cancel_at is not None for task_id, cancel_at in cursor.fetchall()}
+
+    def cancel(self, task_id: str) -> State | None:
+        """Cancel a task that waits; ask one that runs to stop. Returns what it is then, or None."""
+        with self.transaction() as cursor:
+            cursor.execute(statements.CANCEL, (self.now(), task_id))
+            if cursor.rowcount == 1:
+                return State.CANCELLED
+            cursor.execute(statements.ASK_TO_STOP, (self.now(), task_id))
+            return State.RUNNING if cursor.rowcount == 1 else None
+
+    def revive(self, task_id: str) -> bool:
+        """Let a task that has failed, or was cancelled, run again; returns whether it has one."""
+        with self.cursor() as cursor:
+            cursor.execute(statements.REVIVE, (self.now(), task_id))
+            return bool(cursor.rowcount == 1)
+
+    def prune(self, states: tuple[State, ...], before: int) -> int:
+        """Delete tasks that have ended in one of some states before a time; returns how many."""
+        with self.cursor() as cursor:
+            cursor.execute(statements.prune(states), (before,))
+            ids = [row[0] for row in cursor.fetchall()]
+            for some in _slices(ids):
+                cursor.execute(f"DELETE FROM {statements.TASKS} WHERE {statements.any_of(len(some))}", some)
+        return len(ids)
+
+    def prune_workers(self, before: int) -> None:
+        """Forget workers that have not beaten since a time and run nothing."""
+        with self.cursor() as cursor:
+            cursor.execute(statements.DELETE_OLD_WORKERS, (before,))
+
+
+def _row(record: TaskRecord) -> tuple[Any, ...]:
+    return tuple(getattr(record, name) for name in statements.COLUMNS)
+
+
+def _run_many(cursor: Any, statement: str, rows: list[tuple[Any, ...]]) -> None:
+    if len(rows) == 1:
+        cursor.execute(statement, rows[0])
+    elif rows:
+        cursor.executemany(statement, rows)
+
+
+def _slices(ids: list[str]) -> list[list[str]]:
+    """Cut a list for statements, which take some hundreds of parameters in any database."""
+    return [ids[start : start + 500] for start in range(0, len(ids), 500)]
+
+
+def _with_loss(errors: str, losses: int) -> str:
+    text = f"Its worker was lost while it ran, {losses} times: it may be what ends them."
+    return json.dumps([*json.loads(errors), [LOST_WORKER, text]])

@@ -1,0 +1,136 @@
+"""One attempt at a task: what it is called with, and what becomes of the task when it has ended."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import threading
+import traceback
+from typing import Any, Final
+
+from channels import telemetry
+from channels.tasks.context import Context
+from channels.tasks.definition import contract
+from channels.tasks.definition.contract import (
+    LOGGER,
+    TaskError,
+    TaskResultStatus,
+    task_finished,
+    task_started,
+)
+from channels.tasks.definition.encoding import encode
+from channels.tasks.definition.results import change, moment, result_of, task_at
+from channels.tasks.definition.states import MOVES, STATUS, Move
+from channels.tasks.definition.task import Task
+from channels.tasks.exceptions import TaskCancelled, UnknownTask
+from channels.tasks.stores.records import MICROSECONDS, Outcome, TaskRecord
+from channels.tasks.stores.sql import SQLStore
+
+logger = logging.getLogger(LOGGER)
+
+#: Seconds that a task waits whose code is not there yet.
+_DEPLOY: Final = 60.0
+
+
+class Attempt:
+    """An attempt at a task that this worker has claimed.
+
+    Args:
+        record: the task's row.
+        store: where it is from.
+        sender: the class of its backend, for signals.
+        wait_for_code: whether a task without code waits for a deploy; else it fails.
+
+    Attributes:
+        stopping: set when the task is to end: it was cancelled, or is another worker's now.
+    """
+
+    def __init__(self, record: TaskRecord, store: SQLStore, sender: type[Any], wait_for_code: bool) -> None:
+        self.id = record.id
+        self.stopping = threading.Event()
+        self._record, self._store, self._sender, self._wait_for_code = record, store, sender, wait_for_code
+
+    def begin(self) -> tuple[contract.Task, tuple[Any, ...], dict[str, Any]]:
+        """Return the task and what to call it with; tell that it starts.
+
+        Raises:
+            UnknownTask: there is no such task in this code.
+        """
+        self.result = result_of(self._record)
+        self.task = task_at(self._record.path)
+        task_started.send_robust(self._sender, task_result=self.result)
+        args = tuple(self.result.args)
+        if self.task.takes_context:
+            args = (Context(task_result=self.result, _stopping=self.stopping), *args)
+        return self.task, args, self.result.kwargs
+
+    def succeed(self, value: Any) -> Outcome:
+        """Return what becomes of it after it has returned ``value``.
+
+        Raises:
+            TypeError: the value is of a type that JSON does not have.
+            ValueError: it is a value that JSON does not have.
+        """
+        encoded = encode(value, "the return value")
+        self._finish(Move.SUCCEED, json.loads(encoded))
+        return Outcome(self.id, Move.SUCCEED, errors=self._record.errors, result=encoded)
+
+    def fail(self, error: BaseException) -> Outcome:
+        """Return what becomes of it after ``error``; called where that is handled, so that logs show it."""
+        if isinstance(error, UnknownTask) and not hasattr(self, "task"):
+            return self._without_code(error)
+        if isinstance(error, TaskCancelled | asyncio.CancelledError) and self.stopping.is_set():
+            return self._end(Move.STOP, error)
+        policy = self.task
+        if isinstance(policy, Task) and self._may_retry(policy, error):
+            return self._retry(policy, error)
+        return self._end(Move.FAIL, error)
+
+    def _may_retry(self, policy: Task, error: BaseException) -> bool:
+        return self._record.attempts < policy.max_attempts and isinstance(error, policy.retry_on)
+
+    def _retry(self, policy: Task, error: BaseException) -> Outcome:
+        seconds = policy.delay_after(self._record.attempts)
+        telemetry.count("tasks.retried", path=self._record.path)
+        logger.warning(
+            "Task id=%s path=%s failed at attempt %s of %s, and is tried again in %.1f s.",
+            self.id, self._record.path, self._record.attempts, policy.max_attempts, seconds, exc_info=error,
+        )  # fmt: skip
+        return Outcome(self.id, Move.RETRY, errors=self._errors(error), run_at=self._in(seconds))
+
+    def _without_code(self, error: UnknownTask) -> Outcome:
+        telemetry.count("tasks.unknown", path=self._record.path)
+        if not self._wait_for_code:
+            return self._end(Move.FAIL, error)
+        logger.error("Task id=%s waits for a deploy. %s It is tried again in %d s.", self.id, error, _DEPLOY)
+        return Outcome(self.id, Move.RETRY, errors=self._record.errors, run_at=self._in(_DEPLOY))
+
+    def _end(self, move: Move, error: BaseException) -> Outcome:
+        text = self._errors(error)
+        self.result.errors.append(_task_error(error))
+        self._finish(move, None)
+        return Outcome(self.id, move, errors=text)
+
+    def _finish(self, move: Move, value: Any) -> None:
+        status = STATUS[MOVES[move][1]]
+        change(self.result, status=status, finished_at=moment(self._store.now()))
+        if status == TaskResultStatus.SUCCESSFUL:
+            change(self.result, _return_value=value)
+        task_finished.send_robust(self._sender, task_result=self.result)
+
+    def _errors(self, error: BaseException) -> str:
+        described = _task_error(error)
+        known = json.loads(self._record.errors)
+        return json.dumps([*known, [described.exception_class_path, described.traceback]])
+
+    def _in(self, seconds: float) -> int:
+        return self._store.now() + int(seconds * MICROSECONDS)
+
+
+def _task_error(error: BaseException) -> TaskError:
+    kind = type(error)
+    return TaskError(
+        exception_class_path=f"{kind.__module__}.{kind.__qualname__}",
+        traceback="".join(traceback.format_exception(error)),
+    )

@@ -1,0 +1,112 @@
+"""Tasks that tests enqueue."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
+
+from channels.tasks import task
+from channels.tasks.exceptions import TaskCancelled
+
+#: What has run, in order; and what tests let go on.
+ran: list[Any] = []
+gate = threading.Event()
+started = threading.Event()
+
+
+@task
+def add(one: int, two: int) -> int:
+    ran.append((one, two))
+    return one + two
+
+
+@task(backend="database")
+def add_in_database(one: int, two: int) -> int:
+    return one + two
+
+
+@task
+async def add_async(one: int, two: int) -> int:
+    await asyncio.sleep(0)
+    ran.append((one, two))
+    return one + two
+
+
+@task
+def fail(text: str = "no") -> None:
+    raise ValueError(text)
+
+
+@task(max_attempts=3, backoff=0.01)
+def fail_twice() -> int:
+    ran.append("tried")
+    if len(ran) < 3:
+        raise ValueError("not yet")
+    return len(ran)
+
+
+@task(max_attempts=3, retry_on=(KeyError,), backoff=0.01)
+def fail_otherwise() -> None:
+    ran.append("tried")
+    raise ValueError("no KeyError")
+
+
+@task
+def wait_for_gate() -> str:
+    started.set()
+    assert gate.wait(10)
+    return "open"
+
+
+@task
+async def wait_for_ever() -> None:
+    started.set()
+    await asyncio.Event().wait()
+
+
+@task(takes_context=True)
+def wait_for_cancel(context: Any) -> None:
+    started.set()
+    for _ in range(1000):
+        context.raise_if_cancelled()
+        threading.Event().wait(0.01)
+
+
+@task
+def raise_cancelled() -> None:
+    raise TaskCancelled("by itself")
+
+
+@task(takes_context=True)
+def attempt(context: Any) -> int:
+    return context.attempt
+
+
+@task
+def return_a_set() -> Any:
+    return {1}
+
+
+@task(priority=10)
+def important() -> None:
+    ran.append("important")
+
+
+@task
+def note(what: str) -> None:
+    ran.append(what)
+
+
+def _hidden() -> None:
+    """A function whose task has another name."""
+
+
+renamed = task(_hidden)
+
+
+class Holder:
+    @staticmethod
+    @task
+    def held() -> None:
+        """A task whose path leads nowhere: a class is no module."""
