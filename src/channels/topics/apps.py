@@ -9,6 +9,7 @@ from channels.access.signals import connect_signals
 from channels.topics.control import AccessChanged, broadcast
 from channels.topics.delivery.hub import running_hub
 from channels.topics.registry import discover
+from channels.topics.session.announcing import look_for_vacancies
 from channels.topics.stores.manager import get_store
 
 
@@ -33,4 +34,6 @@ def tell_nodes(change: Change) -> None:
 
 def hear_nodes() -> None:
     """Hear what processes tell; called in an event loop."""
-    running_hub().use(get_store())
+    hub = running_hub()
+    hub.use(get_store())
+    look_for_vacancies(hub)

@@ -12,6 +12,8 @@ django.setup()
 
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from channels.topics import History, Topic, websocket_urlpatterns  # noqa: E402
+from channels.topics.session import announcing  # noqa: E402
+from channels.topics.signals import topic_occupied, topic_vacated  # noqa: E402
 
 
 class Numbers(Topic):
@@ -24,4 +26,23 @@ class Numbers(Topic):
         return True
 
 
+class Crowd(Topic):
+    pattern = "crowd"
+    presence = True
+
+    async def may_subscribe(self, user: Any) -> bool:
+        return True
+
+
+def occupied(topic: Topic, **facts: Any) -> None:
+    print(f"occupied {topic}", flush=True)
+
+
+def vacated(topic: Topic, **facts: Any) -> None:
+    print(f"vacated {topic}", flush=True)
+
+
+announcing.GRACE = 0.2  # type: ignore[misc]  # the tests wait for it
+topic_occupied.connect(occupied, sender=Crowd)
+topic_vacated.connect(vacated, sender=Crowd)
 application = ProtocolTypeRouter({"websocket": URLRouter(websocket_urlpatterns)})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import re
 import shutil
 import socket
@@ -32,7 +33,11 @@ class Machine:
     def __init__(self, redis: str = "") -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="kills"))  # pytest's own are too long for a Unix socket
         where = {"TOPICS_REDIS": redis} if redis else {"TOPICS_PATH": str(self._folder / "host")}
-        self._env = environment(DJANGO_SETTINGS_MODULE="tests.topics.kills.settings", PYTHONPATH=".", **where)
+        self._env = environment(
+            DJANGO_SETTINGS_MODULE="tests.topics.kills.settings",
+            PYTHONPATH=os.pathsep.join(sys.path),
+            **where,
+        )
         self._socket = socket.socket()
         self._socket.bind(("127.0.0.1", 0))
         self._socket.listen(1024)
@@ -57,6 +62,13 @@ class Machine:
         """Start the publisher; it waits for a word."""
         module = "tests.topics.kills.publisher"
         return await self._start([sys.executable, "-m", module, *map(str, arguments)])
+
+    async def either_says(self, pattern: re.Pattern[str], *processes: Process, times: int = 1) -> int:
+        """Wait until processes have said something so often, together; returns how often they have."""
+        async with asyncio.timeout(PATIENCE):
+            while (said := sum(process.count(pattern) for process in processes)) < times:
+                await asyncio.sleep(0.02)
+        return said
 
     async def _start(self, command: list[str], **options: Any) -> Process:
         pipe = asyncio.subprocess.PIPE
@@ -104,6 +116,10 @@ class Process:
             while len(found := [match for line in self.lines if (match := pattern.search(line))]) < times:
                 await self._said.wait()
         return found
+
+    def count(self, pattern: re.Pattern[str]) -> int:
+        """Return how often it has said something."""
+        return sum(bool(pattern.search(line)) for line in self.lines)
 
     async def reaches(self, number: int) -> None:
         """Wait until the last number that it said is so large."""

@@ -8,6 +8,7 @@ import pytest
 
 from channels.topics.session import announcing
 from channels.topics.signals import topic_joined, topic_left, topic_occupied, topic_vacated
+from channels.topics.stores.manager import get_store
 from tests.topics.raw_client import raw_client
 from tests.topics.topics_for_tests import Room
 
@@ -85,6 +86,32 @@ async def test_a_receiver_that_fails_is_logged_and_stops_nobody(
         topic_joined.disconnect(broken, sender=Room)
     assert told == ["joined room:broken"]
     assert "ZeroDivisionError" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["occupied", "vacated"])
+async def test_who_listens_to_one_of_them_only_hears_it_each_time(
+    port: int, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(announcing, "GRACE", 0.05)
+    told: list[str] = []
+
+    def receiver(**facts: Any) -> None:
+        told.append(str(facts["topic"]))
+
+    SIGNALS[name].connect(receiver, sender=Room)
+    try:
+        for number in (1, 2):
+            async with raw_client(port) as client:
+                await client.connect()
+                await client.ask(subscribe={"channel": "room:one"})
+            stream = "channels.occupied:room:one"
+            async with asyncio.timeout(5):
+                while (await get_store().read(stream, limit=0)).position.offset < 2 * number:
+                    await asyncio.sleep(0.01)
+        await until(told, 2)
+    finally:
+        SIGNALS[name].disconnect(receiver, sender=Room)
+    assert told == ["room:one"] * 2
 
 
 async def test_who_listens_to_nothing_pays_for_nothing(port: int) -> None:

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from channels.protocols.centrifuge.messages import Join, Leave
-from channels.testing.store_contract.tools import StoreTests, append, client
+from channels.testing.store_contract.tools import PATIENCE, StoreTests, append, client
 from channels.topics.stores.base import PresenceEntry, Retention
 
 LEASE = 1.0
@@ -133,6 +133,23 @@ class PresenceContract(StoreTests):
         assert await dead.presence_remove(topic, ghosts[0], announce=True) is False
         assert await alive.presence_remove(topic, stays) is True
         await _assert_last_one_lapses(self, dead)
+
+    async def test_topics_are_found_that_a_dead_process_left_empty(self) -> None:
+        """And those that are not empty are not, as long as somebody renews."""
+        if not self.spans_processes:
+            return
+        dead, alive = (self.new_store(presence_lease=LEASE) for _ in range(2))
+        left, kept = self.topic("left"), self.topic("kept")
+        await dead.presence_add(left, client("ghost", "1"))
+        await alive.presence_add(kept, client("stays", "2"))
+        found: list[str] = []
+        async with asyncio.timeout(PATIENCE):
+            while left not in found:
+                await self.pass_time(LEASE / 4)
+                await alive.presence_renew([PresenceEntry(kept, client("stays", "2"))])
+                found += await alive.lapsed()
+        assert kept not in found
+        assert await alive.presence_stats(left) == (0, 0)
 
 
 async def _assert_only(tests: StoreTests, topic: str, info: Any) -> None:

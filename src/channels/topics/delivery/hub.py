@@ -207,6 +207,10 @@ class Hub:
             level = logging.WARNING if isinstance(error, StoreUnavailable) else logging.ERROR
             logger.log(level, "Work for topics failed: %s", error, exc_info=error)
 
+    def stores(self) -> tuple[Store, ...]:
+        """Return the stores that tell this loop something."""
+        return tuple(self._stores)
+
     def use(self, store: Store) -> None:
         """Hear of what concerns all nodes through ``store``."""
         if store not in self._stores:

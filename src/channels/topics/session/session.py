@@ -24,7 +24,7 @@ from channels.topics.delivery.outbox import Outbox
 from channels.topics.delivery.subscription import Subscription
 from channels.topics.limits import Limits
 from channels.topics.registry import resolve
-from channels.topics.session.announcing import announce_left, anybody_listens
+from channels.topics.session.announcing import announce_left, anybody_listens, look_for_vacancies
 from channels.topics.session.errors import Disconnected
 from channels.topics.session.heartbeat import Heartbeat
 from channels.topics.session.identity import Identity
@@ -119,6 +119,7 @@ class Session:
         if self._credentials is not None:
             running_watcher().add(self)
         self.hub.connected(self)
+        look_for_vacancies(self.hub)
         self._heartbeat = heartbeat
         if heartbeat is not None:
             heartbeat.add(self)

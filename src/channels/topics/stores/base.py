@@ -9,7 +9,7 @@ What each store promises, and :mod:`channels.testing.contracts` tests:
 * An epoch (a few random letters) belongs to a stream and changes when the stream, or its numbering, was lost.
 * A receiver that subscribed misses nothing, or ``interrupted()`` is called: then it compares positions.
 * A presence entry vanishes when it is removed, and within ``presence_lease`` when its process dies; its Leave
-  follows when anybody looks at the presence of that topic or changes it.
+  follows when anybody looks at the presence of that topic or changes it. ``lapsed()`` says where to look.
 """
 
 from __future__ import annotations
@@ -236,6 +236,15 @@ class Store(Protocol):
 
     async def presence_stats(self, topic: str) -> PresenceStats:
         """Return how many are there."""
+        ...
+
+    async def lapsed(self) -> list[str]:
+        """Return topics that may have become empty without anybody who was told that they have.
+
+        Their last clients were those of a process that died. Whoever gets a topic asks for its
+        ``presence_stats()``. A topic is returned within a lease after its last lease has ended, if somebody
+        asks as often as that; maybe more than once, and to several.
+        """
         ...
 
     async def broadcast(self, message: bytes) -> None:

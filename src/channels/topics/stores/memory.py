@@ -292,6 +292,10 @@ class MemoryStore:
         """See :class:`~channels.topics.stores.base.Store`."""
         return self.sync.presence_stats(topic)
 
+    async def lapsed(self) -> list[str]:
+        """See :class:`~channels.topics.stores.base.Store`; nobody dies and leaves this process behind."""
+        return []
+
     async def broadcast(self, message: bytes) -> None:
         """See :class:`~channels.topics.stores.base.Store`."""
         self.sync.broadcast(message)

@@ -56,6 +56,28 @@ async def test_a_publication_is_one_command_and_those_of_one_turn_one_write(stor
     assert "evalsha" not in counts
 
 
+async def test_topics_are_noted_once_however_many_come(store, own_server):
+    await asyncio.gather(*(store.presence_add("t", client(str(n))) for n in range(3)))
+    own_server.ask("CONFIG", "RESETSTAT")
+    for n in range(100):
+        await store.presence_add("t", client(str(n)))
+    counts = calls(own_server)
+    assert counts["evalsha"] == 100
+    assert own_server.ask("ZRANGE", "topics:leases", "0", "-1") == [b"1t"]
+
+
+async def test_a_topic_that_lapsed_is_told_twice_as_who_heard_of_it_may_die(own_server):
+    store = RedisStore([own_server.address], presence_lease=0.1)
+    await store.presence_add("t", client("c"))
+    told = []
+    async with asyncio.timeout(PATIENCE):
+        while own_server.ask("EXISTS", "topics:leases"):
+            told += await store.lapsed()
+            await asyncio.sleep(0.02)
+    assert told == ["t", "t"]
+    await store.aclose()
+
+
 async def test_presence_costs_as_much_for_many_as_for_few(store, own_server):
     await store.presence_renew([PresenceEntry("t", client(str(n), str(n))) for n in range(2000)])
     own_server.ask("CONFIG", "RESETSTAT")
@@ -98,10 +120,11 @@ async def test_topics_leave_nothing_behind_when_their_time_is_over(store, own_se
     }
     brief = RedisStore([own_server.address], presence_lease=0.1)
     await brief.presence_add("t", client("c"))
-    await brief.aclose()
     async with asyncio.timeout(PATIENCE):
         while own_server.all_keys():
+            await brief.lapsed()
             await asyncio.sleep(0.05)
+    await brief.aclose()
 
 
 async def test_every_key_has_an_end(store, own_server):
@@ -110,7 +133,7 @@ async def test_every_key_has_an_end(store, own_server):
     await store.read("read only")
     await store.presence_add("t", client("c"))
     keys = own_server.all_keys()
-    assert len(keys) == 8
+    assert len(keys) == 9
     assert all(own_server.ask("PTTL", key) > 0 for key in keys)
 
 

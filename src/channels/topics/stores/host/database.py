@@ -47,6 +47,7 @@ CREATE TABLE IF NOT EXISTS idempotency (
 CREATE TABLE IF NOT EXISTS present (
     topic TEXT NOT NULL, client TEXT NOT NULL, user TEXT NOT NULL, expires REAL NOT NULL,
     announce INTEGER NOT NULL, record BLOB NOT NULL, PRIMARY KEY (topic, client)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS emptied (topic TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS present_expires ON present (expires);
 CREATE INDEX IF NOT EXISTS publication_expires ON publication (expires);
 """
@@ -164,6 +165,17 @@ class Database:
 
         return self._run(look, patience)
 
+    def lapsed(self, patience: float) -> list[str]:
+        """Return topics that were emptied since this was asked before, and those where a lease has ended."""
+
+        def look(rows: Rows) -> list[str]:
+            found = "SELECT topic FROM emptied UNION SELECT topic FROM present WHERE expires <= ?"
+            topics = [topic for (topic,) in rows(found, self._clock())]
+            rows("DELETE FROM emptied")
+            return topics
+
+        return self._run(look, patience)
+
     def sweep(self, patience: float) -> None:
         """Forget what has expired, and show those who clean temporary directories that the file is in use."""
         now = self._clock()
@@ -254,6 +266,8 @@ class Database:
         known = rows("SELECT 1 FROM present WHERE topic = ? AND client = ?", topic, client)
         rows("DELETE FROM present WHERE topic = ? AND client = ?", topic, client)
         last = bool(known) and not rows("SELECT 1 FROM present WHERE topic = ? LIMIT 1", topic)
+        if last:  # who is told of that may be killed before it has told others
+            rows("INSERT OR REPLACE INTO emptied VALUES (?)", topic)
         return Left(bool(known), last, lapsed)
 
     def _lapse(self, rows: Rows, topic: str) -> list[ClientInfo]:

@@ -92,6 +92,10 @@ class HostTopics:
         stats, lapsed = self._database.count(topic, patience)
         return stats, _departures(topic, lapsed)
 
+    def lapsed(self, patience: float) -> list[str]:
+        """Return topics that may have become empty."""
+        return self._database.lapsed(patience)
+
     def due_for_sweep(self) -> bool:
         """Whether it is time to forget what has expired; once per interval."""
         now = time.monotonic()
@@ -252,6 +256,10 @@ class HostStore:
     async def presence_stats(self, topic: str) -> PresenceStats:
         """See :class:`~channels.topics.stores.base.Store`."""
         return await self._carried(await self._kept(self.sync.count, topic))
+
+    async def lapsed(self) -> list[str]:
+        """See :class:`~channels.topics.stores.base.Store`."""
+        return await self._kept(self.sync.lapsed)
 
     async def broadcast(self, message: bytes) -> None:
         """See :class:`~channels.topics.stores.base.Store`."""

@@ -19,11 +19,13 @@ class TopicKeys:
 
     Attributes:
         control: where messages to all are published.
+        leases: the key of the topics whose presence has to be looked at, by when that is due.
     """
 
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
         self.control = Topic(f"{prefix}:control".encode(), "control", "")
+        self.leases = f"{prefix}:leases".encode()
 
     def base(self, topic: str) -> bytes:
         """Return how the keys of a topic begin; the name in it is their hash tag."""

@@ -25,7 +25,7 @@ from channels.topics.stores.records import (
     encode_publication,
 )
 from channels.topics.stores.redis.keys import TopicKeys
-from channels.topics.stores.redis.scripts import COUNT, JOIN, LEAVE, PUBLISH, READ, RENEW, WHO
+from channels.topics.stores.redis.scripts import COUNT, JOIN, LAPSED, LEAVE, NOTE, PUBLISH, READ, RENEW, WHO
 
 _T = TypeVar("_T")
 
@@ -127,6 +127,16 @@ class Requests:
     def presence_stats(self, topic: str) -> Request[PresenceStats]:
         """Count who is present."""
         return self._presence(topic, COUNT, (), lambda reply: PresenceStats(*map(int, reply)))
+
+    def note(self, topics: Sequence[str]) -> Request[None]:
+        """Note that presence entries of topics are made or renewed."""
+        names = [topic.encode() for topic in topics]
+        keys = (self._keys.leases,)
+        return self._script(_LEASES, NOTE, keys, (self._lease, *names), _nothing)
+
+    def lapsed(self) -> Request[list[str]]:
+        """Read in which topics none was for a lease."""
+        return self._script(_LEASES, LAPSED, (self._keys.leases,), (self._lease,), _names)
 
     def broadcast(self, message: bytes) -> Request[None]:
         """Tell every process."""
@@ -244,6 +254,14 @@ def _milliseconds(seconds: float) -> int:
 
 def _nothing(reply: object) -> None:
     return None
+
+
+def _names(reply: list[bytes]) -> list[str]:
+    return [name.decode() for name in reply]
+
+
+#: In the place of a topic, for what is about all of them: it decides the shard.
+_LEASES: Final = "channels.leases"
 
 
 _NEW_POSITION_TTL: Final = _milliseconds(Retention().position_ttl)

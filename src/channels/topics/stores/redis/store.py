@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
@@ -27,6 +27,7 @@ from channels.topics.stores.base import (
 )
 from channels.topics.stores.redis.errors import store_unavailable
 from channels.topics.stores.redis.keys import TopicKeys
+from channels.topics.stores.redis.leases import LeaseNotes
 from channels.topics.stores.redis.listener import Listener
 from channels.topics.stores.redis.pages import PageCollector
 from channels.topics.stores.redis.requests import RENEWALS, Request, Requests
@@ -80,9 +81,13 @@ class RedisStore:
         self.begin()
         _stores.add(self)
 
+    async def _write_note(self, topics: Sequence[str]) -> None:
+        await self._run(self._requests.note(topics))
+
     def begin(self) -> None:
         """Start with nothing, in a new process or a forked one."""
         self._listener = Listener(self._addresses, self._keys, self._policy)
+        self._notes = LeaseNotes(self.presence_lease, self._write_note)
 
     def __repr__(self) -> str:
         """Say where its servers are; no password."""
@@ -137,7 +142,7 @@ class RedisStore:
 
     async def presence_add(self, topic: str, info: ClientInfo, announce: bool = False) -> bool:
         """See :class:`~channels.topics.stores.base.Store`."""
-        return await self._run(self._requests.join(topic, info, announce))
+        return await self._notes.noting(topic, self._run(self._requests.join(topic, info, announce)))
 
     async def presence_remove(self, topic: str, info: ClientInfo, announce: bool = False) -> bool:
         """See :class:`~channels.topics.stores.base.Store`."""
@@ -148,6 +153,8 @@ class RedisStore:
         by_topic: dict[str, list[tuple[ClientInfo, bool]]] = {}
         for topic, info, announce in entries:
             by_topic.setdefault(topic, []).append((info, announce))
+        self._notes.forget()
+        await self._notes.note(by_topic)
         renewals = [
             self._requests.renew(topic, present[start : start + RENEWALS])
             for topic, present in by_topic.items()
@@ -163,6 +170,10 @@ class RedisStore:
     async def presence_stats(self, topic: str) -> PresenceStats:
         """See :class:`~channels.topics.stores.base.Store`."""
         return await self._run(self._requests.presence_stats(topic))
+
+    async def lapsed(self) -> list[str]:
+        """See :class:`~channels.topics.stores.base.Store`."""
+        return await self._run(self._requests.lapsed())
 
     # All processes
 
