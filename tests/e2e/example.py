@@ -8,10 +8,21 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.wait import WebDriverWait
+
 from tests.support.ports import free_port
 from tests.support.served import environment, served
 
+PATIENCE = 30  # seconds; a loaded machine starts browsers slowly
+PASSWORD = "correct horse"
 EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def until(window: Chrome, script: str) -> None:
+    """Wait until an expression is true in the page."""
+    WebDriverWait(window, PATIENCE).until(lambda _: window.execute_script(f"return {script}"), script)
 
 
 @dataclass
@@ -48,7 +59,7 @@ class Example:
         assert done.returncode == 0, done.stdout + done.stderr
         return done
 
-    def run(self, *words: str) -> None:
+    def run(self, *words: str) -> subprocess.Popen[bytes]:
         """Run a command of its ``manage.py`` until :meth:`close`."""
         process = subprocess.Popen(
             [sys.executable, "manage.py", *words],
@@ -58,6 +69,7 @@ class Example:
         )
         self._running.callback(process.wait)
         self._running.callback(process.terminate)
+        return process
 
     def start(self) -> None:
         """Serve it; the same port again after a stop."""
@@ -70,6 +82,14 @@ class Example:
     def stop(self) -> None:
         """End the server as a service manager would."""
         self._server.close()
+
+    def join(self, window: Chrome, name: str) -> None:
+        """Choose a name on the example's page for that."""
+        window.get(f"{self.url}/join/")
+        for place, text in {"username": name, "password1": PASSWORD, "password2": PASSWORD}.items():
+            window.find_element(By.NAME, place).send_keys(text)
+        window.find_element(By.CSS_SELECTOR, "main form button").click()
+        until(window, "!location.pathname.includes('join')")
 
     def close(self) -> None:
         """End all of it."""

@@ -6,14 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.wait import WebDriverWait
 
-from tests.e2e.example import Example
+from tests.e2e.example import Example, until
 from tests.support.browser import PHONE, chromium
-
-PATIENCE = 30
 
 
 @pytest.fixture
@@ -22,11 +18,6 @@ def ticker(tmp_path: Path) -> Iterator[Example]:
     example.command("migrate", "-v0")
     yield example
     example.close()
-
-
-def until(window: Chrome, script: str) -> None:
-    """Wait until an expression is true in the page."""
-    WebDriverWait(window, PATIENCE).until(lambda _: window.execute_script(f"return {script}"), script)
 
 
 def test_its_own_tests_pass(ticker: Example) -> None:

@@ -1,0 +1,1 @@
+"""Matches, who plays them, and the worker that runs them."""

@@ -1,0 +1,55 @@
+"""A topic for each match: everybody sees the same snapshots, players and hundreds of spectators alike."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.exceptions import PermissionDenied
+
+from arena.engine import MOST_PLAYERS
+from arena.messages import tell
+from arena.models import Match
+from channels.topics import History, RPCError, Topic, rpc
+
+
+class MatchTopic(Topic):
+    """What happens in a match, 20 times a second, in bytes (see ``World.snapshot``)."""
+
+    pattern = "match:<int:pk>"
+    message = bytes
+    history = History(size=2, ttl=timedelta(minutes=10))
+    cache = True  # who comes sees the field at once
+    delta = True  # of most ships only the place changes
+    presence = True
+    pk: int
+
+    def may_subscribe(self, user: Any) -> bool:
+        return Match.objects.filter(pk=self.pk).exists()
+
+    @rpc
+    async def join(self, user: Any) -> None:
+        """Get a ship. Who has one already has it back, also after a loss of the connection."""
+        await self.require_player(user)
+        match = await Match.objects.filter(pk=self.pk).afirst()
+        if match is None or match.over:
+            raise RPCError(400, "The match is over.")
+        ships = match.state.get("ships", {})
+        if len(ships) >= MOST_PLAYERS and str(user.pk) not in ships:
+            raise RPCError(400, "The match is full.")
+        await tell("match.join", match=self.pk, user=user.pk)
+
+    @rpc
+    async def steer(self, user: Any, seq: int, dx: int, dy: int) -> None:
+        """Turn the ship. The page counts its inputs in ``seq``, and each snapshot says which one it knows."""
+        await self.require_player(user)
+        await tell("match.steer", match=self.pk, user=user.pk, seq=seq, dx=dx, dy=dy)
+
+    @rpc
+    def names(self, user: Any, players: list[int]) -> dict[str, str]:
+        """Return what some players are called."""
+        found = get_user_model().objects.filter(pk__in=players[:MOST_PLAYERS])
+        return {str(player.pk): player.get_username() for player in found}
+
+    async def require_player(self, user: Any) -> None:
+        if not user.is_authenticated:
+            raise PermissionDenied

@@ -1,0 +1,1 @@
+"""The game example's project."""
