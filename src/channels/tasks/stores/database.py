@@ -11,6 +11,7 @@ from django.db import connections, transaction
 
 from channels.tasks.stores.dialects import DIALECTS
 from channels.tasks.stores.sql import SQLStore
+from channels.tasks.stores.statements import DELETE_WORKER
 
 
 class DatabaseStore(SQLStore):
@@ -45,4 +46,7 @@ class DatabaseStore(SQLStore):
     def transaction(self) -> Iterator[Any]:
         """See :class:`~channels.tasks.stores.sql.SQLStore`."""
         with transaction.atomic(self.using), connections[self.using].cursor() as cursor:
+            if self.dialect is DIALECTS["sqlite"]:
+                # One that reads first could not write after somebody else has: it takes the lock now.
+                cursor.execute(DELETE_WORKER, ("",))
             yield cursor

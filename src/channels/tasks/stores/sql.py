@@ -196,11 +196,13 @@ class SQLStore(ABC):
             How many tasks may run again.
         """
         with self.transaction() as cursor:
+            silent_worker, lost_tasks = statements.lost(self.dialect)
             if beats >= 0:
-                cursor.execute(statements.DELETE_SILENT_WORKER, (owner, beats))
-                if cursor.rowcount != 1:
+                cursor.execute(silent_worker, (owner, beats))
+                if cursor.fetchone() is None:
                     return 0
-            cursor.execute(statements.LOST, (owner,))
+                cursor.execute(statements.DELETE_WORKER, (owner,))
+            cursor.execute(lost_tasks, (owner,))
             lost = cursor.fetchall()
             again = [(task_id, owner) for task_id, losses, _ in lost if losses + 1 < max_losses]
             dead = [

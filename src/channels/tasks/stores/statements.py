@@ -21,7 +21,6 @@ _MINE: Final = " WHERE id = %s AND owner = %s AND state = 'running'"
 INSERT_WORKER: Final = f"INSERT INTO {WORKERS} (id, beats, about, seen_at) VALUES (%s, 0, %s, %s)"
 BEAT: Final = f"UPDATE {WORKERS} SET beats = beats + 1, seen_at = %s WHERE id = %s"
 DELETE_WORKER: Final = f"DELETE FROM {WORKERS} WHERE id = %s"
-DELETE_SILENT_WORKER: Final = f"DELETE FROM {WORKERS} WHERE id = %s AND beats = %s"
 DELETE_OLD_WORKERS: Final = (
     f"DELETE FROM {WORKERS} WHERE seen_at < %s "
     f"AND id NOT IN (SELECT owner FROM {TASKS} WHERE state = 'running')"
@@ -32,7 +31,6 @@ OWNERS: Final = (
 )
 GET: Final = f"SELECT {_LISTED} FROM {TASKS} WHERE id = %s"
 BY_UNIQUE_KEY: Final = f"SELECT {_LISTED} FROM {TASKS} WHERE unique_key = %s"
-LOST: Final = f"SELECT id, losses, errors FROM {TASKS} WHERE owner = %s AND state = 'running'"
 HELD: Final = f"SELECT id, cancel_at FROM {TASKS} WHERE owner = %s AND state = 'running'"
 NEXT_DUE: Final = f"SELECT run_at FROM {TASKS} WHERE state = 'scheduled' ORDER BY run_at LIMIT 1"
 HAS_WORK: Final = (
@@ -116,6 +114,19 @@ def claim(dialect: Dialect, among: str) -> str:
     return (
         f"UPDATE {TASKS} SET state = 'running', owner = %s, owners = {owners}, attempts = attempts + 1, "
         f"last_attempted_at = %s, started_at = COALESCE(started_at, %s) WHERE {among}{returned}"
+    )
+
+
+@cache
+def lost(dialect: Dialect) -> tuple[str, str]:
+    """Return how a worker that has not beaten is chosen, and its tasks.
+
+    What is locked is passed over: a process that is frozen amid a transaction would hold up whoever waits.
+    """
+    worker = f"SELECT id FROM {WORKERS} WHERE id = %s AND beats = %s{dialect.lock}"
+    return (
+        worker,
+        f"SELECT id, losses, errors FROM {TASKS} WHERE owner = %s AND state = 'running'{dialect.lock}",
     )
 
 
