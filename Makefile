@@ -8,7 +8,7 @@ python = .venv/bin/python
 .PHONY: help demo test check chaos conformance security fuzz lint types format bench bench-quick bench-render docs dist upgrade lowest clean
 
 help:
-	@echo "make demo     serve the chat example on http://127.0.0.1:$(PORT)"
+	@echo "make demo     serve the examples, with a front page on http://127.0.0.1:$(PORT); make demo APP=chat: one alone"
 	@echo "make test     install what the tests need, then lint, types, layering and every test"
 	@echo "make test ARGS=...   a part of the tests, as pytest takes it; make check: what is quick"
 	@echo "make chaos    what kills processes and counts messages, at full size, with its figures (minutes)"
@@ -29,9 +29,7 @@ help:
 
 demo:
 	@sh scripts/environment.sh runtime .venv
-	@cd examples/chat && ../../$(python) manage.py migrate --verbosity 0
-	@echo "The chat is on http://127.0.0.1:$(PORT) (Ctrl-C ends it)"
-	@cd examples/chat && exec ../../.venv/bin/daphne -b 127.0.0.1 -p $(PORT) chat.asgi:application
+	@exec $(python) examples/demo.py $(APP) --port $(PORT)
 
 test:  # make test ARGS="tests/test_routing.py -x": only these, on one Python
 ifdef ARGS
@@ -115,5 +113,5 @@ lowest:
 
 clean:
 	rm -rf .venv .venv-* dist build .coverage* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
-	rm -f examples/chat/db.sqlite3
+	rm -f examples/*/db.sqlite3*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,54 @@
+"""The page of `make demo`, and the examples behind it."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.example import EXAMPLES
+from tests.support.ports import free_port
+from tests.support.served import environment, wait_until_listening
+
+
+def fetch(url: str) -> str:
+    with closing(urllib.request.urlopen(url, timeout=20)) as answer:
+        return answer.read().decode()
+
+
+@pytest.mark.timeout(120)
+def test_it_leads_to_each_example_and_ends_with_all_of_them(tmp_path: Path) -> None:
+    names = sorted(path.parent.name for path in EXAMPLES.glob("*/manage.py"))
+    databases = {f"{name.upper()}_DATABASE": str(tmp_path / f"{name}.sqlite3") for name in names}
+    port = free_port()
+    with (tmp_path / "log").open("wb") as log:
+        demo = subprocess.Popen(
+            [sys.executable, str(EXAMPLES / "demo.py"), "--port", str(port)],
+            stdout=log,
+            stderr=log,
+            env=environment(**databases),
+        )
+    try:
+        wait_until_listening(demo, port, tmp_path / "log")
+        page = fetch(f"http://127.0.0.1:{port}/")
+        assert sorted(re.findall(r"<code>examples/(\w+)", page)) == names
+        for link in re.findall(r'href="(http:[^"]+)"', page):
+            wait_until_listening(demo, int(link.rsplit(":", 1)[1].strip("/")), tmp_path / "log")
+            assert "<h1" in fetch(link)
+    finally:
+        demo.send_signal(signal.SIGINT)
+        assert demo.wait(30) == 0, (tmp_path / "log").read_text()
+
+
+def test_one_alone_is_at_the_port_itself() -> None:
+    shown = subprocess.run(
+        [sys.executable, str(EXAMPLES / "demo.py"), "nothing"], capture_output=True, text=True, check=False
+    )
+    assert shown.returncode == 2
+    assert "invalid choice: 'nothing'" in shown.stderr
