@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -70,7 +72,7 @@ def worker(**config: object) -> list[str]:
     return ["-c", WORKER.format(config)]
 
 
-def of_queue(queue: str) -> TaskRecord | None:
+def of_queue(queue: str) -> Any:
     store = store_of(task_backends["default"])
     with store.cursor() as cursor:
         cursor.execute(f"SELECT {', '.join(COLUMNS)} FROM channels_tasks_task WHERE queue = %s", (queue,))
@@ -78,7 +80,11 @@ def of_queue(queue: str) -> TaskRecord | None:
     return TaskRecord(*row) if row else None
 
 
-def of(result: TaskResult) -> TaskRecord:
+def has_succeeded(queue: str) -> bool:
+    return bool(of_queue(queue).state == "succeeded")
+
+
+def of(result: TaskResult) -> Any:
     return store_of(task_backends["default"]).get(result.id)
 
 
@@ -99,7 +105,7 @@ def test_a_process_is_killed_at_each_step_and_the_task_is_done_all_the_same(proj
             if expected is None or record is None:
                 assert (expected, record) == (None, None), step
                 continue
-            wait_for(lambda queue=step: of_queue(queue).state == "succeeded")
+            wait_for(functools.partial(has_succeeded, step))
             record = of_queue(step)
             assert (record.attempts, record.losses, record.result) == (*expected, "3"), step
 
