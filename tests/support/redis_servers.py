@@ -80,6 +80,7 @@ class RedisServer:
         return [
             self.program,
             *("--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"),
+            *("--repl-diskless-sync-delay", "0"),  # five seconds before a replica follows
             *("--dir", str(self.directory), "--logfile", "log", *self.options),
         ]
 

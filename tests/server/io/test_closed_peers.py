@@ -17,6 +17,7 @@ import pytest
 
 from channels.server.connection import reading
 from channels.server.in_thread import ServerThread
+from channels.server.io import timer_wheel
 from channels.server.io.closed_peers import SPARE, ClosedPeers
 from channels.typing import Message, Receive, Scope, Send
 from tests.server.helpers import (
@@ -43,6 +44,12 @@ MUCH = GET * 3000
 WS = [("uvloop", "zttp"), ("asyncio", "h11")]
 EACH = pytest.mark.parametrize(("loop", "engine"), [*WS, ("uvloop", "h11"), ("asyncio", "zttp")])
 LOOPS = pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+
+
+@pytest.fixture(autouse=True)
+def ticks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look at connections five times as often as a server does."""
+    monkeypatch.setattr(timer_wheel, "RESOLUTION", 0.05)
 
 
 class Pages:

@@ -50,7 +50,8 @@ async def test_a_sentinel_whose_certificate_is_not_trusted(tls_sentinel):
 
 
 async def test_a_sentinel_that_speaks_no_tls(sentinels):
-    layer = RedisChannelLayer(hosts=[sentinels.url.replace("redis+", "rediss+")])
+    address = sentinels.url.replace("redis+", "rediss+")
+    layer = RedisChannelLayer(hosts=[{"address": address, "socket_connect_timeout": 0.5}])
     with pytest.raises(RedisUnavailable, match="TLS to the sentinels .* failed.*sentinel_ssl=false"):
         await layer.group_send("g", {"type": "m"})
 
