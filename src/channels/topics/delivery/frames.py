@@ -15,13 +15,14 @@ class Frame:
 
     Attributes:
         data: one or more messages of the protocol.
+        messages: the same, each by itself, for clients to which some of them may not go.
         broadcast: the same for a server that writes past the application.
     """
 
-    __slots__ = ("broadcast", "data")
+    __slots__ = ("broadcast", "data", "messages")
 
-    def __init__(self, data: bytes, binary: bool) -> None:
-        self.data = data
+    def __init__(self, data: bytes, binary: bool, messages: Sequence[bytes]) -> None:
+        self.data, self.messages = data, messages
         payload = {"bytes": data} if binary else {"text": data.decode()}
         self.broadcast = Broadcast([{"type": BROADCAST_TYPE, **payload}])
 
@@ -70,4 +71,4 @@ class MessageFraming(NamedTuple):
 
     def frame(self, messages: Sequence[bytes]) -> Frame:
         """See :class:`Framing`."""
-        return Frame(self.codec.join(messages), self.codec.binary)
+        return Frame(self.codec.join(messages), self.codec.binary, messages)

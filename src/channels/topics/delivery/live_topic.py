@@ -310,4 +310,4 @@ def _write(frame: Frame, members: list[Subscription]) -> None:
     """Write to the sockets that have nothing waiting; a frame more for the others."""
     broadcast = frame.broadcast
     for subscription in [each for each in members if not each.outbox.direct(broadcast)]:
-        subscription.put(frame.data)
+        subscription.put(frame)

@@ -10,6 +10,7 @@ from channels.protocols.centrifuge.messages import ClientInfo
 from channels.topics.control import RefreshClients, SubscribeClients
 from channels.topics.delivery.conflation import Conflation
 from channels.topics.delivery.deltas import Delta
+from channels.topics.delivery.frames import Frame
 from channels.topics.delivery.outbox import Outbox
 from channels.topics.stores.base import Append
 
@@ -86,7 +87,12 @@ class Subscription:
     slow: Slow = "disconnect"
     passes: Callable[[Mapping[str, str]], bool] | None = None
 
-    def put(self, data: bytes) -> None:
+    def put(self, frame: Frame) -> None:
         """Have what was published leave when the client reads, as the topic says."""
-        slot = self.topic if self.slow == "latest" else ""
-        self.outbox.put(data, slot, droppable=self.slow == "oldest")
+        if self.slow == "disconnect":
+            self.outbox.put(frame.data)
+        elif self.slow == "latest":
+            self.outbox.put(frame.messages[-1], slot=self.topic)
+        else:
+            for message in frame.messages:
+                self.outbox.put(message, droppable=True)

@@ -64,7 +64,7 @@ class OneWayFraming(NamedTuple):
 
     def frame(self, messages: Sequence[bytes]) -> Frame:
         """See :class:`~channels.topics.delivery.frames.Framing`."""
-        return Frame(b"".join(messages), binary=True)
+        return Frame(b"".join(messages), binary=True, messages=messages)
 
 
 class MessagesFraming(OneWayFraming):
@@ -72,7 +72,7 @@ class MessagesFraming(OneWayFraming):
 
     def frame(self, messages: Sequence[bytes]) -> Frame:
         """See :class:`~channels.topics.delivery.frames.Framing`."""
-        return _Messages(b"".join(messages))
+        return _Messages(b"".join(messages), messages)
 
 
 class _Messages(Frame):
@@ -80,8 +80,8 @@ class _Messages(Frame):
 
     __slots__ = ()
 
-    def __init__(self, data: bytes) -> None:
-        self.data = data
+    def __init__(self, data: bytes, messages: Sequence[bytes]) -> None:
+        self.data, self.messages = data, messages
         lines = data.decode().splitlines()
         self.broadcast = Broadcast([{"type": BROADCAST_TYPE, "text": line} for line in lines])
 

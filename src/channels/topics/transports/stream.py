@@ -51,7 +51,7 @@ class StreamFraming(NamedTuple):
 
     def frame(self, messages: Sequence[bytes]) -> Frame:
         """See :class:`~channels.topics.delivery.frames.Framing`."""
-        return Frame(b"".join(messages), binary=True)
+        return Frame(b"".join(messages), binary=True, messages=messages)
 
 
 #: Events of an event stream (the WHATWG's HTML standard, 9.2), lines, and messages behind their lengths.

@@ -94,7 +94,7 @@ class EventFraming(NamedTuple):
 
     def frame(self, messages: Sequence[bytes]) -> Frame:
         """See :class:`~channels.topics.delivery.frames.Framing`."""
-        return Frame(b"".join(messages), binary=True)
+        return Frame(b"".join(messages), binary=True, messages=messages)
 
 
 def split_whole(block: bytes) -> tuple[bytes, bytes]:

@@ -52,18 +52,18 @@ class TopicOutbox(Outbox):
 
     Args:
         framing: of its events.
-        put: takes them.
+        put: takes them, as :meth:`put` does.
     """
 
     __slots__ = ("_put",)
 
-    def __init__(self, framing: Framing, put: Callable[[bytes], None]) -> None:
+    def __init__(self, framing: Framing, put: Callable[[bytes, str, bool], None]) -> None:
         self.framing, self.direct = framing, refuse
         self._put = put
 
     def put(self, data: bytes, slot: str = "", droppable: bool = False) -> None:
         """Take one or more events."""
-        self._put(data)
+        self._put(data, slot, droppable)
 
 
 class EventTransport(StreamTransport):
@@ -156,47 +156,49 @@ class EventStream(Session):
         """See :class:`~channels.topics.session.session.Session`."""
         cls, name = type(topic), str(topic)
         if not is_rendered(cls):
-            return TopicOutbox(EventFraming(cls.event), lambda data: self._put(name, data))
+            return TopicOutbox(EventFraming(cls.event), partial(self._put, name))
         if self._turns is None:
             self._viewer = Viewer(self.user, self._request, get_language() or settings.LANGUAGE_CODE)
             self._turns = Turns(self.limits.max_queue_size, self._overflowed)
-        return TopicOutbox(EventFraming(cls.event, whole=True), lambda data: self._put_whole(topic, data))
+        return TopicOutbox(EventFraming(cls.event, whole=True), partial(self._put_whole, topic))
 
-    def _put(self, topic: str, data: bytes) -> None:
+    def _put(self, topic: str, data: bytes, slot: str, droppable: bool) -> None:
         """Write events of a topic, behind what is still rendered."""
+        write = partial(self._write, topic, data, slot, droppable)
         if self._turns is None:
-            self._write(topic, data)
+            write()
         else:
-            self._in_turn(lambda: self._write(topic, data), len(data))
+            self._turns.add(_step(write), len(data), slot, droppable)
 
-    def _put_whole(self, topic: Topic, data: bytes) -> None:
+    def _put_whole(self, topic: Topic, data: bytes, slot: str, droppable: bool) -> None:
         """Write publications of a topic when they are rendered."""
         assert self._turns is not None  # it was made for this topic
         for block in blocks(data):
-            self._turns.add(partial(self._render, topic, block), len(block))
+            self._turns.add(partial(self._render, topic, block, slot, droppable), len(block), slot, droppable)
 
-    def _in_turn(self, write: Callable[[], None], size: int = 0) -> None:
+    def _in_turn(self, write: Callable[[], None]) -> None:
         """Write behind what is still rendered."""
         if self._turns is None:
             write()
         else:
-            self._turns.add(_step(write), size)
+            self._turns.add(_step(write), 0)
 
-    async def _render(self, topic: Topic, block: bytes) -> None:
+    async def _render(self, topic: Topic, block: bytes, slot: str, droppable: bool) -> None:
         assert self._viewer is not None  # as there is a topic to be rendered
         head, publication = split_whole(block)
         text = await rendered(self.hub, topic, publication, self._viewer)
-        if text is None:
-            self._write(str(topic), head[: head.find(b"\n") + 1] + b"\n" if head.startswith(b"id: ") else b"")
-        else:
-            self._write(str(topic), head + data_lines(text.encode()) + b"\n")
+        if text is not None:
+            block = head + data_lines(text.encode()) + b"\n"
+        else:  # only the position moves, if there is one
+            block = head[: head.find(b"\n") + 1] + b"\n" if head.startswith(b"id: ") else b""
+        self._write(str(topic), block, slot, droppable)
 
-    def _write(self, topic: str, data: bytes) -> None:
+    def _write(self, topic: str, data: bytes, slot: str, droppable: bool) -> None:
         """Write events of a topic; of several topics, each event with the positions of all."""
         if len(self._asked) > 1:
             data = b"".join(self._placed(topic, block) for block in blocks(data))
         if data:
-            self.outbox.put(data)
+            self.outbox.put(data, slot, droppable)
 
     def _placed(self, topic: str, block: bytes) -> bytes:
         """Return an event with the id of the stream."""
