@@ -13,6 +13,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "channels",
+    "channels.journal",
     "channels.tasks",
 ]
 if django.VERSION < (6,):  # where Django has no tasks of its own, the backport has them

@@ -43,6 +43,10 @@ def publish_on_commit(alias: str, append: Append, using: str | None) -> Publishe
     opened = [each for each in open_transactions() if using in (None, each)]
     if not opened:
         return publish_now(alias, append)
+    store = get_store(alias)
+    if getattr(store, "using", None) in opened:  # what keeps it is what is committed
+        store.sync.enqueue(append)  # type: ignore[attr-defined]  # a TransactionalStore
+        return None
     publication = WaitingPublication(alias, append, len(opened))
     for each in opened:
         transaction.on_commit(publication.committed, using=each)

@@ -11,8 +11,8 @@ never raises and never waits longer than one message to the store takes. A proce
 thread for it.
 """
 
-from channels.wakeups.commits import wake, wake_on_commit
+from channels.wakeups.commits import wake, wake_on_commit, wake_others
 from channels.wakeups.listeners import Listener
 from channels.wakeups.listening import listen
 
-__all__ = ["Listener", "listen", "wake", "wake_on_commit"]
+__all__ = ["Listener", "listen", "wake", "wake_on_commit", "wake_others"]

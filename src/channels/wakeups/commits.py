@@ -37,20 +37,20 @@ def wake_on_commit(name: str, using: str, *, nearest: bool = False) -> None:
 
 def wake(name: str, using: str, *, nearest: bool = False) -> None:
     """Wake the listeners of ``name`` now, in this process and in others; see :func:`wake_on_commit`."""
-    if listeners.wake(name, using) and nearest:
-        return
+    if not (listeners.wake(name, using) and nearest):
+        wake_others(name, using)
+
+
+def wake_others(name: str, using: str) -> None:
+    """Wake the listeners of ``name`` in other processes now; see :func:`wake_on_commit`."""
     try:
-        _tell_others(name, using)
+        store = messages.spanning_store()
+        if store is not None:
+            messages.send(store, name, using)
+        elif notify.is_possible(using):
+            notify.send(name, using)
     except Exception as error:
         messages.not_sent(error)
-
-
-def _tell_others(name: str, using: str) -> None:
-    store = messages.spanning_store()
-    if store is not None:
-        messages.send(store, name, using)
-    elif notify.is_possible(using):
-        notify.send(name, using)
 
 
 class _Hook:

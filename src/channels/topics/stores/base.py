@@ -159,6 +159,16 @@ class SyncStore(Protocol):
         """Close the connections; new ones are made when they are needed again."""
 
 
+class TransactionalStore(Protocol):
+    """What the ``sync`` of a store in a database of Django's has besides.
+
+    Its store has ``using``, the alias of that database.
+    """
+
+    def enqueue(self, append: Append) -> None:
+        """Write a publication in the transaction that this thread has open; it leaves with the commit."""
+
+
 class Store(Protocol):
     """What keeps and carries topics.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any, Final
 
+from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
@@ -16,9 +17,15 @@ from channels.topics.stores.base import Store
 #: The alias of the store of topics that name none.
 DEFAULT_STORE: Final = "default"
 
+#: The alias of the store that the channel layer leads to, whatever the setting says.
+BESIDE_LAYER: Final = "beside the channel layer"
+#: The alias that there is by itself if the app is installed.
+DATABASE_STORE: Final = "database"
+
 _MEMORY: Final = "channels.topics.stores.memory.MemoryStore"
 _HOST: Final = "channels.topics.stores.host.HostStore"
 _REDIS: Final = "channels.topics.stores.redis.RedisStore"
+_DATABASE: Final = {"BACKEND": "channels.journal.DatabaseStore"}
 
 #: Which store stands beside a layer, and what it takes of the layer's CONFIG.
 _BESIDE: Final = {
@@ -64,6 +71,8 @@ def set_store(alias: str, store: Store | None) -> Store | None:
 def store_settings() -> dict[str, Any]:
     """Return the aliases and how each store is made: ``{"BACKEND": path, "CONFIG": {...}}``."""
     configured = configured_stores()
+    if apps.is_installed("channels.journal"):
+        configured = {DATABASE_STORE: _DATABASE, **configured}
     return configured if DEFAULT_STORE in configured else {DEFAULT_STORE: _as_the_layer(), **configured}
 
 
@@ -95,9 +104,12 @@ def _as_the_layer() -> dict[str, Any]:
 
 def _make(alias: str) -> Store:
     configured = store_settings()
+    if alias == BESIDE_LAYER:
+        configured = {alias: _as_the_layer()}
     if alias not in configured:
+        hint = " Add 'channels.journal' to INSTALLED_APPS." if alias == DATABASE_STORE else ""
         raise ImproperlyConfigured(
-            f"CHANNELS_TOPICS['STORES'] has no {alias!r}; it has {', '.join(sorted(configured))}."
+            f"CHANNELS_TOPICS['STORES'] has no {alias!r}; it has {', '.join(sorted(configured))}.{hint}"
         )
     backend = configured[alias].get("BACKEND")
     try:
