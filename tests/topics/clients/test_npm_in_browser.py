@@ -43,6 +43,8 @@ def site() -> Iterator[str]:
         "INSTALLED_APPS": [*settings.INSTALLED_APPS, "django.contrib.staticfiles", "channels.topics"],
         "STATICFILES_DIRS": [packages / "node_modules" / "centrifuge" / "dist"],
         "STATIC_URL": "/static/",
+        # Compresses each chunk of a stream by itself, of which a browser reads the first.
+        "MIDDLEWARE": [*settings.MIDDLEWARE, "django.middleware.gzip.GZipMiddleware"],
     }
     with override_settings(**project):
         pages = ASGIStaticFilesHandler(get_asgi_application())

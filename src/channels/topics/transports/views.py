@@ -17,7 +17,13 @@ from channels.topics.transports.requests import from_pages_of, scope_of
 from channels.topics.transports.stream import EVENTS, LENGTHS, LINES, serve_stream
 
 #: Proxies are to pass on what they get, at once.
-STREAM_HEADERS = {"Cache-Control": "no-cache, no-store, must-revalidate", "X-Accel-Buffering": "no"}
+#: What compresses on the way leaves alone what says how it is coded. Django's GZipMiddleware makes each
+#: chunk a gzip file of its own, of which browsers read the first (5.2), or holds all until the end (6.0).
+STREAM_HEADERS = {
+    "Cache-Control": "no-cache, no-store, must-revalidate",
+    "X-Accel-Buffering": "no",
+    "Content-Encoding": "identity",
+}
 
 
 @from_pages_of("GET", "POST")
