@@ -57,6 +57,12 @@ MODULES = {
         "channels.topics.tokens.claims",
         "channels.topics.tokens.errors",
     ],
+    "Outbox": [
+        "channels.outbox",
+        "channels.outbox.messages",
+        "channels.outbox.hooks",
+        "channels.outbox.checks",
+    ],
     "Server": [
         "channels.server.config",
         "channels.server.server",

@@ -17,6 +17,7 @@ from asgiref.server import StatelessServer
 from channels import telemetry
 from channels.core.private import PrivateField
 from channels.layers.engine import pushing_engine
+from channels.process import serving
 from channels.process.exit import CANCELLED, EXIT, LimitedExecutor, end_loop, exit_in_time, gentle_part
 from channels.typing import PUSH_EXTENSION, ASGIApp, Message, Scope, Wakeup
 
@@ -126,6 +127,7 @@ class Worker(StatelessServer):
         """Work in an event loop of its own until SIGTERM or SIGINT; a second SIGINT ends it at once."""
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
+        serving.announce()
         try:
             loop.run_until_complete(self.arun())
         except KeyboardInterrupt:

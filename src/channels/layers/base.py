@@ -21,6 +21,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol
 
+from channels.layers.durable import DurableLayer
 from channels.layers.members import ANSWER_TIMEOUT, GroupChannels, GroupCount
 from channels.layers.names import NameChecks
 from channels.typing import EventSource, Message
@@ -136,6 +137,11 @@ class PushingLayer(Protocol):
     """What our backends add: push instead of polling, an explicit end, a view from outside."""
 
     sync: SyncLayer
+
+    @property
+    def durable(self) -> DurableLayer:
+        """The layer for messages that are sent after a transaction, by the app ``channels.outbox``."""
+        ...
 
     def attach(self, channel: str, reconnect_notice: bool = False) -> EventSource:
         """Return the source from which the running loop's consumer takes messages of ``channel``.

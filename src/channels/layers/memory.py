@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from channels.layers.base import BaseChannelLayer
+from channels.layers.durable import DurableLayer, durable_layer
 from channels.layers.engine import computed, engine_reader, set_engine
 from channels.layers.local.channel import LocalChannel
 from channels.layers.local.delivery import LocalDelivery
@@ -116,6 +117,11 @@ class InMemoryChannelLayer(BaseChannelLayer):
     def sync(self) -> MemorySyncLayer:
         """The layer for sync code."""
         return _engine_of(self).sync
+
+    @computed
+    def durable(self) -> DurableLayer:
+        """The layer for messages that are sent after a transaction, by the app ``channels.outbox``."""
+        return durable_layer(self)
 
     def attach(self, channel: str, reconnect_notice: bool = False) -> EventSource:
         """Return the source from which a consumer of the running loop takes its messages."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from channels.diagnostics.loggers import enable_loggers
-from channels.process import readiness
+from channels.process import readiness, serving
 from channels.process.platforms import forget_signal, is_unix, on_signal
 from channels.server.accept.acceptor import Acceptor
 from channels.server.accept.extra_acceptors import ExtraAcceptors
@@ -181,6 +181,7 @@ class Server:
                 return
             try:
                 with tuned_gc():
+                    serving.announce()
                     self._tell_ready()
                     if ready is not None:
                         ready()

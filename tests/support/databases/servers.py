@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import atexit
+import ctypes
 import itertools
 import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from contextlib import closing
 from pathlib import Path
@@ -18,6 +20,9 @@ from tests.support.programs import require
 from tests.support.redis_servers import PATIENCE, wait_until
 
 _numbers = itertools.count(1)
+
+PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 class Server:
@@ -65,8 +70,15 @@ class Server:
 
     def start(self) -> None:
         with (self.directory / "log").open("ab") as log:
-            self.process = subprocess.Popen(self.command(), stdout=log, stderr=log, **self._as_user)
+            self.process = subprocess.Popen(
+                self.command(), stdout=log, stderr=log, preexec_fn=self._end_with_parent, **self._as_user
+            )
         wait_until(self.answers, f"{self.vendor} answers\n{self.log()}")
+
+    def _end_with_parent(self) -> None:
+        """Have the kernel end this process if pytest is killed; only Linux can, others leave it running."""
+        if _libc is not None:
+            _libc.prctl(PR_SET_PDEATHSIG, self.KILL)
 
     def answers(self) -> bool:
         assert self.process is not None
@@ -121,7 +133,7 @@ class PostgreSQL(Server):
     vendor = "postgresql"
     STOP = signal.SIGINT  # "fast": without waiting for its clients to leave
     KILL = signal.SIGQUIT  # "immediate": the processes that it has started end as well, and recovery follows
-    create_options = " TEMPLATE template0 STRATEGY file_copy"
+    create_options = " TEMPLATE template0"
 
     def program(self) -> str:
         return require("postgres")

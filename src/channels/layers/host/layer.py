@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 
 from channels.exceptions import InvalidChannelLayerError
 from channels.layers.base import BaseChannelLayer
-from channels.layers.engine import set_engine
+from channels.layers.durable import DurableLayer, durable_layer
+from channels.layers.engine import computed, set_engine
 from channels.layers.host.engine import Acknowledge, HostEngine, HostSettings, host_engine
 from channels.layers.host.sync import HostSyncLayer
 from channels.layers.host.wire import frames as wire
@@ -196,6 +197,11 @@ class HostChannelLayer(BaseChannelLayer):
     def sync(self) -> HostSyncLayer:
         """The layer for sync code: threads, Celery tasks, management commands, signal handlers."""
         return HostSyncLayer(host_engine(self))
+
+    @computed
+    def durable(self) -> DurableLayer:
+        """The layer for messages that are sent after a transaction, by the app ``channels.outbox``."""
+        return durable_layer(self)
 
     def attach(self, channel: str, reconnect_notice: bool = False) -> EventSource:
         """Return the source from which a consumer of the running loop takes its messages.

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Final
 
 from channels.exceptions import InvalidChannelLayerError
 from channels.layers.base import BaseChannelLayer
+from channels.layers.durable import DurableLayer, durable_layer
 from channels.layers.engine import computed, set_engine
 from channels.layers.members import ANSWER_TIMEOUT, GroupChannels, GroupCount
 from channels.layers.redis.connect.clients import async_client
@@ -247,6 +248,11 @@ class RedisChannelLayer(BaseChannelLayer):
     def sync(self) -> RedisSyncLayer:
         """The layer for sync code."""
         return redis_engine(self).sync
+
+    @computed
+    def durable(self) -> DurableLayer:
+        """The layer for messages that are sent after a transaction, by the app ``channels.outbox``."""
+        return durable_layer(self)
 
     def attach(self, channel: str, reconnect_notice: bool = False) -> EventSource:
         """Return the source from which a consumer of the running loop takes its messages."""

@@ -1,0 +1,96 @@
+"""The relay of one database in one process."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from typing import Final
+
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from channels import telemetry
+from channels.outbox.configuration import outbox_configuration
+from channels.outbox.models import DurableMessage, Entry, HookCall, State
+from channels.outbox.relay.hooks import HookRelay
+from channels.outbox.relay.leases import Leases
+from channels.outbox.relay.messages import MessageRelay
+from channels.outbox.relay.threads import OnDemandThread, Threads
+from channels.wakeups import Listener, listen
+
+#: Seconds between two deletions of dead letters that are too old, and how many are deleted at once.
+PRUNE: Final = 3600.0
+PRUNED: Final = 1000
+
+
+class Relay:
+    """Relays what the outbox of a database holds, beside other processes that do the same.
+
+    Args:
+        using: the alias.
+    """
+
+    def __init__(self, using: str) -> None:
+        self.using = using
+        self._leases = Leases(using)
+        self._messages = MessageRelay(using, self._leases)
+        self._poller = OnDemandThread(f"outbox-{using}", using, self._look, self._finish)
+        most = outbox_configuration().hook_threads
+        self._threads = Threads(f"outbox-hook-{using}", most, self._poller.wake)
+        self._hooks = HookRelay(using, self._leases, self._threads)
+        self._sender = OnDemandThread(
+            f"outbox-messages-{using}", using, self._messages.relay, self._messages.finish
+        )
+        self._listeners: list[Listener] = []
+        self._prune_at = 0.0
+
+    def start(self) -> None:
+        """Begin, in threads of its own."""
+        self._poller.wake()
+
+    def stop(self, timeout: float) -> None:
+        """End: what is being sent is sent; hooks get ``timeout`` seconds to finish, and else run again."""
+        end = time.monotonic() + timeout
+        for listener in self._listeners:
+            listener.close()
+        self._messages.stopping = True
+        self._sender.stop(timeout)
+        self._threads.wait(max(0.0, end - time.monotonic()))
+        self._poller.stop(max(0.1, end - time.monotonic()))
+
+    def _look(self) -> float:
+        """Do what nobody has told of; returns in how many seconds to look again."""
+        if not self._listeners:
+            self._listeners = [
+                listen(DurableMessage.WAKEUP, self.using, self._sender.wake),
+                listen(HookCall.WAKEUP, self.using, self._poller.wake),
+            ]
+        self._leases.beat()
+        if self._messages.is_pending():
+            self._sender.wake()
+        wait = self._hooks.look()
+        self._prune()
+        longest = outbox_configuration().poll_interval
+        return longest if wait is None else min(wait, longest)
+
+    def _finish(self) -> None:
+        self._hooks.finish()
+
+    def _prune(self) -> None:
+        keep = outbox_configuration().keep_dead
+        if keep is None or time.monotonic() < self._prune_at:
+            return
+        self._prune_at = time.monotonic() + PRUNE
+        for model in (DurableMessage, HookCall):
+            pruned = prune(model._default_manager.using(self.using), keep)
+            if pruned:
+                telemetry.count("outbox.pruned", pruned, model=model.__name__)
+
+
+def prune(rows: QuerySet[Entry], keep: float) -> int:
+    """Delete dead letters that are older than ``keep`` seconds; returns how many."""
+    old = rows.filter(state=State.DEAD, failed_at__lt=timezone.now() - timedelta(seconds=keep))
+    pruned = 0
+    while keys := list(old.values_list("pk", flat=True)[:PRUNED]):
+        pruned += rows.filter(pk__in=keys).delete()[0]
+    return pruned
