@@ -13,11 +13,8 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "channels",
-<<<<<<< HEAD
     "channels.journal",
-=======
     "channels.outbox",
->>>>>>> 787c0b2 (Write messages and calls of hooks in a transaction, and do them after its commit: channels.outbox)
     "channels.tasks",
 ]
 if django.VERSION < (6,):  # where Django has no tasks of its own, the backport has them

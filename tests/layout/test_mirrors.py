@@ -9,11 +9,8 @@ report = load("coverage_by_module")
 #: Below these paths modules are tested through what stands on them.
 THROUGH = {
     "channels/layers/redis/": "the layers' classes, against real servers",
-<<<<<<< HEAD
     "channels/journal/": "the contract of stores and what ends relays, on real databases",
-=======
     "channels/outbox/": "what users call, against real databases, and processes that are killed",
->>>>>>> 787c0b2 (Write messages and calls of hooks in a transaction, and do them after its commit: channels.outbox)
     "channels/topics/": "clients of the protocol, and the contract of stores",
     "channels/tasks/": "the backend, a worker in the process, and processes that are killed",
     "channels/testing/store_contract/": "the stores that the contract is run on",
