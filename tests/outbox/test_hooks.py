@@ -33,7 +33,7 @@ def test_called_directly_it_is_the_function_itself() -> None:
     tools.calls.clear()
     tools.note(1, two=2)
     assert tools.calls == [((1,), {"two": 2})]
-    assert (Receipts.send.__name__, Receipts.send.__doc__) == ("send", "Send a receipt.")
+    assert (vars(Receipts.send)["__name__"], Receipts.send.__doc__) == ("send", "Send a receipt.")
 
 
 def test_is_found_by_its_path() -> None:

@@ -19,7 +19,7 @@ from tests.support.databases import Database
 WRONG = [
     ("a group", {"type": "said"}, TypeError, "Got 'a group'"),
     ("room", {"type": "said", "what": {"items": [1, object()]}}, TypeError, r"what.*items.*\[?1"),
-    ("room", "said", InvalidMessageError, ""),
+    ("room", "said", InvalidMessageError, "not a dict but str"),
     ("room", {"type": "said", "text": "x" * 101}, MessageTooLarge, "the outbox takes 100"),
 ]
 

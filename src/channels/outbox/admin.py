@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.apps import apps
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -39,7 +40,6 @@ class EntryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for myp
         self.message_user(request, f"{discard(queryset)} were discarded.")
 
 
-@admin.register(DurableMessage)
 class DurableMessageAdmin(EntryAdmin):
     """Messages."""
 
@@ -58,7 +58,6 @@ class DurableMessageAdmin(EntryAdmin):
     search_fields = ("target",)
 
 
-@admin.register(HookCall)
 class HookCallAdmin(EntryAdmin):
     """Hook calls."""
 
@@ -75,3 +74,8 @@ class HookCallAdmin(EntryAdmin):
         "failed_at",
     )
     search_fields = ("hook",)
+
+
+if apps.is_installed("django.contrib.admin"):  # else nobody looks at this module, but may import it
+    admin.site.register(DurableMessage, DurableMessageAdmin)
+    admin.site.register(HookCall, HookCallAdmin)
