@@ -62,6 +62,9 @@ MODULES = {
         "channels.outbox.messages",
         "channels.outbox.hooks",
         "channels.outbox.checks",
+    "Live queries": [
+        "channels.live.query",
+        "channels.live.capture.told",
     ],
     "Server": [
         "channels.server.config",

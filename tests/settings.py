@@ -16,6 +16,7 @@ INSTALLED_APPS = [
     "channels.journal",
     "channels.outbox",
     "channels.tasks",
+    "tests.live.shop",
 ]
 if django.VERSION < (6,):  # where Django has no tasks of its own, the backport has them
     INSTALLED_APPS.append("django_tasks")

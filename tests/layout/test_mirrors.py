@@ -13,6 +13,7 @@ THROUGH = {
     "channels/outbox/": "what users call, against real databases, and processes that are killed",
     "channels/topics/": "clients of the protocol, and the contract of stores",
     "channels/tasks/": "the backend, a worker in the process, and processes that are killed",
+    "channels/live/": "clients, whose rows have to be those of the database, in one process and in several",
     "channels/testing/store_contract/": "the stores that the contract is run on",
     "channels/testing/topics.py": "tests of topics that users would write",
 }

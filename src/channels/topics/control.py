@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
@@ -193,6 +194,18 @@ class WakeUp(_Control, tag=20, frozen=True):
     using: str
 
 
+class Announcement(_Control, tag=21, frozen=True):
+    """Something that another room of this package tells all nodes.
+
+    Attributes:
+        name: by which it is known who listens.
+        data: as that room has written it.
+    """
+
+    name: str
+    data: bytes
+
+
 Control: TypeAlias = (
     DisconnectClients
     | UnsubscribeClients
@@ -206,11 +219,26 @@ Control: TypeAlias = (
     | Survey
     | SurveyAnswer
     | WakeUp
+    | Announcement
 )
+
+#: Called with the hub of a loop, in that loop, and what was announced.
+AnnouncementListener: TypeAlias = Callable[[Any, bytes], None]
+_listeners: Final[dict[str, AnnouncementListener]] = {}
 
 
 class UnknownControl(ChannelsError):
     """A message of a process of another release."""
+
+
+def listen(name: str, listener: AnnouncementListener) -> None:
+    """Have announcements of a name heard in each event loop that serves topics."""
+    _listeners[name] = listener
+
+
+def announcement_listener(name: str) -> AnnouncementListener | None:
+    """Return who listens to announcements of a name; None if nobody does."""
+    return _listeners.get(name)
 
 
 _encoder = msgspec.msgpack.Encoder()

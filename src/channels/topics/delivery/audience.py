@@ -50,7 +50,7 @@ class Audience:
         number: the topic's.
     """
 
-    __slots__ = ("_filtered", "_members", "_name", "_number", "_plain", "_topic", "form")
+    __slots__ = ("_filtered", "_members", "_name", "_number", "_plain", "_topic", "_viewed", "form")
 
     def __init__(self, form: Form, name: str, number: int) -> None:
         self.form = form
@@ -59,6 +59,7 @@ class Audience:
         self._members: dict[Subscription, None] = {}
         self._plain: list[Subscription] | None = None
         self._filtered: list[Subscription] = []
+        self._viewed: list[Subscription] = []
 
     def __len__(self) -> int:
         return len(self._members)
@@ -91,13 +92,16 @@ class Audience:
             chosen = [message for message, passes in zip(messages, choice, strict=True) if passes]
             if chosen:
                 yield self.form.framing.frame(chosen), members
+        yield from self._views(wanted)
 
     def _wants(self, event: Happening) -> bool:
         return self.form.join_leave or isinstance(event, Change)
 
     def _sort_members(self) -> None:
-        self._plain = [each for each in self._members if each.passes is None]
-        self._filtered = [each for each in self._members if each.passes is not None]
+        self._viewed = [each for each in self._members if each.view is not None]
+        whole = [each for each in self._members if each.view is None]
+        self._plain = [each for each in whole if each.passes is None]
+        self._filtered = [each for each in whole if each.passes is not None]
 
     def _choices(self, events: Sequence[Happening]) -> dict[tuple[bool, ...], list[Subscription]]:
         """Return who of those with a filter gets which of ``events``."""
@@ -106,6 +110,17 @@ class Audience:
             choice = tuple(_passes(member, event) for event in events)
             choices.setdefault(choice, []).append(member)
         return choices
+
+    def _views(self, events: Sequence[Happening]) -> Iterator[tuple[Frame, list[Subscription]]]:
+        """Return frames of what those get who get less than all; encoded once for all who get the same."""
+        chosen: dict[tuple[int, ...], tuple[list[Happening], list[Subscription]]] = {}
+        for member in self._viewed:
+            seen = [each for each in (_viewed(member, event) for event in events) if each is not None]
+            chosen.setdefault(tuple(map(_identity, seen)), (seen, []))[1].append(member)
+        for seen, members in chosen.values():
+            messages = [message for message in map(self._encode, seen) if message]
+            if messages:
+                yield self.form.framing.frame(messages), members
 
     def _encode(self, event: Happening) -> bytes:
         """Return an event as a message; b"" if this form cannot hold it, which concerns no other event."""
@@ -128,3 +143,16 @@ def _passes(member: Subscription, event: Happening) -> bool:
     if member.passes is None or isinstance(event, Join | Leave):
         return True
     return member.passes(event.publication.tags)
+
+
+def _viewed(member: Subscription, event: Happening) -> Happening | None:
+    """Return what a member with a view gets of an event; None: nothing."""
+    if member.view is None or isinstance(event, Join | Leave):
+        return event
+    publication = member.view(event.publication)
+    return None if publication is None else Change(publication, None)
+
+
+def _identity(event: Happening) -> int:
+    """Return what is the same for the same publication: a view gives one object to all who see the same."""
+    return id(event.publication) if isinstance(event, Change) else id(event)

@@ -17,6 +17,7 @@ from channels import telemetry
 from channels.access.announcements import Change, hear
 from channels.topics.control import (
     AccessChanged,
+    Announcement,
     Control,
     DisconnectClients,
     EmulatedFrame,
@@ -31,6 +32,7 @@ from channels.topics.control import (
     UnsubscribeClients,
     WakeUp,
     abroadcast,
+    announcement_listener,
     decode_control,
 )
 from channels.topics.delivery.live_topic import LiveTopic
@@ -105,7 +107,7 @@ class Hub:
 
     def interrupted(self) -> None:
         """See :class:`~channels.topics.stores.base.Receiver`."""
-        self._call(self._check_positions)
+        self._call(self._interrupted)
 
     def _call(self, function: Callable[..., None], *args: Any) -> None:
         here = self._thread == get_ident()
@@ -290,13 +292,26 @@ class Hub:
         if live is not None:
             live.forget_recent()
 
+    def _announced(self, control: Announcement) -> None:
+        listener = announcement_listener(control.name)
+        if listener is not None:
+            listener(self, control.data)
+
     # Now and then
+
+    def _interrupted(self) -> None:
+        self._check_positions()
+        for live in self._topics.values():
+            if live.source is not None:
+                live.source.interrupted()
 
     def _tick(self) -> None:
         now = self._loop.time()
         for name, live in list(self._topics.items()):
             if live.is_unused and name not in self._starting and now - live.unused_since >= LINGER:
                 del self._topics[name]
+                if live.source is not None:
+                    live.source.close()
                 self.spawn(live.store.unsubscribe(name, self))
         self._renew_presence(now)
         if now >= self._next_check:
@@ -352,6 +367,7 @@ _OBEY: Final[dict[type[Control], Callable[[Hub, Any], None]]] = {
     SurveyAnswer: lambda hub, answer: hub.nodes.answered(answer),
     AccessChanged: Hub._access_changed,
     WakeUp: lambda hub, wakeup: None,  # other receivers of the store are meant
+    Announcement: Hub._announced,
 }
 
 

@@ -16,6 +16,7 @@ from channels.topics.delivery.audience import SLICE, Audience, Form, Happening, 
 from channels.topics.delivery.deltas import Change, Delta
 from channels.topics.delivery.frames import Frame
 from channels.topics.delivery.outbox import closed_outbox
+from channels.topics.delivery.snapshots import SnapshotSource
 from channels.topics.delivery.subscription import Subscription
 from channels.topics.limits import limits
 from channels.topics.stores.base import Event, Position, Retention, Store, StoreUnavailable, StreamPage
@@ -49,13 +50,15 @@ class LiveTopic:
         name, number, is_bytes, store: see above.
         last: what was published last, as far as that is known; what is next is sent as a patch of it.
         position: of what was delivered last; None without history, and before the stream was read.
+        source: of what subscribers begin with, for topics that have more than what was published.
         expected: how many are about to subscribe.
         unused_since: when somebody last was about to, in the loop's seconds.
     """
 
     __slots__ = (
         "_audiences", "_held", "_recent", "_recent_load", "_repairing", "_retention", "_spawn", "_work",
-        "expected", "is_bytes", "last", "name", "number", "position", "store", "unused_since",
+        "expected", "is_bytes", "last", "name", "number", "position", "source", "store",
+        "unused_since",
     )  # fmt: skip
 
     def __init__(
@@ -65,6 +68,7 @@ class LiveTopic:
         self.is_bytes = is_bytes
         self.position: Position | None = None
         self.last: Publication | None = None
+        self.source: SnapshotSource | None = None
         self.expected, self.unused_since = 0, 0.0
         self._retention = retention
         self._spawn = spawn
@@ -183,6 +187,8 @@ class LiveTopic:
         self.position = Position(publication.offset, position.epoch)
         if self._recent is not None:
             self._recent.append(publication)
+        if self.source is not None:
+            self.source.advanced()
         return True
 
     def _is_ahead(self, publication: Publication) -> bool:
@@ -208,6 +214,8 @@ class LiveTopic:
             telemetry.count("topics.position_lost", topic=self.name)
             self.position, self._recent = page.position, None
             self._give_up()
+            if self.source is not None:
+                self.source.advanced()
         self._resume()
 
     async def _read(self, position: Position) -> StreamPage:

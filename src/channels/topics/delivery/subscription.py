@@ -12,6 +12,7 @@ from channels.topics.delivery.conflation import Conflation
 from channels.topics.delivery.deltas import Delta
 from channels.topics.delivery.frames import Frame
 from channels.topics.delivery.outbox import Outbox
+from channels.topics.delivery.snapshots import View
 from channels.topics.stores.base import Append
 
 #: What becomes of publications for a client that does not read: its connection ends, the newest takes the
@@ -70,6 +71,7 @@ class Subscription:
         conflation: of what the client publishes for nobody to keep; made when it first does.
         slow: what becomes of publications that the client does not read.
         passes: whether a publication with these tags is wanted; None: all are.
+        view: what the client gets of a publication; None: all of it.
     """
 
     client: Client
@@ -86,6 +88,7 @@ class Subscription:
     conflation: Conflation[Append] | None = None
     slow: Slow = "disconnect"
     passes: Callable[[Mapping[str, str]], bool] | None = None
+    view: View | None = None
 
     def put(self, frame: Frame) -> None:
         """Have what was published leave when the client reads, as the topic says."""

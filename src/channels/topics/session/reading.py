@@ -12,6 +12,7 @@ from channels.protocols.centrifuge.messages import (
     PresenceStatsResult,
 )
 from channels.topics.delivery.deltas import Delta, pushed_in_turn
+from channels.topics.delivery.snapshots import has_views
 from channels.topics.session.errors import CommandFailed
 from channels.topics.session.permissions import may_subscribe
 from channels.topics.session.session import Session
@@ -36,7 +37,7 @@ async def readable(session: Session, name: str) -> Topic:
 async def history(session: Session, request: HistoryRequest) -> HistoryResult:
     """Return a page of what was published."""
     topic = await readable(session, request.channel)
-    if type(topic).history is None:
+    if type(topic).history is None or has_views(type(topic)):
         raise CommandFailed(ErrorCode.NOT_AVAILABLE)
     since = None if request.since is None else Position(request.since.offset, request.since.epoch)
     page = session.limits.history_page

@@ -25,6 +25,7 @@ from channels.topics.access.expiry import ttl_until
 from channels.topics.access.grants import UNGRANTED, Grant, granted_by
 from channels.topics.delivery.deltas import Delta, pushed_in_turn
 from channels.topics.delivery.live_topic import LiveTopic
+from channels.topics.delivery.snapshots import SnapshotUnavailable, prepare
 from channels.topics.delivery.subscription import Subscription
 from channels.topics.patterns import MAX_NAME
 from channels.topics.registry import resolve
@@ -154,6 +155,7 @@ async def entrance(
     async with session.hub.entered(name, retention_of(cls), cls.message is bytes, store) as live:
         if wants_recovery(cls, request):
             await live.load_recent()
+        await prepare_snapshot(session, topic, live)
         first = False
         if subscription.present:
             first = await store.presence_add(name, subscription.info, announce=subscription.announced)
@@ -165,6 +167,19 @@ async def entrance(
                     session.hub.spawn(announce_joined(topic, session.user, session.id, first))
             elif subscription.present:
                 session.hub.spawn(session.forget_presence(store, subscription))
+
+
+async def prepare_snapshot(session: Session, topic: Topic, live: LiveTopic) -> None:
+    """Have at hand what subscribers begin with, where that is a snapshot.
+
+    Raises:
+        CommandFailed: there is none.
+    """
+    try:
+        await prepare(topic, live, session.hub)
+    except SnapshotUnavailable as error:
+        code = ErrorCode.INTERNAL_SERVER_ERROR if error.temporary else ErrorCode.LIMIT_EXCEEDED
+        raise CommandFailed(code, str(error)) from error
 
 
 def _enter(
@@ -179,6 +194,8 @@ def _enter(
     """Make a subscription; returns the reply."""
     if session.closed:
         raise Disconnected(DisconnectCode.CONNECTION_CLOSED)
+    if live.source is not None:
+        subscription.view = live.source.view_of(session)
     result = result_for(live, cls, request, subscription, room)
     live.join(subscription)
     session.subscriptions[live.name] = subscription
@@ -279,14 +296,11 @@ def result_for(
         positioned=True,
         offset=offset,
         epoch=epoch,
-        was_recovering=wants_recovery(cls, request),
+        was_recovering=live.source is not None or wants_recovery(cls, request),
     )
     if not result.was_recovering:
         return result
-    missed = newest_missed(live, request) if cls.cache else live.missed(request.offset, request.epoch)
-    if missed and size_of(missed) > room:
-        telemetry.count("topics.recovery_too_large", topic=live.name)
-        missed = None
+    missed = missed_by(live, cls, request, subscription, room)
     if missed is None:
         if request.flag & REJECT_UNRECOVERED:
             raise CommandFailed(ErrorCode.UNRECOVERABLE_POSITION)
@@ -295,13 +309,46 @@ def result_for(
         result,
         recovered=True,
         publications=recovered(live, subscription, missed, request.offset),
-        offset=offset if cls.cache else request.offset,
+        offset=offset if cls.cache or live.source is not None else request.offset,
     )
 
 
 def size_of(publications: Iterable[Publication]) -> int:
     """Return about how many bytes publications have on the wire."""
     return sum(len(each.data) + ENVELOPE for each in publications)
+
+
+def missed_by(
+    live: LiveTopic, cls: type[Topic], request: SubscribeRequest, subscription: Subscription, room: int
+) -> list[Publication] | None:
+    """Return what brings a client from where it was to where the topic is; None if that is not known.
+
+    Raises:
+        CommandFailed: there is no snapshot, or it has more bytes than may wait for a client.
+    """
+    if live.source is not None and (not request.recover or subscription.view is not None):
+        return snapshot_of(live, subscription, room)
+    missed = newest_missed(live, request) if cls.cache else live.missed(request.offset, request.epoch)
+    if missed and size_of(missed) > room:
+        telemetry.count("topics.recovery_too_large", topic=live.name)
+        missed = None
+    if missed is None and live.source is not None:
+        return snapshot_of(live, subscription, room)
+    return missed
+
+
+def snapshot_of(live: LiveTopic, subscription: Subscription, room: int) -> list[Publication]:
+    """Return what a client begins with; see :func:`missed_by`."""
+    assert live.source is not None  # else there are no snapshots
+    snapshot = live.source.snapshot(subscription.client)
+    if snapshot is None:  # it was lost a moment ago
+        raise CommandFailed(ErrorCode.INTERNAL_SERVER_ERROR)
+    if size_of([snapshot]) > room:
+        telemetry.count("topics.recovery_too_large", topic=live.name)
+        raise CommandFailed(
+            ErrorCode.LIMIT_EXCEEDED, "the snapshot is larger than what may wait for a client"
+        )
+    return [snapshot]
 
 
 def wants_recovery(cls: type[Topic], request: SubscribeRequest) -> bool:
