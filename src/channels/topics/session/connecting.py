@@ -14,6 +14,7 @@ from msgspec import Raw
 from channels import __version__, telemetry
 from channels.protocols.centrifuge.codes import DisconnectCode, ErrorCode
 from channels.protocols.centrifuge.messages import (
+    EMPTY,
     ConnectRequest,
     ConnectResult,
     Push,
@@ -43,14 +44,8 @@ from channels.topics.topic import Topic
 VERSION: Final = f"fairway {__version__}"
 
 
-async def connect(session: Session, request: ConnectRequest, wishes: bool = False) -> ConnectResult:
-    """Serve a client from now on, as the user that its handshake or its token shows.
-
-    Args:
-        session: the client's.
-        request: what it says.
-        wishes: the request names topics that the client wants; it gets those that it may have.
-    """
+async def connect(session: Session, request: ConnectRequest) -> ConnectResult:
+    """Serve a client from now on, as the user that its handshake or its token shows."""
     if session.has_tried:
         raise Disconnected(DisconnectCode.BAD_REQUEST)
     session.has_tried = True
@@ -66,7 +61,7 @@ async def connect(session: Session, request: ConnectRequest, wishes: bool = Fals
         version=VERSION,
         expires=identity.expires_at > 0,
         ttl=ttl_until(identity.expires_at),
-        subs=await subscribe_server_side(session, request.subs, wishes),
+        subs=await subscribe_server_side(session, request.subs),
         ping=round(limits.ping_interval),
         pong=True,
         session=session.secret,
@@ -75,24 +70,24 @@ async def connect(session: Session, request: ConnectRequest, wishes: bool = Fals
 
 
 async def subscribe_server_side(
-    session: Session, positions: Mapping[str, SubscribeRequest], wishes: bool
+    session: Session, requests: Mapping[str, SubscribeRequest]
 ) -> dict[str, SubscribeResult]:
-    """Subscribe a client to what the server thinks it should have.
+    """Subscribe a client to what the server thinks it should have, and to what it wants and may have.
 
     Args:
         session: the client's.
-        positions: where it was when it left, by the topic's name.
-        wishes: it wants the other topics among these too.
+        requests: where it was in topics of the server when it left, and what else it wants, by their names.
     """
     topics = server_side_topics(session)
-    if wishes:
-        topics = {**await _wished(session, positions), **topics}
+    names = {str(topic) for topic in topics}
+    wanted = {name: request for name, request in requests.items() if name not in names}
+    topics = {**await _wished(session, wanted), **topics}
     if len(topics) > session.limits.max_subscriptions:
         raise Disconnected(DisconnectCode.CHANNEL_LIMIT)
     async with contextlib.AsyncExitStack() as stack:
         entrances = {}
         for topic, grant in topics.items():
-            request = positions.get(str(topic), SubscribeRequest())
+            request = requests.get(str(topic), SubscribeRequest())
             entrances[str(topic)] = await stack.enter_async_context(
                 entrance(session, topic, request, grant, server_side=True)
             )
@@ -140,7 +135,7 @@ async def subscribe_by_server(session: Session, control: SubscribeClients) -> No
     offset, epoch = control.since or (0, "")
     request = SubscribeRequest(name, recover=control.since is not None, offset=offset, epoch=epoch)
     override = Override(**control.override)
-    grant = Grant(Raw(control.info), Raw(control.data), override, control.expires_at)
+    grant = Grant(_json(control.info), _json(control.data), override, control.expires_at)
     async with entrance(session, topic, request, grant, server_side=True) as enter:
         if session.closed or name in session.subscriptions:
             return
@@ -149,6 +144,10 @@ async def subscribe_by_server(session: Session, control: SubscribeClients) -> No
         session.push(Push(channel=name, subscribe=Subscribe(**told)))
         for publication in result.publications:
             session.push(Push(channel=name, pub=publication))
+
+
+def _json(text: bytes) -> Raw:
+    return Raw(text) if text else EMPTY
 
 
 def _grant_of(subscription: TokenSubscription) -> Grant:

@@ -120,7 +120,7 @@ class OneWaySession(Session):
     async def open(self, request: ConnectRequest) -> None:
         """Serve the client as it wants, or end the session with a code that says why not."""
         try:
-            result = await connect(self, request, wishes=True)
+            result = await connect(self, request)
         except CommandFailed as failed:
             self.end(disconnect_for(failed.error.code))
         except Disconnected as error:
