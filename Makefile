@@ -29,6 +29,7 @@ help:
 
 demo:
 	@sh scripts/environment.sh runtime .venv
+	@$(python) scripts/vendor.py
 	@exec $(python) examples/demo.py $(APP) --port $(PORT)
 
 test:  # make test ARGS="tests/test_routing.py -x": only these, on one Python

@@ -59,6 +59,12 @@ EXAMPLES = (
         "its last lines are there. Go offline and come back: you have what you missed.",
     ),
     Example(
+        "notifications",
+        "Notifications",
+        "Publishing inside the transaction, and a page without JavaScript of its own: htmx reads an event "
+        "stream. Change an order in the admin, or by `manage.py advance`, and its owner's windows show it.",
+    ),
+    Example(
         "game",
         "Game",
         "An authoritative worker at 20 ticks a second, snapshots as a binary topic with differences, "

@@ -1,0 +1,1 @@
+"""Orders, and what their owners are told."""

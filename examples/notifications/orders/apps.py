@@ -1,0 +1,7 @@
+"""The Django application ``orders``."""
+
+from django.apps import AppConfig
+
+
+class OrdersConfig(AppConfig):
+    name = "orders"

@@ -1,0 +1,67 @@
+"""The notifications example: its own tests, and windows that are told without JavaScript of the page."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from selenium.webdriver.common.by import By
+
+from tests.e2e.example import EXAMPLES, Example, until
+from tests.support.browser import PHONE, chromium
+from tests.support.programs import require
+
+LIST = "document.querySelector('#orders').innerText"
+BADGE = "Number(document.querySelector('#badge').textContent)"
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Example]:
+    example = Example("notifications", tmp_path)
+    example.command("migrate", "-v0")
+    yield example
+    example.close()
+
+
+def test_its_own_tests_pass(shop: Example) -> None:
+    assert "Ran 7 tests" in shop.command("test").stderr
+    shop.command("makemigrations", "--check", "--dry-run")
+
+
+@pytest.mark.browser
+@pytest.mark.timeout(240)
+def test_open_pages_show_what_was_committed_elsewhere(shop: Example, tmp_path: Path) -> None:
+    require("npm")
+    vendor = Path(__file__).parents[2] / "scripts" / "vendor.py"
+    subprocess.run([sys.executable, str(vendor), str(EXAMPLES / "notifications")], check=True)
+    shop.start()
+    with chromium(tmp_path / "ada") as ada, chromium(tmp_path / "ben", PHONE) as ben:
+        for window, name in ((ada, "ada"), (ben, "ben")):
+            shop.join(window, name)
+            window.find_element(By.CSS_SELECTOR, "main form button").click()
+            until(window, f"{LIST}.includes('A kettle')")  # it came by the stream
+        shop.command("advance", "1")
+        until(ada, f"{LIST}.includes('Packed') && {BADGE} === 1")
+        assert ben.execute_script(f"return {LIST}.includes('Placed') && {BADGE} === 0")
+
+        ada.execute_script("window.open(location.href)")
+        first, second = ada.window_handles
+        ada.switch_to.window(second)
+        until(ada, f"{BADGE} === 1")
+        ada.find_element(By.CSS_SELECTOR, "button[formaction]").click()
+        until(ada, f"{BADGE} === 0")
+        ada.switch_to.window(first)
+        until(ada, f"{BADGE} === 0")
+
+        shop.stop()  # nobody listens while it changes
+        shop.command("advance")
+        shop.command("advance", "1")
+        shop.start()
+        until(ada, f"{LIST}.includes('Delivered') && {BADGE} === 1")
+        until(ben, f"{LIST}.includes('Packed') && {BADGE} === 1")
+        assert ben.execute_script("return document.body.scrollWidth <= innerWidth")
+        for window, name in ((ada, "desk"), (ben, "phone")):
+            window.save_screenshot(str(tmp_path / f"{name}.png"))
