@@ -62,6 +62,7 @@ MODULES = {
         "channels.outbox.messages",
         "channels.outbox.hooks",
         "channels.outbox.checks",
+    ],
     "Live queries": [
         "channels.live.query",
         "channels.live.capture.told",
