@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
+from pathlib import Path
 from typing import Any
 
 from channels.tasks import task
@@ -110,3 +112,44 @@ class Holder:
     @task
     def held() -> None:
         """A task whose path leads nowhere: a class is no module."""
+
+
+@task(timeout=0.05)
+def hang() -> None:
+    started.set()
+    gate.wait(10)
+
+
+@task(timeout=0.05, max_attempts=2, backoff=0.01)
+async def hang_async() -> None:
+    ran.append("tried")
+    await asyncio.sleep(10)
+
+
+@task
+async def time_out_by_itself() -> None:
+    raise TimeoutError("its own")
+
+
+@task(unique=True)
+def report(year: int) -> int:
+    return year
+
+
+@task(unique="report-{0}")
+def report_by_text(year: int, month: int) -> int:
+    return year + month
+
+
+@task(unique=lambda year, month: f"{month}")
+def report_by_function(year: int, month: int) -> int:
+    return year + month
+
+
+@task
+def fork(marker: str) -> int:
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    Path(marker).write_text("the child")
+    return -1

@@ -222,3 +222,22 @@ def test_the_check_asks_for_the_tables(settings) -> None:
     settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if app != "channels.tasks"]
     assert [each.id for each in task_backends["database"].check()] == ["channels.E010"]
     assert [each.id for each in task_backends["default"].check()] == []
+
+
+def test_a_unique_task_is_the_one_that_waits_or_runs() -> None:
+    first = jobs.report.enqueue(2026)
+    assert jobs.report.enqueue(2026).id == first.id
+    assert jobs.report.enqueue(2027).id != first.id
+    assert jobs.report_by_text.enqueue(2026, 1).id == jobs.report_by_text.enqueue(2026, 2).id
+    assert jobs.report_by_function.enqueue(1, 5).id == jobs.report_by_function.enqueue(2, 5).id
+    assert jobs.report_by_function.enqueue(1, 6).id != jobs.report_by_function.enqueue(2, 5).id
+    long = jobs.report.using(unique="é" * 300)
+    assert long.enqueue(1).id == long.enqueue(2).id
+    with working():
+        assert finished(first).return_value == 2026
+        assert jobs.report.enqueue(2026).id != first.id
+
+
+def test_no_unique_task_is_forgotten_when_many_are_enqueued() -> None:
+    results = jobs.report.enqueue_many([((1,), {}), ((2,), {}), ((1,), {})])
+    assert results[0].id == results[2].id != results[1].id

@@ -22,7 +22,7 @@ from channels.tasks.definition.encoding import encode
 from channels.tasks.definition.options import read_options
 from channels.tasks.definition.results import leads_back, microseconds_of, result_of
 from channels.tasks.definition.states import State
-from channels.tasks.definition.task import Task, check_policy, is_async
+from channels.tasks.definition.task import Task, check_policy, is_async, unique_key
 from channels.tasks.notices import tell
 from channels.tasks.stores.manager import store_for
 from channels.tasks.stores.records import TaskRecord, new_id
@@ -86,7 +86,7 @@ class TaskBackend(BaseTaskBackend):
         records = [_record(self, store, *call) for call in calls]
         opened = _open_transaction(self) if store.using is None else None
         if opened is None:
-            _add(self, store, records)
+            records = _add(self, store, records)
         else:
             transaction.on_commit(lambda: _add(self, store, records), using=opened)
         results = [result_of(record) for record in records]
@@ -119,6 +119,7 @@ def store_of(backend: BaseTaskBackend) -> SQLStore:
 def _record(backend: TaskBackend, store: SQLStore, task: contract.Task, args: Any, kwargs: Any) -> TaskRecord:
     backend.validate_task(task)
     _see_that_workers_find(task)
+    arguments = f"[{encode(list(args), 'args')},{encode(kwargs, 'kwargs')}]"
     now = store.now()
     run_at = max(now, microseconds_of(task.run_after)) if task.run_after is not None else now
     return TaskRecord(
@@ -129,15 +130,20 @@ def _record(backend: TaskBackend, store: SQLStore, task: contract.Task, args: An
         priority=int(task.priority),
         lane=int(is_async(task)),
         state=State.SCHEDULED if run_at > now else State.READY,
-        arguments=f"[{encode(list(args), 'args')},{encode(kwargs, 'kwargs')}]",
+        arguments=arguments,
+        unique_key=unique_key(task, args, kwargs, arguments),
         enqueued_at=now,
         run_at=run_at,
     )
 
 
-def _add(backend: TaskBackend, store: SQLStore, records: list[TaskRecord]) -> None:
-    store.add(records)
+def _add(backend: TaskBackend, store: SQLStore, records: list[TaskRecord]) -> list[TaskRecord]:
+    """Write tasks, and wake workers; returns what is there then: of unique ones it may be another."""
+    if any(record.unique_key for record in records):
+        records = [store.add_unique(record) if record.unique_key else record for record in records]
+    store.add([record for record in records if not record.unique_key])
     tell(backend.alias, store.using)
+    return records
 
 
 def _open_transaction(backend: TaskBackend) -> str | None:

@@ -15,6 +15,7 @@ from channels.tasks.definition.contract import (
     TaskResultStatus,
     task_backends,
 )
+from channels.tasks.exceptions import TimedOut
 from channels.tasks.worker.worker import TaskWorker, WorkerConfig
 from tests.tasks import jobs
 from tests.tasks.conftest import finished, wait_for, working
@@ -162,3 +163,50 @@ def test_a_worker_needs_a_backend_of_ours(settings) -> None:
     settings.TASKS = {"default": {"BACKEND": f"{package}.dummy.DummyBackend"}}
     with pytest.raises(InvalidTaskBackend, match=r"channels\.tasks\.TaskBackend"):
         TaskWorker(WorkerConfig())
+
+
+def test_a_sync_task_that_takes_too_long_has_failed_and_holds_up_nobody() -> None:
+    with working():
+        result = finished(jobs.hang.enqueue())
+        assert result.errors[0].exception_class is TimedOut
+        assert finished(jobs.add.enqueue(1, 2)).return_value == 3
+        jobs.gate.set()
+        assert finished(jobs.add.enqueue(1, 2)).return_value == 3
+    assert store().get(result.id).state == "failed"
+
+
+def test_threads_that_are_stuck_are_replaced_within_a_limit() -> None:
+    with working() as worker:
+        results = jobs.hang.enqueue_many([((), {})] * 9)
+        for result in results[:8]:
+            finished(result)
+        wait_for(lambda: worker._threads.running.keys() == {results[8].id} and results[8].refresh() is None)
+        finished(results[8])
+        assert worker._threads.room() == 0
+        waiting = jobs.add.enqueue(1, 2)
+        jobs.gate.set()
+        assert finished(waiting).return_value == 3
+
+
+def test_an_async_task_that_takes_too_long_is_cancelled_and_may_be_tried_again() -> None:
+    with working():
+        result = finished(jobs.hang_async.enqueue())
+        own = finished(jobs.time_out_by_itself.enqueue())
+    assert ([error.exception_class for error in result.errors], len(jobs.ran)) == ([TimedOut, TimedOut], 2)
+    assert own.errors[0].exception_class is TimeoutError
+
+
+def test_a_task_that_forks_ends_once(tmp_path) -> None:
+    with working():
+        assert finished(jobs.fork.enqueue(str(tmp_path / "child"))).return_value == 0
+    assert (tmp_path / "child").read_text() == "the child"
+
+
+def test_a_row_that_nobody_can_read_has_failed_and_holds_up_nobody(caplog) -> None:
+    result = jobs.add.enqueue(1, 2)
+    with store().cursor() as cursor:
+        cursor.execute("UPDATE channels_tasks_task SET arguments = %s", ("[",))
+    with working():
+        wait_for(lambda: store().get(result.id).state == "failed")
+        assert finished(jobs.add.enqueue(1, 2)).return_value == 3
+    assert "cannot be started" in caplog.text

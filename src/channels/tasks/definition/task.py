@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from channels.tasks.definition import contract
 from channels.tasks.definition.contract import InvalidTask, TaskResult, task_backends
 
+#: What Django's ``using()`` takes, where None means: as it is.
+_DJANGOS: Final = frozenset({"priority", "queue_name", "run_after", "backend"})
+#: Characters of a key; of a longer one its digest is kept.
+_LONGEST_KEY: Final = 200
 #: Seconds that a task waits between two attempts at most, unless it says otherwise.
 MAX_BACKOFF: Final = 3600.0
 
@@ -27,6 +32,9 @@ class Task(contract.Task):
         max_backoff: the longest such wait, in seconds.
         timeout: seconds that an attempt may take; None for no limit. An async task is cancelled then; a
             sync one cannot be, but has failed, and its thread is not counted until it ends.
+        unique: while a task with the same key waits or runs, ``enqueue`` returns that one's result. True:
+            its arguments are the key; a text with their places, as ``"report-{0}-{year}"``; or a function
+            that returns the key for them.
     """
 
     max_attempts: int = 1
@@ -34,6 +42,7 @@ class Task(contract.Task):
     backoff: float = 1.0
     max_backoff: float = MAX_BACKOFF
     timeout: float | None = None
+    unique: bool | str | Callable[..., str] = False
 
     def using(self, **changes: Any) -> Task:
         """Return this task with other defaults.
@@ -42,7 +51,7 @@ class Task(contract.Task):
             changes: Django's (``priority``, ``queue_name``, ``run_after``, ``backend``; None leaves them as
                 they are), and any of the policy.
         """
-        ours = {name: value for name, value in changes.items() if value is not None or name == "timeout"}
+        ours = {name: value for name, value in changes.items() if value is not None or name not in _DJANGOS}
         return replace(self, **ours)
 
     def enqueue_many(self, calls: list[tuple[tuple[Any, ...], dict[str, Any]]]) -> list[TaskResult]:
@@ -73,6 +82,32 @@ def task(function: Callable[..., Any] | None = None, **options: Any) -> Any:
     return backend.task_class(func=function, **options)
 
 
+def unique_key(
+    task: contract.Task, args: Sequence[Any], kwargs: dict[str, Any], arguments: str
+) -> str | None:
+    """Return what no other task of its path may have while it waits or runs; None: any may run beside it.
+
+    Args:
+        task: of which policy.
+        args: of the call.
+        kwargs: as well.
+        arguments: both as JSON.
+    """
+    unique = task.unique if isinstance(task, Task) else False
+    if not unique:
+        return None
+    if isinstance(unique, str):
+        key = unique.format(*args, **kwargs)
+    else:
+        key = str(unique(*args, **kwargs)) if callable(unique) else arguments
+    whole = f"{task.backend} {task.module_path} {key}"
+    return (
+        whole
+        if len(whole) <= _LONGEST_KEY and whole.isascii()
+        else hashlib.sha256(whole.encode()).hexdigest()
+    )
+
+
 def is_async(task: contract.Task) -> bool:
     """Whether the function of a task is async."""
     return inspect.iscoroutinefunction(task.func)
@@ -94,6 +129,8 @@ def _mistakes(task: Task) -> Iterator[str]:
         yield f"max_attempts is {task.max_attempts!r}; it is a whole number above zero."
     if not all(isinstance(each, type) and issubclass(each, BaseException) for each in task.retry_on):
         yield f"retry_on is {task.retry_on!r}; it is a tuple of exceptions."
+    if not (isinstance(task.unique, bool | str) or callable(task.unique)):
+        yield f"unique is {task.unique!r}; it is True, a text with places, or a function."
     for name in ("backoff", "max_backoff", "timeout"):
         value = getattr(task, name)
         if value is None and name == "timeout":

@@ -52,6 +52,8 @@ class SQLStore(ABC):
     def add(self, records: Sequence[TaskRecord]) -> None:
         """Write tasks without a unique key."""
         statement = statements.insert(self.dialect, unique=False)
+        if not records:
+            return
         with self.cursor() if len(records) == 1 else self.transaction() as cursor:
             _run_many(cursor, statement, [_row(record) for record in records])
 

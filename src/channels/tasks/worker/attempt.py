@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import threading
+import time
 import traceback
 from typing import Any, Final
 
@@ -23,7 +24,7 @@ from channels.tasks.definition.encoding import encode
 from channels.tasks.definition.results import change, moment, result_of, task_at
 from channels.tasks.definition.states import MOVES, STATUS, Move
 from channels.tasks.definition.task import Task
-from channels.tasks.exceptions import TaskCancelled, UnknownTask
+from channels.tasks.exceptions import TaskCancelled, TimedOut, UnknownTask
 from channels.tasks.stores.records import MICROSECONDS, Outcome, TaskRecord
 from channels.tasks.stores.sql import SQLStore
 
@@ -44,11 +45,14 @@ class Attempt:
 
     Attributes:
         stopping: set when the task is to end: it was cancelled, or is another worker's now.
+        deadline: when it has to have ended, by ``time.monotonic()``; None: it has not begun, or no limit.
     """
 
     def __init__(self, record: TaskRecord, store: SQLStore, sender: type[Any], wait_for_code: bool) -> None:
         self.id = record.id
         self.stopping = threading.Event()
+        self.deadline: float | None = None
+        self._end_taken = threading.Lock()
         self._record, self._store, self._sender, self._wait_for_code = record, store, sender, wait_for_code
 
     def begin(self) -> tuple[contract.Task, tuple[Any, ...], dict[str, Any]]:
@@ -60,26 +64,43 @@ class Attempt:
         self.result = result_of(self._record)
         self.task = task_at(self._record.path)
         task_started.send_robust(self._sender, task_result=self.result)
+        if self.timeout is not None:
+            self.deadline = time.monotonic() + self.timeout
         args = tuple(self.result.args)
         if self.task.takes_context:
             args = (Context(task_result=self.result, _stopping=self.stopping), *args)
         return self.task, args, self.result.kwargs
 
-    def succeed(self, value: Any) -> Outcome:
-        """Return what becomes of it after it has returned ``value``.
+    @property
+    def timeout(self) -> float | None:
+        """Seconds that it may take; None for no limit."""
+        return self.task.timeout if isinstance(self.task, Task) else None
 
-        Raises:
-            TypeError: the value is of a type that JSON does not have.
-            ValueError: it is a value that JSON does not have.
-        """
-        encoded = encode(value, "the return value")
+    def take_end(self) -> bool:
+        """Return whether the caller is the first to say how it has ended; no other may."""
+        return self._end_taken.acquire(blocking=False)
+
+    def cut_off(self) -> Outcome:
+        """Return what becomes of it after its time limit."""
+        self.stopping.set()
+        try:
+            raise TimedOut(f"It took longer than its timeout, {self.timeout} s.")
+        except TimedOut as error:
+            return self.fail(error)
+
+    def succeed(self, value: Any) -> Outcome:
+        """Return what becomes of it after it has returned ``value``; it has failed if JSON has no such."""
+        try:
+            encoded = encode(value, "the return value")
+        except Exception as error:
+            return self.fail(error)
         self._finish(Move.SUCCEED, json.loads(encoded))
         return Outcome(self.id, Move.SUCCEED, errors=self._record.errors, result=encoded)
 
     def fail(self, error: BaseException) -> Outcome:
         """Return what becomes of it after ``error``; called where that is handled, so that logs show it."""
-        if isinstance(error, UnknownTask) and not hasattr(self, "task"):
-            return self._without_code(error)
+        if not hasattr(self, "task"):
+            return self._not_begun(error)
         if isinstance(error, TaskCancelled | asyncio.CancelledError) and self.stopping.is_set():
             return self._end(Move.STOP, error)
         policy = self.task
@@ -98,6 +119,13 @@ class Attempt:
             self.id, self._record.path, self._record.attempts, policy.max_attempts, seconds, exc_info=error,
         )  # fmt: skip
         return Outcome(self.id, Move.RETRY, errors=self._errors(error), run_at=self._in(seconds))
+
+    def _not_begun(self, error: BaseException) -> Outcome:
+        """Return what becomes of a task without code, or with a row that nobody can read."""
+        if isinstance(error, UnknownTask):
+            return self._without_code(error)
+        logger.error("Task id=%s path=%s cannot be started.", self.id, self._record.path, exc_info=error)
+        return Outcome(self.id, Move.FAIL, errors=self._errors(error))
 
     def _without_code(self, error: UnknownTask) -> Outcome:
         telemetry.count("tasks.unknown", path=self._record.path)
@@ -121,7 +149,7 @@ class Attempt:
 
     def _errors(self, error: BaseException) -> str:
         described = _task_error(error)
-        known = json.loads(self._record.errors)
+        known = [] if self._record.errors == "[]" else json.loads(self._record.errors)
         return json.dumps([*known, [described.exception_class_path, described.traceback]])
 
     def _in(self, seconds: float) -> int:

@@ -163,6 +163,7 @@ class Exchange:
             self._store.join(self.owner, about())
             self._joined = True
         self._give_back_what_waits()
+        self._outcomes.extend(self.threads.cut_off(time.monotonic()))
         if self._due_at is not None and time.monotonic() >= self._due_at:
             self._promote()
         self._turn()
@@ -175,6 +176,8 @@ class Exchange:
         times: list[float] = [self._round_at]
         if self._due_at is not None:
             times.append(self._due_at)
+        if (deadline := self.threads.deadline()) is not None:
+            times.append(deadline)
         if (since := self.threads.waits_since()) is not None:
             times.append(since + PATIENCE)
         return max(0.0, min(times) - time.monotonic())

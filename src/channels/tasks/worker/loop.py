@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from asgiref.sync import sync_to_async
 
+from channels import telemetry
 from channels.core.database import close_what_is_broken
+from channels.tasks.exceptions import TimedOut
 from channels.tasks.stores.records import Outcome
 from channels.tasks.worker.attempt import Attempt
 
@@ -79,10 +82,25 @@ async def run(attempt: Attempt) -> Outcome:
     """Run an attempt on this loop; a cancellation that nobody has asked for goes through."""
     try:
         task, args, kwargs = attempt.begin()
-        return attempt.succeed(await task.acall(*args, **kwargs))
+        value = await _call(attempt, task.acall(*args, **kwargs))
     except BaseException as error:
         if isinstance(error, asyncio.CancelledError) and not attempt.stopping.is_set():
             raise
         outcome = attempt.fail(error)
+    else:
+        return attempt.succeed(value)
     await sync_to_async(close_what_is_broken)()
     return outcome
+
+
+async def _call(attempt: Attempt, call: Coroutine[Any, Any, Any]) -> Any:
+    """Await the call of a task within its time limit."""
+    limit = asyncio.timeout(attempt.timeout)
+    try:
+        async with limit:
+            return await call
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        telemetry.count("tasks.timed_out", lane="loop")
+        raise TimedOut(f"It took longer than its timeout, {attempt.timeout} s.") from error

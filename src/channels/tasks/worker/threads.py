@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextvars
+import os
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from typing import Final
 
+from channels import telemetry
 from channels.core.database import close_old_connections, close_what_is_broken
 from channels.tasks.stores.records import Outcome
 from channels.tasks.worker.attempt import Attempt
@@ -20,6 +22,8 @@ MOST_AHEAD: Final = 100
 PATIENCE: Final = 0.25
 #: Seconds after which a thread that was idle looks after its database connections before it goes on.
 _IDLE: Final = 30.0
+#: How many threads may hang in tasks that were cut off, for each that works.
+_STUCK: Final = 8
 
 
 class ThreadLane:
@@ -39,12 +43,16 @@ class ThreadLane:
         self._waiting: deque[tuple[float, Attempt]] = deque()
         self._changed = threading.Condition()
         self._pace = 2 * AHEAD
+        self._stuck = 0
         self.running: dict[str, Attempt] = {}
 
     def start(self) -> None:
         """Start the threads. They end with the process: a task that never ends must not keep it."""
-        for number in range(self._count):
-            threading.Thread(target=self._run, name=f"task-{number}", daemon=True).start()
+        for _ in range(self._count):
+            self._start_thread()
+
+    def _start_thread(self) -> None:
+        threading.Thread(target=self._run, name="task", daemon=True).start()
 
     def room(self) -> int:
         """Return how many more tasks it would take."""
@@ -56,6 +64,37 @@ class ThreadLane:
     def free(self) -> int:
         """Return how many tasks it would start at once."""
         return max(0, self._count - len(self.running) - len(self._waiting))
+
+    def deadline(self) -> float | None:
+        """Return when the first of those that run has to have ended, by ``time.monotonic()``."""
+        deadlines = [each.deadline for each in tuple(self.running.values()) if each.deadline is not None]
+        return min(deadlines, default=None)
+
+    def cut_off(self, now: float) -> list[Outcome]:
+        """Give up what has run for too long; returns what becomes of it.
+
+        Its thread cannot be ended. Another takes its place, unless too many threads are stuck like that.
+        """
+        late = [
+            each
+            for each in tuple(self.running.values())
+            if each.deadline is not None and now >= each.deadline
+        ]
+        outcomes = []
+        for attempt in late:
+            attempt.deadline = None
+            if attempt.take_end():
+                telemetry.count("tasks.timed_out", lane="threads")
+                outcomes.append(attempt.cut_off())
+                self._replace(attempt)
+        return outcomes
+
+    def _replace(self, attempt: Attempt) -> None:
+        with self._changed:
+            if self._stuck >= _STUCK * self._count or self.running.pop(attempt.id, None) is None:
+                return
+            self._stuck += 1
+        self._start_thread()
 
     def put(self, attempts: list[Attempt]) -> None:
         """Run attempts, the first of them first."""
@@ -103,9 +142,20 @@ class ThreadLane:
             idle_since = time.monotonic()
             took = idle_since - started
             self._pace = max(took, 0.9 * self._pace + 0.1 * took, 1e-6)
-            self._ended(outcome)
-            self.running.pop(attempt.id, None)
+            if outcome is not None:
+                self._ended(outcome)
+            if not self._leave(attempt):
+                return
             self._freed()
+
+    def _leave(self, attempt: Attempt) -> bool:
+        """Note that an attempt is over; returns whether its thread goes on."""
+        with self._changed:
+            if self.running.get(attempt.id) is attempt:
+                del self.running[attempt.id]
+                return True
+            self._stuck -= 1
+            return False  # another thread was started in its place
 
     def _next(self) -> Attempt:
         with self._changed:
@@ -116,10 +166,19 @@ class ThreadLane:
             return attempt
 
 
-def run(attempt: Attempt) -> Outcome:
-    """Run an attempt in this thread."""
+def run(attempt: Attempt) -> Outcome | None:
+    """Run an attempt in this thread; returns None if it was cut off meanwhile."""
+    process = os.getpid()
     try:
         task, args, kwargs = attempt.begin()
-        return attempt.succeed(task.call(*args, **kwargs))
+        value = task.call(*args, **kwargs)
     except BaseException as error:
-        return attempt.fail(error)
+        return attempt.fail(error) if _is_ours(attempt, process) else None
+    return attempt.succeed(value) if _is_ours(attempt, process) else None
+
+
+def _is_ours(attempt: Attempt, process: int) -> bool:
+    """Whether the end of an attempt is this thread's to tell; what the task has forked ends here."""
+    if os.getpid() != process:
+        os._exit(0)
+    return attempt.take_end()
