@@ -20,6 +20,7 @@ SETTINGS = """
 SECRET_KEY = "only for tests"
 ALLOWED_HOSTS = ["*"]
 USE_TZ = True
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # the others take long, on purpose
 DATABASES = {{"default": {{"ENGINE": "django.db.backends.sqlite3", "NAME": "people.sqlite3"}}}}
 INSTALLED_APPS = [
     "django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions",
@@ -48,6 +49,7 @@ routes = [*websocket_urlpatterns, path("echo", AuthMiddlewareStack(Echo.as_asgi(
 application = ProtocolTypeRouter({"websocket": URLRouter(routes)})
 """
 PRELUDE = """
+import sys
 import django
 django.setup()
 from django.contrib.auth import get_user_model
@@ -57,28 +59,35 @@ User = get_user_model()
 SET_UP = """
 from django.core.management import call_command
 call_command("migrate", verbosity=0)
-client = Client()
-client.force_login(User.objects.create_user("ada"))
-print(client.cookies["sessionid"].value)
+for name in sys.argv[1:]:
+    client = Client()
+    client.force_login(User.objects.create_user(name))
+    print(client.cookies["sessionid"].value)
 """
 LOG_OUT = """
 from django.contrib.auth import logout
 from django.contrib.sessions.backends.db import SessionStore
 from django.http import HttpRequest
-import sys
 request = HttpRequest()
-request.session, request.user = SessionStore(sys.argv[1]), User.objects.get()
+request.session, request.user = SessionStore(sys.argv[2]), user
 logout(request)
 """
-CHANGE_PASSWORD = "user = User.objects.get(); user.set_password('another'); user.save()"
-DEACTIVATE = "user = User.objects.get(); user.is_active = False; user.save()"
+BEGIN = """
+import time
+user = User.objects.get(username=sys.argv[1])
+begun = time.time()
+"""
+CHANGE_PASSWORD = "user.set_password('another'); user.save()"
+DEACTIVATE = "user.is_active = False; user.save()"
+#: What is done to a user, each to one of its own, and the code that clients of topics are told.
+ACTS = {"logout": (LOG_OUT, 3005), "password": (CHANGE_PASSWORD, 3005), "active": (DEACTIVATE, 3507)}
 SOON = 2.0
 
 
 class Project(NamedTuple):
     folder: Path
     ports: list[int]
-    session: str
+    sessions: dict[str, str]
 
     async def run(self, code: str, *arguments: str) -> str:
         """Run code in a process of its own; returns what it prints."""
@@ -98,8 +107,9 @@ class Project(NamedTuple):
         return printed.decode().strip()
 
 
-@pytest.fixture(params=["redis", "host"])
+@pytest.fixture(scope="module", params=["redis", "host"])
 def project(request: pytest.FixtureRequest) -> Iterator[Project]:
+    """Three server processes over one layer, and a user for each act."""
     folder = Path(tempfile.mkdtemp(prefix="access"))  # pytest's own are too long for a Unix socket
     layer: dict[str, Any] = {
         "BACKEND": "channels.layers.host.HostChannelLayer",
@@ -115,14 +125,14 @@ def project(request: pytest.FixtureRequest) -> Iterator[Project]:
     (folder / "asgi.py").write_text(ASGI)
     env = environment(DJANGO_SETTINGS_MODULE="project_settings", PYTHONPATH=str(folder))
     ports = [free_port() for _ in range(3)]
-    project = Project(folder, ports, "")
-    session = asyncio.run(project.run(SET_UP))
+    project = Project(folder, ports, {})
+    sessions = asyncio.run(project.run(SET_UP, *ACTS)).split()
     with ExitStack() as stack:
         for port in ports:
             command = ["daphne", "-b", "127.0.0.1", "-p", str(port), "asgi:application"]
             log = folder / f"{port}.log"
             stack.enter_context(served(command, port, folder=folder, log=log, env=env))
-        yield project._replace(session=session)
+        yield project._replace(sessions=dict(zip(ACTS, sessions, strict=True)))
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -132,13 +142,11 @@ async def ends(client: RawClient) -> tuple[int, float]:
     return client.socket.close_code or 0, time.time()
 
 
-@pytest.mark.parametrize(
-    ("act", "code"),
-    [(LOG_OUT, 3005), (CHANGE_PASSWORD, 3005), (DEACTIVATE, 3507)],
-    ids=["logout", "password", "active"],
-)
-async def test_every_process_hears_of_it_soon(project: Project, act: str, code: int) -> None:
-    cookie = [("Cookie", f"sessionid={project.session}")]
+@pytest.mark.parametrize("name", ACTS)
+async def test_every_process_hears_of_it_soon(project: Project, name: str) -> None:
+    act, code = ACTS[name]
+    session = project.sessions[name]
+    cookie = [("Cookie", f"sessionid={session}")]
     first, second, third = project.ports
     async with (
         raw_client(first, cookie) as one,
@@ -150,9 +158,7 @@ async def test_every_process_hears_of_it_soon(project: Project, act: str, code: 
             assert (await client.connect())["subs"]
         ended = [asyncio.create_task(ends(client)) for client in (one, two, consumer, alone)]
         # What counts is when the process acts, not how long Python takes to start.
-        begun = float(
-            await project.run(f"import time\nbegun = time.time()\n{act}\nprint(begun)", project.session)
-        )
+        begun = float(await project.run(BEGIN + act + "\nprint(begun)", name, session))
         for closed, expected in zip(await asyncio.gather(*ended), [code, code, 4401, 4401], strict=True):
             assert closed[0] == expected
             assert closed[1] - begun < SOON
