@@ -27,6 +27,7 @@ class Account:
         got: numbers in the order in which they came; None where it was told that some are missing.
         connects: how often it was connected.
         unrecovered: how often it was told that what it missed is lost.
+        next: the number that it waits for; None where it does not know.
         subscribed: it was, for the first time.
         ended: it has got the end.
     """
@@ -34,6 +35,7 @@ class Account:
     def __init__(self) -> None:
         self.got: list[int | None] = []
         self.connects = self.unrecovered = 0
+        self.next: int | None = 0
         self.subscribed, self.ended = asyncio.Event(), asyncio.Event()
 
     def begins(self, was_recovering: bool, recovered: bool) -> None:
@@ -42,6 +44,7 @@ class Account:
         if was_recovering and not recovered:
             self.unrecovered += 1
             self.got.append(None)
+            self.next = None
         self.subscribed.set()
 
     def takes(self, data: Any) -> None:
@@ -50,6 +53,7 @@ class Account:
             self.ended.set()
         else:
             self.got.append(data)
+            self.next = data + 1
 
     def check(self, amount: int) -> None:
         """Find what came twice or in the wrong order, and what is missing though the client was not told."""

@@ -1,7 +1,7 @@
-"""Publishes 0, 1, 2 ... as a process of its own: ``publisher.py AMOUNT HELD BURST PAUSE``.
+"""Publishes 0, 1, 2 ... as a process of its own: ``publisher.py AMOUNT BURST``.
 
-It says how far it is after each burst, waits at HELD until it is told to go on, and at last publishes "end"
-again and again, so that whoever comes back late has something to wait for, until its input ends.
+It publishes a burst for each line that it gets, and says how far it is. At last it publishes "end" again and
+again, so that whoever comes back late has something to wait for, until its input ends.
 """
 
 import sys
@@ -25,21 +25,16 @@ def publish(data: object, key: str) -> None:
             return
 
 
-def main(arguments: list[str]) -> None:
-    amount, held, burst = map(int, arguments[:3])
-    sys.stdin.readline()
-    for number in range(amount):
-        publish(number, str(number))
-        if number + 1 == held:
-            print(held, flush=True)
-            sys.stdin.readline()
-        elif (number + 1) % burst == 0:
-            print(number + 1, flush=True)
-            time.sleep(float(arguments[3]))
+def main(amount: int, burst: int) -> None:
+    for first in range(0, amount, burst):
+        sys.stdin.readline()
+        for number in range(first, first + burst):
+            publish(number, str(number))
+        print(first + burst, flush=True)
     ended = threading.Event()
     threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
     while not ended.wait(REPEAT):
         publish("end", f"end {time.monotonic()}")
 
 
-main(sys.argv[1:])
+main(int(sys.argv[1]), int(sys.argv[2]))

@@ -27,6 +27,7 @@ pytestmark = pytest.mark.timeout(900 if FULL else 120)
 
 CLIENTS, SDKS = size(16, 190), size(4, 10)
 PUBLICATIONS, BURST, PAUSE = size(500, 20_000), size(10, 20), 0.04
+AHEAD = 4_000  # 5,000 can be recovered
 Act: TypeAlias = Callable[["Stage"], Awaitable[None]]
 
 
@@ -144,7 +145,7 @@ async def run(stage: Stage, acts: list[Act], nodes: int = 1, options: Sequence[s
 
     The first node gets half of the clients before there is a second one.
     """
-    publisher = await stage.machine.publisher(PUBLICATIONS, PUBLICATIONS * 3 // 4, BURST, PAUSE)
+    publisher = await stage.machine.publisher(PUBLICATIONS, BURST)
     stage.nodes.append(await stage.machine.node(*options))
     lights, sdks = [Follower() for _ in range(CLIENTS)], [SDK() for _ in range(SDKS)]
     accounts: list[Account] = [*sdks, *lights]
@@ -154,12 +155,13 @@ async def run(stage: Stage, acts: list[Act], nodes: int = 1, options: Sequence[s
         await all_of([each.subscribed for each in half])
         if len(stage.nodes) < nodes:
             stage.nodes.append(await stage.machine.node(*options))
-    began = time.monotonic()
-    await publisher.goes_on()
+    began, acted = time.monotonic(), asyncio.Event()
+    pacing = asyncio.create_task(pace(publisher, accounts, acted))
     for number, act in enumerate(acts, 1):
         await publisher.reaches(PUBLICATIONS * number // (len(acts) + 1))
         await act(stage)
-    await publisher.goes_on()
+    acted.set()
+    await pacing
     await all_of([each.ended for each in accounts])
     seconds = time.monotonic() - began
     await asyncio.gather(*tasks)
@@ -167,6 +169,21 @@ async def run(stage: Stage, acts: list[Act], nodes: int = 1, options: Sequence[s
         account.check(PUBLICATIONS)
     told(acts, accounts, seconds)
     return accounts
+
+
+async def pace(publisher: Process, accounts: list[Account], acted: asyncio.Event) -> None:
+    """Have it publish, so slowly that everybody can be had back however loaded the machine is.
+
+    The last quarter waits for what is to happen before.
+    """
+    for first in range(0, PUBLICATIONS, BURST):
+        if first >= PUBLICATIONS * 3 // 4:
+            await acted.wait()
+        await publisher.goes_on()
+        await publisher.reaches(first + BURST)
+        await asyncio.sleep(PAUSE)
+        while first - min((each.next for each in accounts if each.next is not None), default=first) > AHEAD:
+            await asyncio.sleep(PAUSE)
 
 
 async def all_of(events: list[asyncio.Event]) -> None:
