@@ -83,7 +83,7 @@ class TaskBackend(BaseTaskBackend):
     def enqueue_many(self, calls: Sequence[Call]) -> list[TaskResult]:
         """Write several tasks by one statement; none of them if one is refused. See :meth:`enqueue`."""
         store = store_of(self)
-        records = [_record(self, store, *call) for call in calls]
+        records = [new_record(self, store, *call) for call in calls]
         opened = _open_transaction(self) if store.using is None else None
         if opened is None:
             records = _add(self, store, records)
@@ -116,7 +116,10 @@ def store_of(backend: BaseTaskBackend) -> SQLStore:
     return store_for(backend.alias, read_options(backend.alias, backend.options))
 
 
-def _record(backend: TaskBackend, store: SQLStore, task: contract.Task, args: Any, kwargs: Any) -> TaskRecord:
+def new_record(
+    backend: TaskBackend, store: SQLStore, task: contract.Task, args: Any, kwargs: Any
+) -> TaskRecord:
+    """Return the row of a task that is enqueued; see :meth:`TaskBackend.enqueue` for what it raises."""
     backend.validate_task(task)
     _see_that_workers_find(task)
     arguments = f"[{encode(list(args), 'args')},{encode(kwargs, 'kwargs')}]"

@@ -58,3 +58,18 @@ class Worker(models.Model):
 
     def __str__(self) -> str:
         return self.id
+
+
+class Tick(models.Model):
+    """A schedule, and when it has ticked last."""
+
+    name = models.CharField(max_length=255, primary_key=True, editable=False)
+    ticked_at = models.BigIntegerField()
+
+    objects: ClassVar[models.Manager[Tick]] = models.Manager()
+
+    class Meta:  # noqa: D106
+        verbose_name = "schedule"
+
+    def __str__(self) -> str:
+        return self.name

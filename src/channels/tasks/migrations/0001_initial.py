@@ -55,5 +55,16 @@ class Migration(migrations.Migration):
             ],
             options={"verbose_name": "worker"},
         ),
+        migrations.CreateModel(
+            name="Tick",
+            fields=[
+                (
+                    "name",
+                    models.CharField(editable=False, max_length=255, primary_key=True, serialize=False),
+                ),
+                ("ticked_at", models.BigIntegerField()),
+            ],
+            options={"verbose_name": "schedule"},
+        ),
         migrations.RunPython(create_indexes, migrations.RunPython.noop, atomic=False),
     ]

@@ -66,6 +66,35 @@ class SQLStore(ABC):
                 if (row := cursor.fetchone()) is not None:
                     return TaskRecord(*row)
 
+    def last_tick(self, name: str) -> int:
+        """Return when a schedule has ticked last, in microseconds; now, if it is new."""
+        with self.cursor() as cursor:
+            cursor.execute(statements.LAST_TICK, (name,))
+            row = cursor.fetchone()
+            if row is None:
+                cursor.execute(statements.first_tick(self.dialect), (name, self.now()))
+                cursor.execute(statements.LAST_TICK, (name,))
+                row = cursor.fetchone()
+        return int(row[0])
+
+    def tick(self, name: str, last: int, newest: int, records: Sequence[TaskRecord]) -> bool:
+        """Write the tasks of a schedule's ticks, if nobody else has; returns whether it did.
+
+        Args:
+            name: of the schedule.
+            last: when it had ticked last.
+            newest: when it has now.
+            records: the tasks.
+        """
+        with self.transaction() as cursor:
+            cursor.execute(statements.TICK, (newest, name, last))
+            if cursor.rowcount != 1:
+                return False
+            for record in records:
+                unique = record.unique_key is not None
+                cursor.execute(statements.insert(self.dialect, unique=unique), _row(record))
+        return True
+
     def get(self, task_id: str) -> TaskRecord | None:
         """Return a task, or None."""
         with self.cursor() as cursor:

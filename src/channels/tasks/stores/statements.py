@@ -12,6 +12,7 @@ from channels.tasks.stores.records import OWNER_LENGTH, TaskRecord
 
 TASKS: Final = "channels_tasks_task"
 WORKERS: Final = "channels_tasks_worker"
+TICKS: Final = "channels_tasks_tick"
 COLUMNS: Final = tuple(field.name for field in dataclasses.fields(TaskRecord))
 _LISTED: Final = ", ".join(COLUMNS)
 #: One that a worker was lost with is claimed apart, so that it does not take others with it again.
@@ -29,6 +30,8 @@ OWNERS: Final = (
     f"SELECT DISTINCT t.owner, COALESCE(w.beats, -1) FROM {TASKS} t LEFT JOIN {WORKERS} w ON w.id = t.owner "
     "WHERE t.state = 'running'"
 )
+LAST_TICK: Final = f"SELECT ticked_at FROM {TICKS} WHERE name = %s"
+TICK: Final = f"UPDATE {TICKS} SET ticked_at = %s WHERE name = %s AND ticked_at = %s"
 GET: Final = f"SELECT {_LISTED} FROM {TASKS} WHERE id = %s"
 BY_UNIQUE_KEY: Final = f"SELECT {_LISTED} FROM {TASKS} WHERE unique_key = %s"
 HELD: Final = f"SELECT id, cancel_at FROM {TASKS} WHERE owner = %s AND state = 'running'"
@@ -94,6 +97,13 @@ def insert(dialect: Dialect, *, unique: bool) -> str:
     begin = dialect.insert if unique else "INSERT INTO"
     values = ", ".join(["%s"] * len(COLUMNS))
     return f"{begin} {TASKS} ({_LISTED}) VALUES ({values}){dialect.conflict if unique else ''}"
+
+
+@cache
+def first_tick(dialect: Dialect) -> str:
+    """Return how a schedule is noted that nobody has noted yet."""
+    conflict = dialect.conflict.replace("id = id", "name = name")
+    return f"{dialect.insert} {TICKS} (name, ticked_at) VALUES (%s, %s){conflict}"
 
 
 @cache

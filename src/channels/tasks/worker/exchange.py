@@ -24,6 +24,7 @@ from channels.tasks.worker.lane import Lane
 from channels.tasks.worker.liveness import Observer
 from channels.tasks.worker.pruning import Pruning
 from channels.tasks.worker.threads import PATIENCE, ThreadLane
+from channels.tasks.worker.ticking import Ticking
 
 logger = logging.getLogger("channels.tasks")
 
@@ -70,6 +71,7 @@ class Exchange:
         self._attempt = attempt
         self._observer = Observer(options.lease)
         self._pruning = Pruning(store, options)
+        self._ticking = Ticking(store, backend)
         self._outcomes: deque[Outcome] = deque()
         self._event = threading.Event()
         self._more = [True, True]
@@ -266,10 +268,12 @@ class Exchange:
 
     def _promote(self) -> None:
         self._due_at = None
+        ticked, tick = self._ticking.run()
         promoted, due = self._store.promote()
-        if due is not None:
-            self._expect(due)
-        if promoted:
+        for at in (tick, due):
+            if at is not None:
+                self._expect(at)
+        if promoted or ticked:
             self._more, self._recovered = [True, True], [True, True]
 
     def _expect(self, due: int) -> None:

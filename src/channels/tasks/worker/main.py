@@ -8,6 +8,8 @@ import logging
 import signal
 from collections.abc import Iterator
 
+from django.utils.module_loading import autodiscover_modules
+
 from channels.process.exit import LimitedExecutor, end_loop, exit_in_time
 from channels.tasks.worker.worker import TaskWorker, WorkerConfig
 
@@ -20,6 +22,7 @@ def run_worker(config: WorkerConfig) -> None:
     Raises:
         InvalidTaskBackend: the setting has no such backend, or it is none of ours.
     """
+    autodiscover_modules("tasks")  # schedules are made where tasks are
     worker = TaskWorker(config)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
