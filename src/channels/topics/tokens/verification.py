@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 from jwt import PyJWS
 from jwt.exceptions import InvalidSignatureError, PyJWTError
@@ -19,18 +19,21 @@ from jwt.exceptions import InvalidSignatureError, PyJWTError
 from channels import telemetry
 from channels.topics.tokens.claims import (
     ConnectionToken,
+    Demands,
     SubscriptionToken,
     read_connection_claims,
     read_subscription_claims,
 )
 from channels.topics.tokens.configuration import TokenConfiguration, token_configuration
 from channels.topics.tokens.errors import TokenError, TokenExpired, TokenInvalid, TokenKeysUnavailable
-from channels.topics.tokens.jwks import GIVE_UP
+from channels.topics.tokens.jwks import GIVE_UP, JwksSource
 from channels.topics.tokens.keys import ALGORITHMS, HMAC_ALGORITHMS, Key
 
 #: Characters that a token may have.
 MAX_SIZE: Final = 16384
 
+_Token = TypeVar("_Token", ConnectionToken, SubscriptionToken)
+_Reader: TypeAlias = Callable[[bytes, Demands, float], _Token]
 _JWS: Final = PyJWS()
 _REASONS: Final[dict[type[TokenError], str]] = {
     TokenExpired: "expired",
@@ -50,17 +53,12 @@ def verify_connection_token(token: str) -> ConnectionToken:
         TokenInvalid: it is malformed, signed by nobody we know, or no connection token.
         TokenKeysUnavailable: its key cannot be fetched at the moment.
     """
-    configuration = token_configuration()
-    with _counting_refusals():
-        return read_connection_claims(_payload(token, configuration), configuration.demands, time.time())
+    return _verify(token, read_connection_claims)
 
 
 async def averify_connection_token(token: str) -> ConnectionToken:
     """Return what a connection token says, and raise what :func:`verify_connection_token` raises."""
-    configuration = token_configuration()
-    with _counting_refusals():
-        payload = await _apayload(token, configuration)
-        return read_connection_claims(payload, configuration.demands, time.time())
+    return await _averify(token, read_connection_claims)
 
 
 def verify_subscription_token(token: str) -> SubscriptionToken:
@@ -76,17 +74,32 @@ def verify_subscription_token(token: str) -> SubscriptionToken:
         TokenInvalid: it is malformed, signed by nobody we know, or no subscription token.
         TokenKeysUnavailable: its key cannot be fetched at the moment.
     """
-    configuration = token_configuration()
-    with _counting_refusals():
-        return read_subscription_claims(_payload(token, configuration), configuration.demands, time.time())
+    return _verify(token, read_subscription_claims)
 
 
 async def averify_subscription_token(token: str) -> SubscriptionToken:
     """Return what a subscription token says, and raise what :func:`verify_subscription_token` raises."""
+    return await _averify(token, read_subscription_claims)
+
+
+def _verify(token: str, read: _Reader[_Token]) -> _Token:
+    """Return what a token says, waiting for a set of keys if one has to be read."""
     configuration = token_configuration()
     with _counting_refusals():
-        payload = await _apayload(token, configuration)
-        return read_subscription_claims(payload, configuration.demands, time.time())
+        check = _SignatureCheck(token, configuration)
+        if check.reading is not None:
+            wait([check.reading], timeout=GIVE_UP)
+        return read(check.claims(), configuration.demands, time.time())
+
+
+async def _averify(token: str, read: _Reader[_Token]) -> _Token:
+    """Return what a token says, as :func:`_verify` does."""
+    configuration = token_configuration()
+    with _counting_refusals():
+        check = _SignatureCheck(token, configuration)
+        if check.reading is not None:
+            await asyncio.wait([asyncio.wrap_future(check.reading)], timeout=GIVE_UP)
+        return read(check.claims(), configuration.demands, time.time())
 
 
 @contextmanager
@@ -106,36 +119,39 @@ class _Header(NamedTuple):
     key_id: str | None
 
 
-class _Lookup(NamedTuple):
-    """A key that is looked up in a set, and what has to be waited for."""
+class _SignatureCheck:
+    """One token, whose key is in the settings or in a set of keys that may have to be read.
 
-    key_id: str
-    asked_at: float
-    reading: Future[None] | None
+    Args:
+        token: as the client sent it.
+        configuration: has the keys.
 
+    Attributes:
+        reading: what has to be waited for before :meth:`claims`; None for nothing.
 
-def _payload(token: str, configuration: TokenConfiguration) -> bytes:
-    """Return the claims, waiting for a set of keys if one has to be read."""
-    header = _header(token)
-    payload = _by_settings(token, header, configuration)
-    if payload is None:
-        lookup = _look_up(header, configuration)
-        if lookup.reading is not None:
-            wait([lookup.reading], timeout=GIVE_UP)
-        payload = _by_set(token, header, lookup, configuration)
-    return payload
+    Raises:
+        TokenInvalid: it is malformed, or no key can have signed it.
+    """
 
+    def __init__(self, token: str, configuration: TokenConfiguration) -> None:
+        self.reading: Future[None] | None = None
+        self._token = token
+        self._header = _header(token)
+        self._claims = _by_settings(token, self._header, configuration)
+        if self._claims is None:
+            self._key_id, self._keys = _set_for(self._header, configuration)
+            self._asked_at = self._keys.now()
+            self.reading = self._keys.refresh(self._key_id)
 
-async def _apayload(token: str, configuration: TokenConfiguration) -> bytes:
-    """Return the claims, as :func:`_payload` does."""
-    header = _header(token)
-    payload = _by_settings(token, header, configuration)
-    if payload is None:
-        lookup = _look_up(header, configuration)
-        if lookup.reading is not None:
-            await asyncio.wait([asyncio.wrap_future(lookup.reading)], timeout=GIVE_UP)
-        payload = _by_set(token, header, lookup, configuration)
-    return payload
+    def claims(self) -> bytes:
+        """Return the claims; raises TokenInvalid, or TokenKeysUnavailable if the set cannot be read."""
+        if self._claims is not None:
+            return self._claims
+        key = self._keys.find(self._key_id, self._asked_at)
+        claims = None if key is None else _verified(self._token, self._header, key)
+        if claims is None:
+            raise TokenInvalid("The signature of the token is by none of the keys.")
+        return claims
 
 
 def _header(token: str) -> _Header:
@@ -164,24 +180,13 @@ def _by_settings(token: str, header: _Header, configuration: TokenConfiguration)
     return None
 
 
-def _look_up(header: _Header, configuration: TokenConfiguration) -> _Lookup:
-    """Have the set of keys read if that may bring the key of a token."""
-    jwks = configuration.jwks
-    if jwks is None or header.algorithm in HMAC_ALGORITHMS:
+def _set_for(header: _Header, configuration: TokenConfiguration) -> tuple[str, JwksSource]:
+    """Return the id of a token's key and the set that may have it."""
+    if configuration.jwks is None or header.algorithm in HMAC_ALGORITHMS:
         raise TokenInvalid("The signature of the token is by none of the keys.")
     if not header.key_id:
         raise TokenInvalid("The token does not name its key (header 'kid').")
-    return _Lookup(header.key_id, jwks.now(), jwks.refresh(header.key_id))
-
-
-def _by_set(token: str, header: _Header, lookup: _Lookup, configuration: TokenConfiguration) -> bytes:
-    """Return the claims, signed by a key of the set."""
-    assert configuration.jwks is not None
-    key = configuration.jwks.find(lookup.key_id, lookup.asked_at)
-    payload = None if key is None else _verified(token, header, key)
-    if payload is None:
-        raise TokenInvalid("The signature of the token is by none of the keys.")
-    return payload
+    return header.key_id, configuration.jwks
 
 
 def _verified(token: str, header: _Header, key: Key) -> bytes | None:

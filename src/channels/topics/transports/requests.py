@@ -12,10 +12,13 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 
 from channels import telemetry
+from channels.topics.limits import limits
 from channels.topics.transports.admission import origins
 from channels.typing import Scope
 
 View = Callable[[HttpRequest], Coroutine[Any, Any, HttpResponseBase]]
+#: A view that gets what its client has sent beside the request.
+SentView = Callable[[HttpRequest, bytes], Coroutine[Any, Any, HttpResponseBase]]
 
 #: Seconds that a browser may remember what it may ask for.
 PREFLIGHT_AGE = 300
@@ -54,6 +57,22 @@ def from_pages_of(*methods: str) -> Callable[[View], View]:
         return csrf_exempt(checked)
 
     return decorate
+
+
+def takes_a_message(view: SentView) -> View:
+    """Hand a view what its client sent, which is no longer than a message may be.
+
+    That is the body of a POST, or ``cf_connect`` of a GET.
+    """
+
+    @functools.wraps(view)
+    async def measured(request: HttpRequest) -> HttpResponseBase:
+        sent = request.body if request.method == "POST" else request.GET.get("cf_connect", "").encode()
+        if len(sent) > limits().max_message_size:
+            return HttpResponse(status=413)
+        return await view(request, sent)
+
+    return measured
 
 
 def _shared_with(response: HttpResponseBase, origin: str | None) -> HttpResponseBase:

@@ -11,9 +11,8 @@ from channels.protocols.centrifuge.framing import codec_for, decode_emulation
 from channels.topics.control import EmulatedFrame, abroadcast
 from channels.topics.delivery.frames import Framing
 from channels.topics.delivery.hub import running_hub
-from channels.topics.limits import limits
 from channels.topics.transports import one_way
-from channels.topics.transports.requests import from_pages_of, scope_of
+from channels.topics.transports.requests import from_pages_of, scope_of, takes_a_message
 from channels.topics.transports.stream import EVENTS, LENGTHS, LINES, serve_stream
 
 #: Proxies are to pass on what they get, at once.
@@ -27,34 +26,30 @@ STREAM_HEADERS = {
 
 
 @from_pages_of("GET", "POST")
-async def sse(request: HttpRequest) -> HttpResponseBase:
+@takes_a_message
+async def sse(request: HttpRequest, first: bytes) -> HttpResponseBase:
     """Serve a client by an event stream: ``/connection/sse``."""
-    first = connect_frame(request)
     if not first:
         return HttpResponse("The connect command is missing: cf_connect.", status=400)
-    if len(first) > limits().max_message_size:
-        return HttpResponse(status=413)
     body = serve_stream(await scope_of(request), EVENTS, first, b"\r\n")
     return streamed(body, "text/event-stream; charset=utf-8")
 
 
 @from_pages_of("POST")
-async def http_stream(request: HttpRequest) -> HttpResponseBase:
+@takes_a_message
+async def http_stream(request: HttpRequest, first: bytes) -> HttpResponseBase:
     """Serve a client by a streamed response: ``/connection/http_stream``."""
-    if len(request.body) > limits().max_message_size:
-        return HttpResponse(status=413)
     binary = codec_for(request.headers.get("Content-Type", "")).binary
     framing, kind = (LENGTHS, "application/octet-stream") if binary else (LINES, "application/json")
-    return streamed(serve_stream(await scope_of(request), framing, request.body, b""), kind)
+    return streamed(serve_stream(await scope_of(request), framing, first, b""), kind)
 
 
 @from_pages_of("POST")
-async def emulation(request: HttpRequest) -> HttpResponseBase:
+@takes_a_message
+async def emulation(request: HttpRequest, sent: bytes) -> HttpResponseBase:
     """Take commands for a session that is served by a stream, in this process or another: ``/emulation``."""
-    if len(request.body) > limits().max_message_size:
-        return HttpResponse(status=413)
     try:
-        wanted = decode_emulation(request.body, request.headers.get("Content-Type", ""))
+        wanted = decode_emulation(sent, request.headers.get("Content-Type", ""))
     except ProtocolError as error:
         return HttpResponse(f"This is no emulation request: {error}.", status=400)
     hub, frame = running_hub(), bytes(wanted.data)
@@ -68,34 +63,28 @@ async def emulation(request: HttpRequest) -> HttpResponseBase:
 
 
 @from_pages_of("GET", "POST")
-async def uni_sse(request: HttpRequest) -> HttpResponseBase:
+@takes_a_message
+async def uni_sse(request: HttpRequest, wanted: bytes) -> HttpResponseBase:
     """Serve a client that only listens by an event stream: ``/connection/uni_sse``."""
-    wanted = connect_frame(request)
     return await _one_way(request, one_way.EVENTS, wanted, b"\n", "text/event-stream; charset=utf-8")
 
 
 @from_pages_of("POST")
-async def uni_http_stream(request: HttpRequest) -> HttpResponseBase:
+@takes_a_message
+async def uni_http_stream(request: HttpRequest, wanted: bytes) -> HttpResponseBase:
     """Serve a client that only listens by a streamed response: ``/connection/uni_http_stream``."""
-    return await _one_way(request, one_way.LINES, request.body, b"", "application/json")
+    return await _one_way(request, one_way.LINES, wanted, b"", "application/json")
 
 
 async def _one_way(
     request: HttpRequest, framing: Framing, wanted: bytes, head: bytes, content_type: str
 ) -> HttpResponseBase:
-    if len(wanted) > limits().max_message_size:
-        return HttpResponse(status=413)
     try:
         connect = one_way.read_request(wanted)
     except ProtocolError as error:
         return HttpResponse(f"This is no connect request: {error}.", status=400)
     scope = await scope_of(request)
     return streamed(one_way.serve_one_way(scope, framing, connect, head), content_type)
-
-
-def connect_frame(request: HttpRequest) -> bytes:
-    """Return what a client of an event stream connects with: the body, or ``cf_connect`` of a GET."""
-    return request.body if request.method == "POST" else request.GET.get("cf_connect", "").encode()
 
 
 def streamed(body: AsyncIterator[bytes], content_type: str) -> StreamingHttpResponse:
