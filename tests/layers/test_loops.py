@@ -112,7 +112,7 @@ async def use():
     await layer.receive(name)
     await node.commands().aclose()  # so that who answers has to connect first
     for _ in range(turns):
-        node.on_sequence_query([("group", "room")])
+        node.exchange.on_sequence_query([("group", "room")])
         await asyncio.sleep(0)
 
 

@@ -16,6 +16,9 @@ import time
 from channels.layers.redis.connect.errors import RedisUnavailable
 from channels.layers.redis.engine import redis_engine
 from channels.layers.redis.layer import RedisChannelLayer
+from channels.layers.redis.pubsub import RedisPubSubChannelLayer
+
+LAYERS = {"core": RedisChannelLayer, "pubsub": RedisPubSubChannelLayer}
 
 
 class Member:
@@ -76,8 +79,20 @@ async def whole(layer):
         await asyncio.sleep(0.05)
 
 
+async def complete(layer, members, accepted):
+    """Return when each member has what was accepted for its groups, or what is missing never comes."""
+    groups = redis_engine(layer).local.groups
+    wanted = {member: set() for member in members}
+    for member in members:
+        for group in [group for group in accepted if member.name in groups.get(group, ())]:
+            wanted[member].update((group, *each) for each in accepted[group])
+    deadline = time.monotonic() + 40
+    while any(wanted[member].difference(member.got) for member in members) and time.monotonic() < deadline:
+        await asyncio.sleep(0.05)
+
+
 async def main(hosts, sender, plan):
-    layer = RedisChannelLayer(hosts=hosts, prefix="chaos", capacity=100_000)
+    layer = LAYERS[plan["layer"]](hosts=hosts, prefix="chaos", capacity=100_000)
     chooser = random.Random(sender)
     groups = [f"g{n}" for n in range(plan["groups"])]
     members = [Member(layer, await layer.new_channel()) for _ in range(plan["members"])]
@@ -97,8 +112,9 @@ async def main(hosts, sender, plan):
     print("sent", flush=True)
     await asyncio.to_thread(sys.stdin.readline)  # all have sent
     await whole(layer)
-    print("whole", flush=True)
-    await asyncio.to_thread(sys.stdin.readline)  # what is on its way arrives
+    print(json.dumps(sent), flush=True)
+    accepted = json.loads(await asyncio.to_thread(sys.stdin.readline))
+    await complete(layer, members, accepted)
     memberships = {group: list(redis_engine(layer).local.groups.get(group, ())) for group in groups}
     for number, member in enumerate(members):
         if stay:
@@ -106,7 +122,6 @@ async def main(hosts, sender, plan):
             member.stays = [(group, began, float("inf")) for group in mine]
         member.title = f"{sender}-{number}"
     report = {
-        "sent": sent,
         "members": {member.title: [member.got, member.stays] for member in members},
         "statistics": layer.statistics(),
     }

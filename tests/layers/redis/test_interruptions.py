@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 
 import pytest
@@ -13,6 +14,7 @@ from channels.layers.redis.connect.errors import RedisUnavailable
 from channels.layers.redis.engine import redis_engine
 from channels.layers.redis.layer import RedisChannelLayer
 from channels.layers.redis.pubsub import RedisPubSubChannelLayer
+from channels.layers.redis.wire.sequencing import MESSAGE, encode_envelope
 from tests.layers.redis.tools import closing, dropped, interruptions, receive, until, until_sent
 from tests.support.redis_servers import RedisServer, Sentinels
 
@@ -134,58 +136,183 @@ async def test_a_paused_server_hangs_nobody(own_server):
         assert received.count("m") <= 1
 
 
-async def test_what_is_lost_while_a_receiver_is_cut_off_is_counted(own_server):
-    """The sender reaches Redis, one receiver does not: it learns the number it missed."""
-    sender, receiver = (RedisChannelLayer(hosts=[own_server.address]) for _ in range(2))
+@contextlib.asynccontextmanager
+async def cut_off(server, receiver):
+    """Its subscriptions are ended, and do not come back before the end of the block."""
+    subscriber = redis_engine(receiver).node.connections._subscriber
+    held = asyncio.Lock()
+    before = interruptions(receiver)
+    async with held:
+        subscriber._connecting, lock = held, subscriber._connecting  # it cannot connect for now
+        server.ask("CLIENT", "KILL", "TYPE", "pubsub")
+        await until(lambda: interruptions(receiver) == before + 1)
+        yield
+    subscriber._connecting = lock
+
+
+async def answers(layer):
+    """Return when the process of the layer can be asked what it has sent."""
+    node = redis_engine(layer).node
+    await until(lambda: all(node.connections.confirmed(topic) for topic in node.exchange.topics))
+
+
+@pytest.mark.parametrize("keys", [None, ["key"]], ids=["open", "encrypted"])
+@pytest.mark.parametrize("layer_class", [RedisChannelLayer, RedisPubSubChannelLayer])
+async def test_what_is_sent_while_a_receiver_is_cut_off_arrives_in_order_and_once(
+    own_server, layer_class, keys
+):
+    """The sender reaches Redis, one receiver does not: it learns the number it missed, and asks."""
+    options = {"hosts": [own_server.address], "symmetric_encryption_keys": keys}
+    sender, receiver = (layer_class(**options) for _ in range(2))
     async with closing(sender, receiver):
         names = [await member(receiver, "g") for _ in range(3)]
+        own = await receiver.new_channel()
         await sender.new_channel()
         for n in range(2):
             await sender.group_send("g", {"type": "m", "n": n})
-        for name in names:
-            assert [(await receive(receiver, name))["n"] for _ in range(2)] == [0, 1]
-        subscriber = redis_engine(receiver).node.connections._subscriber
-        held = asyncio.Lock()
-        async with held:
-            subscriber._connecting, lock = held, subscriber._connecting  # it cannot connect for now
-            own_server.ask("CLIENT", "KILL", "TYPE", "pubsub")
-            await until(lambda: interruptions(receiver) == 1)
-            for n in range(5):
+        async with cut_off(own_server, receiver):
+            for n in range(2, 7):
                 await until_sent(sender.group_send, "g", {"type": "m", "n": n})
-        subscriber._connecting = lock
-        await until(lambda: dropped(receiver, "lost") == 15)  # five messages, three members
+                await until_sent(sender.send, own, {"type": "m", "n": n})
+        await until(lambda: receiver.statistics()["redis"]["repaired"] == 10)
+        await sender.group_send("g", {"type": "m", "n": 7})
+        for name in names:
+            assert [(await receive(receiver, name))["n"] for _ in range(8)] == list(range(8))
+        assert [(await receive(receiver, own))["n"] for _ in range(5)] == list(range(2, 7))
         assert receiver.statistics()["unread"] == 0
+        assert receiver.statistics()["dropped"] == {}
+        assert receiver.statistics()["redis"]["held"] == 0
 
 
-async def test_what_threads_and_ended_loops_sent_meanwhile_is_counted_too(own_server):
+async def test_a_sender_that_began_while_a_receiver_was_cut_off_is_heard_from_its_first_message(own_server):
+    sender, receiver = (RedisChannelLayer(hosts=[own_server.address]) for _ in range(2))
+    async with closing(sender, receiver):
+        name = await member(receiver, "g")
+        await sender.new_channel()
+        async with cut_off(own_server, receiver):
+            await answers(sender)
+            for n in range(3):
+                await until_sent(sender.group_send, "g", {"type": "m", "n": n})
+        await sender.group_send("g", {"type": "m", "n": 3})
+        assert [(await receive(receiver, name))["n"] for _ in range(4)] == [0, 1, 2, 3]
+        assert receiver.statistics()["dropped"] == {}
+
+
+async def test_what_was_sent_before_a_receiver_listened_is_not_sent_to_it(own_server):
+    sender, receiver = (RedisChannelLayer(hosts=[own_server.address]) for _ in range(2))
+    async with closing(sender, receiver):
+        await sender.new_channel()
+        await sender.group_send("g", {"type": "m", "n": 0})
+        name = await member(receiver, "g")
+        async with cut_off(own_server, receiver):
+            await answers(sender)
+            await until_sent(sender.group_send, "g", {"type": "m", "n": 1})
+        await sender.group_send("g", {"type": "m", "n": 2})
+        assert [(await receive(receiver, name))["n"] for _ in range(2)] == [1, 2]
+        assert receiver.statistics()["dropped"] == {}
+
+
+@pytest.mark.parametrize("limit", [{"repair_window": 0}, {"repair_buffer": 0}], ids=["window", "buffer"])
+async def test_what_is_not_kept_any_more_is_counted(own_server, limit):
+    sender = RedisChannelLayer(hosts=[own_server.address], **limit)
+    receiver = RedisChannelLayer(hosts=[own_server.address])
+    async with closing(sender, receiver):
+        names = [await member(receiver, "g") for _ in range(3)]
+        await sender.new_channel()
+        await sender.group_send("g", {"type": "m", "n": 0})
+        async with cut_off(own_server, receiver):
+            for n in range(1, 6):
+                await until_sent(sender.group_send, "g", {"type": "m", "n": n})
+        await until(lambda: dropped(receiver, "lost") == 15)  # five messages, three members
+        for name in names:
+            assert (await receive(receiver, name))["n"] == 0
+        assert receiver.statistics()["unread"] == 0
+        assert receiver.statistics()["redis"]["unrepaired"] == {"gone": 5}
+
+
+async def test_who_does_not_want_repairs_counts_what_it_missed(own_server):
+    sender = RedisChannelLayer(hosts=[own_server.address])
+    receiver = RedisChannelLayer(hosts=[own_server.address], repair_window=0)
+    async with closing(sender, receiver):
+        await member(receiver, "g")
+        await sender.new_channel()
+        await sender.group_send("g", {"type": "m", "n": 0})
+        async with cut_off(own_server, receiver):
+            await until_sent(sender.group_send, "g", {"type": "m", "n": 1})
+        await until(lambda: dropped(receiver, "lost") == 1)
+
+
+async def test_of_a_sender_that_has_ended_what_is_missing_is_counted_in_time(own_server):
+    sender = RedisChannelLayer(hosts=[own_server.address])
+    receiver = RedisChannelLayer(hosts=[own_server.address], repair_timeout=0.5)
+    async with closing(sender, receiver):
+        name = await member(receiver, "g")
+        await sender.new_channel()
+        await sender.group_send("g", {"type": "m", "n": 0})
+        numbers = redis_engine(sender).node.commands().numbers
+        topic = redis_engine(sender).node.names.topic("group", "g")
+        await sender.aclose()
+        for number in (3, 4):  # its last words: they wait for the one before
+            body = sender.serialize({"type": "m", "n": number})
+            sealed = encode_envelope(MESSAGE, numbers.sender, number, "", body)
+            own_server.ask("PUBLISH", topic.key, sealed)
+        assert [(await receive(receiver, name))["n"] for _ in range(3)] == [0, 3, 4]
+        assert dropped(receiver, "lost") == 1
+        assert receiver.statistics()["redis"]["unrepaired"] == {"timeout": 1}
+        assert receiver.statistics()["redis"]["held"] == 0
+
+
+async def test_what_threads_and_ended_loops_sent_meanwhile_arrives_too(own_server):
     """Nobody can ask them; their process answers for them."""
     sender, receiver = (RedisChannelLayer(hosts=[own_server.address]) for _ in range(2))
 
     def send_without_this_loop():
-        sender.sync.group_send("g", {"type": "m"})
-        async_to_sync(sender.group_send)("g", {"type": "m"})
+        sender.sync.group_send("g", {"type": "sync"})
+        async_to_sync(sender.group_send)("g", {"type": "loop"})
 
     async with closing(sender, receiver):
-        await member(receiver, "g")
+        name = await member(receiver, "g")
         await sender.new_channel()
-        subscriber = redis_engine(receiver).node.connections._subscriber
-        held = asyncio.Lock()
-        async with held:
-            subscriber._connecting, lock = held, subscriber._connecting  # it cannot connect for now
-            own_server.ask("CLIENT", "KILL", "TYPE", "pubsub")
-            await until(lambda: interruptions(receiver) == 1)
-            await until(
-                lambda: redis_engine(sender).node.connections.confirmed(
-                    redis_engine(sender).node._sequence_queries
-                )
-            )
+        async with cut_off(own_server, receiver):
+            await answers(sender)
             for _ in range(3):
                 thread = threading.Thread(target=send_without_this_loop)
                 thread.start()
                 await asyncio.to_thread(thread.join)
-        subscriber._connecting = lock
-        await until(lambda: dropped(receiver, "lost") == 6)
+        found = [(await receive(receiver, name))["type"] for _ in range(6)]
+        assert sorted(found) == ["loop"] * 3 + ["sync"] * 3
+        assert receiver.statistics()["dropped"] == {}
         sender.sync.close()
+
+
+async def test_nothing_is_accepted_for_a_group_before_the_process_is_subscribed_again(own_server):
+    layer = RedisChannelLayer(hosts=[own_server.address])
+    async with closing(layer):
+        name = await member(layer, "g")
+        await layer.group_send("g", {"type": "m", "n": 0})
+        async with cut_off(own_server, layer):
+            sending = asyncio.ensure_future(layer.group_send("g", {"type": "m", "n": 1}))
+            in_a_thread = asyncio.ensure_future(
+                asyncio.to_thread(layer.sync.group_send, "other", {"type": "m"})
+            )
+            await layer.send("queue", {"type": "m"})  # Redis answers
+            assert not sending.done() and not in_a_thread.done()
+        await asyncio.wait_for(asyncio.gather(sending, in_a_thread), 30)
+        assert [(await receive(layer, name))["n"] for _ in range(2)] == [0, 1]
+        layer.sync.close()
+
+
+async def test_waiting_for_the_subscriptions_has_an_end(own_server):
+    layer = RedisChannelLayer(hosts=[own_server.address], unavailable_timeout=0.2)
+    async with closing(layer):
+        await member(layer, "g")
+        async with cut_off(own_server, layer):
+            with pytest.raises(RedisUnavailable, match="not subscribed again"):
+                await layer.group_send("g", {"type": "m"})
+            with pytest.raises(RedisUnavailable, match="not subscribed again"):
+                await asyncio.to_thread(layer.sync.group_send, "g", {"type": "m"})
+            layer.sync.group_send("g", {"type": "m"})  # in the loop's own thread: it would wait for itself
+        layer.sync.close()
 
 
 async def test_a_retried_message_is_taken_once(own_server):

@@ -8,7 +8,7 @@ import pytest
 from redis.crc import key_slot
 
 from channels.exceptions import ChannelLayerUnavailable, InvalidChannelLayerError, MessageTooLarge
-from channels.layers.redis import node as process
+from channels.layers.redis import exchange
 from channels.layers.redis.connect.errors import RedisUnavailable
 from channels.layers.redis.engine import redis_engine
 from channels.layers.redis.layer import RedisChannelLayer
@@ -331,7 +331,7 @@ async def test_what_is_none_of_ours_is_counted(server):
 
 
 async def test_a_question_about_many_topics_is_asked_in_parts(server, monkeypatch):
-    monkeypatch.setattr(process, "ROLL_CALL_SIZE", 3)
+    monkeypatch.setattr(exchange, "ROLL_CALL_SIZE", 3)
     layer = RedisChannelLayer(hosts=[server.address])
     async with closing(layer):
         name = await layer.new_channel()

@@ -20,6 +20,7 @@ from channels.layers.redis.hosts.setting import Hosts
 from channels.layers.redis.interfaces import ConfiguredLayer
 from channels.layers.redis.node import RedisNode
 from channels.layers.redis.queues.work_queues import Acknowledge
+from channels.layers.redis.repair.settings import RepairLimits
 from channels.layers.redis.subscriptions.receiver import NOTHING, log_full_members
 from channels.layers.redis.sync import RedisSyncLayer
 from channels.layers.redis.wire.encryption import EnvelopeCipher
@@ -41,6 +42,7 @@ class RedisEngine:
         cipher: closes and opens envelopes.
         max_message_size: bytes a serialized message may have.
         worker_timeout: seconds after which what a dead worker had taken goes to another.
+        repair: how much is kept, and waited for, to repair gaps.
 
     Attributes:
         family: begins the kinds of names in Redis.
@@ -58,6 +60,7 @@ class RedisEngine:
         cipher: EnvelopeCipher,
         max_message_size: int,
         worker_timeout: float,
+        repair: RepairLimits,
     ) -> None:
         self.receive_function = receive_function
         self.policy = policy
@@ -65,6 +68,7 @@ class RedisEngine:
         self.prefix, self.expiry = layer.prefix, layer.expiry
         self.max_message_size = max_message_size
         self.worker_timeout = worker_timeout
+        self.repair = repair
         self.family = ""
         self.publishes_named = False
         self.on_disconnect: Notice = None

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from channels.layers.local.delivery import LocalDelivery
 from channels.layers.redis.connect.commands import Policy
 from channels.layers.redis.hosts.addresses import Address
+from channels.layers.redis.repair.settings import RepairLimits
 from channels.layers.redis.wire.encryption import EnvelopeCipher
 from channels.typing import Message
 
@@ -64,6 +65,7 @@ class NodeSettings(Protocol):
         cipher: closes and opens envelopes.
         expiry: seconds an unread message is kept.
         worker_timeout: seconds after which what a dead worker had taken goes to another.
+        repair: how much is kept, and waited for, to repair gaps.
     """
 
     family: str
@@ -76,6 +78,7 @@ class NodeSettings(Protocol):
     cipher: EnvelopeCipher
     expiry: float
     worker_timeout: float
+    repair: RepairLimits
 
     @property
     def addresses(self) -> tuple[Address, ...]:

@@ -20,6 +20,7 @@ from channels.layers.redis.engine import RedisEngine, redis_engine
 from channels.layers.redis.hosts.addresses import Address, shard_of
 from channels.layers.redis.hosts.setting import Hosts, decode_hosts
 from channels.layers.redis.queues.work_queues import Acknowledge
+from channels.layers.redis.repair.settings import RepairLimits
 from channels.layers.redis.sync import RedisSyncLayer
 from channels.layers.redis.wire.encryption import EnvelopeCipher, OldEnvelopes
 from channels.layers.serializers import registry
@@ -64,6 +65,11 @@ class RedisChannelLayer(BaseChannelLayer):
         worker_timeout: seconds after which what a dead worker had taken goes to another.
         old_envelopes: with encryption, what to do with messages that are not bound to where they were
             sent, as releases before this one send them: "refuse" them, "accept" them, or "send" them too.
+        repair_window: seconds for which what was published is kept for processes that have missed it; 0: not
+            at all.
+        repair_buffer: bytes that a process keeps for that, and bytes of messages that may wait in it for ones
+            that are missing.
+        repair_timeout: seconds that messages wait for ones that are missing before them.
     """
 
     extensions: ClassVar[list[str]] = ["groups", "flush"]
@@ -86,6 +92,9 @@ class RedisChannelLayer(BaseChannelLayer):
         unavailable_timeout: float = 10.0,
         worker_timeout: float = 30.0,
         old_envelopes: OldEnvelopes = "refuse",
+        repair_window: float = 30.0,
+        repair_buffer: int = 16 * 1024 * 1024,
+        repair_timeout: float = 10.0,
     ) -> None:
         require_limits(expiry, group_expiry, capacity, channel_capacity)
         require_numbers(0, unavailable_timeout=unavailable_timeout)
@@ -114,6 +123,7 @@ class RedisChannelLayer(BaseChannelLayer):
             EnvelopeCipher(symmetric_encryption_keys, old_envelopes),
             max_message_size,
             worker_timeout,
+            RepairLimits(repair_window, repair_buffer, repair_timeout),
         )
         set_engine(self, engine)
         engine.begin()
@@ -202,7 +212,9 @@ class RedisChannelLayer(BaseChannelLayer):
     async def group_send(self, group: str, message: Message) -> None:
         """Put a copy of ``message`` on each member's channel, in all processes.
 
-        Full members miss it and are counted, in their process.
+        Full members miss it and are counted, in their process. It is not accepted before this process is
+        subscribed again, if an interruption has ended its subscriptions: that is waited for, at most
+        ``unavailable_timeout`` seconds.
 
         Raises:
             RedisUnavailable: it may not have arrived.
@@ -265,7 +277,9 @@ class RedisChannelLayer(BaseChannelLayer):
     def statistics(self) -> dict[str, Any]:
         """Return counts: channels, groups, memberships, unread, delivered, dropped by reason.
 
-        Under "redis": topics subscribed, loops with connections, interruptions, unacknowledged.
+        Under "redis": topics subscribed, loops with connections, interruptions, unacknowledged; messages
+        that were missing and came (repaired) or did not (unrepaired, by reason), bytes kept for others, and
+        bytes that wait for what is missing (held).
         """
         engine = redis_engine(self)
         return {**engine.local.statistics(), "redis": engine.node.statistics()}

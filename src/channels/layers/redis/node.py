@@ -4,36 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import json
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Coroutine, Iterable
 from concurrent.futures import Future
-from typing import Any, Final
+from typing import Any
 
 from channels import telemetry
 from channels.layers.loops import end_tasks
 from channels.layers.members import Answers, GroupChannels
 from channels.layers.names import is_process_local
-from channels.layers.redis.connect.commands import Commands, backoff
-from channels.layers.redis.connect.errors import RedisUnavailable
+from channels.layers.redis.connect.commands import Commands
+from channels.layers.redis.connect.errors import RedisUnavailable, unavailable
 from channels.layers.redis.connect.topology import servers_at
+from channels.layers.redis.exchange import SequenceExchange
 from channels.layers.redis.groups import answers_to, question, take_answer
+from channels.layers.redis.hosts.addresses import shard_of
 from channels.layers.redis.interfaces import NodeSettings
-from channels.layers.redis.per_loop import LoopConnections
+from channels.layers.redis.per_loop import LoopConnections, running_loop
 from channels.layers.redis.queues.work_queues import WorkQueues
-from channels.layers.redis.subscriptions.offline_senders import DetachedSenders
 from channels.layers.redis.subscriptions.receiver import Receiver
 from channels.layers.redis.wire.keys import KeySpace, Topic
 from channels.layers.redis.wire.sequencing import Envelope, SequenceNumbers
-
-#: Seconds for which a question about numbers, or its answer, is tried while Redis is away.
-SIGNAL_LIFETIME: Final = 30.0
-#: Kinds of topics whose messages are numbered.
-NUMBERED: Final = ("group", "process", "channel")
-#: Topics named in one question; more are asked for in several.
-ROLL_CALL_SIZE: Final = 500
 
 
 class RedisNode:
@@ -47,7 +40,6 @@ class RedisNode:
         self._engine = engine
         self.names = KeySpace(engine.prefix, engine.family)
         self._topic = self.names.topic("process", engine.client_prefix)
-        self._sequence_queries = self.names.topic("roll-call", "")
         self._listening = False
         self._named: dict[str, set[str]] = {}
         self._channels: dict[str, float] = {}
@@ -55,16 +47,19 @@ class RedisNode:
         self._answers: dict[str, Answers] = {}
         self._background: set[asyncio.Task[None]] = set()
         self._interruptions = 0
-        self.senders = DetachedSenders()
+        self.exchange = SequenceExchange(self, self.names, engine.repair)
         self.receiver = Receiver(
-            engine.cipher, engine.local, engine.deserialize, self, engine.publishes_named
+            engine.cipher, engine.local, engine.deserialize, self, self.exchange, engine.publishes_named
         )
+        self.receiver.repairs = self.exchange.attach(self.receiver)
         self.connections = LoopConnections(
             lambda: [servers_at(address) for address in engine.addresses],
             engine.policy,
             engine.cipher,
             self.receiver,
             self,
+            self.exchange.senders.numbers,
+            self.exchange.sent,
         )
         self.work_queues = WorkQueues(
             self.names,
@@ -89,8 +84,9 @@ class RedisNode:
             return
         before, self._listening = self._listening, True
         try:
-            await self.connections.subscribe(self._topic)
-            await self.connections.subscribe(self._sequence_queries)
+            for topic in (*self.exchange.topics, self._topic):
+                await self.connections.subscribe(topic)
+            self.exchange.listens(True)
         except BaseException:
             self._listening = before
             raise
@@ -135,7 +131,7 @@ class RedisNode:
         yield from (self.names.topic("channel", channel) for channel in list(self._channels))
         yield from self.work_queues.listened_topics()
         if self._listening:
-            yield from (self._topic, self._sequence_queries)
+            yield from (self._topic, *self.exchange.topics)
 
     # Memberships
 
@@ -223,7 +219,37 @@ class RedisNode:
 
     async def publish_to_group(self, group: str, body: bytes) -> None:
         """Publish to all processes that have members."""
-        await self.commands().publish(self.names.topic("group", group), "", body)
+        topic = self.names.topic("group", group)
+        if self.connections.interruption(topic) is not None:
+            await self._subscribed_again(topic)
+        await self.commands().publish(topic, "", body)
+
+    async def _subscribed_again(self, topic: Topic) -> None:
+        """Wait until this process hears again; raises RedisUnavailable if the server of ``topic`` is away."""
+        await self.commands().reach(topic)
+        self.connections.retry()
+        try:
+            async with asyncio.timeout(self._engine.policy.unavailable_timeout):
+                while (interruption := self.connections.interruption(topic)) is not None:
+                    await asyncio.shield(asyncio.wrap_future(interruption))
+        except TimeoutError as error:
+            raise self._not_subscribed(topic) from error
+
+    def wait_until_subscribed(self, topic: Topic) -> None:
+        """As for :meth:`publish_to_group`, in a thread without a loop; one that has a loop is not held up."""
+        interruption = self.connections.interruption(topic)
+        if interruption is None or running_loop() is not None:
+            return
+        self.connections.retry()
+        try:
+            interruption.result(self._engine.policy.unavailable_timeout)
+        except TimeoutError as error:
+            raise self._not_subscribed(topic) from error
+
+    def _not_subscribed(self, topic: Topic) -> RedisUnavailable:
+        address = self._engine.addresses[shard_of(topic.name, len(self._engine.addresses))]
+        reason = "It answers, but this process is not subscribed again, so the message was not sent."
+        return unavailable(address.label, TimeoutError(reason))
 
     async def _order(self, what: str, group: str, channel: str) -> None:
         """Have the process that owns ``channel`` change its membership; wait until it has."""
@@ -269,7 +295,7 @@ class RedisNode:
     def on_question(self, group: str, content: Any) -> None:
         """See :class:`~channels.layers.redis.subscriptions.receiver.ControlHandler`."""
         reply_to = self.names.topic("process", content["for"])
-        self._start(self._tell_all(reply_to, list(answers_to(content, self.members_here(group)))))
+        self.start(self._tell_all(reply_to, list(answers_to(content, self.members_here(group)))))
 
     async def _tell_all(self, topic: Topic, contents: list[Any]) -> None:
         for content in contents:
@@ -285,7 +311,7 @@ class RedisNode:
         """See :class:`~channels.layers.redis.subscriptions.receiver.ControlHandler`."""
         for channel in tuple(self._named.get(group, ())):
             capacity = self._engine.get_capacity(channel)
-            self._start(self.work_queues.forward(channel, capacity, envelope))
+            self.start(self.work_queues.forward(channel, capacity, envelope))
 
     def on_membership_command(self, content: Any) -> None:
         """See :class:`~channels.layers.redis.subscriptions.receiver.ControlHandler`."""
@@ -296,7 +322,7 @@ class RedisNode:
         elif content["do"] == "members":
             take_answer(self._answers, content)
         elif self._engine.is_own(content["channel"]):
-            self._start(self._obey(content))
+            self.start(self._obey(content))
 
     async def _obey(self, content: Any) -> None:
         change = self.join if content["do"] == "join" else self.leave
@@ -304,27 +330,9 @@ class RedisNode:
         done = {"do": "done", "number": content["number"]}
         await self._tell(self.names.topic("process", content["for"]), done)
 
-    def on_sequence_query(self, content: Any) -> None:
-        """See :class:`~channels.layers.redis.subscriptions.receiver.ControlHandler`."""
-        topics = [self.names.topic(kind, name) for kind, name in content if kind in NUMBERED]
-        if len(topics) != len(content):
-            raise ValueError(f"a question about topics without numbers: {content!r}")
-
-        async def answer(commands: Commands) -> None:
-            for topic in topics:
-                await _until_done(functools.partial(commands.mark, topic, commands.numbers))
-
-        self.connections.in_each_loop(answer)
-        self._start(self._answer_for_others(topics))
-
-    async def _answer_for_others(self, topics: list[Topic]) -> None:
-        """Tell the numbers of threads and ended loops of this process."""
-        for topic, numbers in list(self.senders.on(topics)):
-            await _until_done(functools.partial(self.commands().mark, topic, numbers))
-
     def loop_ended(self, numbers: SequenceNumbers) -> None:
         """See :class:`~channels.layers.redis.per_loop.SubscriberListener`."""
-        self.senders.add_ended_loop(numbers)
+        self.exchange.senders.add_ended_loop(numbers)
 
     # Interruptions
 
@@ -334,19 +342,15 @@ class RedisNode:
         self._engine.on_interrupted()
 
     def restored(self, topics: list[Topic], seconds: float) -> None:
-        """Tell consumers; ask all senders for their latest numbers, to know what was missed."""
+        """Tell consumers; find out what was missed."""
         self.work_queues.look_again()
         for channel in self._channels:
-            self._start(self._fetch_waiting(channel))
+            self.start(self._fetch_waiting(channel))
         self._engine.on_restored(seconds)
-        asked = [[topic.kind, topic.name] for topic in topics if topic.kind in NUMBERED]
-        for start in range(0, len(asked), ROLL_CALL_SIZE):
-            self._start(self._ask(asked[start : start + ROLL_CALL_SIZE]))
+        self.exchange.restored(topics)
 
-    async def _ask(self, topics: list[list[str]]) -> None:
-        await _until_done(functools.partial(self._tell, self._sequence_queries, topics))
-
-    def _start(self, coroutine: Coroutine[Any, Any, None]) -> None:
+    def start(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run in the background of the running loop, until the connections there are closed."""
         task = asyncio.get_running_loop().create_task(coroutine)
         self._background.add(task)
         task.add_done_callback(self._finished)
@@ -357,12 +361,13 @@ class RedisNode:
             telemetry.count("layer.redis_background_failed", error=repr(task.exception()))
 
     def statistics(self) -> dict[str, Any]:
-        """Return counts of topics, loops with connections, interruptions, unacknowledged messages."""
+        """Return counts of topics, loops, interruptions, unacknowledged messages, and of repairs."""
         return {
             "topics": self.connections.topics,
             "loops": len(self.connections.loops),
             "interruptions": self._interruptions,
             "unacknowledged": self.work_queues.unacknowledged,
+            **self.exchange.statistics(),
         }
 
     async def aclose(self) -> None:
@@ -370,21 +375,9 @@ class RedisNode:
         await self._end_background()
         await self.work_queues.aclose()
         await self.connections.aclose()
+        self.exchange.listens(self._listening and self.connections.covers(self._topic))
         await self._end_background()  # what came until the subscriptions ended
 
     async def _end_background(self) -> None:
         here = asyncio.get_running_loop()
         await end_tasks([task for task in self._background if task.get_loop() is here])
-
-
-async def _until_done(call: Callable[[], Awaitable[object]]) -> None:
-    """Repeat a call that may be made twice while Redis is away, for as long as somebody may wait for it."""
-    deadline = time.monotonic() + SIGNAL_LIFETIME
-    for wait in backoff():
-        try:
-            await call()
-            return
-        except RedisUnavailable:
-            if time.monotonic() > deadline:
-                raise
-        await asyncio.sleep(wait)

@@ -14,6 +14,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from concurrent.futures import Future
 from typing import Any, Protocol
 
 from channels import telemetry
@@ -23,6 +24,7 @@ from channels.layers.redis.connect.topology import Topology
 from channels.layers.redis.subscriptions.subscriber import MessageHandler, Subscriber
 from channels.layers.redis.wire.encryption import EnvelopeCipher
 from channels.layers.redis.wire.keys import Topic
+from channels.layers.redis.wire.sent import SentMessages
 from channels.layers.redis.wire.sequencing import SequenceNumbers
 
 logger = logging.getLogger("channels.layers.redis")
@@ -59,6 +61,8 @@ class LoopConnections:
         cipher: closes envelopes.
         handler: takes what arrives.
         listener: is asked which topics are wanted and told of interruptions.
+        numbers: gives a loop the numbers for what it sends.
+        sent: keeps what is published.
     """
 
     def __init__(
@@ -68,8 +72,12 @@ class LoopConnections:
         cipher: EnvelopeCipher,
         handler: MessageHandler,
         listener: SubscriberListener,
+        numbers: Callable[[], SequenceNumbers] = SequenceNumbers,
+        sent: SentMessages | None = None,
     ) -> None:
         self._shards = shards
+        self._numbers = numbers
+        self._sent = SentMessages(0, 0) if sent is None else sent
         self._policy = policy
         self._cipher = cipher
         self._handler = handler
@@ -91,7 +99,14 @@ class LoopConnections:
         loop = asyncio.get_running_loop()
         commands = self._loops.get(loop)
         if commands is None:
-            commands = Commands(self._shards(), self._policy, self._cipher, lambda: self._forget(loop))
+            commands = Commands(
+                self._shards(),
+                self._policy,
+                self._cipher,
+                lambda: self._forget(loop),
+                self._numbers(),
+                self._sent,
+            )
             with self._lock:
                 self._loops = {**self.loops, loop: commands}
             call_before_close(loop, self._listener.aclose)
@@ -114,6 +129,17 @@ class LoopConnections:
         subscriber = self._subscriber
         usable = subscriber is not None and not subscriber.retired and subscriber.loop.is_running()
         return usable and subscriber is not None and subscriber.confirmed(topic, or_repaired=True)
+
+    def interruption(self, topic: Topic) -> Future[None] | None:
+        """Return what is done when the subscriptions at the servers of ``topic`` are back; None: they are."""
+        subscriber = self._subscriber
+        return None if subscriber is None or subscriber.retired else subscriber.interruption(topic)
+
+    def retry(self) -> None:
+        """Subscribe again now, as the servers answer; from any thread."""
+        subscriber = self._subscriber
+        if subscriber is not None and not subscriber.loop.is_closed():
+            subscriber.loop.call_soon_threadsafe(subscriber.retry)
 
     @property
     def topics(self) -> int:
@@ -154,7 +180,7 @@ class LoopConnections:
         subscriber = self._subscriber
         if subscriber is None or subscriber.retired or subscriber.loop.is_closed():
             return
-        if _running_loop() is subscriber.loop:
+        if running_loop() is subscriber.loop:
             subscriber.release(topics)
         else:
             subscriber.loop.call_soon_threadsafe(subscriber.release, list(topics))
@@ -231,7 +257,8 @@ async def _run_in(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any
         await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, loop))
 
 
-def _running_loop() -> asyncio.AbstractEventLoop | None:
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """Return the loop that runs in this thread, if one does."""
     try:
         return asyncio.get_running_loop()
     except RuntimeError:

@@ -15,14 +15,15 @@ from redis.exceptions import NoScriptError
 from channels.layers.members import ANSWER_TIMEOUT, Answers, GroupChannels, GroupCount
 from channels.layers.names import is_process_local
 from channels.layers.redis.connect.blocking import BlockingClient, BlockingClients
-from channels.layers.redis.connect.errors import UNREACHABLE
+from channels.layers.redis.connect.commands import Sending
+from channels.layers.redis.connect.errors import UNREACHABLE, RedisUnavailable
 from channels.layers.redis.groups import question, read_answers
 from channels.layers.redis.interfaces import NodeSettings
 from channels.layers.redis.node import RedisNode
 from channels.layers.redis.queues.scripts import SEND
 from channels.layers.redis.queues.work_queues import require_added
 from channels.layers.redis.wire.keys import Topic
-from channels.layers.redis.wire.sequencing import MESSAGE, Envelope, SequenceNumbers
+from channels.layers.redis.wire.sequencing import SequenceNumbers
 from channels.typing import Message
 
 
@@ -62,7 +63,9 @@ class RedisSyncLayer:
         """See :meth:`RedisChannelLayer.group_send`."""
         body = self._engine.checked(message)
         self._engine.require_valid_group_name(group)
-        self._publish(self._engine.node.names.topic("group", group), "", body)
+        topic = self._engine.node.names.topic("group", group)
+        self._engine.node.wait_until_subscribed(topic)
+        self._publish(topic, "", body)
 
     def send(self, channel: str, message: Message) -> None:
         """See :meth:`RedisChannelLayer.send`."""
@@ -113,10 +116,8 @@ class RedisSyncLayer:
             self._add(channel, body)
 
     def _publish(self, topic: Topic, channel: str, body: bytes) -> int:
-        numbers = self._numbers()
-        number = numbers.next(topic.key)
-        envelope = Envelope(MESSAGE, numbers.sender, number, channel, body)
-        sealed = self._engine.cipher.seal(topic.key, envelope)
+        sending = Sending(self._numbers(), self._engine.cipher, topic, channel, body)
+        sealed = sending.sealed()
 
         def publish(client: BlockingClient) -> int:
             try:
@@ -124,11 +125,14 @@ class RedisSyncLayer:
             except UNREACHABLE:  # once more with the same number: nobody takes it twice
                 return client.publish(topic.key, sealed)
 
+        refused = False
         try:
-            receivers: int = self._clients.run(topic.name, publish)
+            return self._clients.run(topic.name, publish)
+        except RedisUnavailable:
+            refused = True
+            raise
         finally:
-            numbers.settle(topic.key, number)
-        return receivers
+            sending.end(self._engine.node.exchange.sent, refused)
 
     def _add(self, channel: str, body: bytes) -> None:
         engine = self._engine
@@ -155,8 +159,7 @@ class RedisSyncLayer:
         """Return the numbers of this thread: what one thread sends is in order, two are two senders."""
         known = getattr(self._thread, "numbers", None)
         if known is None or self._thread.pid != os.getpid():
-            known = self._thread.numbers = SequenceNumbers()
-            self._engine.node.senders.add_thread(known)
+            known = self._thread.numbers = self._engine.node.exchange.senders.thread_numbers()
             self._thread.pid = os.getpid()
         return known
 

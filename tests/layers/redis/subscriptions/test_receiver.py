@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from channels.layers.local.delivery import LocalDelivery
+from channels.layers.redis.repair.messages import Answer
 from channels.layers.redis.subscriptions.receiver import Receiver, log_full_members
 from channels.layers.redis.wire.encryption import EnvelopeCipher
+from channels.layers.redis.wire.gaps import GapDetector
 from channels.layers.redis.wire.keys import KeySpace
-from channels.layers.redis.wire.sequencing import MARK, MESSAGE, Envelope, GapDetector
+from channels.layers.redis.wire.sequencing import MARK, MESSAGE, Envelope
 
 NAMES = KeySpace("asgi")
 SENDER = b"sender-1"
@@ -39,6 +41,12 @@ class Signals:
     def on_question(self, group: str, content: Any) -> None:
         self.got.append(("question", group, content))
 
+    def on_repair_question(self, content: Any) -> None:
+        self.got.append(("repair", content))
+
+    def on_repair_answer(self, answer: Answer) -> None:
+        self.got.append(("answer", answer))
+
 
 class Process:
     """A receiver, and what came of what it was given."""
@@ -47,7 +55,9 @@ class Process:
         self.cipher = EnvelopeCipher(keys)
         self.local = LocalDelivery(lambda name: 2, 60, 60, "test")
         self.signals = Signals()
-        self.receiver = Receiver(self.cipher, self.local, json.loads, self.signals, takes_anything)
+        self.receiver = Receiver(
+            self.cipher, self.local, json.loads, self.signals, self.signals, takes_anything
+        )
         self.watches: dict[bytes, GapDetector] = {}
 
     def arrives(self, kind: Any, name: str, data: bytes) -> None:

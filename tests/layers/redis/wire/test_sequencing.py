@@ -5,15 +5,10 @@ from channels.layers.redis.wire.sequencing import (
     MARK,
     MESSAGE,
     Envelope,
-    GapDetector,
     SequenceNumbers,
     encode_envelope,
     unseal,
 )
-
-
-def sealed(number, sender=b"sender-1", kind=MESSAGE):
-    return Envelope(kind, sender, number, "", b"")
 
 
 def test_there_and_back():
@@ -50,36 +45,6 @@ class Clock:
         return self.now
 
 
-def aged(number, age, sender=b"sender-1"):
-    return Envelope(MARK, sender, number, "", envelope.AGE.pack(age))
-
-
-def test_a_watch_sees_what_is_missing_and_what_came_before():
-    watch = GapDetector()
-    assert watch.missing(sealed(5)) == 0  # whoever joins late has missed nothing
-    assert watch.missing(sealed(6)) == 0
-    assert watch.missing(sealed(9)) == 2
-    assert watch.missing(sealed(9)) == -1
-    assert watch.missing(sealed(1, b"sender-2")) == 0
-    assert watch.missing(sealed(9, kind=MARK)) == 0
-    assert watch.missing(sealed(12, kind=MARK)) == 3
-    assert watch.missing(sealed(11, kind=MARK)) == 0
-    assert watch.missing(sealed(13)) == 0
-
-
-def test_of_a_sender_that_began_later_than_the_watch_everything_counts():
-    clock = Clock()
-    watch = GapDetector(clock)
-    clock.now += 10
-    assert watch.missing(sealed(4)) == 0
-    assert watch.missing(aged(4, age=20)) == 0  # the three before were sent before the watch began
-    assert watch.missing(aged(6, age=5)) == 2 + 3
-    assert watch.missing(aged(6, age=5)) == 0
-    assert watch.missing(aged(3, age=5, sender=b"sender-2")) == 3
-    assert watch.missing(aged(3, age=20, sender=b"sender-3")) == 0
-    assert watch.missing(sealed(4, sender=b"sender-3")) == 0
-
-
 def test_a_mark_tells_what_was_reached_and_since_when():
     clock = Clock()
     numbers = SequenceNumbers(clock)
@@ -88,11 +53,3 @@ def test_a_mark_tells_what_was_reached_and_since_when():
     clock.now += 2.5
     mark = numbers.mark(b"t")
     assert (mark.kind, mark.number, envelope.AGE.unpack(mark.body)) == (MARK, 1, (2.5,))
-
-
-def test_a_watch_forgets_the_sender_that_was_silent_for_longest(monkeypatch):
-    monkeypatch.setattr(envelope, "MAX_SENDERS", 2)
-    watch = GapDetector()
-    for number, sender in enumerate([b"a", b"b", b"a", b"c"], 1):
-        watch.missing(sealed(number, sender))
-    assert list(watch._latest) == [b"a", b"c"]

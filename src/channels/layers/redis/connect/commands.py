@@ -26,6 +26,7 @@ from channels.layers.redis.connect.topology import Topology
 from channels.layers.redis.hosts.addresses import Endpoint, shard_of
 from channels.layers.redis.wire.encryption import EnvelopeCipher
 from channels.layers.redis.wire.keys import Topic
+from channels.layers.redis.wire.sent import SentMessages
 from channels.layers.redis.wire.sequencing import MESSAGE, Envelope, SequenceNumbers
 
 #: Redirections of one command before the cluster counts as broken.
@@ -65,8 +66,18 @@ class Policy:
             )
 
 
-class _Sending:
-    """One message on its way: numbered when it is first written, the same whenever it is written again."""
+class Sending:
+    """One message on its way: numbered when it is first written, the same whenever it is written again.
+
+    Args:
+        numbers: of its sender.
+        cipher: closes its envelope.
+        topic: where it is published.
+        channel: whom it is for; empty for a group.
+        body: the serialized message.
+    """
+
+    __slots__ = ("_body", "_channel", "_cipher", "_number", "_numbers", "_sealed", "_sender", "_topic")
 
     def __init__(
         self, numbers: SequenceNumbers, cipher: EnvelopeCipher, topic: Topic, channel: str, body: bytes
@@ -77,18 +88,45 @@ class _Sending:
         self._channel = channel
         self._body = body
         self._number = 0
-        self._sealed = b""
+        self._sender = b""
+        self._sealed: bytes = b""
 
-    def command(self, sharded: bool) -> tuple[str, bytes, bytes]:
+    def sealed(self) -> bytes:
+        """Return the message as it travels."""
         if not self._number:
             self._number = self._numbers.next(self._topic.key)
-            sender = self._numbers.sender
-            envelope = Envelope(MESSAGE, sender, self._number, self._channel, self._body)
+            self._sender = self._numbers.sender
+            envelope = Envelope(MESSAGE, self._sender, self._number, self._channel, self._body)
             self._sealed = self._cipher.seal(self._topic.key, envelope)
-        return ("SPUBLISH" if sharded else "PUBLISH", self._topic.key, self._sealed)
+        return self._sealed
 
-    def end(self) -> None:
-        self._numbers.settle(self._topic.key, self._number)
+    def command(self, sharded: bool) -> tuple[str, bytes, bytes]:
+        """Return the command that publishes it."""
+        return ("SPUBLISH" if sharded else "PUBLISH", self._topic.key, self.sealed())
+
+    def end(self, sent: SentMessages, refused: bool) -> None:
+        """Keep it for those who may have missed it; if it was refused, keep that nobody is to get it."""
+        if self._number:
+            sent.add(self._sender, self._topic, self._number, None if refused else self._sealed)
+            if self._numbers.sender is self._sender:
+                self._numbers.settle(self._topic.key, self._number)
+
+
+@dataclass(slots=True)
+class _Attempts:
+    """What is left of the attempts to run one command.
+
+    Attributes:
+        tries: how often it may be written if connections are lost before the reply.
+        deadline: when waiting for a server ends, in seconds of the loop.
+        waits: seconds between two attempts.
+        redirections: how many there were.
+    """
+
+    tries: int
+    deadline: float
+    waits: Iterator[float]
+    redirections: int = 0
 
 
 class Commands:
@@ -99,6 +137,8 @@ class Commands:
         policy: what to do while a server is away.
         cipher: closes envelopes.
         on_loop_end: called when the loop cancels what runs in it, that is, when it ends.
+        numbers: those of the loop.
+        sent: keeps what is published.
     """
 
     def __init__(
@@ -107,8 +147,11 @@ class Commands:
         policy: Policy,
         cipher: EnvelopeCipher,
         on_loop_end: Callable[[], None],
+        numbers: SequenceNumbers,
+        sent: SentMessages,
     ) -> None:
-        self.numbers = SequenceNumbers()
+        self.numbers = numbers
+        self._sent = sent
         self._shards = shards
         self._policy = policy
         self._cipher = cipher
@@ -129,20 +172,44 @@ class Commands:
         Raises:
             RedisUnavailable: it may not have arrived.
         """
-        sending = _Sending(self.numbers, self._cipher, topic, channel, body)
+        sending = Sending(self.numbers, self._cipher, topic, channel, body)
+        refused = False
         try:
             return int(await self._run(self.shard(topic.name), topic.key, sending.command, tries=2))
+        except RedisUnavailable:
+            refused = True
+            raise
         finally:
-            sending.end()
+            sending.end(self._sent, refused)
 
     async def publish_signal(self, topic: Topic, signal: bytes) -> int:
         """Publish a signal of the layer itself, without a number; returns how many processes got it."""
-        data = self._cipher.seal_signal(topic.key, self.numbers.sender, signal)
+        return await self._publish_data(
+            topic, self._cipher.seal_signal(topic.key, self.numbers.sender, signal)
+        )
 
+    async def publish_envelope(self, topic: Topic, envelope: Envelope) -> int:
+        """Publish an envelope that has no number; returns how many processes got it."""
+        return await self._publish_data(topic, self._cipher.seal(topic.key, envelope))
+
+    async def _publish_data(self, topic: Topic, data: bytes) -> int:
         def command(sharded: bool) -> tuple[str, bytes, bytes]:
             return ("SPUBLISH" if sharded else "PUBLISH", topic.key, data)
 
         return int(await self._run(self.shard(topic.name), topic.key, command, tries=1))
+
+    async def reach(self, topic: Topic) -> None:
+        """Return when the server of ``topic`` is connected; raises RedisUnavailable if it is away."""
+        index = self.shard(topic.name)
+        try:
+            await self._connection_to(index, await self._shards[index].locate(topic.key))
+        except UNREACHABLE as error:
+            self._shards[index].moved()
+            raise unavailable(self._shards[index].address.label, error) from error
+
+    def label(self, topic: Topic) -> str:
+        """Return what the server of ``topic`` is called in errors."""
+        return self._shards[self.shard(topic.name)].address.label
 
     async def mark(self, topic: Topic, numbers: SequenceNumbers) -> None:
         """Publish the number a sender of this process has reached on ``topic``, if it ever sent on it."""
@@ -174,32 +241,51 @@ class Commands:
     async def _run(
         self, index: int, key: bytes, command: Callable[[bool], tuple[Any, ...]], tries: int
     ) -> Any:
+        try:
+            return await self._once(index, key, command, None)
+        except (ResponseError, *UNREACHABLE) as error:
+            return await self._again(index, key, command, tries, error)
+
+    async def _again(
+        self,
+        index: int,
+        key: bytes,
+        command: Callable[[bool], tuple[Any, ...]],
+        tries: int,
+        error: BaseException,
+    ) -> Any:
+        """Do what an error asks for and run the command again, until there is a reply or no hope."""
         deadline = asyncio.get_running_loop().time() + self._policy.unavailable_timeout
-        waits = backoff()
-        redirections = 0
-        ask: Endpoint | None = None
+        attempts = _Attempts(tries, deadline, backoff())
         while True:
+            ask = await self._prepare(index, attempts, error)
             try:
                 return await self._once(index, key, command, ask)
-            except (MovedError, AskError, TryAgainError, ClusterDownError) as error:
-                redirections += 1
-                if redirections > MAX_REDIRECTIONS:
-                    raise unavailable(self._shards[index].address.label, error) from error
-                ask = await self._redirected(index, error, next(waits))
-            except NoScriptError:
-                raise
-            except ResponseError as error:  # out of memory, a right that is missing
-                raise unavailable(self._shards[index].address.label, error) from error
-            except RedisUnavailable as error:  # nothing was written
-                self._shards[index].moved()
-                if not self._may_wait(error, deadline):
-                    raise
-                await asyncio.sleep(next(waits))
-            except UNREACHABLE as error:  # written, no reply
-                self._shards[index].moved()
-                tries -= 1
-                if tries <= 0:
-                    raise unavailable(self._shards[index].address.label, error) from error
+            except (ResponseError, *UNREACHABLE) as another:
+                error = another
+
+    async def _prepare(self, index: int, attempts: _Attempts, error: BaseException) -> Endpoint | None:
+        """Wait as an error asks for; returns the endpoint to ask once, if it names one."""
+        servers = self._shards[index]
+        if isinstance(error, (MovedError, AskError, TryAgainError, ClusterDownError)):
+            attempts.redirections += 1
+            if attempts.redirections > MAX_REDIRECTIONS:
+                raise unavailable(servers.address.label, error) from error
+            return await self._redirected(index, error, next(attempts.waits))
+        if isinstance(error, NoScriptError):
+            raise error
+        if isinstance(error, ResponseError):  # out of memory, a right that is missing
+            raise unavailable(servers.address.label, error) from error
+        servers.moved()
+        if isinstance(error, RedisUnavailable):  # nothing was written
+            if not self._may_wait(error, attempts.deadline):
+                raise error
+            await asyncio.sleep(next(attempts.waits))
+            return None
+        attempts.tries -= 1  # written, no reply
+        if attempts.tries <= 0:
+            raise unavailable(servers.address.label, error) from error
+        return None
 
     def _may_wait(self, error: BaseException, deadline: float) -> bool:
         if self._policy.on_unavailable == "raise" or refused(error.__cause__ or error):

@@ -7,61 +7,24 @@ is lost or a cluster moves it. One task repairs what is lost, with longer and lo
 from __future__ import annotations
 
 import asyncio
-import enum
+import contextlib
 import functools
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from types import MappingProxyType
 from typing import Protocol
 
 from redis.exceptions import MovedError, ResponseError
 
 from channels.layers.loops import end_tasks
-from channels.layers.redis.connect.commands import Policy, backoff
+from channels.layers.redis.connect.commands import BACKOFF_FIRST, Policy, backoff
 from channels.layers.redis.connect.errors import UNREACHABLE, RedisUnavailable, refused, unavailable
 from channels.layers.redis.connect.pipeline import SubscriptionConnection
 from channels.layers.redis.connect.topology import Topology
 from channels.layers.redis.hosts.addresses import Endpoint, shard_of
+from channels.layers.redis.subscriptions.subscription import State, Subscription
+from channels.layers.redis.wire.gaps import GapDetector
 from channels.layers.redis.wire.keys import Topic
-from channels.layers.redis.wire.sequencing import GapDetector
-
-
-class State(enum.Enum):
-    """Where a subscription stands."""
-
-    LOST = "not asked for, or its connection was lost"
-    ASKED = "asked for"
-    ON = "confirmed"
-    LEAVING = "asked to end"
-
-
-class Subscription:
-    """One topic, its state, and those who wait until it is confirmed."""
-
-    __slots__ = ("confirmed", "connection", "state", "topic", "watch")
-
-    def __init__(self, topic: Topic, watch: GapDetector | None = None) -> None:
-        self.topic = topic
-        self.state = State.LOST
-        self.connection: SubscriptionConnection | None = None
-        self.watch = watch or GapDetector()
-        self.confirmed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def settle(self, error: BaseException | None = None) -> None:
-        """Tell those who wait how it ended."""
-        if self.confirmed.done():
-            return
-        if error is None:
-            self.confirmed.set_result(None)
-        else:
-            self.confirmed.set_exception(error)
-            self.confirmed.exception()  # perhaps nobody waits
-
-    def lost(self) -> None:
-        """Note that the connection is gone; those who wait keep waiting."""
-        self.state = State.LOST
-        self.connection = None
-        if self.confirmed.done():
-            self.confirmed = asyncio.get_running_loop().create_future()
 
 
 class MessageHandler(Protocol):
@@ -120,14 +83,23 @@ class Subscriber:
         self._policy = policy
         self._handler = handler
         self._owner = owner
-        self._subscriptions: dict[bytes, Subscription] = {topic.key: Subscription(topic) for topic in topics}
+        self._subscriptions: dict[bytes, Subscription] = {
+            topic.key: Subscription(topic, watches.get(topic.key)) for topic in topics
+        }
+        for subscription in self._subscriptions.values():
+            subscription.watch.interrupt()
         self._connections: dict[tuple[int, Endpoint], SubscriptionConnection] = {}
         self._connecting = asyncio.Lock()
         self._released: list[Topic] = []
         self._interrupted_at = self.loop.time() if self._subscriptions else None
         self._repair: asyncio.Task[None] | None = None
+        self._retry = asyncio.Event()
         self._beginning: set[asyncio.Task[None]] = set()
+        #: Where subscriptions are lost, each with what is done when they are back; read by any thread.
+        self._interrupted: dict[int | bytes, Future[None]] = {}
         if self._subscriptions:
+            for subscription in self._subscriptions.values():
+                self._interrupt(subscription.topic)
             self._start_repair()
 
     def __len__(self) -> int:
@@ -197,7 +169,7 @@ class Subscriber:
 
     async def _begin(self, subscription: Subscription) -> None:
         try:
-            await self._place(subscription)
+            await self._ask_for(subscription)
         except RedisUnavailable as error:
             reason = error.__cause__ or error
             if self._policy.on_unavailable == "wait" and not refused(reason):
@@ -213,14 +185,41 @@ class Subscriber:
             if error is not None:
                 subscription.settle(error)
 
-    def _servers(self, topic: Topic) -> Topology:
-        return self._shards[shard_of(topic.name, len(self._shards))]
+    def _shard(self, topic: Topic) -> int:
+        return shard_of(topic.name, len(self._shards))
 
-    async def _place(self, subscription: Subscription) -> None:
+    def _servers(self, topic: Topic) -> Topology:
+        return self._shards[self._shard(topic)]
+
+    def interruption(self, topic: Topic) -> Future[None] | None:
+        """Return what is done when the subscriptions where ``topic`` lives are back; None: they are."""
+        return self._interrupted.get(self._place(topic)) if self._interrupted else None
+
+    def retry(self) -> None:
+        """Subscribe again now: the servers answer."""
+        self._retry.set()
+
+    def _place(self, topic: Topic) -> int | bytes:
+        """Return the shard of a topic; in a cluster, of which one server may be away alone, the topic."""
+        shard = self._shard(topic)
+        return topic.key if self._shards[shard].address.kind == "cluster" else shard
+
+    def _interrupt(self, topic: Topic) -> None:
+        place = self._place(topic)
+        if place not in self._interrupted:
+            self._interrupted[place] = Future()
+
+    def _end_interruptions(self) -> None:
+        """Tell those who wait for the servers at which nothing is lost any more."""
+        still = {self._place(each.topic) for each in self._subscriptions.values() if each.interrupted}
+        for place in [place for place in self._interrupted if place not in still or self.retired]:
+            self._interrupted.pop(place).set_result(None)
+
+    async def _ask_for(self, subscription: Subscription) -> None:
         """Ask for a topic at the server where it lives; raises RedisUnavailable."""
         topic = subscription.topic
         endpoint = await self._servers(topic).locate(topic.key)
-        connection = await self._connection_to(shard_of(topic.name, len(self._shards)), endpoint)
+        connection = await self._connection_to(self._shard(topic), endpoint)
         if subscription.state is State.LOST and self._subscriptions.get(topic.key) is subscription:
             subscription.state = State.ASKED
             subscription.connection = connection
@@ -267,8 +266,9 @@ class Subscriber:
             del self._subscriptions[key]
         elif result is False or isinstance(result, MovedError):  # a cluster moved the topic
             self._servers(subscription.topic).moved(result or None)
-            if subscription.state is State.ON and self._interrupted_at is None:
-                self._interrupted_at = self.loop.time()  # what is published before it is ON again is missed
+            if subscription.state is State.ON:  # what is published before it is ON again is missed
+                self._interrupted_at = self._interrupted_at or self.loop.time()
+                self._interrupt(subscription.topic)
             subscription.lost()
             self._start_repair()
         else:
@@ -278,6 +278,8 @@ class Subscriber:
     def _on_confirmed(self, subscription: Subscription) -> None:
         if subscription.state is State.ASKED:
             subscription.state = State.ON
+            if subscription.watch.interrupted is not None:
+                subscription.watch.interrupt()
             subscription.settle()
             if not self._owner.wanted(subscription.topic):
                 self.release([subscription.topic])
@@ -285,6 +287,7 @@ class Subscriber:
     def _on_lost(self, servers: Topology, reason: BaseException) -> None:
         if isinstance(reason, asyncio.CancelledError):
             self.retired = True
+            self._end_interruptions()
             self._owner.loop_ended(self)
             return
         servers.moved()
@@ -297,6 +300,7 @@ class Subscriber:
                 if subscription.state is State.LEAVING:
                     del self._subscriptions[key]
                 else:
+                    self._interrupt(subscription.topic)
                     subscription.lost()
         if self._interrupted_at is None:
             self._interrupted_at = self.loop.time()
@@ -313,14 +317,24 @@ class Subscriber:
         try:
             while lost := self._lost():
                 await self._repair_once(lost)
+                self._end_interruptions()
                 if self._lost():
-                    await asyncio.sleep(next(waits))
+                    await self._pause(next(waits))
         finally:
             self._repair = None
+            self._end_interruptions()
         if self._interrupted_at is not None and not self.retired:
             seconds, self._interrupted_at = self.loop.time() - self._interrupted_at, None
             topics = [subscription.topic for subscription in self._subscriptions.values()]
             self._owner.restored(topics, seconds)
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait before the next try, shortly if somebody has found that the servers answer."""
+        await asyncio.sleep(min(seconds, BACKOFF_FIRST))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, seconds - BACKOFF_FIRST)):
+                await self._retry.wait()
+        self._retry.clear()
 
     def _lost(self) -> list[Subscription]:
         """Return what is to be repaired; what nobody wants any more is forgotten."""
@@ -328,17 +342,28 @@ class Subscriber:
             if subscription.state is State.LOST and not self._owner.wanted(subscription.topic):
                 del self._subscriptions[key]
                 subscription.settle(RedisUnavailable("The topic was left before it was subscribed."))
-        return [each for each in self._subscriptions.values() if each.state is State.LOST]
+        return [each for each in self._subscriptions.values() if each.state is State.LOST or each.interrupted]
 
     async def _repair_once(self, lost: list[Subscription]) -> None:
+        away: set[object] = set()  # shards, and servers of them, that cannot be reached
+        for subscription in lost:
+            await self._ask_unless_away(subscription, away)
+        waiting = [asyncio.shield(each.confirmed) for each in lost if each.state is State.ASKED]
+        if waiting:
+            await asyncio.wait(waiting, timeout=self._shards[0].address.timeout)
+
+    async def _ask_unless_away(self, subscription: Subscription, away: set[object]) -> None:
+        """Ask for a topic, unless its server could not be reached for another one just now."""
+        shard = self._shard(subscription.topic)
+        place: object = shard
+        if shard in away:
+            return
         try:
-            for subscription in lost:
-                await self._place(subscription)
-            waiting = [asyncio.shield(each.confirmed) for each in lost if each.state is State.ASKED]
-            if waiting:
-                await asyncio.wait(waiting, timeout=self._shards[0].address.timeout)
-        except UNREACHABLE:
-            return  # logged as interrupted already; tried again after a pause
+            place = (shard, await self._servers(subscription.topic).locate(subscription.topic.key))
+            if place not in away:
+                await self._ask_for(subscription)
+        except UNREACHABLE:  # logged as interrupted already; tried again after a pause
+            away.add(place)
 
     def release(self, topics: Iterable[Topic]) -> None:
         """End the subscriptions of these topics soon, unless they are wanted again by then."""
@@ -359,6 +384,7 @@ class Subscriber:
     async def aclose(self) -> None:
         """Close the connections and forget all topics."""
         self.retired = True
+        self._end_interruptions()
         await end_tasks([*self._beginning, *filter(None, [self._repair])])
         connections, self._connections = self._connections, {}
         for connection in connections.values():

@@ -17,20 +17,13 @@ from collections.abc import Sequence
 from typing import Final, Literal, TypeAlias
 
 from channels.exceptions import InvalidChannelLayerError
-from channels.layers.redis.wire.sequencing import (
-    CONTROL,
-    MARK,
-    MESSAGE,
-    Envelope,
-    encode_envelope,
-    unseal,
-)
+from channels.layers.redis.wire.sequencing import CONTROL, KINDS, Envelope, encode_envelope, unseal
 
 #: Bytes of an authentication code.
 CODE_SIZE: Final = 16
 #: Added to the kind of an envelope that ends in a code.
 _WITH_CODE: Final = 0x10
-_KINDS: Final = frozenset(kind + _WITH_CODE for kind in (MESSAGE, MARK, CONTROL))
+_KINDS: Final = frozenset(kind + _WITH_CODE for kind in KINDS)
 _LENGTH: Final = struct.Struct(">H")
 #: Keeps keys and codes of one use apart from those of another.
 _KEY, _TOPIC, _ENTRY = b"fairway.envelope", b"fairway.topic", b"fairway.entry"

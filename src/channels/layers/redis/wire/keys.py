@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
 #: Those of a layer, and "stream" and "control", which a store of topics has.
-Kind = Literal["group", "process", "channel", "news", "roll-call", "stream", "control"]
+Kind = Literal["group", "process", "channel", "news", "roll-call", "repair", "stream", "control"]
 
 
 class Topic(NamedTuple):
@@ -16,8 +16,8 @@ class Topic(NamedTuple):
     Attributes:
         key: its name in Redis.
         kind: what it carries: the messages of a group, those for the channels of a process,
-            those of one channel, the news that a queue has a message, or the question which
-            number each sender has reached.
+            those of one channel, the news that a queue has a message, the question which
+            number each sender has reached, or what a process is asked and told of missed messages.
         name: the group, process or channel; decides the shard.
     """
 
@@ -53,7 +53,8 @@ class KeySpace:
         if kind == "news":  # published by a script that has the queue's keys: same hash tag
             return Topic(f"{self.prefix}:{self.family}queue:{{{name}}}:news".encode(), kind, name)
         family = "" if kind == "process" else self.family  # of those no two have the same name
-        return Topic(f"{self.prefix}:{family}{kind}:{name}".encode(), kind, name)
+        shown = "roll-call" if kind == "repair" else kind  # so that a user of Redis needs no other rights
+        return Topic(f"{self.prefix}:{family}{shown}:{name}".encode(), kind, name)
 
     def queue(self, channel: str) -> Keys:
         """Return the keys of the queue of a named channel."""

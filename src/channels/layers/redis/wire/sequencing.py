@@ -1,8 +1,8 @@
 """What travels on a topic: who sent it, its number, for whom, and the message.
 
 Publish/subscribe keeps nothing for a receiver that is cut off. Each sender therefore
-numbers what it publishes on a topic, and each receiver watches the numbers: one that is
-missing is a message that was lost, one that comes again was sent twice by a retry.
+numbers what it publishes on a topic, and each receiver watches the numbers (``gaps.py``): one that
+is missing is a message to ask for or that was lost, one that comes again was sent twice by a retry.
 
 A *mark* is an envelope without a message. It tells the number a sender has reached and how long
 ago it began to send on the topic, so that a receiver that was cut off learns of messages it
@@ -11,10 +11,10 @@ missed at the end, and at the beginning of a sender it had not heard of, as well
 
 from __future__ import annotations
 
+import itertools
 import os
 import struct
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Collection
 from typing import Final, NamedTuple
 
@@ -25,18 +25,23 @@ MESSAGE: Final = 0x11
 MARK: Final = 0x12
 #: A signal of the layer itself, JSON; in an envelope only if that is authenticated.
 CONTROL: Final = 0x13
+#: What a process answers to one that asks for messages it has missed.
+REPAIR: Final = 0x14
+KINDS: Final = frozenset((MESSAGE, MARK, CONTROL, REPAIR))
 
 #: Topics a sender numbers before it begins anew under another name.
 MAX_TOPICS: Final = 10_000
-#: Senders a receiver remembers per topic; the one that was silent for longest is forgotten.
-MAX_SENDERS: Final = 256
+#: Begins the name of a sender whose process answers for what it has sent; the process' token follows.
+ASKABLE: Final = b"\xf5\x1d"
+#: Bytes of a process' token.
+TOKEN_SIZE: Final = 4
 
 
 class Envelope(NamedTuple):
     """One thing that came in on a topic.
 
     Attributes:
-        kind: MESSAGE, MARK or CONTROL.
+        kind: MESSAGE, MARK, CONTROL or REPAIR.
         sender: whose numbers these are.
         number: of this message, or with a mark the one reached.
         channel: the channel it is meant for; empty for a group.
@@ -62,9 +67,59 @@ def unseal(data: bytes) -> Envelope | None:
         return None
     kind, sender, number, length = HEAD.unpack_from(data)
     body = HEAD.size + length
-    if kind not in (MESSAGE, MARK, CONTROL) or len(data) < body:
+    if kind not in KINDS or len(data) < body:
         return None
-    return Envelope(kind, sender, number, data[HEAD.size : body].decode("ascii", "replace"), data[body:])
+    channel = data[HEAD.size : body].decode("ascii", "replace") if length else ""
+    return Envelope(kind, sender, number, channel, data[body:])
+
+
+class SenderNames:
+    """Names the senders of one process: loops and threads.
+
+    Attributes:
+        token: names the process to those who ask it.
+        askable: whether it listens to them now.
+    """
+
+    def __init__(self) -> None:
+        self.token = os.urandom(TOKEN_SIZE)
+        self.askable = False
+        self._count = itertools.count(int.from_bytes(os.urandom(2)))
+
+    def new(self) -> bytes:
+        """Return 8 bytes that no other sender has."""
+        if self.askable:
+            return ASKABLE + self.token + (next(self._count) & 0xFFFF).to_bytes(2)
+        name = os.urandom(8)
+        return b"\0" + name[1:] if name.startswith(ASKABLE) else name
+
+
+def token_of(sender: bytes) -> bytes | None:
+    """Return the token of the process that can be asked what ``sender`` has sent, or None if none can."""
+    return sender[2 : 2 + TOKEN_SIZE] if sender.startswith(ASKABLE) else None
+
+
+class Outgoing:
+    """What one sender has sent on one topic.
+
+    Attributes:
+        began: when it sent the first message, in seconds of its clock.
+        latest: the number of its latest message.
+        on_their_way: numbers whose fate is open.
+    """
+
+    __slots__ = ("began", "latest", "on_their_way")
+
+    def __init__(self, began: float) -> None:
+        self.began = began
+        self.latest = 0
+        self.on_their_way: set[int] = set()
+
+    @property
+    def settled(self) -> int:
+        """The number up to which no message will be sent again; from any thread."""
+        on_their_way = tuple(self.on_their_way)
+        return min(on_their_way) - 1 if on_their_way else self.latest
 
 
 class SequenceNumbers:
@@ -72,96 +127,66 @@ class SequenceNumbers:
 
     Args:
         clock: seconds, monotonic.
+        names: gives the sender its name, and another when it becomes known whether its process can be asked.
+
+    Attributes:
+        sender: its name.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self.sender = os.urandom(8)
+    def __init__(self, clock: Callable[[], float] = time.monotonic, names: SenderNames | None = None) -> None:
         self._clock = clock
-        self._latest: dict[bytes, int] = {}
-        self._began: dict[bytes, float] = {}
-        self._on_their_way: dict[bytes, set[int]] = {}
+        self._names = names or SenderNames()
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self._askable = self._names.askable
+        self.sender = self._names.new()
+        self._topics: dict[bytes, Outgoing] = {}
 
     def __len__(self) -> int:
         """Count the topics."""
-        return len(self._latest)
+        return len(self._topics)
+
+    @property
+    def idle(self) -> bool:
+        """Whether the fate of everything that was sent is known."""
+        return not any(outgoing.on_their_way for outgoing in self._topics.values())
 
     def among(self, topics: Collection[bytes]) -> list[bytes]:
         """Return those of ``topics`` that have been sent on; from any thread."""
-        return [topic for topic in tuple(self._latest) if topic in topics]
+        return [topic for topic in tuple(self._topics) if topic in topics]
 
     def next(self, topic: bytes) -> int:
         """Return the number of the next message on ``topic``, from 1; call ``settle`` afterwards."""
-        number = self._latest.get(topic, 0) + 1
-        if number == 1:
-            self._begin(topic)
-        self._latest[topic] = number
-        self._on_their_way.setdefault(topic, set()).add(number)
+        if self._askable is not self._names.askable:
+            self._begin_anew()
+        outgoing = self._topics.get(topic) or self._begin(topic)
+        outgoing.latest = number = outgoing.latest + 1
+        outgoing.on_their_way.add(number)
         return number
 
-    def _begin(self, topic: bytes) -> None:
-        if len(self._latest) >= MAX_TOPICS:
-            self.sender = os.urandom(8)
-            for known in (self._latest, self._began, self._on_their_way):
-                known.clear()
-        self._began[topic] = self._clock()
+    def _begin(self, topic: bytes) -> Outgoing:
+        if len(self._topics) >= MAX_TOPICS:
+            self._begin_anew()
+        outgoing = self._topics[topic] = Outgoing(self._clock())
+        return outgoing
 
     def settle(self, topic: bytes, number: int) -> None:
         """Note that message ``number`` will not be sent again."""
-        numbers = self._on_their_way.get(topic)
-        if numbers is not None:
-            numbers.discard(number)
-            if not numbers:
-                del self._on_their_way[topic]
+        outgoing = self._topics.get(topic)
+        if outgoing is not None:
+            outgoing.on_their_way.discard(number)
 
     def settled(self, topic: bytes) -> int:
         """Return the number up to which all messages are settled, 0 if there is none."""
-        on_their_way = self._on_their_way.get(topic)
-        return min(on_their_way) - 1 if on_their_way else self._latest.get(topic, 0)
+        outgoing = self._topics.get(topic)
+        return 0 if outgoing is None else outgoing.settled
+
+    def age(self, topic: bytes) -> float:
+        """Return the seconds since the first message on ``topic``."""
+        outgoing = self._topics.get(topic)
+        return 0.0 if outgoing is None else max(0.0, self._clock() - outgoing.began)
 
     def mark(self, topic: bytes) -> Envelope:
         """Return a mark for ``topic``."""
-        age = AGE.pack(max(0.0, self._clock() - self._began.get(topic, self._clock())))
-        return Envelope(MARK, self.sender, self.settled(topic), "", age)
-
-
-class GapDetector:
-    """The receiver's side, for one topic: what is missing, and what came before.
-
-    Args:
-        clock: seconds, monotonic.
-    """
-
-    __slots__ = ("_began", "_clock", "_latest")
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._began = clock()
-        #: By sender: its latest number, and how many it had sent before the first that was seen.
-        self._latest: OrderedDict[bytes, tuple[int, int]] = OrderedDict()
-
-    def missing(self, envelope: Envelope) -> int:
-        """Return how many messages were lost before this one; -1 if it came before."""
-        latest, unseen = self._latest.get(envelope.sender, (0, -1))
-        if envelope.kind == MARK:
-            return self._missing_at_mark(envelope, latest, unseen)
-        if envelope.number <= latest:
-            return -1
-        first_seen = unseen < 0
-        self._note(envelope, envelope.number - 1 if first_seen else unseen)
-        return 0 if first_seen else envelope.number - latest - 1
-
-    def _missing_at_mark(self, envelope: Envelope, latest: int, unseen: int) -> int:
-        """A mark says how old the sender is: of one younger than this watch nothing was sent before it."""
-        missing = max(0, envelope.number - latest)
-        if unseen < 0:
-            unseen, missing = missing, 0
-        if len(envelope.body) == AGE.size and AGE.unpack(envelope.body)[0] < self._clock() - self._began:
-            missing, unseen = missing + unseen, 0
-        self._note(envelope._replace(number=max(latest, envelope.number)), unseen)
-        return missing
-
-    def _note(self, envelope: Envelope, unseen: int) -> None:
-        self._latest[envelope.sender] = (envelope.number, unseen)
-        self._latest.move_to_end(envelope.sender)
-        if len(self._latest) > MAX_SENDERS:
-            self._latest.popitem(last=False)
+        return Envelope(MARK, self.sender, self.settled(topic), "", AGE.pack(self.age(topic)))

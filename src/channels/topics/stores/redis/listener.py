@@ -13,8 +13,9 @@ from channels.layers.redis.connect.topology import servers_at
 from channels.layers.redis.hosts.addresses import Address
 from channels.layers.redis.per_loop import LoopConnections
 from channels.layers.redis.wire.encryption import EnvelopeCipher
+from channels.layers.redis.wire.gaps import GapDetector
 from channels.layers.redis.wire.keys import Topic
-from channels.layers.redis.wire.sequencing import GapDetector, SequenceNumbers
+from channels.layers.redis.wire.sequencing import SequenceNumbers
 from channels.topics.stores.base import Receiver
 from channels.topics.stores.receivers import Receivers
 from channels.topics.stores.redis.keys import TopicKeys
