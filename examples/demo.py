@@ -65,6 +65,12 @@ EXAMPLES = (
         "stream. Change an order in the admin, or by `manage.py advance`, and its owner's windows show it.",
     ),
     Example(
+        "editor",
+        "Editor",
+        "Collaborative editing by CRDT: yjs and y-websocket in the page, a consumer on the server, updates "
+        "in the database. Write in two windows at once, and with the network switched off for a while.",
+    ),
+    Example(
         "game",
         "Game",
         "An authoritative worker at 20 ticks a second, snapshots as a binary topic with differences, "

@@ -52,6 +52,8 @@ echo "Installing Fairway and what the $kind environment needs into $venv ..."
 # An environment from before the distribution had its name: two of them would share the same files.
 "$venv/bin/python" -m pip uninstall -qq --disable-pip-version-check --yes fairway 2>/dev/null
 "$venv/bin/python" -m pip install -qq --disable-pip-version-check -c scripts/constraints.txt -e "$what"
+[ "$kind" = dev ] ||  # what an example of `make demo` needs beside it
+    "$venv/bin/python" -m pip install -qq --disable-pip-version-check -c scripts/constraints.txt -r examples/editor/requirements.txt
 # What tests/compat/test_packages.py runs. Their dependencies would bring the originals over our files.
 [ "$kind" = runtime ] ||
     "$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-deps -r scripts/written-for-channels.txt

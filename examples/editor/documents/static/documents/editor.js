@@ -1,0 +1,60 @@
+// A document: CodeMirror shows it, yjs merges what people write, y-websocket carries it.
+
+import { basicSetup, EditorState, EditorView, keymap, WebsocketProvider, yCollab, Y, yUndoManagerKeymap } from "../vendor/editor.js";
+
+const STATES = {
+  live: "All changes are saved",
+  connecting: "Connecting …",
+  offline: "Offline. You can go on writing; it is sent when you are back.",
+  closed: "You may not read this document any more.",
+};
+
+const find = (id) => document.getElementById(id);
+const { pk, name, writes } = JSON.parse(find("facts").textContent);
+const text = new Y.Doc();
+const address = `${location.origin.replace(/^http/, "ws")}/ws/documents`;
+const provider = new WebsocketProvider(address, String(pk), text, { maxBackoffTime: 5000 });
+
+function showState(state) {
+  find("status").dataset.state = state;
+  find("status").textContent = STATES[state];
+}
+provider.on("sync", (synced) => {
+  if (!synced) return;
+  showState("live");
+  // Say anew who is here: what others heard before the connection was lost does not count as news to them.
+  provider.awareness.setLocalState(provider.awareness.getLocalState());
+});
+provider.on("status", ({ status }) => status === "disconnected" && provider.shouldConnect && showState("offline"));
+provider.on("connection-close", (event) => event?.code === 4403 && showState("closed"));
+addEventListener("offline", () => provider.wsconnected || showState("offline"));
+
+let hue = 0;
+for (const letter of name) hue = (hue * 31 + letter.codePointAt(0)) % 360;
+provider.awareness.setLocalStateField("user", {
+  name,
+  color: `hsl(${hue} 70% 40%)`,
+  colorLight: `hsl(${hue} 70% 50% / 30%)`,
+});
+provider.awareness.on("change", () => {
+  const names = [...provider.awareness.getStates().values()].map(({ user }) => user?.name).filter(Boolean);
+  find("present").textContent = [...new Set(names)].sort().join(", ");
+});
+
+const content = text.getText("content");
+const view = new EditorView({
+  parent: find("text"),
+  state: EditorState.create({
+    doc: content.toString(),
+    extensions: [
+      keymap.of(yUndoManagerKeymap),
+      basicSetup,
+      EditorView.lineWrapping,
+      EditorView.contentAttributes.of({ "aria-label": "Text of the document" }),
+      EditorState.readOnly.of(!writes),
+      EditorView.editable.of(writes),
+      yCollab(content, provider.awareness),
+    ],
+  }),
+});
+if (writes) view.focus();

@@ -1,0 +1,1 @@
+"""The editor example's project."""

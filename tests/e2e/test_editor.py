@@ -1,0 +1,103 @@
+"""The editor example: its own tests, and windows that write one document at once and over a restart."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.wait import WebDriverWait
+
+from tests.e2e.example import EXAMPLES, PATIENCE, Example, until
+from tests.support.browser import PHONE, chromium
+from tests.support.programs import require
+
+NAMES_AT_CURSORS = "[...document.querySelectorAll('.cm-ySelectionInfo')].map((each) => each.textContent)"
+STATE = "document.querySelector('#status').dataset.state"
+
+
+@pytest.fixture
+def editor(tmp_path: Path) -> Iterator[Example]:
+    example = Example("editor", tmp_path)
+    example.command("migrate", "-v0")
+    yield example
+    example.close()
+
+
+def test_its_own_tests_pass(editor: Example) -> None:
+    assert "Ran 10 tests" in editor.command("test").stderr
+    editor.command("makemigrations", "--check", "--dry-run")
+
+
+def write(window: Chrome, *keys: str) -> None:
+    window.find_element(By.CSS_SELECTOR, ".cm-content").send_keys(*keys)
+
+
+def words(window: Chrome) -> str:
+    """The text, without the names at cursors."""
+    script = """
+    const copy = document.querySelector(".cm-content").cloneNode(true);
+    copy.querySelectorAll(".cm-ySelectionCaret").forEach((mark) => mark.remove());
+    return [...copy.querySelectorAll(".cm-line")].map((line) => line.textContent).join("|");
+    """
+    found: str = window.execute_script(script)
+    return found.replace("\u2060", "")
+
+
+def until_words(window: Chrome, *expected: str) -> None:
+    WebDriverWait(window, PATIENCE).until(
+        lambda _: all(word in words(window) for word in expected), str(expected)
+    )
+
+
+@pytest.mark.browser
+@pytest.mark.timeout(240)
+def test_two_write_one_is_offline_and_the_server_restarts(editor: Example, tmp_path: Path) -> None:
+    require("npm")
+    vendor = Path(__file__).parents[2] / "scripts" / "vendor.py"
+    subprocess.run([sys.executable, str(vendor), str(EXAMPLES / "editor")], check=True)
+    editor.start()
+    with (
+        chromium(tmp_path / "ada") as ada,
+        chromium(tmp_path / "ben") as ben,
+        chromium(tmp_path / "eve", PHONE) as eve,
+    ):
+        for window, name in ((ada, "ada"), (ben, "ben"), (eve, "eve")):
+            editor.join(window, name)
+        ada.find_element(By.ID, "title").send_keys("Plan", Keys.ENTER)
+        until(ada, f"{STATE} === 'live'")
+        ada.find_element(By.ID, "name").send_keys("ben", Keys.ENTER)
+        until(ada, f"{STATE} === 'live' && document.querySelector('#name').value === ''")
+        for window in (ben, eve):
+            window.get(ada.current_url)
+            until(window, f"{STATE} === 'live'")
+        until(ada, "document.querySelector('#present').textContent === 'ada, ben, eve'")
+        write(ada, "from ada", Keys.ENTER)
+        until_words(ben, "from ada")
+        write(ben, Keys.CONTROL + Keys.END)  # a modifier is held until the end of the call
+        write(ben, "from ben", Keys.ENTER)
+        for window in (ada, eve):
+            until_words(window, "from ada", "from ben")
+        until(eve, f"{NAMES_AT_CURSORS}.includes('ben')")
+        assert eve.execute_script("return document.querySelector('.cm-content').contentEditable") == "false"
+        assert eve.execute_script("return document.body.scrollWidth <= innerWidth")
+
+        editor.stop()
+        until(ada, f"{STATE} === 'offline'")
+        write(ada, "while it was away", Keys.ENTER)
+        editor.start()
+        until(ada, f"{STATE} === 'live'")
+        until_words(ben, "while it was away")
+        for window in (ada, ben, eve):
+            until(window, "document.querySelector('#present').textContent === 'ada, ben, eve'")
+        for window, name in ((ada, "desk"), (eve, "phone")):
+            window.save_screenshot(str(tmp_path / f"{name}.png"))
+        for window in (ada, ben, eve):  # what is in the database is what they have
+            before = words(window)
+            window.refresh()
+            until_words(window, before)
