@@ -153,3 +153,20 @@ def fork(marker: str) -> int:
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     Path(marker).write_text("the child")
     return -1
+
+
+@task(takes_context=True)
+def resize(context: Any, count: int) -> str:
+    for number in range(count):
+        context.progress(number / count, f"image {number}")
+    started.set()
+    assert gate.wait(20)
+    return "resized"
+
+
+@task(takes_context=True)
+def break_at_half(context: Any) -> None:
+    context.progress(0.5, "half")
+    started.set()
+    assert gate.wait(20)
+    raise KeyError("a secret of the server")

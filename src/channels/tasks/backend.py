@@ -16,13 +16,14 @@ from channels.tasks.definition.contract import (
     InvalidTask,
     TaskResult,
     TaskResultDoesNotExist,
+    task_backends,
     task_enqueued,
 )
 from channels.tasks.definition.encoding import encode
 from channels.tasks.definition.options import read_options
 from channels.tasks.definition.results import leads_back, microseconds_of, result_of
 from channels.tasks.definition.states import State
-from channels.tasks.definition.task import Task, check_policy, is_async, unique_key
+from channels.tasks.definition.task import Task, check_policy, is_async, unique_key, viewer_id
 from channels.tasks.notices import tell
 from channels.tasks.stores.manager import store_for
 from channels.tasks.stores.records import TaskRecord, new_id
@@ -116,6 +117,16 @@ def store_of(backend: BaseTaskBackend) -> SQLStore:
     return store_for(backend.alias, read_options(backend.alias, backend.options))
 
 
+def find_record(task_id: str) -> TaskRecord | None:
+    """Return a task of any backend of ours, or None."""
+    for alias in task_backends.settings if _is_id(task_id) else ():
+        backend = task_backends[alias]
+        record = store_of(backend).get(task_id) if isinstance(backend, TaskBackend) else None
+        if record is not None:
+            return record
+    return None
+
+
 def new_record(
     backend: TaskBackend, store: SQLStore, task: contract.Task, args: Any, kwargs: Any
 ) -> TaskRecord:
@@ -134,6 +145,7 @@ def new_record(
         lane=int(is_async(task)),
         state=State.SCHEDULED if run_at > now else State.READY,
         arguments=arguments,
+        viewer=viewer_id(task),
         unique_key=unique_key(task, args, kwargs, arguments),
         enqueued_at=now,
         run_at=run_at,

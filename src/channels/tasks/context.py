@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from channels.tasks.definition import contract
 from channels.tasks.exceptions import TaskCancelled
+from channels.tasks.progress.reports import Report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,6 +16,21 @@ class Context(contract.TaskContext):  # type: ignore[misc] # it is frozen, which
     """The context of a running task: Django's ``task_result`` and ``attempt``, and more."""
 
     _stopping: threading.Event = field(default_factory=threading.Event, repr=False)
+    _report: Callable[[Report], None] = field(default=lambda report: None, repr=False)
+
+    def progress(self, fraction: float, text: str = "") -> None:
+        """Tell the task's viewer how far it is; it returns at once, and may be called as often as you like.
+
+        The newest report of each fifth of a second is published, as the topic ``task:<id>``.
+
+        Args:
+            fraction: from 0 to 1; what is beyond counts as the end.
+            text: for people; 500 characters at most.
+
+        Raises:
+            ValueError: the fraction is no number.
+        """
+        self._report(Report.running(fraction, text))
 
     @property
     def is_cancelled(self) -> bool:

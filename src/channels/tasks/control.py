@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from asgiref.sync import sync_to_async
 
 from channels.tasks.backend import TaskBackend, store_of
 from channels.tasks.definition.contract import TaskResult, task_backends
 from channels.tasks.definition.states import State
+from channels.tasks.exceptions import TaskCancelled
 from channels.tasks.notices import tell, tell_all
+from channels.tasks.progress.reports import Report
+
+#: What a report says of a task that somebody has cancelled before it ran.
+_CANCELLED: Final = f"{TaskCancelled.__module__}.{TaskCancelled.__qualname__}"
 
 
 def cancel(result: TaskResult) -> bool:
@@ -26,6 +31,10 @@ def cancel(result: TaskResult) -> bool:
     """
     store = store_of(_backend(result))
     state = store.cancel(result.id)
+    if state is State.CANCELLED and (record := store.get(result.id)) and record.viewer:
+        from channels.tasks.progress.topic import TaskProgress  # needs settings
+
+        TaskProgress(id=result.id).publish(Report.failed(_CANCELLED).as_data(), using=store.using)
     if state is State.RUNNING:
         tell_all(result.backend, store.using)
     return state is not None

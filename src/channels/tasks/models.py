@@ -33,6 +33,7 @@ class Task(models.Model):
     result = models.TextField(null=True)
     unique_key = models.CharField(max_length=255, null=True, unique=True)
     cancel_at = models.BigIntegerField(null=True)
+    viewer = models.CharField(max_length=64, blank=True, default="")
 
     objects: ClassVar[models.Manager[Task]] = models.Manager()
 

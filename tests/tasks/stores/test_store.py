@@ -129,8 +129,8 @@ def test_the_tasks_of_a_dead_worker_run_again_apart_and_at_last_no_more(store: S
         assert claim(store, worker(store)) == []
         store.beat(owner)
         assert store.owners() == {owner: 1}
-        assert store.recover(owner, 0, 3) == 0, "it has beaten since"
-        assert store.recover(owner, 1, 3) == (loss < 3)
+        assert store.recover(owner, 0, 3) == (0, []), "it has beaten since"
+        assert store.recover(owner, 1, 3) == ((1, []) if loss < 3 else (0, [task]))
         assert not store.beat(owner)
     found = store.get(task)
     assert found is not None
@@ -142,7 +142,7 @@ def test_tasks_of_a_worker_that_nobody_knows_run_again(store: SQLStore) -> None:
     (task,) = added(store)
     claim(store, "unknown")
     assert store.owners() == {"unknown": -1}
-    assert store.recover("unknown", -1, 3) == 1
+    assert store.recover("unknown", -1, 3) == (1, [])
     assert state(store, task) == "recovered"
 
 

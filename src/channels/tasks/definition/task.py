@@ -35,6 +35,7 @@ class Task(contract.Task):
         unique: while a task with the same key waits or runs, ``enqueue`` returns that one's result. True:
             its arguments are the key; a text with their places, as ``"report-{0}-{year}"``; or a function
             that returns the key for them.
+        viewer: the user who may see how far it is, or the primary key: ``task.using(viewer=request.user)``.
     """
 
     max_attempts: int = 1
@@ -43,6 +44,7 @@ class Task(contract.Task):
     max_backoff: float = MAX_BACKOFF
     timeout: float | None = None
     unique: bool | str | Callable[..., str] = False
+    viewer: Any = None
 
     def using(self, **changes: Any) -> Task:
         """Return this task with other defaults.
@@ -106,6 +108,14 @@ def unique_key(
         if len(whole) <= _LONGEST_KEY and whole.isascii()
         else hashlib.sha256(whole.encode()).hexdigest()
     )
+
+
+def viewer_id(task: contract.Task) -> str:
+    """Return the id of the user who may see how far a task is; "" for nobody."""
+    viewer = task.viewer if isinstance(task, Task) else None
+    if viewer is None or getattr(viewer, "is_anonymous", False):
+        return ""
+    return str(getattr(viewer, "pk", viewer))
 
 
 def is_async(task: contract.Task) -> bool:

@@ -42,6 +42,7 @@ class Migration(migrations.Migration):
                 ("result", models.TextField(null=True)),
                 ("unique_key", models.CharField(max_length=255, null=True, unique=True)),
                 ("cancel_at", models.BigIntegerField(null=True)),
+                ("viewer", models.CharField(blank=True, default="", max_length=64)),
             ],
             options={"verbose_name": "task"},
         ),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from channels.tasks.definition.states import Move
+from channels.tasks.progress.reports import Report
 
 #: How long the name of a worker is; part of a row's list of workers.
 OWNER_LENGTH: Final = 22
@@ -35,6 +36,7 @@ class TaskRecord:
         result: the return value, as JSON; None until it has succeeded.
         unique_key: no other task with this key may wait or run; None: any may.
         cancel_at: when it was asked to stop while it ran.
+        viewer: the id of the user who may see how far it is; "": nobody.
     """
 
     id: str
@@ -58,6 +60,7 @@ class TaskRecord:
     result: str | None = None
     unique_key: str | None = None
     cancel_at: int | None = None
+    viewer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,7 @@ class Outcome:
         errors: as the row shall have them.
         result: the return value as JSON, if it has succeeded.
         run_at: when it is tried again.
+        report: for its viewer, if it has one.
     """
 
     id: str
@@ -77,6 +81,7 @@ class Outcome:
     errors: str = "[]"
     result: str | None = None
     run_at: int = 0
+    report: Report | None = None
 
 
 @dataclass(frozen=True, slots=True)

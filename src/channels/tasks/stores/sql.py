@@ -215,7 +215,7 @@ class SQLStore(ABC):
             cursor.execute(statements.OWNERS)
             return dict(cursor.fetchall())
 
-    def recover(self, owner: str, beats: int, max_losses: int) -> int:
+    def recover(self, owner: str, beats: int, max_losses: int) -> tuple[int, list[str]]:
         """Take the tasks of a worker that is dead, if it has not beaten since.
 
         Args:
@@ -224,14 +224,14 @@ class SQLStore(ABC):
             max_losses: the loss with which a task becomes a dead letter.
 
         Returns:
-            How many tasks may run again.
+            How many tasks may run again, and those that may not.
         """
         with self.transaction() as cursor:
             silent_worker, lost_tasks = statements.lost(self.dialect)
             if beats >= 0:
                 cursor.execute(silent_worker, (owner, beats))
                 if cursor.fetchone() is None:
-                    return 0
+                    return 0, []
                 cursor.execute(statements.DELETE_WORKER, (owner,))
             cursor.execute(lost_tasks, (owner,))
             lost = cursor.fetchall()
@@ -245,7 +245,7 @@ class SQLStore(ABC):
             _run_many(cursor, statements.BURY, dead)
         if dead:
             telemetry.count("tasks.dead", len(dead), reason="its workers were lost")
-        return len(again)
+        return len(again), [row[2] for row in dead]
 
     def held(self, owner: str) -> dict[str, bool]:
         """Return the tasks that a worker has, each with whether somebody has cancelled it."""

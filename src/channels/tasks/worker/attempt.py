@@ -8,6 +8,7 @@ import logging
 import threading
 import time
 import traceback
+from dataclasses import dataclass
 from typing import Any, Final
 
 from channels import telemetry
@@ -25,6 +26,8 @@ from channels.tasks.definition.results import change, moment, result_of, task_at
 from channels.tasks.definition.states import MOVES, STATUS, Move
 from channels.tasks.definition.task import Task
 from channels.tasks.exceptions import TaskCancelled, TimedOut, UnknownTask
+from channels.tasks.progress.reporter import Reporter
+from channels.tasks.progress.reports import Report
 from channels.tasks.stores.records import MICROSECONDS, Outcome, TaskRecord
 from channels.tasks.stores.sql import SQLStore
 
@@ -34,26 +37,42 @@ logger = logging.getLogger(LOGGER)
 _DEPLOY: Final = 60.0
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where the tasks of a worker are from.
+
+    Attributes:
+        store: where they are kept.
+        sender: the class of their backend, for signals.
+        wait_for_code: whether a task without code waits for a deploy; else it fails.
+        reporter: who publishes what they report.
+    """
+
+    store: SQLStore
+    sender: type[Any]
+    wait_for_code: bool
+    reporter: Reporter
+
+
 class Attempt:
     """An attempt at a task that this worker has claimed.
 
     Args:
         record: the task's row.
-        store: where it is from.
-        sender: the class of its backend, for signals.
-        wait_for_code: whether a task without code waits for a deploy; else it fails.
+        origin: where it is from.
 
     Attributes:
         stopping: set when the task is to end: it was cancelled, or is another worker's now.
         deadline: when it has to have ended, by ``time.monotonic()``; None: it has not begun, or no limit.
     """
 
-    def __init__(self, record: TaskRecord, store: SQLStore, sender: type[Any], wait_for_code: bool) -> None:
+    def __init__(self, record: TaskRecord, origin: Origin) -> None:
         self.id = record.id
         self.stopping = threading.Event()
         self.deadline: float | None = None
         self._end_taken = threading.Lock()
-        self._record, self._store, self._sender, self._wait_for_code = record, store, sender, wait_for_code
+        self._record, self._origin = record, origin
+        self._has_reported = False
 
     def begin(self) -> tuple[contract.Task, tuple[Any, ...], dict[str, Any]]:
         """Return the task and what to call it with; tell that it starts.
@@ -63,12 +82,13 @@ class Attempt:
         """
         self.result = result_of(self._record)
         self.task = task_at(self._record.path)
-        task_started.send_robust(self._sender, task_result=self.result)
+        task_started.send_robust(self._origin.sender, task_result=self.result)
         if self.timeout is not None:
             self.deadline = time.monotonic() + self.timeout
         args = tuple(self.result.args)
         if self.task.takes_context:
-            args = (Context(task_result=self.result, _stopping=self.stopping), *args)
+            context = Context(task_result=self.result, _stopping=self.stopping, _report=self._report)
+            args = (context, *args)
         return self.task, args, self.result.kwargs
 
     @property
@@ -95,7 +115,9 @@ class Attempt:
         except Exception as error:
             return self.fail(error)
         self._finish(Move.SUCCEED, json.loads(encoded))
-        return Outcome(self.id, Move.SUCCEED, errors=self._record.errors, result=encoded)
+        return Outcome(
+            self.id, Move.SUCCEED, errors=self._record.errors, result=encoded, report=self._last_report()
+        )
 
     def fail(self, error: BaseException) -> Outcome:
         """Return what becomes of it after ``error``; called where that is handled, so that logs show it."""
@@ -129,7 +151,7 @@ class Attempt:
 
     def _without_code(self, error: UnknownTask) -> Outcome:
         telemetry.count("tasks.unknown", path=self._record.path)
-        if not self._wait_for_code:
+        if not self._origin.wait_for_code:
             return self._end(Move.FAIL, error)
         logger.error("Task id=%s waits for a deploy. %s It is tried again in %d s.", self.id, error, _DEPLOY)
         return Outcome(self.id, Move.RETRY, errors=self._record.errors, run_at=self._in(_DEPLOY))
@@ -138,14 +160,24 @@ class Attempt:
         text = self._errors(error)
         self.result.errors.append(_task_error(error))
         self._finish(move, None)
-        return Outcome(self.id, move, errors=text)
+        return Outcome(self.id, move, errors=text, report=self._last_report())
+
+    def _report(self, report: Report) -> None:
+        """Take what the task says of itself."""
+        self._has_reported = True
+        if not self.stopping.is_set():
+            self._origin.reporter.report(self.id, report)
+
+    def _last_report(self) -> Report | None:
+        """Return the word that it has ended, if somebody waits for it."""
+        return Report.of(self.result) if self._record.viewer or self._has_reported else None
 
     def _finish(self, move: Move, value: Any) -> None:
         status = STATUS[MOVES[move][1]]
-        change(self.result, status=status, finished_at=moment(self._store.now()))
+        change(self.result, status=status, finished_at=moment(self._origin.store.now()))
         if status == TaskResultStatus.SUCCESSFUL:
             change(self.result, _return_value=value)
-        task_finished.send_robust(self._sender, task_result=self.result)
+        task_finished.send_robust(self._origin.sender, task_result=self.result)
 
     def _errors(self, error: BaseException) -> str:
         described = _task_error(error)
@@ -153,7 +185,7 @@ class Attempt:
         return json.dumps([*known, [described.exception_class_path, described.traceback]])
 
     def _in(self, seconds: float) -> int:
-        return self._store.now() + int(seconds * MICROSECONDS)
+        return self._origin.store.now() + int(seconds * MICROSECONDS)
 
 
 def _task_error(error: BaseException) -> TaskError:

@@ -17,8 +17,10 @@ from django.db import Error, connections
 from channels import telemetry
 from channels.tasks.definition.options import Options
 from channels.tasks.definition.states import Move
+from channels.tasks.progress.reporter import Reporter
+from channels.tasks.progress.reports import Report
 from channels.tasks.stores.records import MICROSECONDS, Claim, Outcome, TaskRecord, new_owner
-from channels.tasks.stores.sql import SQLStore
+from channels.tasks.stores.sql import LOST_WORKER, SQLStore
 from channels.tasks.worker.attempt import Attempt
 from channels.tasks.worker.lane import Lane
 from channels.tasks.worker.liveness import Observer
@@ -45,6 +47,7 @@ class Exchange:
         backend: its alias.
         queues: whose tasks are taken; none: all.
         attempt: makes an attempt of a row.
+        reporter: publishes how tasks have ended that somebody sees.
 
     Attributes:
         owner: the name under which it owns tasks.
@@ -61,6 +64,7 @@ class Exchange:
         backend: str,
         queues: tuple[str, ...],
         attempt: Callable[[TaskRecord], Attempt],
+        reporter: Reporter,
     ) -> None:
         self.owner = new_owner()
         self.claimed_at = 0.0
@@ -68,7 +72,7 @@ class Exchange:
         self.threads: ThreadLane
         self.lanes: tuple[Lane, ...]
         self._store, self._options, self._backend, self._queues = store, options, backend, queues
-        self._attempt = attempt
+        self._attempt, self._reporter = attempt, reporter
         self._observer = Observer(options.lease)
         self._pruning = Pruning(store, options)
         self._ticking = Ticking(store, backend)
@@ -205,6 +209,8 @@ class Exchange:
         for outcome in outcomes:
             if outcome.id == self._suspect:
                 self._suspect, self._recovered = "", [True, True]
+            if outcome.report is not None:
+                self._reporter.report(outcome.id, outcome.report)
             if outcome.run_at:
                 self._expect(outcome.run_at)
         self._remember(claims, records)
@@ -262,7 +268,9 @@ class Exchange:
         beats = self._store.owners()
         beats.pop(self.owner, None)
         for owner, count in self._observer.silent(beats, now):
-            again = self._store.recover(owner, count, self._options.max_losses)
+            again, dead = self._store.recover(owner, count, self._options.max_losses)
+            for task_id in dead:
+                self._reporter.report(task_id, Report.failed(LOST_WORKER))
             telemetry.count("tasks.recovered", again, reason="worker lost")
             logger.warning("The worker %s is lost: %d of its tasks run again.", owner, again)
 

@@ -15,9 +15,10 @@ from channels.tasks.definition.contract import InvalidTaskBackend, task_backends
 from channels.tasks.definition.options import read_options
 from channels.tasks.definition.states import Move
 from channels.tasks.notices import hear
+from channels.tasks.progress.reporter import Reporter
 from channels.tasks.stores.manager import store_for
 from channels.tasks.stores.records import Outcome
-from channels.tasks.worker.attempt import Attempt
+from channels.tasks.worker.attempt import Attempt, Origin
 from channels.tasks.worker.exchange import Exchange
 from channels.tasks.worker.loop import LoopLane
 from channels.tasks.worker.threads import ThreadLane
@@ -67,9 +68,11 @@ class TaskWorker:
         options = read_options(config.backend, backend.options)
         store = store_for(config.backend, options)
         wait_for_code = options.unknown_tasks == "wait"
-        attempt = functools.partial(Attempt, store=store, sender=type(backend), wait_for_code=wait_for_code)
+        self._reporter = Reporter()
+        origin = Origin(store, type(backend), wait_for_code, self._reporter)
+        attempt = functools.partial(Attempt, origin=origin)
         self._config, self._store = config, store
-        self._exchange = Exchange(store, options, config.backend, config.queues, attempt)
+        self._exchange = Exchange(store, options, config.backend, config.queues, attempt, self._reporter)
         self._threads = ThreadLane(config.threads, self._exchange.ended, self._exchange.freed)
         self._loop = LoopLane(config.concurrency, self._exchange.ended, self._exchange.freed)
         self._exchange.threads = self._threads
@@ -109,3 +112,4 @@ class TaskWorker:
             logger.error("%d tasks did not end within the drain time: they run again elsewhere.", len(late))
         self._exchange.finish()
         await asyncio.to_thread(exchange.join, max(0.0, end - time.monotonic()))
+        await asyncio.to_thread(self._reporter.flush, max(0.0, end - time.monotonic()))
