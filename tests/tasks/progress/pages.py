@@ -30,6 +30,11 @@ class Viewer:
     is_active = True
 
 
+async def auser() -> Viewer:
+    """As Django's middleware has it."""
+    return Viewer()
+
+
 class AsViewer:
     """Lets each request be the viewer's."""
 
@@ -41,6 +46,7 @@ class AsViewer:
 
     async def __call__(self, request: Any) -> Any:
         request.user = Viewer()
+        request.auser = auser
         return await self._get_response(request)
 
 
