@@ -10,6 +10,7 @@ import pytest
 from asgiref.sync import async_to_sync
 
 from channels import telemetry
+from channels.layers.redis import node as node_module
 from channels.layers.redis.connect.errors import RedisUnavailable
 from channels.layers.redis.engine import redis_engine
 from channels.layers.redis.layer import RedisChannelLayer
@@ -262,6 +263,19 @@ async def test_of_a_sender_that_has_ended_what_is_missing_is_counted_in_time(own
         assert receiver.statistics()["redis"]["held"] == 0
 
 
+async def test_a_process_of_an_earlier_release_is_heard_and_not_asked(own_server):
+    """Its names for senders do not say whom to ask: what is missing is counted, and nothing waits."""
+    layer = RedisChannelLayer(hosts=[own_server.address], repair_timeout=3600)
+    async with closing(layer):
+        name = await member(layer, "g")
+        topic = redis_engine(layer).node.names.topic("group", "g")
+        for number in (1, 4, 3, 5):
+            body = layer.serialize({"type": "m", "n": number})
+            own_server.ask("PUBLISH", topic.key, encode_envelope(MESSAGE, b"earlier!", number, "", body))
+        assert [(await receive(layer, name))["n"] for _ in range(3)] == [1, 4, 5]
+        assert dropped(layer, "lost") == 2
+
+
 async def test_what_threads_and_ended_loops_sent_meanwhile_arrives_too(own_server):
     """Nobody can ask them; their process answers for them."""
     sender, receiver = (RedisChannelLayer(hosts=[own_server.address]) for _ in range(2))
@@ -285,6 +299,20 @@ async def test_what_threads_and_ended_loops_sent_meanwhile_arrives_too(own_serve
         sender.sync.close()
 
 
+async def test_a_process_that_only_sends_can_be_asked_if_its_loop_goes_on(own_server, monkeypatch):
+    monkeypatch.setattr(node_module, "LISTEN_AFTER", 0.01)
+    sender, receiver = (RedisChannelLayer(hosts=[own_server.address]) for _ in range(2))
+    async with closing(sender, receiver):
+        name = await member(receiver, "g")
+        await sender.group_send("g", {"type": "m", "n": 0})
+        assert (await receive(receiver, name))["n"] == 0
+        await answers(sender)
+        async with cut_off(own_server, receiver):
+            for n in (1, 2):
+                await until_sent(sender.group_send, "g", {"type": "m", "n": n})
+        assert [(await receive(receiver, name))["n"] for _ in range(2)] == [1, 2]
+
+
 async def test_nothing_is_accepted_for_a_group_before_the_process_is_subscribed_again(own_server):
     layer = RedisChannelLayer(hosts=[own_server.address])
     async with closing(layer):
@@ -299,6 +327,22 @@ async def test_nothing_is_accepted_for_a_group_before_the_process_is_subscribed_
             assert not sending.done() and not in_a_thread.done()
         await asyncio.wait_for(asyncio.gather(sending, in_a_thread), 30)
         assert [(await receive(layer, name))["n"] for _ in range(2)] == [0, 1]
+        layer.sync.close()
+
+
+@pytest.mark.parametrize("how", ["loop", "thread"])
+async def test_while_redis_is_away_nobody_waits_for_subscriptions(own_server, how):
+    layer = RedisChannelLayer(hosts=[own_server.address], unavailable_timeout=600)
+    async with closing(layer):
+        await member(layer, "g")
+        own_server.kill()
+        await until(lambda: interruptions(layer) == 1)
+        call = {
+            "loop": lambda: layer.group_send("g", {"type": "m"}),
+            "thread": lambda: asyncio.to_thread(layer.sync.group_send, "g", {"type": "m"}),
+        }[how]
+        with pytest.raises(RedisUnavailable, match=r"redis-cli ping"):
+            await asyncio.wait_for(call(), 30)
         layer.sync.close()
 
 

@@ -7,26 +7,29 @@ import contextlib
 import json
 import time
 import uuid
+import weakref
 from collections.abc import Coroutine, Iterable
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, Final
 
 from channels import telemetry
 from channels.layers.loops import end_tasks
 from channels.layers.members import Answers, GroupChannels
 from channels.layers.names import is_process_local
 from channels.layers.redis.connect.commands import Commands
-from channels.layers.redis.connect.errors import RedisUnavailable, unavailable
+from channels.layers.redis.connect.errors import RedisUnavailable
 from channels.layers.redis.connect.topology import servers_at
 from channels.layers.redis.exchange import SequenceExchange
 from channels.layers.redis.groups import answers_to, question, take_answer
-from channels.layers.redis.hosts.addresses import shard_of
 from channels.layers.redis.interfaces import NodeSettings
-from channels.layers.redis.per_loop import LoopConnections, running_loop
+from channels.layers.redis.per_loop import LoopConnections
 from channels.layers.redis.queues.work_queues import WorkQueues
 from channels.layers.redis.subscriptions.receiver import Receiver
 from channels.layers.redis.wire.keys import KeySpace, Topic
 from channels.layers.redis.wire.sequencing import Envelope, SequenceNumbers
+
+#: Seconds after which a process that has only sent listens, too.
+LISTEN_AFTER: Final = 1.0
 
 
 class RedisNode:
@@ -41,6 +44,9 @@ class RedisNode:
         self.names = KeySpace(engine.prefix, engine.family)
         self._topic = self.names.topic("process", engine.client_prefix)
         self._listening = False
+        self._listening_later: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.TimerHandle] = (
+            weakref.WeakKeyDictionary()
+        )
         self._named: dict[str, set[str]] = {}
         self._channels: dict[str, float] = {}
         self._orders: dict[str, Future[None]] = {}
@@ -90,6 +96,22 @@ class RedisNode:
         except BaseException:
             self._listening = before
             raise
+
+    def _listen_later(self) -> None:
+        """Listen soon, to be asked for what is sent here, if the loop lives for more than one message."""
+        loop = asyncio.get_running_loop()
+        if self._engine.repair.enabled and loop not in self._listening_later:
+            later = loop.call_later(LISTEN_AFTER, self._start_listening)
+            self._listening_later[loop] = later
+
+    def _start_listening(self) -> None:
+        """Listen in the background; if Redis is away now, with the next message."""
+        self._listening_later.pop(asyncio.get_running_loop(), None)
+        self.start(self._try_to_listen())
+
+    async def _try_to_listen(self) -> None:
+        with contextlib.suppress(RedisUnavailable):
+            await self.listen()
 
     async def listen_to(self, channel: str) -> None:
         """Return when what is published to the channel of that name arrives here, and what waited has."""
@@ -220,36 +242,11 @@ class RedisNode:
     async def publish_to_group(self, group: str, body: bytes) -> None:
         """Publish to all processes that have members."""
         topic = self.names.topic("group", group)
+        if not self._listening:
+            self._listen_later()
         if self.connections.interruption(topic) is not None:
-            await self._subscribed_again(topic)
+            await self.connections.subscribed_again(topic)
         await self.commands().publish(topic, "", body)
-
-    async def _subscribed_again(self, topic: Topic) -> None:
-        """Wait until this process hears again; raises RedisUnavailable if the server of ``topic`` is away."""
-        await self.commands().reach(topic)
-        self.connections.retry()
-        try:
-            async with asyncio.timeout(self._engine.policy.unavailable_timeout):
-                while (interruption := self.connections.interruption(topic)) is not None:
-                    await asyncio.shield(asyncio.wrap_future(interruption))
-        except TimeoutError as error:
-            raise self._not_subscribed(topic) from error
-
-    def wait_until_subscribed(self, topic: Topic) -> None:
-        """As for :meth:`publish_to_group`, in a thread without a loop; one that has a loop is not held up."""
-        interruption = self.connections.interruption(topic)
-        if interruption is None or running_loop() is not None:
-            return
-        self.connections.retry()
-        try:
-            interruption.result(self._engine.policy.unavailable_timeout)
-        except TimeoutError as error:
-            raise self._not_subscribed(topic) from error
-
-    def _not_subscribed(self, topic: Topic) -> RedisUnavailable:
-        address = self._engine.addresses[shard_of(topic.name, len(self._engine.addresses))]
-        reason = "It answers, but this process is not subscribed again, so the message was not sent."
-        return unavailable(address.label, TimeoutError(reason))
 
     async def _order(self, what: str, group: str, channel: str) -> None:
         """Have the process that owns ``channel`` change its membership; wait until it has."""
@@ -372,6 +369,9 @@ class RedisNode:
 
     async def aclose(self) -> None:
         """Close the connections of the running loop."""
+        later = self._listening_later.pop(asyncio.get_running_loop(), None)
+        if later is not None:
+            later.cancel()
         await self._end_background()
         await self.work_queues.aclose()
         await self.connections.aclose()

@@ -20,7 +20,9 @@ from typing import Any, Protocol
 from channels import telemetry
 from channels.layers.loops import call_before_close, end_tasks
 from channels.layers.redis.connect.commands import Commands, Policy
+from channels.layers.redis.connect.errors import RedisUnavailable, unavailable
 from channels.layers.redis.connect.topology import Topology
+from channels.layers.redis.hosts.addresses import shard_of
 from channels.layers.redis.subscriptions.subscriber import MessageHandler, Subscriber
 from channels.layers.redis.wire.encryption import EnvelopeCipher
 from channels.layers.redis.wire.keys import Topic
@@ -135,11 +137,43 @@ class LoopConnections:
         subscriber = self._subscriber
         return None if subscriber is None or subscriber.retired else subscriber.interruption(topic)
 
-    def retry(self) -> None:
-        """Subscribe again now, as the servers answer; from any thread."""
+    async def subscribed_again(self, topic: Topic) -> None:
+        """Wait until this process hears again what is published where ``topic`` lives.
+
+        Raises:
+            RedisUnavailable: the server is away, or the subscriptions are not back within the policy's time.
+        """
+        await self.commands().reach(topic)
+        self._retry()
+        try:
+            async with asyncio.timeout(self._policy.unavailable_timeout):
+                while (interruption := self.interruption(topic)) is not None:
+                    await asyncio.shield(asyncio.wrap_future(interruption))
+        except TimeoutError as error:
+            raise self._not_subscribed(topic) from error
+
+    def wait_until_subscribed(self, topic: Topic) -> None:
+        """As :meth:`subscribed_again`, in a thread without a loop; one that runs a loop is not held up."""
+        interruption = self.interruption(topic)
+        if interruption is None or _running_loop() is not None:
+            return
+        self._retry()
+        try:
+            interruption.result(self._policy.unavailable_timeout)
+        except TimeoutError as error:
+            raise self._not_subscribed(topic) from error
+
+    def _retry(self) -> None:
+        """Subscribe again now, as the servers answer, or may."""
         subscriber = self._subscriber
         if subscriber is not None and not subscriber.loop.is_closed():
             subscriber.loop.call_soon_threadsafe(subscriber.retry)
+
+    def _not_subscribed(self, topic: Topic) -> RedisUnavailable:
+        shards = self._shards()
+        label = shards[shard_of(topic.name, len(shards))].address.label
+        reason = "It answers, but this process is not subscribed again, so the message was not sent."
+        return unavailable(label, TimeoutError(reason))
 
     @property
     def topics(self) -> int:
@@ -180,7 +214,7 @@ class LoopConnections:
         subscriber = self._subscriber
         if subscriber is None or subscriber.retired or subscriber.loop.is_closed():
             return
-        if running_loop() is subscriber.loop:
+        if _running_loop() is subscriber.loop:
             subscriber.release(topics)
         else:
             subscriber.loop.call_soon_threadsafe(subscriber.release, list(topics))
@@ -257,8 +291,7 @@ async def _run_in(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any
         await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, loop))
 
 
-def running_loop() -> asyncio.AbstractEventLoop | None:
-    """Return the loop that runs in this thread, if one does."""
+def _running_loop() -> asyncio.AbstractEventLoop | None:
     try:
         return asyncio.get_running_loop()
     except RuntimeError:

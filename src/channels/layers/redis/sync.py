@@ -64,7 +64,9 @@ class RedisSyncLayer:
         body = self._engine.checked(message)
         self._engine.require_valid_group_name(group)
         topic = self._engine.node.names.topic("group", group)
-        self._engine.node.wait_until_subscribed(topic)
+        if self._engine.node.connections.interruption(topic) is not None:
+            self._clients.run(group, lambda client: client.reach(topic.key))
+            self._engine.node.connections.wait_until_subscribed(topic)
         self._publish(topic, "", body)
 
     def send(self, channel: str, message: Message) -> None:

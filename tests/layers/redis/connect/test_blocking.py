@@ -77,3 +77,20 @@ def test_a_server_that_is_not_there_is_named(own_server):
     with pytest.raises(RedisUnavailable, match=f"redis://127.0.0.1:{own_server.port}/0") as caught:
         clients.run("a", lambda client: client.redis.ping())
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["server", "cluster"])
+def test_whether_a_server_answers(kind, request):
+    found = request.getfixturevalue(kind)
+    clients = BlockingClients(lambda: Hosts([found.url]).addresses)
+    clients.run("g", lambda client: client.reach(b"asgi:group:g"))
+    clients.close()
+
+
+def test_that_a_server_is_away_is_told(own_server):
+    clients = BlockingClients(lambda: Hosts([own_server.url]).addresses)
+    clients.run("g", lambda client: client.reach(b"g"))
+    own_server.kill()
+    with pytest.raises(RedisUnavailable):
+        clients.run("g", lambda client: client.reach(b"g"))
+    clients.close()

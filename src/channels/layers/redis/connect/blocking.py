@@ -20,10 +20,18 @@ class BlockingClient:
     def __init__(self, address: Address) -> None:
         self.redis = blocking_client(address)
         self.sharded = False
-        if address.kind == "cluster":
+        self._cluster = address.kind == "cluster"
+        if self._cluster:
             node = self.redis.get_random_node()
             found = self.redis.execute_command("COMMAND INFO", "SPUBLISH", target_nodes=node)
             self.sharded = bool(found and any(found.values() if isinstance(found, dict) else found))
+
+    def reach(self, topic: bytes) -> None:
+        """Return if the server of ``topic`` answers; raises what redis-py does."""
+        if self._cluster:
+            self.redis.execute_command("PING", target_nodes=self.redis.get_node_from_key(topic))
+        else:
+            self.redis.ping()
 
     def publish(self, topic: bytes, data: bytes) -> int:
         """Publish where subscribers of ``topic`` are; returns how many there got it."""

@@ -207,10 +207,6 @@ class Commands:
             self._shards[index].moved()
             raise unavailable(self._shards[index].address.label, error) from error
 
-    def label(self, topic: Topic) -> str:
-        """Return what the server of ``topic`` is called in errors."""
-        return self._shards[self.shard(topic.name)].address.label
-
     async def mark(self, topic: Topic, numbers: SequenceNumbers) -> None:
         """Publish the number a sender of this process has reached on ``topic``, if it ever sent on it."""
         if numbers.settled(topic.key):
