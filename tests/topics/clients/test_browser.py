@@ -113,6 +113,29 @@ def test_where_no_websocket_gets_through_an_event_stream_does(site: str, window:
     assert seen(window) == [{"over": "sse"}]
 
 
+PUBLISHED = """
+const done = arguments[0], pad = "x".repeat(6000);
+const sent = [...Array(30).keys()].map((n) => room.publish({ n, pad }));
+Promise.all(sent).then(() => done("all"), (error) => done(error.message));
+"""
+
+
+@pytest.mark.parametrize("site", ["no websocket"], indirect=True)
+def test_much_at_once_goes_up_in_several_requests_in_order(site: str, window: Chrome) -> None:
+    live(window, f"{site}?shared=no")
+    assert window.execute_async_script(PUBLISHED) == "all"
+    wait_for(window, "document.querySelectorAll('li').length", 30)
+    assert [each["n"] for each in seen(window)] == list(range(30))
+
+
+@pytest.mark.parametrize("site", ["no websocket"], indirect=True)
+def test_one_that_is_too_large_is_refused_at_once_as_over_a_websocket(site: str, window: Chrome) -> None:
+    live(window, f"{site}?shared=no")
+    refused = "const done = arguments[0]; room.publish('x'.repeat(70000)).catch(({message}) => done(message))"
+    assert window.execute_async_script(refused) == "The connection was lost."
+    wait_for(window, "client.state", "closed")
+
+
 @pytest.mark.parametrize("site", ["minified", "debug"], indirect=True)
 def test_calls_presence_history_and_errors(site: str, window: Chrome) -> None:
     live(window, site)

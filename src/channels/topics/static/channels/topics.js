@@ -4,6 +4,10 @@
 const BACKOFF = { first: 200, most: 20_000 }; // milliseconds
 const COMMAND_TIMEOUT = 10_000;
 const PING_GRACE = 10_000;
+// Characters of commands in one request, well below what a server takes; and those of a request that a browser still sends
+// when its page is left: all of a page's such requests have 64 KiB.
+const BATCH = 16_000;
+const KEPT = 20_000;
 const NUMBERED = 1; // a flag: pushes may name a topic by its number
 
 /** An answer that is an error: `code` and `temporary` are the protocol's. */
@@ -195,7 +199,10 @@ class WebSocketTransport {
 class EventStreamTransport {
   constructor(endpoints, events, connect) {
     this.endpoints = endpoints;
+    this.events = events;
     this.session = null;
+    this.waiting = [];
+    this.posting = false;
     const url = new URL(endpoints.sse);
     url.searchParams.set("cf_connect", connect);
     this.source = new EventSource(url, { withCredentials: true });
@@ -203,25 +210,50 @@ class EventStreamTransport {
     this.source.onmessage = ({ data }) => {
       const { connect: connected, push } = JSON.parse(data);
       if (connected) this.session = { session: connected.session, node: connected.node };
-      if (push?.disconnect) this.#end(events, push.disconnect.code, push.disconnect.reason);
+      if (push?.disconnect) this.#end(push.disconnect.code, push.disconnect.reason);
       else events.received(data);
     };
-    this.source.onerror = () => this.#end(events, 0, "the event stream broke");
+    this.source.onerror = () => this.#end(0, "the event stream broke");
   }
 
   send(lines) {
     if (!this.session) return; // the connect command was sent with the request
-    const body = JSON.stringify({ ...this.session, data: lines });
-    fetch(this.endpoints.emulation, { method: "POST", body, credentials: "include", keepalive: true }).catch(() => {});
+    this.waiting.push(...lines.split("\n"));
+    if (!this.posting) this.#postAll();
+  }
+
+  /** One request after the other, as they might overtake each other. */
+  async #postAll() {
+    this.posting = true;
+    while (this.waiting.length) {
+      const status = await this.#post(this.#batch());
+      if (status === 413) this.#end(1009, "message size limit");
+      else if (status >= 400) this.#end(0, "a request was not taken");
+    }
+    this.posting = false;
+  }
+
+  #batch() {
+    let size = 0;
+    const more = this.waiting.findIndex((line, index) => (size += line.length) > BATCH && index > 0);
+    return this.waiting.splice(0, more < 0 ? this.waiting.length : more).join("\n");
+  }
+
+  /** Return the status of the answer; 599 if there is none. */
+  async #post(data) {
+    const body = JSON.stringify({ ...this.session, data });
+    const request = { method: "POST", body, credentials: "include", keepalive: body.length < KEPT };
+    return fetch(this.endpoints.emulation, request).then(({ status }) => status, () => 599);
   }
 
   close() {
     this.source.close();
+    this.waiting.length = 0;
   }
 
-  #end(events, code, reason) {
+  #end(code, reason) {
     this.close();
-    events.closed(code, reason);
+    this.events.closed(code, reason);
   }
 }
 
