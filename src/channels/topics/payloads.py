@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -13,6 +13,8 @@ from channels.exceptions import ChannelsError
 from channels.protocols.centrifuge.json_codec import json_payload
 
 _ANY: Final = (None, Any)
+#: How far down in a payload a value is looked for that cannot be written.
+_DEEPEST: Final = 20
 
 
 class InvalidData(ChannelsError, ValueError):
@@ -44,7 +46,36 @@ def encode(data: Any, kind: Any = None) -> bytes:
         # Checked, as a Raw within it may hold anything: whoever gets it would see a broken frame.
         return bytes(json_payload(msgspec.json.encode(data, enc_hook=_encode_special)))
     except (msgspec.ValidationError, ValueError, TypeError, OverflowError, RecursionError) as error:
-        raise InvalidData(_explain(error)) from error
+        raise InvalidData(_explain(error) + _place(data)) from error
+
+
+def _place(data: Any) -> str:
+    """Say where in dicts and lists is what cannot be written; "" where that is not known."""
+    path, found = "$", data
+    for _ in range(_DEEPEST):
+        for key, value in _children(found):
+            if not _is_writable(value):
+                path, found = f"{path}{key}", value
+                break
+        else:
+            break
+    return "" if path == "$" else f" - at `{path}`"
+
+
+def _children(data: Any) -> Iterable[tuple[str, Any]]:
+    if isinstance(data, Mapping):
+        return ((f".{key}", value) for key, value in data.items())
+    if isinstance(data, list | tuple):
+        return ((f"[{index}]", value) for index, value in enumerate(data))
+    return ()
+
+
+def _is_writable(value: Any) -> bool:
+    try:
+        msgspec.json.encode(value, enc_hook=_encode_special)
+    except Exception:
+        return False
+    return True
 
 
 def decode(raw: bytes, kind: Any = None) -> Any:

@@ -188,6 +188,7 @@ class MariaDB(Server):
             "--skip-test-db",
             "--skip-name-resolve",
             "--innodb-log-file-size=4M",
+            f"--tmpdir={self.directory}",  # several that start at once would share names in /tmp
         ]
 
     def command(self) -> list[str]:
