@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import random
 import threading
 from typing import Any
@@ -160,7 +161,7 @@ async def test_offsets_have_no_gap_under_sixteen_writers_and_two_relays(store, l
     recorder = await listen(room, other)
     elsewhere = Recorder()
     await second.subscribe(str(room), elsewhere)
-    await in_threads([lambda who=who: write(room, other, who) for who in range(WRITERS)])
+    await in_threads([functools.partial(write, room, other, who) for who in range(WRITERS)])
     amount = 2 * WRITERS * EACH
     for found in (recorder, elsewhere):
         received = await found.take(str(room), amount)

@@ -173,12 +173,12 @@ class Store(Protocol):
     """What keeps and carries topics.
 
     Methods raise :class:`StoreUnavailable` when the backend does not answer.
-
-    Attributes:
-        presence_lease: seconds that a presence entry lives without ``presence_renew``.
     """
 
-    presence_lease: float
+    @property
+    def presence_lease(self) -> float:
+        """Seconds that a presence entry lives without ``presence_renew``."""
+        ...
 
     @property
     def sync(self) -> SyncStore:
