@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -33,6 +34,11 @@ async def anote(*args: Any) -> None:
     calls.append(args)
 
 
+@on_commit_durably(attempts=1)
+def exits() -> None:
+    sys.exit(3)
+
+
 @on_commit_durably
 def wait_for_release(name: str) -> None:
     calls.append(name)
@@ -44,19 +50,6 @@ def until(condition: Any, what: str = "it happens", seconds: float = 20.0) -> No
     while not condition():
         assert time.monotonic() < end, f"not within {seconds} s: {what}"
         time.sleep(0.005)
-
-
-def received(channel: Any, count: int) -> list[Any]:
-    """Take ``count`` messages of a source, as they come."""
-    found: list[Any] = []
-
-    def take() -> bool:
-        while (message := channel.receive_nowait()) is not None:
-            found.append(message)
-        return len(found) >= count
-
-    until(take, f"{count} messages")
-    return found
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from django.db.backends.base.creation import TEST_DATABASE_PREFIX
 from django.test import TransactionTestCase
 from django.test.utils import modify_settings
 
+from channels.process import serving
 from channels.routing import get_default_application
 from channels.sync.context import pool
 from channels.testing.database import lent
@@ -140,5 +141,6 @@ def _closed_connections() -> Iterator[None]:
     try:
         yield
     finally:
+        serving.end()
         pool.stop(timeout=30)
         SyncToAsync.single_thread_executor.submit(connections.close_all).result(timeout=30)

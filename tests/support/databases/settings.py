@@ -72,7 +72,7 @@ def _databases(settings: dict[str, dict[str, Any]]) -> Iterator[None]:
         yield
     finally:
         handler._connections, handler.settings = kept
-        del handler.create_connection
+        handler.create_connection = create
         for connection in opened:
             _close(connection)
 
