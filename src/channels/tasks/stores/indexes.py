@@ -14,14 +14,15 @@ _PARTIAL: Final = (
     "WHERE state = 'recovered'",
     "CREATE INDEX channels_tasks_due ON channels_tasks_task (run_at) WHERE state = 'scheduled'",
     "CREATE INDEX channels_tasks_running ON channels_tasks_task (owner) WHERE state = 'running'",
-    "CREATE INDEX channels_tasks_ended ON channels_tasks_task (finished_at) WHERE finished_at IS NOT NULL",
+    "CREATE INDEX channels_tasks_ended ON channels_tasks_task (state, finished_at) "
+    "WHERE finished_at IS NOT NULL",
 )
 _WHOLE: Final = (
     "CREATE INDEX channels_tasks_ready ON channels_tasks_task (state, backend, lane, priority, id)",
     "CREATE INDEX channels_tasks_queue ON channels_tasks_task (state, backend, queue, lane, priority, id)",
     "CREATE INDEX channels_tasks_due ON channels_tasks_task (state, run_at)",
     "CREATE INDEX channels_tasks_running ON channels_tasks_task (owner)",
-    "CREATE INDEX channels_tasks_ended ON channels_tasks_task (finished_at)",
+    "CREATE INDEX channels_tasks_ended ON channels_tasks_task (state, finished_at)",
 )
 
 

@@ -154,10 +154,7 @@ def promote(dialect: Dialect) -> tuple[str, str]:
 def prune(states: tuple[State, ...]) -> str:
     """Return how tasks that have ended are chosen that need not be kept."""
     listed = ", ".join(f"'{state}'" for state in states)
-    return (
-        f"SELECT id FROM {TASKS} WHERE finished_at < %s AND state IN ({listed}) "
-        "ORDER BY finished_at LIMIT 1000"
-    )
+    return f"SELECT id FROM {TASKS} WHERE finished_at < %s AND state IN ({listed}) LIMIT 1000"
 
 
 def any_of(count: int) -> str:

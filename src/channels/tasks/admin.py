@@ -1,0 +1,144 @@
+"""The admin of tasks: list, filter, read tracebacks, retry, cancel. It counts no rows to the end."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, ClassVar
+
+from django.contrib import admin, messages
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.functional import cached_property
+from django.utils.html import format_html, format_html_join
+
+from channels.tasks.control import cancel, retry
+from channels.tasks.definition.contract import TaskResultDoesNotExist, task_backends
+from channels.tasks.definition.results import moment
+from channels.tasks.models import Task, Tick, Worker
+from channels.tasks.schedule.schedules import registered
+from channels.tasks.stores.overview import MOST
+
+
+class FewPages(Paginator):
+    """Pages of a table that may have millions of rows: of those beyond ten thousand it knows nothing."""
+
+    @cached_property
+    def count(self) -> int:
+        """How many rows there are, up to ten thousand."""
+        rows: Any = self.object_list
+        return len(rows.order_by().values_list("pk")[:MOST])
+
+
+class ReadOnly(admin.ModelAdmin):
+    """Rows that nobody writes by hand."""
+
+    show_full_result_count = False
+    paginator = FewPages
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """See Django's."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """See Django's."""
+        return False
+
+
+@admin.register(Task)
+class TaskAdmin(ReadOnly):
+    """Tasks, the newest first."""
+
+    list_display = ("path", "state", "queue", "priority", "attempts", "enqueued", "finished", "id")
+    list_filter = ("state",)
+    search_fields = ("=id", "=path")
+    ordering = ("-id",)
+    actions = ("retry_selected", "cancel_selected")
+    exclude = (
+        "errors",
+        "enqueued_at",
+        "run_at",
+        "started_at",
+        "last_attempted_at",
+        "finished_at",
+        "cancel_at",
+    )
+    readonly_fields = ("enqueued", "due", "started", "finished", "tracebacks")
+
+    @admin.display(ordering="id")
+    def enqueued(self, task: Task) -> Any:
+        """When it was enqueued."""
+        return moment(task.enqueued_at)
+
+    @admin.display
+    def due(self, task: Task) -> Any:
+        """When it may run."""
+        return moment(task.run_at)
+
+    @admin.display
+    def started(self, task: Task) -> Any:
+        """When its first attempt began."""
+        return moment(task.started_at)
+
+    @admin.display
+    def finished(self, task: Task) -> Any:
+        """When it ended."""
+        return moment(task.finished_at)
+
+    @admin.display
+    def tracebacks(self, task: Task) -> Any:
+        """Of each attempt that failed."""
+        parts = format_html_join("", "<h4>{}</h4><pre>{}</pre>", map(tuple, json.loads(task.errors)))
+        return format_html("{}", parts) if parts else "-"
+
+    @admin.action(description="Let the selected tasks run again", permissions=["delete"])
+    def retry_selected(self, request: HttpRequest, tasks: QuerySet[Task]) -> None:
+        """Let those run again that have failed or were cancelled."""
+        self._act(request, tasks, retry, "run again")
+
+    @admin.action(description="Cancel the selected tasks", permissions=["delete"])
+    def cancel_selected(self, request: HttpRequest, tasks: QuerySet[Task]) -> None:
+        """Cancel those that wait, and ask those that run to stop."""
+        self._act(request, tasks, cancel, "are cancelled, or asked to stop")
+
+    def _act(self, request: HttpRequest, tasks: QuerySet[Task], act: Any, done: str) -> None:
+        acted = 0
+        for task in tasks:
+            try:
+                acted += act(task_backends[task.backend].get_result(task.pk))
+            except TaskResultDoesNotExist:  # it was deleted since
+                continue
+        self.message_user(request, f"{acted} of {len(tasks)} tasks {done}.", messages.SUCCESS)
+
+
+@admin.register(Worker)
+class WorkerAdmin(ReadOnly):
+    """Workers."""
+
+    list_display = ("id", "about", "beats", "seen")
+    ordering = ("-seen_at",)
+
+    @admin.display
+    def seen(self, worker: Worker) -> Any:
+        """When it has beaten last."""
+        return moment(worker.seen_at)
+
+
+@admin.register(Tick)
+class TickAdmin(ReadOnly):
+    """Schedules."""
+
+    list_display = ("name", "ticked", "next_tick")
+    ordering: ClassVar[tuple[str, ...]] = ("name",)
+
+    @admin.display
+    def ticked(self, tick: Tick) -> Any:
+        """When it has ticked last."""
+        return moment(tick.ticked_at)
+
+    @admin.display
+    def next_tick(self, tick: Tick) -> Any:
+        """When it ticks next; None: this process has not read it, or there is no such schedule any more."""
+        schedule = registered.get(tick.name)
+        last = moment(tick.ticked_at)
+        return schedule.timing.after(last) if schedule is not None and last is not None else None

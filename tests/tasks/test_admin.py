@@ -1,0 +1,94 @@
+"""The admin of tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.core.management import call_command
+from django.test import Client, override_settings
+from django.urls import path
+
+from channels.tasks import every
+from channels.tasks.schedule.schedules import registered
+from tests import settings as project
+from tests.support.databases import Database
+from tests.tasks import jobs
+from tests.tasks.conftest import finished, working
+
+PROJECT: dict[str, Any] = {
+    "INSTALLED_APPS": [*project.INSTALLED_APPS, "django.contrib.admin", "django.contrib.messages"],
+    "MIDDLEWARE": [*project.MIDDLEWARE, "django.contrib.messages.middleware.MessageMiddleware"],
+    "ROOT_URLCONF": __name__,
+    "TASKS": {"default": {"BACKEND": "channels.tasks.TaskBackend", "QUEUES": []}},
+    "TEMPLATES": [
+        {
+            "BACKEND": "django.template.backends.django.DjangoTemplates",
+            "APP_DIRS": True,
+            "OPTIONS": {
+                "context_processors": [
+                    "django.template.context_processors.request",
+                    "django.contrib.auth.context_processors.auth",
+                    "django.contrib.messages.context_processors.messages",
+                ]
+            },
+        }
+    ],
+}
+urlpatterns: list[Any] = []
+
+
+@pytest.fixture
+def client(sqlite: Database) -> Iterator[Client]:
+    """Somebody who may do everything."""
+    with sqlite.as_default(), override_settings(**PROJECT):
+        call_command("migrate", verbosity=0)
+        admin.autodiscover()
+        urlpatterns[:] = [path("admin/", admin.site.urls)]
+        from django.contrib.auth.models import User
+
+        client = Client()
+        client.force_login(User.objects.create_superuser("root"))
+        yield client
+
+
+def page(client: Client, address: str) -> str:
+    answer = client.get(f"/admin/channels_tasks/{address}")
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def act(client: Client, action: str, *ids: str) -> str:
+    data = {"action": action, "_selected_action": ids}
+    return client.post("/admin/channels_tasks/task/", data, follow=True).content.decode()
+
+
+def test_tasks_are_listed_filtered_read_retried_and_cancelled(client: Client) -> None:
+    with working():
+        failed = finished(jobs.fail.enqueue("<b>why</b>"))
+    waiting = jobs.add.enqueue(1, 2)
+    assert failed.id in page(client, "task/") and waiting.id in page(client, "task/")
+    assert waiting.id not in page(client, "task/?state=failed")
+    assert waiting.id not in page(client, f"task/?q={failed.id}")
+    found = page(client, f"task/{failed.id}/change/")
+    assert "Traceback" in found and "&lt;b&gt;why" in found and "<b>why" not in found
+    assert "1 of 2 tasks run again" in act(client, "retry_selected", failed.id, waiting.id)
+    assert "2 of 2 tasks are cancelled" in act(client, "cancel_selected", failed.id, waiting.id)
+    assert client.get("/admin/channels_tasks/task/add/").status_code == 403
+
+
+def test_no_page_counts_all_rows(client: Client, django_assert_max_num_queries) -> None:
+    with django_assert_max_num_queries(12) as queries:
+        page(client, "task/")
+    assert not [query for query in queries.captured_queries if "COUNT(" in query["sql"]]
+
+
+def test_workers_and_schedules_are_listed(client: Client) -> None:
+    every(minutes=5)(jobs.important)
+    with working() as worker:
+        finished(jobs.add.enqueue(1, 2))
+        assert worker.owner in page(client, "worker/")
+    assert "tests.tasks.jobs.important" in page(client, "tick/")
+    del registered["tests.tasks.jobs.important"]
