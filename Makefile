@@ -21,7 +21,7 @@ help:
 	@echo "make bench    the same work against the originals, other servers and us; into the pages (25 minutes)"
 	@echo "make bench-quick   the same with fewer contenders, into benchmarks/results/quick.md (three minutes)"
 	@echo "make bench-render  write the pages again from the last results"
-	@echo "make docs     write docs/reference/ from the docstrings, draw docs/explanation/architecture.md"
+	@echo "make docs     write docs/reference/ from the docstrings, draw docs/explanation/architecture.md, build build/site/"
 	@echo "make dist     build django-fairway and the three empty distributions into dist/"
 	@echo "make upgrade  pin the newest allowed releases for the tests, and ask for known vulnerabilities"
 	@echo "make lowest   a quick part of the tests with the lowest releases that are allowed"
@@ -102,6 +102,7 @@ docs:
 	$(dev)
 	@$(python) scripts/reference.py
 	@$(python) scripts/architecture.py
+	@$(python) scripts/site.py
 
 dist:
 	$(dev)

@@ -73,10 +73,8 @@ def _build(wanted: dict[str, Any], folder: Path, target: Path) -> None:
 
 def main(folders: list[str]) -> None:
     """Copy the files of these examples, or of all that name any."""
-    found = [Path(each) for each in folders] or sorted(
-        path.parent for path in EXAMPLES.glob("*/package.json")
-    )
-    for example in found:
+    named = [Path(each).resolve() for each in folders]
+    for example in named or sorted(path.parent for path in EXAMPLES.glob("*/package.json")):
         vendor(example)
 
 

@@ -1,0 +1,2 @@
+// Drawings: `make docs` bundles it into _static/vendor/mermaid.js.
+export { default } from "mermaid";
