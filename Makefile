@@ -47,7 +47,7 @@ check:  # types are looked at on one processor while tests run on the other
 	@.venv/bin/lint-imports >/dev/null || .venv/bin/lint-imports
 	@$(python) -m mypy & types=$$!; \
 	$(python) -m pytest -q -n 2 -p no:cacheprovider tests/protocols tests/test_[a-r]*.py tests/generic tests/layers/test_*.py \
-		-m "not browser and not packaging" --ignore tests/generic/test_work.py --ignore tests/layers/test_loops.py \
+		-m "not browser and not packaging" --ignore tests/generic/test_work.py --deselect tests/layers/test_loops.py \
 		--ignore tests/protocols/centrifuge/test_fossil.py --ignore tests/protocols/centrifuge/test_filters.py \
 		--deselect tests/test_consumer.py::test_twenty_thousand_connections_leave_nothing \
 		--deselect tests/protocols/http2/hpack/test_decoder.py::test_the_same_as_another_decoder \

@@ -23,9 +23,10 @@ def default():
 def thresholds(default):
     before = gc.get_threshold()
     gc.set_threshold(*default)
-    gc.unfreeze()  # the interpreter itself, from 3.12 on
+    gc.unfreeze()  # the interpreter itself, from 3.12 on, and the tests that were collected
     yield
     gc.set_threshold(*before)
+    gc.freeze()
 
 
 def test_this_pythons_default_is_known(default):
