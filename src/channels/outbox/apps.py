@@ -37,5 +37,6 @@ class OutboxConfig(AppConfig):
 
 def _serves(sender: type, **kwargs: Any) -> None:
     """A server called Django; a test's client is another handler."""
-    if not serving.announced and issubclass(sender, WSGIHandler | ASGIHandler):
+    if issubclass(sender, WSGIHandler | ASGIHandler):
+        request_started.disconnect(dispatch_uid="channels.outbox")  # no more work for each request
         serving.announce()

@@ -18,7 +18,7 @@ from channels import telemetry
 from channels.core.database import close_what_is_broken
 from channels.outbox.hooks import MAX_BACKOFF, Hook, UnknownHook, find_hook
 from channels.outbox.models import HookCall, Lease, State
-from channels.outbox.relay.leases import BEAT, Leases
+from channels.outbox.relay.leases import Leases
 from channels.outbox.relay.messages import explain
 from channels.outbox.relay.threads import LINGER, DatabaseGuard, Threads
 
@@ -40,6 +40,9 @@ class HookRelay:
         using: the alias.
         leases: of this process.
         threads: where they run.
+
+    Attributes:
+        others: whether other processes had claimed something when it was looked at.
     """
 
     def __init__(self, using: str, leases: Leases, threads: Threads) -> None:
@@ -48,20 +51,20 @@ class HookRelay:
         self._running: set[int] = set()
         self._lock = threading.Lock()
         self._soonest: list[float] = []
-        self._idle_since = self._looked_at = 0.0
+        self._idle_since = 0.0
+        self.others = False
 
-    def look(self) -> float | None:
-        """Run what is due, as far as there are threads; returns in how many seconds to look again."""
-        others = self._release_abandoned()
+    def run_due(self) -> float | None:
+        """Run what is due, as far as there are threads; returns in how many seconds something else is."""
         self._claim()
         now = time.monotonic()
         if self._running:
             self._idle_since = now
         elif self._leases.holds(self._lease) and now - self._idle_since > LINGER:
             self._leases.remove(self._lease)
-        self._soonest = [due for due in self._soonest if due > now]
-        waits = [due - now for due in self._soonest] + ([BEAT] if others or self._leases.any else [])
-        return min(waits, default=None)
+        with self._lock:
+            self._soonest = [due for due in self._soonest if due > now]
+            return min(self._soonest) - now if self._soonest else None
 
     def finish(self) -> None:
         """Have no lease any more, unless something still runs."""
@@ -89,12 +92,8 @@ class HookRelay:
                 self._running.add(row.pk)
             self._threads.submit(partial(self._run, row))
 
-    def _release_abandoned(self) -> bool:
-        """Free what processes that were killed have claimed; whether others have anything claimed."""
-        now = time.monotonic()
-        if now - self._looked_at < BEAT / 2:
-            return False
-        self._looked_at = now
+    def release_abandoned(self) -> None:
+        """Free what processes that were killed have claimed."""
         beats = {
             lease.owner: lease.beat
             for lease in Lease._default_manager.using(self._using).filter(name__startswith=_PREFIX)
@@ -104,7 +103,7 @@ class HookRelay:
         for owner in owners:
             if self._leases.is_silent(f"{_PREFIX}{owner}", owner, beats.get(owner, -1)):
                 self._release(owner, beats.get(owner))
-        return bool(owners)
+        self.others = bool(owners)
 
     def _release(self, owner: str, beat: int | None) -> None:
         with transaction.atomic(using=self._using):
@@ -181,7 +180,8 @@ class HookRelay:
     def _again(self, row: HookCall, wait: float, error: str, **values: Any) -> None:
         run_at = timezone.now() + timedelta(seconds=wait)
         self._claimed(row).update(owner="", run_at=run_at, error=error, **values)
-        self._soonest.append(time.monotonic() + wait)
+        with self._lock:
+            self._soonest.append(time.monotonic() + wait)
 
     def _bury(self, row: HookCall, text: str, error: BaseException | None = None) -> None:
         telemetry.count("outbox.hook_dead", hook=row.hook)

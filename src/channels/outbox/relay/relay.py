@@ -13,7 +13,7 @@ from channels import telemetry
 from channels.outbox.configuration import outbox_configuration
 from channels.outbox.models import DurableMessage, Entry, HookCall, State
 from channels.outbox.relay.hooks import HookRelay
-from channels.outbox.relay.leases import Leases
+from channels.outbox.relay.leases import BEAT, Leases
 from channels.outbox.relay.messages import MessageRelay
 from channels.outbox.relay.threads import OnDemandThread, Threads
 from channels.wakeups import Listener, listen
@@ -42,7 +42,7 @@ class Relay:
             f"outbox-messages-{using}", using, self._messages.relay, self._messages.finish
         )
         self._listeners: list[Listener] = []
-        self._prune_at = 0.0
+        self._surveyed_at = self._prune_at = float("-inf")
 
     def start(self) -> None:
         """Begin, in threads of its own."""
@@ -65,13 +65,20 @@ class Relay:
                 listen(DurableMessage.WAKEUP, self.using, self._sender.wake),
                 listen(HookCall.WAKEUP, self.using, self._poller.wake),
             ]
+        now = time.monotonic()
+        if now - self._surveyed_at > 0.9 * BEAT:  # not at each wake-up: there may be many in a second
+            self._surveyed_at = now
+            self._survey()
+        wait = self._hooks.run_due()
+        longest = BEAT if self._leases.any or self._hooks.others else outbox_configuration().poll_interval
+        return longest if wait is None else min(wait, longest)
+
+    def _survey(self) -> None:
         self._leases.beat()
         if self._messages.is_pending():
             self._sender.wake()
-        wait = self._hooks.look()
+        self._hooks.release_abandoned()
         self._prune()
-        longest = outbox_configuration().poll_interval
-        return longest if wait is None else min(wait, longest)
 
     def _finish(self) -> None:
         self._hooks.finish()
