@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.core import checks
+from django.core.asgi import get_asgi_application
 from django.urls import path
 
 from channels.auth import AuthMiddlewareStack
@@ -17,6 +18,7 @@ from channels.checks import (
     check_origin_validation,
     check_redis_hosts,
     check_runserver,
+    check_topics_served,
 )
 from channels.consumer import AsyncConsumer
 from channels.routing import ProtocolTypeRouter, URLRouter
@@ -44,12 +46,30 @@ some_routes = ProtocolTypeRouter({"websocket": AuthMiddlewareStack(partly)})
 unguarded = ProtocolTypeRouter({"websocket": AuthMiddlewareStack(bare)})
 wrapped = Wrapper(unguarded)
 one_consumer = ProtocolTypeRouter({"websocket": consumer})
+pages = get_asgi_application()
 http_only = ProtocolTypeRouter({"http": consumer})
 
 
 def ids(found: list[checks.CheckMessage]) -> list[str | None]:
     assert all(message.hint for message in found)
     return [message.id for message in found]
+
+
+@pytest.mark.parametrize(
+    ("application", "found"),
+    [
+        (f"{__name__}.pages", ["channels.W006"]),
+        (f"{__name__}.http_only", ["channels.W006"]),
+        (f"{__name__}.wrapped", []),
+        (f"{__name__}.consumer", []),
+        ("no.such.module", []),
+    ],
+)
+def test_a_project_with_topics_takes_websockets(application: str, found: list[str], settings: Any) -> None:
+    settings.ASGI_APPLICATION = application
+    assert check_topics_served(None) == []
+    settings.INSTALLED_APPS = ["channels", "channels.topics"]
+    assert ids(check_topics_served(None)) == found
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from channels.checks import (
     check_origin_validation,
     check_redis_hosts,
     check_runserver,
+    check_topics_served,
 )
 from channels.conf import access_for_life
 from channels.diagnostics.loggers import enable_loggers
@@ -33,5 +34,6 @@ class ChannelsConfig(AppConfig):
         checks.register(check_distributions, "channels")
         checks.register(check_runserver, "channels")
         checks.register(check_redis_hosts, "channels")
+        checks.register(check_topics_served, "channels")
         checks.register(check_origin_validation, "channels", deploy=True)
         checks.register(check_channel_layers, "channels", deploy=True)

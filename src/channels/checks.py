@@ -10,6 +10,7 @@ channels.W002      WebSockets that no origin validator guards                 ``
 channels.W003      a layer that ends at the border of its process             ``--deploy``
 channels.W004      runserver serves WSGI: the app daphne is missing           runserver
 channels.W005      a layer or store on Redis with ``hosts`` that are no hosts always
+channels.W006      topics, but an ASGI application that takes no WebSocket    always
 =================  =========================================================  ===========
 """
 
@@ -22,6 +23,7 @@ from typing import Any
 from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
+from django.core.handlers.asgi import ASGIHandler
 from django.utils.module_loading import import_string
 
 from channels.core.routes import INNER_ATTRIBUTES, flatten
@@ -91,6 +93,30 @@ def check_distributions(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
                 f"names (their versions end in '{SUFFIX}')."
             ),
             id="channels.E002",
+        )
+    ]
+
+
+def check_topics_served(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Look whether a project with topics has an application for WebSockets at all (W006)."""
+    if not apps.is_installed("channels.topics"):
+        return []
+    try:
+        application = get_default_application()
+    except Exception:  # reported by check_asgi_application
+        return []
+    router = _find_router(application)
+    lacks = router is not None and "websocket" not in router.application_mapping
+    if not lacks and not isinstance(application, ASGIHandler):
+        return []
+    return [
+        Warning(
+            "ASGI_APPLICATION serves pages only: clients of topics have to take event streams.",
+            hint=(
+                "Make it a ProtocolTypeRouter with 'http' and 'websocket', and "
+                "channels.topics.websocket_urlpatterns in the URLRouter of the latter."
+            ),
+            id="channels.W006",
         )
     ]
 

@@ -1,5 +1,8 @@
 """Publishing and the transaction that is open."""
 
+import subprocess
+import sys
+
 import pytest
 from django.db import transaction
 
@@ -63,3 +66,42 @@ def test_history_is_read_and_removed():
 def test_a_name_that_means_nothing_lists_the_patterns():
     with pytest.raises(UnknownTopic, match="room:<slug:name>"):
         publish_many(["nowhere"], 1)
+
+
+PROCESS = """
+import asyncio, threading, django
+from django.conf import settings
+
+settings.configure(INSTALLED_APPS=["channels", "channels.topics"], CHANNEL_LAYERS={layers})
+django.setup()
+from channels.topics import Topic
+
+
+class News(Topic):
+    pattern = "news"
+
+
+async def as_in_a_view():
+    await asyncio.to_thread(News().publish, 1)
+    News().publish(1)
+
+
+asyncio.run(as_in_a_view())
+print("a server does this", flush=True)
+News().publish(1)
+News().publish(2)
+"""
+
+
+def told_by_a_process(layers: object) -> list[str]:
+    command = [sys.executable, "-c", PROCESS.replace("{layers}", repr(layers))]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "a server does this\n"
+    return done.stderr.splitlines()
+
+
+def test_a_process_without_clients_is_told_once_that_memory_reaches_nobody(tmp_path):
+    (line,) = told_by_a_process({})
+    assert line.startswith("news was published in memory, and this process serves no client")
+    host = {"BACKEND": "channels.layers.host.HostChannelLayer", "CONFIG": {"path": str(tmp_path / "layer")}}
+    assert told_by_a_process({"default": host}) == []

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
+import threading
+
+from django.core import mail
 from django.db import connections, transaction
 
 from channels.topics.stores.base import Append, Published
 from channels.topics.stores.manager import get_store
+from channels.topics.stores.memory import MemoryStore
+
+logger = logging.getLogger("channels.topics")
+#: The first topic that was published where nobody may hear of it: what the log says once.
+_unheard: list[str] = []
+_UNHEARD = (
+    "%s was published in memory, and this process serves no client: those of other processes hear nothing "
+    "of it. Choose a store that processes share: CHANNELS_TOPICS['STORES'], or a channel layer."
+)
 
 
 class WaitingPublication:
@@ -29,7 +43,22 @@ class WaitingPublication:
 
 def publish_now(alias: str, append: Append) -> Published:
     """Publish from sync code, whatever transaction is open."""
-    return get_store(alias).sync.publish(append)
+    store = get_store(alias)
+    if isinstance(store, MemoryStore) and not _unheard and _serves_nobody():
+        _unheard.append(append.topic)
+        logger.warning(_UNHEARD, append.topic)
+    return store.sync.publish(append)
+
+
+def _serves_nobody() -> bool:
+    """Whether this is a shell, a command or a worker: a server runs a loop in the main thread."""
+    if threading.current_thread() is not threading.main_thread() or hasattr(mail, "outbox"):
+        return False  # the latter is how Django's test environment is known
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return True
+    return False
 
 
 def publish_on_commit(alias: str, append: Append, using: str | None) -> Published | None:

@@ -151,6 +151,10 @@ def test_calls_presence_history_and_errors(site: str, window: Chrome) -> None:
         answer + "client.rpc('nothing').catch(e => done([e.code, e.message]))"
     )
     assert result == [104, "method not found"]
+    window.execute_script("window.secret = client.subscribe('room:secret')")
+    wait_for(window, "secret.state", "unsubscribed")
+    told = [each["message"] for each in window.get_log("browser")]
+    assert any("room:secret: permission denied (103)" in message for message in told)
 
 
 def test_patches_become_documents_again(site: str, window: Chrome) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -10,8 +11,12 @@ from asgiref.sync import iscoroutinefunction
 from channels.db import database_sync_to_async
 from channels.topics.topic import Topic
 
+logger = logging.getLogger("channels.topics")
+
 #: Methods that say no to everybody; nobody needs a thread to hear it.
 _REFUSALS = (Topic.may_subscribe, Topic.may_publish)
+#: Classes and methods of which the log has said so: once for each.
+_said: set[tuple[type, str]] = set()
 
 
 async def may_subscribe(topic: Topic, user: Any) -> bool:
@@ -33,7 +38,16 @@ async def may_publish_ephemeral(topic: Topic, user: Any, data: Any) -> bool:
 
 async def _ask(method: Callable[..., Any], *args: Any) -> bool:
     if getattr(method, "__func__", None) in _REFUSALS:
+        _say_why(method.__self__, method.__name__)  # type: ignore[attr-defined]  # a bound method
         return False
     if iscoroutinefunction(method):
         return bool(await method(*args))
     return bool(await database_sync_to_async(method)(*args))
+
+
+def _say_why(topic: Topic, method: str) -> None:
+    cls = type(topic)
+    if (cls, method) not in _said:
+        _said.add((cls, method))
+        text = "%s was refused, as it is to everybody: %s.%s has no %s()."
+        logger.warning(text, topic, cls.__module__, cls.__qualname__, method)

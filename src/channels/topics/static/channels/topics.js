@@ -36,7 +36,9 @@ class Emitter {
   }
 
   emit(event, detail) {
-    for (const listener of [...(this.#listeners.get(event) ?? [])]) {
+    const listeners = [...(this.#listeners.get(event) ?? [])];
+    if (event === "error" && !listeners.length) console.warn(`${this.topic}: ${detail.message} (${detail.code})`);
+    for (const listener of listeners) {
       try {
         listener(detail);
       } catch (error) {
