@@ -550,3 +550,52 @@ def test_an_upgrade():
 )
 def test_an_upgrade_that_is_not_granted(request_):
     assert upgrade_to_http2(request_) is None
+
+
+def test_a_request_that_nobody_has_begun_to_work_for_is_refused_so_that_the_peer_repeats_it():
+    connection = started()
+    events_of(connection, headers(1, GET))
+    connection.refuse(1)
+    assert reset_codes(connection) == [(1, ErrorCodes.REFUSED_STREAM)]
+    assert amount_of(connection, "protocols.refused_stream") == 1
+    assert connection.open_streams == 0
+
+
+def test_who_is_refused_again_and_again_is_sent_away():
+    connection = started()
+    for stream_id in range(1, 10_000, 2):
+        if not events_of(connection, headers(stream_id, GET)):
+            break
+        connection.refuse(stream_id)
+    assert goaway(connection)[0] == ErrorCodes.ENHANCE_YOUR_CALM
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_names_with_underscores_are_left_out_unless_they_are_wanted(kept):
+    connection = started(HTTP2Limits(underscores=kept))
+    (request,) = events_of(connection, headers(1, [*GET, (b"x_own", b"1")]))
+    assert ((b"x_own", b"1") in request.headers) is kept
+
+
+def test_what_was_received_is_forgotten_with_the_connection():
+    connection = started()
+    connection.receive_data(headers(1, GET))
+    connection.discard()
+    assert connection.next_event() is None
+
+
+def test_the_peer_resets_a_stream():
+    connection = started()
+    events_of(connection, headers(1, POST, END_HEADERS))
+    assert events_of(connection, frame(RST_STREAM, 0, 1, bytes(4))) == [StreamClosed(1)]
+    assert connection.open_streams == 0
+
+
+def test_a_window_that_opens_lets_a_body_go_on():
+    connection = started()
+    events_of(connection, headers(1, GET) + frame(SETTINGS, 0, 0, b"\0\4\0\0\0\2"))
+    connection.send_response(1, 200, [])
+    connection.send_data(1, b"abc", end=True)
+    assert frames_of(connection.data_to_send())[-1] == (DATA, 0, 1, b"ab")
+    events_of(connection, frame(WINDOW_UPDATE, 0, 1, b"\0\0\0\1"))
+    assert frames_of(connection.data_to_send())[-1] == (DATA, END_STREAM, 1, b"c")

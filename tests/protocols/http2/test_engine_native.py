@@ -1,4 +1,4 @@
-"""What the tables of both engines do not reach: see test_http2.py and test_http2_writer.py for the rest."""
+"""Our own engine by itself; test_connection.py and test_response.py have what both engines do."""
 
 import pytest
 from h2.errors import ErrorCodes
@@ -6,9 +6,17 @@ from h2.errors import ErrorCodes
 from channels.protocols.events import BodyEnded, BodyReceived, ProtocolViolated, RequestReceived, StreamClosed
 from channels.protocols.http2 import engine_native as http2_native
 from channels.protocols.http2.connection import HTTP2Connection, HTTP2Limits
+from channels.protocols.http2.engine import (
+    DataReceived,
+    FieldsReceived,
+    PingAnswered,
+    StreamReset,
+    WindowOpened,
+)
 from channels.protocols.http2.engine_native import NativeEngine
-from channels.protocols.http2.frames import RawFrame
+from channels.protocols.http2.frames import ConnectionFault, RawFrame
 from tests.protocols.http2_peer import (
+    ACK,
     CONTINUATION,
     DATA,
     END_HEADERS,
@@ -21,6 +29,7 @@ from tests.protocols.http2_peer import (
     PING,
     POST,
     PRIORITY,
+    PUSH_PROMISE,
     RST_STREAM,
     SETTINGS,
     WINDOW_UPDATE,
@@ -91,7 +100,16 @@ def said(connection):
             FLOW,
         ),
         (frame(PING, 0, 1, bytes(8)), PROTOCOL),
+        (frame(PING, 0, 0, bytes(7)), SIZE),
         (frame(WINDOW_UPDATE, 0, 0, bytes(3)), SIZE),
+        (frame(WINDOW_UPDATE, 0, 0, bytes(4)), PROTOCOL),
+        (frame(WINDOW_UPDATE, 0, 0, b"\x7f\xff\xff\xff"), FLOW),
+        (headers(2, GET), PROTOCOL),
+        (headers(1, GET, END_STREAM) + frame(PING, 0, 0, bytes(8)), PROTOCOL),
+        (frame(CONTINUATION, END_HEADERS, 1), PROTOCOL),
+        (frame(PRIORITY, 0, 0, bytes(5)), PROTOCOL),
+        (frame(PUSH_PROMISE, 0, 1, bytes(4)), PROTOCOL),
+        (frame(GOAWAY, 0, 0, bytes(7)), SIZE),
         (frame(WINDOW_UPDATE, 0, 1, b"\0\0\0\1"), PROTOCOL),
     ],
 )
@@ -202,6 +220,108 @@ def test_a_smaller_table_of_the_peer_is_acknowledged_in_the_next_block():
     connection.send_response(1, 204, [], end=True)
     block = frames_of(connection.data_to_send())[-1][3]
     assert block[0] == 0x20
+
+
+def raw(kind, flags, stream_id, payload=b""):
+    return RawFrame(kind, flags, stream_id, b"", payload)
+
+
+def told(engine, *frames):
+    return [event for each in frames for event in engine.receive_frame(each)]
+
+
+def written(engine):
+    return frames_of(engine.data_to_send())
+
+
+def test_a_block_that_comes_in_parts():
+    engine = NativeEngine(HTTP2Limits())
+    parts = [raw(HEADERS, END_STREAM, 1, BLOCK[:5]), raw(CONTINUATION, 0, 1, BLOCK[5:9])]
+    assert told(engine, *parts) == []
+    assert told(engine, raw(CONTINUATION, END_HEADERS, 1, BLOCK[9:])) == [FieldsReceived(1, GET, True)]
+
+
+def test_a_block_has_only_so_many_parts():
+    engine = NativeEngine(HTTP2Limits())
+    told(engine, raw(HEADERS, END_STREAM, 1), *[raw(CONTINUATION, 0, 1)] * http2_native._MAX_CONTINUATIONS)
+    with pytest.raises(ConnectionFault, match="too many frames"):
+        told(engine, raw(CONTINUATION, 0, 1))
+
+
+def test_a_priority_is_taken_off_and_otherwise_ignored():
+    engine = NativeEngine(HTTP2Limits())
+    assert told(engine, raw(PRIORITY, 0, 1, b"\0\0\0\3\x10"), raw(99, 0, 1)) == []
+    weighted = raw(HEADERS, END_STREAM | END_HEADERS | 0x20, 1, b"\0\0\0\3\x10" + BLOCK)
+    assert told(engine, weighted) == [FieldsReceived(1, GET, True)]
+
+
+def test_pings_go_both_ways():
+    engine = NativeEngine(HTTP2Limits())
+    written(engine)
+    engine.ping(b"whatever")
+    assert told(engine, raw(PING, 0, 0, b"farewell")) == []
+    assert written(engine) == [(PING, 0, 0, b"whatever"), (PING, ACK, 0, b"farewell")]
+    assert told(engine, raw(PING, ACK, 0, b"whatever")) == [PingAnswered(b"whatever")]
+
+
+def test_settings_are_acknowledged_and_their_acknowledgement_is_not():
+    engine = NativeEngine(HTTP2Limits())
+    written(engine)
+    assert told(engine, raw(SETTINGS, ACK, 0)) == []
+    assert written(engine) == []
+    assert told(engine, raw(SETTINGS, 0, 0, b"\0\2\0\0\0\1")) == [WindowOpened()]
+    assert written(engine) == [(SETTINGS, ACK, 0, b"")]
+
+
+def test_windows_move_with_the_peers_settings_and_updates():
+    engine = NativeEngine(HTTP2Limits())
+    told(engine, raw(HEADERS, END_HEADERS, 1, BLOCK))
+    assert engine.window(1) == 65_535
+    told(engine, raw(SETTINGS, 0, 0, b"\0\4\0\0\0\x0a"))
+    assert engine.window(1) == 10
+    assert told(engine, raw(WINDOW_UPDATE, 0, 1, b"\0\0\0\5"), raw(WINDOW_UPDATE, 0, 0, b"\0\0\0\1")) == [
+        WindowOpened(),
+        WindowOpened(),
+    ]
+    assert engine.window(1) == 15
+    engine.reset_stream(1, ErrorCodes.CANCEL)
+    assert told(engine, raw(WINDOW_UPDATE, 0, 1, b"\0\0\0\5")) == []
+
+
+def test_what_was_read_opens_the_windows_again():
+    engine = NativeEngine(HTTP2Limits(stream_window=70_000, connection_window=70_000))
+    told(engine, raw(HEADERS, END_HEADERS, 1, BLOCK), raw(DATA, 0, 1, bytes(60_000)))
+    written(engine)
+    engine.acknowledge(1, 60_000)
+    assert written(engine) == [
+        (WINDOW_UPDATE, 0, 0, (60_000).to_bytes(4, "big")),
+        (WINDOW_UPDATE, 0, 1, (60_000).to_bytes(4, "big")),
+    ]
+    engine.acknowledge(3, 1)
+    assert written(engine) == []
+
+
+def test_an_upgrade_opens_stream_1_with_the_settings_that_came_with_it():
+    engine = NativeEngine(HTTP2Limits(), b"AAQAAAAK")  # INITIAL_WINDOW_SIZE 10
+    assert engine.window(1) == 10
+    assert engine.window(3) == 0
+    with pytest.raises(ValueError, match="HTTP2-Settings"):
+        NativeEngine(HTTP2Limits(), b"AAIAAAAC")  # ENABLE_PUSH 2
+
+
+def test_a_response_may_end_before_its_request():
+    engine = NativeEngine(HTTP2Limits())
+    told(engine, raw(HEADERS, END_HEADERS, 1, BLOCK))
+    engine.send_headers(1, [(b":status", b"200")], end=True)
+    assert told(engine, raw(DATA, END_STREAM, 1, b"late")) == [DataReceived(1, b"late", 4, True)]
+    assert not engine._streams
+
+
+def test_a_peer_resets_a_stream_once():
+    engine = NativeEngine(HTTP2Limits())
+    told(engine, raw(HEADERS, END_HEADERS, 1, BLOCK))
+    reset = raw(RST_STREAM, 0, 1, bytes(4))
+    assert told(engine, reset, reset) == [StreamReset(1, by_peer=True)]
 
 
 def test_nothing_is_kept_of_streams_that_are_over():

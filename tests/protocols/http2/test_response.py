@@ -9,7 +9,21 @@ from channels.protocols.http.fields import ResponseFields
 from channels.protocols.http2 import engines
 from channels.protocols.http2.connection import HTTP2Limits
 from tests.protocols.facts import amount_of
-from tests.protocols.http2_peer import GET, POST, WEBSOCKET, Peer, events_of, headers, started
+from tests.protocols.http2_peer import (
+    DATA,
+    GET,
+    GOAWAY,
+    HEADERS,
+    POST,
+    WEBSOCKET,
+    WINDOW_UPDATE,
+    Peer,
+    events_of,
+    frame,
+    frames_of,
+    headers,
+    started,
+)
 
 
 @pytest.fixture(autouse=True, params=["native", "h2"])
@@ -346,3 +360,44 @@ def test_headers_that_cannot_be_sent_leave_the_stream_as_it_was():
         peer.server.send_response(1, 200, [(b"a", b"b\n")])
     peer.server.send_response(1, 500, [], end=True)
     assert peer.exchange()[1][0].headers == [(b":status", b"500")]
+
+
+def test_what_comes_for_a_stream_that_is_over_is_dropped_and_counted():
+    connection = started()
+    events_of(connection, headers(1, POST, 4))
+    connection.reset(1)
+    connection.data_to_send()
+    connection.send_informational(1, 103)
+    connection.send_response(1, 200, [])
+    connection.send_data(1, b"late")
+    connection.end_stream(1)
+    connection.reset(1)
+    assert connection.data_to_send() == b""
+    assert amount_of(connection, "protocols.late_frame") == 5
+
+
+def test_a_request_that_ends_after_its_response_is_over_too():
+    connection = started()
+    events_of(connection, headers(1, WEBSOCKET, 4))
+    connection.send_response(1, 200, [])
+    connection.end_stream(1)
+    assert connection.open_streams == 1
+    events_of(connection, frame(DATA, 1, 1))
+    assert connection.open_streams == 0
+
+
+def test_a_goaway_follows_what_was_written_before():
+    connection = started()
+    events_of(connection, headers(1, GET))
+    connection.send_response(1, 200, [], end=True)
+    connection.shutdown()
+    assert [kind for kind, *_ in frames_of(connection.data_to_send())] == [HEADERS, GOAWAY]
+    assert connection.data_to_send() == b""
+
+
+def test_what_an_application_has_not_read_of_a_stream_that_is_over_opens_the_window_of_others():
+    connection = started(HTTP2Limits(connection_window=65_535))
+    events_of(connection, headers(1, POST, 4) + frame(DATA, 0, 1, bytes(16_384)) * 3)
+    connection.reset(1)
+    kinds = [(kind, stream_id) for kind, _, stream_id, _ in frames_of(connection.data_to_send())]
+    assert (WINDOW_UPDATE, 0) in kinds

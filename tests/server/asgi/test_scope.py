@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import os
 import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from channels.server.asgi.scope import _Fields, decoded_path
+from channels import telemetry
+from channels.protocols.events import RequestReceived
+from channels.server.asgi.scope import _Fields, decoded_path, named_request
+from channels.server.config import Config
 from channels.server.io.sendfile import FILES
 from channels.typing import PUSH_EXTENSION
-from tests.server.helpers import UPGRADE, Recorder, asked, serve
+from tests.server.helpers import GET, UPGRADE, Recorder, asked, echo, serve
+from tests.support.certificates import make_pair
 
 
 async def scope_of(request: bytes, **options: Any) -> dict[str, Any]:
@@ -181,3 +186,66 @@ async def test_a_header_with_underscores_is_not_taken_for_the_proxys(opening: by
         assert not {b"x_forwarded_for", b"x_own"} & dict(scope["headers"]).keys()
     scope = await scope_of(request, underscore_headers=True)
     assert dict(scope["headers"])[b"x_own"] == b"1"
+
+
+@pytest.mark.parametrize("opening", [GET, UPGRADE], ids=["http", "websocket"])
+async def test_over_tls_the_scope_says_so(opening: bytes, tmp_path: Path) -> None:
+    app, pair = Recorder(), make_pair(tmp_path)
+    async with serve(app, endpoints=(pair.endpoint,)) as running:
+        client = await running.connect(pair.client("http/1.1"))
+        await client.send(opening)
+        run = await app.next()
+        run.end()
+        assert run.scope["scheme"] == {"http": "https", "websocket": "wss"}[run.scope["type"]]
+        assert run.scope["extensions"]["tls"]["tls_version"] == 0x0304
+
+
+@pytest.mark.parametrize(
+    ("version", "field", "offered"),
+    [(b"1.1", b"trailers", True), (b"1.1", b"gzip", False), (b"1.0", b"trailers", False)],
+)
+async def test_trailers_are_offered_to_who_takes_them(version: bytes, field: bytes, offered: bool) -> None:
+    request = GET.replace(b"1.1\r\n", version + b"\r\nTE: " + field + b"\r\nConnection: TE\r\n")
+    scope = await scope_of(request)
+    assert ("http.response.trailers" in scope["extensions"]) is offered
+    assert ("http.response.early_hint" in scope["extensions"]) is (version == b"1.1")
+
+
+async def test_a_scheme_that_is_none_is_counted_and_not_believed() -> None:
+    told: list[tuple[str, Any]] = []
+    detach = telemetry.attach(lambda event, facts: told.append((event, facts.get("reason"))))
+    request = GET.replace(b"\r\n\r\n", FORWARDED.replace(b"https", b"gopher"))
+    try:
+        scope = await scope_of(request, **PROXY)
+    finally:
+        detach()
+    assert scope["scheme"] == "http"
+    assert ("server.bad_forwarding", "scheme") in told
+
+
+@pytest.mark.parametrize(("options", "client"), [(PROXY, "10.1.2.3:81"), ({}, "127.0.0.1:")])
+async def test_who_is_refused_without_a_scope_is_named_as_a_scope_would(
+    options: dict[str, Any], client: str
+) -> None:
+    lines: list[dict[str, Any]] = []
+    request = b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 9\r\n\r\n".replace(b"\r\n\r\n", FORWARDED)
+    async with serve(
+        Recorder(), max_body_size=8, action_logger=lambda *what: lines.append(what[2]), **options
+    ) as running:
+        peer = await running.connect()
+        await peer.send(request)
+        assert (await peer.response())[0] == 413
+    assert lines[0]["client"].startswith(client)
+
+
+def test_what_the_access_log_tells_of_a_head() -> None:
+    fields = [(b"referer", b"http://a/?key=b"), (b"user-agent", b"caf\xe9")]
+    request = RequestReceived(1, "GET", b"/", fields, "1.1", True)
+    config = Config(app=echo, endpoints=())
+    assert named_request(request, config) == {
+        "http_version": "1.1",
+        "referer": "http://a/",
+        "user_agent": "caf\xe9",
+    }
+    bare = RequestReceived(1, "GET", b"/", [], "2", True)
+    assert named_request(bare, config) == {"http_version": "2", "referer": None, "user_agent": None}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from channels.server.lifecycle.deadline import stop_limit
+from channels.server.lifecycle.deadline import HURRY, StopDeadline, stop_limit
 from tests.server.helpers import LONG
 
 #: Long enough for a loaded machine, and much less than the lifespan takes to start.
@@ -148,3 +149,27 @@ print("went on")
 def test_the_limit() -> None:
     assert stop_limit(10.0, 10.0) == 30.0
     assert stop_limit(None, 10.0) is stop_limit(10.0, None) is None
+
+
+def test_without_a_limit_the_second_signal_begins_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[float] = []
+    monkeypatch.setattr(faulthandler, "dump_traceback_later", lambda seconds, **_: begun.append(seconds))
+    found = StopDeadline(None)
+    found.cancel()
+    found.on_signal(signal.SIGTERM, None)
+    assert begun == []
+    found.on_signal(signal.SIGTERM, None)
+    found.cancel()
+    assert begun == [HURRY]
+
+
+def test_the_first_begins_it_where_there_is_one_and_a_program_may_have_no_streams(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun: list[float] = []
+    monkeypatch.setattr(faulthandler, "dump_traceback_later", lambda seconds, **_: begun.append(seconds))
+    StopDeadline(30.0).on_signal(signal.SIGTERM, None)
+    assert begun == [30.0]
+    monkeypatch.setattr(sys, "__stderr__", None)
+    StopDeadline(30.0).on_signal(signal.SIGTERM, None)
+    assert begun == [30.0]
