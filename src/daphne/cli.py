@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import logging
 import sys
 import traceback
 from argparse import ArgumentError, Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn, TextIO
 
 from asgiref.compatibility import guarantee_single_callable
@@ -117,15 +118,16 @@ class CommandLineInterface:
         supervisor = (
             build_supervisor(options, keywords["endpoints"], args) if supervisor_link is None else None
         )
-        if supervisor is not None:
-            failed = supervisor.run() != 0
-        else:
-            keywords["application"] = self.load_asgi_app(options.application)
-            if (
-                supervisor_link is not None and supervisor_link.number == 2
-            ):  # there are several: one of them says so
-                warn_of_layers()
-            failed = serve(self, keywords, supervisor_link)
+        with task_workers_beside(options, supervisor_link):
+            if supervisor is not None:
+                failed = supervisor.run() != 0
+            else:
+                keywords["application"] = self.load_asgi_app(options.application)
+                if (
+                    supervisor_link is not None and supervisor_link.number == 2
+                ):  # there are several: one of them says so
+                    warn_of_layers()
+                failed = serve(self, keywords, supervisor_link)
         if failed:
             sys.exit(1)
 
@@ -154,6 +156,21 @@ class CommandLineInterface:
             self._check_proxy_headers_passed("--proxy-headers-port", options)
             return str(options.proxy_headers_port)
         return "X-Forwarded-Port" if options.proxy_headers else None
+
+
+@contextlib.contextmanager
+def task_workers_beside(options: Namespace, supervisor_link: SupervisorLink | None) -> Iterator[None]:
+    """Run workers of tasks in processes of their own while this program serves; its workers start none."""
+    if not options.task_workers or supervisor_link is not None:
+        yield
+        return
+    from channels.tasks.worker.processes import task_processes
+    from channels.tasks.worker.worker import WorkerConfig
+
+    limit = options.drain_timeout
+    config = WorkerConfig() if limit is None or limit < 0 else WorkerConfig(drain=limit)
+    with task_processes(options.task_workers, config, options.application):
+        yield
 
 
 def warn_of_layers() -> None:

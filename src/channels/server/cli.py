@@ -48,8 +48,8 @@ def build_parser(prog: str | None, description: str) -> argparse.ArgumentParser:
     Returns:
         A parser whose namespace has an attribute for each of :func:`config_options`, and
         ``application``, ``host``, ``port``, ``unix_socket``, ``file_descriptor``,
-        ``socket_strings``, ``workers``, ``worker_start_timeout``, ``reload``, ``reload_dirs``,
-        ``verbosity``, ``access_log``, ``access_log_format``, ``log_fmt``, ``proxy_headers``,
+        ``socket_strings``, ``workers``, ``task_workers``, ``worker_start_timeout``, ``reload``,
+        ``reload_dirs``, ``verbosity``, ``access_log``, ``access_log_format``, ``log_fmt``, ``proxy_headers``,
         ``proxy_headers_host``, ``proxy_headers_port``, ``check_exposure`` and ``json``.
     """
     parser = _Parser(prog=prog or _called(), description=description, usage="%(prog)s [options] application")
@@ -151,6 +151,13 @@ def _add_processes(group: argparse._ArgumentGroup) -> None:
         metavar="N",
         help="Serve with N processes behind the same sockets, under a supervisor: SIGHUP replaces them one "
         "by one by new ones that import the code anew, SIGTERM lets them drain [none: this process serves].",
+    )
+    group.add_argument(
+        "--task-workers",
+        type=_at_least_one,
+        default=0,
+        metavar="N",
+        help="Run background tasks (channels.tasks) in N more processes [0].",
     )
     kind.add_argument(
         "--reload", action="store_true", help="For development: start again when a Python file changes."

@@ -84,6 +84,7 @@ def add_task_arguments(parser: ArgumentParser, channels: Action) -> None:
     group.add_argument("--queues", default="", metavar="A,B", help="Queues to take tasks of [all].")
     group.add_argument("--threads", type=int, default=4, metavar="N", help="Threads for sync tasks [4].")
     group.add_argument("--concurrency", type=int, default=100, metavar="N", help="Async tasks at once [100].")
+    group.add_argument("--processes", type=int, default=1, metavar="N", help="Processes that do so [1].")
     group.add_argument(
         "--drain", type=float, default=30.0, metavar="SECONDS", help="Seconds to end in after SIGTERM [30]."
     )
@@ -96,12 +97,19 @@ def run_tasks(options: dict[str, Any]) -> None:
         CommandError: there is no such backend, or it is none of ours.
     """
     from channels.tasks.definition.contract import InvalidTaskBackend
-    from channels.tasks.worker.main import run_worker
-    from channels.tasks.worker.worker import WorkerConfig
+    from channels.tasks.worker.main import run_until_signal, run_worker
+    from channels.tasks.worker.processes import task_processes
+    from channels.tasks.worker.worker import TaskWorker, WorkerConfig
 
     queues = tuple(name.strip() for name in options["queues"].split(",") if name.strip())
     numbers = {name: options[name] for name in ("threads", "concurrency", "drain")}
+    config = WorkerConfig(backend=options["backend"], queues=queues, **numbers)
     try:
-        run_worker(WorkerConfig(backend=options["backend"], queues=queues, **numbers))
+        if options["processes"] == 1:
+            run_worker(config)
+            return
+        TaskWorker(config)  # to say here what is wrong
+        with task_processes(options["processes"], config):
+            run_until_signal()
     except InvalidTaskBackend as error:
         raise CommandError(str(error)) from error

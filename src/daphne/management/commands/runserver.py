@@ -8,6 +8,7 @@ import functools
 import logging
 import os
 import sys
+from collections.abc import Iterator
 from typing import Any, cast
 
 from django.apps import apps
@@ -119,7 +120,7 @@ class Command(RunserverCommand):
             self.check(display_num_errors=True)
         self.check_migrations()
         server = make_server(self, application, options)
-        with contextlib.suppress(KeyboardInterrupt), stopped_at_exit(server):
+        with contextlib.suppress(KeyboardInterrupt), tasks_run_here(), stopped_at_exit(server):
             server.run()
         exit_in_time(0)
         if getattr(server, "abort_start", False):
@@ -184,6 +185,19 @@ def make_server(command: Command, application: ASGIApp, options: dict[str, Any])
         ready_callable=functools.partial(announce, command),
         **(_OURS if ours else {}),
     )
+
+
+@contextlib.contextmanager
+def tasks_run_here() -> Iterator[None]:
+    """Run background tasks in this process, too, if the project has them in a backend of ours."""
+    with contextlib.ExitStack() as running:
+        for alias, backend in (getattr(settings, "TASKS", None) or {}).items():
+            if backend.get("BACKEND") == "channels.tasks.TaskBackend":
+                from channels.tasks.worker.main import worker_in_thread
+                from channels.tasks.worker.worker import WorkerConfig
+
+                running.enter_context(worker_in_thread(WorkerConfig(backend=alias, drain=1.0)))
+        yield
 
 
 def announce(command: Command) -> None:

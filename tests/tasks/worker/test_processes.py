@@ -1,0 +1,96 @@
+"""Processes of workers: beside a server, in ``runserver``, and by ``runworker --processes``."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from channels.tasks.backend import store_of
+from channels.tasks.definition.contract import task_backends
+from channels.tasks.stores.overview import overview
+from channels.tasks.worker.main import worker_in_thread
+from channels.tasks.worker.worker import WorkerConfig
+from tests.support.databases import Database
+from tests.support.ports import free_port
+from tests.support.served import environment
+from tests.tasks import jobs as here
+from tests.tasks.conftest import finished, migrated, wait_for
+from tests.tasks.kills import jobs
+from tests.tasks.kills import settings as kills
+
+
+@pytest.fixture
+def project(sqlite: Database, settings) -> Iterator[dict[str, str]]:
+    """The environment of programs that share a database with this process."""
+    settings.TASKS = kills.TASKS
+    with migrated(sqlite):
+        yield environment(DJANGO_SETTINGS_MODULE=kills.__name__, **sqlite.env)
+
+
+def workers() -> list[int]:
+    """The processes of workers, by what they say of themselves."""
+    return [each["pid"] for each in overview(store_of(task_backends["default"])).workers]
+
+
+def is_alive(pid: int) -> bool:
+    status = Path(f"/proc/{pid}/stat")
+    return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def manage(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "django", *arguments]
+
+
+def test_several_processes_work_one_that_dies_is_replaced_and_all_stop(project: dict[str, str]) -> None:
+    """It starts three processes."""
+    program = subprocess.Popen(
+        manage("runworker", "--tasks", "--processes", "2", "--drain", "5"), env=project
+    )
+    try:
+        first = wait_for(lambda: len(found := workers()) == 2 and found, 40)
+        assert finished(jobs.add.enqueue(1, 2)).return_value == 3
+        os.kill(first[0], signal.SIGKILL)
+        wait_for(lambda: len({*workers()} - {*first}) == 1, 40)
+        program.send_signal(signal.SIGTERM)
+        assert program.wait(20) == 0
+        assert not [pid for pid in workers() if is_alive(pid)]
+    finally:
+        program.kill()
+
+
+def test_workers_beside_a_server_run_tasks_and_end_with_it_however_it_ends(project: dict[str, str]) -> None:
+    """It starts a server and a worker."""
+    command = [sys.executable, "-m", "daphne", "--task-workers", "1", "-p", str(free_port())]
+    server = subprocess.Popen([*command, "tests.tasks.kills.asgi:application"], env=project)
+    try:
+        assert finished(jobs.add.enqueue(1, 2), 40).return_value == 3
+        (worker,) = workers()
+        server.kill()
+        wait_for(lambda: not is_alive(worker), 20)
+    finally:
+        server.kill()
+        server.wait()
+
+
+def test_a_thread_of_a_process_that_does_other_things_runs_tasks() -> None:
+    with worker_in_thread(WorkerConfig(drain=1.0)):
+        assert finished(here.add.enqueue(1, 2)).return_value == 3
+
+
+def test_runserver_runs_tasks(project: dict[str, str]) -> None:
+    """It starts a server."""
+    arguments = ("runserver", "--noreload", "--skip-checks", f"127.0.0.1:{free_port()}")
+    server = subprocess.Popen(manage(*arguments), env=project)
+    try:
+        assert finished(jobs.add.enqueue(1, 2), 40).return_value == 3
+        server.send_signal(signal.SIGINT)
+        server.wait(20)
+    finally:
+        server.kill()
+        server.wait()
