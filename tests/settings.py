@@ -22,7 +22,6 @@ if django.VERSION < (6,):  # where Django has no tasks of its own, the backport 
     INSTALLED_APPS.append("django_tasks")
 TASKS = {
     "default": {"BACKEND": "channels.tasks.TaskBackend", "QUEUES": [], "OPTIONS": {"store": "memory"}},
-    "database": {"BACKEND": "channels.tasks.TaskBackend", "QUEUES": ["default", "mail"]},
 }
 MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",

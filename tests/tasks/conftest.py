@@ -26,8 +26,10 @@ from tests.tasks import jobs
 
 
 @pytest.fixture(autouse=True)
-def fresh() -> Iterator[None]:
-    """No tasks of earlier tests."""
+def fresh(settings: Any) -> Iterator[None]:
+    """No tasks of earlier tests, and a backend "database" beside that in memory."""
+    other = {"BACKEND": "channels.tasks.TaskBackend", "QUEUES": ["default", "mail"]}
+    settings.TASKS = {**settings.TASKS, "database": other}
     manager._stores.clear()
     jobs.ran.clear()
     jobs.gate.clear()
@@ -35,6 +37,11 @@ def fresh() -> Iterator[None]:
     yield
     jobs.gate.set()
     manager._stores.clear()
+
+
+def in_database(task: Any) -> Any:
+    """A task of the backend "database"."""
+    return task.using(backend="database")
 
 
 @contextmanager

@@ -23,11 +23,6 @@ def add(one: int, two: int) -> int:
     return one + two
 
 
-@task(backend="database")
-def add_in_database(one: int, two: int) -> int:
-    return one + two
-
-
 @task
 async def add_async(one: int, two: int) -> int:
     await asyncio.sleep(0)

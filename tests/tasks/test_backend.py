@@ -24,7 +24,7 @@ from channels.tasks.definition.contract import (
 )
 from channels.tasks.definition.task import task
 from tests.tasks import jobs
-from tests.tasks.conftest import finished, working
+from tests.tasks.conftest import finished, in_database, working
 
 
 def record_of(result):
@@ -95,7 +95,7 @@ def test_a_delayed_task_waits() -> None:
 
 
 def test_enqueue_asks_again_whether_the_task_is_valid(settings) -> None:
-    queued = jobs.add_in_database.using(queue_name="mail")
+    queued = in_database(jobs.add).using(queue_name="mail")
     settings.TASKS = {
         **settings.TASKS,
         "database": {"BACKEND": "channels.tasks.TaskBackend", "QUEUES": ["other"]},
@@ -190,13 +190,13 @@ def test_a_task_in_memory_waits_for_the_commit(transactional_db) -> None:
 @pytest.mark.usefixtures("tables")
 def test_a_task_in_the_database_is_part_of_the_transaction() -> None:
     with transaction.atomic():
-        rolled_back = jobs.add_in_database.enqueue(1, 2)
+        rolled_back = in_database(jobs.add).enqueue(1, 2)
         transaction.set_rollback(True)
     with pytest.raises(TaskResultDoesNotExist):
         rolled_back.refresh()
     with working(backend="database"):
         with transaction.atomic():
-            result = jobs.add_in_database.using(priority=-5, queue_name="mail").enqueue(1, 2)
+            result = in_database(jobs.add).using(priority=-5, queue_name="mail").enqueue(1, 2)
         assert finished(result).return_value == 3
     assert (result.task.priority, result.task.queue_name) == (-5, "mail")
     assert json.loads(record_of(result).arguments) == [[1, 2], {}]

@@ -14,7 +14,7 @@ from channels.tasks.backend import store_of
 from channels.tasks.definition.contract import task_backends
 from channels.tasks.schedule.schedules import registered
 from tests.tasks import jobs
-from tests.tasks.conftest import finished, working
+from tests.tasks.conftest import finished, in_database, working
 
 
 def tasks(*arguments: str) -> Any:
@@ -91,6 +91,6 @@ def test_a_backend_of_others_is_refused(settings) -> None:
 
 @pytest.mark.usefixtures("tables")
 def test_the_overview_is_the_same_on_each_database() -> None:
-    jobs.add_in_database.enqueue(1, 2)
+    in_database(jobs.add).enqueue(1, 2)
     assert tasks("--backend", "database", "status")["states"]["ready"] == 1
     assert tasks("--backend", "database", "retry", "--failed")["done"] == []

@@ -16,9 +16,9 @@ from channels.tasks.definition.contract import InvalidTask, task_backends
 from channels.tasks.schedule import schedules
 from channels.tasks.schedule.schedules import Schedule, registered
 from channels.tasks.stores.records import Claim
-from channels.tasks.worker.ticking import Ticking
+from channels.tasks.worker.rounds.ticking import Ticking
 from tests.tasks import jobs
-from tests.tasks.conftest import wait_for, working
+from tests.tasks.conftest import in_database, wait_for, working
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -65,7 +65,7 @@ def test_a_worker_runs_what_ticks() -> None:
 
 @pytest.mark.usefixtures("tables")
 def test_of_schedulers_side_by_side_one_enqueues_for_each_tick() -> None:
-    every(minutes=5, kwargs={"one": 1, "two": 2})(jobs.add_in_database)
+    every(minutes=5, kwargs={"one": 1, "two": 2})(in_database(jobs.add))
     store = store_of(task_backends["database"])
     now = store.clock()
     begun = [Ticking(store, "database") for _ in range(4)]

@@ -23,10 +23,10 @@ from channels.tasks.stores.records import MICROSECONDS, Claim, Outcome, TaskReco
 from channels.tasks.stores.sql import LOST_WORKER, SQLStore
 from channels.tasks.worker.attempt import Attempt
 from channels.tasks.worker.lane import Lane
-from channels.tasks.worker.liveness import Observer
-from channels.tasks.worker.pruning import Pruning
+from channels.tasks.worker.rounds.liveness import Observer
+from channels.tasks.worker.rounds.pruning import Pruning
+from channels.tasks.worker.rounds.ticking import Ticking
 from channels.tasks.worker.threads import PATIENCE, ThreadLane
-from channels.tasks.worker.ticking import Ticking
 
 logger = logging.getLogger("channels.tasks")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from channels.tasks.worker.liveness import Observer
+from channels.tasks.worker.rounds.liveness import Observer
 
 
 def test_one_that_does_not_beat_for_a_lease_is_dead() -> None:
