@@ -85,6 +85,9 @@ def test_it_publishes_reads_calls_and_is_refused(page: Chrome) -> None:
     ) == [{"from": "server", "ä": "\u2028 line\nbreak"}]
     assert answer(page, "client.rpc('add', encoded({numbers: [1, 2]})).then(({data}) => decoded(data))") == 3
     assert answer(page, "client.rpc('nothing', encoded({}))") == [104, "method not found"]
+    nothing = "{a: 1}" if "protobuf" in page.current_url else "undefined"  # what is no bytes is left out
+    code, message = answer(page, f"room.publish({nothing})")
+    assert (code, "data are missing" in message) == (107, True)
     assert answer(page, "room.presenceStats()") == {"numClients": 1, "numUsers": 1}
 
 

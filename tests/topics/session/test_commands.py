@@ -62,6 +62,7 @@ async def test_what_breaks_the_protocol_ends_the_connection(port: int, frames: l
         ({"subscribe": {"channel": "price:a", "tf": {"op": "nonsense"}}}, 107),
         ({"publish": {"channel": "room:a", "data": 1}}, 103),
         ({"publish": {"channel": "nowhere", "data": 1}}, 102),
+        ({"publish": {"channel": "room:open"}}, 107),
         ({"history": {"channel": "typed:1"}}, 108),
         ({"presence": {"channel": "typed:1"}}, 108),
         ({"presence_stats": {"channel": "typed:1"}}, 108),

@@ -30,7 +30,10 @@ from channels.topics.topic import Topic, append_for
 async def publish(session: Session, request: PublishRequest) -> PublishResult:
     """Publish what a client sends, if it may."""
     topic = find_topic(request.channel)
-    data = decode(bytes(request.data), type(topic).message)
+    raw, kind = bytes(request.data), type(topic).message
+    if not raw and kind is not bytes:  # npm's client writes nothing for what it is not given as bytes
+        raise CommandFailed(ErrorCode.BAD_REQUEST, "data are missing; with Protobuf they are bytes of JSON")
+    data = decode(raw, kind)
     if not await may_publish(topic, session.user, data):
         raise CommandFailed(ErrorCode.PERMISSION_DENIED)
     await get_store(type(topic).store).publish(append_for(topic, data, info=session.info_for()))
