@@ -92,7 +92,8 @@ async def complete(layer, members, accepted):
 
 
 async def main(hosts, sender, plan):
-    layer = LAYERS[plan["layer"]](hosts=hosts, prefix="chaos", capacity=100_000)
+    patient = {"repair_timeout": 30, "repair_window": 60}  # a machine under load answers late
+    layer = LAYERS[plan["layer"]](hosts=hosts, prefix="chaos", capacity=100_000, **patient)
     chooser = random.Random(sender)
     groups = [f"g{n}" for n in range(plan["groups"])]
     members = [Member(layer, await layer.new_channel()) for _ in range(plan["members"])]

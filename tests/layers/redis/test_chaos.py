@@ -128,7 +128,8 @@ async def run(hosts, plan, disturb=None):
     accepted = sum(map(len, accepted_of(messages).values()))
     repaired = sum(each["statistics"]["redis"]["repaired"] for each in reports)
     report(messages=sent, accepted=accepted, members=members, deliveries=delivered, missed=total)
-    report(twice_or_out_of_order=0, repaired_in_processes=repaired, counted_by_process=counted)
+    unrepaired = [each["statistics"]["redis"]["unrepaired"] for each in reports]
+    report(repaired_in_processes=repaired, unrepaired=unrepaired, counted_by_process=counted)
     return total, reports
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 import time
 import uuid
@@ -13,6 +14,7 @@ from concurrent.futures import Future
 from typing import Any, Final
 
 from channels import telemetry
+from channels.core.bounded_cache import BoundedCache
 from channels.layers.loops import end_tasks
 from channels.layers.members import Answers, GroupChannels
 from channels.layers.names import is_process_local
@@ -28,6 +30,8 @@ from channels.layers.redis.subscriptions.receiver import Receiver
 from channels.layers.redis.wire.keys import KeySpace, Topic
 from channels.layers.redis.wire.sequencing import Envelope, SequenceNumbers
 
+#: Groups whose topics are at hand: to make one is 2 % of a ``group_send``.
+MAX_GROUP_TOPICS: Final = 1000
 #: Seconds after which a process that has only sent listens, too.
 LISTEN_AFTER: Final = 1.0
 
@@ -43,6 +47,8 @@ class RedisNode:
         self._engine = engine
         self.names = KeySpace(engine.prefix, engine.family)
         self._topic = self.names.topic("process", engine.client_prefix)
+        make_topic = functools.partial(self.names.topic, "group")
+        self._group_topics = BoundedCache("layer.redis_group_topics", MAX_GROUP_TOPICS, make_topic)
         self._listening = False
         self._listening_later: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.TimerHandle] = (
             weakref.WeakKeyDictionary()
@@ -241,7 +247,7 @@ class RedisNode:
 
     async def publish_to_group(self, group: str, body: bytes) -> None:
         """Publish to all processes that have members."""
-        topic = self.names.topic("group", group)
+        topic = self._group_topics[group]
         if not self._listening:
             self._listen_later()
         if self.connections.interruption(topic) is not None:

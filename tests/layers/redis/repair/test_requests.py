@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 
 import pytest
 
@@ -28,6 +29,15 @@ TOPIC, OTHER = NAMES.topic("group", "g"), NAMES.topic("group", "other")
 SENDER = ASKABLE + b"four01"
 
 
+class Clock:
+    """Stands still at times that a test sets, else it is the true one."""
+
+    now = 0.0
+
+    def __call__(self):
+        return self.now or time.monotonic()
+
+
 class Process:
     def __init__(self, **limits):
         self.delivered = []
@@ -35,7 +45,8 @@ class Process:
         self.asked = []
         self.tasks = set()
         self.watches = {TOPIC: GapDetector(), OTHER: GapDetector()}
-        self.repairs = Repairs(self, self, RepairLimits(**limits))
+        self.clock = Clock()
+        self.repairs = Repairs(self, self, RepairLimits(**limits), self.clock)
 
     def deliver(self, topic, envelope):
         self.delivered.append((topic.name, envelope.number))
@@ -141,6 +152,23 @@ async def test_waiting_has_an_end(processes):
     process.hears(2)  # too late
     assert process.numbers == [1, 3, 6, 7]
     assert process.repairs.held == 0
+
+
+async def test_the_time_counts_anew_when_a_way_is_back_but_not_for_ever(processes):
+    process = processes(timeout=10, window=30)
+    clock = process.clock
+    clock.now = 100.0
+    for number in (1, 3):
+        process.hears(number)
+    await until(lambda: len(process.asked) == 1)
+    for asked, again in enumerate([process.repairs.resume, lambda: process.hears(3, kind=MARK)] * 2, 2):
+        clock.now += 9
+        again()
+        await until(lambda asked=asked: len(process.asked) == asked)
+    clock.now += 9
+    process.repairs.resume()
+    await until(lambda: process.lost)
+    assert (process.numbers, process.lost) == ([1, 3], 1)
 
 
 async def test_what_waits_has_a_bound(processes):

@@ -27,7 +27,7 @@ from channels.layers.redis.hosts.addresses import Endpoint, shard_of
 from channels.layers.redis.wire.encryption import EnvelopeCipher
 from channels.layers.redis.wire.keys import Topic
 from channels.layers.redis.wire.sent import SentMessages
-from channels.layers.redis.wire.sequencing import MESSAGE, Envelope, SequenceNumbers
+from channels.layers.redis.wire.sequencing import Envelope, SequenceNumbers
 
 #: Redirections of one command before the cluster counts as broken.
 MAX_REDIRECTIONS: Final = 8
@@ -96,8 +96,9 @@ class Sending:
         if not self._number:
             self._number = self._numbers.next(self._topic.key)
             self._sender = self._numbers.sender
-            envelope = Envelope(MESSAGE, self._sender, self._number, self._channel, self._body)
-            self._sealed = self._cipher.seal(self._topic.key, envelope)
+            self._sealed = self._cipher.seal_message(
+                self._topic.key, self._sender, self._number, self._channel, self._body
+            )
         return self._sealed
 
     def command(self, sharded: bool) -> tuple[str, bytes, bytes]:

@@ -87,9 +87,14 @@ class PipelinedConnection:
             self._writer = None
 
     async def _read(self) -> None:
+        read = self._connection.read_response
         try:
             while True:
-                self.received(await self._reply())
+                try:
+                    reply = await read(disable_decoding=True, disconnect_on_error=False)
+                except ResponseError as error:
+                    reply = error
+                self.received(reply)
         except (asyncio.CancelledError, *UNREACHABLE) as error:
             self.fail(error)
         await self._connection.disconnect(nowait=True)
@@ -99,12 +104,6 @@ class PipelinedConnection:
         self.fail(asyncio.CancelledError() if reader.cancelled() else reader.exception() or EOFError())
         if self._connection.is_connected:  # it was cancelled before it began to read
             self._closing = self._loop.create_task(self._connection.disconnect(nowait=True))
-
-    async def _reply(self) -> Any:
-        try:
-            return await self._connection.read_response(disable_decoding=True, disconnect_on_error=False)
-        except ResponseError as error:
-            return error
 
     def received(self, reply: Any) -> None:
         """Hand a reply to the oldest command without one."""

@@ -12,7 +12,8 @@ process that does not listen) is not asked.
 answer goes to who asked alone and may come twice; what is still on its way to Redis is left out of it.
 *Order*: what comes behind a gap waits for it, per sender and topic; others are not held up.
 *Once*: a number is delivered only as the one after the last that is settled, whichever way it comes.
-*Given up*: after ``repair_timeout`` seconds without progress, or when more than ``repair_buffer`` bytes wait,
+*Given up*: after ``repair_timeout`` seconds without progress (they count anew when a way was cut and is
+back, for at most ``repair_window`` seconds), or when more than ``repair_buffer`` bytes wait,
 or when the sender says that they are gone: what is missing is counted as ``lost``, what waits is delivered.
 *Accepted*: a process accepts nothing for a group before its own subscriptions are back
 (``RedisNode.publish_to_group``): nobody could hear from it what it has sent.

@@ -106,6 +106,8 @@ class Repairs:
             incoming = self._meet(watch, envelope)
         if envelope.number <= incoming.latest:
             return  # a mark that tells nothing new, or a message that came before
+        if envelope.kind == MARK and (known_gap := self._open.get((topic.key, envelope.sender))) is not None:
+            self._ask_again(known_gap)  # its sender can be reached
         known = incoming.latest > 0 or (envelope.kind == MARK and watch.began_before(envelope))
         now, before = self._clock(), _held(incoming)
         incoming.note(envelope, now, known)
@@ -130,10 +132,22 @@ class Repairs:
             self._give_up(gap, "overflow")
             return
         self._open[gap.topic.key, gap.sender] = gap
-        self.resume()
+        self._start()
 
     def resume(self) -> None:
-        """Ask, in the loop that has the subscriptions now; called in it."""
+        """Ask for all that is missing, in the loop in which the subscriptions are back; called in it."""
+        for open_gap in self._open.values():
+            self._ask_again(open_gap)
+        self._start()
+
+    def _ask_again(self, open_gap: OpenGap) -> None:
+        """Ask at once, and wait for the answer as long as at first: the way to the sender is back."""
+        if open_gap.incoming.gap is not None:
+            open_gap.incoming.gap.since = self._clock()
+            open_gap.incoming.gap.ask_again()
+            self._progress.set()
+
+    def _start(self) -> None:
         loop = asyncio.get_running_loop()
         if self._open and self._loop is not loop:
             self._loop = loop
@@ -193,10 +207,10 @@ class Repairs:
         await asyncio.sleep(GATHER)  # more answers are on their way
 
     def _give_up_late(self) -> None:
-        oldest = self._clock() - self._limits.timeout
+        now, limits = self._clock(), self._limits
         for open_gap in list(self._open.values()):
             gap = open_gap.incoming.gap
-            if gap is not None and gap.since < oldest:
+            if gap is not None and now > min(gap.since, gap.began + limits.window) + limits.timeout:
                 self._give_up(open_gap, "timeout")
 
     def _due(self) -> dict[bytes, list[Question]]:

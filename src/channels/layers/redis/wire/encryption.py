@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from typing import Final, Literal, TypeAlias
 
 from channels.exceptions import InvalidChannelLayerError
-from channels.layers.redis.wire.sequencing import CONTROL, KINDS, Envelope, encode_envelope, unseal
+from channels.layers.redis.wire.sequencing import CONTROL, KINDS, MESSAGE, Envelope, encode_envelope, unseal
 
 #: Bytes of an authentication code.
 CODE_SIZE: Final = 16
@@ -62,6 +62,12 @@ class EnvelopeCipher:
             return encode_envelope(*envelope)
         data = encode_envelope(*envelope._replace(kind=envelope.kind + _WITH_CODE))
         return data + _code(self._key, _TOPIC, topic, data)
+
+    def seal_message(self, topic: bytes, sender: bytes, number: int, channel: str, body: bytes) -> bytes:
+        """Return a message as it travels on ``topic``."""
+        if self._key is None:
+            return encode_envelope(MESSAGE, sender, number, channel, body)
+        return self.seal(topic, Envelope(MESSAGE, sender, number, channel, body))
 
     def seal_signal(self, topic: bytes, sender: bytes, signal: bytes) -> bytes:
         """Return a signal of the layer itself as it travels on ``topic``."""

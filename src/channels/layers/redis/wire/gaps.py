@@ -41,22 +41,32 @@ class Gap:
         reached: the highest number that is known of.
         held: messages that wait, by number.
         size: their bytes.
-        since: when the first of the missing numbers was missed, in monotonic seconds.
+        began: when the first of the missing numbers was missed, in monotonic seconds.
+        since: the same, or when there was progress or the way to the sender was back.
         asked: when they were asked for; 0: not yet.
         pause: seconds until they are asked for again.
         known: whether everything that the sender has sent was meant for this receiver.
     """
 
-    __slots__ = ("asked", "held", "known", "pause", "reached", "since", "size")
+    __slots__ = ("asked", "began", "held", "known", "pause", "reached", "since", "size")
 
     def __init__(self, since: float, known: bool) -> None:
         self.reached = 0
         self.held: dict[int, Envelope] = {}
         self.size = 0
-        self.since = since
+        self.began = self.since = since
         self.asked = 0.0
         self.pause = 0.0
         self.known = known
+
+    def progress(self, now: float) -> None:
+        """Note that the first of the missing numbers is another one."""
+        self.began = self.since = now
+        self.ask_again()
+
+    def ask_again(self) -> None:
+        """Ask at the next opportunity."""
+        self.asked = self.pause = 0.0
 
 
 class Incoming:
@@ -100,7 +110,7 @@ class Incoming:
         if gap is not None and gap.reached <= self.latest:
             self.gap = None
         elif gap is not None and ready:
-            gap.since, gap.asked = now, 0.0
+            gap.progress(now)
         return Result(ready)
 
     def fill(self, span: Span, found: Mapping[int, Envelope], gone: Iterable[Span], now: float) -> Result:
@@ -118,7 +128,7 @@ class Incoming:
         lost = sum(_amount(each, (self.latest + 1, last), {*held, *new}) for each in gone)
         self._drop_held(gap, held)
         self.latest = last
-        gap.since, gap.asked, gap.pause = now, 0.0, 0.0
+        gap.progress(now)
         return Result(ready + self.go_on(now).ready, lost, len(new))
 
     def give_up(self) -> Result:
