@@ -66,6 +66,8 @@ MODULES = {
     "Live queries": [
         "channels.live.query",
         "channels.live.capture.told",
+        "channels.live.admin.mixin",
+        "channels.live.operations",
     ],
     "Server": [
         "channels.server.config",

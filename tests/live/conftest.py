@@ -10,7 +10,6 @@ import pytest
 from django.db import connection
 
 from channels.live.capture import watched
-from channels.live.capture.signals import connect_signals
 from channels.live.capture.statements import watch_statements
 from channels.live.serving.node import serve_live_queries
 from channels.routing import ProtocolTypeRouter, URLRouter
@@ -36,7 +35,6 @@ def _installed() -> Iterator[None]:
     """As the app does it; other tests get no notes of ours in their transactions."""
     serve_live_queries()
     watch_statements()
-    connect_signals()
     watched._known.reset()
     watched.expect_queries()
     yield

@@ -44,34 +44,35 @@ from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.topics import websocket_urlpatterns
 application = ProtocolTypeRouter({"websocket": URLRouter(websocket_urlpatterns)})
 """
-PRELUDE = """
+WRITER = """
+import sys
 import django
 django.setup()
 from django.db import connection, transaction
 from tests.live.shop.models import *
+for line in sys.stdin:
+    exec(line)
+    print("done", flush=True)
 """
-SET_UP = """
-with connection.schema_editor() as editor:
-    for model in (Customer, Tag, Order, Gift, Parcel):
-        editor.create_model(model)
-Order.objects.bulk_create([Order(number=number) for number in (1, 2, 3)])
-"""
+SET_UP = (
+    "from tests.live.conftest import create_tables; create_tables(); "
+    "Order.objects.bulk_create([Order(number=number) for number in (1, 2, 3)])"
+)
 
 
 class Shop(NamedTuple):
-    folder: Path
-    env: dict[str, str]
     ports: list[int]
     servers: list[subprocess.Popen[bytes]]
     survives_freezing: bool  # on the host layer, one of them carries what all say to each other
 
+    writer: subprocess.Popen[str]
+
     async def run(self, code: str) -> None:
-        """Run code in a process of its own, which ends as soon as that is done."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", PRELUDE + code, cwd=self.folder, env=self.env
-        )
+        """Run a line of code in a process that does nothing else."""
+        assert self.writer.stdin is not None and self.writer.stdout is not None
+        print(code, file=self.writer.stdin, flush=True)
         async with asyncio.timeout(60):
-            assert await process.wait() == 0
+            assert await asyncio.to_thread(self.writer.stdout.readline) == "done\n"
 
 
 def layer_for(name: str, request: pytest.FixtureRequest, folder: Path) -> dict[str, Any]:
@@ -92,9 +93,14 @@ def shop(request: pytest.FixtureRequest, sqlite: Database) -> Iterator[Shop]:
         DJANGO_SETTINGS_MODULE="shop_settings", PYTHONPATH=f"{folder}{os.pathsep}{ROOT}", **sqlite.env
     )
     ports = [free_port() for _ in range(2)]
-    shop = Shop(folder, env, ports, [], request.param == "redis")
-    asyncio.run(shop.run(SET_UP))
     with ExitStack() as stack:
+        command = [sys.executable, "-c", WRITER]
+        pipe = subprocess.PIPE
+        writer = stack.enter_context(
+            subprocess.Popen(command, cwd=folder, env=env, stdin=pipe, stdout=pipe, text=True)
+        )
+        shop = Shop(ports, [], request.param == "redis", writer)
+        asyncio.run(shop.run(SET_UP))
         for port in ports:
             command = ["daphne", "-b", "127.0.0.1", "-p", str(port), "asgi:application"]
             log = folder / f"{port}.log"
@@ -118,6 +124,7 @@ async def both(clients: list[LiveClient], expected: list[int]) -> list[list[dict
         return [await each.until(lambda rows: numbers(rows) == expected) for each in clients]
 
 
+@pytest.mark.timeout(150)  # four processes start
 async def test_what_another_process_writes_reaches_browsers_even_if_who_evaluates_is_frozen(
     shop: Shop,
 ) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from django.apps import AppConfig
 
-from channels.live.capture.signals import connect_signals
 from channels.live.capture.statements import watch_statements
 from channels.live.serving.node import serve_live_queries
 
@@ -17,7 +16,6 @@ class LiveConfig(AppConfig):
     verbose_name = "Live queries"
 
     def ready(self) -> None:
-        """Watch what Django's compilers and models do."""
+        """Watch what Django's compilers execute."""
         watch_statements()
-        connect_signals()
         serve_live_queries()

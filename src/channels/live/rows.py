@@ -8,15 +8,20 @@ is the key before it, null for the first; on a change it says that the row has m
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
+from channels.protocols.centrifuge.messages import Publication
+
 #: What names a row: its primary key, as JSON can say it.
 Key: TypeAlias = int | str
 
+#: By which clients know a snapshot of rows from whatever else a topic may publish.
+SNAPSHOT_TAGS: Final = {"live": "snapshot"}
 #: A list of changes that is longer than this part of the rows is published as a snapshot.
 SNAPSHOT_PART: Final = 0.5
 #: But never if there are no more changes than this.
@@ -68,6 +73,7 @@ class Reading(NamedTuple):
 
 
 _encode: Final = msgspec.json.Encoder().encode
+_SNAPSHOT: Final = b'{"snapshot":'
 _decode: Final = msgspec.json.Decoder(Content).decode
 
 
@@ -77,6 +83,13 @@ def read_content(data: Raw) -> Content:
         return _decode(data)
     except msgspec.MsgspecError:  # somebody else has published something else
         return Content()
+
+
+def publication_of(data: Raw, offset: int = 0, epoch: str = "") -> Publication:
+    """Return what :func:`encode_changes` or :func:`encode_snapshot` has returned as a publication."""
+    tags = SNAPSHOT_TAGS if bytes(data).startswith(_SNAPSHOT) else {}
+    now = time.time_ns() // 1_000_000
+    return Publication(data=data, offset=offset, epoch=epoch, tags=tags, time=now)
 
 
 def encode_changes(changes: Sequence[Change]) -> Raw:

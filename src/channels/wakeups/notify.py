@@ -7,7 +7,7 @@ import logging
 import selectors
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from django.db import connections
@@ -69,9 +69,12 @@ class NotifyThread(threading.Thread):
         using: the alias.
 
     Attributes:
+        channel: of PostgreSQL's.
         users: how many listeners need it.
         listening: set while wake-ups would be heard.
     """
+
+    channel = CHANNEL
 
     def __init__(self, using: str) -> None:
         super().__init__(name=f"channels-notify-{using}", daemon=True)
@@ -103,9 +106,9 @@ class NotifyThread(threading.Thread):
         connection = _own_connection(self.using)
         try:
             with connection.cursor() as cursor:
-                cursor.execute(f"LISTEN {CHANNEL}")
+                cursor.execute(f"LISTEN {self.channel}")
             self.listening.set()
-            listeners.wake_all(self.using)  # what was sent before
+            self.began()
             while not self._ended.is_set():
                 self._wait(connection)
         finally:
@@ -116,8 +119,16 @@ class NotifyThread(threading.Thread):
         if not _is_readable(raw.fileno(), self._wakeup):
             with connection.cursor() as cursor:
                 cursor.execute("SELECT 1")
+        self.heard(_payloads(raw))
+
+    def began(self) -> None:
+        """Wake all: what was sent before this began to listen was missed."""
+        listeners.wake_all(self.using)
+
+    def heard(self, payloads: Iterable[str]) -> None:
+        """Wake whoever is meant, once."""
         names = set()
-        for payload in _payloads(raw):
+        for payload in payloads:
             origin, _, name = payload.partition(" ")
             if origin != listeners.origin:
                 names.add(name)

@@ -1,6 +1,6 @@
 // A page in TypeScript that uses all that topics.d.ts declares. tsc must accept it, and refuse what is marked.
 import { Client, TopicsError, applyDelta, connect, endpoints } from "./topics.js";
-import type { ClientInfo, Connection, Position, Publication, State, Subscription } from "./topics.js";
+import type { Change, ClientInfo, Connection, LiveQuery, Position, Publication, State, Subscription } from "./topics.js";
 
 interface Line {
   text: string;
@@ -48,6 +48,22 @@ async function use(): Promise<number> {
   return clients + users + sum + room.offset;
 }
 
+interface Order {
+  number: number;
+}
+const orders: LiveQuery<Order> = client.live<Order>("orders:open:7");
+const ended: () => void = orders.on("rows", ({ rows, changes }) => {
+  const gone: Change<Order>[] = changes?.filter(({ op }) => op === "delete") ?? [];
+  show(rows.size, gone[0]?.key, [...rows.values()][0]?.number);
+});
+orders.into(document.createElement("ul"), (order, key, node: HTMLLIElement | undefined) => {
+  const item = node ?? document.createElement("li");
+  item.textContent = `${key}: ${order.number}`;
+  return item;
+});
+ended();
+orders.unsubscribe();
+
 function show(...values: unknown[]): void {
   console.log(...values);
 }
@@ -71,4 +87,6 @@ const wrong: State = "online";
 room.offset = 5;
 // @ts-expect-error: a delta is bytes
 applyDelta("a", "b");
+// @ts-expect-error: rows are changed by the server only
+orders.rows.set(1, { number: 1 });
 show(wrong);

@@ -1,7 +1,7 @@
 """Telling processes that serve live queries what has changed.
 
 Many commits in a short time are told together, the last of them by a short-lived thread. A hint that cannot
-be sent is counted; the slow poll of live queries finds what it would have told.
+be sent is counted, and the next one tells of its tables too; or the slow poll of live queries finds it.
 """
 
 from __future__ import annotations
@@ -44,13 +44,17 @@ class HintSender:
         self._lock = threading.Lock()
         self._source, self._numbers = uuid.uuid4().hex, itertools.count(1)
         self._pending: dict[str, Changes] = {}
+        self._lost: dict[str, set[str]] = {}
         self._sent = float("-inf")
         self._timer: threading.Timer | None = None
 
     def put(self, changes: Changes) -> None:
         """Tell of changes now, or at the end of the window."""
         with self._lock:
-            self._pending.setdefault(changes.using, Changes(changes.using)).update(changes)
+            pending = self._pending.setdefault(changes.using, Changes(changes.using))
+            pending.update(changes)
+            for table in self._lost.pop(changes.using, ()):
+                pending.add(table, None)
             if self._timer is not None:
                 return
             wait = self._sent + WINDOW - time.monotonic()
@@ -65,8 +69,18 @@ class HintSender:
             pending, self._pending = self._pending, {}
             self._sent, self._timer = time.monotonic(), None
             hints = [self._hint(changes) for changes in pending.values()]
-        for hint in hints:
-            send_announcement(HINTS, hint)
+        try:
+            for hint in hints:
+                get_store().sync.broadcast(encode_control(Announcement(HINTS, hint)))
+        except StoreUnavailable as error:
+            for changes in pending.values():
+                self.lost(changes, error)
+
+    def lost(self, changes: Changes, error: Exception) -> None:
+        """Tell of these tables, without keys, with whatever is told next of this database."""
+        telemetry.count("live.hint_lost", error=repr(error))
+        with self._lock:
+            self._lost.setdefault(changes.using, set()).update(table for table, _ in changes)
 
     def _hint(self, changes: Changes) -> bytes:
         tables = {table: None if keys is None else list(keys) for table, keys in changes}
@@ -80,27 +94,15 @@ def tell(changes: Changes) -> None:
         if found:
             _sender.put(found)
     except StoreUnavailable as error:
-        _lost(error)
+        _sender.lost(changes, error)
     except Exception as error:
-        _lost(error)
+        _sender.lost(changes, error)
         logger.exception("What has changed in the database could not be told to live queries.")
-
-
-def send_announcement(name: str, data: bytes) -> None:
-    """Tell all nodes something, from sync code; nothing is raised."""
-    try:
-        get_store().sync.broadcast(encode_control(Announcement(name, data)))
-    except StoreUnavailable as error:
-        _lost(error)
 
 
 def read_hint(data: bytes) -> Hint:
     """Return what a process tells; raises msgspec.MsgspecError if it is of another release."""
     return _decoder.decode(data)
-
-
-def _lost(error: Exception) -> None:
-    telemetry.count("live.hint_lost", error=repr(error))
 
 
 _sender: Final = HintSender()

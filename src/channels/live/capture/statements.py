@@ -1,7 +1,8 @@
 """What Django's compilers execute: every INSERT, UPDATE and DELETE of the ORM comes by here.
 
 Managers and querysets may be anybody's, and ``bulk_create``, ``update`` and fast deletes send no signals; but
-all of them end in these three compilers, which belong to Django.
+all of them end in these three compilers, which belong to Django. Signals are left alone: a receiver of
+``post_delete`` or ``m2m_changed`` would have Django fetch each row before it is deleted or related.
 """
 
 from __future__ import annotations

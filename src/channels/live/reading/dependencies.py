@@ -38,15 +38,15 @@ def dependencies_of(queryset: QuerySet[Any], paths: Iterable[str], watched: Iter
     query, meta = queryset.query.chain(), queryset.model._meta
     joined = list(_joined(query, queryset.db))
     inner = [table for each in _inner_queries(query) for table in _joined(each, queryset.db)]
-    along = [table for path in paths for table in _along(queryset.model, path.split("."))]
+    along = [table for path in paths for table in tables_along(queryset.model, path.split("."))]
     lookups: Iterable[Any] = queryset._prefetch_related_lookups  # type: ignore[attr-defined]
     for lookup in lookups:
         path = getattr(lookup, "prefetch_to", lookup)
-        along += _along(queryset.model, str(path).split("__"))
+        along += tables_along(queryset.model, str(path).split("__"))
         if getattr(lookup, "queryset", None) is not None:
             inner += _joined(lookup.queryset.query.chain(), queryset.db)
     further = [each if isinstance(each, str) else each._meta.db_table for each in watched]
-    own = frozenset(_own_tables(queryset.model))
+    own = frozenset(own_tables(queryset.model))
     again = any(joined.count(table) > 1 or table in inner for table in own)
     elsewhere = own & {*further} or meta.db_table in along
     return Dependencies(
@@ -69,13 +69,13 @@ def _is_plain(query: Query) -> bool:
     )
 
 
-def _own_tables(model: type[Model]) -> Iterator[str]:
+def own_tables(model: type[Model]) -> Iterator[str]:
     """Return the tables in which a row of a model has its key."""
     meta = model._meta.concrete_model._meta  # type: ignore[union-attr]
     yield meta.db_table
     for parent, link in meta.parents.items():
         if link is not None and link.primary_key:
-            yield from _own_tables(parent)
+            yield from own_tables(parent)
 
 
 def _joined(query: Query, using: str) -> Iterator[str]:
@@ -108,7 +108,7 @@ def _inner_queries(query: Query) -> Iterator[Query]:
             pending += [each.lhs, each.rhs]
 
 
-def _along(model: type[Model], parts: list[str]) -> Iterator[str]:
+def tables_along(model: type[Model], parts: list[str]) -> Iterator[str]:
     """Return the tables of the relations along a path."""
     current: Any = model
     for part in parts:

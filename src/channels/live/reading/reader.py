@@ -45,7 +45,7 @@ class Reader:
     """
 
     def __init__(self, topic: LiveQuery) -> None:
-        self._topic = topic
+        self._topic: Any = topic
         cls = type(topic)
         self._encode: Encoder = encoder_for(cls.fields, cls.serializer)
         self._sorted_by: dict[Key, tuple[Any, ...]] = {}
@@ -86,7 +86,7 @@ class Reader:
         return Reading(rows, frozenset(before), keys)
 
     def _queryset(self) -> QuerySet[Any]:
-        queryset = self._topic.queryset()
+        queryset: QuerySet[Any] = self._topic.queryset()
         related = relations_of(queryset.model, type(self._topic).fields)
         if related and not queryset.query.select_related and queryset.query.combinator is None:
             queryset = queryset.select_related(*related)
@@ -98,7 +98,7 @@ class Reader:
     def _rows(self, queryset: QuerySet[Any], order: Order, whole: bool = False) -> dict[Key, bytes]:
         rows: dict[Key, bytes] = {}
         found = list(queryset)
-        self._require_few(len(found))
+        self.require_few(len(found))
         if whole:
             self._sorted_by.clear()
         for row in found:
@@ -115,10 +115,11 @@ class Reader:
 
     def _keys(self, queryset: QuerySet[Any]) -> Sequence[Key]:
         keys = [key_of(pk) for pk in self._limited(queryset).values_list("pk", flat=True)]
-        self._require_few(len(keys))
+        self.require_few(len(keys))
         return keys
 
-    def _require_few(self, amount: int) -> None:
+    def require_few(self, amount: int) -> None:
+        """Raise TooManyRows if there are more than ``max_rows``."""
         most = type(self._topic).max_rows
         if amount > most:
             raise TooManyRows(
@@ -139,3 +140,17 @@ def order_of(queryset: QuerySet[Any]) -> Order:
     if not names or query.extra_order_by or None in attributes:
         return Order(True, None)
     return Order(True, tuple(each for each in attributes if each is not None))
+
+
+_readers: dict[type, type[Reader]] = {}
+
+
+def read_by(cls: type[LiveQuery], reader: type[Reader]) -> None:
+    """Have queries of a class, and of its subclasses, read in another way than by their queryset."""
+    _readers[cls] = reader
+
+
+def reader_of(topic: LiveQuery) -> Reader:
+    """Return what reads the rows of a query."""
+    found = next((_readers[each] for each in type(topic).__mro__ if each in _readers), Reader)
+    return found(topic)

@@ -15,13 +15,13 @@ from typing import Any, Final, TypeAlias
 
 from msgspec import Raw
 
+from channels.live.capture.triggers import has_triggers
 from channels.live.query import LiveQuery
 from channels.live.reading.dependencies import Dependencies
-from channels.live.reading.reader import Reader
-from channels.live.rows import Rows, encode_snapshot
+from channels.live.reading.reader import reader_of
+from channels.live.rows import Rows, encode_snapshot, publication_of
 from channels.live.serving.checkpoints import EVERY, Checkpoint, read_checkpoint, write_checkpoint
 from channels.live.serving.state import State
-from channels.protocols.centrifuge.messages import Publication
 from channels.topics.delivery.live_topic import LiveTopic
 from channels.topics.stores.base import Append, Position
 from channels.topics.topic import History, retention_of
@@ -45,13 +45,15 @@ class Evaluation:
     Attributes:
         state: the rows.
         dependencies: of the rows; None until :meth:`prepare`.
+        triggering: the aliases of databases with triggers that tell of changes.
         moved: set when the topic's position has moved.
     """
 
     def __init__(self, topic: LiveQuery, live: LiveTopic) -> None:
-        self._topic, self._live, self._reader = topic, live, Reader(topic)
+        self._topic, self._live, self._reader = topic, live, reader_of(topic)
         self.state = State(live)
         self.dependencies: Dependencies | None = None
+        self.triggering: list[str] = []
         self.moved = asyncio.Event()
         self._ordered = False
         self._history = type(topic).history or History(1, 1)
@@ -60,7 +62,9 @@ class Evaluation:
     def prepare(self) -> None:
         """Learn what the rows depend on; in a thread."""
         self._ordered = self._reader.is_ordered()
-        self.dependencies = self._reader.dependencies()
+        dependencies = self._reader.dependencies()
+        self.triggering = [using for using in sorted(dependencies.aliases) if has_triggers(using)]
+        self.dependencies = dependencies
 
     async def begin(self, in_thread: InThread) -> None:
         """Find the rows, and bring them up to date; see :meth:`run` for what is raised."""
@@ -90,7 +94,8 @@ class Evaluation:
             reading = await in_thread(self._reader.read, keys)
             if position is None or self._live.position != position or not self.state.follow():
                 continue
-            data = self.state.difference(reading, self._ordered)
+            data, amount = self.state.difference(reading, self._ordered)
+            self._reader.require_few(amount)
             if data is None or await self._publish(data, position):
                 await self._keep()
                 return True
@@ -125,7 +130,7 @@ class Evaluation:
 
     async def _publish(self, data: Raw, position: Position) -> bool:
         """Publish what leads on from a position, wait until it is delivered; False if it came too late."""
-        publication = Publication(data=data, time=time.time_ns() // 1_000_000)
+        publication = publication_of(data)
         key = f"live:{position.epoch}:{position.offset}"
         append = Append(self._live.name, publication, retention_of(type(self._topic)), idempotency_key=key)
         self.moved.clear()

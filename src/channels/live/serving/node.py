@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import weakref
 from collections import Counter
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Final
 
 import msgspec
 from django.conf import settings
 
 from channels import telemetry
+from channels.live.capture.changes import Hint
 from channels.live.capture.hints import HINTS, read_hint
+from channels.live.capture.triggers import TriggerThread
 from channels.live.capture.watched import WATCHED, unwatch_here, watch_here
 from channels.live.query import LiveQuery, has_views
 from channels.live.serving.evaluated import EVALUATED, Evaluated, read_evaluated, tell_nodes
@@ -46,6 +51,8 @@ class LiveNode:
         self._sources: dict[str, LiveSource] = {}
         self._tables: Counter[str] = Counter()
         self._renewing: asyncio.Task[None] | None = None
+        self._loop = asyncio.get_running_loop()
+        self._triggers: dict[str, TriggerThread] = {}
 
     def make(self, topic: LiveQuery, live: LiveTopic) -> LiveSource:
         """Return the source of a live query."""
@@ -60,8 +67,27 @@ class LiveNode:
         except msgspec.MsgspecError as error:
             telemetry.count("live.hint_unknown", error=str(error))
             return
+        self._told(hint)
+
+    def listen_to_triggers(self, aliases: Iterable[str]) -> None:
+        """Hear what triggers of databases tell, in this process."""
+        for using in aliases:
+            if using not in self._triggers:
+                told, missed = partial(self._soon, self._told), partial(self._soon, self._missed)
+                thread = self._triggers[using] = TriggerThread(using, told, missed)
+                thread.start()
+
+    def _soon(self, function: Callable[..., None], *args: Any) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(function, *args)
+
+    def _told(self, hint: Hint) -> None:
         for source in list(self._sources.values()):
             source.hinted(hint)
+
+    def _missed(self) -> None:
+        for source in list(self._sources.values()):
+            source.interrupted()
 
     def evaluated(self, data: bytes) -> None:
         """Tell a query what another node has done."""
@@ -111,6 +137,10 @@ class LiveNode:
             self._tables += Counter()
             unwatch_here(source.tables)
             gone = source.tables - self._tables.keys()
+            if not self._tables:
+                for thread in self._triggers.values():
+                    thread.close()
+                self._triggers.clear()
             self._hub.spawn(self._leave(source.name, gone))
 
     async def _leave(self, topic: str, tables: frozenset[str]) -> None:

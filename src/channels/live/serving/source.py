@@ -161,6 +161,7 @@ class LiveSource:
             if self._evaluation.dependencies is None:
                 await in_thread(self._evaluation.prepare)
             new = await self._node.watch(self)
+            self._node.listen_to_triggers(self._evaluation.triggering)
             self._pending.take()
             await self._evaluation.begin(in_thread)
         except TooManyRows as error:

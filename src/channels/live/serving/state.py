@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from msgspec import Raw
 
-from channels.live.rows import Reading, Rows, encode_changes, encode_snapshot, read_content, too_many
+from channels.live.rows import (
+    Reading,
+    Rows,
+    encode_changes,
+    encode_snapshot,
+    publication_of,
+    read_content,
+    too_many,
+)
 from channels.protocols.centrifuge.messages import Publication
 from channels.topics.delivery.live_topic import LiveTopic
 from channels.topics.stores.base import Position
@@ -68,14 +76,19 @@ class State:
         if self._snapshot is None or self._snapshot[0] != self.position:
             offset, epoch = self.position
             data = encode_snapshot(self.rows.items())
-            self._snapshot = self.position, Publication(data=data, offset=offset, epoch=epoch)
+            self._snapshot = self.position, publication_of(data, offset, epoch)
         return self._snapshot[1]
 
-    def difference(self, reading: Reading, ordered: bool) -> Raw | None:
-        """Return what has to be published so that rows are as the database says; None: nothing."""
+    def difference(self, reading: Reading, ordered: bool) -> tuple[Raw | None, int]:
+        """Return what has to be published so that rows are as the database says, and how many they are then.
+
+        It is None if nothing has to be.
+        """
         changes = self.rows.changes_to(reading, ordered)
+        added = sum(each.op == "insert" for each in changes) - sum(each.op == "delete" for each in changes)
+        amount = len(self.rows) + added
         if not changes:
-            return None
+            return None, amount
         if reading.asked is None and too_many(changes, self.rows):
-            return encode_snapshot(reading.rows.items())
-        return encode_changes(changes)
+            return encode_snapshot(reading.rows.items()), amount
+        return encode_changes(changes), amount

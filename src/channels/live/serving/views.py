@@ -65,11 +65,12 @@ class Views:
         if step.content.snapshot is not UNSET:
             return self.snapshot(client, publication)
         seen = tuple(self._seen(client.user, step, change) for change in step.content.changes or ())
-        if seen not in step.made:
+        same = tuple(None if each is None else (each.op, each.after) for each in seen)
+        if same not in step.made:
             changes = [each for each in seen if each is not None]
             made = msgspec.structs.replace(publication, data=encode_changes(changes)) if changes else None
-            step.made[seen] = made
-        return step.made[seen]
+            step.made[same] = made
+        return step.made[same]
 
     def _step(self, publication: Publication) -> _Step:
         """Follow a publication, if this is the first client to get it."""

@@ -273,6 +273,8 @@ class Session:
                 if topic is None or not await may_subscribe(topic, self.user):
                     code = UnsubscribeCode.SERVER_UNSUBSCRIBE
                     self.unsubscribe(name, code, code.reason)
+                elif name in self.subscriptions and self.subscriptions[name].view is not None:
+                    self.position_lost(self.subscriptions[name])  # what it may have of that may have changed
 
     # The right to be connected: see channels.access.watch.Watched
 

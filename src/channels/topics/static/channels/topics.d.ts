@@ -74,6 +74,33 @@ export interface Subscription<Data = unknown> {
   unsubscribe(): void;
 }
 
+/** A change of a live query: `after` is the key before the row, null for the first; only for queries with an order. */
+export interface Change<Row = unknown> {
+  op: "insert" | "change" | "delete";
+  key: number | string;
+  row?: Row;
+  after?: number | string | null;
+}
+
+/** The rows of a live query; `Connection.live` makes it. */
+export class LiveQuery<Row = unknown> {
+  private constructor();
+  readonly subscription: Subscription;
+  /** As they are, in order. */
+  readonly rows: ReadonlyMap<number | string, Row>;
+  /** Hear of each change: `changes` is undefined if all rows came anew. */
+  on(
+    event: "rows",
+    listener: (detail: { rows: ReadonlyMap<number | string, Row>; changes: Change<Row>[] | undefined }) => void,
+  ): () => void;
+  /** Show the rows as children of an element; `render` returns a new node for a row, or the one that it has. */
+  into<Shown extends ChildNode>(
+    parent: ParentNode & Node,
+    render: (row: Row, key: number | string, node: Shown | undefined) => Shown,
+  ): () => void;
+  unsubscribe(): void;
+}
+
 export interface ClientEvents {
   state: { state: State; code?: number; reason?: string };
   /** Of topics that the server has subscribed this client to. */
@@ -87,6 +114,8 @@ export interface Connection {
   connect(): this;
   disconnect(): void;
   subscribe<Data = unknown>(topic: string, options?: SubscriptionOptions<Data>): Subscription<Data>;
+  /** Have the rows of a live query, as they are. */
+  live<Row = unknown>(topic: string, options?: SubscriptionOptions): LiveQuery<Row>;
   publish(topic: string, data: unknown): Promise<object>;
   rpc<Result = unknown>(method: string, data?: object): Promise<Result>;
 }
@@ -112,6 +141,7 @@ export class Client implements Connection {
   connect(): this;
   disconnect(): void;
   subscribe: Connection["subscribe"];
+  live: Connection["live"];
   publish: Connection["publish"];
   rpc: Connection["rpc"];
 }
@@ -129,6 +159,7 @@ declare global {
   /** What a page's other module scripts have without an import. */
   var topics: {
     Client: typeof Client;
+    LiveQuery: typeof LiveQuery;
     TopicsError: typeof TopicsError;
     connect: typeof connect;
     endpoints: typeof endpoints;

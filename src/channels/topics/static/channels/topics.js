@@ -177,6 +177,74 @@ export class Subscription extends Emitter {
   }
 }
 
+// Live queries: a publication is a snapshot of all rows, or changes to be followed in order.
+
+const isSnapshot = ({ data, tags }) => tags?.live === "snapshot" && Array.isArray(data?.snapshot);
+
+/** The rows of a live query by their keys, in order; `Client.live` makes it. */
+export class LiveQuery extends Emitter {
+  rows = new Map();
+
+  constructor(subscription) {
+    super();
+    this.subscription = subscription;
+    subscription?.on("publication", (publication) => this.follow(publication));
+  }
+
+  /** Show the rows as children of an element: `render(row, key, node)` returns the new node of a row, or the one it has. */
+  into(parent, render) {
+    const nodes = new Map();
+    const show = (changes) => {
+      for (const [key, node] of nodes) if (!this.rows.has(key) && nodes.delete(key)) node.remove();
+      for (const key of changes ? changes.map((each) => each.key) : this.rows.keys()) {
+        if (!this.rows.has(key)) continue;
+        const old = nodes.get(key);
+        const node = render(this.rows.get(key), key, old);
+        if (old && old !== node) old.replaceWith(node);
+        nodes.set(key, node);
+      }
+      let next = parent.firstChild;
+      for (const key of this.rows.keys()) {
+        const node = nodes.get(key);
+        if (node === next) next = node.nextSibling;
+        else parent.insertBefore(node, next);
+      }
+    };
+    parent.replaceChildren();
+    show();
+    return this.on("rows", ({ changes }) => show(changes));
+  }
+
+  unsubscribe() {
+    this.subscription.unsubscribe();
+  }
+
+  // What follows is for the client.
+
+  follow(publication) {
+    const { snapshot, changes } = publication.data;
+    if (isSnapshot(publication)) this.rows = new Map(snapshot.map(({ key, row }) => [key, row]));
+    else if (Array.isArray(changes)) for (const change of changes) this.#apply(change);
+    else return;
+    this.emit("rows", { rows: this.rows, changes });
+  }
+
+  #apply({ op, key, row, after }) {
+    const inPlace = op === "change" && after === undefined;
+    if (!inPlace) this.rows.delete(key);
+    if (op === "delete") return;
+    this.rows.set(key, row);
+    if (after === undefined) return;
+    // A Map keeps the order of insertion: what comes behind the row is put in again.
+    const keys = [...this.rows.keys()];
+    for (const each of keys.slice(keys.indexOf(after) + 1, -1)) {
+      const other = this.rows.get(each);
+      this.rows.delete(each);
+      this.rows.set(each, other);
+    }
+  }
+}
+
 // Transports: each tells `opened`, `received(text)` and `closed(code, reason)`, and has `send(lines)` and `close()`.
 
 class WebSocketTransport {
@@ -323,6 +391,11 @@ export class Client extends Emitter {
     this.#topics.delete(subscription.topic);
     if (this.#connected) this.command("unsubscribe", { channel: subscription.topic }).catch(() => {});
     subscription.ended(0, "unsubscribed by the page");
+  }
+
+  /** Have the rows of a live query, as they are. */
+  live(topic, options) {
+    return new LiveQuery(this.subscribe(topic, options));
   }
 
   publish(topic, data) {
@@ -546,7 +619,7 @@ const EVENTS = ["subscribed", "publication", "join", "leave", "unsubscribed", "e
 class Hub {
   #client;
   #ports = new Set();
-  #shared = new Map(); // topic -> { subscription, ports }
+  #shared = new Map(); // topic -> { subscription, ports, live: the rows, for pages that come later }
 
   constructor(places, options) {
     this.#client = new Client(places, options);
@@ -587,12 +660,17 @@ class Hub {
     const shared = this.#shared.get(topic);
     if (shared) {
       shared.ports.add(port);
-      if (shared.subscription.state === "subscribed") this.#catchUp(port, shared.subscription, options);
+      if (shared.subscription.state === "subscribed") this.#catchUp(port, shared, options);
       return;
     }
     const subscription = this.#client.subscribe(topic, options);
     const ports = new Set([port]);
-    this.#shared.set(topic, { subscription, ports });
+    const own = { subscription, ports, live: null };
+    this.#shared.set(topic, own);
+    subscription.on("publication", (publication) => {
+      if (isSnapshot(publication)) own.live ??= new LiveQuery();
+      own.live?.follow(publication);
+    });
     for (const event of EVENTS) {
       subscription.on(event, (detail) => {
         const { offset, epoch } = subscription;
@@ -604,8 +682,14 @@ class Hub {
   }
 
   /** Give a page that came later what it has missed since its own position. */
-  async #catchUp(port, subscription, { since } = {}) {
+  async #catchUp(port, { subscription, live }, { since } = {}) {
     const { topic, offset, epoch } = subscription;
+    if (live) {
+      const snapshot = [...live.rows].map(([key, row]) => ({ key, row }));
+      port.postMessage({ topic, event: "subscribed", detail: { recovered: true, wasRecovering: true }, offset, epoch });
+      port.postMessage({ topic, event: "publication", detail: { data: { snapshot }, tags: { live: "snapshot" } }, offset, epoch });
+      return;
+    }
     const sameStream = since && since.epoch === epoch;
     let missed = [];
     if (sameStream && since.offset < offset) {
@@ -673,6 +757,10 @@ class SharedClient extends Emitter {
     if (!this.#topics.delete(subscription.topic)) return;
     this.#tell({ action: "unsubscribe", topic: subscription.topic });
     subscription.ended(0, "unsubscribed by the page");
+  }
+
+  live(topic, options) {
+    return new LiveQuery(this.subscribe(topic, options));
   }
 
   publish(topic, data) {
@@ -776,4 +864,4 @@ if (typeof SharedWorkerGlobalScope !== "undefined" && self instanceof SharedWork
 }
 
 // For the other module scripts of a page, which need no address to import from.
-if (self.document) self.topics ??= { Client, TopicsError, connect, endpoints };
+if (self.document) self.topics ??= { Client, LiveQuery, TopicsError, connect, endpoints };
