@@ -86,7 +86,12 @@ MODULES = {
         "channels.protocols.centrifuge.protobuf",
         "channels.protocols.centrifuge.framing",
     ],
-    "Tests": ["channels.testing", "channels.testing.contracts", "channels.testing.store_contract"],
+    "Tests": [
+        "channels.testing",
+        "channels.testing.tasks",
+        "channels.testing.contracts",
+        "channels.testing.store_contract",
+    ],
     "Everything else": [
         "channels.exceptions",
         "channels.typing",
