@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -130,4 +132,36 @@ async def test_another_process_takes_over_within_ten_seconds(place: Path, sqlite
         assert time.monotonic() - killed < 10
         assert found == SENT
         await asyncio.to_thread(relay.stop, 5)
+        await layer.aclose()
+
+
+@pytest.mark.skipif(not FULL, reason="it takes ten seconds")
+async def test_a_process_that_stood_still_sends_nothing_more(
+    place: Path, postgresql: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was stopped after its first message; when it goes on, another one has sent the rest."""
+    monkeypatch.setattr(leases, "SILENCE", leases.TRUST + 0.5)
+    with postgresql.as_default():
+        await asyncio.to_thread(prepare)
+        layer = get_channel_layer()
+        channel = await layer.new_channel()
+        await layer.group_add("room", channel)
+        await asyncio.to_thread(_commit, "messages")
+        process = victim(postgresql, "stopped")
+        _, status = await asyncio.to_thread(os.waitpid, process.pid, os.WUNTRACED)
+        assert os.WIFSTOPPED(status)
+        relay = Relay("default")
+        relay.start()
+        await asyncio.to_thread(until, is_empty)
+        process.send_signal(signal.SIGCONT)
+        await asyncio.to_thread(_commit, "file")
+        await asyncio.to_thread(until, lambda: is_empty() and place.read_text())
+        await asyncio.to_thread(relay.stop, 5)
+        process.kill()
+        process.wait()
+        await layer.group_send("room", {"type": "end"})
+        found = []
+        while (message := await asyncio.wait_for(layer.receive(channel), 20))["type"] != "end":
+            found.append(message["number"])
+        assert found in ([*SENT[:1], *SENT], SENT)
         await layer.aclose()

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.test import override_settings
+from redis.asyncio import Connection
 
 from channels.layers import channel_layers, get_channel_layer
 from channels.layers.base import BaseChannelLayer
@@ -22,6 +23,10 @@ from tests.support.databases import Database
 from tests.support.redis_servers import RedisServer
 
 MESSAGE = {"type": "said", "raw": b"\0\xff", "numbers": (1, 2)}
+
+
+class Own(Connection):
+    """Connections that sync code cannot use."""
 
 
 class Tagging(InMemoryChannelLayer):
@@ -60,9 +65,17 @@ LAYERS: dict[str, tuple[str, dict[str, Any]]] = {
     "host": ("channels.layers.host.HostChannelLayer", {"path": "FOLDER"}),
     "Redis": ("channels_redis.core.RedisChannelLayer", {"hosts": ["REDIS"]}),
     "publish/subscribe": ("channels_redis.pubsub.RedisPubSubChannelLayer", {"hosts": ["REDIS"]}),
+    "Redis, for async code only": (
+        "channels_redis.core.RedisChannelLayer",
+        {"hosts": [{"connection_class": Own}]},
+    ),
     "of a project": (f"{__name__}.Tagging", {}),
     "of somebody else": (f"{__name__}.Foreign", {}),
 }
+
+
+def hosts(value: list[Any], url: str) -> list[Any]:
+    return [{**host, "address": url} if isinstance(host, dict) else url for host in value]
 
 
 @pytest.mark.parametrize("name", LAYERS)
@@ -71,7 +84,7 @@ async def test_a_message_reaches_a_group_and_a_channel(
 ) -> None:
     backend, config = LAYERS[name]
     folder = tempfile.mkdtemp(prefix="fwo")
-    options = {key: folder if key == "path" else [redis.url] for key in config}
+    options = {key: folder if key == "path" else hosts(value, redis.url) for key, value in config.items()}
     layers = {"default": {"BACKEND": backend, "CONFIG": options}}
     with sqlite.as_default(), override_settings(CHANNEL_LAYERS=layers):
         await asyncio.to_thread(call_command, "migrate", "channels_outbox", verbosity=0)

@@ -78,6 +78,7 @@ def arm(step: str) -> None:
         "leased": lambda: after(Leases, "take", bool),
         "sending": lambda: before(messages, "send"),
         "sent": lambda: after(messages, "send"),
+        "stopped": lambda: after(messages, "send", lambda _: os.kill(os.getpid(), signal.SIGSTOP)),
         "deleted": lambda: after(messages.MessageRelay, "_send_all"),
         "claimed": lambda: before(HookRelay, "_run"),
         "ran": lambda: before(HookRelay, "_succeeded"),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from contextlib import suppress
 from enum import Enum
 from typing import Any, Final
 
 from asgiref.sync import async_to_sync
 
-from channels.exceptions import ChannelLayerUnavailable, MessageTooLarge
+from channels.exceptions import ChannelLayerUnavailable, InvalidChannelLayerError, MessageTooLarge
 from channels.layers.manager import get_channel_layer
 from channels.outbox.messages import restore
 from channels.outbox.models import DurableMessage, Kind
@@ -47,21 +47,19 @@ def verdict_on(error: Exception) -> Verdict:
 
 def send(row: DurableMessage) -> None:
     """Send a message; returns when the layer has taken it, and raises what the layer raises."""
-    _sender(row.layer, _METHODS[row.kind])(row.target, restore(bytes(row.payload)))
-
-
-def _sender(alias: str, name: str) -> Callable[[str, Any], None]:
-    """Return the method of the layer for sync code, unless the project has one of its own for async code."""
-    layer = get_channel_layer(alias)
+    layer = get_channel_layer(row.layer)
     if layer is None:
-        raise UnknownLayer(f"There is no channel layer {alias!r} in CHANNEL_LAYERS.")
+        raise UnknownLayer(f"There is no channel layer {row.layer!r} in CHANNEL_LAYERS.")
+    name, message = _METHODS[row.kind], restore(bytes(row.payload))
     method = getattr(layer, name)
-    if getattr(method, "__module__", "").startswith(_OURS):
-        door = _sync_layer(layer)
-        if door is not None:
-            found: Callable[[str, Any], None] = getattr(door, name)
-            return found
-    return async_to_sync(method)
+    # A project's class may have a method of its own, which is meant.
+    door = _sync_layer(layer) if getattr(method, "__module__", "").startswith(_OURS) else None
+    if door is not None:
+        # Connections to Redis of a class that sync code cannot use are no reason to send nothing.
+        with suppress(InvalidChannelLayerError):
+            getattr(door, name)(row.target, message)
+            return
+    async_to_sync(method)(row.target, message)
 
 
 def _sync_layer(layer: Any) -> Any:
