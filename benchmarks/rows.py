@@ -42,6 +42,7 @@ BROADCAST = "/ws/broadcast/bench/"
 #: Fifty thousand, or as many sockets as one process may have here, some kept back for itself.
 BIG_ROOM = min(50_000, resource.getrlimit(resource.RLIMIT_NOFILE)[1] - 1_500)
 Layer = Literal["memory", "redis", "pubsub", "host"]
+Store = Literal["layer", "sqlite", "postgresql"]
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,8 @@ class Entry:
         name: as the tables call it; the contender's own by default.
         layer: which channel layer the site has.
         processes: how many of them, each on a port of its own, all on one core.
+        store: what keeps the topic that is published to in transactions: the store beside the layer, or a
+            database.
         quick: whether it takes part in a quick run.
     """
 
@@ -63,6 +66,7 @@ class Entry:
     layer: Layer = "memory"
     processes: int = 1
     quick: bool = True
+    store: Store = "layer"
 
     @property
     def title(self) -> str:
@@ -137,6 +141,21 @@ def _topic_peers() -> tuple[Entry, ...]:
         Entry(SOCKET_IO_AIOHTTP, SOCKET_IO, quick=False),
         Entry(chanx("topic", "uvicorn"), CHANX_TOPIC),
         Entry(chanx("group", "granian"), CHANX_GROUP, quick=False),
+    )
+
+
+def _journal(window: int) -> Row:
+    """Each publication is made in a transaction of its own."""
+    kept: dict[str, Store] = {"SQLite": "sqlite", "PostgreSQL": "postgresql"}
+    return Row(
+        f"journal-{window}",
+        f"A topic in the database, published to in transactions, 200 subscribers, {window} in flight",
+        "deliveries/s",
+        Throughput("fanout", window=window, topics=("journal:bench",)),
+        (
+            Entry(fairway(), TOPICS, "Fairway, in memory, after the commit"),
+            *(Entry(fairway(), TOPICS, f"Fairway, in {name}", store=store) for name, store in kept.items()),
+        ),
     )
 
 
@@ -287,6 +306,7 @@ ROWS: tuple[Row, ...] = (
     _redis_row(),
     _processes_row(),
     *(_topic(window) for window in (1, 4)),
+    *(_journal(window) for window in (1, 4)),
     _topic_redis_row(),
     _recover_row(),
     _subscriptions_row(),

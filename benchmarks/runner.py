@@ -16,6 +16,7 @@ from websockets.exceptions import WebSocketException
 from . import environment
 from .children import Child
 from .contenders import APPS
+from .databases import postgresql_server
 from .load import LoadFailed, Settings
 from .machine import now
 from .results import Cell, Reading, Run, Table
@@ -77,7 +78,11 @@ def served(entry: Entry, site: Site) -> Iterator[Server]:
         ServerFailed: something did not start.
     """
     with contextlib.ExitStack() as stack:
-        extra = site.environment(BENCH_LAYER=entry.layer)
+        extra = site.environment(BENCH_LAYER=entry.layer, BENCH_STORE=entry.store)
+        if entry.store == "sqlite":
+            extra["BENCH_DATABASE"] = stack.enter_context(tempfile.TemporaryDirectory()) + "/journal.sqlite3"
+        elif entry.store == "postgresql":
+            extra["BENCH_POSTGRESQL"] = stack.enter_context(postgresql_server())
         if entry.layer in ("redis", "pubsub"):
             extra["BENCH_REDIS"] = stack.enter_context(redis_server(site.folder))
         elif entry.layer == "host":

@@ -18,9 +18,25 @@ TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates"}]
 ASGI_APPLICATION = "benchsite.asgi.application"
 WSGI_APPLICATION = "benchsite.wsgi.application"
 SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
+STORE = os.environ.get("BENCH_STORE", "layer")  # "layer", or the database that keeps a topic
 DATABASES = {
     "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": os.environ.get("BENCH_DATABASE", ":memory:")}
 }
+if STORE == "sqlite":
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+elif STORE == "postgresql":
+    DATABASES["default"] = {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": "postgres",
+        "USER": "postgres",
+        "HOST": os.environ["BENCH_POSTGRESQL"],
+        "CONN_MAX_AGE": None,
+    }
+if STORE != "layer":
+    INSTALLED_APPS.append("channels.journal")
 USE_TZ = True
 CHANNELS_TOPICS = {"MAX_COMMAND_RATE": 1_000_000}
 

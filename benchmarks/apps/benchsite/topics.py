@@ -1,5 +1,9 @@
 """What is measured of topics."""
 
+from django.conf import settings
+from django.core.management import call_command
+from django.db import transaction
+
 from channels.topics import History, Topic
 
 
@@ -24,6 +28,24 @@ class Missed(Topic):
         return True
 
 
+class Journal(Topic):
+    """What a client says is published in a transaction, and nothing else."""
+
+    pattern = "journal:<slug:name>"
+    history = History(size=100, ttl=60)
+    store = "default" if settings.STORE == "layer" else "database"
+
+    async def may_subscribe(self, user):
+        return True
+
+    def may_publish(self, user, data):
+        with transaction.atomic():
+            self.publish(data)
+        return False
+
+
 def prepare():
+    if settings.STORE != "layer":
+        call_command("migrate", "channels_journal", verbosity=0)
     for number in range(10):
         Missed(name="ten").publish({"number": number, "text": "x" * 40}, now=True)

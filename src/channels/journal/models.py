@@ -16,7 +16,7 @@ class Pending(models.Model):
     """
 
     id = models.BigAutoField(primary_key=True)
-    digest = models.CharField(max_length=32, db_index=True)
+    digest = models.CharField(max_length=32)
     record = models.BinaryField()
 
     class Meta:

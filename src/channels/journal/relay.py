@@ -32,6 +32,8 @@ NUMBERED_NAME: Final = "journal.numbered"
 POLL: Final = 2.0
 #: Seconds after which what another relay has on its way is handed on once more.
 GRACE: Final = 2.0
+#: Seconds between two words to processes that read for themselves, as no layer reaches them.
+TELL: Final = 0.01
 #: Seconds between two removals of what is due: publications and keys, and streams.
 SWEEPS: Final = (30.0, 3600.0)
 #: Seconds between attempts while the database is away: the first, and the longest.
@@ -65,7 +67,8 @@ class Relay:
         self._failed: set[str] = set()
         self._look_everywhere = False
         self._noted = False
-        self._next_poll = self._next_sweep = 0.0
+        self._untold = False
+        self._next_tell = self._next_poll = self._next_sweep = 0.0
         self._listeners: list[Listener] = []
         self._thread = threading.Thread(target=self._run, name=f"channels-journal-{using}", daemon=True)
 
@@ -122,13 +125,22 @@ class Relay:
         """Do what there is to do until the thread is to end."""
         notes.begin(self._using, self._owner, self._now())
         while not self._ended:
-            self._woken.wait(max(0.0, self._next_poll - time.monotonic()))
+            next_turn = self._next_tell if self._untold else self._next_poll
+            woken = self._woken.wait(max(0.0, next_turn - time.monotonic()))
             self._woken.clear()
-            while self._number() and not self._ended:
-                pass
+            busy = woken or reading.any_pending(self._using)
+            while busy and not self._ended:
+                busy = self._number()
             self._serve_wanted()
+            if self._untold and time.monotonic() >= self._next_tell:
+                self._tell_others()
             if time.monotonic() >= self._next_poll:
                 self._poll()
+
+    def _tell_others(self) -> None:
+        """Have processes read what was numbered that the carrier does not reach; not for each publication."""
+        self._untold, self._next_tell = False, time.monotonic() + TELL
+        wake_others(NUMBERED_NAME, self._using)
 
     def _number(self) -> bool:
         """Number a batch and hand it on; whether there may be more."""
@@ -161,7 +173,7 @@ class Relay:
 
         self._carrying.carry(numbered, done)
         if not self._carrying.spans_processes:
-            wake_others(NUMBERED_NAME, self._using)
+            self._untold = True
 
     # What was missed
 

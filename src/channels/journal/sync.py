@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from django.db import connections
-from django.db.transaction import mark_for_rollback_on_error
-
 from channels.journal.carrying import Carrying
 from channels.journal.relay import NUMBERED_NAME, PENDING_NAME
 from channels.journal.tables import reading
+from channels.journal.tables.inserting import write_pending
 from channels.journal.tables.numbering import Batch, Clock, number_topics, with_stream
 from channels.journal.tables.records import decode_pending, digest_of, encode_pending
-from channels.journal.tables.statements import INSERT_PENDING
-from channels.journal.tables.transactions import is_within_transaction, require_no_transaction, understood
+from channels.journal.tables.transactions import is_within_transaction, require_no_transaction
 from channels.journal.threads import outside_loops
 from channels.protocols.centrifuge.messages import ClientInfo
 from channels.topics.stores.base import Append, Position, PresenceStats, Published, StreamPage
@@ -39,8 +36,7 @@ class JournalTopics:
             StoreUnavailable: it cannot be written; the transaction is to be rolled back.
         """
         using = self._using
-        with understood(using), mark_for_rollback_on_error(using), connections[using].cursor() as cursor:
-            cursor.execute(INSERT_PENDING, [digest_of(append.topic), encode_pending(append)])
+        write_pending(using, digest_of(append.topic), encode_pending(append))
         wake_on_commit(PENDING_NAME, using, nearest=True)
 
     def publish(self, append: Append) -> Published:

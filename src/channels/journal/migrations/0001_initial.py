@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
             name="Pending",
             fields=[
                 ("id", models.BigAutoField(primary_key=True, serialize=False)),
-                ("digest", models.CharField(db_index=True, max_length=32)),
+                ("digest", models.CharField(max_length=32)),
                 ("record", models.BinaryField()),
             ],
             options={

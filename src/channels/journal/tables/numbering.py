@@ -21,7 +21,6 @@ from channels.journal.tables.statements import (
     INSERT_STREAM,
     LOCK,
     PENDING,
-    PENDING_OF,
     listed,
     statements_of,
 )
@@ -106,8 +105,10 @@ def number_topics(
 
     def work(cursor: Any) -> Batch:
         streams = _locked(cursor, using, names)
-        cursor.execute(listed(PENDING_OF, len(names)), list(map(digest_of, names)))
-        waiting = _decoded(cursor.fetchall())
+        # No index finds those of a topic, as each commit would pay for it; where more wait, relays are at it.
+        cursor.execute(statements_of(connections[using]).limited(PENDING, BATCH))
+        digests = set(map(digest_of, names))
+        waiting = _decoded(row for row in cursor.fetchall() if row[1] in digests)
         return _number(cursor, streams, waiting, direct, _milliseconds(clock))
 
     return _until_done(using, clock, work)
@@ -171,7 +172,9 @@ def _number(
             if position.offset:
                 rows.append((stream.id, position.offset, now + round(1000 * append.ttl), append.record))
         published.append(seen or Published(position))
-    if rows:
+    if len(rows) == 1:  # psycopg would make a pipeline for it
+        cursor.execute(INSERT_PUBLICATION, rows[0])
+    elif rows:
         cursor.executemany(INSERT_PUBLICATION, rows)
     for stream in streams.values():
         stream.save(cursor)
@@ -197,7 +200,7 @@ def _locked(cursor: Any, using: str, topics: list[str]) -> dict[str, StreamRow]:
 def _decoded(rows: Iterable[Any]) -> _Waiting:
     """Return pending rows; one that nobody can read is counted and removed with the others."""
     ids, appends = [], []
-    for number, record in rows:
+    for number, _, record in rows:
         ids.append(number)
         try:
             appends.append(decode_pending(bytes(record)))

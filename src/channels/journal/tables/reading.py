@@ -7,10 +7,11 @@ from typing import Any
 
 from django.db import connections
 
-from channels.journal.tables.numbering import with_stream
+from channels.journal.tables.numbering import BATCH, with_stream
 from channels.journal.tables.records import digest_of
 from channels.journal.tables.statements import (
-    PENDING_OF,
+    ANY_PENDING,
+    PENDING_DIGESTS,
     POSITIONS,
     STREAMS,
     in_chunks,
@@ -19,18 +20,28 @@ from channels.journal.tables.statements import (
 )
 from channels.journal.tables.streams import StreamRow
 from channels.journal.tables.transactions import in_autocommit
+from channels.protocols.centrifuge.messages import Publication
 from channels.topics.stores.base import Position, StreamPage
 from channels.topics.stores.records import decode_publication
 
 
-def has_pending(using: str, topic: str) -> bool:
-    """Whether publications of a topic wait for their offsets."""
+def any_pending(using: str) -> bool:
+    """Whether anything waits for its offset; the transaction that numbers would write to find out."""
 
     def look(cursor: Any) -> bool:
-        cursor.execute(
-            statements_of(connections[using]).limited(listed(PENDING_OF, 1), 1), [digest_of(topic)]
-        )
-        return bool(cursor.fetchall())
+        cursor.execute(ANY_PENDING)
+        return cursor.fetchone()[0] is not None
+
+    return in_autocommit(using, look)
+
+
+def has_pending(using: str, topic: str) -> bool:
+    """Whether publications of a topic wait for their offsets."""
+    digest = digest_of(topic)
+
+    def look(cursor: Any) -> bool:
+        cursor.execute(statements_of(connections[using]).limited(PENDING_DIGESTS, BATCH))
+        return any(row[1] == digest for row in cursor.fetchall())
 
     return in_autocommit(using, look)
 
@@ -62,12 +73,21 @@ def read_page(
         found = [
             decode_publication(bytes(record), place, stream.epoch) for place, record in cursor.fetchall()
         ]
-        return StreamPage(found, stream.position)
+        return StreamPage(_unbroken(found, reverse), stream.position)
 
     page = in_autocommit(using, read)
     if page is None:  # it has an epoch from now on
         page = StreamPage([], with_stream(using, clock, topic, lambda cursor, stream: None).position)
     return page
+
+
+def _unbroken(found: list[Publication], reverse: bool) -> list[Publication]:
+    """Return the newest without a hole: after a clock has jumped, what is between may have expired first."""
+    newest_first = found if reverse else found[::-1]
+    for index, publication in enumerate(newest_first):
+        if publication.offset != newest_first[0].offset - index:
+            return found[:index] if reverse else found[-index:]
+    return found
 
 
 def positions(using: str, topics: Sequence[str]) -> dict[str, Position]:

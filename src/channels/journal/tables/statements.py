@@ -11,8 +11,8 @@ LOCK: Final = "lock"
 
 INSERT_PENDING: Final = "INSERT INTO channels_journal_pending (digest, record) VALUES (%s, %s)"
 ANY_PENDING: Final = "SELECT MIN(id) FROM channels_journal_pending"
-PENDING: Final = "SELECT id, record FROM channels_journal_pending ORDER BY id"
-PENDING_OF: Final = "SELECT id, record FROM channels_journal_pending WHERE digest IN ({}) ORDER BY id"
+PENDING: Final = "SELECT id, digest, record FROM channels_journal_pending ORDER BY id"
+PENDING_DIGESTS: Final = "SELECT id, digest FROM channels_journal_pending ORDER BY id"
 DELETE_PENDING: Final = "DELETE FROM channels_journal_pending WHERE id IN ({})"
 
 _STREAM: Final = (
