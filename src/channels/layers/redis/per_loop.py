@@ -204,7 +204,7 @@ class LoopConnections:
         self.commands()  # so that this loop is known, and its end
         if old is None:
             return Subscriber(self._shards(), self._policy, self._handler, self)
-        old.retired = True
+        old.retire()
         self._retired = [each for each in [*self._retired, old] if not each.loop.is_closed()]
         topics = list(self._listener.wanted_topics())
         return Subscriber(self._shards(), self._policy, self._handler, self, topics, old.watches())

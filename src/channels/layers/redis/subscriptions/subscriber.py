@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import functools
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from types import MappingProxyType
 from typing import Protocol
 
@@ -105,6 +105,11 @@ class Subscriber:
     def __len__(self) -> int:
         """Count the topics."""
         return len(self._subscriptions)
+
+    def retire(self) -> None:
+        """Take no more messages, as another loop does; from any thread."""
+        self.retired = True
+        self._end_interruptions()
 
     def watches(self) -> dict[bytes, GapDetector]:
         """Return what is known of the senders on each topic, for whoever takes over."""
@@ -211,9 +216,13 @@ class Subscriber:
 
     def _end_interruptions(self) -> None:
         """Tell those who wait for the servers at which nothing is lost any more."""
-        still = {self._place(each.topic) for each in self._subscriptions.values() if each.interrupted}
-        for place in [place for place in self._interrupted if place not in still or self.retired]:
-            self._interrupted.pop(place).set_result(None)
+        present = list(self._subscriptions.values())
+        still = {self._place(each.topic) for each in present if each.interrupted}
+        for place, future in list(self._interrupted.items()):
+            if place not in still or self.retired:
+                self._interrupted.pop(place, None)
+                with contextlib.suppress(InvalidStateError):  # another thread has retired this one
+                    future.set_result(None)
 
     async def _ask_for(self, subscription: Subscription) -> None:
         """Ask for a topic at the server where it lives; raises RedisUnavailable."""
@@ -286,8 +295,7 @@ class Subscriber:
 
     def _on_lost(self, servers: Topology, reason: BaseException) -> None:
         if isinstance(reason, asyncio.CancelledError):
-            self.retired = True
-            self._end_interruptions()
+            self.retire()
             self._owner.loop_ended(self)
             return
         servers.moved()
@@ -383,8 +391,7 @@ class Subscriber:
 
     async def aclose(self) -> None:
         """Close the connections and forget all topics."""
-        self.retired = True
-        self._end_interruptions()
+        self.retire()
         await end_tasks([*self._beginning, *filter(None, [self._repair])])
         connections, self._connections = self._connections, {}
         for connection in connections.values():

@@ -177,7 +177,7 @@ class GapDetector:
         self._clock = clock
         self._began = clock()
         self.interrupted: float | None = None
-        self.incoming: OrderedDict[bytes, Incoming] = OrderedDict()
+        self.incoming: dict[bytes, Incoming] = {}  # who was heard last is the last: empty, it is the smallest
         #: By sender: its latest number, and how many it had sent before the first that was seen.
         self._latest: OrderedDict[bytes, tuple[int, int]] = OrderedDict()
 
@@ -203,7 +203,7 @@ class GapDetector:
             return False
         incoming.latest = envelope.number
         if len(self.incoming) > 1:
-            self.incoming.move_to_end(envelope.sender)
+            self.incoming[envelope.sender] = self.incoming.pop(envelope.sender)
         return True
 
     def meet(self, sender: bytes, latest: int) -> Incoming:
