@@ -1,4 +1,4 @@
-"""Pages that read a topic by EventSource, by htmx and by Datastar, with the files of these from npm."""
+"""Pages that read a topic by EventSource, its polyfill, htmx and Datastar, with the files of npm."""
 
 from pathlib import Path
 
@@ -11,13 +11,20 @@ packages = Path()
 EVENT_SOURCE = """
 <script>
   window.seen = [];
-  const source = new EventSource("/sse/?topic=room:lobby");
+  const source = new EventSource("/sse/?topic=room:lobby" + location.search.replace("?", "&"));
   source.addEventListener("ready", () => window.seen.push("ready"));
   source.addEventListener("gap", () => window.seen.push("gap"));
   source.addEventListener("close", () => { window.seen.push("close"); source.close(); });
   source.onmessage = (event) => window.seen.push(JSON.parse(event.data));
 </script>
 """
+POLYFILL = (
+    """
+<script src="/npm/event-source-polyfill/src/eventsource.min.js"></script>
+<script>EventSource = EventSourcePolyfill;</script>
+"""
+    + EVENT_SOURCE
+)
 ONE_WAY = """
 <script>
   window.seen = [];
@@ -44,9 +51,17 @@ DATASTAR = """
 <div id="card" data-on-load="@get('/sse/?topic=patched:1')"></div>
 """
 
+BODIES = {
+    "eventsource": EVENT_SOURCE,
+    "polyfill": POLYFILL,
+    "htmx": HTMX,
+    "oneway": ONE_WAY,
+    "datastar": DATASTAR,
+}
+
 
 def page(request: HttpRequest, name: str) -> HttpResponse:
-    body = {"eventsource": EVENT_SOURCE, "htmx": HTMX, "oneway": ONE_WAY, "datastar": DATASTAR}[name]
+    body = BODIES[name]
     return HttpResponse(f'<!doctype html><meta charset="utf-8"><title>{name}</title><body>{body}</body>')
 
 

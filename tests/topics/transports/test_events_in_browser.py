@@ -71,6 +71,21 @@ def test_eventsource_comes_back_after_a_restart_and_has_missed_nothing(port: int
         wait_for(window, "window.seen.slice(-2)", ["ready", "gap"])
 
 
+def test_the_polyfill_comes_back_where_it_was_though_its_page_named_an_earlier_id(
+    port: int, window: Chrome
+) -> None:
+    event_pages.packages = programs.require_npm_packages("event-source-polyfill@1.0.31")
+    with serving(port):
+        first, _ = (Room(name="lobby").publish(number) for number in range(2))
+        assert first is not None
+        since = f"{first.position.offset}:{first.position.epoch}"
+        window.get(f"http://127.0.0.1:{port}/page/polyfill?last_event_id={since}")
+        wait_for(window, "window.seen", ["ready", 1])
+    Room(name="lobby").publish(2)
+    with serving(port):
+        wait_for(window, "window.seen", ["ready", 1, "ready", 2])
+
+
 def test_eventsource_is_cut_off_and_comes_back_or_is_told_to_stay_away(port: int, window: Chrome) -> None:
     with serving(port):
         window.get(f"http://127.0.0.1:{port}/page/eventsource")

@@ -28,14 +28,15 @@ _STATUS: Final[dict[int, int]] = {
 async def events(request: HttpRequest) -> HttpResponseBase:
     """Serve topics by an event stream: ``sse/?topic=room:lobby&topic=news``.
 
-    A client goes on where ``Last-Event-ID`` says, or the parameter ``last_event_id``.
+    A client goes on where ``Last-Event-ID`` says, or the parameter ``last_event_id``. The polyfill of
+    EventSource has a parameter of its own in place of the header.
     """
     names = list(dict.fromkeys(request.GET.getlist("topic")))
     if not names or not all(names):
         return refusal(400, "Say which topics: ?topic=room:lobby, once for each.")
     if len(names) > limits().max_subscriptions:
         return refusal(400, f"These are {len(names)} topics; a stream has {limits().max_subscriptions}.")
-    last = request.headers.get("Last-Event-ID") or request.GET.get("last_event_id", "")
+    last = last_identifier(request)
     positions = read_identifier(last, len(names)) if last else None
     stream = EventStream(await scope_of(request), request, names, positions)
     try:
@@ -47,6 +48,12 @@ async def events(request: HttpRequest) -> HttpResponseBase:
         stream.abandon()
         raise
     return streamed(stream.body(), "text/event-stream; charset=utf-8")
+
+
+def last_identifier(request: HttpRequest) -> str:
+    """Return the id that a client names: when it comes back rather than when its page began."""
+    said = request.headers.get("Last-Event-ID") or request.GET.get("lastEventId")
+    return said or request.GET.get("last_event_id", "")
 
 
 def refusal(status: int, words: str) -> HttpResponse:
