@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import h2.events
@@ -253,3 +254,119 @@ async def test_what_cannot_be_a_link(link: Any, error: type[Exception]) -> None:
             await run.send({**HINT, "links": [link]})
         await run.respond(b"x")
         assert (await client.response())[2] == b"x"
+
+
+# What is wrong, and what is left out
+
+START: dict[str, Any] = {"type": "http.response.start", "status": 200}
+BODY: dict[str, Any] = {"type": "http.response.body", "body": b"abc"}
+LENGTH_2 = [(b"content-length", b"2")]
+
+
+@pytest.mark.parametrize(
+    ("messages", "error", "text"),
+    [
+        ([START, START], ValueError, "started already"),
+        ([{"type": "http.response.start"}], ValueError, "it has none"),
+        ([{**START, "status": 101}], ValueError, "got 101"),
+        ([{**START, "status": "200"}], ValueError, "got '200'"),
+        ([BODY], ValueError, "body came, but"),
+        ([START, BODY, BODY], ValueError, "body came, but"),
+        ([START, {**BODY, "body": "text"}], TypeError, "got str"),
+        ([{**START, "headers": [b"abc"]}], ValueError, "Headers are pairs"),
+        ([{**START, "headers": [("a", b"b")]}], ValueError, "Header name 'a' expected to be `bytes`"),
+    ],
+)
+async def test_messages_that_are_none(
+    messages: list[dict[str, Any]], error: type[Exception], text: str
+) -> None:
+    async with asked() as (run, _, _):
+        for message in messages[:-1]:
+            await run.send(message)
+        with pytest.raises(error, match=text):
+            await run.send(messages[-1])
+
+
+@pytest.mark.parametrize("parts", [[b"abc"], [b"a", b"bc", b"d"]])
+async def test_what_goes_beyond_the_length_is_left_out_counted_and_logged_once(
+    parts: list[bytes], caplog: pytest.LogCaptureFixture
+) -> None:
+    told: list[str] = []
+    detach = telemetry.attach(lambda event, facts: told.append(event))
+    async with asked() as (run, client, _):
+        await run.send({**START, "headers": LENGTH_2})
+        for part in parts[:-1]:
+            await run.send({**BODY, "body": part, "more_body": True})
+        await run.send({**BODY, "body": parts[-1]})
+        assert (await client.response())[2] == b"".join(parts)[:2]
+    detach()
+    assert told.count("server.body_cut") == 1
+    assert "longer than its Content-Length" in records(caplog)[0]
+
+
+async def test_a_server_that_stops_says_that_it_closes() -> None:
+    async with asked() as (run, client, running):
+        running.runtime.stopping = True
+        await run.respond(b"abc")
+        assert (await client.response())[1]["connection"] == "close"
+        running.runtime.stopping = False
+
+
+async def test_what_has_begun_to_answer_cannot_be_refused_and_is_broken_off() -> None:
+    async with asked() as (run, client, _):
+        await run.send(START)
+        await run.send({**BODY, "more_body": True})
+        run.fail(ValueError("on purpose"))
+        assert b"0\r\n\r\n" not in await client.rest()
+
+
+# Files
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "length", "body"),
+    [
+        (b"GET", [], "10", b"0123456789"),
+        (b"GET", LENGTH_2, "2", b"01"),
+        (b"HEAD", [], "10", b""),
+    ],
+)
+async def test_a_file_has_its_length_and_no_more_than_was_promised(
+    tmp_path: Path, method: bytes, headers: Any, length: str, body: bytes
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"0123456789")
+    request = GET.replace(b"GET", method).replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+    async with asked(request) as (run, client, _):
+        await run.send({**START, "headers": headers})
+        await run.send({"type": "http.response.pathsend", "path": str(path)})
+        head, _, rest = (await client.rest()).partition(b"\r\n\r\n")
+    assert f"content-length: {length}".encode() in head.lower()
+    assert rest == body
+
+
+async def test_a_file_that_is_shorter_than_was_promised_is_an_error_while_it_can_be_told(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"0")
+    async with asked() as (run, client, _):
+        await run.send({**START, "headers": LENGTH_2})
+        with pytest.raises(ValueError, match="the file has 1 bytes"):
+            await run.send({"type": "http.response.pathsend", "path": str(path)})
+        run.fail(ValueError("on purpose"))
+        assert (await client.response())[0] == 500
+
+
+async def test_files_are_parts_of_a_body(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"0123456789")
+    async with asked() as (run, client, _):
+        await run.send(START)
+        with path.open("rb") as file:
+            part = {"type": "http.response.zerocopysend", "file": file.fileno(), "count": 4}
+            await run.send({**part, "more_body": True})
+            await run.send({**part, "more_body": False})
+        assert (await client.response())[2] == b"01234567"
+        with pytest.raises(ValueError, match="pathsend came, but"):
+            await run.send({"type": "http.response.pathsend", "path": str(path)})

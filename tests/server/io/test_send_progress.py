@@ -9,7 +9,7 @@ import sys
 import pytest
 import uvloop
 
-from channels.server.io.send_progress import SendProgress
+from channels.server.io.send_progress import SendProgress, unacknowledged
 from tests.server.helpers import LONG, eventually
 
 SIZE = 30_000_000
@@ -81,3 +81,12 @@ async def test_where_the_kernel_tells_nothing_the_transport_is_believed(monkeypa
     monkeypatch.setattr(sys, "platform", "darwin")
     await _follow(tls=True)
     connected.close()
+
+
+def test_who_waits_to_be_accepted_is_counted() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        assert unacknowledged(listener) == 0
+        with socket.create_connection(listener.getsockname(), LONG):
+            assert unacknowledged(listener) == (1 if sys.platform == "linux" else 0)
+    with socket.socketpair()[0] as other:
+        assert unacknowledged(other) == 0
