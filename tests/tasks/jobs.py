@@ -165,3 +165,8 @@ def break_at_half(context: Any) -> None:
     started.set()
     assert gate.wait(20)
     raise KeyError("a secret of the server")
+
+
+@task(takes_context=True)
+def total(context: Any) -> list[Any]:
+    return [each.return_value if each.status == "SUCCESSFUL" else None for each in context.previous()]

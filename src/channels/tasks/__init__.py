@@ -13,7 +13,21 @@ This module is imported before the apps are ready: models stand apart, and store
 
 from channels.tasks.backend import TaskBackend
 from channels.tasks.control import acancel, aretry, cancel, retry
-from channels.tasks.definition.task import Task, task
+from channels.tasks.definition.task import Step, Task, task
+from channels.tasks.groups import chain, group
 from channels.tasks.schedule import cron, every
 
-__all__ = ["Task", "TaskBackend", "acancel", "aretry", "cancel", "cron", "every", "retry", "task"]
+__all__ = [
+    "Step",
+    "Task",
+    "TaskBackend",
+    "acancel",
+    "aretry",
+    "cancel",
+    "chain",
+    "cron",
+    "every",
+    "group",
+    "retry",
+    "task",
+]

@@ -85,7 +85,7 @@ class TaskBackend(BaseTaskBackend):
         """Write several tasks by one statement; none of them if one is refused. See :meth:`enqueue`."""
         store = store_of(self)
         records = [new_record(self, store, *call) for call in calls]
-        opened = _open_transaction(self) if store.using is None else None
+        opened = open_transaction(self) if store.using is None else None
         if opened is None:
             records = _add(self, store, records)
         else:
@@ -161,7 +161,7 @@ def _add(backend: TaskBackend, store: SQLStore, records: list[TaskRecord]) -> li
     return records
 
 
-def _open_transaction(backend: TaskBackend) -> str | None:
+def open_transaction(backend: TaskBackend) -> str | None:
     """Return the alias of the backend's database, if this thread has a transaction open there."""
     alias = read_options(backend.alias, backend.options).database
     opened = (each.alias for each in connections.all(initialized_only=True) if each.in_atomic_block)

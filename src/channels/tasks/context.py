@@ -16,7 +16,15 @@ class Context(contract.TaskContext):  # type: ignore[misc] # it is frozen, which
     """The context of a running task: Django's ``task_result`` and ``attempt``, and more."""
 
     _stopping: threading.Event = field(default_factory=threading.Event, repr=False)
+    _previous: Callable[[], list[contract.TaskResult]] = field(default=list, repr=False)
     _report: Callable[[Report], None] = field(default=lambda report: None, repr=False)
+
+    def previous(self) -> list[contract.TaskResult]:
+        """Return the results of the tasks that this one has waited for, in their order.
+
+        It reads them from the store; in an async task call it by ``sync_to_async``.
+        """
+        return self._previous()
 
     def progress(self, fraction: float, text: str = "") -> None:
         """Tell the task's viewer how far it is; it returns at once, and may be called as often as you like.

@@ -35,6 +35,8 @@ def cancel(result: TaskResult) -> bool:
         from channels.tasks.progress.topic import TaskProgress  # needs settings
 
         TaskProgress(id=result.id).publish(Report.failed(_CANCELLED).as_data(), using=store.using)
+    if state is State.CANCELLED:
+        tell(result.backend, store.using)  # what waited for it
     if state is State.RUNNING:
         tell_all(result.backend, store.using)
     return state is not None

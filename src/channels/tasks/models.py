@@ -34,6 +34,9 @@ class Task(models.Model):
     unique_key = models.CharField(max_length=255, null=True, unique=True)
     cancel_at = models.BigIntegerField(null=True)
     viewer = models.CharField(max_length=64, blank=True, default="")
+    counts_for = models.CharField(max_length=32, blank=True, default="")
+    waits_for = models.CharField(max_length=32, blank=True, default="")
+    needs_success = models.SmallIntegerField(default=1)
 
     objects: ClassVar[models.Manager[Task]] = models.Manager()
 
@@ -56,6 +59,22 @@ class Worker(models.Model):
 
     class Meta:  # noqa: D106
         verbose_name = "worker"
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class Group(models.Model):
+    """Tasks that another waits for: how many have not ended, and how many have not succeeded."""
+
+    id = models.CharField(max_length=32, primary_key=True, editable=False)
+    remaining = models.IntegerField()
+    failed = models.IntegerField(default=0)
+
+    objects: ClassVar[models.Manager[Group]] = models.Manager()
+
+    class Meta:  # noqa: D106
+        verbose_name = "group"
 
     def __str__(self) -> str:
         return self.id

@@ -13,6 +13,7 @@ class State(StrEnum):
 
     READY = "ready"
     SCHEDULED = "scheduled"
+    BLOCKED = "blocked"
     RECOVERED = "recovered"
     RUNNING = "running"
     SUCCEEDED = "succeeded"
@@ -25,6 +26,7 @@ class Move(StrEnum):
     """What takes a task from one state to another."""
 
     PROMOTE = "promote"  # its time has come
+    UNBLOCK = "unblock"  # what it waited for has ended
     CLAIM = "claim"  # a worker takes it
     RELEASE = "release"  # that worker gives it back before it has started it
     GIVE_BACK = "give back"  # that worker stops before the task has ended
@@ -41,6 +43,7 @@ class Move(StrEnum):
 #: From where to where.
 MOVES: Final[dict[Move, tuple[frozenset[State], State]]] = {
     Move.PROMOTE: (frozenset({State.SCHEDULED}), State.READY),
+    Move.UNBLOCK: (frozenset({State.BLOCKED}), State.READY),
     Move.CLAIM: (frozenset({State.READY, State.RECOVERED}), State.RUNNING),
     Move.RELEASE: (frozenset({State.RUNNING}), State.READY),
     Move.GIVE_BACK: (frozenset({State.RUNNING}), State.READY),
@@ -49,7 +52,10 @@ MOVES: Final[dict[Move, tuple[frozenset[State], State]]] = {
     Move.SUCCEED: (frozenset({State.RUNNING}), State.SUCCEEDED),
     Move.RETRY: (frozenset({State.RUNNING}), State.SCHEDULED),
     Move.FAIL: (frozenset({State.RUNNING}), State.FAILED),
-    Move.CANCEL: (frozenset({State.READY, State.SCHEDULED, State.RECOVERED}), State.CANCELLED),
+    Move.CANCEL: (
+        frozenset({State.READY, State.SCHEDULED, State.BLOCKED, State.RECOVERED}),
+        State.CANCELLED,
+    ),
     Move.STOP: (frozenset({State.RUNNING}), State.CANCELLED),
     Move.REVIVE: (frozenset({State.FAILED, State.DEAD, State.CANCELLED}), State.READY),
 }
@@ -58,6 +64,7 @@ MOVES: Final[dict[Move, tuple[frozenset[State], State]]] = {
 STATUS: Final[dict[State, TaskResultStatus]] = {
     State.READY: TaskResultStatus.READY,
     State.SCHEDULED: TaskResultStatus.READY,
+    State.BLOCKED: TaskResultStatus.READY,
     State.RECOVERED: TaskResultStatus.READY,
     State.RUNNING: TaskResultStatus.RUNNING,
     State.SUCCEEDED: TaskResultStatus.SUCCESSFUL,

@@ -56,6 +56,10 @@ class Task(contract.Task):
         ours = {name: value for name, value in changes.items() if value is not None or name not in _DJANGOS}
         return replace(self, **ours)
 
+    def step(self, *args: Any, **kwargs: Any) -> Step:
+        """Return a call of this task, for :func:`~channels.tasks.chain` and :func:`~channels.tasks.group`."""
+        return Step(self, args, kwargs)
+
     def enqueue_many(self, calls: list[tuple[tuple[Any, ...], dict[str, Any]]]) -> list[TaskResult]:
         """Enqueue this task once for each ``(args, kwargs)``, all at once; none of them if one is refused."""
         backend: Any = self.get_backend()
@@ -66,6 +70,15 @@ class Task(contract.Task):
         """Return how many seconds to wait after the attempt with this number, from 1."""
         longest = min(self.backoff * 2 ** min(attempt - 1, 60), self.max_backoff)
         return float(longest * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A call of a task that is not enqueued yet."""
+
+    task: Task
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
 
 
 def task(function: Callable[..., Any] | None = None, **options: Any) -> Any:

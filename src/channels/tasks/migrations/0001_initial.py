@@ -43,6 +43,9 @@ class Migration(migrations.Migration):
                 ("unique_key", models.CharField(max_length=255, null=True, unique=True)),
                 ("cancel_at", models.BigIntegerField(null=True)),
                 ("viewer", models.CharField(blank=True, default="", max_length=64)),
+                ("counts_for", models.CharField(blank=True, default="", max_length=32)),
+                ("waits_for", models.CharField(blank=True, default="", max_length=32)),
+                ("needs_success", models.SmallIntegerField(default=1)),
             ],
             options={"verbose_name": "task"},
         ),
@@ -55,6 +58,15 @@ class Migration(migrations.Migration):
                 ("seen_at", models.BigIntegerField()),
             ],
             options={"verbose_name": "worker"},
+        ),
+        migrations.CreateModel(
+            name="Group",
+            fields=[
+                ("id", models.CharField(editable=False, max_length=32, primary_key=True, serialize=False)),
+                ("remaining", models.IntegerField()),
+                ("failed", models.IntegerField(default=0)),
+            ],
+            options={"verbose_name": "group"},
         ),
         migrations.CreateModel(
             name="Tick",

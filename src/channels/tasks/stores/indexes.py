@@ -13,6 +13,8 @@ _PARTIAL: Final = (
     "CREATE INDEX channels_tasks_recovered ON channels_tasks_task (backend, lane, priority DESC, id) "
     "WHERE state = 'recovered'",
     "CREATE INDEX channels_tasks_due ON channels_tasks_task (run_at) WHERE state = 'scheduled'",
+    "CREATE INDEX channels_tasks_blocked ON channels_tasks_task (waits_for) WHERE state = 'blocked'",
+    "CREATE INDEX channels_tasks_member ON channels_tasks_task (counts_for) WHERE counts_for <> ''",
     "CREATE INDEX channels_tasks_running ON channels_tasks_task (owner) WHERE state = 'running'",
     "CREATE INDEX channels_tasks_ended ON channels_tasks_task (state, finished_at) "
     "WHERE finished_at IS NOT NULL",
@@ -21,6 +23,8 @@ _WHOLE: Final = (
     "CREATE INDEX channels_tasks_ready ON channels_tasks_task (state, backend, lane, priority, id)",
     "CREATE INDEX channels_tasks_queue ON channels_tasks_task (state, backend, queue, lane, priority, id)",
     "CREATE INDEX channels_tasks_due ON channels_tasks_task (state, run_at)",
+    "CREATE INDEX channels_tasks_blocked ON channels_tasks_task (waits_for)",
+    "CREATE INDEX channels_tasks_member ON channels_tasks_task (counts_for)",
     "CREATE INDEX channels_tasks_running ON channels_tasks_task (owner)",
     "CREATE INDEX channels_tasks_ended ON channels_tasks_task (state, finished_at)",
 )

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from channels.tasks.stores.dialects import DIALECTS
 from channels.tasks.stores.sql import SQLStore
-from channels.tasks.stores.statements import COLUMNS, TASKS, TICKS, WORKERS
+from channels.tasks.stores.statements import COLUMNS, GROUPS, TASKS, TICKS, WORKERS
 
 #: What is no text.
 _NUMBERS: Final = {"priority", "lane", "enqueued_at", "run_at", "started_at", "last_attempted_at"} | {
@@ -18,6 +18,7 @@ _NUMBERS: Final = {"priority", "lane", "enqueued_at", "run_at", "started_at", "l
     "attempts",
     "losses",
     "cancel_at",
+    "needs_success",
 }
 _TYPED: Final = ", ".join(f"{name} {'INTEGER' if name in _NUMBERS else 'TEXT'}" for name in COLUMNS)
 _SCHEMA: Final = (
@@ -26,6 +27,7 @@ _SCHEMA: Final = (
     f"CREATE UNIQUE INDEX task_unique_key ON {TASKS} (unique_key)",
     f"CREATE INDEX task_ready ON {TASKS} (backend, lane, priority DESC, id) WHERE state = 'ready'",
     f"CREATE INDEX task_due ON {TASKS} (run_at) WHERE state = 'scheduled'",
+    f"CREATE TABLE {GROUPS} (id TEXT PRIMARY KEY, remaining INTEGER, failed INTEGER)",
     f"CREATE TABLE {TICKS} (name TEXT PRIMARY KEY, ticked_at INTEGER)",
     f"CREATE TABLE {WORKERS} (id TEXT PRIMARY KEY, beats INTEGER, about TEXT, seen_at INTEGER)",
 )

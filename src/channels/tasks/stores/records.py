@@ -37,6 +37,9 @@ class TaskRecord:
         unique_key: no other task with this key may wait or run; None: any may.
         cancel_at: when it was asked to stop while it ran.
         viewer: the id of the user who may see how far it is; "": nobody.
+        counts_for: the group of which it is one; "".
+        waits_for: the group of which all have to end before it may run; "".
+        needs_success: 1: it is cancelled if one of these has not succeeded.
     """
 
     id: str
@@ -61,6 +64,9 @@ class TaskRecord:
     unique_key: str | None = None
     cancel_at: int | None = None
     viewer: str = ""
+    counts_for: str = ""
+    waits_for: str = ""
+    needs_success: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +80,7 @@ class Outcome:
         result: the return value as JSON, if it has succeeded.
         run_at: when it is tried again.
         report: for its viewer, if it has one.
+        counts_for: the group that waits for it.
     """
 
     id: str
@@ -82,6 +89,7 @@ class Outcome:
     result: str | None = None
     run_at: int = 0
     report: Report | None = None
+    counts_for: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,12 @@ import json
 import time
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
 from channels import telemetry
-from channels.tasks.definition.states import Move, State
+from channels.tasks.definition.states import FINISHED, MOVES, Move, State
 from channels.tasks.stores import statements
 from channels.tasks.stores.dialects import Dialect
 from channels.tasks.stores.records import MICROSECONDS, Claim, Outcome, TaskRecord
@@ -134,14 +134,52 @@ class SQLStore(ABC):
         by_move: dict[Move, list[tuple[Any, ...]]] = defaultdict(list)
         now = self.now()
         for outcome in outcomes:
-            names = statements.ENDS[outcome.move][1]
+            statement, names = statements.ENDS[outcome.move]
             values = [now if name == "now" else getattr(outcome, name) for name in names]
-            by_move[outcome.move].append((*values, outcome.id, owner))
+            row = (*values, outcome.id, owner)
+            if outcome.counts_for and MOVES[outcome.move][1] in FINISHED:
+                cursor.execute(statement, row)
+                if cursor.rowcount == 1:
+                    self._count_down(cursor, outcome.counts_for, failed=outcome.move is not Move.SUCCEED)
+            else:
+                by_move[outcome.move].append(row)
         for move, rows in by_move.items():
             _run_many(cursor, statements.ENDS[move][0], rows)
             missing = len(rows) - cursor.rowcount
             if missing > 0:
                 telemetry.count("tasks.outcome_refused", missing, reason=f"taken over before: {move}")
+
+    def _count_down(self, cursor: Any, group: str, *, failed: bool) -> None:
+        """Note that one of a group has ended; after the last one let run, or cancel, what waits for them."""
+        cursor.execute(statements.COUNT_DOWN, (int(failed), group))
+        cursor.execute(statements.GROUP, (group,))
+        row = cursor.fetchone()
+        if row is None or row[0] > 0:
+            return
+        cursor.execute(statements.DELETE_GROUP, (group,))
+        cursor.execute(statements.UNBLOCK, (self.now(), group, int(row[1] == 0)))
+        cursor.execute(statements.IN_VAIN, (group,))
+        for task_id, counts_for in cursor.fetchall():
+            cursor.execute(statements.CANCEL, (self.now(), task_id))
+            if counts_for:
+                self._count_down(cursor, counts_for, failed=True)
+
+    def add_groups(self, sizes: Mapping[str, int], records: Sequence[TaskRecord]) -> None:
+        """Write tasks that wait for each other: one transaction.
+
+        Args:
+            sizes: of each group of tasks that others wait for.
+            records: the tasks.
+        """
+        with self.transaction() as cursor:
+            _run_many(cursor, statements.ADD_GROUP, list(sizes.items()))
+            _run_many(cursor, statements.insert(self.dialect, unique=False), [_row(each) for each in records])
+
+    def of_group(self, group: str) -> list[TaskRecord]:
+        """Return the tasks of a group, in the order in which they were enqueued."""
+        with self.cursor() as cursor:
+            cursor.execute(statements.OF_GROUP, (group,))
+            return [TaskRecord(*row) for row in cursor.fetchall()]
 
     def _claim(
         self, cursor: Any, owner: str, claim: Claim, backend: str, queues: tuple[str, ...]
@@ -235,14 +273,17 @@ class SQLStore(ABC):
                 cursor.execute(statements.DELETE_WORKER, (owner,))
             cursor.execute(lost_tasks, (owner,))
             lost = cursor.fetchall()
-            again = [(task_id, owner) for task_id, losses, _ in lost if losses + 1 < max_losses]
+            again = [(task_id, owner) for task_id, losses, *_ in lost if losses + 1 < max_losses]
+            buried = [row for row in lost if row[1] + 1 >= max_losses]
             dead = [
                 (self.now(), _with_loss(errors, max_losses), task_id, owner)
-                for task_id, losses, errors in lost
-                if losses + 1 >= max_losses
+                for task_id, _, errors, _ in buried
             ]
             _run_many(cursor, statements.RECOVER, again)
             _run_many(cursor, statements.BURY, dead)
+            for *_, counts_for in buried:
+                if counts_for:
+                    self._count_down(cursor, counts_for, failed=True)
         if dead:
             telemetry.count("tasks.dead", len(dead), reason="its workers were lost")
         return len(again), [row[2] for row in dead]
@@ -258,6 +299,9 @@ class SQLStore(ABC):
         with self.transaction() as cursor:
             cursor.execute(statements.CANCEL, (self.now(), task_id))
             if cursor.rowcount == 1:
+                cursor.execute(statements.COUNTS_FOR, (task_id,))
+                if group := cursor.fetchone()[0]:
+                    self._count_down(cursor, group, failed=True)
                 return State.CANCELLED
             cursor.execute(statements.ASK_TO_STOP, (self.now(), task_id))
             return State.RUNNING if cursor.rowcount == 1 else None

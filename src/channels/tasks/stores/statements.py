@@ -12,6 +12,7 @@ from channels.tasks.stores.records import OWNER_LENGTH, TaskRecord
 
 TASKS: Final = "channels_tasks_task"
 WORKERS: Final = "channels_tasks_worker"
+GROUPS: Final = "channels_tasks_group"
 TICKS: Final = "channels_tasks_tick"
 COLUMNS: Final = tuple(field.name for field in dataclasses.fields(TaskRecord))
 _LISTED: Final = ", ".join(COLUMNS)
@@ -30,6 +31,15 @@ OWNERS: Final = (
     f"SELECT DISTINCT t.owner, COALESCE(w.beats, -1) FROM {TASKS} t LEFT JOIN {WORKERS} w ON w.id = t.owner "
     "WHERE t.state = 'running'"
 )
+ADD_GROUP: Final = f"INSERT INTO {GROUPS} (id, remaining, failed) VALUES (%s, %s, 0)"
+COUNT_DOWN: Final = f"UPDATE {GROUPS} SET remaining = remaining - 1, failed = failed + %s WHERE id = %s"
+GROUP: Final = f"SELECT remaining, failed FROM {GROUPS} WHERE id = %s"
+DELETE_GROUP: Final = f"DELETE FROM {GROUPS} WHERE id = %s"
+IN_VAIN: Final = (
+    f"SELECT id, counts_for FROM {TASKS} WHERE waits_for = %s AND state = 'blocked' AND needs_success = 1"
+)
+OF_GROUP: Final = f"SELECT {_LISTED} FROM {TASKS} WHERE counts_for = %s ORDER BY id"
+COUNTS_FOR: Final = f"SELECT counts_for FROM {TASKS} WHERE id = %s"
 LAST_TICK: Final = f"SELECT ticked_at FROM {TICKS} WHERE name = %s"
 TICK: Final = f"UPDATE {TICKS} SET ticked_at = %s WHERE name = %s AND ticked_at = %s"
 GET: Final = f"SELECT {_LISTED} FROM {TASKS} WHERE id = %s"
@@ -76,6 +86,10 @@ ENDS: Final[dict[Move, tuple[str, tuple[str, ...]]]] = {
     ),
 }
 
+UNBLOCK: Final = (
+    f"UPDATE {TASKS} SET state = CASE WHEN run_at > %s THEN 'scheduled' ELSE {target(Move.UNBLOCK)} END "
+    f"WHERE waits_for = %s AND {sources(Move.UNBLOCK)} AND needs_success <= %s"
+)
 RECOVER: Final = f"UPDATE {TASKS} SET state = {target(Move.RECOVER)}, owner = '', losses = losses + 1{_MINE}"
 BURY: Final = (
     f"UPDATE {TASKS} SET state = {target(Move.BURY)}, owner = '', losses = losses + 1, unique_key = NULL, "
@@ -136,7 +150,8 @@ def lost(dialect: Dialect) -> tuple[str, str]:
     worker = f"SELECT id FROM {WORKERS} WHERE id = %s AND beats = %s{dialect.lock}"
     return (
         worker,
-        f"SELECT id, losses, errors FROM {TASKS} WHERE owner = %s AND state = 'running'{dialect.lock}",
+        f"SELECT id, losses, errors, counts_for FROM {TASKS} "
+        f"WHERE owner = %s AND state = 'running'{dialect.lock}",
     )
 
 

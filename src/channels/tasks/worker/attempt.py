@@ -87,7 +87,12 @@ class Attempt:
             self.deadline = time.monotonic() + self.timeout
         args = tuple(self.result.args)
         if self.task.takes_context:
-            context = Context(task_result=self.result, _stopping=self.stopping, _report=self._report)
+            context = Context(
+                task_result=self.result,
+                _stopping=self.stopping,
+                _report=self._report,
+                _previous=self._previous,
+            )
             args = (context, *args)
         return self.task, args, self.result.kwargs
 
@@ -116,7 +121,12 @@ class Attempt:
             return self.fail(error)
         self._finish(Move.SUCCEED, json.loads(encoded))
         return Outcome(
-            self.id, Move.SUCCEED, errors=self._record.errors, result=encoded, report=self._last_report()
+            self.id,
+            Move.SUCCEED,
+            errors=self._record.errors,
+            result=encoded,
+            report=self._last_report(),
+            counts_for=self._record.counts_for,
         )
 
     def fail(self, error: BaseException) -> Outcome:
@@ -147,7 +157,8 @@ class Attempt:
         if isinstance(error, UnknownTask):
             return self._without_code(error)
         logger.error("Task id=%s path=%s cannot be started.", self.id, self._record.path, exc_info=error)
-        return Outcome(self.id, Move.FAIL, errors=self._errors(error))
+        group = self._record.counts_for
+        return Outcome(self.id, Move.FAIL, errors=self._errors(error), counts_for=group)
 
     def _without_code(self, error: UnknownTask) -> Outcome:
         telemetry.count("tasks.unknown", path=self._record.path)
@@ -160,7 +171,13 @@ class Attempt:
         text = self._errors(error)
         self.result.errors.append(_task_error(error))
         self._finish(move, None)
-        return Outcome(self.id, move, errors=text, report=self._last_report())
+        report, group = self._last_report(), self._record.counts_for
+        return Outcome(self.id, move, errors=text, report=report, counts_for=group)
+
+    def _previous(self) -> list[contract.TaskResult]:
+        """Return the results of what it has waited for."""
+        group = self._record.waits_for
+        return [result_of(each) for each in self._origin.store.of_group(group)] if group else []
 
     def _report(self, report: Report) -> None:
         """Take what the task says of itself."""

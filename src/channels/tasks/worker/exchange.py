@@ -211,6 +211,8 @@ class Exchange:
                 self._suspect, self._recovered = "", [True, True]
             if outcome.report is not None:
                 self._reporter.report(outcome.id, outcome.report)
+            if outcome.counts_for:
+                self._more = [True, True]
             if outcome.run_at:
                 self._expect(outcome.run_at)
         self._remember(claims, records)
