@@ -8,6 +8,7 @@ from channels.access.announcements import Change, carry
 from channels.access.signals import connect_signals
 from channels.topics.control import AccessChanged, broadcast
 from channels.topics.delivery.hub import running_hub
+from channels.topics.development.reloading import reloads_pages, watch
 from channels.topics.registry import discover
 from channels.topics.session.announcing import look_for_vacancies
 from channels.topics.stores.manager import get_store
@@ -23,6 +24,8 @@ class TopicsConfig(AppConfig):
     def ready(self) -> None:
         """Import the topics of all apps, and tell other processes what changes about users."""
         discover()
+        if reloads_pages():
+            watch()
         carry(tell_nodes, hear_nodes)
         connect_signals()
 
