@@ -1,7 +1,7 @@
 """Pages that are loaded anew when a file has changed.
 
 Django's reloader watches code, and ends the process when it changes; the pages' client comes back to the new
-one, and finds that it is another. Templates and static files change without that: then a publication tells it.
+one, and finds that it is another. Templates and static files change without that: then a publication tells.
 """
 
 from __future__ import annotations
