@@ -71,6 +71,73 @@ async def test_handshakes_under_way_end_with_the_server(pair: Pair) -> None:
         await eventually(lambda: not running.runtime.arriving)
 
 
+BEHIND_PROXY = {"proxy_protocol": True, "trusted_proxies": ("127.0.0.1",)}
+
+
+async def test_behind_a_proxy_the_address_that_it_names_is_counted(pair: Pair) -> None:
+    before, context = refused(), pair.client("http/1.1")
+    options = {"endpoints": (pair.endpoint,), "max_connections_per_address": 1, **BEHIND_PROXY}
+    async with serve(echo, **options) as running:
+        first, second, other = [await running.connect() for _ in range(3)]
+        for client, host in ((first, b"1.2.3.4"), (second, b"1.2.3.4"), (other, b"5.6.7.8")):
+            await client.send(b"PROXY TCP4 " + host + b" 127.0.0.1 1 2\r\n")
+            if client is second:
+                assert await client.rest() == b""
+                continue
+            await client.writer.start_tls(context, server_hostname="localhost")
+            await client.send(GET)
+            assert (await client.response())[0] == 200
+        assert refused() == before + 1
+        assert len(running.runtime.connections) == 2
+        for client in (first, other):
+            await client.close()
+
+
+async def test_a_proxy_that_leaves_before_it_has_said_for_whom_it_came_harms_nobody(pair: Pair) -> None:
+    async with serve(echo, endpoints=(pair.endpoint,), **BEHIND_PROXY) as running:
+        silent = await running.connect()
+        await eventually(lambda: len(running.runtime.arriving) == 1)
+        await silent.close()
+        await eventually(lambda: not running.runtime.arriving)
+        assert not running.runtime.connections
+
+
+async def test_headers_under_way_end_with_the_server(pair: Pair) -> None:
+    limits = {"drain_timeout": 0.2, "drain_idle_timeout": 0.1}
+    async with serve(echo, endpoints=(pair.endpoint,), **limits, **BEHIND_PROXY) as running:
+        client = await running.connect()
+        await eventually(lambda: len(running.runtime.arriving) == 1)
+        await asyncio.wait_for(running.server.stop(), LONG)
+        assert await client.rest() == b""
+
+
+async def test_while_no_file_can_be_opened_nobody_is_accepted_and_then_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In this process; below, the same in one that has no descriptors left."""
+    monkeypatch.setattr(module, "PAUSE", 0.05)
+    before = telemetry.counters["server.accept_failed"]
+    async with serve(echo) as running:
+        client = await running.connect()
+        await eventually(lambda: running.runtime.connections)
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        waiting = socket.create_connection(running.server.addresses[0])
+        lowest = waiting.fileno()
+        await eventually(lambda: len(running.runtime.connections) == 2)
+        late = socket.socket()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, limits[1]))
+        try:
+            late.connect(running.server.addresses[0])
+            await eventually(lambda: telemetry.counters["server.accept_failed"] > before)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        await eventually(lambda: len(running.runtime.connections) == 3)
+        waiting.close()
+        late.close()
+        await client.close()
+    assert "Connections cannot be accepted" in records(caplog)[0]
+
+
 #: A server that may open 100 files. Its application tells its counters.
 PROGRAM = """
 import asyncio, json, resource, sys

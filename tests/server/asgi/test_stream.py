@@ -15,8 +15,10 @@ import pytest
 from channels import telemetry
 from channels.exceptions import ChannelLayerUnavailable
 from channels.middleware import BaseMiddleware
-from channels.server.asgi.stream import suspended_at
-from tests.server.helpers import GET, LONG, Recorder, Run, asked, frame, opened, serve
+from channels.server.asgi.stream import ClientDisconnected, named, suspended_at
+from channels.typing import PUSH_EXTENSION
+from tests.server.conftest import Clock
+from tests.server.helpers import GET, LONG, Recorder, Run, asked, eventually, frame, opened, records, serve
 from tests.support.http2_client import CONNECT, h2_client
 
 
@@ -160,3 +162,104 @@ async def test_the_log_says_above_the_traceback_that_the_layer_is_away(
         (await app.next()).fail(ChannelLayerUnavailable("Redis at a:1 cannot be reached."))
         assert (await client.response())[0] == 500
     assert "The application failed: GET /. The channel layer is away: Redis at a:1 cannot" in caplog.text
+
+
+# How a run ends
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+async def test_that_its_client_has_gone_is_no_failure_of_an_application(
+    wrapped: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    gone: Exception = ClientDisconnected()
+    async with asked() as (run, client, _):
+        client.writer.close()
+        assert (await run.receive())["type"] == "http.request"
+        assert (await run.receive())["type"] == "http.disconnect"
+        run.fail(ExceptionGroup("tasks", [gone]) if wrapped else gone)
+        await run.finished.wait()
+    assert records(caplog) == []
+
+
+async def test_an_application_that_cancels_itself_is_answered_for_and_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    before = telemetry.counters["server.application_failed"]
+    async with asked() as (run, client, _):
+        run.fail(asyncio.CancelledError())
+        assert (await client.response())[0] == 500
+    assert telemetry.counters["server.application_failed"] == before + 1
+    assert "The application cancelled itself" in records(caplog)[0]
+
+
+async def test_who_stays_after_its_client_has_gone_is_cancelled(
+    clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = Recorder()
+    async with serve(app, application_close_timeout=5) as running:
+        client = await running.connect()
+        await client.send(GET)
+        run = await app.next()
+        (stream,) = running.streams
+        client.writer.close()
+        await eventually(lambda: stream._abandoned)
+        clock.advance(4)
+        stream.expect_return()  # it is told again, and counted once
+        clock.advance(4)
+        assert not run.finished.is_set()
+        clock.advance(4)
+        await asyncio.wait_for(run.finished.wait(), LONG)
+    assert "was cancelled: GET /" in records(caplog)[0]
+    stream.expect_return()
+
+
+async def test_who_takes_what_is_left_has_its_time_anew(clock: Clock) -> None:
+    app = Recorder()
+    async with serve(app, application_close_timeout=5) as running:
+        client = await running.connect()
+        await client.send(GET)
+        run = await app.next()
+        (stream,) = running.streams
+        stream.progressed()
+        stream.expect_progress()
+        clock.advance(4)
+        stream.progressed()
+        stream.expect_progress()
+        clock.advance(4)
+        assert not run.finished.is_set()
+        clock.advance(4)
+        await asyncio.wait_for(run.finished.wait(), LONG)
+        await client.close()
+
+
+async def test_without_a_limit_nobody_is_cancelled(clock: Clock) -> None:
+    app = Recorder()
+    async with serve(app, application_close_timeout=None) as running:
+        client = await running.connect()
+        await client.send(GET)
+        run = await app.next()
+        (stream,) = running.streams
+        stream.expect_progress()
+        stream.expect_return()
+        clock.advance(1000)
+        assert not run.finished.is_set()
+        await run.respond()
+        assert (await client.response())[0] == 200
+        run.end()
+
+
+async def test_who_pushes_is_woken_for_each_event() -> None:
+    woken = asyncio.Event()
+    async with asked(b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 2\r\n\r\n") as (run, client, _):
+        push = run.scope["extensions"][PUSH_EXTENSION]
+        push.set_wakeup(woken.set)
+        assert push.receive_nowait() is None
+        await client.send(b"ab")
+        await asyncio.wait_for(woken.wait(), LONG)
+        assert push.receive_nowait()["body"] == b"ab"
+        push.set_wakeup(None)
+
+
+def test_a_peer_without_an_address_has_no_name() -> None:
+    assert named(None) is None
+    assert named(["1.2.3.4", 5]) == "1.2.3.4:5"
