@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
 
+from django.contrib.admin.sites import AdminSite
+
+from channels.outbox.admin import DurableMessageAdmin, HookCallAdmin
+from channels.outbox.models import DurableMessage, HookCall
 from tests.support.databases import Database
 from tests.support.served import environment
 
@@ -74,3 +79,15 @@ def test_dead_letters_are_listed_tried_again_and_discarded(sqlite: Database) -> 
         timeout=50,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_says_how_many_it_has_changed(outbox: Database) -> None:
+    said: list[str] = []
+    HookCall.objects.create(hook="orders.hooks.send_receipt", arguments="{}", state="dead")
+    for kind, model in ((HookCallAdmin, HookCall), (DurableMessageAdmin, DurableMessage)):
+        admin: Any = kind(model, AdminSite())
+        admin.message_user = lambda request, message: said.append(message)
+        assert not admin.has_add_permission(None)
+        admin.try_again(None, model._default_manager.all())
+        admin.discard_dead(None, model._default_manager.all())
+    assert said == ["1 are tried again.", "0 were discarded.", "0 are tried again.", "0 were discarded."]

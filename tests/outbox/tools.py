@@ -12,7 +12,7 @@ from typing import Any
 from django.db import transaction
 
 from channels.outbox import on_commit_durably
-from channels.outbox.models import DurableMessage, HookCall, State
+from channels.outbox.models import DurableMessage, HookCall, Lease, State
 
 calls: list[Any] = []
 release = threading.Event()
@@ -50,6 +50,13 @@ def until(condition: Any, what: str = "it happens", seconds: float = 20.0) -> No
     while not condition():
         assert time.monotonic() < end, f"not within {seconds} s: {what}"
         time.sleep(0.005)
+
+
+@on_commit_durably(atomic=True)
+def change_and_wait(name: str) -> None:
+    calls.append(name)
+    Lease._default_manager.create(name=name)
+    release.wait(20)
 
 
 @contextmanager

@@ -15,11 +15,11 @@ from django.utils import timezone
 from channels import telemetry
 from channels.layers import channel_layers, get_channel_layer
 from channels.outbox import durable
-from channels.outbox.models import DurableMessage, HookCall
-from channels.outbox.relay import hooks, threads
+from channels.outbox.models import DurableMessage, HookCall, Lease
+from channels.outbox.relay import hooks, leases, threads
 from channels.outbox.relay.relay import Relay
 from tests.outbox import tools
-from tests.outbox.tools import calls, fail, is_empty, note, until, wait_for_release
+from tests.outbox.tools import calls, change_and_wait, fail, is_empty, note, until, wait_for_release
 from tests.support.databases import Database, PostgreSQL
 from tests.support.redis_servers import RedisServer
 
@@ -226,3 +226,36 @@ def test_what_ends_its_process_each_time_is_given_up(plain: Database) -> None:
     relay.stop(5)
     assert HookCall.objects.get().error == "The process ended while it ran, each time."
     assert calls == []
+
+
+def test_an_atomic_hook_that_was_taken_over_changes_nothing(
+    postgresql: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process took its row while it ran: what it did is undone, and done once by whoever has the row."""
+    monkeypatch.setattr(leases, "SILENCE", 0.5)
+    lost = count("outbox.lease_lost")
+    with postgresql.as_default():
+        call_command("migrate", "channels_outbox", verbosity=0)
+        change_and_wait.on_commit("effect")
+        relay = relayed()
+        until(lambda: calls == ["effect"])
+        HookCall.objects.update(owner="another process")
+        tools.release.set()
+        until(is_empty)
+        relay.stop(5)
+        assert (calls, Lease.objects.filter(name="effect").count()) == (["effect", "effect"], 1)
+    assert count("outbox.lease_lost") == lost + 1
+
+
+def test_a_setting_that_cannot_be_read_ends_no_relay(
+    plain: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    failures = count("outbox.relay_failed")
+    relay = relayed()
+    with override_settings(CHANNELS_OUTBOX={"POLL_INTERVAL": "often"}):
+        note.on_commit("before")
+        until(lambda: count("outbox.relay_failed") > failures)
+    note.on_commit("after")
+    until(lambda: len(calls) == 2 and is_empty())
+    relay.stop(5)
+    assert "is looked at again in a while" in caplog.text
