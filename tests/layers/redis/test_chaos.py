@@ -197,11 +197,13 @@ async def test_subscriptions_are_cut_and_nothing_that_was_accepted_is_lost(layer
     assert lost == 0
 
 
-async def test_a_failover_and_nothing_that_was_accepted_is_lost():
-    plan = plan_of(size(300, 5000), rest=0.003)
+@ONE_OR_BOTH
+async def test_a_primary_is_killed_and_a_failover_and_nothing_that_was_accepted_is_lost(layer):
+    plan = plan_of(size(300, 5000), rest=0.003, layer=layer)
     with Sentinels() as servers:
 
         async def disturb():
+            await bounce(servers.primary, size(1, 20))()
             await asyncio.sleep(0.5)
             await asyncio.to_thread(servers.fail_over)
 
@@ -222,18 +224,21 @@ async def test_shards_are_killed_in_turn_and_nothing_that_was_accepted_is_lost()
     assert lost == 0
 
 
-async def test_slots_move_and_a_node_is_killed_and_nothing_that_was_accepted_is_lost():
-    plan = plan_of(size(300, 5000), rest=0.003)
+@ONE_OR_BOTH
+async def test_slots_move_and_nodes_are_killed_and_nothing_that_was_accepted_is_lost(layer):
+    plan = plan_of(size(300, 5000), rest=0.003, layer=layer)
+    family = "" if layer == "core" else "pubsub-"
     with Cluster() as cluster:
 
         async def disturb():
             for turn in range(size(1, 5)):
                 for number in range(5):
-                    slot = key_slot(f"chaos:group:g{number}".encode())
+                    slot = key_slot(f"chaos:{family}group:g{number}".encode())
                     start = (slot // 5462 + turn) % 3
                     await asyncio.sleep(0.1)
                     await asyncio.to_thread(cluster.move_slot, slot, start, (start + 1) % 3)
-            await bounce(cluster.servers[1], size(1, 3), away=0.2)()
+            for turn in range(size(1, 20)):
+                await bounce(cluster.servers[(1 + turn) % 3], 1, away=0.2)()
 
         lost, _ = await run([cluster.url], plan, disturb)
     assert lost == 0

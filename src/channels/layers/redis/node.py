@@ -25,6 +25,7 @@ from channels.layers.redis.exchange import SequenceExchange
 from channels.layers.redis.groups import answers_to, question, take_answer
 from channels.layers.redis.interfaces import NodeSettings
 from channels.layers.redis.per_loop import LoopConnections
+from channels.layers.redis.queues.forwarding import Forwarding
 from channels.layers.redis.queues.work_queues import WorkQueues
 from channels.layers.redis.subscriptions.receiver import Receiver
 from channels.layers.redis.wire.keys import KeySpace, Topic
@@ -82,6 +83,7 @@ class RedisNode:
             engine.expiry,
             engine.worker_timeout,
         )
+        self.forwarding = Forwarding(self._forward, self.start, engine.local.drops, engine.expiry)
 
     def commands(self) -> Commands:
         """Return the connections for commands of the running loop."""
@@ -313,8 +315,10 @@ class RedisNode:
     def on_group_message(self, group: str, envelope: Envelope) -> None:
         """See :class:`~channels.layers.redis.subscriptions.receiver.ControlHandler`."""
         for channel in tuple(self._named.get(group, ())):
-            capacity = self._engine.get_capacity(channel)
-            self.start(self.work_queues.forward(channel, capacity, envelope))
+            self.forwarding.add(channel, envelope)
+
+    async def _forward(self, channel: str, envelope: Envelope) -> None:
+        await self.work_queues.forward(channel, self._engine.get_capacity(channel), envelope)
 
     def on_membership_command(self, content: Any) -> None:
         """See :class:`~channels.layers.redis.subscriptions.receiver.ControlHandler`."""
