@@ -14,6 +14,7 @@ INSTALLED_APPS = [
     "daphne",  # first: its runserver serves ASGI, WebSockets included
     "channels",
     "channels.topics",
+    "channels.journal",  # keeps the rooms' topics in the database
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -51,7 +52,8 @@ DATABASES = {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": os.environ.get("CHAT_DATABASE", BASE_DIR / "db.sqlite3"),
         # Who reads and then writes waits for the lock at the start, and not in vain in the middle.
-        "OPTIONS": {"transaction_mode": "IMMEDIATE"},
+        # With WAL who reads waits for nobody.
+        "OPTIONS": {"transaction_mode": "IMMEDIATE", "init_command": "PRAGMA journal_mode = WAL;"},
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

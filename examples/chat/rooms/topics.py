@@ -17,6 +17,7 @@ class RoomTopic(Topic):
     presence = True
     join_leave = True
     ephemeral = Any  # "is typing"
+    store = "database"  # what was said in a transaction leaves with its commit, and outlives all processes
     slug: str
 
     def may_subscribe(self, user: Any) -> bool:
