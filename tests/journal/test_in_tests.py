@@ -1,0 +1,31 @@
+"""Topics in the database in tests of users, whose transaction is never committed."""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.test import TestCase
+
+from channels.journal.models import Pending
+from channels.topics import history
+from channels.topics.stores.manager import set_store
+from tests.journal.topics import Kept
+
+
+class UsersTests(TestCase):
+    """The transaction of the test case is none of the code under test."""
+
+    def setUp(self):
+        self.addCleanup(set_store, "database", set_store("database", None))
+
+    def test_what_is_published_is_in_the_history(self):
+        room = Kept(name="tested")
+        with transaction.atomic():
+            room.publish("in a transaction")
+            self.assertEqual(history(room).entries, [])
+        self.assertEqual(Pending.objects.count(), 1)
+        published = room.publish("at once", now=True)
+        self.assertEqual(published.position.offset, 2)
+        self.assertEqual([entry.data for entry in history(room).entries], ["in a transaction", "at once"])
+
+    def test_nothing_of_it_is_left(self):
+        self.assertEqual(history(Kept(name="tested")).position.offset, 0)
