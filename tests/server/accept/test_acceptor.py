@@ -121,13 +121,14 @@ async def test_while_no_file_can_be_opened_nobody_is_accepted_and_then_again(
         client = await running.connect()
         await eventually(lambda: running.runtime.connections)
         limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-        waiting = socket.create_connection(running.server.addresses[0])
+        host, port = running.server.addresses[0]
+        waiting = socket.create_connection((host, int(port)))
         lowest = waiting.fileno()
         await eventually(lambda: len(running.runtime.connections) == 2)
         late = socket.socket()
         resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, limits[1]))
         try:
-            late.connect(running.server.addresses[0])
+            late.connect((host, int(port)))
             await eventually(lambda: telemetry.counters["server.accept_failed"] > before)
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, limits)
