@@ -21,11 +21,11 @@ class UsersTests(TestCase):
         room = Kept(name="tested")
         with transaction.atomic():
             room.publish("in a transaction")
-            self.assertEqual(history(room).entries, [])
-        self.assertEqual(Pending.objects.count(), 1)
+            assert history(room).entries == []
+        assert Pending.objects.count() == 1
         published = room.publish("at once", now=True)
-        self.assertEqual(published.position.offset, 2)
-        self.assertEqual([entry.data for entry in history(room).entries], ["in a transaction", "at once"])
+        assert published.position.offset == 2
+        assert [entry.data for entry in history(room).entries] == ["in a transaction", "at once"]
 
     def test_nothing_of_it_is_left(self):
-        self.assertEqual(history(Kept(name="tested")).position.offset, 0)
+        assert history(Kept(name="tested")).position.offset == 0
