@@ -21,6 +21,7 @@ from websockets.typing import Origin
 from channels.auth import AuthMiddlewareStack
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer, WebsocketConsumer
+from channels.process import serving
 from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.security.websocket import AllowedHostsOriginValidator
 from channels.testing import ChannelsLiveServerTestCase
@@ -150,6 +151,15 @@ class TestTheCase:
     def test_a_process_class_is_not_silently_ignored(self) -> None:
         with pytest.warns(RuntimeWarning, match="ProtocolServerProcess is not used"):
             self.passes(fetches(b"/static/x", serve_static=False, ProtocolServerProcess=object))
+
+    def test_what_runs_while_a_process_serves_ends_with_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """As relays do, which have connections to a database that gets dropped."""
+        seen: list[str] = []
+        monkeypatch.setattr(serving, "_watchers", [])
+        monkeypatch.setattr(serving, "announced", False)
+        serving.when_serving(lambda: seen.append("start"), lambda: seen.append("stop"))
+        self.passes(fetches(b"/static/x", serve_static=False))
+        assert (seen, serving.announced) == (["start", "stop"], False)
 
     def test_what_keeps_it_from_starting_is_the_error(self) -> None:
         with warnings.catch_warnings():
