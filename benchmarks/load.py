@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -285,3 +286,30 @@ class Told:
         with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
             told = json.load(answer)
         return Reading(told["us"], cpu_us=told["us"], note=told["note"])
+
+
+@dataclass(frozen=True)
+class ToldBeside:
+    """What the server tells while sockets are open: see :class:`Told`.
+
+    Attributes:
+        topics: that every connection subscribes to.
+        prepare: is asked for before they connect.
+        told: is asked for the figure, by the path that the sockets connect to.
+        connections: how many.
+    """
+
+    topics: tuple[str, ...]
+    prepare: str
+    told: Mapping[str, str]
+    connections: int = 200
+
+    def measure(self, server: Server, path: str, settings: Settings) -> Reading:
+        urllib.request.urlopen(f"http://127.0.0.1:{server.ports[0]}{self.prepare}", timeout=PATIENCE).close()
+        options = ["-c", str(self.connections)]
+        if path == TOPICS:
+            options += ["-T", ",".join(self.topics)]
+        with Wsload(settings, "idle", server, path, *options, patience=IDLE_PATIENCE) as client:
+            if client.until("open")["conns"] != self.connections:
+                raise LoadFailed("not all connections opened")
+            return Told().measure(server, self.told[path], settings)

@@ -35,6 +35,7 @@ from .load import (
     Load,
     Throughput,
     Told,
+    ToldBeside,
 )
 
 CHAT = "/ws/chat/bench/"
@@ -226,6 +227,20 @@ def _delta_row() -> Row:
     )
 
 
+def _live_row() -> Row:
+    return Row(
+        "live",
+        "A changed row of 1,000, 200 subscribers",
+        "µs",
+        ToldBeside(("lines",), "/live/", {TOPICS: "/live/query/", BROADCAST: "/live/group/"}),
+        (
+            Entry(fairway(), TOPICS, "Fairway, a live query"),
+            Entry(fairway(), BROADCAST, "Fairway, a group message"),
+        ),
+        "lower",
+    )
+
+
 def _redis_row() -> Row:
     uvicorn, granian = original("uvicorn"), original("granian")
     return Row(
@@ -311,6 +326,7 @@ ROWS: tuple[Row, ...] = (
     _recover_row(),
     _subscriptions_row(),
     _delta_row(),
+    _live_row(),
     Row(
         "echo",
         "Async echo consumer",

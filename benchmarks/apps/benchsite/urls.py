@@ -1,6 +1,12 @@
 from django.urls import path
 
 from .deltas import delta
+from .live import prepare, told
 from .views import page
 
-urlpatterns = [path("page/", page), path("delta/<str:kind>/", delta)]
+urlpatterns = [
+    path("page/", page),
+    path("delta/<str:kind>/", delta),
+    path("live/", prepare),
+    path("live/<str:kind>/", told),
+]
