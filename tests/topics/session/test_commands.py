@@ -79,6 +79,20 @@ async def test_what_is_refused_leaves_the_connection(port: int, command: dict[st
         assert "error" not in await client.ask(subscribe={"channel": "room:fine"})
 
 
+async def test_who_develops_sees_which_patterns_there_are(
+    port: int, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    for debug in (False, True):
+        settings.DEBUG = debug
+        async with raw_client(port) as client:
+            await client.connect()
+            assert (await client.ask(subscribe={"channel": "rom:a"}))["error"]["code"] == 102
+        told = [record.getMessage() for record in caplog.records if "rom:a" in record.getMessage()]
+        assert len(told) == debug
+    assert told[0].startswith("A client was refused: No topic is named 'rom:a'. Patterns of this project: ")
+    assert "room:<slug:name>" in told[0]
+
+
 async def test_an_error_of_the_project_is_logged_and_tells_the_client_nothing(
     port: int, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import logging
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 
 import msgspec
+from django.conf import settings
 
 from channels import telemetry
 from channels.protocols.centrifuge.codes import DisconnectCode, ErrorCode, UnsubscribeCode
@@ -28,7 +30,7 @@ from channels.topics.delivery.live_topic import LiveTopic
 from channels.topics.delivery.snapshots import SnapshotUnavailable, prepare
 from channels.topics.delivery.subscription import Subscription
 from channels.topics.patterns import MAX_NAME
-from channels.topics.registry import resolve
+from channels.topics.registry import UnknownTopic, require_topic, resolve
 from channels.topics.session.announcing import announce_joined, anybody_listens
 from channels.topics.session.errors import CommandFailed, Disconnected, require_future, token_refusal
 from channels.topics.session.permissions import may_subscribe
@@ -36,6 +38,8 @@ from channels.topics.session.session import Session
 from channels.topics.stores.manager import get_store
 from channels.topics.tokens.errors import TokenError
 from channels.topics.topic import Topic, retention_of
+
+logger = logging.getLogger("channels.topics")
 
 #: Flags of a subscribe request: pushes may carry a number; an error rather than "not recovered".
 NUMBERED, REJECT_UNRECOVERED = 1, 2
@@ -132,8 +136,18 @@ def find_topic(name: str) -> Topic:
         raise CommandFailed(ErrorCode.BAD_REQUEST, f"a topic name has at most {MAX_NAME} bytes")
     topic: Topic | None = resolve(name)
     if topic is None:
+        if settings.DEBUG:
+            _show_patterns(name)
         raise CommandFailed(ErrorCode.UNKNOWN_CHANNEL)
     return topic
+
+
+def _show_patterns(name: str) -> None:
+    """Tell who develops a page what a client is not told."""
+    try:
+        require_topic(name)
+    except UnknownTopic as unknown:
+        logger.warning("A client was refused: %s", unknown)
 
 
 @contextlib.asynccontextmanager
