@@ -10,6 +10,7 @@ import pytest
 
 from channels.server.cli import config_options
 from channels.server.config import Config
+from channels.topics.limits import Limits
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "reference" / "limits.md").read_text()
@@ -21,7 +22,9 @@ GROUPS = {"connection limits", "time limits", "size limits"}
 FIELDS = {spec.name: spec for spec in dataclasses.fields(Config)}
 LIMITS = [name for name, spec in FIELDS.items() if spec.metadata.get("group") in GROUPS]
 COUNTED = set(
-    re.findall(r'"((?:server|protocols)\.\w+)"', "".join(p.read_text() for p in (ROOT / "src").rglob("*.py")))
+    re.findall(
+        r'"((?:server|protocols|topics)\.\w+)"', "".join(p.read_text() for p in (ROOT / "src").rglob("*.py"))
+    )
 )
 #: Who is faster waits; nothing is lost that could be counted.
 WAITING = {
@@ -30,6 +33,9 @@ WAITING = {
     "write_buffer_size",
     "websocket_queue_size",
 }
+
+
+TOPICS = {name: ROWS.pop(name) for name in list(ROWS) if name.isupper()}
 
 
 def test_every_limit_has_a_row_and_every_row_a_limit() -> None:
@@ -47,3 +53,12 @@ def test_a_limit_has_its_default_a_flag_and_a_counter(name: str) -> None:
     elif name != "backlog":
         assert counters
     assert set(counters) <= COUNTED
+
+
+def test_every_limit_of_topics_has_a_row_with_its_default_and_counters_that_there_are() -> None:
+    defaults = {spec.name.upper(): spec.default for spec in dataclasses.fields(Limits)}
+    assert {name: row[0] for name, row in TOPICS.items()} == {
+        name: f"`{default}`" for name, default in defaults.items()
+    }
+    for _, _, counter in TOPICS.values():
+        assert set(re.findall(r"`(topics\.\w+)`", counter)) <= COUNTED

@@ -18,6 +18,8 @@ MORE = {
     "src/daphne": 15,
     # What users import, and the model; what serves it is in folders.
     "src/channels/topics": 16,
+    # What one event loop knows and hands on, a file for each: clients, topics, nodes, what nodes are told.
+    "src/channels/topics/delivery": 13,
     # What a session does, a file for each kind of command and each thing it keeps.
     "src/channels/topics/session": 14,
     # Each encoding beside a library that reads and writes the same.

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from django.apps import AppConfig
 
 from channels.access.announcements import Change, carry
 from channels.access.signals import connect_signals
+from channels.topics.access.resending import Resender
 from channels.topics.control import AccessChanged, broadcast
 from channels.topics.delivery.hub import running_hub
 from channels.topics.development.reloading import reloads_pages, watch
@@ -30,9 +33,12 @@ class TopicsConfig(AppConfig):
         connect_signals()
 
 
+_resender: Final = Resender(broadcast)
+
+
 def tell_nodes(change: Change) -> None:
     """Tell the processes that serve topics what has changed about users."""
-    broadcast(AccessChanged(change.user, change.session, change.permissions))
+    _resender.send(AccessChanged(change.user, change.session, change.permissions))
 
 
 def hear_nodes() -> None:

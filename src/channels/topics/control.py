@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
 import msgspec
 
 from channels.exceptions import ChannelsError
+from channels.protocols.centrifuge.messages import Publication
+from channels.topics.registry import RESERVED
+from channels.topics.stores.base import Append, Retention
 from channels.topics.stores.manager import get_store
 
 
@@ -241,18 +245,53 @@ def announcement_listener(name: str) -> AnnouncementListener | None:
     return _listeners.get(name)
 
 
+#: What a node that was away for a while has to hear of when it is back: kept in a stream, and numbered.
+KEPT: Final = (
+    DisconnectClients,
+    UnsubscribeClients,
+    Recheck,
+    ForgetRecent,
+    AccessChanged,
+    SubscribeClients,
+    RefreshClients,
+)
+#: The stream, a name that no topic has, and how much of it is kept.
+CONTROL_TOPIC: Final = f"{RESERVED}control"
+CONTROL_RETENTION: Final = Retention(size=1_000, ttl=300.0, position_ttl=86400.0)
+
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Control] = msgspec.msgpack.Decoder(Control)
 
 
 def broadcast(message: Control) -> None:
-    """Tell every node, from sync code."""
-    get_store().sync.broadcast(encode_control(message))
+    """Tell every node, from sync code.
+
+    Raises:
+        StoreUnavailable: it may be that no node hears of it.
+    """
+    store = get_store().sync
+    if isinstance(message, KEPT):
+        store.publish(_append(message))
+    else:
+        store.broadcast(encode_control(message))
 
 
 async def abroadcast(message: Control) -> None:
-    """Tell every node, from async code."""
-    await get_store().broadcast(encode_control(message))
+    """Tell every node, from async code.
+
+    Raises:
+        StoreUnavailable: it may be that no node hears of it.
+    """
+    store = get_store()
+    if isinstance(message, KEPT):
+        await store.publish(_append(message))
+    else:
+        await store.broadcast(encode_control(message))
+
+
+def _append(message: Control) -> Append:
+    publication = Publication(data=msgspec.Raw(encode_control(message)), time=round(time.time() * 1000))
+    return Append(CONTROL_TOPIC, publication, CONTROL_RETENTION)
 
 
 def encode_control(message: Control) -> bytes:

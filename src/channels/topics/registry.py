@@ -11,6 +11,9 @@ from django.utils.module_loading import autodiscover_modules
 from channels.exceptions import ChannelsError
 from channels.topics.patterns import TopicPattern
 
+#: How streams are named that topics have for themselves: whatever a pattern says, no client gets them.
+RESERVED: Final = "channels.topics/"
+
 _patterns: Final[dict[type, TopicPattern]] = {}
 
 
@@ -57,6 +60,8 @@ def pattern_of(cls: type) -> TopicPattern:
 
 def resolve(name: str) -> Any:
     """Return a new topic with this name; None if it fits no pattern, or is not how the topic is named."""
+    if name.startswith(RESERVED):
+        return None
     for cls, pattern in _patterns.items():
         parameters = pattern.match(name)
         if parameters is not None and _is_canonical(name, pattern, parameters):

@@ -63,3 +63,9 @@ def pages(settings: Any) -> Iterator[str]:
     settings.ROOT_URLCONF = "tests.topics.urls"
     with ServerThread(ProtocolTypeRouter({"http": get_asgi_application()})) as thread:
         yield f"http://127.0.0.1:{thread.port}"
+
+
+@pytest.fixture(autouse=True)
+def quick_passwords(settings: Any) -> None:
+    """Have no time measured that a password takes to be hashed."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -104,7 +104,7 @@ async def test_who_listens_to_one_of_them_only_hears_it_each_time(
             async with raw_client(port) as client:
                 await client.connect()
                 await client.ask(subscribe={"channel": "room:one"})
-            stream = "channels.occupied:room:one"
+            stream = "channels.topics/occupied:room:one"
             async with asyncio.timeout(5):
                 while (await get_store().read(stream, limit=0)).position.offset < 2 * number:
                     await asyncio.sleep(0.01)

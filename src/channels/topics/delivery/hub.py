@@ -10,12 +10,15 @@ import uuid
 import weakref
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine
+from functools import partial
 from threading import get_ident
 from typing import Any, Final
 
 from channels import telemetry
 from channels.access.announcements import Change, hear
 from channels.topics.control import (
+    CONTROL_RETENTION,
+    CONTROL_TOPIC,
     AccessChanged,
     Announcement,
     Control,
@@ -35,10 +38,13 @@ from channels.topics.control import (
     announcement_listener,
     decode_control,
 )
+from channels.topics.delivery.clients import Clients
+from channels.topics.delivery.control_topic import ControlTopic, until_it_works
 from channels.topics.delivery.live_topic import LiveTopic
 from channels.topics.delivery.nodes import Nodes
 from channels.topics.delivery.subscription import Client
-from channels.topics.stores.base import Event, PresenceEntry, Retention, Store, StoreUnavailable
+from channels.topics.stores.base import Event, Retention, Store, StoreUnavailable
+from channels.topics.stores.manager import get_store
 
 logger = logging.getLogger("channels.topics")
 
@@ -73,12 +79,11 @@ class Hub:
         self._scheduled = False
         self._tasks: set[asyncio.Task[Any]] = set()
         self.node = uuid.uuid4().hex
-        self.clients: dict[str, Client] = {}
+        self.clients = Clients()
         self.upstreams: dict[str, Callable[[bytes], None]] = {}
-        self._users: dict[str, dict[Client, None]] = {}
         self.nodes = Nodes(
             self.node,
-            lambda: (len(self.clients), len(self._users)),
+            lambda: (len(self.clients), self.clients.users),
             self.topics,
             lambda message: self.spawn(_tell(message)),
         )
@@ -156,7 +161,10 @@ class Hub:
 
     async def _start(self, name: str, retention: Retention, is_bytes: bool, store: Store) -> LiveTopic:
         self.use(store)
-        live = LiveTopic(name, next(self._numbers), retention, is_bytes, store, self.spawn)
+        if name == CONTROL_TOPIC:
+            live: LiveTopic = ControlTopic(store, self.spawn, self._obey, self._control_lost)
+        else:
+            live = LiveTopic(name, next(self._numbers), retention, is_bytes, store, self.spawn)
         self._topics[name] = live
         self._start_ticking()
         try:
@@ -180,17 +188,12 @@ class Hub:
 
     def connected(self, client: Client) -> None:
         """Have ``client`` found by its id and its user."""
-        self.clients[client.id] = client
-        self._users.setdefault(client.user_id, {})[client] = None
+        self.clients.add(client)
         self._start_ticking()
 
     def disconnected(self, client: Client) -> None:
         """Forget a client."""
-        if self.clients.pop(client.id, None) is not None:
-            of_user = self._users[client.user_id]
-            del of_user[client]
-            if not of_user:
-                del self._users[client.user_id]
+        self.clients.discard(client)
 
     def _start_ticking(self) -> None:
         if self._ticker is None:
@@ -219,6 +222,21 @@ class Hub:
             self._stores.append(store)
             store.attach(self)
             self.nodes.start()
+            if store is get_store():
+                self.spawn(until_it_works(partial(self._control, store), lambda: store in self._stores))
+
+    async def hear_control(self) -> None:
+        """Return when what all nodes are told is heard here, or cannot be yet."""
+        with contextlib.suppress(StoreUnavailable):
+            await self._control(get_store())
+
+    async def _control(self, store: Store) -> None:
+        await self._enter(CONTROL_TOPIC, CONTROL_RETENTION, True, store)
+
+    def _control_lost(self) -> None:
+        """Find by checks what messages have said that nobody has any more."""
+        self._access_changed(AccessChanged(permissions=True))
+        self._recheck(Recheck())
 
     # In the loop
 
@@ -249,34 +267,25 @@ class Hub:
             return
         _OBEY[type(control)](self, control)
 
-    def _chosen(self, user: str | None, client: str, session: str = "") -> list[Client]:
-        """Return the clients of a user (None: of all) with an id and a secret ("": any)."""
-        if client:
-            known = self.clients.get(client)
-            found = [known] if known is not None and user in (None, known.user_id) else []
-        else:
-            found = list(self.clients.values() if user is None else self._users.get(user, ()))
-        return [each for each in found if each.secret == session] if session else found
-
     def _disconnect(self, control: DisconnectClients) -> None:
-        for client in self._chosen(control.user, control.client, control.session):
+        for client in self.clients.chosen(control.user, control.client, control.session):
             if client.id not in control.keep:
                 client.disconnect(control.code, control.reason)
 
     def _unsubscribe(self, control: UnsubscribeClients) -> None:
-        for client in self._chosen(control.user, control.client, control.session):
+        for client in self.clients.chosen(control.user, control.client, control.session):
             client.unsubscribe(control.topic, control.code, control.reason)
 
     def _subscribe(self, control: SubscribeClients) -> None:
-        for client in self._chosen(control.user, control.client, control.session):
+        for client in self.clients.chosen(control.user, control.client, control.session):
             client.subscribe_by_server(control)
 
     def _refresh(self, control: RefreshClients) -> None:
-        for client in self._chosen(control.user, control.client, control.session):
+        for client in self.clients.chosen(control.user, control.client, control.session):
             client.refresh_by_server(control)
 
     def _recheck(self, control: Recheck) -> None:
-        for client in self._chosen(control.user, ""):
+        for client in self.clients.chosen(control.user):
             client.recheck(control.topic)
 
     def _take_emulated(self, control: EmulatedFrame) -> None:
@@ -316,7 +325,7 @@ class Hub:
         self._renew_presence(now)
         if now >= self._next_check:
             self._check_positions()
-        idle = not (self._topics or self.clients)
+        idle = not (self.clients or any(name != CONTROL_TOPIC for name in self._topics))
         self._ticker = None if idle else self._loop.call_later(TICK, self._tick)
 
     def _renew_presence(self, now: float) -> None:
@@ -324,13 +333,8 @@ class Hub:
         for store in self._stores:
             if now - self._renewed.get(store, 0.0) >= store.presence_lease / 3:
                 self._renewed[store] = now
-                entries = [
-                    PresenceEntry(live.name, subscription.info, subscription.announced)
-                    for live in self._topics.values()
-                    if live.store is store
-                    for subscription in live.subscriptions()
-                    if subscription.present
-                ]
+                of_store = [live for live in self._topics.values() if live.store is store]
+                entries = [entry for live in of_store for entry in live.present()]
                 if entries:
                     self.spawn(store.presence_renew(entries))
 

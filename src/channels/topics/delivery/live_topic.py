@@ -19,7 +19,15 @@ from channels.topics.delivery.outbox import closed_outbox
 from channels.topics.delivery.snapshots import SnapshotSource
 from channels.topics.delivery.subscription import Subscription
 from channels.topics.limits import limits
-from channels.topics.stores.base import Event, Position, Retention, Store, StoreUnavailable, StreamPage
+from channels.topics.stores.base import (
+    Event,
+    Position,
+    PresenceEntry,
+    Retention,
+    Store,
+    StoreUnavailable,
+    StreamPage,
+)
 
 logger = logging.getLogger("channels.topics")
 
@@ -91,6 +99,12 @@ class LiveTopic:
         """Return all subscriptions."""
         for audience in list(self._audiences.values()):
             yield from audience
+
+    def present(self) -> Iterator[PresenceEntry]:
+        """Return those that are noted in the topic's presence."""
+        for each in self.subscriptions():
+            if each.present:
+                yield PresenceEntry(self.name, each.info, each.announced)
 
     async def start(self) -> None:
         """Learn the position; nothing is delivered before."""

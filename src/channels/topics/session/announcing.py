@@ -19,7 +19,7 @@ from channels import telemetry
 from channels.db import aclose_old_connections
 from channels.protocols.centrifuge.messages import Publication
 from channels.topics.delivery.hub import TICK, Hub
-from channels.topics.registry import resolve
+from channels.topics.registry import RESERVED, resolve
 from channels.topics.signals import topic_joined, topic_left, topic_occupied, topic_vacated
 from channels.topics.stores.base import Append, Retention, Store, StoreUnavailable
 from channels.topics.stores.manager import get_store
@@ -110,7 +110,7 @@ def look_for_vacancies(hub: Hub) -> None:
 async def _changes(topic: Topic, state: Raw) -> bool:
     """Note that a topic is occupied or vacated; False if it was already, or another process is first."""
     store: Store = get_store(type(topic).store)
-    name = f"channels.occupied:{topic}"
+    name = f"{RESERVED}occupied:{topic}"
     page = await store.read(name, limit=1, reverse=True)
     before = bytes(page.publications[0].data) if page.publications else bytes(_VACATED)
     if before == bytes(state):

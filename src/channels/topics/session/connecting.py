@@ -49,11 +49,12 @@ async def connect(session: Session, request: ConnectRequest) -> ConnectResult:
     if session.has_tried:
         raise Disconnected(DisconnectCode.BAD_REQUEST)
     session.has_tried = True
+    session.hub.use(get_store())
+    await session.hub.hear_control()
     identity = await identify(session.scope, request)
     if session.closed:
         raise Disconnected(DisconnectCode.CONNECTION_CLOSED)
     limits = session.limits
-    session.hub.use(get_store())
     session.connected(identity, heartbeat_of(session.hub, limits))
     session.by_server = subscribe_by_server
     return ConnectResult(

@@ -130,6 +130,7 @@ class EventStream(Session):
             StoreUnavailable: a store does not answer.
         """
         self.hub.use(get_store())
+        await self.hub.hear_control()
         self.has_tried = True
         identity = await identify(self.scope, ConnectRequest(token=token))
         self.connected(identity, heartbeat_of(self.hub, self.limits))
