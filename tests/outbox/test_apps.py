@@ -12,6 +12,7 @@ from django.test.client import AsyncClientHandler, ClientHandler
 from channels.outbox.apps import OutboxConfig
 from channels.outbox.relay import relays
 from channels.process import serving
+from channels.routing import ProtocolTypeRouter
 
 
 @pytest.fixture
@@ -36,3 +37,21 @@ def test_a_process_serves_when_a_server_calls_django(
     assert serving.announced is serves
     request_started.send(sender=handler)
     assert serving.announced is serves
+
+
+@pytest.mark.parametrize(("scope", "serves"), [({"asgi": {"version": "3.0"}}, True), ({}, False)])
+async def test_a_process_serves_when_any_server_calls_a_router(
+    config: OutboxConfig, scope: Any, serves
+) -> None:
+    """A server's scopes say which ASGI it speaks, those of communicators do not."""
+
+    async def application(*_: Any) -> None: ...
+
+    await ProtocolTypeRouter({"websocket": application})({"type": "websocket", **scope}, _receive, _send)
+    assert serving.announced is serves
+
+
+async def _receive() -> Any: ...
+
+
+async def _send(message: Any) -> None: ...

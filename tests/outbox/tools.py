@@ -35,6 +35,11 @@ async def anote(*args: Any) -> None:
 
 
 @on_commit_durably(attempts=1)
+def says(text: str) -> None:
+    raise ValueError(text)
+
+
+@on_commit_durably(attempts=1)
 def exits() -> None:
     sys.exit(3)
 

@@ -19,7 +19,7 @@ from channels.outbox.models import DurableMessage, HookCall, Lease
 from channels.outbox.relay import hooks, leases, threads
 from channels.outbox.relay.relay import Relay
 from tests.outbox import tools
-from tests.outbox.tools import calls, change_and_wait, fail, is_empty, note, until, wait_for_release
+from tests.outbox.tools import calls, change_and_wait, fail, is_empty, note, says, until, wait_for_release
 from tests.support.databases import Database, PostgreSQL
 from tests.support.redis_servers import RedisServer
 
@@ -259,3 +259,22 @@ def test_a_setting_that_cannot_be_read_ends_no_relay(
     until(is_empty)
     relay.stop(5)
     assert "is looked at again in a while" in caplog.text
+
+
+def test_an_error_that_no_database_could_store_is_stored(outbox: Database) -> None:
+    says.on_commit("ñ\0\ud800🙂")
+    relay = relayed()
+    until(is_empty)
+    relay.stop(5)
+    assert HookCall.objects.get().error == "ValueError: ñ\\x00\\ud800\\U0001f642"
+
+
+def test_without_wake_ups_it_is_polled(layer, plain: Database, caplog: pytest.LogCaptureFixture) -> None:
+    stores = {"default": {"BACKEND": "no.such.Store"}}
+    with override_settings(CHANNELS_TOPICS={"STORES": stores}, CHANNELS_OUTBOX={"POLL_INTERVAL": 0.05}):
+        relay = relayed()
+        until(lambda: "Nothing wakes the relay of the outbox" in caplog.text)
+        note.on_commit(1)
+        until(is_empty)
+        relay.stop(5)
+    assert calls == [((1,), {})]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import re
 import time
 from typing import Final, NamedTuple
 
@@ -25,6 +26,8 @@ BATCH: Final = 100
 #: Seconds before the next attempt: the first wait, and the longest.
 RETRY: Final = (0.1, 30.0)
 AWAY: Final = (0.1, 2.0)
+#: NUL, halves of characters, and what MySQL's utf8 of three bytes has not.
+_UNSTORABLE: Final = re.compile("[^\x01-\ud7ff\ue000-\uffff]")
 #: Groups and channels that wait for another attempt, at most; with more, all wait for the first of them.
 MAX_WAITING: Final = 100
 
@@ -160,8 +163,9 @@ class MessageRelay:
 
 
 def explain(error: BaseException) -> str:
-    """Return what a row says of an error."""
-    return f"{type(error).__name__}: {error}"[:2000].replace("\0", "")
+    """Return what a row says of an error: text that each database can store, whatever its encoding."""
+    text = f"{type(error).__name__}: {error}"[:2000]
+    return _UNSTORABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def _target(row: DurableMessage) -> Target:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from datetime import timedelta
 from typing import Final
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -17,6 +19,8 @@ from channels.outbox.relay.leases import BEAT, Leases
 from channels.outbox.relay.messages import MessageRelay
 from channels.outbox.relay.threads import OnDemandThread, Threads
 from channels.wakeups import Listener, listen
+
+logger = logging.getLogger("channels.outbox")
 
 #: Seconds between two deletions of dead letters that are too old, and how many are deleted at once.
 PRUNE: Final = 3600.0
@@ -41,7 +45,7 @@ class Relay:
         self._sender = OnDemandThread(
             f"outbox-messages-{using}", using, self._messages.relay, self._messages.finish
         )
-        self._listeners: list[Listener] = []
+        self._listeners: list[Listener] | None = None
         self._surveyed_at = self._prune_at = float("-inf")
 
     def start(self) -> None:
@@ -51,7 +55,7 @@ class Relay:
     def stop(self, timeout: float) -> None:
         """End: what is being sent is sent; hooks get ``timeout`` seconds to finish, and else run again."""
         end = time.monotonic() + timeout
-        for listener in self._listeners:
+        for listener in self._listeners or ():
             listener.close()
         self._messages.stopping = True
         self._sender.stop(timeout)
@@ -60,11 +64,8 @@ class Relay:
 
     def _look(self) -> float:
         """Do what nobody has told of; returns in how many seconds to look again."""
-        if not self._listeners:
-            self._listeners = [
-                listen(DurableMessage.WAKEUP, self.using, self._sender.wake),
-                listen(HookCall.WAKEUP, self.using, self._poller.wake),
-            ]
+        if self._listeners is None:
+            self._listeners = self._listen()
         now = time.monotonic()
         if now - self._surveyed_at > 0.9 * BEAT:  # not at each wake-up: there may be many in a second
             self._surveyed_at = now
@@ -72,6 +73,16 @@ class Relay:
         wait = self._hooks.run_due()
         longest = BEAT if self._leases.any or self._hooks.others else outbox_configuration().poll_interval
         return longest if wait is None else min(wait, longest)
+
+    def _listen(self) -> list[Listener]:
+        try:
+            return [
+                listen(DurableMessage.WAKEUP, self.using, self._sender.wake),
+                listen(HookCall.WAKEUP, self.using, self._poller.wake),
+            ]
+        except ImproperlyConfigured as error:
+            logger.error("Nothing wakes the relay of the outbox, it looks every few seconds: %s", error)
+            return []
 
     def _survey(self) -> None:
         self._leases.beat()

@@ -47,9 +47,10 @@ class DatabaseGuard:
             wait = work()
         except DjangoDatabaseError as error:
             return self._failed(error)
-        except Exception:
+        except Exception as error:
             telemetry.count("outbox.relay_failed", using=self._using)
-            logger.exception("The outbox in the database %r is looked at again in a while.", self._using)
+            text = f"The outbox in the database {self._using!r} is looked at again in a while."
+            self._say(f"failed: {type(error).__name__}", text, error)
             return AWAY[1]
         self._failures = 0
         return wait
@@ -64,11 +65,11 @@ class DatabaseGuard:
         self._say("away", f"The outbox in the database {self._using!r} has to wait: {error}")
         return min(AWAY[0] * 2.0 ** min(self._failures - 1, 10), AWAY[1])
 
-    def _say(self, what: str, text: str) -> None:
+    def _say(self, what: str, text: str, error: Exception | None = None) -> None:
         now = time.monotonic()
         if now - self._logged.get(what, float("-inf")) > QUIET:
             self._logged[what] = now
-            logger.warning("%s", text.strip())
+            logger.warning("%s", text.strip(), exc_info=error)
 
 
 def close(using: str) -> None:
