@@ -129,7 +129,7 @@ def _topic(window: int) -> Row:
             Entry(fairway(), TOPICS, "Fairway, a topic"),
             Entry(fairway(), BROADCAST, "Fairway, a room"),
             *_originals(CHAT, "uvicorn", "granian", quick=["granian"]),
-            *_topic_peers(),
+            *(_topic_peers() if window == 4 else ()),
         ),
     )
 
