@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import connection, connections, migrations, transaction
 from django.db.migrations.state import ProjectState
 
@@ -60,6 +61,17 @@ async def test_rows_are_seen_on_every_database(database: Database, port: int) ->
             await client.until(lambda rows: numbers(rows) == [7, 8, 30])
             await in_thread(lambda: Customer.objects.filter(name="ada").update(name="Ada"))
             await client.until(lambda rows: [*rows.values()][-1]["customer"]["name"] == "Ada")
+
+
+async def test_the_stream_may_be_kept_in_the_database_too(sqlite: Database, port: int) -> None:
+    with sqlite.as_default():
+        await in_thread(lambda: call_command("migrate", "channels_journal", verbosity=0))
+        await in_thread(prepare)
+        async with subscribed(port, "orders:database") as client:
+            await in_thread(lambda: Order.objects.create(number=0))
+            await client.until(lambda rows: numbers(rows) == [0, 1, 2, 3])
+            await in_thread(lambda: Order.objects.filter(number=1).delete())
+            await client.until(lambda rows: numbers(rows) == [0, 2, 3])
 
 
 class Watched(migrations.Migration):

@@ -110,3 +110,19 @@ class Forbidden(LiveQuery):
     pattern = "forbidden"
     queryset = lambda self: Order.objects.all()  # noqa: E731
     fields = ["number"]
+
+
+class InDatabase(Everybody):
+    pattern = "orders:database"
+    store = "database"
+    queryset = lambda self: Order.objects.filter(status="open").order_by("number")  # noqa: E731
+    fields = ["number"]
+
+
+class AsHTML(Everybody):
+    """For htmx: new rows are appended, others are swapped by their ids."""
+
+    pattern = "orders:html"
+    queryset = lambda self: Order.objects.filter(status="open")  # noqa: E731
+    fields = ["number"]
+    template = "orders.html"
