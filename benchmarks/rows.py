@@ -150,7 +150,7 @@ def _journal(window: int) -> Row:
     kept: dict[str, Store] = {"SQLite": "sqlite", "PostgreSQL": "postgresql"}
     return Row(
         f"journal-{window}",
-        f"A topic in the database, published to in transactions, 200 subscribers, {window} in flight",
+        f"A topic in a database, 200 sockets, {window} in flight",
         "deliveries/s",
         Throughput("fanout", window=window, topics=("journal:bench",)),
         (
