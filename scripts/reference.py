@@ -89,6 +89,7 @@ MODULES = {
     "Tests": [
         "channels.testing",
         "channels.testing.tasks",
+        "channels.testing.outbox",
         "channels.testing.contracts",
         "channels.testing.store_contract",
     ],
