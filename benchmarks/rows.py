@@ -154,7 +154,7 @@ def _journal(window: int) -> Row:
         "deliveries/s",
         Throughput("fanout", window=window, topics=("journal:bench",)),
         (
-            Entry(fairway(), TOPICS, "Fairway, in memory, after the commit"),
+            Entry(fairway(), TOPICS, "Fairway, memory, on commit"),
             *(Entry(fairway(), TOPICS, f"Fairway, in {name}", store=store) for name, store in kept.items()),
         ),
     )

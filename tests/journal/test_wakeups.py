@@ -38,6 +38,7 @@ def no_polls(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def serve(database: Database) -> tuple[Any, Recorder]:
+    store: Any
     await asyncio.to_thread(call_command, "migrate", "channels_journal", verbosity=0)
     set_store("database", None)
     store, recorder = get_store("database"), Recorder()

@@ -25,7 +25,7 @@ class Line(msgspec.Struct):
 def drf() -> Any:
     serializers = pytest.importorskip("rest_framework.serializers")
 
-    class LineSerializer(serializers.ModelSerializer):  # type: ignore[name-defined,misc]
+    class LineSerializer(serializers.ModelSerializer):  # type: ignore[name-defined]
         class Meta:
             model = Order
             fields = ["number", "label"]
@@ -36,7 +36,7 @@ def drf() -> Any:
 def pydantic() -> Any:
     module = pytest.importorskip("pydantic")
 
-    class LineModel(module.BaseModel):  # type: ignore[name-defined,misc]
+    class LineModel(module.BaseModel):  # type: ignore[name-defined]
         number: int
         label: str
 
