@@ -6,7 +6,7 @@ import asyncio
 import subprocess
 import sys
 import tempfile
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from django.core.management import call_command
@@ -41,7 +41,7 @@ async def serve(database: Database) -> tuple[Any, Recorder]:
     store: Any
     await asyncio.to_thread(call_command, "migrate", "channels_journal", verbosity=0)
     set_store("database", None)
-    store, recorder = get_store("database"), Recorder()
+    recorder, store = Recorder(), cast(Any, get_store("database"))
     await store.subscribe(str(ROOM), recorder)
     await asyncio.to_thread(wait_until, lambda: store._relay._next_poll, "the relay has polled once")
     return store, recorder
