@@ -86,6 +86,15 @@ MODULES = {
         "channels.protocols.centrifuge.protobuf",
         "channels.protocols.centrifuge.framing",
     ],
+    "Tasks": [
+        "channels.tasks.definition.task",
+        "channels.tasks.groups",
+        "channels.tasks.schedule.schedules",
+        "channels.tasks.control",
+        "channels.tasks.context",
+        "channels.tasks.definition.options",
+        "channels.tasks.exceptions",
+    ],
     "Tests": [
         "channels.testing",
         "channels.testing.tasks",
