@@ -11,7 +11,7 @@ from channels.journal.models import Pending, Publication, Stream
 from channels.topics.stores.records import NotARecord, decode_publication
 
 
-class ReadOnlyAdmin(admin.ModelAdmin[Any]):
+class ReadOnlyAdmin(admin.ModelAdmin):
     """Nothing is added, changed or deleted here: offsets would no longer be what clients were told."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
