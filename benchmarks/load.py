@@ -153,6 +153,16 @@ class Throughput:
 
 
 @dataclass(frozen=True)
+class RoundTrip(Throughput):
+    """Milliseconds from a message to its delivery, at the median; what was slowest is in the note."""
+
+    def measure(self, server: Server, path: str, settings: Settings) -> Reading:
+        reading = super().measure(server, path, settings)
+        took = reading.latency_us
+        return Reading(took["p50"] / 1000, took, note=f"p99 {took['p99'] / 1000:.1f} ms")
+
+
+@dataclass(frozen=True)
 class Idle:
     """Kilobytes of memory per socket that is open and silent."""
 

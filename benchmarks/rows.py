@@ -33,6 +33,7 @@ from .load import (
     Http2,
     Idle,
     Load,
+    RoundTrip,
     Throughput,
     Told,
     ToldBeside,
@@ -44,6 +45,7 @@ BROADCAST = "/ws/broadcast/bench/"
 BIG_ROOM = min(50_000, resource.getrlimit(resource.RLIMIT_NOFILE)[1] - 1_500)
 Layer = Literal["memory", "redis", "pubsub", "host"]
 Store = Literal["layer", "sqlite", "postgresql"]
+_KEPT: dict[str, Store] = {"SQLite": "sqlite", "PostgreSQL": "postgresql"}
 
 
 @dataclass(frozen=True)
@@ -147,7 +149,6 @@ def _topic_peers() -> tuple[Entry, ...]:
 
 def _journal(window: int) -> Row:
     """Each publication is made in a transaction of its own."""
-    kept: dict[str, Store] = {"SQLite": "sqlite", "PostgreSQL": "postgresql"}
     return Row(
         f"journal-{window}",
         f"A topic in a database, 200 sockets, {window} in flight",
@@ -155,8 +156,35 @@ def _journal(window: int) -> Row:
         Throughput("fanout", window=window, topics=("journal:bench",)),
         (
             Entry(fairway(), TOPICS, "Fairway, memory, on commit"),
-            *(Entry(fairway(), TOPICS, f"Fairway, in {name}", store=store) for name, store in kept.items()),
+            *(Entry(fairway(), TOPICS, f"Fairway, in {name}", store=store) for name, store in _KEPT.items()),
         ),
+    )
+
+
+def _commits_row() -> Row:
+    """A request is fifty commits of one row each."""
+    return Row(
+        "commits",
+        "Fifty commits that publish, or do not",
+        "requests/s",
+        Throughput("get", connections=1),
+        tuple(
+            Entry(fairway(), path, f"Fairway {what} {name}", store=store)
+            for name, store in _KEPT.items()
+            for path, what in (("/commits/", "commit"), ("/commits/publish/", "publish"))
+        ),
+    )
+
+
+def _commit_to_browser_row() -> Row:
+    """One subscriber, who says the next when the last has arrived: from its request to the delivery."""
+    return Row(
+        "commit-to-browser",
+        "A commit to one browser",
+        "ms",
+        RoundTrip("fanout", connections=1, topics=("journal:bench",)),
+        tuple(Entry(fairway(), TOPICS, f"Fairway, in {name}", store=store) for name, store in _KEPT.items()),
+        better="lower",
     )
 
 
@@ -322,6 +350,8 @@ ROWS: tuple[Row, ...] = (
     _processes_row(),
     *(_topic(window) for window in (1, 4)),
     *(_journal(window) for window in (1, 4)),
+    _commits_row(),
+    _commit_to_browser_row(),
     _topic_redis_row(),
     _recover_row(),
     _subscriptions_row(),

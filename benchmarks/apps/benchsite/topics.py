@@ -46,6 +46,6 @@ class Journal(Topic):
 
 def prepare():
     if settings.STORE != "layer":
-        call_command("migrate", "channels_journal", verbosity=0)
+        call_command("migrate", verbosity=0)
     for number in range(10):
         Missed(name="ten").publish({"number": number, "text": "x" * 40}, now=True)
