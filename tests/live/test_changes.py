@@ -11,7 +11,9 @@ from asgiref.sync import sync_to_async
 from django.db import connections, transaction
 from django.db.models import F
 from django.db.models.deletion import Collector
+from django.db.models.signals import m2m_changed, post_delete
 
+from channels.live.capture import statements
 from tests.live.conftest import subscribed
 from tests.live.shop.models import Customer, Gift, Order, Parcel, ProxyOrder, Tag
 
@@ -136,6 +138,29 @@ async def test_each_way_to_change_rows_is_seen(
     async with subscribed(port, "orders:open") as client:
         await in_thread(change)
         await client.until(lambda rows: numbers(rows) == after)
+
+
+async def test_deletes_stay_fast_and_what_finds_no_row_is_not_told(
+    shop: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Any] = []
+    monkeypatch.setattr(statements, "note", lambda *facts: told.append(facts))
+    assert not post_delete.has_listeners(Order)
+    assert not m2m_changed.has_listeners(Order.tags.through)
+
+    def change() -> None:
+        Order.objects.filter(number=1).update(number=2)
+        Order.objects.filter(number=1).delete()
+        order = Order.objects.create(number=7)
+        order.save()
+        Order.objects.filter(number=7)._raw_delete("default")
+
+    await in_thread(change)
+    assert told == [
+        ("default", "shop_order", [1]),
+        ("default", "shop_order", [1]),
+        ("default", "shop_order", None),
+    ]
 
 
 async def test_what_is_rolled_back_never_was(port: int) -> None:

@@ -133,10 +133,14 @@ def test_what_a_trigger_cannot_have_said_is_passed_over() -> None:
     from channels.live.capture.triggers import TriggerThread
 
     heard: list[Any] = []
-    thread = TriggerThread("default", heard.append, lambda: None)
+    thread = TriggerThread("default", heard.append, lambda: None, lambda: False)
     told = '{"table": "t", "keys": %s, "transaction": "7"}'
     thread.heard(["nonsense", "[]", '{"table": 1}', told % "[1]", told % "[2]"])
     thread.heard([told % "[1]", told % "null"])
+    over = TriggerThread("default", heard.append, lambda: None, lambda: True)
+    over.start()
+    over.join(10)
+    assert not over.is_alive()
     assert [(hint.source, hint.tables) for hint in heard] == [
         ("default:7", {"t": [1, 2]}),
         ("default:7", {"t": None}),

@@ -40,13 +40,18 @@ def _noting(method: Callable[..., Any], keys_of: Callable[..., Iterable[Any] | N
     @functools.wraps(method)
     def execute(compiler: Any, *args: Any, **kwargs: Any) -> Any:
         result = method(compiler, *args, **kwargs)
-        if anybody_may_care():
+        if anybody_may_care() and not _changed_nothing(result):
             table = compiler.query.get_meta().db_table
             note(compiler.using, table, keys_of(compiler, result))
         return result
 
     setattr(execute, _MARK, True)
     return execute
+
+
+def _changed_nothing(result: Any) -> bool:
+    """Whether a statement has told that it found no row."""
+    return isinstance(result, int) and result == 0
 
 
 def _inserted(compiler: Any, result: Any) -> list[Any] | None:

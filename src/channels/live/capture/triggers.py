@@ -35,13 +35,26 @@ class TriggerThread(NotifyThread):
         using: the alias.
         take: called with each hint, in this thread.
         interrupted: called, in this thread, when something may have been missed.
+        is_over: whether nobody listens any more.
     """
 
     channel = CHANNEL
 
-    def __init__(self, using: str, take: Callable[[Hint], object], interrupted: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        using: str,
+        take: Callable[[Hint], object],
+        interrupted: Callable[[], object],
+        is_over: Callable[[], bool],
+    ) -> None:
         super().__init__(using)
-        self._take, self._interrupted = take, interrupted
+        self._take, self._interrupted, self._is_over = take, interrupted, is_over
+
+    def _listen(self) -> None:
+        if self._is_over():
+            self.close()
+        else:
+            super()._listen()
 
     def began(self) -> None:
         """See :class:`~channels.wakeups.notify.NotifyThread`."""

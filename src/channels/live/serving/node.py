@@ -74,7 +74,7 @@ class LiveNode:
         for using in aliases:
             if using not in self._triggers:
                 told, missed = partial(self._soon, self._told), partial(self._soon, self._missed)
-                thread = self._triggers[using] = TriggerThread(using, told, missed)
+                thread = self._triggers[using] = TriggerThread(using, told, missed, self._loop.is_closed)
                 thread.start()
 
     def _soon(self, function: Callable[..., None], *args: Any) -> None:

@@ -92,7 +92,8 @@ class Audience:
             chosen = [message for message, passes in zip(messages, choice, strict=True) if passes]
             if chosen:
                 yield self.form.framing.frame(chosen), members
-        yield from self._views(wanted)
+        if self._viewed:
+            yield from self._views(wanted)
 
     def _wants(self, event: Happening) -> bool:
         return self.form.join_leave or isinstance(event, Change)
