@@ -132,6 +132,13 @@ class Upstream:
         except asyncio.QueueFull:
             self._session.end(DisconnectCode.TOO_MANY_REQUESTS)
 
+    def receive_from_others(self, frame: bytes) -> None:
+        """Take a frame of another request; an empty one says that the client has gone."""
+        if frame:
+            self.receive(frame)
+        else:
+            self._session.end(DisconnectCode.CONNECTION_CLOSED)
+
     async def run(self) -> None:
         """Handle frames until the session ends."""
         while not self._session.closed:
@@ -160,7 +167,7 @@ async def serve_stream(
     session, transport = new_session(scope, framing)
     upstream, hub = Upstream(session), session.hub
     session.secret = secrets.token_urlsafe(24)
-    hub.upstreams[session.secret] = upstream.receive
+    hub.upstreams[session.secret] = upstream.receive_from_others
     upstream.receive(first)
     reader = asyncio.create_task(upstream.run())
     try:

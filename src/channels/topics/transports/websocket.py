@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Final
 
 from channels import telemetry
 from channels.mailbox import direct_write, pushing_receive
+from channels.protocols.centrifuge.codes import DisconnectCode
 from channels.protocols.centrifuge.framing import negotiate
 from channels.protocols.centrifuge.json_codec import JSON
 from channels.protocols.centrifuge.protobuf import PROTOBUF
@@ -19,6 +21,8 @@ from channels.topics.session.session import Session
 from channels.typing import Message, Receive, Scope, Send
 
 _FRAMINGS: Final[dict[str, Framing]] = {codec.name: MessageFraming(codec) for codec in (JSON, PROTOBUF)}
+#: In the address of a client that wants to be ended by a request as well: a page whose worker is frozen.
+BY_OTHERS: Final = b"session=1"
 #: The code of RFC 6455 for a message above a limit.
 TOO_BIG: Final = 1009
 
@@ -30,6 +34,8 @@ async def serve_websocket(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "websocket.accept", "subprotocol": chosen.subprotocol})
     connection = enter_context(scope)
     session = _new_session(scope, receive, send, _FRAMINGS[chosen.codec.name])
+    if BY_OTHERS in scope["query_string"].split(b"&"):
+        let_others_end(session)
     try:
         while (message := await receive())["type"] == "websocket.receive":
             frame = message.get("text") or message.get("bytes") or ""
@@ -38,8 +44,20 @@ async def serve_websocket(scope: Scope, receive: Receive, send: Send) -> None:
             elif not session.closed:
                 await handle_frame(session, frame)
     finally:
+        session.hub.upstreams.pop(session.secret, None)
         session.lost()
         exit_context(connection)
+
+
+def let_others_end(session: Session) -> None:
+    """Let a request that knows the session's secret end it, by an empty frame; commands come here only."""
+    session.secret = secrets.token_urlsafe(24)
+
+    def receive(frame: bytes) -> None:
+        if not frame:
+            session.end(DisconnectCode.CONNECTION_CLOSED)
+
+    session.hub.upstreams[session.secret] = receive
 
 
 class WebSocketTransport:

@@ -351,6 +351,7 @@ export class Client extends Emitter {
   #wasLive = false;
   state = "closed";
   id = "";
+  session = null; // by which another request may end this connection
 
   constructor(endpoints, options = {}) {
     super();
@@ -455,8 +456,9 @@ export class Client extends Emitter {
     return { token, data, name };
   }
 
-  #welcome({ client, ping, subs = {} }) {
+  #welcome({ client, ping, session, node, subs = {} }) {
     this.id = client;
+    this.session = session ? { session, node } : null;
     this.#opened = this.#connected = true;
     this.#failures = 0;
     this.#pingEvery = ping ? ping * 1000 + PING_GRACE : 0;
@@ -582,6 +584,7 @@ export class Client extends Emitter {
     clearTimeout(this.#timer);
     const wasConnected = this.#connected;
     this.#connected = false;
+    this.session = null;
     this.#numbers.clear();
     this.#out.length = 0;
     for (const [id, pending] of this.#pending) {
@@ -622,7 +625,11 @@ class Hub {
   #shared = new Map(); // topic -> { subscription, ports, live: the rows, for pages that come later }
 
   constructor(places, options) {
-    this.#client = new Client(places, options);
+    const { websocket } = places;
+    const separator = websocket.includes("?") ? "&" : "?";
+    this.#client = new Client({ ...places, websocket: `${websocket}${separator}session=1` }, options);
+    this.#client.on("connected", () => this.#tellLast());
+    this.#client.on("disconnected", () => this.#tellLast());
     this.#client.on("state", (detail) => this.#tellAll({ event: "state", detail }));
     this.#client.on("publication", (detail) => this.#tellAll({ event: "publication", detail }));
     this.#client.on("subscribed", (detail) => this.#tellAll({ event: "subscribed", detail }));
@@ -633,6 +640,12 @@ class Hub {
     port.onmessage = ({ data }) => this.#asked(port, data);
     port.postMessage({ event: "state", detail: { state: this.#client.state } });
     this.#client.connect();
+    this.#tellLast();
+  }
+
+  /** Let a page that is alone know how to end the connection: it may be frozen together with this worker. */
+  #tellLast() {
+    this.#tellAll({ event: "last", detail: this.#ports.size === 1 ? this.#client.session : null });
   }
 
   #tellAll(message) {
@@ -713,6 +726,7 @@ class Hub {
     for (const topic of [...this.#shared.keys()]) this.#unsubscribe(port, topic);
     // A worker is frozen with its last page; a socket that stayed open would be a lie.
     if (this.#ports.delete(port) && !this.#ports.size) this.#client.disconnect();
+    this.#tellLast();
   }
 }
 
@@ -723,13 +737,16 @@ class SharedClient extends Emitter {
   #calls = new Map();
   #ids = 0;
   #topics = new Map();
+  #last = null;
   state = "connecting";
 
-  constructor(make) {
+  constructor(make, emulation) {
     super();
     this.#make = make;
     this.#attach();
     self.addEventListener("pagehide", () => {
+      if (this.#last) navigator.sendBeacon(emulation, JSON.stringify({ ...this.#last, data: "" }));
+      this.#last = null;
       this.#tell({ action: "leave" });
       this.#port = null;
     });
@@ -804,7 +821,8 @@ class SharedClient extends Emitter {
       else call?.resolve(result);
     } else if (topic) this.#happened(this.#topics.get(topic), event, detail, offset, epoch);
     else {
-      if (event === "state") this.state = detail.state;
+      if (event === "last") this.#last = detail;
+      else if (event === "state") this.state = detail.state;
       this.emit(event, detail);
     }
   }
@@ -850,7 +868,7 @@ function port(places, options, failed) {
 export function connect({ shared = true, ...options } = {}) {
   const places = endpoints();
   if (!shared || options.token) return new Client(places, options).connect();
-  return new SharedClient((failed) => port(places, options, failed));
+  return new SharedClient((failed) => port(places, options, failed), places.emulation);
 }
 
 if (typeof SharedWorkerGlobalScope !== "undefined" && self instanceof SharedWorkerGlobalScope) {
