@@ -86,3 +86,16 @@ async def test_without_any_way_the_slow_poll_finds_it(
         await asyncio.to_thread(write, sqlite, "", "by nothing")
         assert values(await recorder.take(str(ROOM), 1)) == ["by nothing"]
         await store.aclose()
+
+
+async def test_control_messages_come_once(sqlite: Database) -> None:
+    """A receiver hears them from the default store; the carrier beside it is the same, and no second way."""
+    with sqlite.as_default():
+        store, recorder = await serve(sqlite)
+        get_store().attach(recorder)
+        await get_store().broadcast(b"to all")
+        await store.broadcast(b"last")
+        await recorder.until(lambda: b"last" in recorder.controls)
+        assert recorder.controls == [b"to all", b"last"]
+        get_store().detach(recorder)
+        await store.aclose()

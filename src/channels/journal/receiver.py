@@ -23,13 +23,14 @@ class JournalReceiver:
     Args:
         receiver: who is told.
         fetch: see above; called in any thread.
+        tells_control: whether control messages come this way; else the receiver hears them from the carrier.
 
     Attributes:
         loop: the receiver's.
     """
 
-    def __init__(self, receiver: Receiver, fetch: Fetch) -> None:
-        self.receiver, self._fetch = receiver, fetch
+    def __init__(self, receiver: Receiver, fetch: Fetch, tells_control: bool = True) -> None:
+        self.receiver, self._fetch, self._tells_control = receiver, fetch, tells_control
         self.loop = asyncio.get_running_loop()
         self._lock = threading.Lock()
         self._positions: dict[str, Position] = {}
@@ -68,7 +69,8 @@ class JournalReceiver:
 
     def controlled(self, message: bytes) -> None:
         """See :class:`~channels.topics.stores.base.Receiver`."""
-        self.receiver.controlled(message)
+        if self._tells_control:
+            self.receiver.controlled(message)
 
     def interrupted(self) -> None:
         """See :class:`~channels.topics.stores.base.Receiver`."""

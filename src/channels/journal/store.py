@@ -86,6 +86,11 @@ class DatabaseStore:
         found = get_store(self._carrier or DEFAULT_STORE)
         return get_store(BESIDE_LAYER) if isinstance(found, DatabaseStore) else found
 
+    def _tells_control(self) -> bool:
+        """Whether receivers hear control messages from here: those are sent through the default store."""
+        own = self._carrier is not None and not isinstance(self._carrier, str)
+        return own or get_store(DEFAULT_STORE) is self
+
     def _loops(self) -> list[asyncio.AbstractEventLoop]:
         return [each.loop for each in self._receivers.values() if not each.loop.is_closed()]
 
@@ -110,7 +115,8 @@ class DatabaseStore:
             if self._relay is None:
                 self._relay = Relay(self.using, self._clock, carrying, lambda: list(self._receivers.values()))
                 self._relay.start()
-            ours = self._receivers[receiver] = JournalReceiver(receiver, self._relay.fetch)
+            fetch, tells = self._relay.fetch, self._tells_control()
+            ours = self._receivers[receiver] = JournalReceiver(receiver, fetch, tells)
         carrying.carrier.attach(ours)
 
     def detach(self, receiver: Receiver) -> None:
