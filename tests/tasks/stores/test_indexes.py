@@ -1,0 +1,48 @@
+"""No statement that workers run often reads the whole table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from channels.tasks.definition.states import State
+from channels.tasks.stores import statements
+from channels.tasks.stores.dialects import DIALECTS
+from tests.support.databases import Database
+from tests.tasks.conftest import migrated
+
+DIALECT = DIALECTS["sqlite"]
+OFTEN: dict[str, tuple[str, tuple[Any, ...]]] = {
+    "ready": (statements.choose(DIALECT, State.READY, 0), ("default", 0, 10)),
+    "ready of queues": (statements.choose(DIALECT, State.READY, 2), ("default", 0, "a", "b", 10)),
+    "recovered": (statements.choose(DIALECT, State.RECOVERED, 0), ("default", 0, 10)),
+    "is there work": (statements.HAS_WORK, ("default", "default")),
+    "next due": (statements.NEXT_DUE, ()),
+    "owners": (statements.OWNERS, ()),
+    "held": (statements.HELD, ("me",)),
+    "prune": (statements.prune((State.SUCCEEDED,)), (5,)),
+    "blocked": (statements.IN_VAIN, ("group",)),
+    "members": (statements.OF_GROUP, ("group",)),
+    "unique": (statements.BY_UNIQUE_KEY, ("key",)),
+}
+
+
+@pytest.mark.parametrize("name", OFTEN)
+def test_it_uses_an_index(sqlite: Database, name: str) -> None:
+    statement, parameters = OFTEN[name]
+    with migrated(sqlite), connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+        plan = [row[-1] for row in cursor.fetchall()]
+    reads = [step for step in plan if "channels_tasks_task" in step or " t " in f"{step} "]
+    assert reads
+    assert [step for step in reads if "INDEX" not in step] == []
+
+
+@pytest.mark.parametrize("name", ["ready", "recovered"])
+def test_what_comes_next_is_found_without_sorting(sqlite: Database, name: str) -> None:
+    statement, parameters = OFTEN[name]
+    with migrated(sqlite), connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+        assert "ORDER BY" not in str(cursor.fetchall())

@@ -1,0 +1,73 @@
+"""A worker whose database goes away, or is locked by somebody else, and clocks that jump."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+
+from django.db import connections
+
+from channels import telemetry
+from channels.tasks.backend import store_of
+from channels.tasks.definition.contract import task_backends
+from tests.support.databases import Database, PostgreSQL
+from tests.tasks import jobs
+from tests.tasks.conftest import finished, in_database, migrated, wait_for, working
+
+
+def failures() -> int:
+    return telemetry.counters["tasks.store_failed"]
+
+
+def test_a_database_that_is_killed_and_comes_back_loses_nothing_and_runs_nothing_twice(settings) -> None:
+    """It starts a server twice. What ends meanwhile is kept, and written when the server answers again."""
+    backend = {**settings.TASKS["database"], "OPTIONS": {"lease": 2.0}}
+    settings.TASKS = {**settings.TASKS, "database": backend}
+    with PostgreSQL() as server, migrated(server.database()):
+        waiting = in_database(jobs.wait_for_gate).enqueue()
+        with working(backend="database", threads=2) as worker:
+            assert jobs.started.wait(10)
+            owner, before = worker.owner, failures()
+            connections["default"].close()
+            server.kill()
+            wait_for(lambda: failures() > before, 20)
+            jobs.gate.set()
+            before = failures()
+            wait_for(lambda: failures() > before, 20)
+            server.start()
+            assert finished(waiting, 30).worker_ids == [owner]
+            assert finished(in_database(jobs.add).enqueue(1, 2), 30).return_value == 3
+
+
+def test_a_file_that_somebody_else_has_locked_is_waited_for(sqlite: Database) -> None:
+    """It has the lock for longer than the time-out of the connections."""
+    options = {**sqlite.settings["OPTIONS"], "timeout": 0.2}
+    locked = Database("sqlite", {**sqlite.settings, "OPTIONS": options})
+    with migrated(locked), working(backend="database"):
+        result = in_database(jobs.wait_for_gate).enqueue()
+        assert jobs.started.wait(10)
+        other = sqlite3.connect(sqlite.settings["NAME"], isolation_level=None)
+        other.execute("BEGIN EXCLUSIVE")
+        before = failures()
+        jobs.gate.set()
+        wait_for(lambda: failures() > before)
+        other.rollback()
+        other.close()
+        assert finished(result).return_value == "open"
+        assert result.attempts == 1
+
+
+def test_a_clock_that_jumps_takes_no_living_worker_for_dead(settings) -> None:
+    """With a lease of a second, for twice that."""
+    options = settings.TASKS["default"]["OPTIONS"]
+    settings.TASKS = {"default": {**settings.TASKS["default"], "OPTIONS": {**options, "lease": 1.0}}}
+    store = store_of(task_backends["default"])
+    clock = store.clock
+    with working(threads=1), working(threads=1):
+        result = jobs.wait_for_gate.enqueue()
+        assert jobs.started.wait(5)
+        for hours in (1, -1):
+            store.clock = lambda jump=hours: clock() + jump * 3600  # type: ignore[misc]
+            threading.Event().wait(1.0)
+        jobs.gate.set()
+        assert finished(result).attempts == 1
