@@ -9,6 +9,7 @@ import aiohttp
 
 import tests.topics.topics_for_tests  # noqa: F401  # the topics exist
 from tests.topics.raw_client import raw_client
+from tests.topics.transports.conftest import address  # noqa: F401  # a fixture
 
 
 async def post(address: str, **request: Any) -> int:
@@ -19,7 +20,7 @@ async def post(address: str, **request: Any) -> int:
         return response.status
 
 
-async def test_an_empty_frame_with_the_secret_ends_the_connection(address: str) -> None:
+async def test_an_empty_frame_with_the_secret_ends_the_connection(address: str) -> None:  # noqa: F811  # the fixture
     port = int(address.rpartition(":")[2])
     async with raw_client(port, path="/connection/websocket?session=1") as client:
         result = await client.connect()
@@ -33,6 +34,6 @@ async def test_an_empty_frame_with_the_secret_ends_the_connection(address: str) 
         assert await post(address, **secret, data="") == 204
 
 
-async def test_who_does_not_ask_for_it_has_no_secret(address: str) -> None:
+async def test_who_does_not_ask_for_it_has_no_secret(address: str) -> None:  # noqa: F811  # the fixture
     async with raw_client(int(address.rpartition(":")[2])) as client:
         assert not {"session", "node"} & (await client.connect()).keys()
