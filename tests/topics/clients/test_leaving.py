@@ -12,10 +12,10 @@ from tests.topics.raw_client import raw_client
 from tests.topics.transports.conftest import address  # noqa: F401  # a fixture
 
 
-async def post(address: str, **request: Any) -> int:
+async def post(site: str, **request: Any) -> int:
     async with (
         aiohttp.ClientSession() as session,
-        session.post(f"{address}/emulation", data=json.dumps(request)) as response,
+        session.post(f"{site}/emulation", data=json.dumps(request)) as response,
     ):
         return response.status
 
