@@ -9,8 +9,9 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError
 
-from channels.live import LiveQuery
+from channels.live import LiveQuery, query
 from channels.live.capture import hints
+from channels.topics.delivery import snapshots
 from channels.topics.stores.base import StoreUnavailable
 from tests.live.conftest import live_client, subscribed
 from tests.live.shop.models import Order
@@ -168,6 +169,15 @@ def test_a_class_that_contradicts_itself_says_so(mistake: str) -> None:
     with pytest.raises(ImproperlyConfigured) as caught:
         type("Mistaken", (LiveQuery,), attributes)
     assert mistake in str(caught.value)
+
+
+async def test_without_the_app_it_is_said_what_is_missing(
+    port: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(snapshots._makers, LiveQuery, (query._not_installed, query.has_views))
+    async with live_client(port, "orders:open") as client:
+        assert (await client.subscribe())["code"] == 100
+    assert "'channels.live' is not in INSTALLED_APPS" in caplog.text
 
 
 def test_nothing_else_is_published_to_it() -> None:

@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 from channels.live.capture.watched import expect_queries
 from channels.live.reading.encoding import check_encoding
 from channels.topics import History, Topic
+from channels.topics.delivery.snapshots import give_snapshots
 from channels.topics.patterns import TopicPattern
 
 
@@ -76,6 +77,15 @@ def has_views(cls: type[Any]) -> bool:
     return bool(cls.visible_to is not LiveQuery.visible_to)
 
 
+def _not_installed(topic: Any, live: Any, hub: Any) -> NoReturn:
+    raise ImproperlyConfigured(
+        f"{type(topic).__module__}.{type(topic).__qualname__} is a live query, but 'channels.live' is not in "
+        "INSTALLED_APPS. Add it, beside 'channels.topics'."
+    )
+
+
+# The app puts in its place what serves them.
+give_snapshots(LiveQuery, _not_installed, has_views)
 _RESERVED: Final = frozenset(name for name in vars(LiveQuery) if not name.startswith("__"))
 
 
