@@ -25,7 +25,6 @@ run_tests() {  # which environment, pytest's arguments
     result=0
     "$python" -m pytest -n 4 --dist loadgroup -o "cache_dir=$cache" "$@" </dev/null || result=$?
     [ "$result" = 1 ] && [ -s "$cache/v/cache/lastfailed" ] || return "$result"
-    sed -i.with_groups 's/@[a-z_]*": true/": true/' "$cache/v/cache/lastfailed"  # ids end with the xdist group
     step "once more, alone: $(grep -c '::' "$cache/v/cache/lastfailed") that failed on $($python --version)"
     grep '::' "$cache/v/cache/lastfailed"
     # shellcheck disable=SC2086  # words on purpose
