@@ -12,6 +12,7 @@ from django.core.management import call_command
 from channels.journal.store import DatabaseStore
 from channels.testing.store_contract.tools import Recorder
 from channels.topics.stores.manager import get_store, set_store
+from tests.layers.redis.conftest import own_server  # noqa: F401 (fixture)
 from tests.support.databases import Database
 from tests.topics.conftest import own_store  # noqa: F401 (fixture)
 

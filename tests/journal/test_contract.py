@@ -12,12 +12,15 @@ from django.core.management import call_command
 
 from channels.journal.store import DatabaseStore
 from channels.testing.contracts import TopicStoreContract
+from channels.testing.store_contract.delivery import DeliveryContract
 from channels.topics.stores.host import HostStore
 from channels.topics.stores.memory import MemoryStore
+from channels.topics.stores.redis import RedisStore
 from tests.support.databases import Database
+from tests.support.redis_servers import RedisServer
 
 
-class JournalTests(TopicStoreContract):
+class Tables:
     """A fresh database for each test."""
 
     @pytest.fixture(autouse=True)
@@ -28,6 +31,10 @@ class JournalTests(TopicStoreContract):
             yield
 
     fixture = "sqlite"
+
+
+class JournalTests(Tables, TopicStoreContract):
+    """The whole contract."""
 
 
 class DefaultSQLiteTests(JournalTests, unittest.IsolatedAsyncioTestCase):
@@ -50,6 +57,19 @@ class SQLiteTests(JournalTests, unittest.IsolatedAsyncioTestCase):
 
     def make_store(self, **config: Any) -> DatabaseStore:
         return DatabaseStore(carrier=HostStore(path=self.folder, **config))
+
+
+class RedisTests(Tables, DeliveryContract, unittest.IsolatedAsyncioTestCase):
+    """A store over Redis carries: what is delivered."""
+
+    spans_processes = True
+
+    @pytest.fixture(autouse=True)
+    def server(self, own_server: RedisServer):
+        self.redis = own_server
+
+    def make_store(self, **config: Any) -> DatabaseStore:
+        return DatabaseStore(carrier=RedisStore([self.redis.address], **config))
 
 
 class PostgreSQLTests(SQLiteTests):

@@ -111,7 +111,9 @@ def statements_of(connection: Any) -> Statements:
     """Return the statements of a connection's vendor."""
     found = _by_vendor.get(connection.vendor)
     if found is None:
-        found = _by_vendor[connection.vendor] = Statements(connection.ops, connection.vendor)
+        # Operations of their own: those of the connection would keep it, when its thread has ended.
+        operations = type(connection.ops)(connection=None)
+        found = _by_vendor[connection.vendor] = Statements(operations, connection.vendor)
     return found
 
 

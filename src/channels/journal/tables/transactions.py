@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
 from django.db import DatabaseError, InterfaceError, connections, transaction
@@ -18,6 +18,8 @@ _T = TypeVar("_T")
 
 #: How often a transaction that lost a race is begun again.
 TRIES: Final = 10
+#: Seconds that Python's SQLite waits for a lock by default.
+SQLITE_TIMEOUT: Final = 5.0
 #: What the databases call a race that was lost: PostgreSQL's states, MySQL's and MariaDB's numbers.
 _RACES: Final = frozenset({"40001", "40P01", 1213, 1205})
 #: What they call a table that is not there.
@@ -109,7 +111,16 @@ def _is_race(error: BaseException) -> bool:
     return state in _RACES or bool(error.args and error.args[0] in _RACES)
 
 
-def _turn(connection: Any) -> Any:
+@contextmanager
+def _turn(connection: Any) -> Iterator[None]:
+    """Wait for this thread's turn, but not for longer than SQLite would; then it waits as for any other."""
     if connection.vendor != "sqlite" or connection.in_atomic_block:
-        return nullcontext()
-    return _turns.setdefault(str(connection.settings_dict["NAME"]), threading.Lock())
+        yield
+        return
+    lock = _turns.setdefault(str(connection.settings_dict["NAME"]), threading.Lock())
+    taken = lock.acquire(timeout=connection.settings_dict["OPTIONS"].get("timeout", SQLITE_TIMEOUT))
+    try:
+        yield
+    finally:
+        if taken:
+            lock.release()
