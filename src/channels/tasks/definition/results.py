@@ -12,6 +12,7 @@ from django.utils.module_loading import import_string
 from channels.tasks.definition import contract
 from channels.tasks.definition.contract import TaskError, TaskResult
 from channels.tasks.definition.states import STATUS, State
+from channels.tasks.definition.task import DEFAULTS
 from channels.tasks.exceptions import UnknownTask
 from channels.tasks.stores.records import MICROSECONDS, TaskRecord
 
@@ -122,6 +123,6 @@ def _without_code(record: TaskRecord) -> contract.Task:
     gone.__module__, _, gone.__qualname__ = record.path.rpartition(".")
     gone.__name__ = gone.__qualname__
     task = object.__new__(contract.Task)
-    for name, field in contract.Task.__dataclass_fields__.items():
-        object.__setattr__(task, name, gone if name == "func" else field.default)
+    for name, value in {**DEFAULTS, "func": gone}.items():
+        object.__setattr__(task, name, value)
     return task

@@ -12,6 +12,14 @@ from typing import Any, Final
 from channels.tasks.definition import contract
 from channels.tasks.definition.contract import InvalidTask, TaskResult, task_backends
 
+#: What a task of Django's has unless it says otherwise; those of Django 6.0 have no defaults themselves.
+DEFAULTS: Final[dict[str, Any]] = {
+    "priority": 0,
+    "backend": "default",
+    "queue_name": "default",
+    "run_after": None,
+    "takes_context": False,
+}
 #: What Django's ``using()`` takes, where None means: as it is.
 _DJANGOS: Final = frozenset({"priority", "queue_name", "run_after", "backend"})
 #: Characters of a key; of a longer one its digest is kept.
@@ -93,8 +101,9 @@ def task(function: Callable[..., Any] | None = None, **options: Any) -> Any:
     """
     if function is None:
         return lambda given: task(given, **options)
-    backend: Any = task_backends[options.get("backend", "default")]
-    return backend.task_class(func=function, **options)
+    chosen = {**DEFAULTS, **options}
+    backend: Any = task_backends[chosen["backend"]]
+    return backend.task_class(func=function, **chosen)
 
 
 def unique_key(

@@ -204,7 +204,7 @@ class Exchange:
             records = self._store.turn(self.owner, outcomes, claims, self._backend, self._queues)
         except BaseException:
             self._outcomes.extendleft(reversed(outcomes))
-            self.wake()
+            self._more, self._recovered = [True, True], [True, True]
             raise
         for outcome in outcomes:
             if outcome.id == self._suspect:
