@@ -241,3 +241,28 @@ def test_a_unique_task_is_the_one_that_waits_or_runs() -> None:
 def test_no_unique_task_is_forgotten_when_many_are_enqueued() -> None:
     results = jobs.report.enqueue_many([((1,), {}), ((2,), {}), ((1,), {})])
     assert results[0].id == results[2].id != results[1].id
+
+
+def test_a_cancelled_enqueue_is_cancelled_for_its_caller() -> None:
+    store: Any = store_of(task_backends["default"])
+
+    async def enqueue() -> None:
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(jobs.add_async.aenqueue(1, 2), 0.05)
+        done.set()
+
+    held, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with store.cursor():
+            held.set()
+            done.wait(10)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert held.wait(5)
+    try:
+        asyncio.run(enqueue())
+    finally:
+        done.set()
+        holder.join()
