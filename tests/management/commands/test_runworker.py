@@ -73,3 +73,13 @@ def test_says_which_layer_is_missing(project: Any) -> None:
         call_command("runworker", "one")
     with pytest.raises(CommandError, match="required: channels"):
         call_command("runworker")
+
+
+def test_channels_are_required_without_tasks_only(settings) -> None:
+    with pytest.raises(CommandError, match="the following arguments are required: channels"):
+        call_command("runworker")
+    with pytest.raises(CommandError, match="nowhere"):
+        call_command("runworker", "--tasks", "--backend", "nowhere")
+    settings.TASKS = {"default": {"BACKEND": "nothing.of.this.Name"}}
+    with pytest.raises(CommandError, match=r"nothing\.of\.this"):
+        call_command("runworker", "--tasks")
