@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from channels import telemetry
-from channels.sync.bridge import LoopBridge, bridge_of
+from channels.sync.bridge import LoopBridge
 from channels.sync.pool import Pool, Strand
 from tests.sync.blocking import PATIENCE, Blocker, Note
 
@@ -62,15 +62,6 @@ def test_a_closed_loop_hears_nothing(pool: Pool) -> None:
     bridge = LoopBridge(loop, pool, never)
     assert not bridge.announce(Visitor())
     assert not bridge.announce(Visitor())
-
-
-async def test_each_loop_has_its_bridge(pool: Pool) -> None:
-    loop = asyncio.get_running_loop()
-    bridge = bridge_of(loop, pool, never)
-    assert bridge_of(loop, pool, never) is bridge
-    other = asyncio.new_event_loop()
-    assert bridge_of(other, pool, never).loop is other
-    other.close()
 
 
 async def test_what_waits_behind_a_blocked_thread_gets_another(pool: Pool) -> None:

@@ -12,8 +12,10 @@ import pytest
 from asgiref.sync import SyncToAsync, ThreadSensitiveContext, async_to_sync, sync_to_async
 
 from channels.sync import context as strands
+from channels.sync.bridge import LoopBridge
 from channels.sync.context import (
     SyncContext,
+    bridge,
     connection_context,
     current_strand,
     enter_context,
@@ -199,3 +201,14 @@ async def test_what_code_can_ask_of_its_context():
     assert not is_new_here()
     assert current_strand() is strand
     exit_context(connection)
+
+
+async def test_each_loop_has_its_bridge() -> None:
+    async def of_another() -> LoopBridge:
+        return bridge()
+
+    here = bridge()
+    assert bridge() is here
+    assert here.loop is asyncio.get_running_loop()
+    assert (await asyncio.to_thread(asyncio.run, of_another())) is not here
+    assert bridge() is here

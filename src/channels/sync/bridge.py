@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-import threading
 import time
 import traceback
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 from channels import conf, telemetry
 from channels.sync.pool import STALL, Pool, Worker
@@ -19,7 +18,6 @@ from channels.sync.saturation import Saturation, label_of
 #: Seconds until the next look at a queue for which no thread is to be had.
 FULL = 0.05
 logger = logging.getLogger("channels.threads")
-_here = threading.local()
 
 
 class Waker(Protocol):
@@ -140,16 +138,3 @@ def report(worker: Worker, seconds: float) -> None:
         label_of(worker),
         "".join(traceback.format_stack(frame)) if frame is not None else "(it has just ended)",
     )
-
-
-def bridge_of(
-    loop: asyncio.AbstractEventLoop,
-    pool: Pool,
-    slow: Callable[[], float | None],
-    saturation: Saturation | None = None,
-) -> LoopBridge:
-    """Return the bridge of the loop that runs in this thread; a new loop gets a new one."""
-    bridge: Any = getattr(_here, "bridge", None)
-    if bridge is None or bridge.loop is not loop or bridge._pool is not pool:
-        bridge = _here.bridge = LoopBridge(loop, pool, slow, saturation)
-    return bridge  # type: ignore[no-any-return]

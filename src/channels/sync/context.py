@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from contextvars import ContextVar
@@ -17,7 +18,7 @@ from channels.core.database import DatabaseHooks
 from channels.process import readiness
 from channels.process.exit import exit_timeout
 from channels.process.platforms import after_fork_in_child
-from channels.sync.bridge import LoopBridge, bridge_of
+from channels.sync.bridge import LoopBridge
 from channels.sync.calls import Abandonable, Call, stoppable
 from channels.sync.pool import Pool, Strand
 from channels.sync.saturation import Saturation
@@ -36,6 +37,8 @@ after_fork_in_child(pool.reset)
 atexit.register(lambda: pool.stop(exit_timeout(EXIT_TIMEOUT)))
 
 _suspended = 0
+#: The bridge of this thread's event loop.
+_here = threading.local()
 
 
 class SyncContext:
@@ -208,8 +211,12 @@ def leave_thread() -> None:
 
 
 def bridge() -> LoopBridge:
-    """Return the bridge between the pool and the running event loop."""
-    return bridge_of(asyncio.get_running_loop(), pool, conf.slow_handler, saturation)
+    """Return the bridge between the pool and the running event loop; a new loop gets a new one."""
+    loop = asyncio.get_running_loop()
+    found: LoopBridge | None = getattr(_here, "bridge", None)
+    if found is None or found.loop is not loop:
+        found = _here.bridge = LoopBridge(loop, pool, conf.slow_handler, saturation)
+    return found
 
 
 def suspend() -> None:
