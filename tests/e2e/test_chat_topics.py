@@ -9,6 +9,7 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
+from tests.e2e.example import until
 from tests.e2e.test_chat import (  # noqa: F401  # fixtures among them
     PATIENCE,
     Chat,
@@ -92,3 +93,65 @@ def test_the_page_fits_a_phone_and_a_desk(
         wide = ada.execute_script("return document.documentElement.scrollWidth > innerWidth")
         assert not wide, size
         ada.save_screenshot(str(tmp_path / f"{size[0]}-{night}.png"))
+
+
+def test_what_was_written_offline_is_said_once_on_return(
+    chat: Chat,  # noqa: F811
+    ada: Chrome,  # noqa: F811
+    ben: Chrome,  # noqa: F811
+) -> None:
+    for window, name in ((ada, "ada"), (ben, "ben")):
+        join(window, chat, name)
+        enter(window, chat)
+    chat.stop()
+    wait_for_status(ada, "Connection lost")
+    say(ada, "one")
+    say(ada, "two")
+    assert lines(ada) == ["adaone", "adatwo"]
+    chat.start()
+    wait_for_line(ben, "adatwo")
+    until(ada, "document.querySelectorAll('.pending').length === 0")
+    for window in (ada, ben):
+        assert lines(window) == ["adaone", "adatwo"]
+
+
+def test_marks_of_what_is_new_and_lines_from_long_ago(
+    chat: Chat,  # noqa: F811
+    ada: Chrome,  # noqa: F811
+    ben: Chrome,  # noqa: F811
+) -> None:
+    for window, name in ((ada, "ada"), (ben, "ben")):
+        join(window, chat, name)
+        enter(window, chat)
+    say(ada, "read by ben")
+    wait_for_line(ben, "adaread by ben")
+    until(ben, "!document.hidden")
+    chat.command("shell", "-c", PUBLISH_SEVENTY)
+    wait_for_line(ben, "ada69")
+    ben.get(chat.url)
+    say(ada, "new")
+    wait_for_text_of(ben, "[data-room=lobby]", "1")
+    enter(ben, chat)
+    until(ben, "document.querySelector('.new')?.nextSibling.textContent === 'adanew'")
+    assert len(lines(ben)) == 50 + 1
+    until(ben, "document.querySelector('#log').scrollTop > 0")
+    ben.execute_script("document.querySelector('#log').scrollTop = 0")
+    wait_for_line(ben, "adaread by ben")
+    assert [line for line in lines(ben) if line != "New"] == [
+        "adaread by ben",
+        *(f"ada{number}" for number in range(70)),
+        "adanew",
+    ]
+
+
+PUBLISH_SEVENTY = """
+from rooms.topics import RoomTopic
+for number in range(70):
+    RoomTopic(slug="lobby").publish({"name": "ada", "text": str(number)})
+"""
+
+
+def wait_for_text_of(window: Chrome, selector: str, text: str) -> None:
+    WebDriverWait(window, PATIENCE).until(
+        lambda w: w.find_element(By.CSS_SELECTOR, selector).text == text, f"{text} in {selector}"
+    )

@@ -1,4 +1,7 @@
-"""What the chat keeps: which rooms there are, and who has them open. What is said in them is not kept."""
+"""What the chat keeps: which rooms there are, who has them open, and who has read how far.
+
+What is said in them is in the topics.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -73,3 +76,33 @@ class Visit(models.Model):
         begun = timezone.now() - LONGEST_VISIT
         found = self.__class__.objects.filter(room=self.room, person=self.person, since__gt=begun)
         return found.exclude(pk=self.pk)
+
+
+class Reading(models.Model):
+    """How far somebody has read in a room: the offset of a line in its topic."""
+
+    room = models.SlugField(max_length=40)
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    offset = models.PositiveBigIntegerField()
+
+    class Meta:
+        """One for each person and room."""
+
+        constraints = (models.UniqueConstraint(fields=("room", "person"), name="one_reading_each"),)
+
+    def __str__(self) -> str:
+        """Who, where, how far."""
+        return f"{self.person} in {self.room}: {self.offset}"
+
+    @classmethod
+    def note(cls, room: str, person: models.Model, offset: int) -> None:
+        """Note that somebody has read so far; never back."""
+        reading, new = cls.objects.get_or_create(room=room, person=person, defaults={"offset": offset})
+        if not new:
+            cls.objects.filter(pk=reading.pk, offset__lt=offset).update(offset=offset)
+
+    @classmethod
+    def of(cls, room: str, person: models.Model) -> int:
+        """Return how far somebody has read; 0: nothing."""
+        reading = cls.objects.filter(room=room, person=person).first()
+        return reading.offset if reading else 0

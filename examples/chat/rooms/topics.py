@@ -1,10 +1,10 @@
-"""The same rooms as topics: the server keeps what was said last, and says who is there."""
+"""The same rooms as topics: the server keeps what was said, and says who is there."""
 
 from datetime import timedelta
 from typing import Any
 
-from channels.topics import History, RPCError, Topic, rpc
-from rooms.models import Room
+from channels.topics import History, RPCError, Topic, history, rpc
+from rooms.models import Reading, Room
 
 LONGEST_MESSAGE = 1000  # characters
 
@@ -13,7 +13,7 @@ class RoomTopic(Topic):
     """What is said in one room, for whoever is logged in."""
 
     pattern = "room:<slug:slug>"
-    history = History(size=50, ttl=timedelta(days=1))
+    history = History(size=1000, ttl=timedelta(days=30))  # pages read it from its end, 50 lines at a time
     presence = True
     join_leave = True
     ephemeral = Any  # "is typing"
@@ -25,11 +25,36 @@ class RoomTopic(Topic):
         return bool(user.is_authenticated) and Room.objects.filter(slug=self.slug).exists()
 
     @rpc
-    def say(self, user: Any, text: str) -> None:
-        """Say something to everybody in the room."""
+    def say(self, user: Any, text: str, key: str = "") -> None:
+        """Say something to everybody in the room.
+
+        A page that does not know whether this arrived says it again with the same key: it counts once.
+        """
         if not text.strip():
             raise RPCError(400, "There is nothing to say.")
-        self.publish({"name": user.get_username(), "text": text.strip()[:LONGEST_MESSAGE]})
+        line = {"name": user.get_username(), "text": text.strip()[:LONGEST_MESSAGE], "key": key[:40]}
+        self.publish(line, idempotency_key=f"{user.pk} {key[:40]}" if key else "")
+        RoomList().publish({"room": self.slug, "name": user.get_username()})
+
+    @rpc
+    def read(self, user: Any, offset: int) -> None:
+        """Note how far somebody has read."""
+        Reading.note(self.slug, user, offset)
+
+    def unread(self, user: Any) -> int:
+        """Return how many lines somebody has not read, of those that are kept."""
+        newest = history(self, limit=0).position.offset
+        return min(newest - Reading.of(self.slug, user), self.__class__.history.size)
+
+
+class RoomList(Topic):
+    """Tells that something was said in a room, for the marks on the list of rooms."""
+
+    pattern = "rooms"
+
+    def may_subscribe(self, user: Any) -> bool:
+        """See the marks."""
+        return bool(user.is_authenticated)
 
 
 def user_info(user: Any) -> dict[str, str]:

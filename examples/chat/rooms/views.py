@@ -7,7 +7,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 
 from rooms.forms import RoomForm
-from rooms.models import Room
+from rooms.models import Reading, Room
+from rooms.topics import RoomTopic
 
 
 @login_required
@@ -17,7 +18,8 @@ def room_list(request: HttpRequest) -> HttpResponse:
     if form.is_valid():
         room, _ = Room.objects.get_or_create(slug=form.cleaned_data["slug"])
         return redirect("live", slug=room.slug)
-    return render(request, "rooms/list.html", {"rooms": Room.objects.all(), "form": form})
+    rooms = [(room, RoomTopic(slug=room.slug).unread(request.user)) for room in Room.objects.all()]
+    return render(request, "rooms/list.html", {"rooms": rooms, "form": form})
 
 
 @login_required
@@ -29,7 +31,8 @@ def room(request: HttpRequest, slug: str) -> HttpResponse:
 @login_required
 def live(request: HttpRequest, slug: str) -> HttpResponse:
     """The page of one room as a topic: it keeps what was said, and shows who is there."""
-    return render(request, "rooms/live.html", {"room": get_object_or_404(Room, slug=slug)})
+    read = Reading.of(slug, request.user)
+    return render(request, "rooms/live.html", {"room": get_object_or_404(Room, slug=slug), "read": read})
 
 
 def join(request: HttpRequest) -> HttpResponse:

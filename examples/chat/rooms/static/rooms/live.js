@@ -1,12 +1,14 @@
 // A room as a topic: the client comes back by itself, and what was said meanwhile is there.
 
+import { Pending } from "./pending.js";
+
+const PAGE = 50; // lines that are read at a time
 const TYPING_SHOWN = 2500; // milliseconds
-const KEPT = 500; // lines on the page
 const STATES = {
   connecting: ["connecting", "Connecting …"],
   live: ["open", "Connected"],
   "catching up": ["connecting", "Back. Reading what was said meanwhile …"],
-  offline: ["lost", "Connection lost. Trying again …"],
+  offline: ["lost", "Connection lost. What you write is sent when it is back."],
   closed: ["lost", "You are not connected any more."],
 };
 
@@ -15,7 +17,11 @@ const [log, form, input, button] = ["log", "say", "text", "send"].map(find);
 const page = document.querySelector(".room");
 const people = new Map(); // client id -> name
 const typists = new Map(); // name -> timer
+const pending = new Pending(`chat ${page.dataset.name} ${page.dataset.topic}`);
 let atEnd = true;
+let first = null; // the position of the first line on the page; null: there is nothing before it
+let newest = 0; // the offset of the last one
+let read = Number(page.dataset.read);
 
 const client = topics.connect();
 const room = client.subscribe(page.dataset.topic, { joinLeave: true });
@@ -24,20 +30,65 @@ function showState({ state, reason }) {
   const [look, text] = STATES[state];
   find("status").dataset.state = look;
   find("status").textContent = state === "closed" && reason ? `${text} (${reason})` : text;
-  button.disabled = state !== "live";
+  button.disabled = state === "closed";
 }
 
-function show({ name, text }) {
+function element(name, text, look) {
   const line = document.createElement("li");
-  line.className = "message";
+  line.className = look;
   line.classList.toggle("mine", name === page.dataset.name);
   const who = document.createElement("b");
   who.textContent = name;
   line.append(who, text); // as text, never as markup
-  log.append(line);
-  while (log.children.length > KEPT) log.firstElementChild.remove();
-  if (atEnd) log.scrollTop = log.scrollHeight;
+  return line;
+}
+
+function show({ data: { name, text, key }, offset }) {
+  if (key && name === page.dataset.name) said(key);
+  log.insertBefore(element(name, text, "message"), log.querySelector(".pending"));
+  newest = offset;
   stopTyping(name);
+  scroll();
+  noteReading();
+}
+
+function scroll() {
+  if (atEnd) log.scrollTop = log.scrollHeight;
+}
+
+function showPending({ key, text }) {
+  const line = element(page.dataset.name, text, "message pending");
+  line.dataset.key = key;
+  log.append(line);
+  scroll();
+}
+
+function said(key) {
+  pending.remove(key);
+  log.querySelector(`[data-key="${CSS.escape(key)}"]`)?.remove();
+}
+
+/** Tell the server how far this person has read, when there is somebody who looks. */
+function noteReading() {
+  if (document.hidden || newest <= read) return;
+  read = newest;
+  clearTimeout(noteReading.timer);
+  noteReading.timer = setTimeout(() => room.rpc("read", { offset: read }).catch(() => {}), 300);
+}
+
+/** Read the lines before the first one on the page. */
+async function showEarlier() {
+  if (!first) return;
+  const since = first;
+  first = null;
+  const { publications, epoch } = await room.history({ limit: PAGE, reverse: true, since });
+  const height = log.scrollHeight;
+  for (const { data, offset } of publications) {
+    log.prepend(element(data.name, data.text, "message"));
+    first = { offset, epoch };
+  }
+  if (publications.length < PAGE) first = null;
+  log.scrollTop += log.scrollHeight - height;
 }
 
 function showPeople() {
@@ -61,20 +112,45 @@ function stopTyping(name) {
   showTyping();
 }
 
-async function subscribed({ recovered }) {
-  if (!recovered) {
-    const { publications } = await room.history();
-    log.replaceChildren();
-    publications.forEach(({ data }) => show(data));
+/** Show the newest lines, with a mark before what is new to this person. */
+async function showNewest() {
+  const { publications, epoch } = await room.history({ limit: PAGE, reverse: true });
+  log.replaceChildren();
+  const before = read;
+  for (const publication of publications.reverse()) {
+    if (before && publication.offset > before && !log.querySelector(".new") && log.children.length) {
+      const mark = document.createElement("li");
+      mark.className = "new";
+      mark.textContent = "New";
+      log.append(mark);
+    }
+    show(publication);
   }
+  first = publications.length === PAGE ? { offset: publications[0].offset, epoch } : null;
+  pending.lines.forEach(showPending);
+}
+
+async function subscribed({ recovered }) {
+  if (!recovered) await showNewest();
   people.clear();
   for (const [id, { conn_info: info }] of Object.entries(await room.presence())) people.set(id, info.name);
   showPeople();
+  flush();
+}
+
+function flush() {
+  pending.flush(
+    ({ text, key }) => room.rpc("say", { text, key }),
+    ({ key }, error) => {
+      said(key);
+      find("status").textContent = error.message;
+    },
+  );
 }
 
 room.on("subscribed", (detail) => subscribed(detail).catch(() => {})); // the connection went again: it will be back
-room.on("publication", ({ data, tags, info }) => {
-  if (!tags?.ephemeral) show(data);
+room.on("publication", ({ data, tags, info, offset }) => {
+  if (!tags?.ephemeral) show({ data, offset });
   else if (info.conn_info.name !== page.dataset.name) startTyping(info.conn_info.name);
 });
 room.on("join", ({ client: id, conn_info: info }) => {
@@ -90,16 +166,17 @@ client.on("state", showState);
 showState({ state: client.state });
 
 input.addEventListener("input", () => room.publishEphemeral("typing").catch(() => {}));
-form.addEventListener("submit", async (event) => {
+form.addEventListener("submit", (event) => {
   event.preventDefault();
   const text = input.value.trim();
   if (!text || button.disabled) return;
   input.value = "";
   input.focus();
-  try {
-    await room.rpc("say", { text });
-  } catch {
-    input.value = text; // it was not said: keep it
-  }
+  showPending(pending.add(text));
+  if (client.state === "live") flush();
 });
-log.addEventListener("scroll", () => (atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 60));
+document.addEventListener("visibilitychange", noteReading);
+log.addEventListener("scroll", () => {
+  atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 60;
+  if (log.scrollTop < 100) showEarlier().catch(() => {}); // the connection went again: it will be back
+});
