@@ -34,6 +34,7 @@ class ReadOnly(admin.ModelAdmin):
     """Rows that nobody writes by hand."""
 
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
     paginator = FewPages
 
     def has_add_permission(self, request: HttpRequest) -> bool:
