@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import unittest
 import warnings
 from pathlib import Path
@@ -24,8 +26,9 @@ from channels.generic.websocket import AsyncWebsocketConsumer, WebsocketConsumer
 from channels.process import serving
 from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.security.websocket import AllowedHostsOriginValidator
-from channels.testing import ChannelsLiveServerTestCase
+from channels.testing import ChannelsLiveServerTestCase, live
 from channels.testing.database import _handler, _Lender
+from tests.support.served import environment
 
 PATIENCE = 30
 HERE = Path(__file__)
@@ -168,3 +171,46 @@ class TestTheCase:
         ((_, text),) = result.errors
         assert "256.0.0.1" in text
         assert not isinstance(_handler._connections, _Lender)
+
+
+#: A program beside the tests, as one that serves for them in a process of its own.
+OTHER_PROCESS = """
+from django.conf import settings
+
+sqlite = {"ENGINE": "django.db.backends.sqlite3"}
+settings.configure(DATABASES={
+    "default": {**sqlite, "NAME": "site"},
+    "told": {**sqlite, "NAME": "other", "TEST": {"NAME": "chosen"}},
+    "made": {**sqlite, "NAME": "test_made"},
+    "memory": {**sqlite, "NAME": ":memory:"},
+})
+import django
+django.setup()
+from django.db import connections
+from channels.testing.live import set_database_connection
+set_database_connection()
+for connection in connections.all():
+    assert settings.DATABASES[connection.alias]["NAME"] == connection.settings_dict["NAME"]
+    print(connection.settings_dict["NAME"])
+"""
+
+
+def test_another_process_finds_the_databases_of_the_tests(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", OTHER_PROCESS]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["test_site", "chosen", "test_made", ":memory:"]
+
+
+@override_settings(ASGI_APPLICATION="tests.testing.test_live.routes")
+def test_what_is_served_is_the_application_and_what_is_put_in_front_of_it() -> None:
+    assert live.make_application(static_wrapper=None) is routes
+    assert live.make_application(static_wrapper=lambda inside: (inside, "wrapped")) == (routes, "wrapped")
+
+
+def test_the_process_that_serves_is_daphnes_and_nothing_else_is_there() -> None:
+    assert live.DaphneProcess is ChannelsLiveServerTestCase.ProtocolServerProcess
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        live.nothing  # noqa: B018
