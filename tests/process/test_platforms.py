@@ -55,7 +55,8 @@ IMPORT_ALL = (
     ABSENT
     + """
 from django.conf import settings
-apps = ["daphne", "channels", "django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions"]
+django_apps = ["admin", "auth", "contenttypes", "messages", "sessions"]
+apps = ["daphne", "channels", *(f"django.contrib.{app}" for app in django_apps)]
 settings.configure(INSTALLED_APPS=apps, SECRET_KEY="x")
 django.setup()
 count = 0
