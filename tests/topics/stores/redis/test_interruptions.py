@@ -136,7 +136,7 @@ async def test_a_replica_that_missed_something_gives_its_numbers_within_another_
         async with closing(before, after):
             for n in (1, 2):
                 await before.publish(append("t", n))
-            own_server.ask("WAIT", "1", "20000")
+            wait_until(lambda: replica.ask("HGET", "topics:{t}:m", "o") == b"2", "the replica has both")
             replica.ask("REPLICAOF", "NO", "ONE")
             seen = (await before.publish(append("t", "only here"))).position
             own_server.kill()
