@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from redis.crc import key_slot
-from redis.exceptions import AskError, MovedError
+from redis.exceptions import AskError, MovedError, NoScriptError
 
 from channels.exceptions import InvalidChannelLayerError
 from channels.layers.redis.connect.commands import BACKOFF_FIRST, BACKOFF_MOST, Commands, Policy, backoff
@@ -117,3 +117,43 @@ async def test_of_an_errors_advice_some_is_for_once(cluster):
     async with commands_for(cluster.url) as commands:
         asked = await commands._redirected(0, AskError(f"{key_slot(TOPIC.key)} 127.0.0.1:7"), 0)
         assert asked == ("127.0.0.1", 7)
+
+
+async def test_an_answer_that_is_an_error_is_no_reason_to_ask_again(own_server):
+    async with commands_for(own_server.url) as commands:
+        key = "commands:text"
+        assert await commands.execute("n", key, lambda _: ("SET", key, "text")) == b"OK"
+        with pytest.raises(RedisUnavailable, match="WRONGTYPE"):
+            await commands.execute("n", key.encode(), lambda _: ("LPUSH", key, "item"))
+        with pytest.raises(NoScriptError):  # whoever runs scripts loads it
+            await commands.execute("n", key, lambda _: ("EVALSHA", "0" * 40, 0))
+
+
+async def test_what_was_written_without_a_reply_is_written_only_as_often_as_may_be(own_server):
+    entry = {"host": "127.0.0.1", "port": own_server.port, "socket_timeout": 0.2}
+    async with commands_for(entry) as commands:
+        assert await commands.publish(TOPIC, "", b"body") == 0
+        own_server.pause()
+        try:
+            with pytest.raises(RedisUnavailable):
+                await commands.execute("n", "key", lambda _: ("PING",))
+        finally:
+            own_server.resume()
+
+
+async def test_a_cluster_that_sends_one_in_circles_is_given_up(cluster, monkeypatch):
+    async with commands_for(cluster.url) as commands:
+        (servers,) = commands._shards
+        right = await servers.locate(TOPIC.key)
+        wrong = next(server.address for server in cluster.servers if server.address != right)
+        servers.moved(MovedError(f"{key_slot(TOPIC.key)} {wrong[0]}:{wrong[1]}"))
+        monkeypatch.setattr(servers, "moved", lambda error=None: None)
+        with pytest.raises(RedisUnavailable):
+            await commands.publish(TOPIC, "", b"body")
+
+
+async def test_a_slot_that_moves_is_asked_for_once_where_it_goes(cluster):
+    async with commands_for(cluster.url) as commands:
+        (servers,) = commands._shards
+        place = await servers.locate(TOPIC.key)
+        assert await commands._once(0, TOPIC.key, lambda _: ("GET", TOPIC.key), place) is None
