@@ -107,7 +107,7 @@ class Subscriber:
         return len(self._subscriptions)
 
     def retire(self) -> None:
-        """Take no more messages, as another loop does; from any thread."""
+        """Take no more messages; from any thread."""
         self.retired = True
         self._end_interruptions()
 
@@ -216,8 +216,7 @@ class Subscriber:
 
     def _end_interruptions(self) -> None:
         """Tell those who wait for the servers at which nothing is lost any more."""
-        present = list(self._subscriptions.values())
-        still = {self._place(each.topic) for each in present if each.interrupted}
+        still = {self._place(each.topic) for each in list(self._subscriptions.values()) if each.interrupted}
         for place, future in list(self._interrupted.items()):
             if place not in still or self.retired:
                 self._interrupted.pop(place, None)
@@ -273,6 +272,8 @@ class Subscriber:
             self._on_confirmed(subscription)
         elif subscription.state is State.LEAVING:
             del self._subscriptions[key]
+        elif result is False and subscription.state is State.ASKED:
+            return  # an earlier one has ended; what was asked for since is answered behind it
         elif result is False or isinstance(result, MovedError):  # a cluster moved the topic
             self._servers(subscription.topic).moved(result or None)
             if subscription.state is State.ON:  # what is published before it is ON again is missed
@@ -358,12 +359,11 @@ class Subscriber:
             await self._ask_unless_away(subscription, away)
         waiting = [asyncio.shield(each.confirmed) for each in lost if each.state is State.ASKED]
         if waiting:
-            await asyncio.wait(waiting, timeout=self._shards[0].address.timeout)
+            await asyncio.wait(waiting, timeout=min(1.0, self._shards[0].address.timeout))  # one may be lost
 
     async def _ask_unless_away(self, subscription: Subscription, away: set[object]) -> None:
         """Ask for a topic, unless its server could not be reached for another one just now."""
-        shard = self._shard(subscription.topic)
-        place: object = shard
+        place: object = (shard := self._shard(subscription.topic))
         if shard in away:
             return
         try:
