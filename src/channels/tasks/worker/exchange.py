@@ -165,6 +165,9 @@ class Exchange:
         return 0.0
 
     def _step(self) -> float:
+        if self._was_held_up():
+            self._beat_at = 0.0  # before anything is taken or written: are we alive to the others?
+            self._round(time.monotonic())
         if not self._joined:
             self._store.join(self.owner, about())
             self._joined = True
@@ -177,6 +180,10 @@ class Exchange:
             self._round(time.monotonic())
             self._turn()
         return self._seconds_to_wait()
+
+    def _was_held_up(self) -> bool:
+        """Whether this thread did not run for so long that others may take this worker for dead."""
+        return 0.0 < self._round_at < time.monotonic() - self._options.lease / 2
 
     def _seconds_to_wait(self) -> float:
         times: list[float] = [self._round_at]
