@@ -17,7 +17,7 @@ from django.db.backends.signals import connection_created
 from channels import telemetry
 from channels.journal import relay
 from channels.journal.checks import check_tables
-from channels.journal.models import Pending, Relay
+from channels.journal.models import Pending, Relay, Stream
 from channels.journal.store import DatabaseStore
 from channels.testing.store_contract.tools import Recorder, append, offsets, values
 from channels.topics import StoreUnavailable, history
@@ -225,6 +225,21 @@ async def test_what_is_due_is_removed_in_pieces(database: Database, monkeypatch:
         assert (await store.read("long")).position.offset == 1
         assert (await store.read("short", Position(0, ""))).publications == []
         await store.aclose()
+
+
+async def test_relays_remove_what_is_due(sqlite: Database, monkeypatch: pytest.MonkeyPatch):
+    """Streams, too, when their time is over."""
+    now = [1_764_000_000.0]
+    with sqlite.as_default():
+        await in_one_thread(call_command, "migrate", "channels_journal", verbosity=0)
+        kept = append("ended", 1, Retention(size=1, ttl=60, position_ttl=90))
+        await in_one_thread(DatabaseStore(carrier=MemoryStore(), clock=lambda: now[0]).sync.publish, kept)
+        assert await in_one_thread(Stream.objects.filter(topic="ended").count) == 1
+        now[0] += 1000
+        async with relaying(clock=lambda: now[0]):
+            await in_one_thread(
+                wait_until, lambda: not Stream.objects.filter(topic="ended").exists(), "the stream is removed"
+            )
 
 
 def test_an_error_within_the_transaction_ends_it(sqlite: Database):

@@ -68,7 +68,7 @@ class Relay:
         self._look_everywhere = False
         self._noted = False
         self._untold = False
-        self._next_tell = self._next_poll = self._next_sweep = 0.0
+        self._next_tell = self._next_poll = self._next_sweep = self._next_stream_sweep = 0.0
         self._listeners: list[Listener] = []
         self._thread = threading.Thread(target=self._run, name=f"channels-journal-{using}", daemon=True)
 
@@ -250,6 +250,9 @@ class Relay:
         self._next_sweep = now + SWEEPS[0]
         if notes.claim(self._using, notes.SWEEP, self._now(), round(1000 * SWEEPS[0])):
             removed = sweeping.sweep(self._using, self._now())
+            if now >= self._next_stream_sweep:  # it looks at every stream
+                self._next_stream_sweep = now + SWEEPS[1]
+                sweeping.sweep_streams(self._using, self._now())
             telemetry.count("journal.expired", removed)
 
     def _leave(self) -> None:

@@ -45,8 +45,8 @@ def make_row(using: str, owner: str, now: int) -> None:
 
 def begin(using: str, owner: str, now: int) -> None:
     """Make the rows that a relay needs."""
-    for each in (LOCK, SWEEP, owner):
-        make_row(using, each, now)
+    for each, noted in ((LOCK, now), (SWEEP, 0), (owner, now)):
+        make_row(using, each, noted)
 
 
 #: The owner of the row that says when things were last removed by age.
