@@ -66,6 +66,24 @@ async def test_commits_of_another_process_by_the_host_layer(no_polls: None, sqli
         await store.aclose()
 
 
+async def test_what_is_larger_than_messages_of_the_layer_is_read_by_who_is_told_of_it(
+    no_polls: None, sqlite: Database
+) -> None:
+    """It is alone or not, and is published in a transaction or by a call that carries it itself."""
+    folder = tempfile.mkdtemp(prefix="large")
+    host = {"BACKEND": "channels.topics.stores.host.HostStore", "CONFIG": {"path": folder}}
+    large = "l" * 1_200_000
+    with sqlite.as_default(), override_settings(CHANNELS_TOPICS={"STORES": {"default": host}}):
+        store, recorder = await serve(sqlite)
+        await asyncio.to_thread(publish, (ROOM, large), (ROOM, "small"))
+        assert values(await recorder.take(str(ROOM), 2)) == [large, "small"]
+        await asyncio.to_thread(publish, (ROOM, large))
+        assert values(await recorder.take(str(ROOM), 3))[2:] == [large]
+        await asyncio.to_thread(ROOM.publish, large)
+        assert values(await recorder.take(str(ROOM), 4))[3:] == [large]
+        await store.aclose()
+
+
 async def test_commits_of_another_process_by_postgresql_alone(no_polls: None, postgresql: Database) -> None:
     """No layer spans processes."""
     with postgresql.as_default():

@@ -1,7 +1,8 @@
 """Numbered publications on their way to other processes, through the store beside the channel layer.
 
 The carrier numbers and keeps nothing of them: offset and epoch stand with the record in the payload of a
-publication, whose key says so. In one process there is no need for that.
+publication, whose key says so. In one process there is no need for that. Of what is larger than a message of
+the carrier only the position is carried, and receivers read the rest.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from channels import telemetry
+from channels.exceptions import MessageTooLarge
 from channels.journal.tables.streams import Numbered
 from channels.protocols.centrifuge.messages import Publication
 from channels.topics.stores.base import Append, Store
@@ -36,8 +38,19 @@ def envelope(numbered: Numbered) -> Append:
     offset, epoch = numbered.position
     if not offset:
         return plain(numbered)
-    data = msgspec.Raw(_encode((offset, epoch, numbered.record)))
-    return Append(numbered.topic, Publication(data=data, key=KEY))
+    return _carried(numbered.topic, offset, epoch, numbered.record)
+
+
+def instead(append: Append, error: object) -> Append | None:
+    """Return what is carried instead of what was refused: the position, if it is too large and was kept."""
+    offset, epoch = offset_of(append.publication)
+    if not offset or not isinstance(error, MessageTooLarge):
+        return None
+    return _carried(append.topic, offset, epoch, b"")
+
+
+def _carried(topic: str, offset: int, epoch: str, record: bytes) -> Append:
+    return Append(topic, Publication(data=msgspec.Raw(_encode((offset, epoch, record))), key=KEY))
 
 
 def plain(numbered: Numbered) -> Append:
@@ -46,12 +59,12 @@ def plain(numbered: Numbered) -> Append:
     return Append(numbered.topic, decode_publication(numbered.record, offset, epoch if offset else ""))
 
 
-def opened(publication: Publication) -> Publication:
-    """Return what was carried; raises msgspec.DecodeError."""
+def opened(publication: Publication) -> Publication | None:
+    """Return what was carried; None if only its position was; raises msgspec.DecodeError."""
     if publication.key != KEY:
         return publication
     offset, epoch, record = _decode(bytes(publication.data))
-    return decode_publication(record, offset, epoch)
+    return decode_publication(record, offset, epoch) if record else None
 
 
 def offset_of(publication: Publication) -> tuple[int, str]:
@@ -88,16 +101,34 @@ class Carrying:
     def _carry_here(self, appends: Sequence[Append]) -> bool:
         try:
             for append in appends:
-                self.carrier.sync.publish(append)
+                self._publish_here(append)
         except Exception as error:
             return _failed(error)
         return True
 
+    def _publish_here(self, append: Append) -> None:
+        try:
+            self.carrier.sync.publish(append)
+        except MessageTooLarge as error:
+            position = instead(append, error)
+            if position is None:
+                raise
+            self.carrier.sync.publish(position)
+
     async def acarry(self, appends: Sequence[Append], done: Done) -> None:
         """Hand publications on from the running loop: those of one turn leave in one write."""
-        results = await asyncio.gather(*map(self.carrier.publish, appends), return_exceptions=True)
-        errors = [result for result in results if isinstance(result, BaseException)]
+        refused = await self._publish(appends)
+        positions = [(instead(append, error), error) for append, error in refused]
+        errors = [error for position, error in positions if position is None]
+        smaller = [position for position, _ in positions if position is not None]
+        errors += [error for _, error in await self._publish(smaller)]
         done(not errors or _failed(errors[0]))
+
+    async def _publish(self, appends: Sequence[Append]) -> list[tuple[Append, BaseException]]:
+        """Carry what is there; returns what could not be."""
+        results = await asyncio.gather(*map(self.carrier.publish, appends), return_exceptions=True)
+        pairs = zip(appends, results, strict=True)
+        return [(append, result) for append, result in pairs if isinstance(result, BaseException)]
 
 
 _tasks: Final[set[asyncio.Task[None]]] = set()

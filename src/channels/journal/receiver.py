@@ -60,10 +60,11 @@ class JournalReceiver:
             if topic in self._early:
                 self._early[topic] = True
             return False
-        if position.epoch == last.epoch and position.offset == last.offset + 1:
-            assert isinstance(event, Publication)
+        assert isinstance(event, Publication)
+        follows = position.epoch == last.epoch and position.offset == last.offset + 1
+        if follows and (publication := opened(event)) is not None:
             self._positions[topic] = position
-            self.receiver.received(topic, opened(event))
+            self.receiver.received(topic, publication)
             return False
         return position.epoch != last.epoch or position.offset > last.offset
 
