@@ -21,6 +21,7 @@ root_doc = "index"
 exclude_patterns = ["conf.py"]
 # Every link between pages, and to a heading of one, is followed when the site is built.
 nitpicky = True
+suppress_warnings = ["misc.highlighting_failure"]  # templates of Django among HTML
 myst_heading_anchors = 4
 myst_fence_as_directive = ["mermaid"]
 
