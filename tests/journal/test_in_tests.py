@@ -6,7 +6,7 @@ from django.db import transaction
 from django.test import TestCase
 
 from channels.journal.models import Pending
-from channels.topics import history
+from channels.topics import ahistory, history
 from channels.topics.stores.manager import set_store
 from tests.journal.topics import Kept
 
@@ -26,6 +26,13 @@ class UsersTests(TestCase):
         published = room.publish("at once", now=True)
         assert published.position.offset == 2
         assert [entry.data for entry in history(room).entries] == ["in a transaction", "at once"]
+
+    async def test_async_code_publishes_in_the_transaction_of_the_test(self):
+        room = Kept(name="tested")
+        await room.apublish("first")
+        await Pending.objects.acount()
+        await room.apublish("second")
+        assert [entry.data for entry in (await ahistory(room)).entries] == ["first", "second"]
 
     def test_nothing_of_it_is_left(self):
         assert history(Kept(name="tested")).position.offset == 0
