@@ -171,6 +171,31 @@ def test_a_class_that_contradicts_itself_says_so(mistake: str) -> None:
     assert mistake in str(caught.value)
 
 
+class Unfit(LiveQuery):
+    pattern = "unfit:<slug:kind>"
+    fields = ("id",)
+    kind: str
+
+    def queryset(self) -> Any:
+        return {"list": [], "values": Order.objects.values("id"), "texts": Order.objects.values_list("id")}[
+            self.kind
+        ]
+
+    def may_subscribe(self, user: Any) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"), [("list", "a list"), ("values", "values()"), ("texts", "values()")]
+)
+async def test_what_is_no_query_of_rows_is_named(
+    port: int, caplog: pytest.LogCaptureFixture, kind: str, said: str
+) -> None:
+    async with live_client(port, f"unfit:{kind}") as client:
+        assert (await client.subscribe())["code"] == 100
+        assert f"Unfit.queryset() has returned {said}" in caplog.text
+
+
 async def test_without_the_app_it_is_said_what_is_missing(
     port: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

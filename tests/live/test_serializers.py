@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from channels.live.reading.encoding import encoder_for
+from channels.live.reading.encoding import encoder_for, key_of
 from channels.topics import InvalidData
 from tests.live.shop.models import Customer, Order
 
@@ -73,6 +73,12 @@ def test_fields_lead_along_relations_and_to_methods() -> None:
 def test_many_rows_are_no_field() -> None:
     with pytest.raises(InvalidData, match=r"tags is many rows; use a serializer"):
         encoder_for(["tags"], None)(ROW)
+
+
+def test_keys_are_numbers_as_far_as_javascript_can_count() -> None:
+    largest = 2**53 - 1
+    assert [key_of(key) for key in (7, -largest, largest)] == [7, -largest, largest]
+    assert [key_of(key) for key in (largest + 1, -largest - 1)] == ["9007199254740992", "-9007199254740992"]
 
 
 def test_times_are_as_json_has_them() -> None:

@@ -156,7 +156,9 @@ class _Replies:
     async def next_of(self, socket: WebsocketCommunicator, timeout: float) -> dict[str, Any]:
         """Return the next reply or push; answers pings."""
         while not self._lines:
-            for line in (await socket.receive_from(timeout)).splitlines():
+            frame = await socket.receive_from(timeout)
+            assert isinstance(frame, str)  # JSON
+            for line in frame.split("\n"):  # splitlines() would split texts at U+2028, too
                 if reply := json.loads(line):
                     self._lines.append(reply)
                 else:

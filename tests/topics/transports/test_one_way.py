@@ -96,6 +96,14 @@ async def test_what_a_client_wants_and_may_have_is_pushed_to_it(address: str, ki
         assert [(each["channel"], each["pub"]["data"]) for each in found] == [("room:a", n) for n in range(3)]
 
 
+async def test_texts_have_ends_of_lines_of_every_kind(address: str, kind: str) -> None:
+    text = "a\u2028b\u2029c\x85d\ne\rf"
+    async with listening(address, kind, {"subs": {"room:a": {}}}) as pushes:
+        await pushes.next()
+        Room(name="a").publish(text)
+        assert (await pushes.next())["pub"]["data"] == text
+
+
 async def test_what_was_missed_is_in_the_first_push(address: str, kind: str) -> None:
     async with listening(address, kind, {"subs": {"room:a": {}}}) as pushes:
         position = (await pushes.next())["connect"]["subs"]["room:a"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import msgspec
 from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
@@ -14,6 +14,9 @@ from channels.live.rows import Key
 from channels.topics.payloads import InvalidData, encode
 
 Encoder: TypeAlias = Callable[[Any], bytes]
+
+#: The largest number that JavaScript tells from the next one.
+LARGEST: Final = 2**53 - 1
 
 
 def encoder_for(fields: Sequence[str], serializer: Any) -> Encoder:
@@ -86,8 +89,9 @@ def _value(row: Any, path: Sequence[str]) -> Any:
 
 
 def key_of(value: Any) -> Key:
-    """Return a primary key as JSON can say it."""
-    return value if isinstance(value, int | str) else str(value)
+    """Return a primary key as JSON, and who reads it, can tell it from others."""
+    plain = isinstance(value, str) or (isinstance(value, int) and abs(value) <= LARGEST)
+    return value if plain else str(value)
 
 
 def relations_of(model: type[Model], fields: Sequence[str]) -> list[str]:

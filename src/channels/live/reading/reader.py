@@ -6,6 +6,7 @@ import logging
 from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db.models import QuerySet
 
 from channels import telemetry
@@ -87,6 +88,11 @@ class Reader:
 
     def _queryset(self) -> QuerySet[Any]:
         queryset: QuerySet[Any] = self._topic.queryset()
+        if not isinstance(queryset, QuerySet) or queryset._fields is not None:  # type: ignore[attr-defined]
+            raise ImproperlyConfigured(
+                f"{type(self._topic).__qualname__}.queryset() has returned {_kind(queryset)}. Return a "
+                "QuerySet of a model, without values() and values_list(): `fields` say what clients get."
+            )
         related = relations_of(queryset.model, type(self._topic).fields)
         if related and not queryset.query.select_related and queryset.query.combinator is None:
             queryset = queryset.select_related(*related)
@@ -126,6 +132,11 @@ class Reader:
                 f"Live query {self._topic} has more than {most} rows. Filter or slice its queryset, or raise "
                 f"{type(self._topic).__qualname__}.max_rows if clients are to have that many."
             )
+
+
+def _kind(found: Any) -> str:
+    """Describe what is no query of rows."""
+    return "values() of a QuerySet" if isinstance(found, QuerySet) else f"a {type(found).__qualname__}"
 
 
 def order_of(queryset: QuerySet[Any]) -> Order:

@@ -82,7 +82,7 @@ class _Messages(Frame):
 
     def __init__(self, data: bytes, messages: Sequence[bytes]) -> None:
         self.data, self.messages = data, messages
-        lines = data.decode().splitlines()
+        lines = data.decode().split("\n")[:-1]  # splitlines() would split texts at U+2028, too
         self.broadcast = Broadcast([{"type": BROADCAST_TYPE, "text": line} for line in lines])
 
 
