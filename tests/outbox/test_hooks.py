@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import functools
 import json
+import uuid
 from datetime import date
 from decimal import Decimal
 
@@ -81,6 +82,8 @@ def test_arguments_are_json() -> None:
     [
         ((1, {"items": [0, Decimal(1)]}), {}, r"args\[1\]\['items'\]\[1\] is of the type decimal.Decimal"),
         ((), {"order": User()}, "order is of the type .*User, which JSON has not. Pass its primary key"),
+        ((uuid.UUID(int=7),), {}, r"args\[0\] is of the type uuid.UUID, .* Pass str\(\) of it"),
+        ((), {"total": Decimal("9.50")}, r"total is of the type decimal.Decimal, .* Pass str\(\) of it"),
         ((), {"day": date(2030, 1, 1)}, r"day is of the type datetime.date.*Pass its isoformat\(\)"),
         (({1: 2},), {}, r"args\[0\] has the key 1"),
         ((float("nan"),), {}, r"args\[0\] is nan"),

@@ -22,6 +22,8 @@ _R = TypeVar("_R")
 _REMEDIES: Final = (
     ("_meta", "Pass its primary key, and fetch it in the hook"),
     ("isoformat", "Pass its isoformat()"),
+    ("bytes_le", "Pass str() of it"),  # a UUID
+    ("as_tuple", "Pass str() of it"),  # a Decimal
 )
 MAX_PATH: Final = 255
 #: The longest wait between two attempts, in seconds: a day.

@@ -5,12 +5,14 @@ from __future__ import annotations
 import sqlite3
 import threading
 
-from django.db import connections
+import pytest
+from django.core.management import call_command
+from django.db import DatabaseError, connections
 
 from channels import telemetry
 from channels.tasks.backend import store_of
 from channels.tasks.definition.contract import task_backends
-from tests.support.databases import Database, PostgreSQL
+from tests.support.databases import VENDORS, Database, PostgreSQL
 from tests.tasks import jobs
 from tests.tasks.conftest import finished, in_database, migrated, wait_for, working
 
@@ -40,6 +42,22 @@ def test_a_database_that_is_killed_and_comes_back_loses_nothing_and_runs_nothing
             server.start()
             assert finished(waiting, 30).worker_ids == [owner]
             assert finished(in_database(jobs.add).enqueue(1, 2), 30).return_value == 3
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_without_its_tables_it_says_which_command_makes_them(
+    request: pytest.FixtureRequest, vendor: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever enqueues is told, and the worker, which goes on when they are there."""
+    database: Database = request.getfixturevalue(vendor)
+    command = "The tables of channels.tasks are not in the database 'default': run `manage.py migrate`."
+    with database.as_default(), working(backend="database"):
+        with pytest.raises(DatabaseError) as caught:
+            in_database(jobs.add).enqueue(1, 2)
+        assert command in caught.value.__notes__
+        wait_for(lambda: command in caplog.text)
+        call_command("migrate", "channels_tasks", verbosity=0)
+        assert finished(in_database(jobs.add).enqueue(1, 2), 30).return_value == 3
 
 
 def test_a_file_that_somebody_else_has_locked_is_waited_for(sqlite: Database) -> None:

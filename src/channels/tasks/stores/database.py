@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connections, transaction
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections, transaction
 
 from channels.tasks.stores.dialects import DIALECTS
 from channels.tasks.stores.sql import SQLStore
 from channels.tasks.stores.statements import DELETE_WORKER
+
+#: What databases say of a table that is not there.
+_NO_TABLE: Final = ("no such table", "does not exist", "doesn't exist")
 
 
 class DatabaseStore(SQLStore):
@@ -39,14 +42,29 @@ class DatabaseStore(SQLStore):
     @contextmanager
     def cursor(self) -> Iterator[Any]:
         """See :class:`~channels.tasks.stores.sql.SQLStore`."""
-        with connections[self.using].cursor() as cursor:
+        with _tables_named(self.using), connections[self.using].cursor() as cursor:
             yield cursor
 
     @contextmanager
     def transaction(self) -> Iterator[Any]:
         """See :class:`~channels.tasks.stores.sql.SQLStore`."""
-        with transaction.atomic(self.using), connections[self.using].cursor() as cursor:
+        connection = connections[self.using]
+        with _tables_named(self.using), transaction.atomic(self.using), connection.cursor() as cursor:
             if self.dialect is DIALECTS["sqlite"]:
                 # One that reads first could not write after somebody else has: it takes the lock now.
                 cursor.execute(DELETE_WORKER, ("",))
             yield cursor
+
+
+@contextmanager
+def _tables_named(using: str) -> Iterator[None]:
+    """Add to an error of the database, if the tables are not there, which command makes them."""
+    try:
+        yield
+    except DatabaseError as error:
+        said = str(error)
+        if "channels_tasks" in said and any(part in said for part in _NO_TABLE):
+            command = "manage.py migrate" + ("" if using == DEFAULT_DB_ALIAS else f" --database {using}")
+            where = f"The tables of channels.tasks are not in the database {using!r}"
+            error.add_note(f"{where}: run `{command}`.")
+        raise

@@ -150,7 +150,8 @@ class Exchange:
         telemetry.count("tasks.store_failed", error=type(error).__name__)
         level = logging.ERROR if self._failures == 1 else logging.DEBUG
         known = isinstance(error, Error)
-        logger.log(level, "The store of tasks fails: %s It is tried again.", error, exc_info=not known)
+        said = " ".join([str(error), *getattr(error, "__notes__", ())])
+        logger.log(level, "The store of tasks fails: %s It is tried again.", said, exc_info=not known)
         self._observer.forget()
         self._round_at = 0.0
         self._close()
