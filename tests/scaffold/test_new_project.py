@@ -41,6 +41,12 @@ def test_its_own_tests_and_checks_pass(site: Path) -> None:
     assert tested.returncode == 0, tested.stderr
 
 
+def test_its_tests_do_not_meet_the_server_that_runs_beside_them(site: Path) -> None:
+    code = "from mysite.settings import CHANNEL_LAYERS as found; print(found['default']['BACKEND'])"
+    assert python(site, "-c", code, "runserver").stdout == "channels.layers.host.HostChannelLayer\n"
+    assert python(site, "-c", code, "test").stdout == "channels.layers.InMemoryChannelLayer\n"
+
+
 def test_a_folder_can_be_named(tmp_path: Path) -> None:
     assert python(tmp_path, "-m", "channels", "startproject", "shop", "here/inside").returncode == 0
     assert (tmp_path / "here" / "inside" / "shop" / "asgi.py").exists()
