@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -36,8 +37,16 @@ class Database:
             The connection of this thread to the default one. All connections are closed at the end.
         """
         aliases = {"default": self, **others}
+        stop_what_relays()
         with _databases({alias: database.settings for alias, database in aliases.items()}):
             yield connections["default"]
+
+
+def stop_what_relays() -> None:
+    """End relays that servers of earlier tests have left: they would go on in the next one."""
+    relays = sys.modules.get("channels.outbox.relay.relays")
+    if relays is not None:
+        relays.stop_relays()
 
 
 def from_environment() -> dict[str, dict[str, Any]]:

@@ -8,6 +8,7 @@ all of them end in these three compilers, which belong to Django. Signals are le
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
@@ -20,6 +21,8 @@ from channels.live.capture.watched import anybody_may_care
 
 #: What may execute a statement; not every release of Django has both.
 _METHODS: Final = ("execute_sql", "execute_returning_sql")
+#: What this thread executes.
+_executing: Final = threading.local()
 _MARK: Final = "_channels_live_notes"
 
 
@@ -39,8 +42,15 @@ def watch_statements() -> None:
 def _noting(method: Callable[..., Any], keys_of: Callable[..., Iterable[Any] | None]) -> Callable[..., Any]:
     @functools.wraps(method)
     def execute(compiler: Any, *args: Any, **kwargs: Any) -> Any:
-        result = method(compiler, *args, **kwargs)
-        if anybody_may_care() and not _changed_nothing(result):
+        outer = getattr(_executing, "compiler", None)
+        if outer is compiler:  # one of its methods calls the other, from Django 6.1 on
+            return method(compiler, *args, **kwargs)
+        _executing.compiler = compiler
+        try:
+            result = method(compiler, *args, **kwargs)
+        finally:
+            _executing.compiler = outer
+        if anybody_may_care() and not _changed_nothing(result, keys_of):
             table = compiler.query.get_meta().db_table
             note(compiler.using, table, keys_of(compiler, result))
         return result
@@ -49,9 +59,9 @@ def _noting(method: Callable[..., Any], keys_of: Callable[..., Iterable[Any] | N
     return execute
 
 
-def _changed_nothing(result: Any) -> bool:
-    """Whether a statement has told that it found no row."""
-    return isinstance(result, int) and result == 0
+def _changed_nothing(result: Any, keys_of: Callable[..., Any]) -> bool:
+    """Whether a statement has told that it found no row, by a number or by the rows that it returned."""
+    return result == 0 if isinstance(result, int) else result == [] and keys_of is _updated
 
 
 def _inserted(compiler: Any, result: Any) -> list[Any] | None:
