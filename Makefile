@@ -5,12 +5,13 @@ MINUTES ?= 10
 dev = @sh scripts/environment.sh dev .venv
 python = .venv/bin/python
 
-.PHONY: help demo test check chaos conformance security fuzz lint types format bench bench-quick bench-render docs dist upgrade lowest clean
+.PHONY: help demo test check coverage chaos conformance security fuzz lint types format bench bench-quick bench-render docs dist upgrade lowest clean
 
 help:
 	@echo "make demo     serve the examples, with a front page on http://127.0.0.1:$(PORT); make demo APP=chat: one alone"
 	@echo "make test     install what the tests need, then lint, types, layering and every test"
 	@echo "make test ARGS=...   a part of the tests, as pytest takes it; make check: what is quick"
+	@echo "make coverage  every test on one Python, with branch coverage of at least 95 %"
 	@echo "make chaos    what kills processes and counts messages, at full size, with its figures (minutes)"
 	@echo "make conformance   the protocols case by case, then Autobahn's suite (PYTHON27=...; an hour)"
 	@echo "make security   bad input, case by case: directly, and behind Debian's nginx and HAProxy"
@@ -52,6 +53,10 @@ check:  # types are looked at on one processor while tests run on the other
 		--deselect tests/test_consumer.py::test_twenty_thousand_connections_leave_nothing \
 		--deselect tests/protocols/http2/hpack/test_decoder.py::test_the_same_as_another_decoder \
 	&& wait $$types
+
+coverage:
+	$(dev)
+	@$(python) -m pytest -q -n 4 --dist loadgroup --cov --cov-branch --cov-report=term --cov-fail-under=95
 
 chaos:
 	$(dev)

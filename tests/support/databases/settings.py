@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -80,6 +81,7 @@ def _databases(settings: dict[str, dict[str, Any]]) -> Iterator[None]:
     try:
         yield
     finally:
+        stop_what_relays()
         handler._connections, handler.settings = kept
         handler.create_connection = create
         for connection in opened:
@@ -87,6 +89,12 @@ def _databases(settings: dict[str, dict[str, Any]]) -> Iterator[None]:
 
 
 def _close(connection: BaseDatabaseWrapper) -> None:
+    """Close a connection of whatever thread.
+
+    Not one of SQLite: if its thread is just executing, the process would end. It closes when it is collected.
+    """
+    if connection.vendor == "sqlite" and getattr(connection, "_thread_ident", 0) != threading.get_ident():
+        return
     connection.inc_thread_sharing()
     connection.in_atomic_block = False
     with suppress(Exception):  # its server is gone
