@@ -13,8 +13,8 @@ if [ -z "${NODE_EXTRA_CA_CERTS:-}" ] && [ -f "$certificates" ]; then export NODE
 step() { printf '\n== %s\n' "$*"; }
 
 # Run tests. What fails runs once more, alone: a test that then passes is named as one that minds a loaded
-# machine, to be mended, and is no failure. Anything else that pytest complains of (its exit codes from 2 on,
-# coverage that is too low) is a failure at once.
+# machine, to be mended, and is no failure. Anything else that pytest complains of (its exit codes from 2 on)
+# is a failure at once.
 # Four workers on two processors: two thirds of a test's time it waits, for processes and for timers.
 run_tests() {  # which environment, pytest's arguments
     environment=$1

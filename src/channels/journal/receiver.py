@@ -61,7 +61,9 @@ class JournalReceiver:
                 self._early[topic] = True
             return False
         assert isinstance(event, Publication)
-        follows = position.epoch == last.epoch and position.offset == last.offset + 1
+        # Of a stream that was not there when the receiver subscribed, the first publication follows.
+        same = position.epoch == last.epoch or last == Position(0, "")
+        follows = same and position.offset == last.offset + 1
         if follows and (publication := opened(event)) is not None:
             self._positions[topic] = position
             self.receiver.received(topic, publication)
