@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import signal
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar
 
 from asgiref.compatibility import guarantee_single_callable
@@ -19,6 +17,7 @@ from channels.core.private import PrivateField
 from channels.layers.engine import pushing_engine
 from channels.process import serving
 from channels.process.exit import CANCELLED, EXIT, LimitedExecutor, end_loop, exit_in_time, gentle_part
+from channels.process.signals import stop_on_signal
 from channels.typing import PUSH_EXTENSION, ASGIApp, Message, Scope, Wakeup
 
 logger = logging.getLogger("django.channels.worker")
@@ -141,7 +140,7 @@ class Worker(StatelessServer):
         asyncio.get_running_loop().set_default_executor(LimitedExecutor())
         checker = asyncio.ensure_future(self.application_checker())  # type: ignore[no-untyped-call]
         try:
-            with signals(runner_of(self)):
+            with stop_on_signal(lambda: _stop_gracefully(runner_of(self))):
                 await self.handle()
         finally:
             checker.cancel()
@@ -350,27 +349,7 @@ def runner_of(worker: Worker) -> _Runner:
     return runner
 
 
-@contextlib.contextmanager
-def signals(runner: _Runner) -> Iterator[None]:
-    """Stop gracefully on the first signal; a second one ends the process as usual."""
-    loop = asyncio.get_running_loop()
-    installed: list[signal.Signals] = []
-
-    def stop() -> None:
-        logger.info("Stopping: messages in hand are handled first.")
-        runner.stop()
-        remove()
-
-    def remove() -> None:
-        while installed:
-            loop.remove_signal_handler(installed.pop())
-
-    # Not on every platform, and in the main thread only.
-    with contextlib.suppress(NotImplementedError, ValueError, RuntimeError):
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop)
-            installed.append(number)
-    try:
-        yield
-    finally:
-        remove()
+def _stop_gracefully(runner: _Runner) -> None:
+    """Stop after the messages in hand, and say so."""
+    logger.info("Stopping: messages in hand are handled first.")
+    runner.stop()

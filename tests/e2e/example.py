@@ -13,11 +13,13 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.support.ports import free_port
+from tests.support.programs import require
 from tests.support.served import environment, served
 
 PATIENCE = 30  # seconds; a loaded machine starts browsers slowly
 PASSWORD = "correct horse"
 EXAMPLES = Path(__file__).parents[2] / "examples"
+VENDOR = str(EXAMPLES.parent / "scripts" / "vendor.py")
 
 
 def until(window: Chrome, script: str) -> None:
@@ -58,6 +60,11 @@ class Example:
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done
+
+    def vendor(self) -> None:
+        """Have the files that its pages load from npm."""
+        require("npm")
+        subprocess.run([sys.executable, VENDOR, str(EXAMPLES / self.name)], check=True)
 
     def run(self, *words: str) -> subprocess.Popen[bytes]:
         """Run a command of its ``manage.py`` until :meth:`close`."""

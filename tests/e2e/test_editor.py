@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,9 +11,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
-from tests.e2e.example import EXAMPLES, PATIENCE, Example, until
+from tests.e2e.example import PATIENCE, Example, until
 from tests.support.browser import PHONE, chromium
-from tests.support.programs import require
 
 NAMES_AT_CURSORS = "[...document.querySelectorAll('.cm-ySelectionInfo')].map((each) => each.textContent)"
 STATE = "document.querySelector('#status').dataset.state"
@@ -58,9 +55,7 @@ def until_words(window: Chrome, *expected: str) -> None:
 @pytest.mark.browser
 @pytest.mark.timeout(240)
 def test_two_write_one_is_offline_and_the_server_restarts(editor: Example, tmp_path: Path) -> None:
-    require("npm")
-    vendor = Path(__file__).parents[2] / "scripts" / "vendor.py"
-    subprocess.run([sys.executable, str(vendor), str(EXAMPLES / "editor")], check=True)
+    editor.vendor()
     editor.start()
     with (
         chromium(tmp_path / "ada") as ada,

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from selenium.webdriver.common.by import By
 
-from tests.e2e.example import EXAMPLES, Example, until
+from tests.e2e.example import Example, until
 from tests.support.browser import PHONE, chromium
-from tests.support.programs import require
 
 LIST = "document.querySelector('#orders').innerText"
 BADGE = "Number(document.querySelector('#badge').textContent)"
@@ -34,9 +31,7 @@ def test_its_own_tests_pass(shop: Example) -> None:
 @pytest.mark.browser
 @pytest.mark.timeout(240)
 def test_open_pages_show_what_was_committed_elsewhere(shop: Example, tmp_path: Path) -> None:
-    require("npm")
-    vendor = Path(__file__).parents[2] / "scripts" / "vendor.py"
-    subprocess.run([sys.executable, str(vendor), str(EXAMPLES / "notifications")], check=True)
+    shop.vendor()
     shop.start()
     with chromium(tmp_path / "ada") as ada, chromium(tmp_path / "ben", PHONE) as ben:
         for window, name in ((ada, "ada"), (ben, "ben")):

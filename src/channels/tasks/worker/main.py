@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 import logging
 import os
-import signal
 import threading
 from collections.abc import Iterator
+from functools import partial
 
 from django.utils.module_loading import autodiscover_modules
 
 from channels.process.exit import LimitedExecutor, end_loop, exit_in_time
+from channels.process.signals import stop_on_signal
 from channels.tasks.worker.worker import TaskWorker, WorkerConfig
 
 logger = logging.getLogger("channels.tasks")
@@ -72,7 +73,7 @@ async def _run(worker: TaskWorker, parent: int | None) -> None:
     if parent is not None:
         watch = (loop, stopping, parent)
         threading.Thread(target=_stop_with, args=watch, name="parent", daemon=True).start()
-    with _signals(stopping):
+    with stop_on_signal(partial(_stop, stopping)):
         await worker.run(stopping)
 
 
@@ -81,7 +82,7 @@ def run_until_signal() -> None:
 
     async def wait() -> None:
         stopping = asyncio.Event()
-        with _signals(stopping):
+        with stop_on_signal(partial(_stop, stopping)):
             await stopping.wait()
 
     with contextlib.suppress(KeyboardInterrupt):
@@ -96,27 +97,6 @@ def _stop_with(loop: asyncio.AbstractEventLoop, stopping: asyncio.Event, parent:
         loop.call_soon_threadsafe(stopping.set)
 
 
-@contextlib.contextmanager
-def _signals(stopping: asyncio.Event) -> Iterator[None]:
-    """Set ``stopping`` on the first signal; a second one ends the process as usual."""
-    loop = asyncio.get_running_loop()
-    installed: list[signal.Signals] = []
-
-    def stop() -> None:
-        logger.info("Stopping: tasks that run may end.")
-        stopping.set()
-        remove()
-
-    def remove() -> None:
-        while installed:
-            loop.remove_signal_handler(installed.pop())
-
-    # Not on every platform, and in the main thread only.
-    with contextlib.suppress(NotImplementedError, ValueError, RuntimeError):
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop)
-            installed.append(number)
-    try:
-        yield
-    finally:
-        remove()
+def _stop(stopping: asyncio.Event) -> None:
+    logger.info("Stopping: tasks that run may end.")
+    stopping.set()
