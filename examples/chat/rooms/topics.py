@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from channels.topics import History, RPCError, Topic, history, rpc
+from channels.topics import History, RPCError, Topic, history, notify, rpc
 from rooms.models import Reading, Room
 
 LONGEST_MESSAGE = 1000  # characters
@@ -38,8 +38,9 @@ class RoomTopic(Topic):
 
     @rpc
     def read(self, user: Any, offset: int) -> None:
-        """Note how far somebody has read."""
+        """Note how far somebody has read, and tell their other pages."""
         Reading.note(self.slug, user, offset)
+        notify(user, {"room": self.slug, "unread": self.unread(user)})
 
     def unread(self, user: Any) -> int:
         """Return how many lines somebody has not read, of those that are kept."""
@@ -55,6 +56,16 @@ class RoomList(Topic):
     def may_subscribe(self, user: Any) -> bool:
         """See the marks."""
         return bool(user.is_authenticated)
+
+    @rpc
+    def unread(self, user: Any) -> dict[str, int]:
+        """Return how many lines somebody has not read, by room."""
+        return unread_lines(user)
+
+
+def unread_lines(user: Any) -> dict[str, int]:
+    """Return how many lines somebody has not read, by room."""
+    return {room.slug: RoomTopic(slug=room.slug).unread(user) for room in Room.objects.all()}
 
 
 def user_info(user: Any) -> dict[str, str]:

@@ -8,7 +8,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 
 from rooms.forms import RoomForm
 from rooms.models import Reading, Room
-from rooms.topics import RoomTopic
+from rooms.topics import unread_lines
 
 
 @login_required
@@ -18,8 +18,7 @@ def room_list(request: HttpRequest) -> HttpResponse:
     if form.is_valid():
         room, _ = Room.objects.get_or_create(slug=form.cleaned_data["slug"])
         return redirect("live", slug=room.slug)
-    rooms = [(room, RoomTopic(slug=room.slug).unread(request.user)) for room in Room.objects.all()]
-    return render(request, "rooms/list.html", {"rooms": rooms, "form": form})
+    return render(request, "rooms/list.html", {"rooms": unread_lines(request.user), "form": form})
 
 
 @login_required

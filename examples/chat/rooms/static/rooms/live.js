@@ -68,12 +68,21 @@ function said(key) {
   log.querySelector(`[data-key="${CSS.escape(key)}"]`)?.remove();
 }
 
-/** Tell the server how far this person has read, when there is somebody who looks. */
-function noteReading() {
-  if (document.hidden || newest <= read) return;
-  read = newest;
-  clearTimeout(noteReading.timer);
-  noteReading.timer = setTimeout(() => room.rpc("read", { offset: read }).catch(() => {}), 300);
+/** Tell the server how far this person has read, when there is somebody who looks; once more after the answer. */
+async function noteReading() {
+  if (document.hidden || newest <= read || noteReading.busy) return;
+  noteReading.busy = true;
+  const offset = newest;
+  try {
+    await room.rpc("read", { offset });
+    read = offset;
+    log.dataset.read = offset;
+  } catch {
+    return; // the connection went: what is shown when it is back is noted then
+  } finally {
+    noteReading.busy = false;
+  }
+  noteReading();
 }
 
 /** Read the lines before the first one on the page. */
@@ -135,6 +144,7 @@ async function subscribed({ recovered }) {
   people.clear();
   for (const [id, { conn_info: info }] of Object.entries(await room.presence())) people.set(id, info.name);
   showPeople();
+  noteReading();
   flush();
 }
 
