@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import threading
 from pathlib import Path
@@ -54,6 +55,13 @@ def wait_for_gate() -> str:
     started.set()
     assert gate.wait(10)
     return "open"
+
+
+@task
+def say(characters: int) -> str:
+    started.set()
+    assert gate.wait(10)
+    return "x" * characters
 
 
 @task
@@ -170,3 +178,47 @@ def break_at_half(context: Any) -> None:
 @task(takes_context=True)
 def total(context: Any) -> list[Any]:
     return [each.return_value if each.status == "SUCCESSFUL" else None for each in context.previous()]
+
+
+@task
+async def fork_async(marker: str) -> int:
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode((await asyncio.to_thread(os.waitpid, child, 0))[1])
+    Path(marker).write_text("the child")
+    await asyncio.sleep(0)
+    Path(marker).write_text("the child goes on with the worker's loop")
+    return -1
+
+
+@task(timeout=0.05)
+async def go_on_when_cancelled() -> str:
+    started.set()
+    while not gate.is_set():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(0.01)
+    return "never"
+
+
+@task
+async def block_the_loop() -> str:
+    started.set()
+    assert gate.wait(10)
+    return "at last"
+
+
+@task(timeout=0.05)
+async def block_the_loop_for_too_long() -> str:
+    started.set()
+    assert gate.wait(10)
+    return "never"
+
+
+@task
+def fail_beyond_words() -> None:
+    raise SyntaxError("odd", ("file", 1, "no number", "text"))  # type: ignore[arg-type]
+
+
+@task
+def fail_at_length() -> None:
+    raise ValueError("x" * 1_000_000)

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import functools
 import os
+import resource
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import django
@@ -88,6 +90,15 @@ ENQUEUING: dict[str, Callable[[], None]] = {
 def work(**config: Any) -> None:
     """Run a worker that does not kill itself."""
     django.setup()
+    run_worker(WorkerConfig(**config))
+
+
+def work_within(megabytes: int, **config: Any) -> None:
+    """Run a worker that may have so much more memory than it has now."""
+    django.setup()
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    most = used + (megabytes << 20)
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
     run_worker(WorkerConfig(**config))
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
+from typing import Any
 
 from channels.tasks import task
 
@@ -34,3 +36,14 @@ def die() -> None:
 def nap(seconds: float) -> str:
     time.sleep(seconds)
     return "rested"
+
+
+@task
+def fill_memory() -> None:
+    """Take what the worker's limit leaves, to the last bit."""
+    hoard: Any = None
+    for size in (1 << 20, 1 << 12, 1 << 8):
+        with contextlib.suppress(MemoryError):
+            while True:
+                hoard = (hoard, bytearray(size))
+    hoard = (hoard, bytearray(1 << 20))

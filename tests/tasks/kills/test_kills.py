@@ -127,6 +127,18 @@ def test_a_task_that_kills_its_worker_three_times_is_a_dead_letter(project: Data
     assert (of(bystander).losses, len(bystander.worker_ids)) == (1, 2)
 
 
+def test_a_task_that_eats_all_memory_of_its_worker_has_failed_and_the_others_go_on(project: Database) -> None:
+    """It starts a process, which may have 300 MB of addresses; most of these it never touches."""
+    limited = ["-c", "from tests.tasks.kills.dying import work_within; work_within(300, threads=1)"]
+    with processes(project, limited) as (only,):
+        result = finished(jobs.fill_memory.enqueue(), 40)
+        assert result.errors[0].exception_class is MemoryError
+        assert "fill_memory" in result.errors[0].traceback
+        assert finished(jobs.add.enqueue(1, 2)).return_value == 3
+        assert only.poll() is None
+    assert (of(result).state, of(result).losses) == ("failed", 0)
+
+
 @pytest.mark.parametrize("project", ["postgresql"], indirect=True)
 def test_a_frozen_worker_is_taken_for_dead_and_its_result_does_not_count(project: Database) -> None:
     """It takes two leases of a second. With SQLite it may be frozen while it has the lock of the file."""

@@ -196,12 +196,6 @@ def test_an_async_task_that_takes_too_long_is_cancelled_and_may_be_tried_again()
     assert own.errors[0].exception_class is TimeoutError
 
 
-def test_a_task_that_forks_ends_once(tmp_path) -> None:
-    with working():
-        assert finished(jobs.fork.enqueue(str(tmp_path / "child"))).return_value == 0
-    assert (tmp_path / "child").read_text() == "the child"
-
-
 def test_a_row_that_nobody_can_read_has_failed_and_holds_up_nobody(caplog) -> None:
     result = jobs.add.enqueue(1, 2)
     with store().cursor() as cursor:

@@ -33,6 +33,8 @@ from channels.tasks.stores.sql import SQLStore
 
 logger = logging.getLogger(LOGGER)
 
+#: Characters of a traceback that are kept: its beginning, and its end.
+LONGEST_TRACEBACK: Final = 100_000
 #: Seconds that a task waits whose code is not there yet.
 _DEPLOY: Final = 60.0
 
@@ -117,9 +119,9 @@ class Attempt:
         """Return what becomes of it after it has returned ``value``; it has failed if JSON has no such."""
         try:
             encoded = encode(value, "the return value")
+            self._finish(Move.SUCCEED, json.loads(encoded))
         except Exception as error:
             return self.fail(error)
-        self._finish(Move.SUCCEED, json.loads(encoded))
         return Outcome(
             self.id,
             Move.SUCCEED,
@@ -131,6 +133,18 @@ class Attempt:
 
     def fail(self, error: BaseException) -> Outcome:
         """Return what becomes of it after ``error``; called where that is handled, so that logs show it."""
+        if isinstance(error, MemoryError):
+            traceback.clear_frames(error.__traceback__)  # they may hold what has filled it
+        try:
+            return self._fail(error)
+        except Exception as second:
+            # Its end has to be written all the same: else it would be running for ever.
+            text = f"Its traceback cannot be written: {type(second).__name__}"
+            logger.error("Task id=%s path=%s failed. %s", self.id, self._record.path, text)
+            errors = json.dumps([[_path_of(error), text]])
+            return Outcome(self.id, Move.FAIL, errors=errors, counts_for=self._record.counts_for)
+
+    def _fail(self, error: BaseException) -> Outcome:
         if not hasattr(self, "task"):
             return self._not_begun(error)
         if isinstance(error, TaskCancelled | asyncio.CancelledError) and self.stopping.is_set():
@@ -206,8 +220,13 @@ class Attempt:
 
 
 def _task_error(error: BaseException) -> TaskError:
-    kind = type(error)
-    return TaskError(
-        exception_class_path=f"{kind.__module__}.{kind.__qualname__}",
-        traceback="".join(traceback.format_exception(error)),
-    )
+    text = "".join(traceback.format_exception(error))
+    if len(text) > LONGEST_TRACEBACK:
+        half = LONGEST_TRACEBACK // 2
+        left_out = len(text) - 2 * half
+        text = f"{text[:half]}\n... {left_out} characters are left out ...\n{text[-half:]}"
+    return TaskError(exception_class_path=_path_of(error), traceback=text)
+
+
+def _path_of(error: BaseException) -> str:
+    return f"{type(error).__module__}.{type(error).__qualname__}"

@@ -22,11 +22,11 @@ from channels.tasks.progress.reports import Report
 from channels.tasks.stores.records import MICROSECONDS, Claim, Outcome, TaskRecord, new_owner
 from channels.tasks.stores.sql import LOST_WORKER, SQLStore
 from channels.tasks.worker.attempt import Attempt
-from channels.tasks.worker.lane import Lane
+from channels.tasks.worker.lane import PATIENCE, Lane
 from channels.tasks.worker.rounds.liveness import Observer
 from channels.tasks.worker.rounds.pruning import Pruning
 from channels.tasks.worker.rounds.ticking import Ticking
-from channels.tasks.worker.threads import PATIENCE, ThreadLane
+from channels.tasks.worker.threads import ThreadLane
 
 logger = logging.getLogger("channels.tasks")
 
@@ -172,8 +172,9 @@ class Exchange:
         if not self._joined:
             self._store.join(self.owner, about())
             self._joined = True
-        self._give_back_what_waits()
-        self._outcomes.extend(self.threads.cut_off(time.monotonic()))
+        for lane in self.lanes:
+            self._give_back_what_waits(lane)
+            self._outcomes.extend(lane.cut_off(time.monotonic()))
         if self._due_at is not None and time.monotonic() >= self._due_at:
             self._promote()
         self._turn()
@@ -190,16 +191,17 @@ class Exchange:
         times: list[float] = [self._round_at]
         if self._due_at is not None:
             times.append(self._due_at)
-        if (deadline := self.threads.deadline()) is not None:
-            times.append(deadline)
-        if (since := self.threads.waits_since()) is not None:
-            times.append(since + PATIENCE)
+        for lane in self.lanes:
+            if (deadline := lane.deadline()) is not None:
+                times.append(deadline)
+            if (since := lane.waits_since()) is not None:
+                times.append(since + PATIENCE)
         return max(0.0, min(times) - time.monotonic())
 
-    def _give_back_what_waits(self) -> None:
-        since = self.threads.waits_since()
+    def _give_back_what_waits(self, lane: Lane) -> None:
+        since = lane.waits_since()
         if since is not None and (not self._claiming or time.monotonic() - since >= PATIENCE):
-            attempts = self.threads.take_back()
+            attempts = lane.take_back()
             telemetry.count("tasks.released", len(attempts), reason="waited behind a longer one")
             self._outcomes.extend(Outcome(each.id, Move.RELEASE) for each in attempts)
 

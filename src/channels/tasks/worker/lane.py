@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
+from channels.tasks.stores.records import Outcome
 from channels.tasks.worker.attempt import Attempt
+
+#: Seconds after which what waits is given back: what runs takes longer than was expected.
+PATIENCE: Final = 0.25
 
 
 class Lane(Protocol):
@@ -24,3 +28,15 @@ class Lane(Protocol):
 
     def held(self) -> set[str]:
         """Return the ids of the tasks that it has."""
+
+    def deadline(self) -> float | None:
+        """Return when the first of those that run has to have ended, by ``time.monotonic()``."""
+
+    def cut_off(self, now: float) -> list[Outcome]:
+        """Give up what has run for too long; returns what becomes of it."""
+
+    def waits_since(self) -> float | None:
+        """Return since when the oldest of those that are not started waits."""
+
+    def take_back(self) -> list[Attempt]:
+        """Return what was not started, and forget it."""

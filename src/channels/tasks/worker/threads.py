@@ -14,12 +14,11 @@ from channels import telemetry
 from channels.core.database import close_old_connections, close_what_is_broken
 from channels.tasks.stores.records import Outcome
 from channels.tasks.worker.attempt import Attempt
+from channels.tasks.worker.forks import end_if_forked
 
 #: Seconds of work that may wait behind what runs, by the pace of late; no more than so many tasks.
 AHEAD: Final = 0.05
 MOST_AHEAD: Final = 100
-#: Seconds after which what waits is given back: what runs takes longer than tasks did of late.
-PATIENCE: Final = 0.25
 #: Seconds after which a thread that was idle looks after its database connections before it goes on.
 _IDLE: Final = 30.0
 #: How many threads may hang in tasks that were cut off, for each that works.
@@ -179,6 +178,5 @@ def run(attempt: Attempt) -> Outcome | None:
 
 def _is_ours(attempt: Attempt, process: int) -> bool:
     """Whether the end of an attempt is this thread's to tell; what the task has forked ends here."""
-    if os.getpid() != process:
-        os._exit(0)
+    end_if_forked(process)
     return attempt.take_end()
