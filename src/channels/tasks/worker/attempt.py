@@ -140,7 +140,9 @@ class Attempt:
         except Exception as second:
             # Its end has to be written all the same: else it would be running for ever.
             text = f"Its traceback cannot be written: {type(second).__name__}"
-            logger.error("Task id=%s path=%s failed. %s", self.id, self._record.path, text)
+            logger.error(  # noqa: TRY400
+                "Task id=%s path=%s failed with an error that cannot be written.", self.id, self._record.path
+            )
             errors = json.dumps([[_path_of(error), text]])
             return Outcome(self.id, Move.FAIL, errors=errors, counts_for=self._record.counts_for)
 
