@@ -140,7 +140,7 @@ class Attempt:
         except Exception as second:
             # Its end has to be written all the same: else it would be running for ever.
             text = f"Its traceback cannot be written: {type(second).__name__}"
-            logger.error(  # noqa: TRY400
+            logger.error(
                 "Task id=%s path=%s failed with an error that cannot be written.", self.id, self._record.path
             )
             errors = json.dumps([[_path_of(error), text]])
