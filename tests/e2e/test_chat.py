@@ -58,9 +58,10 @@ class Chat:
         self.folder.mkdir(exist_ok=True)
         (self.folder / "db.sqlite3").write_bytes(migrated())
 
-    def command(self, *words: str) -> None:
+    def command(self, *words: str) -> subprocess.CompletedProcess[bytes]:
         """Run a command of the site's ``manage.py``."""
-        subprocess.run([sys.executable, "manage.py", *words], cwd=EXAMPLE, env=self.env, check=True)
+        command = [sys.executable, "manage.py", *words]
+        return subprocess.run(command, cwd=EXAMPLE, env=self.env, capture_output=True, check=True)
 
     def start(self) -> None:
         """Serve; the same port again after a stop."""
@@ -91,6 +92,13 @@ def ada(tmp_path: Path) -> Iterator[Chrome]:
 def ben(tmp_path: Path) -> Iterator[Chrome]:
     with chromium(tmp_path / "ben") as window:
         yield window
+
+
+@pytest.mark.timeout(60)
+def test_its_own_tests_pass(tmp_path: Path) -> None:
+    site = Chat("daphne", tmp_path)
+    assert b"Ran 4 tests" in site.command("test").stderr
+    site.command("makemigrations", "--check", "--dry-run")
 
 
 def join(window: Chrome, chat: Chat, name: str) -> None:

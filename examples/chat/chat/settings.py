@@ -15,6 +15,7 @@ INSTALLED_APPS = [
     "channels",
     "channels.topics",
     "channels.journal",  # keeps the rooms' topics in the database
+    "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

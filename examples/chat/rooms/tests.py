@@ -1,0 +1,54 @@
+"""What is kept, and who is told, without a browser."""
+
+from django.contrib.auth import get_user_model
+from django.test import TransactionTestCase
+
+from channels.testing import TopicsCommunicator, TopicsError
+from channels.topics import ahistory, history
+from chat.asgi import application
+from rooms.models import Room
+from rooms.topics import RoomTopic, unread_lines
+
+ORIGIN = [(b"origin", b"http://localhost")]
+
+
+class RoomTests(TransactionTestCase):
+    def setUp(self) -> None:
+        self.ada, self.ben = (get_user_model().objects.create_user(name) for name in ("ada", "ben"))
+        Room.objects.get_or_create(slug="lobby")
+
+    async def enter(self, user: object = None) -> TopicsCommunicator:
+        client = TopicsCommunicator(application, user=user, headers=ORIGIN)
+        await client.connect()
+        await client.subscribe(RoomTopic(slug="lobby"))
+        return client
+
+    async def test_a_line_said_again_counts_once(self) -> None:
+        client = await self.enter(self.ada)
+        for _ in range(2):  # the page does not know whether the first one arrived
+            await client.rpc("room:lobby/say", {"text": " hello ", "key": "1"})
+        line = await client.receive_publication(timeout=10)
+        self.assertEqual(line, {"name": "ada", "text": "hello", "key": "1"})
+        with self.assertRaisesMessage(TopicsError, "nothing to say"):
+            await client.rpc("room:lobby/say", {"text": " "})
+        await client.disconnect()
+        self.assertEqual(len((await ahistory(RoomTopic(slug="lobby"))).publications), 1)
+
+    async def test_who_has_no_name_stays_outside(self) -> None:
+        with self.assertRaisesMessage(TopicsError, "permission denied"):
+            await self.enter()
+
+    async def test_reading_is_noted_and_never_taken_back(self) -> None:
+        client = await self.enter(self.ben)
+        for text in "one", "two":
+            await client.rpc("room:lobby/say", {"text": text})
+        for offset, unread in ((1, 1), (2, 0), (1, 0)):
+            await client.rpc("room:lobby/read", {"offset": offset})
+            self.assertEqual(await client.rpc("rooms/unread"), {"lobby": unread})
+        await client.disconnect()
+
+    def test_the_list_shows_what_is_unread(self) -> None:
+        RoomTopic(slug="lobby").publish({"name": "ben", "text": "hello", "key": ""})
+        self.assertEqual(history(RoomTopic(slug="lobby")).position.offset, unread_lines(self.ada)["lobby"])
+        self.client.force_login(self.ada)
+        self.assertContains(self.client.get("/"), 'aria-label="unread lines">1</output>')
