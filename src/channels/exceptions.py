@@ -24,7 +24,17 @@ swallows the end of a consumer.
 
 from __future__ import annotations
 
+import difflib
+import re
 from collections.abc import Sequence
+from typing import Final
+
+#: How much of two texts is the same if one was meant by the other.
+_ALIKE: Final = 0.6
+#: Comparing is work, and paths come from outside: routes, letters and parts of a path.
+_MOST_COMPARED, _LONGEST_COMPARED, _MOST_PARTS = 30, 200, 8
+#: What stands for a part of a path in a route.
+_VARIABLE: Final = re.compile(r"[<(\[\\*+]")
 
 
 class ChannelsError(Exception):
@@ -82,7 +92,31 @@ class RouteNotFound(ChannelsError, ValueError):
     def __str__(self) -> str:
         """The sentence that callers of 4.3 match on, then what would have matched."""
         known = ", ".join(repr(route) for route in self.routes) or "none"
-        return f"No route found for path {self.path!r}. Known routes: {known}."
+        near = nearest_route(self.path, self.routes)
+        guess = f"Did you mean {near!r}? " if near else ""
+        return f"No route found for path {self.path!r}. {guess}Known routes: {known}."
+
+
+def nearest_route(path: str, routes: Sequence[str]) -> str | None:
+    """Return the route that was probably meant by ``path``; None if none is like it.
+
+    What stands for a part of the path is not compared.
+
+    Args:
+        path: without its leading slash.
+        routes: patterns of ``path()`` and ``re_path()``, as they were written.
+    """
+    parts = path[:_LONGEST_COMPARED].split("/")[:_MOST_PARTS]
+    best = max(routes[:_MOST_COMPARED], key=lambda route: _likeness(route, parts), default=None)
+    return best if best is not None and _likeness(best, parts) >= _ALIKE else None
+
+
+def _likeness(route: str, parts: list[str]) -> float:
+    """Return how much of a route's fixed text is in ``parts``, from 0 to 1."""
+    written = route.removeprefix("^").removesuffix("$").removesuffix("\\Z").split("/")
+    fixed = [part for part in written if part and not _VARIABLE.search(part)]
+    found = sum(len(part) for part in fixed if difflib.get_close_matches(part, parts, n=1, cutoff=_ALIKE))
+    return found / max(1, sum(map(len, fixed)))
 
 
 class ThreadPoolExhausted(ChannelsError):

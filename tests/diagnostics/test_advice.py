@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import logging
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import AnonymousUser, User
+from django.utils.functional import SimpleLazyObject
 
 from channels.auth import AuthMiddlewareStack
 from channels.consumer import AsyncConsumer
-from channels.diagnostics.advice import remedy_for
+from channels.core.lazy import get_if_loaded
+from channels.diagnostics.advice import remedy_for, tell_refused
+from channels.exceptions import DenyConnection
 from channels.generic.websocket import AsyncWebsocketConsumer, JsonWebsocketConsumer, WebsocketConsumer
+from channels.typing import PUSH_EXTENSION
 from tests.server.helpers import UPGRADE, Client, frame, serve
 
 
@@ -87,6 +93,68 @@ async def test_a_key_that_the_scope_has_is_not_advised(caplog: pytest.LogCapture
 async def refused(client: Client, status: int) -> None:
     await client.send(UPGRADE)
     assert (await client.response())[0] == status
+
+
+class Closes(AsyncWebsocketConsumer):
+    async def connect(self) -> None:
+        await self.close()
+
+
+class ClosesSync(WebsocketConsumer):
+    def connect(self) -> None:
+        raise DenyConnection
+
+
+class Asks(WebsocketConsumer):
+    def connect(self) -> None:
+        if not self.scope["user"].is_authenticated:
+            self.close()
+
+
+@pytest.mark.parametrize(
+    ("application", "said"),
+    [
+        (Closes.as_asgi(), "Closes closed it before it accepted it. Its scope has no user: if that is what"),
+        (ClosesSync.as_asgi(), "ClosesSync closed it before it accepted it. Its scope has no user: if"),
+        (AuthMiddlewareStack(Asks.as_asgi()), "The user is not logged in, and no cookie came: log in first,"),
+    ],
+)
+async def test_a_refusal_is_told_once_with_what_is_known_of_the_user(
+    application: Any, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serve(application) as running:
+        await refused(await running.connect(), 403)
+    told = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert len(told) == 1
+    assert said in told[0]
+
+
+@pytest.mark.parametrize(
+    ("scope", "said"),
+    [
+        ({"user": AnonymousUser(), "headers": [(b"cookie", b"sessionid=x")]}, "the cookies that came name"),
+        ({"user": User(pk=1)}, "The user is logged in: look at the conditions of connect()."),
+        ({"user": SimpleLazyObject(User)}, "connect() has not asked who the user is: look at its other"),
+    ],
+)
+def test_what_is_known_of_the_user(
+    scope: dict[str, Any], said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = SimpleNamespace(unanswered=True, refusal_logged=lambda: None)
+    consumer = SimpleNamespace(scope={"path": "/x/", "extensions": {PUSH_EXTENSION: source}, **scope})
+    tell_refused(consumer, get_if_loaded)
+    assert said in caplog.messages[0]
+
+
+def test_the_end_of_an_open_socket_is_no_refusal(caplog: pytest.LogCaptureFixture) -> None:
+    for scope in (
+        {},
+        {"extensions": {}},
+        {"extensions": {PUSH_EXTENSION: SimpleNamespace(unanswered=False)}},
+    ):
+        tell_refused(SimpleNamespace(scope=scope), get_if_loaded)
+    tell_refused(object(), get_if_loaded)
+    assert not caplog.messages
 
 
 class Silent(AsyncWebsocketConsumer):

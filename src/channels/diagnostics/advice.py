@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
+from channels.diagnostics.loggers import escaped
 from channels.typing import PUSH_EXTENSION
 
 # Tracebacks of pytest, and those in the log of the server, leave these frames out.
@@ -83,6 +84,43 @@ def tell_unanswered(consumer: Any) -> None:
             "connect() of %s returned without accept() or close(), so the handshake waits until it times "
             "out. Call self.accept() there (with await in an async consumer), or self.close() to refuse.",
         )
+
+
+def tell_refused(consumer: Any, if_loaded: Callable[[Any], Any]) -> None:
+    """Log why the handshake is about to be refused, where the server can tell that it is.
+
+    Args:
+        consumer: closes before it has accepted.
+        if_loaded: returns a user without looking it up; something without rights if nobody has yet.
+    """
+    scope = getattr(consumer, "scope", None) or {}
+    source = scope.get("extensions", {}).get(PUSH_EXTENSION)
+    if getattr(source, "unanswered", False):
+        source.refusal_logged()
+        cls, path = type(consumer), escaped(str(scope.get("path", "")))
+        why = _about_user(scope, if_loaded(scope.get("user")))
+        logger.warning(_REFUSED, path, f"{cls.__module__}.{cls.__qualname__}", why)
+
+
+_REFUSED: Final = "WebSocket %s was refused with 403: connect() of %s closed it before it accepted it. %s"
+
+
+def _about_user(scope: Any, user: Any) -> str:
+    if "user" not in scope:
+        return (
+            "Its scope has no user: if that is what connect() asks for, put the application inside "
+            "AuthMiddlewareStack (channels.auth)."
+        )
+    if not hasattr(user, "is_authenticated"):
+        return "connect() has not asked who the user is: look at its other conditions."
+    if user.is_authenticated:
+        return "The user is logged in: look at the conditions of connect()."
+    if not any(name == b"cookie" for name, _ in scope.get("headers", ())):
+        return (
+            "The user is not logged in, and no cookie came: log in first, and open the WebSocket at the host "
+            "and port that the login was at (localhost and 127.0.0.1 are two hosts)."
+        )
+    return "The user is not logged in: the cookies that came name no session of a user. Log in (again)."
 
 
 def call_plain(consumer: Any, method: Callable[..., object], /, *args: Any, **kwargs: Any) -> None:

@@ -12,8 +12,9 @@ from typing import Any
 from asgiref.sync import async_to_sync
 
 from channels.consumer import AsyncConsumer, SyncConsumer
+from channels.core.lazy import get_if_loaded
 from channels.db import aclose_old_connections, connections_due
-from channels.diagnostics.advice import call_plain, tell_coroutine, tell_unanswered
+from channels.diagnostics.advice import call_plain, tell_coroutine, tell_refused, tell_unanswered
 from channels.exceptions import AcceptConnection, DenyConnection, StopConsumer
 from channels.exceptions import InvalidChannelLayerError as InvalidChannelLayerError  # noqa: PLC0414
 from channels.generic import codec, messages
@@ -87,6 +88,7 @@ class WebsocketConsumer(SyncConsumer):
 
     def close(self, code: int | bool | None = None, reason: str | None = None) -> None:
         """Close the connection, or refuse it if it was not accepted yet (a 403)."""
+        tell_refused(self, get_if_loaded)
         super().send(messages.close(code, reason))
 
     @fastlane
@@ -197,6 +199,7 @@ class AsyncWebsocketConsumer(AsyncConsumer):
 
     async def close(self, code: int | bool | None = None, reason: str | None = None) -> None:
         """Close the connection, or refuse it if it was not accepted yet (a 403)."""
+        tell_refused(self, get_if_loaded)
         await super().send(messages.close(code, reason))
 
     @fastlane

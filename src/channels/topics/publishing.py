@@ -9,6 +9,7 @@ import threading
 from django.core import mail
 from django.db import connections, transaction
 
+from channels import telemetry
 from channels.topics.stores.base import Append, Published
 from channels.topics.stores.manager import get_store
 from channels.topics.stores.memory import MemoryStore
@@ -47,7 +48,16 @@ def publish_now(alias: str, append: Append) -> Published:
     if isinstance(store, MemoryStore) and not _unheard and _serves_nobody():
         _unheard.append(append.topic)
         logger.warning(_UNHEARD, append.topic)
+    if telemetry.listeners:
+        telemetry.emit("topics.published", topic=append.topic)
     return store.sync.publish(append)
+
+
+async def apublish_now(alias: str, append: Append) -> Published:
+    """Publish from async code, whatever transaction is open."""
+    if telemetry.listeners:
+        telemetry.emit("topics.published", topic=append.topic)
+    return await get_store(alias).publish(append)
 
 
 def _serves_nobody() -> bool:

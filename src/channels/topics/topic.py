@@ -17,10 +17,10 @@ from channels.protocols.centrifuge.messages import ClientInfo, Publication
 from channels.topics.control import Recheck, abroadcast, broadcast
 from channels.topics.patterns import TopicPattern
 from channels.topics.payloads import decode, encode, require_tags
-from channels.topics.publishing import publish_now, publish_on_commit
+from channels.topics.publishing import apublish_now, publish_now, publish_on_commit
 from channels.topics.registry import pattern_of, register, require_topic
 from channels.topics.stores.base import Append, Published, Retention
-from channels.topics.stores.manager import DEFAULT_STORE, get_store
+from channels.topics.stores.manager import DEFAULT_STORE
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +212,7 @@ class Topic:
 
     async def apublish(self, data: Any, **options: Any) -> Published:
         """Publish ``data`` now, from async code; see :meth:`publish` for what it takes and raises."""
-        return await get_store(type(self).store).publish(append_for(self, data, **options))
+        return await apublish_now(type(self).store, append_for(self, data, **options))
 
 
 #: What tells ephemeral publications from others.

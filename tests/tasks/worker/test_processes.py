@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from channels.management.activity import lines_of_activity
 from channels.tasks.backend import store_of
 from channels.tasks.definition.contract import task_backends
 from channels.tasks.stores.overview import overview
@@ -81,6 +82,13 @@ def test_workers_beside_a_server_run_tasks_and_end_with_it_however_it_ends(proje
 def test_a_thread_of_a_process_that_does_other_things_runs_tasks() -> None:
     with worker_in_thread(WorkerConfig(drain=1.0)):
         assert finished(here.add.enqueue(1, 2)).return_value == 3
+
+
+def test_what_runs_beside_a_server_has_a_line() -> None:
+    lines: list[str] = []
+    with lines_of_activity(lines.append, tasks=True), worker_in_thread(WorkerConfig(drain=1.0)):
+        finished(here.add.enqueue(1, 2))
+        wait_for(lambda: any(line.startswith(f"Task SUCCESSFUL {here.add.module_path} [") for line in lines))
 
 
 def test_runserver_runs_tasks(project: dict[str, str]) -> None:

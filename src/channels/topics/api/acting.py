@@ -32,6 +32,7 @@ from channels.topics.control import (
     abroadcast,
 )
 from channels.topics.payloads import InvalidData, decode, encode
+from channels.topics.publishing import apublish_now
 from channels.topics.registry import UnknownTopic
 from channels.topics.stores.base import Retention
 from channels.topics.stores.manager import get_store
@@ -76,7 +77,7 @@ async def _publish(channel: str, content: requests.Content) -> Result:
     )
     if content.skip_history:
         append = dataclasses.replace(append, retention=Retention())
-    published = await get_store(type(topic).store).publish(append)
+    published = await apublish_now(type(topic).store, append)
     return {"offset": published.position.offset, "epoch": published.position.epoch}
 
 

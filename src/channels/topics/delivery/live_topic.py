@@ -151,6 +151,8 @@ class LiveTopic:
 
     def deliver(self, events: Sequence[Event]) -> None:
         """Bring events to all subscribers; the first slice of them now."""
+        if telemetry.listeners and events:
+            self._tell_delivered(events)
         idle = not self._work
         for first in range(0, len(events), RUN):
             run = [self._happening(event) for event in events[first : first + RUN]]
@@ -160,6 +162,13 @@ class LiveTopic:
                     self._patch_from_now(audience)
         if idle and self._work:
             self._serve()
+
+    def _tell_delivered(self, events: Sequence[Event]) -> None:
+        publications = sum(isinstance(event, Publication) for event in events)
+        if publications:
+            telemetry.emit(
+                "topics.delivered", topic=self.name, publications=publications, subscribers=len(self)
+            )
 
     def _happening(self, event: Event) -> Happening:
         if not isinstance(event, Publication):

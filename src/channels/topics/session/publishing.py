@@ -17,13 +17,13 @@ from channels.protocols.centrifuge.messages import (
 )
 from channels.topics import calls
 from channels.topics.payloads import decode, encode
+from channels.topics.publishing import apublish_now
 from channels.topics.session.ephemeral import METHOD, publish_ephemeral
 from channels.topics.session.errors import CommandFailed, Disconnected
 from channels.topics.session.permissions import may_publish
 from channels.topics.session.reading import readable
 from channels.topics.session.session import Session
 from channels.topics.session.subscribing import find_topic
-from channels.topics.stores.manager import get_store
 from channels.topics.topic import Topic, append_for
 
 
@@ -36,7 +36,7 @@ async def publish(session: Session, request: PublishRequest) -> PublishResult:
     data = decode(raw, kind)
     if not await may_publish(topic, session.user, data):
         raise CommandFailed(ErrorCode.PERMISSION_DENIED)
-    await get_store(type(topic).store).publish(append_for(topic, data, info=session.info_for()))
+    await apublish_now(type(topic).store, append_for(topic, data, info=session.info_for()))
     return PublishResult()
 
 

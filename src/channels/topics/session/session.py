@@ -194,6 +194,8 @@ class Session:
         live = self.hub.find(topic)
         if live is not None:
             live.leave(subscription)
+            if telemetry.listeners:
+                telemetry.emit("topics.unsubscribed", topic=topic, user=self.user_id, client=self.id)
             self._tell_of_leaving(live.store, subscription)
         return True
 

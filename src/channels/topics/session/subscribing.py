@@ -76,6 +76,8 @@ async def admitted(session: Session, request: SubscribeRequest) -> tuple[Topic, 
     if request.token:
         grant = await _grant(session, name, request.token, CommandFailed(ErrorCode.PERMISSION_DENIED))
     elif not await may_subscribe(topic, session.user):
+        if telemetry.listeners:
+            telemetry.emit("topics.subscription_refused", topic=name, user=session.user_id)
         raise CommandFailed(ErrorCode.PERMISSION_DENIED)
     return topic, grant
 
@@ -213,6 +215,8 @@ def _enter(
     result = result_for(live, cls, request, subscription, room)
     live.join(subscription)
     session.subscriptions[live.name] = subscription
+    if telemetry.listeners:
+        telemetry.emit("topics.subscribed", topic=live.name, user=session.user_id, client=session.id)
     return result if grant is None else _granted(session, live.name, grant, result)
 
 

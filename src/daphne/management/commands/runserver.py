@@ -19,7 +19,9 @@ from django.core.management.commands.runserver import Command as RunserverComman
 from django.utils import autoreload
 
 from channels.diagnostics.loggers import escaped
+from channels.diagnostics.repeats import refusals_once_a_minute
 from channels.diagnostics.version import release
+from channels.management.activity import lines_of_activity
 from channels.process.exit import exit_in_time
 from channels.routing import get_default_application
 from channels.typing import ASGIApp
@@ -37,6 +39,7 @@ _ACTIONS = {
     ("websocket", "connecting"): "WebSocket HANDSHAKING %(path)s [%(client)s]",
     ("websocket", "rejected"): "WebSocket REJECT %(path)s [%(client)s]",
 }
+_WORKER = "Task worker READY for the backend %r [%d threads, %d async tasks at once, in this process]"
 #: Whoever edits code does not wait for clients; WebSockets are closed with 1012 all the same. Lines for a
 #: developer show query strings, as Django's do; masked, as the access log's.
 _OURS: dict[str, Any] = {"drain_timeout": 1.0, "drain_idle_timeout": 0.0, "access_log_query": True}
@@ -120,7 +123,12 @@ class Command(RunserverCommand):
             self.check(display_num_errors=True)
         self.check_migrations()
         server = make_server(self, application, options)
-        with contextlib.suppress(KeyboardInterrupt), tasks_run_here(), stopped_at_exit(server):
+        with contextlib.ExitStack() as serving:
+            serving.enter_context(contextlib.suppress(KeyboardInterrupt))
+            serving.enter_context(refusals_once_a_minute())
+            serving.enter_context(lines_of_activity(logger.info, tasks=bool(task_backends())))
+            serving.enter_context(tasks_run_here())
+            serving.enter_context(stopped_at_exit(server))
             server.run()
         exit_in_time(0)
         if getattr(server, "abort_start", False):
@@ -187,16 +195,24 @@ def make_server(command: Command, application: ASGIApp, options: dict[str, Any])
     )
 
 
+def task_backends() -> list[str]:
+    """Return the aliases of the project's backends of tasks that are ours."""
+    backends = getattr(settings, "TASKS", None) or {}
+    ours = "channels.tasks.TaskBackend"
+    return [alias for alias, backend in backends.items() if backend.get("BACKEND") == ours]
+
+
 @contextlib.contextmanager
 def tasks_run_here() -> Iterator[None]:
     """Run background tasks in this process, too, if the project has them in a backend of ours."""
     with contextlib.ExitStack() as running:
-        for alias, backend in (getattr(settings, "TASKS", None) or {}).items():
-            if backend.get("BACKEND") == "channels.tasks.TaskBackend":
-                from channels.tasks.worker.main import worker_in_thread
-                from channels.tasks.worker.worker import WorkerConfig
+        for alias in task_backends():
+            from channels.tasks.worker.main import worker_in_thread
+            from channels.tasks.worker.worker import WorkerConfig
 
-                running.enter_context(worker_in_thread(WorkerConfig(backend=alias, drain=1.0)))
+            config = WorkerConfig(backend=alias, drain=1.0)
+            running.enter_context(worker_in_thread(config))
+            logger.info(_WORKER, alias, config.threads, config.concurrency)
         yield
 
 
