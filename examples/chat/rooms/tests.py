@@ -32,7 +32,7 @@ class RoomTests(TransactionTestCase):
         with self.assertRaisesMessage(TopicsError, "nothing to say"):
             await client.rpc("room:lobby/say", {"text": " "})
         await client.disconnect()
-        self.assertEqual(len((await ahistory(RoomTopic(slug="lobby"))).publications), 1)
+        self.assertEqual(len((await ahistory(RoomTopic(slug="lobby"))).entries), 1)
 
     async def test_who_has_no_name_stays_outside(self) -> None:
         with self.assertRaisesMessage(TopicsError, "permission denied"):
