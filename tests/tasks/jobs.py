@@ -222,3 +222,17 @@ def fail_beyond_words() -> None:
 @task
 def fail_at_length() -> None:
     raise ValueError("x" * 1_000_000)
+
+
+@task
+async def note_the_loop() -> None:
+    ran.append(asyncio.get_running_loop())
+
+
+@task
+def ask_the_database() -> bool:
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return True

@@ -47,7 +47,7 @@ def test_a_step_may_have_to_wait_for_its_time_as_well() -> None:
 
 def test_what_comes_after_a_failure_is_cancelled() -> None:
     results = chain(jobs.note.step("a"), jobs.fail.step(), jobs.note.step("b"), jobs.note.step("c"))
-    run_tasks()
+    run_tasks(failures=True)
     assert states(results) == ["succeeded", "failed", "cancelled", "cancelled"]
     assert jobs.ran == ["a"]
 
@@ -68,7 +68,7 @@ def test_a_callback_runs_when_all_are_done() -> None:
 def test_a_callback_may_run_although_one_has_failed() -> None:
     strict = group(jobs.add.step(1, 2), jobs.fail.step(), then=jobs.total.step())
     mild = group(jobs.add.step(1, 2), jobs.fail.step(), then=jobs.total.step(), even_if_failed=True)
-    run_tasks()
+    run_tasks(failures=True)
     assert states(strict) == ["succeeded", "failed", "cancelled"]
     mild[-1].refresh()
     assert mild[-1].return_value == [3, None]

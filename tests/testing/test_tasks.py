@@ -39,7 +39,7 @@ def test_sync_and_async_tasks_run_here_and_now() -> None:
     jobs.add.enqueue(1, 2)
     jobs.add_async.enqueue(3, 4)
     jobs.fail.enqueue("why")
-    ran = run_tasks()
+    ran = run_tasks(failures=True)
     assert sorted((each.task.name, str(each.status)) for each in ran) == [
         ("add", "SUCCESSFUL"),
         ("add_async", "SUCCESSFUL"),
@@ -47,6 +47,14 @@ def test_sync_and_async_tasks_run_here_and_now() -> None:
     ]
     assert "why" in next(each for each in ran if each.errors).errors[0].traceback
     assert run_tasks() == []
+
+
+def test_a_task_that_fails_fails_the_test_unless_it_says_that_it_may() -> None:
+    jobs.add.enqueue(1, 2)
+    jobs.fail.enqueue("why it fails")
+    with pytest.raises(AssertionError, match=r"1 of 2 tasks have failed: tests\.tasks\.jobs\.fail") as caught:
+        run_tasks()
+    assert "why it fails" in str(caught.value)
 
 
 def test_later_tasks_and_attempts_run_when_the_clock_is_moved() -> None:

@@ -14,7 +14,7 @@ from typing import Any, Final
 from asgiref.sync import async_to_sync
 
 from channels.tasks.backend import store_of
-from channels.tasks.definition.contract import TaskResult, task_backends, task_enqueued
+from channels.tasks.definition.contract import TaskResult, TaskResultStatus, task_backends, task_enqueued
 from channels.tasks.definition.options import read_options
 from channels.tasks.progress.reporter import Reporter
 from channels.tasks.stores.records import Claim, new_owner
@@ -44,7 +44,7 @@ def captured_tasks() -> Iterator[list[TaskResult[..., Any]]]:
         task_enqueued.disconnect(note)
 
 
-def run_tasks(backend: str = "default") -> list[TaskResult[..., Any]]:
+def run_tasks(backend: str = "default", *, failures: bool = False) -> list[TaskResult[..., Any]]:
     """Run what is due, here and now, and what that enqueues, until nothing is left.
 
     What waits for a later attempt, or a later time, stays: see :func:`task_clock`. Schedules begin with the
@@ -52,11 +52,13 @@ def run_tasks(backend: str = "default") -> list[TaskResult[..., Any]]:
 
     Args:
         backend: the alias in the setting ``TASKS``.
+        failures: whether tasks may fail. One that is tried again later has not failed yet.
 
     Returns:
         The results, in the order in which tasks have run; one for each attempt.
 
     Raises:
+        AssertionError: a task has failed, and ``failures`` does not allow it; it has the traceback.
         RuntimeError: a thousand tasks did not suffice.
     """
     made: Any = task_backends[backend]
@@ -74,7 +76,19 @@ def run_tasks(backend: str = "default") -> list[TaskResult[..., Any]]:
         if len(ran) > MOST:
             raise RuntimeError(f"More than {MOST} tasks ran: do they enqueue each other without end?")
     reporter.flush(_REPORTED)
+    if not failures:
+        _see_that_none_failed(ran)
     return ran
+
+
+def _see_that_none_failed(results: list[TaskResult[..., Any]]) -> None:
+    failed = [each for each in results if each.status == TaskResultStatus.FAILED and each.errors]
+    if failed:
+        names = ", ".join(each.task.module_path for each in failed)
+        raise AssertionError(
+            f"{len(failed)} of {len(results)} tasks have failed: {names}. If they may, say "
+            f"run_tasks(failures=True). The first of them:\n{failed[0].errors[-1].traceback}"
+        )
 
 
 class TaskClock:

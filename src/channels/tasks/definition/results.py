@@ -90,13 +90,22 @@ def _task_of(record: TaskRecord) -> contract.Task:
         task = task_at(record.path)
     except UnknownTask:
         task = _without_code(record)
-    run_after = moment(record.run_at) if record.run_at > record.enqueued_at else None
+    run_after = _run_after(record)
     if (task.priority, task.queue_name, task.backend, task.run_after) == (
         record.priority, record.queue, record.backend, run_after,
     ):  # fmt: skip
         return task
     # Not by using(): it would ask whether the backend still has this queue.
     return _as_enqueued(task, record, run_after)
+
+
+def _run_after(record: TaskRecord) -> datetime | None:
+    """Return when a task was to run at the earliest; None: at once.
+
+    What it waits for after an attempt is none of that.
+    """
+    started = record.started_at if record.started_at is not None else record.run_at
+    return moment(record.run_at) if record.enqueued_at < record.run_at <= started else None
 
 
 #: The fields of a task that a row may change.

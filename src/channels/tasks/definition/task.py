@@ -20,8 +20,8 @@ DEFAULTS: Final[dict[str, Any]] = {
     "run_after": None,
     "takes_context": False,
 }
-#: What Django's ``using()`` takes, where None means: as it is.
-_DJANGOS: Final = frozenset({"priority", "queue_name", "run_after", "backend"})
+#: What ``using()`` takes, where None means: as it is.
+_KEPT: Final = frozenset({"priority", "queue_name", "backend"})
 #: Characters of a key; of a longer one its digest is kept.
 _LONGEST_KEY: Final = 200
 #: Seconds that a task waits between two attempts at most, unless it says otherwise.
@@ -58,10 +58,10 @@ class Task(contract.Task):
         """Return this task with other defaults.
 
         Args:
-            changes: Django's (``priority``, ``queue_name``, ``run_after``, ``backend``; None leaves them as
-                they are), and any of the policy.
+            changes: Django's (``priority``, ``queue_name``, ``backend``; None leaves them as they are), and
+                any of the policy. ``run_after=None`` is at once, where Django's would leave a time there.
         """
-        ours = {name: value for name, value in changes.items() if value is not None or name not in _DJANGOS}
+        ours = {name: value for name, value in changes.items() if value is not None or name not in _KEPT}
         return replace(self, **ours)
 
     def step(self, *args: Any, **kwargs: Any) -> Step:
