@@ -18,7 +18,7 @@ from contextlib import aclosing
 from typing import Any, Final
 
 import django
-from asgiref.sync import iscoroutinefunction, sync_to_async
+from asgiref.sync import SyncToAsync, iscoroutinefunction, sync_to_async
 from django.conf import settings
 from django.core import signals
 from django.core.exceptions import RequestAborted
@@ -34,8 +34,8 @@ from channels.core.private import PrivateField
 from channels.core.responses import has_own_close, headers_of, path_to_send
 from channels.diagnostics.loggers import escaped
 from channels.exceptions import ThreadPoolExhausted
-from channels.sync.call import ThreadCall, current_call
-from channels.sync.context import bridge, current_strand, enter_context, in_context, leave_thread, saturation
+from channels.sync.call import ThreadCall, in_thread
+from channels.sync.context import bridge, current_strand, enter_context, leave_thread, saturation
 from channels.typing import Message, Receive, Scope, Send
 
 __all__ = ["ASGIHandler", "get_asgi_application"]
@@ -79,8 +79,8 @@ class ASGIHandler(DjangoHandler):
         """Serve one HTTP request; raises ValueError for a scope of another type."""
         connection = enter_context(scope)
         try:
-            if scope["type"] == "http" and (connection is not None or in_context()):
-                # Django's handler would enter a context of its own around this.
+            if scope["type"] == "http" and SyncToAsync.thread_sensitive_context.get(None) is not None:
+                # Sync code has its context; Django's handler would look for one around this.
                 await self.handle(scope, receive, send)
             else:
                 await super().__call__(scope, receive, send)
@@ -94,7 +94,12 @@ class ASGIHandler(DjangoHandler):
 
     async def handle(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve a request in the event loop or in a thread, as its view demands."""
-        if _is_async_of(self) or leads_to_async_view(self, scope):
+        routes = _routes_of(self)
+        if routes is None or routes.resolver is not get_resolver(None):
+            routes = _Routes(get_resolver(None))
+            _routes.set(self, routes)
+        # A wrong guess costs time, no more: either chain of middleware runs views of both kinds.
+        if _is_async_of(self) or (routes.some_are_async and routes.is_async(scope)):
             await super().handle(scope, receive, send)
             return
         try:
@@ -191,21 +196,8 @@ def async_twin(handler: ASGIHandler) -> ASGIHandler:
     return twin
 
 
-def leads_to_async_view(handler: ASGIHandler, scope: Scope) -> bool:
-    """Whether the view is async, as far as the path tells.
-
-    A wrong guess costs time, no more: either chain of middleware runs views of both kinds.
-    """
-    resolver = get_resolver(None)
-    routes = _routes_of(handler)
-    if routes is None or routes.resolver is not resolver:
-        routes = _Routes(resolver)
-        _routes.set(handler, routes)
-    return routes.some_are_async and routes.is_async(scope)
-
-
 class _Routes:
-    """What is known of a URLconf: whether any of its views is async, and which."""
+    """What is known of a URLconf: whether any of its views is async, and which, as far as a path tells."""
 
     def __init__(self, resolver: URLResolver) -> None:
         self.resolver = resolver
@@ -243,13 +235,23 @@ class _ThreadedRequest:
         send: ASGI's.
     """
 
-    __slots__ = ("_body_file", "_handler", "_parts", "_response", "_scope", "_send", "_strand")
+    __slots__ = (
+        "_body_file",
+        "_bridge",
+        "_handler",
+        "_parts",
+        "_response",
+        "_scope",
+        "_send",
+        "_strand",
+    )
 
     def __init__(self, handler: ASGIHandler, scope: Scope, body_file: Any, send: Send) -> None:
         self._handler = handler
         self._scope = scope
         self._body_file = body_file
         self._send = send
+        self._bridge = bridge()
         self._strand = current_strand()
         self._parts: Iterator[Any] | None = None
         self._response: Any = None
@@ -260,7 +262,7 @@ class _ThreadedRequest:
         Raises:
             ThreadPoolExhausted: no thread was free for too long since ``queued_at``, in ``time.monotonic()``.
         """
-        thread_call = ThreadCall(bridge(), call, self._describe)
+        thread_call = ThreadCall(self._bridge, call, self._describe)
         thread_call.queued_at = queued_at
         return await thread_call.run(self._strand)
 
@@ -271,8 +273,6 @@ class _ThreadedRequest:
 
     def make(self) -> bool:
         """Handle the request and send the response; returns True if what it streams is not sent yet."""
-        call = current_call()
-        assert call is not None
         response = self._response = self._respond()
         try:
             start = {
@@ -281,11 +281,11 @@ class _ThreadedRequest:
                 "headers": headers_of(response),
             }
             if response.streaming:
-                self._send_from_thread(call, start)
+                self._send_from_thread(start)
             else:
                 # Waiting costs a sync page 10 to 40 % (row "page"); only a close() of its own can tell.
                 send = self._send_awaited if has_own_close(response) else self._send_from_thread
-                send(call, start, {"type": "http.response.body", "body": response.content})
+                send(start, {"type": "http.response.body", "body": response.content})
         except BaseException:
             response.close()
             raise
@@ -308,10 +308,10 @@ class _ThreadedRequest:
             response.block_size = handler.chunk_size
         return response
 
-    def _send_from_thread(self, call: ThreadCall, *messages: Message) -> None:
-        call.send(self._send_ignoring_disconnect, messages, wait=False)
+    def _send_from_thread(self, *messages: Message) -> None:
+        in_thread.call.send(self._send_ignoring_disconnect, messages, wait=False)
 
-    def _send_awaited(self, call: ThreadCall, *messages: Message) -> None:
+    def _send_awaited(self, *messages: Message) -> None:
         """Send, and wait until the server has taken the messages.
 
         The wait ends after :data:`SENDING` seconds: a client that reads slowly must hold no thread.
@@ -325,7 +325,7 @@ class _ThreadedRequest:
             finally:
                 sent.release()
 
-        call.send(send, messages, wait=False)
+        in_thread.call.send(send, messages, wait=False)
         sent.acquire(timeout=SENDING)
 
     async def _send_ignoring_disconnect(self, messages: Iterable[Message]) -> None:
@@ -343,12 +343,11 @@ class _ThreadedRequest:
         """
         if self._parts is None:
             self._parts = iter(self._response)
-        call, size = current_call(), 0
-        assert call is not None
+        size = 0
         for part in self._parts:
-            self._send_from_thread(call, {"type": "http.response.body", "body": part, "more_body": True})
+            self._send_from_thread({"type": "http.response.body", "body": part, "more_body": True})
             size += len(part)
-            if size >= SLICE or call.is_behind:
+            if size >= SLICE or in_thread.call.is_behind:
                 return True
         return False
 

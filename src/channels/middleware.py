@@ -61,7 +61,8 @@ class ScopeMiddleware:
         return await application(scope, receive, send)
 
 
-_CALL = ScopeMiddleware.__call__
+#: The ``__call__`` of an application that only prepares: of a ScopeMiddleware that does not override it.
+PREPARES: Final = ScopeMiddleware.__call__
 
 
 #: Where a class keeps its registered function: no name that a subclass could give to something else.
@@ -106,25 +107,32 @@ class InstanceFactory:
         self.make = make
 
 
-def is_scope_middleware(application: Any) -> TypeGuard[ScopeMiddleware]:
-    """Tell whether an application only prepares: a ScopeMiddleware whose ``__call__`` is not overridden."""
-    return isinstance(application, ScopeMiddleware) and type(application).__call__ is _CALL
-
-
 def instantiate(application: ASGIApp) -> ASGIApp:
     """Return what ``application`` makes for a connection; itself if it is no factory."""
     maker: InstanceFactory | None = getattr(application, "maker", None)
     return maker.make() if maker is not None and maker.function is application else application
 
 
+def is_scope_middleware(application: Any) -> TypeGuard[ScopeMiddleware]:
+    """Tell whether an application only prepares: a ScopeMiddleware whose ``__call__`` is not overridden."""
+    return type(application).__call__ is PREPARES
+
+
 async def run_pipeline(
-    middleware: ScopeMiddleware, scope: Scope, receive: Receive, send: Send
+    middleware: ASGIApp, scope: Scope, receive: Receive, send: Send
 ) -> tuple[ASGIApp, Scope, Receive, Send]:
-    """Run ``middleware`` and those behind it; returns the application at the end and its arguments."""
+    """Run ``middleware`` and those behind it; returns the application at the end and its arguments.
+
+    Args:
+        middleware: whose class has :data:`PREPARES` as its ``__call__``.
+        scope: of the connection.
+        receive: ASGI's.
+        send: ASGI's.
+    """
     context = ConnectionContext(scope, receive, send)
     application = await getattr(type(middleware), _ENTER)(middleware, context)
     # is_scope_middleware(), written out: a call less for each middleware, row "connects".
-    while isinstance(application, ScopeMiddleware) and type(application).__call__ is _CALL:
+    while type(application).__call__ is PREPARES:
         application = await getattr(type(application), _ENTER)(application, context)
     return instantiate(application), context.scope, context.receive, context.send
 

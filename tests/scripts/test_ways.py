@@ -73,6 +73,10 @@ def test_the_ways_of_this_checkout() -> None:
     functions, changes = int(frame[1]), int(frame[6])
     assert functions <= 20, "a frame visits more functions than it did: is each of them one step?"
     assert changes <= 15, "a frame changes between files more often than it did"
+    page = next(line for line in lines if line[0] == "page:")
+    functions, changes = int(page[1]), int(page[6])
+    assert functions <= 41, "a page visits more functions than it did: is each of them one step?"
+    assert changes <= 25, "a page changes between files more often than it did"
     group = next(line for line in lines if line[0] == "group:")
     assert 2 <= int(group[-2]) <= 4  # a thread of each process at least
 

@@ -20,7 +20,6 @@ from channels.sync.context import (
     current_strand,
     enter_context,
     exit_context,
-    in_context,
     is_new_here,
     leave_thread,
     pool,
@@ -191,10 +190,9 @@ async def test_a_forked_process_has_threads_of_its_own() -> None:
 
 
 async def test_what_code_can_ask_of_its_context():
-    assert (in_context(), is_new_here(), current_strand()) == (False, False, None)
+    assert (is_new_here(), current_strand()) == (False, None)
     exit_context(None)
     connection = enter_context({"type": "websocket", "asgi": {}})
-    assert in_context()
     assert is_new_here()
     strand = current_strand()
     assert strand is not None

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from channels.sync.pool import Pool
-from channels.sync.strands import NoHooks, Strand, Worker
+from channels.sync.strands import NoHooks, Strand
 from tests.sync.blocking import PATIENCE, Blocker, Note
 
 
@@ -171,22 +171,10 @@ def test_a_notification_without_work_is_harmless(make):
     (worker,) = pool.workers
     until(lambda: worker.idle)
     for _ in range(3):
-        with pool.lock:
-            worker.notify()
-            worker.notify()
-        until(lambda: not worker._notified)
+        worker.notices.put(None)
+        worker.notices.put(None)
+        until(worker.notices.empty)
     assert done_by(strand) is worker.thread
-
-
-def test_a_notification_that_comes_when_the_wait_has_timed_out_is_no_later_one(make):
-    worker = Worker(make(), "never-started")
-    for noticed in (False, False):
-        worker.notify()
-        worker.clear_notification(noticed)
-    assert not worker._signal.acquire(blocking=False)
-    worker.notify()
-    assert worker._signal.acquire(blocking=False)
-    worker.clear_notification(noticed=True)
 
 
 def test_finishing_and_leaving_give_the_thread_to_others(make):

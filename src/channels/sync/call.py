@@ -12,7 +12,7 @@ import contextvars
 import os
 import threading
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, NoReturn, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from asgiref.sync import SyncToAsync, _restore_context
 
@@ -23,12 +23,13 @@ from channels.sync.pool import Strand
 OUTBOX: Final = 16
 
 _Send: TypeAlias = Callable[[Any], Awaitable[Any]]
-_here = threading.local()
+#: Its ``call`` is the one that this thread is making; see :func:`current_call`.
+in_thread = threading.local()
 
 
 def current_call() -> ThreadCall | None:
     """Return the call that this thread is making, or None."""
-    call: ThreadCall | None = getattr(_here, "call", None)
+    call: ThreadCall | None = getattr(in_thread, "call", None)
     return call
 
 
@@ -84,27 +85,24 @@ class ThreadCall:
 
     def __call__(self) -> None:
         """Make the call; raises nothing."""
-        outer, _here.call = getattr(_here, "call", None), self
+        outer, in_thread.call = getattr(in_thread, "call", None), self
         bridge = SyncToAsync.threadlocal
         bridge.main_event_loop = self.bridge.loop
         bridge.main_event_loop_pid = os.getpid()
         bridge.task_context = self._tasks
         try:
-            self._result = self.context.run(self._in_context)
+            # asgiref's Locals belong to one thread each; this brings those of the context along.
+            self.context.run(_restore_context, self.context)
+            self._result = self.context.run(self._call)
         except StopIteration as error:  # nothing may raise that out of a coroutine
             self._error = RuntimeError(f"A call in a thread raised StopIteration: {self.label()}")
             self._error.__cause__ = error
         except BaseException as error:
             self._error = error
         finally:
-            _here.call = outer
+            in_thread.call = outer
             self._finished = True
             self.bridge.announce(self)
-
-    def _in_context(self) -> Any:
-        # Brings asgiref's Locals, which belong to one thread each, along.
-        _restore_context(self.context)
-        return self._call()
 
     def send(self, send: _Send, message: Any, wait: bool) -> None:
         """Have the loop await ``send(message)``; called in the thread of the call.
@@ -120,7 +118,8 @@ class ThreadCall:
             BaseException: whatever ``send`` raised.
         """
         if self._send_error is not None:
-            self._raise_send_error(self._send_error)
+            error, self._send_error = self._send_error, None  # it is told once
+            raise error
         outbound = OutboundMessage(send, message, wait or len(self._outbox) >= OUTBOX)
         self._outbox.append(outbound)
         if not self._abandoned:
@@ -144,10 +143,6 @@ class ThreadCall:
         self._error = error
         self._finished = True
         self.bridge.announce(self)
-
-    def _raise_send_error(self, error: BaseException) -> NoReturn:
-        self._send_error = None  # it is told once
-        raise error
 
     # In the loop
 
@@ -180,20 +175,28 @@ class ThreadCall:
                 strand.put(self, whole)
             self.bridge.arm_watchdog()
         try:
-            await self._drain_outbox()
+            while True:
+                finished = self._finished  # what was sent before is in the outbox by now
+                while self._outbox:
+                    await self._deliver(self._outbox.pop(0))
+                if finished:
+                    break
+                if not self._finished and not self._outbox:
+                    self._waiter = self.bridge.loop.create_future()
+                    await self._waiter
         except BaseException:
             self._abandon(strand)
             raise
         finally:
             _restore_context(self.context)
+        error = self._error or self._send_error
+        self._error = self._send_error = None
         try:
-            if self._error is not None:
-                raise self._error
-            if self._send_error is not None:
-                self._raise_send_error(self._send_error)
+            if error is not None:
+                raise error
             return self._result
         finally:
-            self._error = None  # its traceback leads back here
+            del error  # its traceback leads back here
 
     def _run_via_asgiref(self) -> None:
         """Have the call made where asgiref thinks it belongs."""
@@ -206,17 +209,6 @@ class ThreadCall:
             self._finished = True
             self._error = asyncio.CancelledError() if borrowed.cancelled() else borrowed.exception()
             self.wake()
-
-    async def _drain_outbox(self) -> None:
-        while True:
-            finished = self._finished  # what was sent before is in the outbox by now
-            while self._outbox:
-                await self._deliver(self._outbox.pop(0))
-            if finished:
-                return
-            if not self._finished and not self._outbox:
-                self._waiter = self.bridge.loop.create_future()
-                await self._waiter
 
     async def _deliver(self, outbound: OutboundMessage) -> None:
         try:

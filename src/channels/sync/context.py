@@ -159,7 +159,6 @@ def enter_context(scope: Scope) -> SyncContext | None:
     Returns:
         The context, which has to be ended; None if there was one already.
     """
-    # in_context(), written out: a call less at each of the applications of a connection, row "connects".
     if _suspended or SyncToAsync.thread_sensitive_context.get(None) is not None:
         return None
     if "asgi" not in scope and PUSH_EXTENSION not in scope.get("extensions", ()):
@@ -176,31 +175,26 @@ def exit_context(connection: SyncContext | None) -> None:
         connection.end()
 
 
-def in_context() -> bool:
-    """Whether sync code here has a thread-sensitive context already: one of ours, or asgiref's own."""
-    return SyncToAsync.thread_sensitive_context.get(None) is not None
-
-
 def current_strand() -> Strand | None:
     """Return the strand that sync code of this context has to use; None where asgiref chooses the thread.
 
     asgiref chooses under ``async_to_sync``, whose sync code belongs into the thread that waits for it.
     """
-    connection = _current()
+    if (
+        SyncToAsync.thread_sensitive_context.get(None) is not _SHARED
+        or getattr(AsyncToSync.executors, "current", None) is not None
+    ):
+        return None
+    connection = _connection.get()
     return None if connection is None else connection.strand
 
 
 def is_new_here() -> bool:
     """Whether this code serves a connection that has no strand yet, so that any thread will do."""
-    connection = _current()
+    if getattr(AsyncToSync.executors, "current", None) is not None:
+        return False
+    connection = connection_context()
     return connection is not None and not connection.has_strand
-
-
-def _current() -> SyncContext | None:
-    # connection_context(), written out: a call less for each page, row "page".
-    if SyncToAsync.thread_sensitive_context.get(None) is not _SHARED:
-        return None
-    return None if getattr(AsyncToSync.executors, "current", None) is not None else _connection.get()
 
 
 def leave_thread() -> None:

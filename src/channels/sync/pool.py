@@ -29,6 +29,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any, Final
 
 from channels.sync.growth import CORE, Growth
@@ -103,28 +104,30 @@ class Pool:
     # Queueing work, and choosing the workers for it
 
     def put(self, strand: Strand, work: Work, whole: bool = False) -> None:
-        """See :meth:`Strand.put`."""
+        """See :meth:`Strand.put`.
+
+        A strand waits at the worker it is bound to, else at the preferred one if that is idle, else for any.
+        """
         with self.lock:
             strand.works.append(work)
             strand.leaving |= whole
-            if not strand.queued:
-                self._queue(strand)
-
-    def _queue(self, strand: Strand) -> None:
-        """Queue a strand at the worker it is bound to, else at the preferred one if idle, else for any."""
-        strand.queued = True
-        worker = strand.worker
-        if worker is not None and worker.stopping:
-            self._unpin(strand)
-        elif worker is not None and (strand.bound or (worker.idle and worker.reserved_for in (None, strand))):
-            worker.own.append(strand)
-            self._wake(worker)
-            return
-        if not self.ready:
-            self.moved_at = time.monotonic()
-        self.ready.append(strand)
-        if len(self.idle) == len(self.workers):
-            self._add_worker()
+            if strand.queued:
+                return
+            strand.queued = True
+            worker = strand.worker
+            if worker is not None and worker.stopping:
+                self._unpin(strand)
+            elif worker is not None and (
+                strand.bound or (worker.idle and worker.reserved_for in (None, strand))
+            ):
+                worker.own.append(strand)
+                self._wake(worker)
+                return
+            if not self.ready:
+                self.moved_at = time.monotonic()
+            self.ready.append(strand)
+            if len(self.idle) == len(self.workers):
+                self._add_worker()
 
     def withdraw(self, strand: Strand, work: Work) -> bool:
         """See :meth:`Strand.withdraw`."""
@@ -160,17 +163,12 @@ class Pool:
         """Note that work which consists of many small calls gets on, so that no thread is added for it."""
         self.moved_at = time.monotonic()
 
-    def _add_worker(self) -> bool:
-        """Put one more worker to work; the last choice is one that a request prefers."""
-        if self._add_free_worker():
-            return True
-        worker = min((one for one in self.idle if not one.is_bound), key=_since, default=None)
-        if worker is not None:
-            self._wake(worker)
-        return worker is not None
+    def _add_worker(self, *, only_free: bool = False) -> bool:
+        """Wake an idle worker, preferably one that serves no handler, or start one.
 
-    def _add_free_worker(self) -> bool:
-        """Wake an idle worker, preferably one that serves no handler, or start one."""
+        Args:
+            only_free: leave alone those that a request prefers, which are the last choice otherwise.
+        """
         worker = self.idle[-1] if self.idle else None  # most times that is the one
         if worker is not None and worker.pins:
             worker = next((one for one in reversed(self.idle) if not one.pins), None)
@@ -179,34 +177,34 @@ class Pool:
         if worker is None:
             self._most = self.size()
             if len(self.workers) < self._most:
-                self._start_worker()
+                worker = Worker(self, f"{self._name}-{next(self._numbers)}")
+                self.workers.append(worker)
+                worker.thread.start()
                 return True
+        if worker is None and not only_free:
+            unbound = (one for one in self.idle if not one.is_bound)
+            worker = min(unbound, key=attrgetter("since"), default=None)
         if worker is not None:
             self._wake(worker)
         return worker is not None
-
-    def _start_worker(self) -> None:
-        worker = Worker(self, f"{self._name}-{next(self._numbers)}")
-        self.workers.append(worker)
-        worker.thread.start()
 
     def _wake(self, worker: Worker) -> None:
         if worker.idle:
             worker.idle = False
             self.idle.remove(worker)
-            worker.notify()
+            worker.notices.put(None)
 
     # Which thread a strand is bound to or prefers
 
     def leave(self, strand: Strand) -> None:
         """See :meth:`Strand.leave`."""
+        abandons = False
         with self.lock:
             worker = strand.worker
             if strand.queued:
                 strand.leaving = True
             elif strand.bound:
-                if strand.ended and self._must_abandon(strand):
-                    self._queue(strand)
+                abandons = strand.ended and self._must_abandon(strand)
             else:
                 self._unpin(strand)
                 if (
@@ -215,25 +213,16 @@ class Pool:
                     and not worker.pins
                     and self.hooks.has_stale(worker.thread)
                 ):
-                    worker.notify()
+                    worker.notices.put(None)
+        if abandons:
+            self.put(strand, self.hooks.abandon)
 
     def _must_abandon(self, strand: Strand) -> bool:
-        """Whether an ended connection has left something open; if so, closing it becomes its last work."""
+        """Whether closing what an ended connection has left open has to be its last work; said once."""
         if strand.works or strand.abandoned:
             return False
         strand.abandoned = True
-        strand.works.append(self.hooks.abandon)
         return True
-
-    def _pin(self, strand: Strand, worker: Worker) -> None:
-        """Make ``strand`` prefer ``worker``, and reserve it if the strand is exclusive."""
-        if strand.worker is not worker:
-            if strand.worker is not None:
-                self._unpin(strand, leaving=strand.leaving)
-            strand.worker = worker
-            worker.pins += 1
-            self.pinned += 1
-        worker.reserved_for = strand if strand.exclusive else None
 
     def _unpin(self, strand: Strand, leaving: bool = False) -> None:
         worker = strand.worker
@@ -251,8 +240,8 @@ class Pool:
         if bound and not (strand.ended and strand.abandoned):
             strand.bound, strand.leaving = True, False
             worker.reserved_for = strand
-            if strand.ended:
-                self._must_abandon(strand)
+            if strand.ended and self._must_abandon(strand):
+                strand.works.append(self.hooks.abandon)
         elif strand.leaving or (strand.ended and not strand.works):
             self._unpin(strand)
         elif strand.bound:
@@ -293,7 +282,10 @@ class Pool:
             return None
 
     def _choose(self, worker: Worker) -> Strand | None:
-        """Take a strand: by turns one of the worker's own and one that waits for any worker."""
+        """Take a strand: by turns one of the worker's own and one that waits for any worker.
+
+        The latter prefers this worker from now on, which is reserved for it if it is exclusive.
+        """
         if worker.own:
             worker.own_turn = not worker.own_turn
             if worker.own_turn or not self.ready or worker.is_bound:
@@ -310,7 +302,13 @@ class Pool:
         if worker.own:  # none of them is bound: they must not wait for this strand's work
             self.ready += worker.own
             worker.own.clear()
-        self._pin(strand, worker)
+        if strand.worker is not worker:
+            if strand.worker is not None:
+                self._unpin(strand, leaving=strand.leaving)
+            strand.worker = worker
+            worker.pins += 1
+            self.pinned += 1
+        worker.reserved_for = strand if strand.exclusive else None
         return strand
 
     def _delegated(self, worker: Worker) -> bool:
@@ -318,13 +316,7 @@ class Pool:
         if worker.is_bound:
             self._add_worker()
             return True
-        return self._add_free_worker()
-
-    def is_resting(self, worker: Worker, notified: bool) -> bool:
-        """Whether a worker, after it was ``notified`` or its wait timed out, is still idle."""
-        with self.lock:
-            worker.clear_notification(notified)
-            return worker.idle and not worker.stopping
+        return self._add_worker(only_free=True)
 
     def retire(self, worker: Worker) -> bool:
         """Let a worker end that has been idle for long; not the last one, and none with a bound strand."""
@@ -360,16 +352,12 @@ class Pool:
             self.idle.clear()
             for worker in workers:
                 worker.stopping = True
-                worker.notify()
+                worker.notices.put(None)
         now = time.monotonic()
         for worker in workers:
             end = None if timeout is None else worker.deadline(now, timeout)
             worker.thread.join(None if end is None else max(0.0, end - time.monotonic()))
         return not any(worker.thread.is_alive() for worker in workers)
-
-
-def _since(worker: Worker) -> float:
-    return worker.since
 
 
 def _queued_at(work: Work) -> float:

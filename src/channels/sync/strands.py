@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 import time
 from collections import deque
@@ -70,6 +71,7 @@ class Scheduler(Protocol):
 
     hooks: ThreadHooks
     keep: float
+    lock: threading.Lock
 
     def put(self, strand: Strand, work: Work, whole: bool = False) -> None:
         """Queue work."""
@@ -82,9 +84,6 @@ class Scheduler(Protocol):
 
     def next(self, worker: Worker, done: Strand | None, bound: bool = False) -> tuple[Strand, Work] | None:
         """Give a worker its next piece of work."""
-
-    def is_resting(self, worker: Worker, notified: bool) -> bool:
-        """Whether a worker is still idle."""
 
     def retire(self, worker: Worker) -> bool:
         """Let an idle worker end."""
@@ -103,14 +102,14 @@ class Worker:
         reported: whether the log says already that this work takes long.
         reserved_for: the strand whose work alone this thread does: one that is bound to it, or exclusive.
         own_turn: whether its next piece of work is to be one of its own strands'.
+        notices: what is put into it makes the idle worker look whether it still is; one too many is harmless.
     """
 
     __slots__ = (
-        "_notified",
         "_pool",
-        "_signal",
         "doing",
         "idle",
+        "notices",
         "own",
         "own_turn",
         "pins",
@@ -125,9 +124,7 @@ class Worker:
         self._pool = pool
         self.own_turn = False
         self.reserved_for: Strand | None = None
-        self._signal = threading.Lock()
-        self._signal.acquire()
-        self._notified = False
+        self.notices: queue.SimpleQueue[None] = queue.SimpleQueue()
         self.own: deque[Strand] = deque()
         self.pins = 0
         self.doing: Work | None = None
@@ -137,21 +134,9 @@ class Worker:
         self.stopping = False
         self.thread = threading.Thread(target=self._run, name=name, daemon=True)
 
-    def notify(self) -> None:
-        """Wake the worker; called with the pool's lock held, as the following methods."""
-        if not self._notified:
-            self._notified = True
-            self._signal.release()
-
     def deadline(self, start: float, timeout: float) -> float:
         """Return until when to wait for it: ``timeout`` from ``start``, or from when its work began."""
         return min(start, self.since if self.doing is not None else start) + timeout
-
-    def clear_notification(self, noticed: bool) -> None:
-        """Be ready for the next notification; the last one may have come after the wait had timed out."""
-        if self._notified and not noticed:
-            self._signal.acquire()
-        self._notified = False
 
     @property
     def is_bound(self) -> bool:
@@ -182,11 +167,16 @@ class Worker:
         end = time.monotonic() + left
         while True:
             due = None if self.pins else self._pool.hooks.close_stale()
-            notified = self._signal.acquire(timeout=left if due is None else min(due, left))
-            if not self._pool.is_resting(self, notified):
-                return
+            noticed = True
+            try:
+                self.notices.get(timeout=left if due is None else min(due, left))
+            except queue.Empty:
+                noticed = False
+            with self._pool.lock:
+                if self.stopping or not self.idle:
+                    return
             left = end - time.monotonic()
-            if left <= 0 and not notified:
+            if left <= 0 and not noticed:
                 if self._pool.retire(self):
                     return
                 left = self._pool.keep

@@ -11,7 +11,7 @@ import pytest
 
 from channels import telemetry
 from channels.protocols.events import RequestReceived
-from channels.server.asgi.scope import _Fields, decoded_path, named_request
+from channels.server.asgi.scope import _Fields, named_request
 from channels.server.config import Config
 from channels.server.io.sendfile import FILES
 from channels.typing import PUSH_EXTENSION
@@ -91,8 +91,9 @@ def test_how_much_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not fields
 
 
-def test_paths_that_are_not_utf8() -> None:
-    assert decoded_path(b"/%FF/x") == "/\ufffd/x"
+async def test_paths_that_are_not_utf8() -> None:
+    scope = await scope_of(b"GET /%FF/x HTTP/1.1\r\nHost: test\r\n\r\n")
+    assert scope["path"] == "/\ufffd/x"
 
 
 async def test_an_absolute_target_becomes_its_path() -> None:

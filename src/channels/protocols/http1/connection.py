@@ -191,9 +191,17 @@ class HTTP1Connection(ResponseWriter):
             return None
         if not data.endswith(b"\r\n\r\n"):  # a body is behind it, or not all has come
             return None
-        event = self._find(data)
-        if event is not None:
-            self._stream_id = event.stream_id
+        found = self._known.find(data, self._stream_id + 1)
+        # Another connection may have taken it by other limits.
+        if found is None or len(found[0].headers) > self._limits.max_headers:
+            return None
+        event, length, self._persistent = found
+        self._stream_id = event.stream_id
+        self._head_only = event.method == "HEAD"
+        if length:
+            self._await_body(length)
+        else:
+            self._reading = _NEXT
         return event
 
     def next_event(self) -> Event | None:
@@ -225,7 +233,7 @@ class HTTP1Connection(ResponseWriter):
                 f"No next request on this connection: request ended: {self.request_ended}, "
                 f"response ended: {self.response_ended}, keep-alive: {self.keep_alive}."
             )
-        self._begin_response("", "1.1", persistent=False)
+        self._expect_response()
         self._expect_head()
 
     def trailing_data(self) -> bytes:
@@ -301,28 +309,23 @@ class HTTP1Connection(ResponseWriter):
         self._scanned = len(self._buffer)
         return None
 
-    def _find(self, head: bytes) -> RequestReceived | None:
-        """Begin a request whose header lines are known."""
-        found = self._known.find(head, self._stream_id + 1)
-        if found is None:
-            return None
-        event, length, persistent = found
-        limits = self._limits  # another connection may have taken it by other ones
-        if len(event.target) > limits.max_target or len(event.headers) > limits.max_headers:
-            return None
-        self._begin_response(event.method, "1.1", persistent=persistent)
-        if length:
-            self._await_body(length)
-        else:
-            self._reading = _NEXT
+    def _begin_request(self, head: bytes) -> Event:
+        limits = self._limits
+        self._stream_id += 1
+        found = self._known.find(head, self._stream_id)
+        if (
+            found is None
+            or len(found[0].target) > limits.max_target
+            or len(found[0].headers) > limits.max_headers
+        ):
+            found = self._read_request(head, limits)
+        event, length, self._persistent = found
+        self._head_only, self._modern = event.method == "HEAD", event.http_version == "1.1"
+        self._await_body(length)
         return event
 
-    def _begin_request(self, head: bytes) -> Event:
-        known = self._find(head)
-        self._stream_id += 1
-        if known is not None:
-            return known
-        limits = self._limits
+    def _read_request(self, head: bytes, limits: HTTP1Limits) -> tuple[RequestReceived, int, bool]:
+        """Have the engine read a head, and judge it; returns what :meth:`HeadCache.find` does."""
         # Both engines insist on Host. Where it is not required they are shown one, which is taken out again.
         host_added = not self._require_host and b"\r\nhost:" not in head.lower()
         max_headers = limits.max_headers + host_added
@@ -341,9 +344,7 @@ class HTTP1Connection(ResponseWriter):
                 self.facts += (left_out(headers, event.headers),)
         elif not host_added:
             self._known.remember(head, event, persistent)
-        self._begin_response(event.method, event.http_version, persistent=persistent)
-        self._await_body(length)
-        return event
+        return event, length, persistent
 
     def _await_body(self, length: int) -> None:
         self._body_left = length

@@ -76,16 +76,16 @@ class ResponseWriter:
     def __init__(self) -> None:
         self._output: list[bytes] = []
         self.facts: tuple[Fact, ...] = ()
-        self._begin_response("", "1.1", persistent=False)
+        self._expect_response()
 
-    def _begin_response(self, method: str, version: str, *, persistent: bool) -> None:
-        """Prepare for the answer to a request; ``persistent``: the peer lets the connection live on."""
+    def _expect_response(self) -> None:
+        """Prepare for the next answer; what the request says of it, its reader sets."""
         self._phase = _HEAD
         self._framing = _NONE
         self._remaining = 0
-        self._head_only = method == "HEAD"
-        self._modern = version == "1.1"
-        self._persistent = persistent
+        self._head_only = False  #: the request is a HEAD
+        self._modern = True  #: the peer speaks HTTP/1.1
+        self._persistent = False  #: the peer lets the connection live on
 
     @property
     def response_ended(self) -> bool:

@@ -10,13 +10,13 @@ from typing import Any
 from channels import telemetry
 from channels.protocols.events import RequestReceived
 from channels.server.asgi.response import Response
-from channels.server.asgi.scope import client_of, http_scope, named_request
+from channels.server.asgi.scope import client_of, named_request, new_scope
 from channels.server.asgi.stream import CONFLICT, Stream, logger, named
 from channels.server.interfaces import Exchange
 from channels.server.io.sendfile import FILES, opened
 from channels.server.io.timer_wheel import NEVER
 from channels.server.limits.bodies import announced_size
-from channels.server.reports.targets import path_of, shown
+from channels.server.reports.targets import shown
 from channels.server.runtime import Runtime
 from channels.typing import Message
 
@@ -61,7 +61,19 @@ class HTTPStream(Stream):
 
     def __init__(self, request: RequestReceived, runtime: Runtime, exchange: Exchange) -> None:
         self.method = request.method
-        super().__init__(runtime, f"{self.method} {path_of(request.target)}", exchange)
+        scope = new_scope(request, runtime, exchange, self)
+        # path_of(), written out: a call less for each request, row "page".
+        path = scope["raw_path"].decode("ascii", "replace").replace('"', "%22")
+        label = f"{self.method} {path}"
+        self._response = Response(
+            runtime,
+            exchange,
+            "http.response",
+            head_only=self.method == "HEAD",
+            label=label,
+            trailers="http.response.trailers" in scope["extensions"],
+        )
+        super().__init__(runtime, label, scope, exchange)
         self._exchange = exchange
         self._chunks = _NO_BODY if request.ended else deque()
         self._waiting = 0
@@ -75,19 +87,7 @@ class HTTPStream(Stream):
         self._continue_owed = request.expects_continue
         self._started_at = time.monotonic()
         runtime.requests += 1
-        scope = http_scope(request, runtime, exchange, self)
-        trailers = "http.response.trailers" in scope["extensions"]
-        self._response = Response(
-            runtime,
-            exchange,
-            "http.response",
-            head_only=self.method == "HEAD",
-            label=self.label,
-            trailers=trailers,
-        )
-        self._client = scope["client"]
         self._request = request
-        self.start(scope)
 
     # From the protocol
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -46,71 +45,43 @@ class _Fields(dict[tuple[bytes, bytes], tuple[bytes, bytes]]):
         return field
 
 
-_fields = _Fields()
+#: Lives as long as the process: see :class:`_Fields`.
+shared_fields = _Fields()
 
 
-def http_scope(request: RequestReceived, runtime: Runtime, exchange: Exchange, push: object) -> Scope:
-    """Return the scope of an HTTP request; ``push`` is offered as the push extension."""
-    names = request.names or dict(request.headers)
-    scope = _common_scope("http", "http", request, names, runtime, exchange)
-    scope["method"] = request.method
-    scope["extensions"] = extensions = {
-        PUSH: push,
-        "http.response.pathsend": {},
-        "http.response.zerocopysend": {},
-    }
-    if request.http_version != "1.0":  # which knows neither interim responses nor chunks
-        extensions["http.response.early_hint"] = {}
-        if b"te" in names and _wants_trailers(request):
-            extensions["http.response.trailers"] = {}
-    if exchange.tls is not None:
-        scope["extensions"]["tls"] = exchange.tls
-    return scope
-
-
-def _wants_trailers(request: RequestReceived) -> bool:
-    """Whether the peer takes trailers and does not throw them away (RFC 9110 section 10.1.4)."""
-    return b"trailers" in tokens(b",".join(value for name, value in request.headers if name == b"te"))
-
-
-def websocket_scope(
-    request: RequestReceived, runtime: Runtime, exchange: Exchange, subprotocols: list[str], push: object
-) -> Scope:
-    """Return the scope of a WebSocket handshake; ``push`` is offered as the push extension."""
-    # A WebSocket keeps its headers for as long as it lives: what others have said too is kept once.
-    if request.handshake is None:  # else it shares them already
-        request.headers = [_fields[field] for field in request.headers]
-    names = request.names or dict(request.headers)
-    scope = _common_scope("websocket", "ws", request, names, runtime, exchange)
-    scope["subprotocols"] = subprotocols
-    scope["extensions"] = {"websocket.http.response": {}, PUSH: push}
-    if exchange.tls is not None:
-        scope["extensions"]["tls"] = exchange.tls
-    return scope
-
-
-def _common_scope(
-    kind: str,
-    scheme: str,
+def new_scope(
     request: RequestReceived,
-    names: Collection[bytes],
     runtime: Runtime,
     exchange: Exchange,
-) -> dict[str, Any]:
+    push: object,
+    subprotocols: list[str] | None = None,
+) -> Scope:
+    """Return the scope of an HTTP request, or of a WebSocket handshake.
+
+    Args:
+        request: the head.
+        runtime: what the process shares.
+        exchange: the protocol that carries it.
+        push: what is offered as the push extension.
+        subprotocols: what the handshake offers; None for an HTTP request.
+    """
+    kind, scheme = ("http", "http") if subprotocols is None else ("websocket", "ws")
     raw_path, _, query = request.target.partition(b"?")
-    config = runtime.config
-    headers, root_path = request.headers, config.root_path
+    config, headers = runtime.config, request.headers
+    names, root_path = request.names or dict(headers), config.root_path
     if HEADER in names:
         headers, said = take_out(headers)
         if not root_path and runtime.believes_root_path(exchange.client):
             root_path = read_root_path(said, plain=config.plain_root_path)
+    # What is not UTF-8 becomes U+FFFD.
+    encoded = unquote_to_bytes(raw_path) if b"%" in raw_path else raw_path
     scope: dict[str, Any] = {
         "type": kind,
         "asgi": _ASGI[kind],
         "http_version": request.http_version,
         # What HTTP/2's :scheme claims is no proof; the socket is.
         "scheme": scheme if exchange.tls is None else _SECURE[scheme],
-        "path": decoded_path(raw_path),
+        "path": encoded.decode("utf-8", "replace"),
         "raw_path": raw_path,
         "query_string": query,
         "root_path": root_path,
@@ -122,14 +93,28 @@ def _common_scope(
         _apply_proxy(scope, scheme, runtime)
     if runtime.state is not None:
         scope["state"] = runtime.state.copy()
+    if subprotocols is None:
+        scope["method"] = request.method
+        scope["extensions"] = extensions = {
+            PUSH: push,
+            "http.response.pathsend": {},
+            "http.response.zerocopysend": {},
+        }
+        if request.http_version != "1.0":  # which knows neither interim responses nor chunks
+            extensions["http.response.early_hint"] = {}
+            if b"te" in names and _wants_trailers(request):
+                extensions["http.response.trailers"] = {}
+    else:
+        scope["subprotocols"] = subprotocols
+        scope["extensions"] = extensions = {"websocket.http.response": {}, PUSH: push}
+    if exchange.tls is not None:
+        extensions["tls"] = exchange.tls
     return scope
 
 
-def decoded_path(raw_path: bytes) -> str:
-    """Return the path with its percent-escapes decoded; what is not UTF-8 becomes U+FFFD."""
-    if b"%" not in raw_path:
-        return raw_path.decode("ascii", "replace")
-    return unquote_to_bytes(raw_path).decode("utf-8", "replace")
+def _wants_trailers(request: RequestReceived) -> bool:
+    """Whether the peer takes trailers and does not throw them away (RFC 9110 section 10.1.4)."""
+    return b"trailers" in tokens(b",".join(value for name, value in request.headers if name == b"te"))
 
 
 def client_of(request: RequestReceived, runtime: Runtime, exchange: Exchange) -> list[Any] | None:

@@ -56,9 +56,12 @@ class Stream(ABC):
     It satisfies :class:`channels.typing.PushReceive`: a consumer may take events without
     a task that waits for them.
 
+    The run begins when the stream is made, in a task that the loop comes to later.
+
     Args:
         runtime: what the process shares.
         label: what the log calls it, such as ``GET /path``.
+        scope: what the application is called with.
         carrier: counts the run while its peer is gone.
     """
 
@@ -78,20 +81,20 @@ class Stream(ABC):
         "task",
     )
 
-    #: As in the scope; set by those that make it.
-    _client: list[Any] | None
-
-    def __init__(self, runtime: Runtime, label: str, carrier: Carrier) -> None:
+    def __init__(self, runtime: Runtime, label: str, scope: Scope, carrier: Carrier) -> None:
         self.runtime = runtime
         self.label = label
         self.carrier = carrier
         self.slot: Slot | None = None
-        self.task: asyncio.Task[None] | None = None
+        self._client: list[Any] | None = scope["client"]
         self._leave_by = NEVER
         self._abandoned = self._killed = False
         self._counted = 0  # bytes of a body, see HeldBodies
         self._wakeup: Wakeup | None = None
         self._waiters: list[asyncio.Future[None]] | None = None
+        runtime.streams.add(self)
+        run = runtime.create_task(self._run(scope), name=self.label)
+        self.task: asyncio.Task[None] | None = run
 
     # Events for the application
 
@@ -145,11 +148,6 @@ class Stream(ABC):
         telemetry.count("server.late_send", type=message["type"], label=self.label)
 
     # The run of the application
-
-    def start(self, scope: Scope) -> None:
-        """Run the application for ``scope``."""
-        self.runtime.streams.add(self)
-        self.task = self.runtime.create_task(self._run(scope), name=self.label)
 
     async def _run(self, scope: Scope) -> None:
         try:

@@ -16,7 +16,7 @@ from channels.protocols.websocket.connection import WebSocketConnection
 from channels.protocols.websocket.frames import text_frame
 from channels.server.asgi.broadcast_frames import frames_of, payloads
 from channels.server.asgi.handshake import PendingHandshake, handshake_refused, handshake_timed_out
-from channels.server.asgi.scope import named_request, websocket_scope
+from channels.server.asgi.scope import named_request, new_scope, shared_fields
 from channels.server.asgi.stream import ClientDisconnected, logger, named
 from channels.server.asgi.websocket_reading import WebSocketReadingHalf
 from channels.server.asgi.websocket_states import (
@@ -56,21 +56,22 @@ class WebSocketStream(WebSocketReadingHalf):
     def __init__(
         self, request: RequestReceived, handshake: Handshake, runtime: Runtime, exchange: Exchange, link: Link
     ) -> None:
-        super().__init__(runtime, f"WebSocket {path_of(request.target)}", link)
+        # A WebSocket keeps its headers for as long as it lives: what others have said too is kept once.
+        if request.handshake is None:  # else it shares them already
+            request.headers = [shared_fields[field] for field in request.headers]
+        scope = new_scope(request, runtime, exchange, self, handshake.subprotocols)
+        super().__init__(runtime, f"WebSocket {path_of(request.target)}", scope, link)
         self._state = _CONNECTING
         self._opening: PendingHandshake | None = PendingHandshake(handshake, runtime, exchange)
         self._due = NEVER
         self._behind_close = 0
         runtime.websockets += 1
-        scope = websocket_scope(request, runtime, exchange, handshake.subprotocols, self)
-        self._client = scope["client"]
         #: For the access log.
         config = runtime.config
         self._request = request if config.action_logger is not None else None
         if self._request is not None:
             self._log(self._request, "connecting")
         self._expect_within(config.websocket_connect_timeout)
-        self.start(scope)
 
     # From the connection, once it is open
 

@@ -17,7 +17,7 @@ from channels.server.limits.keepalive import Keepalive
 from channels.server.limits.turns import QUANTUM
 from channels.server.reports.protocol_facts import count_facts
 from channels.server.runtime import Runtime
-from channels.typing import Message
+from channels.typing import Message, Scope
 
 # Members of an enum are slow to come by.
 _OPEN, _CLOSING, _OVER = State.OPEN, State.CLOSING, State.OVER
@@ -64,8 +64,8 @@ class WebSocketReadingHalf(Stream):
     _protocol: WebSocketConnection
     _keepalive: Keepalive
 
-    def __init__(self, runtime: Runtime, label: str, link: Link) -> None:
-        super().__init__(runtime, label, link)
+    def __init__(self, runtime: Runtime, label: str, scope: Scope, link: Link) -> None:
+        super().__init__(runtime, label, scope, link)
         config = runtime.config
         self._link = link
         self._inbox = EventQueue(config.websocket_queue_size, config.websocket_queue_bytes)
