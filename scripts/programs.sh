@@ -13,6 +13,7 @@ need h2load nghttp2-client
 need nginx nginx-light
 need haproxy haproxy
 need caddy caddy
+need promtool prometheus
 need mariadbd mariadb-server
 ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || need postgres postgresql
 need node nodejs
@@ -40,6 +41,6 @@ log=$(mktemp)
 }
 rm -f "$log"
 # Debian starts what it installs. The tests start their own, on ports of their own.
-for service in nginx haproxy caddy mariadb postgresql; do
+for service in nginx haproxy caddy prometheus mariadb postgresql; do
     case $missing in *" $service"*) $as_root systemctl disable --now "$service" >/dev/null 2>&1 || true ;; esac
 done

@@ -15,7 +15,7 @@ from channels.checks import (
     check_runserver,
     check_topics_served,
 )
-from channels.conf import access_for_life
+from channels.conf import access_for_life, metrics
 from channels.diagnostics.loggers import enable_loggers
 
 
@@ -30,6 +30,10 @@ class ChannelsConfig(AppConfig):
         enable_loggers()
         if access_for_life():
             connect_signals()
+        if metrics() is not None:
+            from channels.observability.metrics.activation import arm
+
+            arm()
         checks.register(check_asgi_application, "channels")
         checks.register(check_distributions, "channels")
         checks.register(check_runserver, "channels")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
@@ -18,6 +21,9 @@ THREAD_WAIT: Final = 30.0
 SLOW_HANDLER: Final = 10.0
 #: Seconds between two checks whether users may keep their connections.
 ACCESS_INTERVAL: Final = 1.0
+#: Environment variables that turn metrics on, and say where figures meet; and what readers have to show.
+METRICS_DIRECTORY: Final = "CHANNELS_METRICS_DIR"
+METRICS_TOKEN: Final = "CHANNELS_METRICS_TOKEN"  # noqa: S105  # its name
 #: Whose database connections an application under test uses; the first is the default.
 TEST_DATABASES: Final = ("shared", "own")
 
@@ -109,6 +115,43 @@ def thread_wait() -> float:
             f"CHANNELS_THREAD_WAIT is {seconds!r}. Set it to a number of seconds above zero, or leave it out."
         )
     return float(seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """How metrics are kept.
+
+    Attributes:
+        directory: where the figures of all processes meet; "" for one by the project's directory.
+        token: what readers have to show; "" for none, so that only this machine may read.
+    """
+
+    directory: str = ""
+    token: str = ""
+
+
+def metrics() -> Metrics | None:
+    """Return how metrics are kept (setting ``CHANNELS_METRICS``); None, the default: not at all.
+
+    The environment goes before: :data:`METRICS_DIRECTORY` turns them on, :data:`METRICS_TOKEN` has the token.
+
+    Raises:
+        ImproperlyConfigured: the setting is neither True nor a dict with DIRECTORY and TOKEN.
+    """
+    found = _get("CHANNELS_METRICS", None)
+    directory = os.environ.get(METRICS_DIRECTORY, "")
+    if found in (None, False):
+        found = {}
+        if not directory:
+            return None
+    given = {} if found is True else found
+    if not (isinstance(given, Mapping) and set(given) <= {"DIRECTORY", "TOKEN"}):
+        raise ImproperlyConfigured(
+            f"CHANNELS_METRICS is {type(found).__name__}. Set it to True, or to a dict that has nothing but "
+            "DIRECTORY and TOKEN, or leave it out."
+        )
+    token = os.environ.get(METRICS_TOKEN) or str(given.get("TOKEN") or "")
+    return Metrics(directory or str(given.get("DIRECTORY") or ""), token)
 
 
 def access_interval() -> float:

@@ -10,6 +10,7 @@ running total). Logs, metrics and traces are subscribers that were put in place 
 
 from __future__ import annotations
 
+import weakref
 from collections import Counter
 from collections.abc import Callable
 from typing import Any, TypeAlias
@@ -18,6 +19,8 @@ Listener: TypeAlias = Callable[[str, dict[str, Any]], None]
 
 listeners: tuple[Listener, ...] = ()
 counters: Counter[str] = Counter()
+#: What can say how it is, by what it is: replaced as a whole, so that any thread may read it.
+_registered: dict[str, tuple[weakref.ref[Any], ...]] = {}
 
 
 def attach(listener: Listener) -> Callable[[], None]:
@@ -50,3 +53,19 @@ def count(event: str, amount: int = 1, **facts: Any) -> None:
     counters[event] += amount
     if listeners:
         emit(event, amount=amount, **facts)
+
+
+def register(kind: str, source: object) -> None:
+    """Let whoever looks at this process find ``source`` for as long as it lives.
+
+    Args:
+        kind: what it is: ``"server"`` for what connections of one event loop share.
+        source: what says how it is, by whatever its class has for that; kept by a weak reference.
+    """
+    alive = tuple(reference for reference in _registered.get(kind, ()) if reference() is not None)
+    _registered[kind] = (*alive, weakref.ref(source))
+
+
+def registered(kind: str) -> list[Any]:
+    """Return what was registered as ``kind`` and lives; in any thread."""
+    return [found for reference in _registered.get(kind, ()) if (found := reference()) is not None]

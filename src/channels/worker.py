@@ -126,6 +126,7 @@ class Worker(StatelessServer):
         """Work in an event loop of its own until SIGTERM or SIGINT; a second SIGINT ends it at once."""
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
+        telemetry.emit("worker.started")
         serving.announce()
         try:
             loop.run_until_complete(self.arun())

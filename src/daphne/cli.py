@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import json
 import logging
+import os
 import sys
 import traceback
 from argparse import ArgumentError, Namespace
@@ -14,6 +15,7 @@ from typing import Any, NoReturn, TextIO
 
 from asgiref.compatibility import guarantee_single_callable
 
+from channels.conf import METRICS_DIRECTORY
 from channels.diagnostics.loggers import enable_loggers
 from channels.diagnostics.version import release
 from channels.process.exit import exit_in_time
@@ -110,15 +112,19 @@ class CommandLineInterface:
         options = self.parser.parse_args(args)
         keywords = server_keywords(self, options)
         set_up_logging(self.parser, options)
+        if options.metrics_port is not None:
+            keywords["metrics_app"] = metrics_application()
         if options.check_exposure:
             check_exposure(keywords, as_json=options.json)
             return
         if supervisor_link is None:
             logger.info("This is Fairway %s, which stands for Daphne %s", release(), __version__)
         supervisor = (
-            build_supervisor(options, keywords["endpoints"], args) if supervisor_link is None else None
+            build_supervisor(options, keywords["endpoints"], args, keywords.get("metrics_app"))
+            if supervisor_link is None
+            else None
         )
-        with task_workers_beside(options, supervisor_link):
+        with figures_shared(options, supervisor_link), task_workers_beside(options, supervisor_link):
             if supervisor is not None:
                 failed = supervisor.run() != 0
             else:
@@ -156,6 +162,31 @@ class CommandLineInterface:
             self._check_proxy_headers_passed("--proxy-headers-port", options)
             return str(options.proxy_headers_port)
         return "X-Forwarded-Port" if options.proxy_headers else None
+
+
+def metrics_application() -> ASGIApp:
+    """Return what shows metrics; raises ConfigError where the library that it needs is not installed."""
+    from channels.observability.metrics.directory import MetricsUnavailable
+
+    try:
+        from channels.observability.metrics.endpoint import MetricsApplication
+    except MetricsUnavailable as error:
+        raise ConfigError(f"--metrics-port: {error}") from error
+    return MetricsApplication(guarded=False)
+
+
+@contextlib.contextmanager
+def figures_shared(options: Namespace, supervisor_link: SupervisorLink | None) -> Iterator[None]:
+    """Have all processes of this program leave their figures in one place, if metrics are on."""
+    inherited = METRICS_DIRECTORY in os.environ
+    if options.metrics_port is None and not inherited:
+        yield
+        return
+    from channels.observability.metrics.activation import arm, shared_directory
+
+    arm()
+    with shared_directory() if not inherited else contextlib.nullcontext():
+        yield
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ THROUGH = {
     "channels/topics/": "clients of the protocol, and the contract of stores",
     "channels/tasks/": "the backend, a worker in the process, and processes that are killed",
     "channels/live/": "clients, whose rows have to be those of the database, in one process and in several",
+    "channels/observability/": "what others read of it: the library of Prometheus, promtool, real processes",
     "channels/testing/store_contract/": "the stores that the contract is run on",
     "channels/testing/topics.py": "tests of topics that users would write",
 }

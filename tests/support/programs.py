@@ -22,6 +22,7 @@ PACKAGES = {
     "nginx": "nginx-light",
     "node": "nodejs",
     "postgres": "postgresql",
+    "promtool": "prometheus",
 }
 _NPM = Path(__file__).parents[2] / "node_modules" / ".tests"
 _SBIN = "/usr/sbin"  # where Debian puts what only root is thought to run

@@ -24,6 +24,8 @@ from channels.server.lifecycle.deadline import stop_limit
 from channels.server.processes.reload import Reloader
 from channels.server.processes.supervisor import Supervisor
 from channels.server.reports.access_log import FORMATS
+from channels.server.reports.health import side_config
+from channels.typing import ASGIApp
 
 #: Where the server listens if the command line does not say.
 DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 8000
@@ -186,7 +188,10 @@ def _at_least_one(text: str) -> int:
 
 
 def build_supervisor(
-    options: argparse.Namespace, endpoints: Sequence[str], args: Sequence[str]
+    options: argparse.Namespace,
+    endpoints: Sequence[str],
+    args: Sequence[str],
+    metrics_app: ASGIApp | None = None,
 ) -> Supervisor | None:
     """Build what serves with processes of its own, if the command line asks for it.
 
@@ -194,6 +199,7 @@ def build_supervisor(
         options: the namespace of :func:`build_parser`.
         endpoints: where to listen; the workers take theirs in the same order.
         args: the command line, for the workers.
+        metrics_app: answers on the metrics port, if there is one.
 
     Returns:
         None if this process is to serve itself.
@@ -210,6 +216,8 @@ def build_supervisor(
         "start_limit": None if start < 0 else start,
         "health": None if options.health_port is None else (options.health_bind, options.health_port),
     }
+    if metrics_app is not None and options.metrics_port is not None:
+        more["metrics"] = side_config(options.metrics_bind, options.metrics_port, metrics_app)
     if (options.reload or options.workers) and not HAS_WORKERS:
         raise SystemExit("This system has not what --workers and --reload need. Leave them out.")
     if options.reload:

@@ -218,6 +218,21 @@ class Config:
         values="PORT",
     )
     health_bind: str = option("127.0.0.1", "The address of --health-port.", values="HOST")
+    metrics_port: int | None = option(
+        None,
+        "Show metrics for Prometheus on this port, of all processes that this one starts.",
+        kind=int,
+        least=0,
+        values="PORT",
+    )
+    metrics_bind: str = option(
+        "127.0.0.1",
+        "The address of --metrics-port. Where others reach it set CHANNELS_METRICS_TOKEN in the environment.",
+        values="HOST",
+    )
+    metrics_app: ASGIApp | None = option(  # noqa: RUF009  # it is a dataclasses.field()
+        None, "The application that shows metrics.", flags=()
+    )
     max_connections: int = option(
         0,
         "How many connections may be open; 0: as many as the process may open files, less some for the "
@@ -420,6 +435,10 @@ class Config:
             raise ConfigError(wrong)
         if self.health_path and not self.health_path.startswith("/"):
             raise ConfigError(f"health_path begins with a slash, as in /healthz; got {self.health_path!r}.")
+        if self.metrics_port is not None and self.metrics_app is None:
+            raise ConfigError(
+                "metrics_port needs metrics_app: channels.observability.metrics.MetricsApplication()."
+            )
         if self.ssl_keyfile and not self.ssl_certfile:
             raise ConfigError(
                 f"ssl_keyfile is {self.ssl_keyfile!r}, but there is no certificate: add --ssl-certfile."

@@ -209,6 +209,7 @@ class Runtime:
         self._server = config.server_name.encode("latin-1")
         self._idle_waiters: Waiters | None = None
         self._warned: dict[str, float] = {}
+        telemetry.register("server", self)
 
     def _fronted(self, config: Config) -> ASGIApp:
         """The application, behind what the server answers in its place."""

@@ -34,7 +34,7 @@ from channels.server.lifecycle.gc_tuning import tuned_gc
 from channels.server.lifecycle.lifespan import Lifespan
 from channels.server.loops import count_tasks
 from channels.server.reports.exposure import dangers, open_to_everybody
-from channels.server.reports.health import DRAINING, STARTING, probe_config
+from channels.server.reports.health import DRAINING, STARTING, probe_config, side_config
 from channels.server.reports.loop_watchdog import LoopWatchdog
 from channels.server.runtime import ApplicationRun, Runtime
 
@@ -55,6 +55,7 @@ class Server:
     Attributes:
         addresses: where it listens, (host, port) or a Unix socket's path, once started.
         probe: the server on the health port; None without one, or if the supervisor has it.
+        metrics: the server on the metrics port; likewise.
     """
 
     def __init__(self, config: Config, supervisor_link: SupervisorLink | None = None) -> None:
@@ -65,6 +66,9 @@ class Server:
         self.probe: Server | None = None
         if supervisor_link is None and config.health_port is not None:
             self.probe = Server(probe_config(config.health_bind, config.health_port, self._obstacle))
+        self.metrics: Server | None = None
+        if supervisor_link is None and config.metrics_port is not None and config.metrics_app is not None:
+            self.metrics = Server(side_config(config.metrics_bind, config.metrics_port, config.metrics_app))
         self._lifespan = Lifespan(
             config.app, config.lifespan, config.lifespan_timeout, config.lifespan_shutdown_timeout
         )
@@ -92,8 +96,8 @@ class Server:
             listening = [pair for place in range(len(self._endpoints)) for pair in self._open(place)]
             if self._supervisor_link is None or self._supervisor_link.number == 1:  # once for all workers
                 self._warn()
-            if self.probe is not None:
-                await self.probe.start()
+            for beside in self._beside:
+                await beside.start()
             # Bound before startup, so that a port in use is told before slow work begins.
             await self._lifespan.startup()
             runtime.state = self._lifespan.state
@@ -102,8 +106,8 @@ class Server:
         except BaseException:
             await self._close_listeners()
             self._end_timers(runtime)
-            if self.probe is not None:
-                await self.probe.stop()
+            for beside in self._beside:
+                await beside.stop()
             raise
         self.addresses = [address_of(sock) for sock in self._sockets]
 
@@ -264,8 +268,12 @@ class Server:
             acceptor.cancel()
         await self._lifespan.shutdown()
         self._end_timers(runtime)
-        if self.probe is not None:
-            await self.probe.stop()
+        for beside in self._beside:
+            await beside.stop()
+
+    @property
+    def _beside(self) -> list[Server]:
+        return [each for each in (self.probe, self.metrics) if each is not None]
 
     async def _close_listeners(self) -> None:
         for sock in self._own_files:

@@ -153,6 +153,7 @@ class HTTPStream(Stream):
             return
         if self._response.refuse(status, text):
             self._log()
+            self._tell()
         self._gone = self._told_to_leave = True
         self.expect_return()  # also after an answer: it was not the application's
         self.announce()
@@ -244,6 +245,8 @@ class HTTPStream(Stream):
         elif await self._send_file(message) if kind in FILES else _BODY[kind](self._response, message):
             if self.runtime.config.action_logger is not None:  # two calls less, rows "page" and "http2"
                 self._log()
+            if telemetry.listeners:
+                self._tell()
             self.announce()
         elif self._exchange.congested:
             await self._exchange.wait_writable()
@@ -272,6 +275,12 @@ class HTTPStream(Stream):
 
     def _log(self) -> None:
         self.runtime.log("http", "complete", self._details)
+
+    def _tell(self) -> None:
+        taken = time.monotonic() - self._started_at
+        telemetry.emit(
+            "server.request_finished", method=self.method, status=self._response.status, seconds=taken
+        )
 
     def _details(self) -> dict[str, Any]:
         taken = time.monotonic() - self._started_at

@@ -219,6 +219,8 @@ class WebSocketStream(WebSocketReadingHalf):
             raise
         self._due = NEVER
         self.runtime.timers.schedule(self, self._keepalive.next_due)
+        if telemetry.listeners:
+            telemetry.emit("server.handshake_finished", result="accepted")
 
     def _unanswered(self) -> PendingHandshake:
         assert self._opening is not None  # the states before OPEN have it
@@ -273,6 +275,8 @@ class WebSocketStream(WebSocketReadingHalf):
         if was is _OVER:
             return
         opening, self._opening = self._opening, None
+        if telemetry.listeners and was <= _DENYING:
+            telemetry.emit("server.handshake_finished", result=_result(opening))
         if self._request is None:
             pass
         elif was in (_OPEN, _CLOSING):
@@ -355,6 +359,14 @@ class WebSocketStream(WebSocketReadingHalf):
         path = shown(request.target.decode("ascii", "replace"), config)
         answered = {"status": status} if status else {}
         return {"client": named(self._client), "path": path, **answered, **named_request(request, config)}
+
+
+def _result(opening: PendingHandshake | None) -> str:
+    """Name what became of a handshake that was not accepted."""
+    status = 0 if opening is None else opening.status
+    if not status:
+        return "left"  # by its client
+    return "refused" if status < 500 else "failed"
 
 
 _Action = Callable[[WebSocketStream, Message], None]

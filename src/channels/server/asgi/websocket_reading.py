@@ -260,6 +260,8 @@ class WebSocketReadingHalf(Stream):
     def _finish(self, code: int, reason: str) -> None:
         """Tell the application that the WebSocket is over."""
         self._inbox.finish(code, reason)
+        if telemetry.listeners and hasattr(self, "_protocol"):  # it was open
+            telemetry.emit("server.websocket_finished", code=code)
         if self.task is None:
             self.runtime.timers.cancel(self)
         else:

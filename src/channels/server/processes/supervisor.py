@@ -17,6 +17,7 @@ from collections.abc import Coroutine, Iterator, Sequence
 from typing import Any
 
 from channels import telemetry
+from channels.server.config import Config
 from channels.server.endpoints import systemd
 from channels.server.endpoints.endpoints import address_of, open_sockets, parse_endpoint, remove_unix_socket
 from channels.server.processes.child import GRACE, ChildProcess, WorkerSpec, ending
@@ -152,10 +153,11 @@ class Supervisor:
         drain_limit: seconds that a worker may take to end; None for no limit.
         start_limit: seconds that a worker may take to serve; None for no limit.
         health: address and port of the health port; None for none.
+        metrics: the settings of the server on the metrics port; None for none.
 
     Attributes:
         addresses: where it listens, (host, port) or a Unix socket's path.
-        probe: the server on the health port; None without one.
+        probe, metrics: the servers on the health port and the metrics port; None without one.
         drain_limit: as given.
         start_limit: as given.
         staff: every living worker.
@@ -172,6 +174,7 @@ class Supervisor:
         drain_limit: float | None = 30.0,
         start_limit: float | None = 120.0,
         health: tuple[str, int] | None = None,
+        metrics: Config | None = None,
     ) -> None:
         self.addresses: list[tuple[str, int] | str] = []
         self._endpoints = [parse_endpoint(text) for text in endpoints]
@@ -181,6 +184,7 @@ class Supervisor:
         self.drain_limit = drain_limit
         self.start_limit = start_limit
         self.probe = Server(probe_config(*health, self._obstacle)) if health is not None else None
+        self.metrics = Server(metrics) if metrics is not None else None
         self._folder = starting_folder()
         self._stop_asked = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -208,14 +212,18 @@ class Supervisor:
             self._handle_signals()
         try:
             with self._listening() as sockets:
-                if self.probe is not None:
-                    await self.probe.start()
+                for server in self._beside:
+                    await server.start()
                 recipe = WorkerSpec(self._command, self._folder, sockets, self.start_limit)
                 return await self._until_stopped(self.work(recipe))
         finally:
             await self._dismiss()
-            if self.probe is not None:
-                await self.probe.stop()
+            for server in self._beside:
+                await server.stop()
+
+    @property
+    def _beside(self) -> list[Server]:
+        return [each for each in (self.probe, self.metrics) if each is not None]
 
     def _obstacle(self) -> str:
         """What keeps the workers from taking requests; while they are replaced, nothing does."""

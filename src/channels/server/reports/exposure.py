@@ -149,6 +149,8 @@ def _health(config: Config) -> list[str]:
     found = [f"path {config.health_path}, on every endpoint"] if config.health_path else []
     if config.health_port is not None:
         found.append(f"{config.health_bind}:{config.health_port}, HTTP/1.1 only")
+    if config.metrics_port is not None:
+        found.append(f"metrics on {config.metrics_bind}:{config.metrics_port}, HTTP/1.1 only")
     return found
 
 
@@ -168,7 +170,7 @@ def as_text(found: dict[str, Any]) -> str:
         lines += [endpoint["listens"], *_rows({**endpoint, "listens": None})]
     lines += ["Believed", *_rows({**found["believed"], **found["believed"]["headers"], "headers": None})]
     if found["health"]:
-        lines += ["Health", *[f"  {line}" for line in found["health"]]]
+        lines += ["Health and metrics", *[f"  {line}" for line in found["health"]]]
     lines += ["Limits", *_rows(found["limits"], none="none")]
     lines += ["Warnings", *[f"  {line}" for line in found["warnings"] or ["none"]]]
     return "\n".join(lines) + "\n"

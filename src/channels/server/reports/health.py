@@ -72,8 +72,19 @@ def probe_config(bind: str, port: int, obstacle: Callable[[], str]) -> Config:
         port: 0 for one that is free.
         obstacle: as :class:`Probe` takes it.
     """
+    return side_config(bind, port, Probe(obstacle))
+
+
+def side_config(bind: str, port: int, app: ASGIApp) -> Config:
+    """Return the settings of a small server beside the application's, in the same event loop.
+
+    Args:
+        bind: the address.
+        port: 0 for one that is free.
+        app: what answers there.
+    """
     return Config(
-        app=Probe(obstacle),
+        app=app,
         endpoints=tuple(endpoint_strings(bind, port)),
         lifespan="off",
         loop_held_limit=None,  # the server beside it looks at the same loop

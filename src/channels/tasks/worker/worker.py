@@ -85,6 +85,7 @@ class TaskWorker:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Run tasks until ``stopping`` is set, and then end within the drain time."""
+        telemetry.emit("tasks.worker_started")
         self._loop.start()
         self._threads.start()
         exchange = threading.Thread(target=self._exchange.run, name="tasks", daemon=True)

@@ -1,0 +1,85 @@
+"""Every family of metrics, as one table: name, kind, labels, and what it counts.
+
+Names are those of Prometheus: one prefix, base units, ``_total`` behind what only grows. A label has few
+values, and none of a user: topics stand there by the pattern of their names, consumers by their classes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+#: What comes before each name.
+PREFIX: Final = "channels_"
+#: Sets of labels that one family keeps; those that come later are counted together as :data:`OTHER`.
+MOST_SETS: Final = 200
+OTHER: Final = "other"
+#: Upper bounds in seconds: from a message in the same process to a page of many queries.
+FAST: Final = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+#: Upper bounds in seconds: from a trivial task to one of an hour.
+SLOW: Final = (0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0)
+
+Kind = Literal["counter", "gauge", "histogram"]
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One family of metrics.
+
+    Args:
+        name: without the prefix.
+        kind: a counter only grows; a gauge is as it is now; a histogram is a counter per bucket.
+        labels: the names of its labels, in the order of their values.
+        text: what it counts, one sentence.
+        buckets: upper bounds, of a histogram.
+        merge: how gauges of several processes become one: added, or the largest, where each says the same.
+    """
+
+    name: str
+    kind: Kind
+    labels: tuple[str, ...]
+    text: str
+    buckets: tuple[float, ...] = ()
+    merge: Literal["sum", "max"] = "sum"
+
+    @property
+    def exposed(self) -> str:
+        """The name that Prometheus sees, without what a histogram appends."""
+        return PREFIX + self.name
+
+
+def _counter(name: str, text: str, *labels: str) -> Family:
+    return Family(name, "counter", labels, text)
+
+
+def _gauge(name: str, text: str, *labels: str) -> Family:
+    return Family(name, "gauge", labels, text)
+
+
+def _largest(name: str, text: str, *labels: str) -> Family:
+    return Family(name, "gauge", labels, text, merge="max")
+
+
+def _histogram(name: str, text: str, *labels: str, buckets: tuple[float, ...] = FAST) -> Family:
+    return Family(name, "histogram", labels, text, buckets)
+
+
+_ALL: Final = (
+    _gauge("info", "1 for each process, with the release that it runs.", "version", "kind"),
+    _counter("process_cpu_seconds_total", "Processor time of the processes.", "kind"),
+    _gauge("process_resident_memory_bytes", "Memory of the processes.", "kind"),
+    _counter(
+        "events_total", "What was dropped, refused or cut short, by the names of the counters.", "event"
+    ),
+    # The server
+    _gauge("connections", "Open connections and WebSockets.", "protocol"),
+    _counter("connections_accepted_total", "Connections that were accepted."),
+    _gauge("applications", "Requests and WebSockets whose application runs."),
+    _histogram(
+        "http_request_duration_seconds", "Requests, from their head to their last byte.", "method", "status"
+    ),
+    _counter("websocket_handshakes_total", "Requests for a WebSocket, by what became of them.", "result"),
+    _counter("websocket_closes_total", "WebSockets that have ended, by their close code.", "code"),
+)
+#: The families by their names.
+FAMILIES: Final = {family.name: family for family in _ALL}

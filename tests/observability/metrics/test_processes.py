@@ -1,0 +1,117 @@
+"""Metrics of several processes: what `daphne --metrics-port` shows while workers come and go."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.server.helpers import UPGRADE
+from tests.support.ports import free_port
+from tests.support.served import environment, served
+from tests.support.server_programs import APP
+
+pytestmark = pytest.mark.timeout(120)
+
+Figures = dict[str, float]
+
+
+def parsed(text: str) -> Figures:
+    """Every sample as ``name{label="value"}``."""
+    samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    return {sample.name + labels_of(sample.labels): sample.value for sample in samples}
+
+
+def labels_of(labels: dict[str, str]) -> str:
+    return "".join(f'{{{name}="{value}"}}' for name, value in sorted(labels.items()))
+
+
+@dataclass
+class Site:
+    """A running server and its metrics port."""
+
+    port: int
+    metrics_port: int
+
+    def figures(self) -> Figures:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=10) as answer:
+            return parsed(answer.read().decode())
+
+    def get(self) -> int:
+        """One request; the pid of the worker that answered."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/", timeout=10) as answer:
+            return int(answer.read().split()[1])
+
+    def websocket(self) -> socket.socket:
+        sock = socket.create_connection(("127.0.0.1", self.port), timeout=10)
+        sock.sendall(UPGRADE)
+        assert b"101" in sock.recv(4096)
+        return sock
+
+    def until(self, holds: Callable[[Figures], bool]) -> Figures:
+        """The first figures of which something holds."""
+        end = time.monotonic() + 30
+        while not holds(found := self.figures()):
+            assert time.monotonic() < end, found
+            time.sleep(0.05)
+        return found
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    (tmp_path / "served.py").write_text(APP)
+    found = Site(free_port(), free_port())
+    command = ["daphne", "-v", "0", "-p", str(found.port), "--metrics-port", str(found.metrics_port)]
+    with served(
+        [*command, "--workers", "2", "served:app"],
+        found.port,
+        folder=tmp_path,
+        log=tmp_path / "log",
+        env=environment(TMPDIR=str(tmp_path)),
+    ):
+        yield found
+
+
+OK = 'channels_http_request_duration_seconds_count{method="GET"}{status="200"}'
+SOCKETS = 'channels_connections{protocol="websocket"}'
+
+
+def test_counters_of_killed_workers_stay_and_their_gauges_vanish(site: Site, tmp_path: Path) -> None:
+    pids = [site.get() for _ in range(20)]
+    assert site.until(lambda found: found.get(OK) == 20)[OK] == 20
+    sockets = [site.websocket() for _ in range(6)]
+    site.until(lambda found: found.get(SOCKETS) == 6)
+    os.kill(pids[0], signal.SIGKILL)
+    seen: list[Figures] = []
+    survivors = site.until(lambda found: bool(seen.append(found)) or found[SOCKETS] < 6)
+    counted = [found[OK] for found in seen]
+    assert counted == sorted(counted)  # a counter that goes down would look like a restart
+    for sock in sockets:
+        sock.close()
+    site.until(lambda found: found[SOCKETS] == 0)
+    asked = 10
+    for _ in range(asked):
+        site.get()
+    found = site.until(lambda found: found[OK] == 20 + asked)
+    left = survivors[SOCKETS]
+    assert found['channels_websocket_closes_total{code="1006"}'] == left
+    assert found['channels_websocket_handshakes_total{result="accepted"}'] == 6
+    # The files of the dead are gone: two processes serve.
+    (folder,) = tmp_path.glob("fairway-metrics-*")
+    assert len(list(folder.glob("*.lock"))) == 2
+
+
+def test_what_is_shown_is_text_for_get_only(site: Site) -> None:
+    request = urllib.request.Request(f"http://127.0.0.1:{site.metrics_port}/", data=b"x", method="POST")
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request, timeout=10)
+    assert refused.value.code == 405
