@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from channels.tasks.stores import manager
+from channels.tasks.stores.redis.store import RedisStore
 from channels.tasks.worker.worker import TaskWorker, WorkerConfig
 from tests.support.databases import (  # noqa: F401 (fixtures)
     Database,
@@ -22,6 +24,7 @@ from tests.support.databases import (  # noqa: F401 (fixtures)
     postgresql_server,
     sqlite,
 )
+from tests.support.redis_servers import RedisServer
 from tests.tasks import jobs
 
 
@@ -86,6 +89,41 @@ def wait_for(condition: Callable[[], Any], seconds: float = 10.0) -> Any:
         assert time.monotonic() < end
         time.sleep(0.005)
     return found
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """A Redis that tests share: each has a prefix of its own."""
+    with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture
+def redis_options(redis_server: RedisServer) -> dict[str, Any]:
+    """Options of a backend that keeps its tasks in Redis, where nobody else does."""
+    return {"store": "redis", "hosts": [redis_server.url], "prefix": secrets.token_hex(8)}
+
+
+@pytest.fixture
+def redis_store(redis_options: dict[str, Any]) -> Iterator[RedisStore]:
+    """A fresh store in Redis."""
+    store = RedisStore(redis_options["hosts"], redis_options["prefix"])
+    yield store
+    store.disconnect()
+
+
+@contextmanager
+def in_redis(settings: Any, options: dict[str, Any]) -> Iterator[None]:
+    """Have every backend of the setting ``TASKS`` keep its tasks in Redis."""
+    settings.TASKS = {
+        alias: {**given, "OPTIONS": {**given.get("OPTIONS", {}), **options}}
+        for alias, given in settings.TASKS.items()
+    }
+    manager._stores.clear()
+    yield
+    for store in manager._stores.values():
+        if isinstance(store, RedisStore):
+            store.disconnect()
 
 
 @pytest.fixture

@@ -10,6 +10,8 @@ from django.db import transaction
 from channels.tasks import cancel, chain, group
 from channels.tasks.backend import store_of
 from channels.tasks.definition.contract import InvalidTask, TaskResultDoesNotExist, task_backends
+from channels.tasks.stores.base import TaskStore
+from channels.tasks.stores.redis.store import RedisStore
 from channels.tasks.stores.sql import SQLStore
 from channels.tasks.stores.statements import GROUPS
 from channels.testing.tasks import run_tasks, task_clock
@@ -21,7 +23,10 @@ def states(results) -> list[str]:
     return [store_of(task_backends[each.backend]).get(each.id).state for each in results]
 
 
-def groups_left(store: SQLStore) -> int:
+def groups_left(store: TaskStore) -> int:
+    if isinstance(store, RedisStore):
+        return len(store._clients.run("", lambda client: client.redis.keys(f"{store._base}:group:*")))
+    assert isinstance(store, SQLStore)
     with store.cursor() as cursor:
         cursor.execute(f"SELECT COUNT(*) FROM {GROUPS}")
         return cursor.fetchone()[0]

@@ -18,7 +18,6 @@ from django.utils import timezone
 from channels import telemetry
 from channels.tasks.backend import store_of
 from channels.tasks.definition.contract import TaskResult, TaskResultDoesNotExist, task_backends
-from channels.tasks.notices import hear
 from channels.testing.tasks import run_tasks, task_clock
 from tests.support.databases import Database
 from tests.tasks import jobs
@@ -94,7 +93,8 @@ def test_workers_are_woken_by_the_commit_of_the_row_s_own_database(settings, tmp
     settings.TASKS = {**settings.TASKS, "database": backend}
     heard: list[str] = []
     with migrated(other), first.as_default(other=other):
-        listeners = hear("database", "other", lambda: heard.append("work"), lambda: None)
+        store = store_of(task_backends["database"])
+        listeners = store.hear("database", lambda: heard.append("work"), lambda: None)
         try:
             with transaction.atomic("other"):
                 in_database(jobs.add).enqueue(1, 2)

@@ -17,7 +17,7 @@ from channels.tasks.definition.contract import TaskResultDoesNotExist, task_back
 from channels.tasks.definition.results import moment
 from channels.tasks.models import Task, Tick, Worker
 from channels.tasks.schedule.schedules import registered
-from channels.tasks.stores.overview import MOST
+from channels.tasks.stores.records import MOST
 
 
 class FewPages(Paginator):

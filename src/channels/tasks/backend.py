@@ -24,10 +24,9 @@ from channels.tasks.definition.options import read_options
 from channels.tasks.definition.results import leads_back, microseconds_of, result_of
 from channels.tasks.definition.states import State
 from channels.tasks.definition.task import Task, check_policy, is_async, unique_key, viewer_id
-from channels.tasks.notices import tell
+from channels.tasks.stores.base import TaskStore
 from channels.tasks.stores.manager import store_for
 from channels.tasks.stores.records import TaskRecord, new_id
-from channels.tasks.stores.sql import SQLStore
 
 Call: TypeAlias = "tuple[contract.Task, Sequence[Any], dict[str, Any]]"
 
@@ -112,7 +111,7 @@ class TaskBackend(BaseTaskBackend):
         yield from _app_is_missing(self)
 
 
-def store_of(backend: BaseTaskBackend) -> SQLStore:
+def store_of(backend: BaseTaskBackend) -> TaskStore:
     """Return where a backend keeps its tasks."""
     return store_for(backend.alias, read_options(backend.alias, backend.options))
 
@@ -128,7 +127,7 @@ def find_record(task_id: str) -> TaskRecord | None:
 
 
 def new_record(
-    backend: TaskBackend, store: SQLStore, task: contract.Task, args: Any, kwargs: Any
+    backend: TaskBackend, store: TaskStore, task: contract.Task, args: Any, kwargs: Any
 ) -> TaskRecord:
     """Return the row of a task that is enqueued; see :meth:`TaskBackend.enqueue` for what it raises."""
     backend.validate_task(task)
@@ -152,12 +151,12 @@ def new_record(
     )
 
 
-def _add(backend: TaskBackend, store: SQLStore, records: list[TaskRecord]) -> list[TaskRecord]:
+def _add(backend: TaskBackend, store: TaskStore, records: list[TaskRecord]) -> list[TaskRecord]:
     """Write tasks, and wake workers; returns what is there then: of unique ones it may be another."""
     if any(record.unique_key for record in records):
         records = [store.add_unique(record) if record.unique_key else record for record in records]
     store.add([record for record in records if not record.unique_key])
-    tell(backend.alias, store.using)
+    store.tell(backend.alias)
     return records
 
 

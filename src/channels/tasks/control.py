@@ -10,7 +10,6 @@ from channels.tasks.backend import TaskBackend, store_of
 from channels.tasks.definition.contract import TaskResult, task_backends
 from channels.tasks.definition.states import State
 from channels.tasks.exceptions import TaskCancelled
-from channels.tasks.notices import tell, tell_all
 from channels.tasks.progress.reports import Report
 
 #: What a report says of a task that somebody has cancelled before it ran.
@@ -36,9 +35,9 @@ def cancel(result: TaskResult) -> bool:
 
         TaskProgress(id=result.id).publish(Report.failed(_CANCELLED).as_data(), using=store.using)
     if state is State.CANCELLED:
-        tell(result.backend, store.using)  # what waited for it
+        store.tell(result.backend)  # what waited for it
     if state is State.RUNNING:
-        tell_all(result.backend, store.using)
+        store.tell_all(result.backend)
     return state is not None
 
 
@@ -59,7 +58,7 @@ def retry(result: TaskResult) -> bool:
     store = store_of(_backend(result))
     again = store.revive(result.id)
     if again:
-        tell(result.backend, store.using)
+        store.tell(result.backend)
     return again
 
 

@@ -11,6 +11,10 @@ class TimedOut(Exception):
     """An attempt took longer than its ``timeout``."""
 
 
+class StoreUnavailable(ConnectionError):
+    """The Redis that keeps tasks does not answer, or refuses: nothing was changed, as far as is known."""
+
+
 class UnknownTask(Exception):
     """The code of a worker has no task with this path."""
 

@@ -16,7 +16,6 @@ from channels.tasks.definition.contract import InvalidTask, TaskResult, task_bac
 from channels.tasks.definition.results import result_of
 from channels.tasks.definition.states import State
 from channels.tasks.definition.task import Step
-from channels.tasks.notices import tell
 from channels.tasks.stores.records import TaskRecord, new_id
 
 
@@ -89,7 +88,7 @@ def _enqueue(backend: TaskBackend, sizes: dict[str, int], records: list[TaskReco
 
     def add() -> None:
         store.add_groups(sizes, records)
-        tell(backend.alias, store.using)
+        store.tell(backend.alias)
 
     opened = open_transaction(backend) if store.using is None else None
     if opened is None:

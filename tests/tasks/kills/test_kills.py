@@ -73,7 +73,7 @@ def worker(**config: object) -> list[str]:
 
 
 def of_queue(queue: str) -> Any:
-    store = store_of(task_backends["default"])
+    store: Any = store_of(task_backends["default"])
     with store.cursor() as cursor:
         cursor.execute(f"SELECT {', '.join(COLUMNS)} FROM channels_tasks_task WHERE queue = %s", (queue,))
         row = cursor.fetchone()

@@ -12,68 +12,71 @@ from django.db import connections
 
 from channels.tasks.definition.states import FINISHED, MOVES, STATUS, Move, State
 from channels.tasks.models import Task, Worker
+from channels.tasks.stores.base import TaskStore
 from channels.tasks.stores.database import DatabaseStore
 from channels.tasks.stores.memory import MemoryStore
 from channels.tasks.stores.records import Claim, Outcome, TaskRecord, new_id, new_owner
-from channels.tasks.stores.sql import SQLStore
 from channels.tasks.stores.statements import COLUMNS, ENDS
 from tests.support.databases import VENDORS
 from tests.tasks.conftest import migrated
 
 
-@pytest.fixture(params=["memory", *VENDORS])
-def store(request: pytest.FixtureRequest) -> Iterator[SQLStore]:
+@pytest.fixture(params=["memory", "redis", *VENDORS])
+def store(request: pytest.FixtureRequest) -> Iterator[TaskStore]:
     if request.param == "memory":
         yield MemoryStore()
+        return
+    if request.param == "redis":
+        yield request.getfixturevalue("redis_store")
         return
     with migrated(request.getfixturevalue(request.param)):
         yield DatabaseStore("default")
 
 
-def record(store: SQLStore, **values: Any) -> TaskRecord:
+def record(store: TaskStore, **values: Any) -> TaskRecord:
     now = store.now()
     usual = {"backend": "default", "path": "a.task", "queue": "default", "priority": 0, "lane": 0}
     fields = {**usual, "state": "ready", "arguments": "[[],{}]", "enqueued_at": now, "run_at": now, **values}
     return TaskRecord(id=new_id(), **fields)
 
 
-def added(store: SQLStore, count: int = 1, **values: Any) -> list[str]:
+def added(store: TaskStore, count: int = 1, **values: Any) -> list[str]:
     records = [record(store, **values) for _ in range(count)]
     store.add(records)
     return [each.id for each in records]
 
 
-def claim(store: SQLStore, owner: str, count: int = 10, **values: Any) -> list[TaskRecord]:
+def claim(store: TaskStore, owner: str, count: int = 10, **values: Any) -> list[TaskRecord]:
     return store.turn(owner, [], [Claim(0, count, **values)], "default", ())
 
 
-def state(store: SQLStore, task_id: str) -> str:
+def state(store: TaskStore, task_id: str) -> str:
     found = store.get(task_id)
     assert found is not None
     return found.state
 
 
-def worker(store: SQLStore) -> str:
+def worker(store: TaskStore) -> str:
     owner = new_owner()
     store.join(owner, "{}")
     return owner
 
 
-def test_a_task_is_kept_as_it_was_given(store: SQLStore) -> None:
+def test_a_task_is_kept_as_it_was_given(store: TaskStore) -> None:
     task = record(store, arguments='[["\\u0000é"],{}]', priority=-7, queue="mail", lane=1)
     store.add([task])
     assert store.get(task.id) == task
     assert store.get(new_id()) is None
 
 
-def test_the_most_important_come_first_then_who_came_first(store: SQLStore) -> None:
+def test_the_most_important_come_first_then_who_came_first(store: TaskStore) -> None:
     low, normal, high = (added(store, 2, priority=priority) for priority in (-1, 0, 1))
     owner = worker(store)
     assert [each.id for each in claim(store, owner, 3)] == [*high, normal[0]]
     assert [each.id for each in claim(store, owner)] == [normal[1], *low]
 
 
-def test_a_claim_is_of_one_backend_lane_and_queue(store: SQLStore) -> None:
+def test_a_claim_is_of_one_backend_lane_and_queue(store: TaskStore) -> None:
     added(store, backend="other")
     added(store, lane=1)
     (mail,), (other,) = added(store, queue="mail"), added(store)
@@ -83,7 +86,7 @@ def test_a_claim_is_of_one_backend_lane_and_queue(store: SQLStore) -> None:
     assert [each.id for each in claim(store, owner)] == [other]
 
 
-def test_a_claim_counts_attempts_and_names_the_worker(store: SQLStore) -> None:
+def test_a_claim_counts_attempts_and_names_the_worker(store: TaskStore) -> None:
     (task,) = added(store)
     owner = worker(store)
     (taken,) = claim(store, owner)
@@ -93,7 +96,7 @@ def test_a_claim_counts_attempts_and_names_the_worker(store: SQLStore) -> None:
 
 
 @pytest.mark.parametrize("move", sorted(ENDS))
-def test_an_attempt_ends_as_the_table_says_and_only_for_its_owner(store: SQLStore, move: Move) -> None:
+def test_an_attempt_ends_as_the_table_says_and_only_for_its_owner(store: TaskStore, move: Move) -> None:
     (task,) = added(store)
     owner = worker(store)
     claim(store, owner)
@@ -110,7 +113,7 @@ def test_an_attempt_ends_as_the_table_says_and_only_for_its_owner(store: SQLStor
     assert (found.finished_at is not None) == (MOVES[move][1] in FINISHED)
 
 
-def test_what_is_due_becomes_ready_and_the_next_is_known(store: SQLStore) -> None:
+def test_what_is_due_becomes_ready_and_the_next_is_known(store: TaskStore) -> None:
     now = store.now()
     added(store, 3, state="scheduled", run_at=now + 5_000_000)
     added(store, state="scheduled", run_at=now + 9_000_000)
@@ -120,7 +123,7 @@ def test_what_is_due_becomes_ready_and_the_next_is_known(store: SQLStore) -> Non
     assert len(claim(store, worker(store))) == 3
 
 
-def test_the_tasks_of_a_dead_worker_run_again_apart_and_at_last_no_more(store: SQLStore) -> None:
+def test_the_tasks_of_a_dead_worker_run_again_apart_and_at_last_no_more(store: TaskStore) -> None:
     (task,) = added(store)
     for loss in range(1, 4):
         owner = worker(store)
@@ -138,7 +141,7 @@ def test_the_tasks_of_a_dead_worker_run_again_apart_and_at_last_no_more(store: S
     assert json.loads(found.errors)[-1][0] == "channels.tasks.exceptions.WorkerLost"
 
 
-def test_tasks_of_a_worker_that_nobody_knows_run_again(store: SQLStore) -> None:
+def test_tasks_of_a_worker_that_nobody_knows_run_again(store: TaskStore) -> None:
     (task,) = added(store)
     claim(store, "unknown")
     assert store.owners() == {"unknown": -1}
@@ -146,7 +149,7 @@ def test_tasks_of_a_worker_that_nobody_knows_run_again(store: SQLStore) -> None:
     assert state(store, task) == "recovered"
 
 
-def test_a_lost_task_that_waits_for_its_next_attempt_is_claimed_apart_again(store: SQLStore) -> None:
+def test_a_lost_task_that_waits_for_its_next_attempt_is_claimed_apart_again(store: TaskStore) -> None:
     (task,) = added(store)
     claim(store, "unknown")
     store.recover("unknown", -1, 3)
@@ -157,7 +160,7 @@ def test_a_lost_task_that_waits_for_its_next_attempt_is_claimed_apart_again(stor
     assert state(store, task) == "recovered"
 
 
-def test_what_waits_is_cancelled_and_what_runs_is_asked(store: SQLStore) -> None:
+def test_what_waits_is_cancelled_and_what_runs_is_asked(store: TaskStore) -> None:
     ready, running = added(store, 2)
     (scheduled,) = added(store, state="scheduled", run_at=store.now() + 10**9)
     assert store.cancel(ready) is State.CANCELLED
@@ -173,7 +176,7 @@ def test_what_waits_is_cancelled_and_what_runs_is_asked(store: SQLStore) -> None
     assert store.has_work("default") and not store.has_work("other")
 
 
-def test_one_task_with_a_unique_key_waits_or_runs(store: SQLStore) -> None:
+def test_one_task_with_a_unique_key_waits_or_runs(store: TaskStore) -> None:
     first = record(store, unique_key="report")
     assert store.add_unique(first) == first
     assert store.add_unique(record(store, unique_key="report")) == first
@@ -185,7 +188,7 @@ def test_one_task_with_a_unique_key_waits_or_runs(store: SQLStore) -> None:
     assert store.add_unique(second) == second
 
 
-def test_what_has_ended_long_ago_is_deleted(store: SQLStore) -> None:
+def test_what_has_ended_long_ago_is_deleted(store: TaskStore) -> None:
     done, failed, kept = added(store, 3)
     owner = worker(store)
     claim(store, owner)
@@ -200,7 +203,7 @@ def test_what_has_ended_long_ago_is_deleted(store: SQLStore) -> None:
     assert not store.beat(owner)
 
 
-def test_no_task_is_claimed_twice_by_workers_side_by_side(store: SQLStore) -> None:
+def test_no_task_is_claimed_twice_by_workers_side_by_side(store: TaskStore) -> None:
     ids = added(store, 120)
     taken: list[str] = []
 

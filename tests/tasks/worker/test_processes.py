@@ -14,7 +14,6 @@ import pytest
 from channels.management.activity import lines_of_activity
 from channels.tasks.backend import store_of
 from channels.tasks.definition.contract import task_backends
-from channels.tasks.stores.overview import overview
 from channels.tasks.worker.main import worker_in_thread
 from channels.tasks.worker.worker import WorkerConfig
 from tests.support.databases import Database
@@ -36,7 +35,7 @@ def project(sqlite: Database, settings) -> Iterator[dict[str, str]]:
 
 def workers() -> list[int]:
     """The processes of workers, by what they say of themselves."""
-    return [each["pid"] for each in overview(store_of(task_backends["default"])).workers]
+    return [each["pid"] for each in store_of(task_backends["default"]).overview().workers]
 
 
 def is_alive(pid: int) -> bool:

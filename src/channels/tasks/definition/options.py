@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from channels.tasks.definition.contract import InvalidTaskBackend
 
-STORES: Final = ("database", "memory")
+STORES: Final = ("database", "memory", "redis")
 _LEAST: Final = {"lease": 1, "poll": 0.01, "max_losses": 1, "keep_results": 0, "keep_failures": 0}
 _UNKNOWN: Final = ("wait", "fail")
 
@@ -19,8 +19,11 @@ class Options:
     """The options of a backend.
 
     Attributes:
-        store: where tasks are kept: "database", or "memory" of this process.
-        database: the alias of the database for the store "database".
+        store: where tasks are kept: "database", "redis", or "memory" of this process.
+        database: the alias of the database: that of the store "database"; the other stores write when a
+            transaction on it is committed.
+        hosts: of the store "redis": one entry, in any form that the channel layer takes; None: localhost.
+        prefix: of the store "redis": begins all keys; projects that share a Redis have different ones.
         lease: seconds, at least 1, after which a worker that says nothing is taken for dead.
         poll: seconds, above 0, between two looks for what no wake-up has told.
         max_losses: how many workers may die of a task before it is a dead letter; at least 1.
@@ -32,6 +35,8 @@ class Options:
 
     store: str = "database"
     database: str = "default"
+    hosts: Any = None
+    prefix: str = "tasks"
     lease: float = 5.0
     poll: float = 2.0
     max_losses: int = 3
@@ -62,6 +67,8 @@ def read_options(alias: str, given: Mapping[str, Any]) -> Options:
 def _mistakes(options: Options) -> Iterator[str]:
     if options.store not in STORES:
         yield f"store is {options.store!r}; it is one of {', '.join(STORES)}."
+    if not isinstance(options.prefix, str) or not options.prefix or set(options.prefix) & set("{}"):
+        yield f"prefix is {options.prefix!r}; it is a text without braces."
     if options.unknown_tasks not in _UNKNOWN:
         yield f"unknown_tasks is {options.unknown_tasks!r}; it is one of {', '.join(_UNKNOWN)}."
     for name, least in (

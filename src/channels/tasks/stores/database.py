@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections, transaction
 
+from channels.tasks.stores.base import Closable, changes_of, work_of
 from channels.tasks.stores.dialects import DIALECTS
 from channels.tasks.stores.sql import SQLStore
 from channels.tasks.stores.statements import DELETE_WORKER
+from channels.wakeups import listen, wake_on_commit
 
 #: What databases say of a table that is not there.
 _NO_TABLE: Final = ("no such table", "does not exist", "doesn't exist")
@@ -38,6 +40,23 @@ class DatabaseStore(SQLStore):
             )
         super().__init__(DIALECTS[vendor])
         self.using = using
+
+    def tell(self, backend: str) -> None:
+        """See :class:`~channels.tasks.stores.base.TaskStore`."""
+        wake_on_commit(work_of(backend), self.using, nearest=True)
+
+    def tell_all(self, backend: str) -> None:
+        """See :class:`~channels.tasks.stores.base.TaskStore`."""
+        wake_on_commit(changes_of(backend), self.using)
+
+    def hear(self, backend: str, work: Callable[[], None], changes: Callable[[], None]) -> Sequence[Closable]:
+        """See :class:`~channels.tasks.stores.base.TaskStore`."""
+        both = ((work_of(backend), work), (changes_of(backend), changes))
+        return [listen(name, self.using, callback) for name, callback in both]
+
+    def close(self) -> None:
+        """See :class:`~channels.tasks.stores.base.TaskStore`."""
+        connections[self.using].close()
 
     @contextmanager
     def cursor(self) -> Iterator[Any]:

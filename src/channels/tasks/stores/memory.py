@@ -9,18 +9,11 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from channels.tasks.stores.dialects import DIALECTS
+from channels.tasks.stores.records import NUMBERS
 from channels.tasks.stores.sql import SQLStore
 from channels.tasks.stores.statements import COLUMNS, GROUPS, TASKS, TICKS, WORKERS
 
-#: What is no text.
-_NUMBERS: Final = {"priority", "lane", "enqueued_at", "run_at", "started_at", "last_attempted_at"} | {
-    "finished_at",
-    "attempts",
-    "losses",
-    "cancel_at",
-    "needs_success",
-}
-_TYPED: Final = ", ".join(f"{name} {'INTEGER' if name in _NUMBERS else 'TEXT'}" for name in COLUMNS)
+_TYPED: Final = ", ".join(f"{name} {'INTEGER' if name in NUMBERS else 'TEXT'}" for name in COLUMNS)
 _SCHEMA: Final = (
     f"CREATE TABLE {TASKS} ({_TYPED})",
     f"CREATE UNIQUE INDEX task_id ON {TASKS} (id)",

@@ -1,69 +1,47 @@
-"""What is known of a store at a glance. Nothing is counted to its end: ten thousand is many."""
+"""What statements say of a store at a glance. Nothing is counted to its end: ten thousand is many."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Any, Final
 
 from channels.tasks.definition.states import State
-from channels.tasks.stores.records import MICROSECONDS
-from channels.tasks.stores.sql import SQLStore
+from channels.tasks.stores.records import MICROSECONDS, MOST, Overview
 from channels.tasks.stores.statements import TASKS, TICKS, WORKERS
 
-#: Rows that are counted at most.
-MOST: Final = 10_000
 #: Those whose rows are few: what waits and what runs.
 OPEN: Final = (State.READY, State.SCHEDULED, State.RECOVERED, State.RUNNING)
 _FAILED: Final = (State.FAILED, State.DEAD)
 _FAILURES: Final = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Overview:
-    """How a store is.
+def overview(cursor: Any, now: int) -> Overview:
+    """Look at a store.
 
-    Attributes:
-        states: how many tasks there are in each state that does not last; at most 10,000.
-        oldest_ready: seconds for which the first of the ready ones has waited; None: none does.
-        workers: those that run tasks or have lately, each with what is known of it.
-        schedules: when each has ticked last, in seconds since 1970.
-        failures: the newest tasks that have failed.
+    Args:
+        cursor: of its database.
+        now: the time in microseconds.
     """
-
-    states: dict[str, int]
-    oldest_ready: float | None
-    workers: list[dict[str, Any]]
-    schedules: dict[str, float]
-    failures: list[dict[str, Any]]
-
-
-def overview(store: SQLStore) -> Overview:
-    """Look at a store."""
-    with store.cursor() as cursor:
-        states = {str(state): _count(cursor, state) for state in OPEN}
-        cursor.execute(f"SELECT run_at FROM {TASKS} WHERE state = 'ready' ORDER BY id LIMIT 1")
-        first = cursor.fetchone()
-        cursor.execute(f"SELECT name, ticked_at FROM {TICKS} ORDER BY name")
-        schedules = {name: ticked / MICROSECONDS for name, ticked in cursor.fetchall()}
-        workers = _workers(cursor)
-        failures = [each for state in _FAILED for each in _failures(cursor, state)]
-    oldest = None if first is None else (store.now() - first[0]) / MICROSECONDS
+    states = {str(state): _count(cursor, state) for state in OPEN}
+    cursor.execute(f"SELECT run_at FROM {TASKS} WHERE state = 'ready' ORDER BY id LIMIT 1")
+    first = cursor.fetchone()
+    cursor.execute(f"SELECT name, ticked_at FROM {TICKS} ORDER BY name")
+    schedules = {name: ticked / MICROSECONDS for name, ticked in cursor.fetchall()}
+    workers = _workers(cursor)
+    failures = [each for state in _FAILED for each in _failures(cursor, state)]
+    oldest = None if first is None else (now - first[0]) / MICROSECONDS
     newest = sorted(failures, key=lambda each: -each["finished_at"])[:_FAILURES]
     return Overview(states, oldest, workers, schedules, newest)
 
 
-def failed_ids(store: SQLStore, path: str, limit: int) -> list[str]:
+def failed_ids(cursor: Any, path: str, limit: int) -> list[str]:
     """Return the ids of tasks that have failed, of one path or of all; so many at most."""
     condition, parameters = (" AND path = %s", (path,)) if path else ("", ())
     found: list[str] = []
-    with store.cursor() as cursor:
-        for state in _FAILED:
-            statement = (
-                f"SELECT id FROM {TASKS} WHERE state = '{state}' AND finished_at IS NOT NULL{condition}"
-            )
-            cursor.execute(f"{statement} LIMIT %s", (*parameters, limit - len(found)))
-            found += [row[0] for row in cursor.fetchall()]
+    for state in _FAILED:
+        statement = f"SELECT id FROM {TASKS} WHERE state = '{state}' AND finished_at IS NOT NULL{condition}"
+        cursor.execute(f"{statement} LIMIT %s", (*parameters, limit - len(found)))
+        found += [row[0] for row in cursor.fetchall()]
     return found
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, fields
+from typing import Any, Final
 
 from channels.tasks.definition.states import Move
 from channels.tasks.progress.reports import Report
@@ -14,6 +14,10 @@ from channels.tasks.progress.reports import Report
 #: How long the name of a worker is; part of a row's list of workers.
 OWNER_LENGTH: Final = 22
 MICROSECONDS: Final = 1_000_000
+#: Recorded for a task whose worker was lost once too often: the path of the exception.
+LOST_WORKER: Final = "channels.tasks.exceptions.WorkerLost"
+#: Rows that are counted at most.
+MOST: Final = 10_000
 
 
 @dataclass(slots=True)
@@ -69,6 +73,10 @@ class TaskRecord:
     needs_success: int = 1
 
 
+#: The fields that are no text.
+NUMBERS: Final = frozenset(field.name for field in fields(TaskRecord) if str(field.type).startswith("int"))
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How an attempt has ended.
@@ -107,6 +115,25 @@ class Claim:
     recovered: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """How a store is.
+
+    Attributes:
+        states: how many tasks there are in each state that does not last; at most 10,000.
+        oldest_ready: seconds for which the first of the ready ones has waited; None: none does.
+        workers: those that run tasks or have lately, each with what is known of it.
+        schedules: when each has ticked last, in seconds since 1970.
+        failures: the newest tasks that have failed.
+    """
+
+    states: dict[str, int]
+    oldest_ready: float | None
+    workers: list[dict[str, Any]]
+    schedules: dict[str, float]
+    failures: list[dict[str, Any]]
+
+
 _last = 0
 _lock = threading.Lock()
 
@@ -122,3 +149,8 @@ def new_id() -> str:
 def new_owner() -> str:
     """Return a name for a worker that no other has had."""
     return secrets.token_urlsafe(16)
+
+
+def lost_error(losses: int) -> list[str]:
+    """Return what is recorded of a task whose worker was lost once too often."""
+    return [LOST_WORKER, f"Its worker was lost while it ran, {losses} times: it may be what ends them."]

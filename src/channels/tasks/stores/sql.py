@@ -3,39 +3,33 @@
 from __future__ import annotations
 
 import json
-import time
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
 from channels import telemetry
 from channels.tasks.definition.states import FINISHED, MOVES, Move, State
-from channels.tasks.stores import statements
+from channels.tasks.stores import overview, statements
+from channels.tasks.stores.base import TaskStore
 from channels.tasks.stores.dialects import Dialect
-from channels.tasks.stores.records import MICROSECONDS, Claim, Outcome, TaskRecord
-
-#: Recorded for a task whose worker was lost once too often.
-LOST_WORKER = "channels.tasks.exceptions.WorkerLost"
+from channels.tasks.stores.records import Claim, Outcome, Overview, TaskRecord, lost_error
 
 
-class SQLStore(ABC):
+class SQLStore(TaskStore):
     """Tasks and workers in two tables.
 
     Args:
         dialect: of the database.
 
     Attributes:
-        using: the alias of its database; None: it is none of the project's.
-        clock: returns the time, in seconds since 1970; a test may replace it.
+        dialect: as above.
     """
 
-    using: str | None = None
-
     def __init__(self, dialect: Dialect) -> None:
+        super().__init__()
         self.dialect = dialect
-        self.clock: Callable[[], float] = time.time
 
     @abstractmethod
     def cursor(self) -> AbstractContextManager[Any]:
@@ -45,12 +39,8 @@ class SQLStore(ABC):
     def transaction(self) -> AbstractContextManager[Any]:
         """Return a cursor within a transaction."""
 
-    def now(self) -> int:
-        """Return the time in microseconds."""
-        return int(self.clock() * MICROSECONDS)
-
     def add(self, records: Sequence[TaskRecord]) -> None:
-        """Write tasks without a unique key."""
+        """See :class:`TaskStore`."""
         statement = statements.insert(self.dialect, unique=False)
         if not records:
             return
@@ -58,7 +48,7 @@ class SQLStore(ABC):
             _run_many(cursor, statement, [_row(record) for record in records])
 
     def add_unique(self, record: TaskRecord) -> TaskRecord:
-        """Write a task with a unique key, unless there is another; returns the one there is."""
+        """See :class:`TaskStore`."""
         with self.cursor() as cursor:
             while True:
                 cursor.execute(statements.insert(self.dialect, unique=True), _row(record))
@@ -67,7 +57,7 @@ class SQLStore(ABC):
                     return TaskRecord(*row)
 
     def last_tick(self, name: str) -> int:
-        """Return when a schedule has ticked last, in microseconds; now, if it is new."""
+        """See :class:`TaskStore`."""
         with self.cursor() as cursor:
             cursor.execute(statements.LAST_TICK, (name,))
             row = cursor.fetchone()
@@ -78,14 +68,7 @@ class SQLStore(ABC):
         return int(row[0])
 
     def tick(self, name: str, last: int, newest: int, records: Sequence[TaskRecord]) -> bool:
-        """Write the tasks of a schedule's ticks, if nobody else has; returns whether it did.
-
-        Args:
-            name: of the schedule.
-            last: when it had ticked last.
-            newest: when it has now.
-            records: the tasks.
-        """
+        """See :class:`TaskStore`."""
         with self.transaction() as cursor:
             cursor.execute(statements.TICK, (newest, name, last))
             if cursor.rowcount != 1:
@@ -96,7 +79,7 @@ class SQLStore(ABC):
         return True
 
     def get(self, task_id: str) -> TaskRecord | None:
-        """Return a task, or None."""
+        """See :class:`TaskStore`."""
         with self.cursor() as cursor:
             cursor.execute(statements.GET, (task_id,))
             row = cursor.fetchone()
@@ -110,18 +93,7 @@ class SQLStore(ABC):
         backend: str,
         queues: tuple[str, ...],
     ) -> list[TaskRecord]:
-        """Write how attempts have ended, and take other tasks: one transaction.
-
-        Args:
-            owner: of the worker. What it does not own any more is left as it is.
-            outcomes: of its attempts.
-            claims: what it would take.
-            backend: whose tasks.
-            queues: of which queues; none: of all.
-
-        Returns:
-            What it has taken, the most important first.
-        """
+        """See :class:`TaskStore`."""
         alone = not outcomes and len(claims) == 1 and self.dialect.returning
         with self.cursor() if alone else self.transaction() as cursor:
             self._end(cursor, owner, outcomes)
@@ -165,18 +137,13 @@ class SQLStore(ABC):
                 self._count_down(cursor, counts_for, failed=True)
 
     def add_groups(self, sizes: Mapping[str, int], records: Sequence[TaskRecord]) -> None:
-        """Write tasks that wait for each other: one transaction.
-
-        Args:
-            sizes: of each group of tasks that others wait for.
-            records: the tasks.
-        """
+        """See :class:`TaskStore`."""
         with self.transaction() as cursor:
             _run_many(cursor, statements.ADD_GROUP, list(sizes.items()))
             _run_many(cursor, statements.insert(self.dialect, unique=False), [_row(each) for each in records])
 
     def of_group(self, group: str) -> list[TaskRecord]:
-        """Return the tasks of a group, in the order in which they were enqueued."""
+        """See :class:`TaskStore`."""
         with self.cursor() as cursor:
             cursor.execute(statements.OF_GROUP, (group,))
             return [TaskRecord(*row) for row in cursor.fetchall()]
@@ -202,17 +169,13 @@ class SQLStore(ABC):
         return [TaskRecord(*row) for row in cursor.fetchall()]
 
     def has_work(self, backend: str) -> bool:
-        """Whether a task is ready, of any queue; it only reads."""
+        """See :class:`TaskStore`."""
         with self.cursor() as cursor:
             cursor.execute(statements.HAS_WORK, (backend, backend))
             return cursor.fetchone() is not None
 
     def promote(self) -> tuple[bool, int | None]:
-        """Make ready what is due.
-
-        Returns:
-            Whether there was something, and when the next is due, in microseconds, or None.
-        """
+        """See :class:`TaskStore`."""
         promoted = False
         while True:
             with self.cursor() as cursor:
@@ -232,38 +195,29 @@ class SQLStore(ABC):
                 cursor.execute(f"{change} AND {statements.any_of(len(some))}", some)
 
     def join(self, owner: str, about: str) -> None:
-        """Note a worker."""
+        """See :class:`TaskStore`."""
         with self.cursor() as cursor:
             cursor.execute(statements.INSERT_WORKER, (owner, about, self.now()))
 
     def beat(self, owner: str) -> bool:
-        """Say that a worker is alive; returns whether nobody has taken it for dead."""
+        """See :class:`TaskStore`."""
         with self.cursor() as cursor:
             cursor.execute(statements.BEAT, (self.now(), owner))
             return bool(cursor.rowcount == 1)
 
     def leave(self, owner: str) -> None:
-        """Forget a worker that has ended."""
+        """See :class:`TaskStore`."""
         with self.cursor() as cursor:
             cursor.execute(statements.DELETE_WORKER, (owner,))
 
     def owners(self) -> dict[str, int]:
-        """Return the workers that run tasks, each with the number of its beats; -1: it is not known."""
+        """See :class:`TaskStore`."""
         with self.cursor() as cursor:
             cursor.execute(statements.OWNERS)
             return dict(cursor.fetchall())
 
     def recover(self, owner: str, beats: int, max_losses: int) -> tuple[int, list[str]]:
-        """Take the tasks of a worker that is dead, if it has not beaten since.
-
-        Args:
-            owner: of the worker.
-            beats: its beats as they were; -1: it was not known.
-            max_losses: the loss with which a task becomes a dead letter.
-
-        Returns:
-            How many tasks may run again, and those that may not.
-        """
+        """See :class:`TaskStore`."""
         with self.transaction() as cursor:
             silent_worker, lost_tasks = statements.lost(self.dialect)
             if beats >= 0:
@@ -289,13 +243,13 @@ class SQLStore(ABC):
         return len(again), [row[2] for row in dead]
 
     def held(self, owner: str) -> dict[str, bool]:
-        """Return the tasks that a worker has, each with whether somebody has cancelled it."""
+        """See :class:`TaskStore`."""
         with self.cursor() as cursor:
             cursor.execute(statements.HELD, (owner,))
             return {task_id: cancel_at is not None for task_id, cancel_at in cursor.fetchall()}
 
     def cancel(self, task_id: str) -> State | None:
-        """Cancel a task that waits; ask one that runs to stop. Returns what it is then, or None."""
+        """See :class:`TaskStore`."""
         with self.transaction() as cursor:
             cursor.execute(statements.CANCEL, (self.now(), task_id))
             if cursor.rowcount == 1:
@@ -307,13 +261,13 @@ class SQLStore(ABC):
             return State.RUNNING if cursor.rowcount == 1 else None
 
     def revive(self, task_id: str) -> bool:
-        """Let a task that has failed, or was cancelled, run again; returns whether it has one."""
+        """See :class:`TaskStore`."""
         with self.cursor() as cursor:
             cursor.execute(statements.REVIVE, (self.now(), task_id))
             return bool(cursor.rowcount == 1)
 
     def prune(self, states: tuple[State, ...], before: int) -> int:
-        """Delete tasks that have ended in one of some states before a time; returns how many."""
+        """See :class:`TaskStore`."""
         with self.cursor() as cursor:
             cursor.execute(statements.prune(states), (before,))
             ids = [row[0] for row in cursor.fetchall()]
@@ -322,9 +276,19 @@ class SQLStore(ABC):
         return len(ids)
 
     def prune_workers(self, before: int) -> None:
-        """Forget workers that have not beaten since a time and run nothing."""
+        """See :class:`TaskStore`."""
         with self.cursor() as cursor:
             cursor.execute(statements.DELETE_OLD_WORKERS, (before,))
+
+    def overview(self) -> Overview:
+        """See :class:`TaskStore`."""
+        with self.cursor() as cursor:
+            return overview.overview(cursor, self.now())
+
+    def failed_ids(self, path: str, limit: int) -> list[str]:
+        """See :class:`TaskStore`."""
+        with self.cursor() as cursor:
+            return overview.failed_ids(cursor, path, limit)
 
 
 def _row(record: TaskRecord) -> tuple[Any, ...]:
@@ -344,5 +308,4 @@ def _slices(ids: list[str]) -> list[list[str]]:
 
 
 def _with_loss(errors: str, losses: int) -> str:
-    text = f"Its worker was lost while it ran, {losses} times: it may be what ends them."
-    return json.dumps([*json.loads(errors), [LOST_WORKER, text]])
+    return json.dumps([*json.loads(errors), lost_error(losses)])

@@ -28,8 +28,8 @@ from channels.tasks.definition.task import Task
 from channels.tasks.exceptions import TaskCancelled, TimedOut, UnknownTask
 from channels.tasks.progress.reporter import Reporter
 from channels.tasks.progress.reports import Report
+from channels.tasks.stores.base import TaskStore
 from channels.tasks.stores.records import MICROSECONDS, Outcome, TaskRecord
-from channels.tasks.stores.sql import SQLStore
 
 logger = logging.getLogger(LOGGER)
 
@@ -50,7 +50,7 @@ class Origin:
         reporter: who publishes what they report.
     """
 
-    store: SQLStore
+    store: TaskStore
     sender: type[Any]
     wait_for_code: bool
     reporter: Reporter

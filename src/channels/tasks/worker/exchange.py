@@ -12,15 +12,23 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from django.db import Error, connections
+from django.db import Error
 
 from channels import telemetry
 from channels.tasks.definition.options import Options
 from channels.tasks.definition.states import Move
+from channels.tasks.exceptions import StoreUnavailable
 from channels.tasks.progress.reporter import Reporter
 from channels.tasks.progress.reports import Report
-from channels.tasks.stores.records import MICROSECONDS, Claim, Outcome, TaskRecord, new_owner
-from channels.tasks.stores.sql import LOST_WORKER, SQLStore
+from channels.tasks.stores.base import TaskStore
+from channels.tasks.stores.records import (
+    LOST_WORKER,
+    MICROSECONDS,
+    Claim,
+    Outcome,
+    TaskRecord,
+    new_owner,
+)
 from channels.tasks.worker.attempt import Attempt
 from channels.tasks.worker.lane import PATIENCE, Lane
 from channels.tasks.worker.rounds.liveness import Observer
@@ -59,7 +67,7 @@ class Exchange:
 
     def __init__(
         self,
-        store: SQLStore,
+        store: TaskStore,
         options: Options,
         backend: str,
         queues: tuple[str, ...],
@@ -149,17 +157,16 @@ class Exchange:
         self._failures = min(self._failures + 1, 30)
         telemetry.count("tasks.store_failed", error=type(error).__name__)
         level = logging.ERROR if self._failures == 1 else logging.DEBUG
-        known = isinstance(error, Error)
+        known = isinstance(error, Error | StoreUnavailable)
         said = " ".join([str(error), *getattr(error, "__notes__", ())])
         logger.log(level, "The store of tasks fails: %s It is tried again.", said, exc_info=not known)
         self._observer.forget()
-        self._round_at = 0.0
+        self._round_at = self._beat_at = 0.0  # it may have given us tasks, and the answer was lost
         self._close()
         return delay
 
     def _close(self) -> None:
-        if self._store.using is not None:
-            connections[self._store.using].close()
+        self._store.close()
 
     def _leave(self) -> float:
         self._store.leave(self.owner)
@@ -207,6 +214,9 @@ class Exchange:
 
     def _turn(self) -> None:
         outcomes = [self._outcomes.popleft() for _ in range(len(self._outcomes))]
+        # What waits for them, or is given back, is ready in the same turn.
+        if any(outcome.counts_for or outcome.move is Move.GIVE_BACK for outcome in outcomes):
+            self._more = [True, True]
         claims = self._claims()
         if not outcomes and not claims:
             return
@@ -221,8 +231,6 @@ class Exchange:
                 self._suspect, self._recovered = "", [True, True]
             if outcome.report is not None:
                 self._reporter.report(outcome.id, outcome.report)
-            if outcome.counts_for:
-                self._more = [True, True]
             if outcome.run_at:
                 self._expect(outcome.run_at)
         self._remember(claims, records)
@@ -265,10 +273,10 @@ class Exchange:
         holding = any(lane.held() for lane in self.lanes)
         if holding or now >= self._beat_at:
             self._beat_at = now + _IDLE_BEAT
-            if not self._store.beat(self.owner):
-                self._start_anew()
-            elif holding:
+            if self._store.beat(self.owner):
                 self._compare()
+            else:
+                self._start_anew()
         self._recover(now)
         self._promote()
         if self._claiming and self._store.has_work(self._backend):

@@ -14,7 +14,6 @@ from channels import telemetry
 from channels.tasks.definition.contract import InvalidTaskBackend, task_backends
 from channels.tasks.definition.options import read_options
 from channels.tasks.definition.states import Move
-from channels.tasks.notices import hear
 from channels.tasks.progress.reporter import Reporter
 from channels.tasks.stores.manager import store_for
 from channels.tasks.stores.records import Outcome
@@ -89,7 +88,7 @@ class TaskWorker:
         self._loop.start()
         self._threads.start()
         exchange = threading.Thread(target=self._exchange.run, name="tasks", daemon=True)
-        heard = hear(self._config.backend, self._store.using, self._exchange.wake, self._exchange.look)
+        heard = self._store.hear(self._config.backend, self._exchange.wake, self._exchange.look)
         exchange.start()
         try:
             await stopping.wait()

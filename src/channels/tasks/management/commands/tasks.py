@@ -20,8 +20,7 @@ from channels.tasks.definition.contract import (
     task_backends,
 )
 from channels.tasks.definition.states import FINISHED, State
-from channels.tasks.stores.overview import Overview, failed_ids, overview
-from channels.tasks.stores.records import MICROSECONDS
+from channels.tasks.stores.records import MICROSECONDS, Overview
 
 #: Tasks that one call lets run again at most.
 _MOST: Final = 10_000
@@ -73,7 +72,7 @@ class Command(BaseCommand):
 
 def show_status(backend: TaskBackend, options: dict[str, Any]) -> tuple[Any, str]:
     """Return how the backend's store is."""
-    found = overview(store_of(backend))
+    found = store_of(backend).overview()
     return asdict(found), "\n".join(_lines(found))
 
 
@@ -81,7 +80,7 @@ def retry_tasks(backend: TaskBackend, options: dict[str, Any]) -> tuple[Any, str
     """Let tasks run again."""
     ids = options["ids"]
     if options["failed"]:
-        ids = failed_ids(store_of(backend), options["path"], _MOST)
+        ids = store_of(backend).failed_ids(options["path"], _MOST)
     elif not ids:
         raise CommandError("Name tasks by their ids, or all that have failed by --failed.")
     return _each(backend, ids, retry, "run again", "have not failed")

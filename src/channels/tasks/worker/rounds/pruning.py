@@ -6,8 +6,8 @@ from typing import Final
 
 from channels.tasks.definition.options import Options
 from channels.tasks.definition.states import FINISHED, State
+from channels.tasks.stores.base import TaskStore
 from channels.tasks.stores.records import MICROSECONDS
-from channels.tasks.stores.sql import SQLStore
 
 #: Seconds between two looks, and after one that found a thousand rows.
 _EVERY: Final = 60.0
@@ -23,7 +23,7 @@ class Pruning:
         options: say for how long each kind is kept.
     """
 
-    def __init__(self, store: SQLStore, options: Options) -> None:
+    def __init__(self, store: TaskStore, options: Options) -> None:
         self._store, self._options = store, options
         self._at = 0.0
 

@@ -9,8 +9,8 @@ from channels.tasks.backend import TaskBackend, new_record
 from channels.tasks.definition.contract import task_backends, task_enqueued
 from channels.tasks.definition.results import microseconds_of, result_of
 from channels.tasks.schedule.schedules import Schedule, registered
+from channels.tasks.stores.base import TaskStore
 from channels.tasks.stores.records import MICROSECONDS
-from channels.tasks.stores.sql import SQLStore
 
 logger = logging.getLogger("channels.tasks")
 
@@ -23,7 +23,7 @@ class Ticking:
         alias: of the backend.
     """
 
-    def __init__(self, store: SQLStore, alias: str) -> None:
+    def __init__(self, store: TaskStore, alias: str) -> None:
         self._store, self._alias = store, alias
         self._next_at: dict[str, int] = {}
 
