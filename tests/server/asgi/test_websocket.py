@@ -347,8 +347,11 @@ async def test_a_cancelled_receive_loses_nothing() -> None:
 
 # Nothing is left
 
+#: Enough that what one leaves is seen; more takes a loaded machine a minute, without showing more.
+VISITS = 400
 
-async def test_two_thousand_connections_leave_nothing(caplog: pytest.LogCaptureFixture) -> None:
+
+async def test_connections_leave_nothing(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
     async with serve(echo) as running:
         host, port = running.server.addresses[0]
@@ -364,15 +367,19 @@ async def test_two_thousand_connections_leave_nothing(caplog: pytest.LogCaptureF
                 await client.rest()
             await client.close()
 
-        for start in range(0, 2000, 50):
+        for start in range(0, VISITS, 50):
             await asyncio.gather(*(visit(start + number) for number in range(50)))
         await eventually(lambda: not running.runtime.connections and not running.runtime.streams)
-        counts = running.server.statistics()
-        assert (counts["websockets"], counts["timers"]) == (2000, 0)
-        gc.collect()
-        assert not [found for found in gc.get_objects() if type(found) is WebSocketStream]
-        assert len(asyncio.all_tasks()) == 1
+        assert running.server.statistics()["websockets"] == VISITS
+        await eventually(lambda: running.server.statistics()["timers"] == 0)
+        await eventually(lambda: len(asyncio.all_tasks()) == 1)
+        await eventually(nothing_is_left)
     assert records(caplog) == []
+
+
+def nothing_is_left() -> bool:
+    gc.collect()
+    return not any(type(found) is WebSocketStream for found in gc.get_objects())
 
 
 async def test_a_stream_is_freed_without_the_garbage_collector() -> None:
