@@ -15,6 +15,11 @@ need haproxy haproxy
 need caddy caddy
 need promtool prometheus
 need mariadbd mariadb-server
+need mosquitto mosquitto
+need mosquitto_pub mosquitto-clients
+need nc netcat-openbsd
+need socat socat
+need openssl openssl
 ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || need postgres postgresql
 need node nodejs
 need npm npm
@@ -41,6 +46,6 @@ log=$(mktemp)
 }
 rm -f "$log"
 # Debian starts what it installs. The tests start their own, on ports of their own.
-for service in nginx haproxy caddy prometheus mariadb postgresql; do
+for service in nginx haproxy caddy prometheus mariadb mosquitto postgresql; do
     case $missing in *" $service"*) $as_root systemctl disable --now "$service" >/dev/null 2>&1 || true ;; esac
 done

@@ -38,7 +38,7 @@ ACCESS_SOURCE: Final = "channels.access"
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 #: Message types after which the peer is gone and the server will send nothing more.
-LAST_MESSAGES: Final = frozenset({"websocket.disconnect", "http.disconnect"})
+LAST_MESSAGES: Final = frozenset({"websocket.disconnect", "http.disconnect", "tcp.disconnect"})
 
 
 def get_handler_name(message: Message) -> str:

@@ -30,6 +30,7 @@ COUNTED = set(
 WAITING = {
     "ping_interval",
     "request_buffer_size",
+    "tcp_buffer_size",
     "write_buffer_size",
     "websocket_queue_size",
 }

@@ -203,7 +203,7 @@ async def test_what_is_counted(make: Any) -> None:
     runtime.connections.add("connection")
     assert runtime.statistics() == {
         **{"connections": 1, "applications": 0, "timers": 0},
-        **{"accepted": 3, "requests": 2, "websockets": 1},
+        **{"accepted": 3, "requests": 2, "websockets": 1, "tcp_connections": 0},
     }
 
 

@@ -363,6 +363,20 @@ class Config:
         values="WEBSOCKET_CONNECT_TIMEOUT",
     )
     websocket_close_timeout: float | None = seconds(10.0, "How long a peer may take to answer our close.")
+    tcp_accept_timeout: float | None = seconds(
+        5.0, "How long the application may take to accept or close a connection to an endpoint with app=."
+    )
+    tcp_first_byte_timeout: float | None = seconds(
+        60.0, "How long a peer of such an endpoint may be connected before its first byte."
+    )
+    tcp_idle_timeout: float | None = seconds(
+        600.0,
+        "How long neither side of such a connection may send anything; the application may say another time "
+        "for its own.",
+    )
+    tcp_drain_timeout: float = seconds(
+        2.0, "How long the application may go on with such a connection when the server stops."
+    )
     ping_interval: float | None = seconds(
         20,
         "How long a WebSocket must be silent before a keepalive ping is sent; 0 sends none.",
@@ -404,6 +418,9 @@ class Config:
     write_buffer_size: int = size(65536, "How much may wait to be written before send() waits.")
     write_limit: int = size(
         16 * 1024 * 1024, "How much may wait to be written before a slow reader is cut off."
+    )
+    tcp_buffer_size: int = size(
+        65536, "How much a peer of an endpoint with app= may send ahead of the application before it waits."
     )
     websocket_max_message_size: int | None = size(
         1048576, "Largest WebSocket message taken (1009); 0 for no limit (not recommended).", least=0

@@ -193,6 +193,7 @@ class Runtime:
         self.accepted = 0
         self.requests = 0
         self.websockets = 0
+        self.tcp_connections = 0
         self.websocket_limits = websocket_limits(config)
         self.keepalive_limits = KeepaliveLimits(config)
         self._deflate = deflate_settings(config)
@@ -342,4 +343,5 @@ class Runtime:
             "accepted": self.accepted,
             "requests": self.requests,
             "websockets": self.websockets,
+            "tcp_connections": self.tcp_connections,
         }

@@ -19,6 +19,7 @@ from channels.server.accept.acceptor import Acceptor
 from channels.server.accept.extra_acceptors import ExtraAcceptors
 from channels.server.config import Config
 from channels.server.connection.connection import Connection
+from channels.server.connection.tcp import TCPConnection
 from channels.server.control_channel import SupervisorLink
 from channels.server.endpoints import systemd
 from channels.server.endpoints.endpoints import (
@@ -93,7 +94,7 @@ class Server:
         runtime = self._runtime = Runtime(self.config, asyncio.get_running_loop())
         self._watchdog = self._watch_loop(runtime)
         try:
-            listening = [pair for place in range(len(self._endpoints)) for pair in self._open(place)]
+            listening = [each for place in range(len(self._endpoints)) for each in self._open(place)]
             if self._supervisor_link is None or self._supervisor_link.number == 1:  # once for all workers
                 self._warn()
             for beside in self._beside:
@@ -101,8 +102,8 @@ class Server:
             # Bound before startup, so that a port in use is told before slow work begins.
             await self._lifespan.startup()
             runtime.state = self._lifespan.state
-            for sock, credentials in listening:
-                self._listeners.append(await self._accept_from(sock, runtime, credentials))
+            for sock, credentials, app in listening:
+                self._listeners.append(await self._accept_from(sock, runtime, credentials, app))
         except BaseException:
             await self._close_listeners()
             self._end_timers(runtime)
@@ -136,28 +137,30 @@ class Server:
             return DRAINING
         return readiness.obstacle() if self.addresses else STARTING
 
-    def _open(self, place: int) -> list[tuple[socket.socket, Credentials | None]]:
+    def _open(self, place: int) -> list[tuple[socket.socket, Credentials | None, str]]:
         """Load the certificate of one endpoint, then listen there: no socket is opened that cannot serve."""
         endpoint = self._endpoints[place]
-        credentials = None if endpoint.tls is None else Credentials(endpoint.tls, self._protocols)
+        protocols = () if endpoint.app else self._protocols
+        credentials = None if endpoint.tls is None else Credentials(endpoint.tls, protocols)
         if self._supervisor_link is None:
             opened = open_sockets(endpoint, self.config.backlog)
             self._own_files += opened if endpoint.kind == "unix" else []
         else:
             opened = self._supervisor_link.sockets(place)
         self._sockets += opened
-        return [(sock, credentials) for sock in opened]
+        return [(sock, credentials, endpoint.app) for sock in opened]
 
     async def _accept_from(
-        self, sock: socket.socket, runtime: Runtime, credentials: Credentials | None
+        self, sock: socket.socket, runtime: Runtime, credentials: Credentials | None, app: str
     ) -> asyncio.AbstractServer | ExtraAcceptors | Acceptor:
+        make = functools.partial(TCPConnection, app=app) if app else Connection
         if credentials is not None:
             credentials.watch(runtime.timers)
         if credentials is not None or isinstance(runtime.loop, asyncio.BaseEventLoop):
-            acceptor = Acceptor(runtime, sock, credentials)
+            acceptor = Acceptor(runtime, sock, credentials, make)
             acceptor.open()
             return acceptor
-        connect = functools.partial(Connection, runtime)
+        connect = functools.partial(make, runtime, None)
         more: dict[str, Any] = {"backlog": self.config.backlog}
         if is_unix(sock):
             if sys.version_info >= (3, 13):

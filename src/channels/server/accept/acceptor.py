@@ -12,6 +12,7 @@ import asyncio
 import errno
 import logging
 import socket
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -40,12 +41,20 @@ class Acceptor:
         runtime: what the process shares.
         sock: the listening socket, which does not block.
         credentials: for TLS; None for clear text.
+        connect: makes the connections of it.
     """
 
-    def __init__(self, runtime: Runtime, sock: socket.socket, credentials: Credentials | None) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        sock: socket.socket,
+        credentials: Credentials | None,
+        connect: Callable[[Runtime, Credentials | None], Connection] = Connection,
+    ) -> None:
         self._runtime = runtime
         self._socket = sock
         self._credentials = credentials
+        self._connect = connect
         self._proxied = credentials is not None and runtime.config.proxy_protocol
         self._handshakes: set[asyncio.Task[None]] = set()
         self._again: asyncio.TimerHandle | None = None
@@ -94,7 +103,7 @@ class Acceptor:
         """Judge a new socket, and set its connection up in a task: a TLS handshake takes a while."""
         runtime = self._runtime
         host = address[0] if isinstance(address, tuple) else None
-        connection = Connection(runtime, self._credentials)
+        connection = self._connect(runtime, self._credentials)
         runtime.arriving.add(connection)
         if self._is_refused(sock, host):
             runtime.arriving.discard(connection)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import Any
+from typing import Any, ClassVar
 
 from channels import telemetry
 from channels.server.connection.http1 import HTTP1Handler
@@ -52,6 +52,9 @@ class Connection(ReadingHalf, asyncio.Protocol):
         tls: ASGI's ``tls`` extension; None on a connection in clear text.
         congested: more waits to be written than the write buffer's size.
     """
+
+    #: What a connection too many is told before it is closed.
+    too_many: ClassVar[bytes] = _TOO_MANY
 
     __slots__ = (
         "__weakref__",
@@ -130,7 +133,7 @@ class Connection(ReadingHalf, asyncio.Protocol):
         elif refusal == "descriptors":
             self.abort()  # there is none left to linger with
         else:
-            self.write_now(_TOO_MANY)
+            self.write_now(self.too_many)
             self.close(linger=True)
 
     def speak_for(self, addresses: AddressPair | None, ahead: bytes) -> None:

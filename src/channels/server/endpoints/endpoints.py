@@ -2,7 +2,10 @@ r"""Where a server listens: endpoint strings, and the sockets they stand for.
 
 The strings are those Daphne took: ``tcp:port=8000:interface=127.0.0.1``,
 ``unix:/run/app.sock:mode=660``, ``fd:fileno=3``, ``ssl:443:privateKey=key.pem:certKey=cert.pem``,
-``systemd:domain=INET:index=0`` or ``systemd:name=web``.
+``systemd:domain=INET:index=0`` or ``systemd:name=web``. With ``app=meters``, as in ``tcp:9000:app=meters``,
+the application gets the bytes of each connection (scope type ``tcp``, path ``/meters``); without it HTTP is
+spoken. An ``ssl:`` endpoint with ``caCerts=devices.pem`` asks clients for a certificate of these authorities,
+and with ``clientCert=optional`` lets those without one in.
 A colon inside a value is written ``\:``.
 """
 
@@ -82,6 +85,7 @@ class Endpoint:
         name: of the sockets that systemd passes on; "" for all of them.
         index: which one of them, from 0; None for all.
         tls: the certificate to speak TLS with; None for clear text.
+        app: the name under which an application gets the bytes of connections to it; "" for HTTP.
     """
 
     kind: str
@@ -93,6 +97,7 @@ class Endpoint:
     name: str = ""
     index: int | None = None
     tls: CertificateFiles | None = None
+    app: str = ""
 
 
 def endpoint_strings(
@@ -138,7 +143,7 @@ def parse_endpoint(text: str) -> Endpoint:
         takes = f"it takes {', '.join(sorted(known))}. A colon in a value is written \\:."
         raise EndpointError(f"{text!r}: {kind}: {wrong}; {takes}")
     try:
-        return build(values)
+        return replace(build(values), app=_app(values.get("app")))
     except ValueError as error:
         raise EndpointError(f"{text!r}: {error}.") from None
 
@@ -154,6 +159,12 @@ def _key_and_value(part: str, default: str) -> tuple[str, str]:
     return (key, value) if found else (default, part)
 
 
+def _app(name: str | None) -> str:
+    if name is not None and re.fullmatch(r"[A-Za-z0-9._~/-]+", name) is None:
+        raise ValueError(f"app names what gets the connections, as in app=meters, not {name!r}")
+    return (name or "").strip("/")
+
+
 def _tcp(values: dict[str, str]) -> Endpoint:
     port = _number("a port", values["port"])
     if port > 65535:
@@ -163,7 +174,16 @@ def _tcp(values: dict[str, str]) -> Endpoint:
 
 def _ssl(values: dict[str, str]) -> Endpoint:
     key = values.get("privateKey", "server.pem")
-    files = CertificateFiles(values.get("certKey", key), key, values.get("extraCertChain", ""))
+    asked = values.get("clientCert", "required")
+    if asked not in ("required", "optional"):
+        raise ValueError(f"clientCert is required or optional, not {asked!r}")
+    files = CertificateFiles(
+        values.get("certKey", key),
+        key,
+        values.get("extraCertChain", ""),
+        client_ca=values.get("caCerts", ""),
+        client_required=asked == "required",
+    )
     return replace(_tcp(values), tls=files)
 
 
@@ -203,14 +223,14 @@ class _Kind(NamedTuple):
 
 #: Keys of Twisted that mean nothing here (backlog, sslmethod and the like) are taken and ignored:
 #: TLS is 1.2 or 1.3 and needs no parameters for Diffie-Hellman.
-_TCP_KEYS = {"port", "interface", "backlog"}
-_TLS_KEYS = {"privateKey", "certKey", "extraCertChain", "sslmethod", "dhParameters"}
+_TCP_KEYS = {"port", "interface", "backlog", "app"}
+_TLS_KEYS = {"privateKey", "certKey", "extraCertChain", "sslmethod", "dhParameters", "caCerts", "clientCert"}
 _KINDS = {
     "tcp": _Kind("port", _TCP_KEYS, _tcp),
     "ssl": _Kind("port", _TCP_KEYS | _TLS_KEYS, _ssl),
-    "unix": _Kind("address", {"address", "mode", "backlog", "lockfile"}, _unix),
-    "fd": _Kind("fileno", {"fileno"}, _fd),
-    "systemd": _Kind("domain", {"domain", "index", "name"}, _systemd, needs_first=False),
+    "unix": _Kind("address", {"address", "mode", "backlog", "lockfile", "app"}, _unix),
+    "fd": _Kind("fileno", {"fileno", "app"}, _fd),
+    "systemd": _Kind("domain", {"domain", "index", "name", "app"}, _systemd, needs_first=False),
 }
 
 

@@ -43,7 +43,7 @@ def secured(endpoint: Endpoint, config: Config) -> Endpoint:
     files = endpoint.tls
     if files is None and config.ssl_certfile is not None and endpoint.kind != "unix":
         files = CertificateFiles(config.ssl_certfile, config.ssl_keyfile or config.ssl_certfile)
-    if files is not None and config.ssl_ca_certs:
+    if files is not None and config.ssl_ca_certs and not files.client_ca:
         required = config.ssl_cert_reqs == "required"
         files = dataclasses.replace(files, client_ca=config.ssl_ca_certs, client_required=required)
     return dataclasses.replace(endpoint, tls=files)
@@ -71,7 +71,8 @@ class Credentials:
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.minimum_version = ssl.TLSVersion.TLSv1_2
         self.context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
-        self.context.set_alpn_protocols(list(protocols))
+        if protocols:
+            self.context.set_alpn_protocols(list(protocols))
         self._load(self.context)
         _warn_if_out_of_date(files.certificate, self._leaf)
         if files.client_ca:

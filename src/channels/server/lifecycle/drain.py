@@ -16,6 +16,7 @@ from typing import Any, TypeGuard
 
 from channels import telemetry
 from channels.process.exit import CANCELLED, EXIT, gentle_part
+from channels.server.asgi.tcp.stream import TCPStream
 from channels.server.asgi.websocket import WebSocketStream
 from channels.server.connection.http2 import HTTP2Handler
 from channels.server.runtime import OpenConnection, Runtime
@@ -36,6 +37,8 @@ LAST_MOMENT = 0.75
 CUT = LAST_MOMENT + CANCELLED + EXIT
 #: Turns of the loop until each connection that the kernel had accepted already is known to us.
 _ARRIVAL_TURNS = 5
+#: What does not end by itself, and is told in batches that it has to.
+_LONG_LIVED = (WebSocketStream, TCPStream)
 
 
 class Drain:
@@ -87,7 +90,7 @@ class Drain:
                 telemetry.emit("server.drained", closed=min(batch, len(waiting)), left=len(waiting[batch:]))
             await asyncio.sleep(INTERVAL)
         for other in list(runtime.streams):
-            if isinstance(other, WebSocketStream):
+            if isinstance(other, _LONG_LIVED):
                 other.stop()
 
     async def _close_idle(self) -> None:
@@ -102,7 +105,7 @@ class Drain:
         told: weakref.WeakSet[OpenConnection] = weakref.WeakSet()
         while True:
             for connection in set(self._runtime.connections).difference(told):
-                if not isinstance(connection.handler, WebSocketStream):
+                if not isinstance(connection.handler, _LONG_LIVED):
                     connection.stop()
                     told.add(connection)
             await asyncio.sleep(INTERVAL)
@@ -132,5 +135,5 @@ class Drain:
                 wait.cancel()
 
 
-def _is_open(stream: object) -> TypeGuard[WebSocketStream]:
-    return isinstance(stream, WebSocketStream) and stream.is_open
+def _is_open(stream: object) -> TypeGuard[WebSocketStream | TCPStream]:
+    return isinstance(stream, _LONG_LIVED) and stream.is_open

@@ -177,6 +177,9 @@ class ClientLimitMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI's entry."""
+        if scope["type"] == "tcp":  # its connection is counted, by the address in its PROXY header
+            await self._app(scope, receive, send)
+            return
         client = scope["client"]
         host = UNIX if client is None else client[0]
         if self._proxies.trusts(client) and self._address_header not in dict(scope["headers"]):

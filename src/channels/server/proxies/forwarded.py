@@ -71,7 +71,7 @@ class ForwardedGuard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI's entry."""
-        if not self._is_malformed(scope):
+        if scope["type"] == "tcp" or not self._is_malformed(scope):
             await self._app(scope, receive, send)
             return
         kind = "http.response" if scope["type"] == "http" else "websocket.http.response"

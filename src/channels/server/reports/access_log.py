@@ -9,17 +9,20 @@ from typing import Any, TextIO
 
 from channels.diagnostics.loggers import escaped
 
-#: What happened to a WebSocket, as its line calls it.
-_WEBSOCKET_VERBS = {
-    "connecting": "WSCONNECTING",
-    "rejected": "WSREJECT",
-    "connected": "WSCONNECT",
-    "disconnected": "WSDISCONNECT",
+#: What happened to a WebSocket or a TCP connection, as its line calls it.
+_VERBS = {
+    ("websocket", "connecting"): "WSCONNECTING",
+    ("websocket", "rejected"): "WSREJECT",
+    ("websocket", "connected"): "WSCONNECT",
+    ("websocket", "disconnected"): "WSDISCONNECT",
+    ("tcp", "rejected"): "TCPREJECT",
+    ("tcp", "connected"): "TCPCONNECT",
+    ("tcp", "disconnected"): "TCPDISCONNECT",
 }
 
 
 class AccessLog:
-    """Writes a line for each request and each change of a WebSocket.
+    """Writes a line for each request and each change of a WebSocket or a TCP connection.
 
     Args:
         stream: where the lines go; it is flushed after each where it can be.
@@ -34,8 +37,9 @@ class AccessLog:
         """Write the line for one event.
 
         Args:
-            protocol: "http" or "websocket".
-            action: "complete" for HTTP; "connecting", "connected", "rejected" or "disconnected".
+            protocol: "http", "websocket" or "tcp".
+            action: "complete" for HTTP; else "connecting" (WebSockets only), "connected", "rejected" or
+                "disconnected".
             details: ``client`` and ``path``; for HTTP also ``method``, ``status`` and ``size`` (bytes);
                 for a handshake that was refused ``status``, if the peer was still there to get it.
                 The other formats make use of ``http_version``, ``referer``, ``user_agent`` and
@@ -49,8 +53,9 @@ class AccessLog:
         if protocol == "http" and action == "complete":
             request = f"{details['method']} {details['path']}"
             self.write_entry(details["client"], now, request, details["status"], details["size"])
-        elif protocol == "websocket" and action in _WEBSOCKET_VERBS:
-            self.write_entry(details["client"], now, f"{_WEBSOCKET_VERBS[action]} {details['path']}")
+        elif (verb := _VERBS.get((protocol, action))) is not None:
+            request, size = f"{verb} {details['path']}", details.get("size")
+            self.write_entry(details["client"], now, request, length=size)
 
     def write_entry(
         self,
@@ -72,7 +77,7 @@ class AccessLog:
 def _combined(protocol: str, action: str, details: dict[str, Any]) -> str:
     """The combined log format (httpd.apache.org, mod_log_config); a WebSocket's verb stands for a method."""
     now = datetime.datetime.now().astimezone().strftime("%d/%b/%Y:%H:%M:%S %z")
-    verb = details.get("method") or _WEBSOCKET_VERBS.get(action, action.upper())
+    verb = details.get("method") or _VERBS.get((protocol, action), action.upper())
     request = f"{verb} {details['path']} HTTP/{details.get('http_version') or '-'}"
     client = escaped((details["client"] or "").rpartition(":")[0] or "-")
     quoted = [escaped(details.get(name) or "-") for name in ("referer", "user_agent")]

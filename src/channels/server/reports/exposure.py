@@ -115,12 +115,17 @@ def _tls(endpoint: Endpoint) -> str | None:
 
 
 def _protocols(endpoint: Endpoint, config: Config) -> Iterator[str]:
+    if endpoint.app:
+        yield f"TCP for the application's {endpoint.app}"
+        return
     yield "HTTP/1.1"
     if config.http2:
         yield "HTTP/2 by prior knowledge" if endpoint.tls is None else "HTTP/2 by ALPN"
 
 
 def _upgrades(endpoint: Endpoint, config: Config) -> Iterator[str]:
+    if endpoint.app:
+        return
     yield "WebSocket"
     if config.http2:
         yield "WebSocket over HTTP/2"
