@@ -15,6 +15,8 @@ THROUGH = {
     "channels/tasks/": "the backend, a worker in the process, and processes that are killed",
     "channels/live/": "clients, whose rows have to be those of the database, in one process and in several",
     "channels/observability/": "what others read of it: the library of Prometheus, promtool, real processes",
+    "channels/observability/fleet/": "three server processes over each layer, some stopped or killed",
+    "channels/inspector/": "the pages and the command, over three server processes",
     "channels/testing/store_contract/": "the stores that the contract is run on",
     "channels/testing/topics.py": "tests of topics that users would write",
 }

@@ -9,6 +9,7 @@ import logging
 import signal
 import socket
 import sys
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -111,6 +112,7 @@ class Server:
                 await beside.stop()
             raise
         self.addresses = [address_of(sock) for sock in self._sockets]
+        _started.add(self)
 
     def _warn(self) -> None:
         """Log which settings let strangers do what only a proxy should."""
@@ -133,7 +135,7 @@ class Server:
 
     def _obstacle(self) -> str:
         """What keeps this process from taking requests."""
-        if self._stop_asked.is_set() or (self._runtime is not None and self._runtime.stopping):
+        if self.draining:
             return DRAINING
         return readiness.obstacle() if self.addresses else STARTING
 
@@ -270,6 +272,7 @@ class Server:
         for acceptor in acceptors:
             acceptor.cancel()
         await self._lifespan.shutdown()
+        _started.discard(self)
         self._end_timers(runtime)
         for beside in self._beside:
             await beside.stop()
@@ -290,6 +293,16 @@ class Server:
         self._own_files.clear()
 
     @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """The event loop that it serves in; None before the start."""
+        return None if self._runtime is None else self._runtime.loop
+
+    @property
+    def draining(self) -> bool:
+        """Whether it is told to stop, and ends what runs."""
+        return self._stop_asked.is_set() or (self._runtime is not None and self._runtime.stopping)
+
+    @property
     def streams(self) -> list[ApplicationRun]:
         """Every request and WebSocket whose application runs."""
         return [] if self._runtime is None else list(self._runtime.streams)
@@ -297,3 +310,11 @@ class Server:
     def statistics(self) -> dict[str, int]:
         """Return counts of what is alive and of what was served; empty before the start."""
         return {} if self._runtime is None else self._runtime.statistics()
+
+
+_started: weakref.WeakSet[Server] = weakref.WeakSet()
+
+
+def started_servers() -> list[Server]:
+    """Return the servers of this process that serve or drain, for whoever looks in from outside."""
+    return list(_started)

@@ -121,7 +121,7 @@ async def test_a_subscription_by_the_server_that_ends_takes_the_connection_with_
         me = (await client.connect(token=token))["client"]
         hub = next(hub for hub in all_hubs() if me in hub.clients)
         session: Any = hub.clients[me]
-        hub._loop.call_soon_threadsafe(session.grant, SECRET_ROOM, time.time() + 0.1)
+        hub.loop.call_soon_threadsafe(session.grant, SECRET_ROOM, time.time() + 0.1)
         assert await client.closed() == (3006, "subscription expired")
 
 

@@ -240,6 +240,14 @@ class LocalDelivery:
         loops = {channel.loop for channel in tuple(self.channels.values())}
         return any(other.is_running() for other in loops - {None, loop} if other is not None)
 
+    def groups_of(self, name: str) -> tuple[str, ...]:
+        """Return the groups of a channel, as they are now; from any thread."""
+        return self._joined[name]
+
+    def group_sizes(self) -> dict[str, int]:
+        """Return how many members each group has here; from any thread."""
+        return {group: len(members) for group, members in tuple(self.groups.items())}
+
     def statistics(self) -> dict[str, Any]:
         """Return counts: channels, groups, memberships, unread, delivered, and dropped by reason."""
         channels = tuple(self.channels.values())

@@ -91,11 +91,6 @@ class WebSocketStream(WebSocketReadingHalf):
         self._over(LOST)
 
     @property
-    def is_open(self) -> bool:
-        """Whether it was accepted and nobody has closed it yet."""
-        return self._state is _OPEN
-
-    @property
     def unanswered(self) -> bool:
         """Whether the application has neither accepted nor refused the handshake yet."""
         return self._state is _CONNECTING
@@ -104,8 +99,15 @@ class WebSocketStream(WebSocketReadingHalf):
         """The server stops: refuse, or close with 1012 (Service Restart)."""
         if self._state is _CONNECTING:
             self.fail(503, "The server is stopping.")
-        elif self._state is _OPEN:
-            self._close(RESTARTING, "The server restarts")
+        else:
+            self.end(RESTARTING, "The server restarts")
+
+    def end(self, code: int, reason: str) -> bool:
+        """Close an open WebSocket in its application's place; returns False if it is not open."""
+        if self._state is not _OPEN:
+            return False
+        self._close(code, reason)
+        return True
 
     # From the protocol that carries the handshake
 

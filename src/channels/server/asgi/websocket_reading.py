@@ -8,6 +8,7 @@ from channels import telemetry
 from channels.core.token_bucket import TokenBucket
 from channels.protocols.events import CloseReceived, MessageReceived
 from channels.protocols.websocket.connection import WebSocketConnection
+from channels.server.asgi import inspection
 from channels.server.asgi.event_queue import EventQueue
 from channels.server.asgi.stream import Stream
 from channels.server.asgi.websocket_states import State
@@ -41,6 +42,7 @@ class WebSocketReadingHalf(Stream):
         link: carries the bytes once it is open.
 
     Attributes:
+        opened_at: when its request came, in seconds of the loop.
         held: the connection is not read, because the application is behind.
     """
 
@@ -57,6 +59,7 @@ class WebSocketReadingHalf(Stream):
         "_state",
         "_unjudged",
         "held",
+        "opened_at",
     )
 
     #: Moved by the other half only.
@@ -75,8 +78,14 @@ class WebSocketReadingHalf(Stream):
         self._unjudged = 0
         self._control_pace: TokenBucket | None = None
         self._control_at = _LONG_AGO
+        self.opened_at = runtime.timers.now
         self.held = self._resting = False
         self._rest: tuple[int, str] | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it was accepted and nobody has closed it yet."""
+        return self._state is _OPEN
 
     # What the other half does
 
@@ -260,6 +269,8 @@ class WebSocketReadingHalf(Stream):
     def _finish(self, code: int, reason: str) -> None:
         """Tell the application that the WebSocket is over."""
         self._inbox.finish(code, reason)
+        if inspection.endings is not None:
+            inspection.note_ending(self, code, reason)
         if telemetry.listeners and hasattr(self, "_protocol"):  # it was open
             telemetry.emit("server.websocket_finished", code=code)
         if self.task is None:

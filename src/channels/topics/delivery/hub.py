@@ -62,15 +62,15 @@ class Hub:
     """The live topics and the connected clients of one event loop; a receiver of its stores.
 
     Attributes:
-        node: its name among all hubs of all processes.
+        loop, thread, node: where it lives, and its name among all hubs of all processes.
         clients: by id, those that have connected.
         upstreams: who takes frames that come by other requests, by the session's secret.
         nodes: what is known of all of them.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._thread = get_ident()
+        self.loop = loop
+        self.thread = get_ident()
         self._stores: list[Store] = []
         self._topics: dict[str, LiveTopic] = {}
         self._starting: dict[str, asyncio.Task[LiveTopic]] = {}
@@ -115,9 +115,9 @@ class Hub:
         self._call(self._interrupted)
 
     def _call(self, function: Callable[..., None], *args: Any) -> None:
-        here = self._thread == get_ident()
+        here = self.thread == get_ident()
         try:
-            (self._loop.call_soon if here else self._loop.call_soon_threadsafe)(function, *args)
+            (self.loop.call_soon if here else self.loop.call_soon_threadsafe)(function, *args)
         except RuntimeError:  # the loop is closed
             self.detach()
 
@@ -144,7 +144,7 @@ class Hub:
             yield live
         finally:
             live.expected -= 1
-            live.unused_since = self._loop.time()
+            live.unused_since = self.loop.time()
 
     async def _enter(self, name: str, retention: Retention, is_bytes: bool, store: Store) -> LiveTopic:
         """Return a live topic; the store is asked once for all who wait."""
@@ -153,9 +153,7 @@ class Hub:
             live = self._topics.get(name)
             if live is not None:
                 return live
-            task = self._starting[name] = self._loop.create_task(
-                self._start(name, retention, is_bytes, store)
-            )
+            task = self._starting[name] = self.loop.create_task(self._start(name, retention, is_bytes, store))
             task.add_done_callback(lambda done: self._starting.pop(name, None))
         return await asyncio.shield(task)
 
@@ -173,7 +171,7 @@ class Hub:
         except BaseException:
             del self._topics[name]
             raise
-        live.unused_since = self._loop.time()
+        live.unused_since = self.loop.time()
         return live
 
     def find(self, name: str) -> LiveTopic | None:
@@ -197,11 +195,11 @@ class Hub:
 
     def _start_ticking(self) -> None:
         if self._ticker is None:
-            self._ticker = self._loop.call_later(TICK, self._tick)
+            self._ticker = self.loop.call_later(TICK, self._tick)
 
     def spawn(self, coroutine: Coroutine[Any, Any, object]) -> None:
         """Run a coroutine until it ends; what it raises is logged."""
-        task = self._loop.create_task(coroutine)
+        task = self.loop.create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._spawned)
 
@@ -242,7 +240,7 @@ class Hub:
 
     def _deliver_soon(self) -> None:
         """Let the loop look at its sockets first: what has come meanwhile goes into the same frames."""
-        self._loop.call_soon(self._deliver)
+        self.loop.call_soon(self._deliver)
 
     def _deliver(self) -> None:
         self._scheduled = False
@@ -315,7 +313,7 @@ class Hub:
                 live.source.interrupted()
 
     def _tick(self) -> None:
-        now = self._loop.time()
+        now = self.loop.time()
         for name, live in list(self._topics.items()):
             if live.is_unused and name not in self._starting and now - live.unused_since >= LINGER:
                 del self._topics[name]
@@ -326,7 +324,7 @@ class Hub:
         if now >= self._next_check:
             self._check_positions()
         idle = not (self.clients or any(name != CONTROL_TOPIC for name in self._topics))
-        self._ticker = None if idle else self._loop.call_later(TICK, self._tick)
+        self._ticker = None if idle else self.loop.call_later(TICK, self._tick)
 
     def _renew_presence(self, now: float) -> None:
         """Renew the leases of all who are present here, three times within a lease."""
@@ -340,9 +338,9 @@ class Hub:
 
     def _check_positions(self) -> None:
         """Look whether live topics are where their streams are; one after the other."""
-        self._next_check = self._loop.time() + CHECK_INTERVAL
+        self._next_check = self.loop.time() + CHECK_INTERVAL
         if self._checking is None or self._checking.done():
-            self._checking = self._loop.create_task(self._check_each())
+            self._checking = self.loop.create_task(self._check_each())
         else:
             self._check_again = True
 

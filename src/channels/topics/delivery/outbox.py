@@ -72,6 +72,11 @@ class Outbox:
         """Bytes that may still be put."""
         return self._limit - self._size
 
+    @property
+    def waiting(self) -> int:
+        """Bytes that wait."""
+        return self._size
+
     def put(self, data: bytes, slot: str = "", droppable: bool = False) -> None:
         """Have messages leave behind all that waits, at the end of this turn of the loop.
 

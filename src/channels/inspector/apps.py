@@ -1,0 +1,29 @@
+"""The app ``channels.inspector``."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+from channels.process import serving
+from channels.server.asgi.inspection import keep_endings
+
+#: How many closed connections a process remembers.
+ENDINGS: Final = 200
+
+
+class InspectorConfig(AppConfig):
+    """Makes each process that serves a member of the fleet."""
+
+    name = "channels.inspector"
+    label = "channels_inspector"
+    verbose_name = _("Inspector")
+
+    def ready(self) -> None:
+        """Join when this process begins to serve."""
+        from channels.observability.fleet import current  # needs models
+
+        keep_endings(ENDINGS)
+        serving.when_serving(current.join, current.leave)

@@ -1,0 +1,205 @@
+"""``manage.py realtime``: which processes there are, who is connected, which topics; disconnect, follow."""
+
+from __future__ import annotations
+
+import json
+from argparse import SUPPRESS, ArgumentParser
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+from django.core.management import BaseCommand, CommandError
+
+from channels.diagnostics.loggers import escaped
+from channels.exceptions import ChannelsError
+from channels.layers.reach import layers_in_memory
+from channels.observability.fleet import merging
+from channels.observability.fleet.asking import NodeAnswer
+from channels.observability.fleet.current import ask
+from channels.observability.fleet.messages import (
+    Ask,
+    AskConnections,
+    AskStatus,
+    AskTopics,
+    Close,
+    DisconnectUser,
+)
+
+#: Code and reason of those who are disconnected, unless others are given: clients of topics stay away.
+CODE: Final = 3503
+REASON: Final = "force disconnect"
+_IN_MEMORY: Final = (
+    "The channel layer is in memory, so that this command sees no other process. Use "
+    "'channels.layers.host.HostChannelLayer' (one machine) or 'channels_redis.core.RedisChannelLayer' in "
+    "CHANNEL_LAYERS, or the pages of channels.inspector, which see their own process."
+)
+_NOBODY: Final = (
+    "No process answers. Is 'channels.inspector' in INSTALLED_APPS of those that run, and do they have the "
+    "CHANNEL_LAYERS of this command?"
+)
+
+
+class Command(BaseCommand):
+    """Looks at all processes of the project, and acts on who is connected."""
+
+    help = "Which processes there are, who is connected, which topics; disconnect, follow."
+    requires_system_checks: tuple[str, ...] = ()
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the actions, and what all take."""
+        parser.add_argument("--json", action="store_true", help="Answer in JSON.")
+        actions = parser.add_subparsers(dest="action", required=True)
+        actions.add_parser("status", help="The processes, and what each has.")
+        _declare_lists(actions)
+        _declare_disconnect(actions)
+        for each in actions.choices.values():
+            each.add_argument("--json", action="store_true", default=SUPPRESS, help="Answer in JSON.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Do what was asked.
+
+        Raises:
+            CommandError: no process can be asked, or none answers.
+        """
+        if "default" in layers_in_memory():
+            raise CommandError(_IN_MEMORY)
+        answer, lines = _ACTIONS[options["action"]](options)
+        if options["json"]:
+            self.stdout.write(json.dumps(answer))
+        for line in () if options["json"] else lines:
+            self.stdout.write(escaped(line))
+
+
+def _declare_lists(actions: Any) -> None:
+    listed = actions.add_parser("connections", help="Who is connected.")
+    for name in ("user", "path", "topic", "address"):
+        listed.add_argument(f"--{name}", default="", metavar="TEXT", help=f"A part of the {name}.")
+    topics = actions.add_parser("topics", help="Topics with subscribers, or groups with members.")
+    topics.add_argument("--groups", action="store_true", help="Groups instead of topics.")
+    topics.add_argument("--name", default="", metavar="TEXT", help="A part of the name.")
+    for each in (listed, topics):
+        each.add_argument("--limit", type=int, default=50, metavar="N", help="Rows, up to 200 [50].")
+        each.add_argument("--after", default="", help="Begin behind this row.")
+
+
+def _declare_disconnect(actions: Any) -> None:
+    ended = actions.add_parser("disconnect", help="Close connections.")
+    ended.add_argument("--user", default="", help="All of the user with this name or primary key.")
+    ended.add_argument("--connection", default="", metavar="ID", help="This one: an id of `connections`.")
+    ended.add_argument("--code", type=int, default=CODE, help=f"The close code [{CODE}].")
+    ended.add_argument("--reason", default=REASON, help=f"The reason, up to 123 bytes [{REASON}].")
+
+
+def asked(question: Ask) -> list[NodeAnswer]:
+    """Ask; raises CommandError if nobody answers."""
+    try:
+        answers = ask(question)
+    except (ChannelsError, OSError) as error:
+        raise CommandError(f"The channel layer is away: {error}") from error
+    if not answers:
+        raise CommandError(_NOBODY)
+    return answers
+
+
+def show_status(options: dict[str, Any]) -> tuple[Any, list[str]]:
+    """Return how the processes are."""
+    answers = asked(AskStatus())
+    return [_node(each) for each in answers], [_line_of(each) for each in answers]
+
+
+def _node(answer: NodeAnswer) -> dict[str, Any]:
+    found = {**msgspec.structs.asdict(answer.node), "name": answer.node.name, "state": answer.state}
+    if answer.state != "ok":
+        found |= {"silent": round(answer.silent, 1), "error": answer.error}
+    return found | (msgspec.structs.asdict(answer.result) if answer.result is not None else {})
+
+
+def _line_of(answer: NodeAnswer) -> str:
+    begun = f"{answer.node.name}  {answer.node.role}"
+    if answer.result is None:
+        return f"{begun}  {_SAID[answer.state]} {answer.error}{_since(answer)}"
+    status = answer.result
+    state = "draining" if status.draining else "ok"
+    if status.lag < 0:
+        state = f"its event loop is held: {status.doing}"
+    counts = "  ".join(f"{name} {status.counts.get(name, 0)}" for name in _SHOWN)
+    lag = f"  lag {1000 * status.lag:.1f} ms" if status.lag >= 0 else ""
+    return f"{begun}  {state}  {counts}{lag}  {status.memory // 2**20} MB"
+
+
+def _since(answer: NodeAnswer) -> str:
+    return f"(last heard of {answer.silent:.0f} s ago)"
+
+
+_SHOWN: Final = ("connections", "websockets", "clients", "topics", "subscriptions", "groups", "unread")
+_SAID: Final = {
+    "silent": "does not answer",
+    "stopped": "is stopped",
+    "ended": "has ended without a word",
+    "failed": "could not answer:",
+}
+
+
+def show_connections(options: dict[str, Any]) -> tuple[Any, list[str]]:
+    """Return a page of the connections."""
+    wanted = {name: options[name] for name in ("user", "path", "topic", "address", "after", "limit")}
+    page = merging.connections(asked(AskConnections(**wanted)), options["limit"])
+    lines = [
+        f"{row.id}  {row.kind}  {row.address}  {row.path}  user {row.user or '-'}  {row.handler}  "
+        f"{row.state} {row.seconds:.0f} s  topics {row.topics}  groups {row.groups}  "
+        f"waiting {row.waiting}  unsent {row.unsent}"
+        for row in page.rows
+    ]
+    return _page(page), [*lines, *_rest(page)]
+
+
+def show_topics(options: dict[str, Any]) -> tuple[Any, list[str]]:
+    """Return a page of the topics or groups."""
+    kind: Any = "group" if options["groups"] else "topic"
+    question = AskTopics(kind, options["name"], options["after"], options["limit"])
+    page = merging.topics(asked(question), options["limit"])
+    return _page(page), [*(f"{row.subscribers:8}  {row.name}" for row in page.rows), *_rest(page)]
+
+
+def _page(page: merging.Page) -> dict[str, Any]:
+    rows = [msgspec.structs.asdict(row) for row in page.rows]
+    missing = [_node(each._replace(result=None)) for each in page.missing]
+    return {"rows": rows, "total": page.total, "after": page.after, "missing": missing}
+
+
+def _rest(page: merging.Page) -> list[str]:
+    lines = [f"{len(page.rows)} of {page.total}"]
+    lines += [f"More: --after {page.after}"] if page.after else []
+    return lines + [
+        f"Missing: {each.node.name} {_SAID.get(each.state, 'had too many to look at all')}"
+        for each in page.missing
+    ]
+
+
+def disconnect(options: dict[str, Any]) -> tuple[Any, list[str]]:
+    """Close connections.
+
+    Raises:
+        CommandError: it is not said whose, or the code or reason cannot be sent.
+    """
+    code, reason = options["code"], options["reason"]
+    if bool(options["user"]) is bool(options["connection"]):
+        raise CommandError("Name a user by --user, or a connection by --connection.")
+    if not (code == 1000 or 3000 <= code <= 4999) or len(reason.encode()) > 123:
+        raise CommandError("--code is 1000, or 3000 to 4999; --reason has 123 bytes at most.")
+    question: Ask = DisconnectUser(options["user"], code, reason)
+    if options["connection"]:
+        question = Close(options["connection"], code, reason)
+    answers = asked(question)
+    done = merging.amount(answers)
+    silent = [each for each in answers if each.result is None]
+    lines = [f"{done} connections closed.", *(f"Not asked: {each.node.name}" for each in silent)]
+    return {"closed": done, "missing": [_node(each) for each in silent]}, lines
+
+
+_ACTIONS: Final[dict[str, Callable[[dict[str, Any]], tuple[Any, list[str]]]]] = {
+    "status": show_status,
+    "connections": show_connections,
+    "topics": show_topics,
+    "disconnect": disconnect,
+}

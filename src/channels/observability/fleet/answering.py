@@ -1,0 +1,116 @@
+"""What this process answers to each question."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from channels.observability.fleet import acting
+from channels.observability.fleet.facts import status, topics
+from channels.observability.fleet.facts.connections import matching, names_of
+from channels.observability.fleet.facts.loops import LoopHeld, in_loop, loops
+from channels.observability.fleet.messages import (
+    MOST_ROWS,
+    Ask,
+    AskConnection,
+    AskConnections,
+    AskStatus,
+    AskTopics,
+    Close,
+    ConnectionDetails,
+    ConnectionRow,
+    Connections,
+    DisconnectUser,
+    DrainNode,
+    NodeInfo,
+    NodeStatus,
+    Topics,
+)
+
+
+async def answer(node: NodeInfo, ask: Ask) -> Any:
+    """Return the answer to a question; None for nothing."""
+    return await _BY_QUESTION[type(ask)](node, ask)
+
+
+async def _status(node: NodeInfo, ask: AskStatus) -> NodeStatus:
+    return await status.status()
+
+
+async def _connections(node: NodeInfo, ask: AskConnections) -> Connections:
+    found = Connections()
+    for loop in loops():
+        try:
+            part = await in_loop(loop, _connections_here, node.id, ask)
+        except LoopHeld:
+            found.complete = False
+            continue
+        found.total += part.total
+        found.rows += part.rows
+        found.complete = found.complete and part.complete
+    found.rows = _page(found.rows, ask)
+    return found
+
+
+async def _connections_here(node: str, ask: AskConnections) -> Connections:
+    rows: list[ConnectionRow] = []
+    found = Connections()
+    try:
+        async for _, row in matching(ask, node):
+            found.total += 1
+            if row.id > ask.after and not ask.counts_only:
+                rows.append(row)
+    except TimeoutError:
+        found.complete = False
+    found.rows = _page(rows, ask)
+    return found
+
+
+def _page(rows: list[ConnectionRow], ask: AskConnections) -> list[ConnectionRow]:
+    limit = 0 if ask.counts_only else min(ask.limit, MOST_ROWS)
+    return heapq.nsmallest(limit, rows, key=lambda row: row.id)
+
+
+async def _connection(node: NodeInfo, ask: AskConnection) -> ConnectionDetails | None:
+    if not ask.id.startswith(node.id[:12]):
+        return None
+    for loop in loops():
+        try:
+            found = await in_loop(loop, _connection_here, node.id, ask)
+        except LoopHeld:
+            continue
+        if found is not None:
+            return found
+    return None
+
+
+async def _connection_here(node: str, ask: AskConnection) -> ConnectionDetails | None:
+    async for seen, row in matching(AskConnections(), node):
+        if row.id == ask.id:
+            return ConnectionDetails(row, names_of(seen)[:MOST_ROWS])
+    return None
+
+
+async def _topics(node: NodeInfo, ask: AskTopics) -> Topics:
+    if ask.kind == "group":
+        return topics.page(topics.groups(), ask)
+    found: dict[str, int] = {}
+    for loop in loops():
+        try:
+            for name, size in (await in_loop(loop, topics.topics_here)).items():
+                found[name] = found.get(name, 0) + size
+        except LoopHeld:
+            continue
+    return topics.page(found, ask)
+
+
+_BY_QUESTION: Final[dict[type[Ask], Callable[[NodeInfo, Any], Awaitable[Any]]]] = {
+    AskStatus: _status,
+    AskConnections: _connections,
+    AskConnection: _connection,
+    AskTopics: _topics,
+    Close: acting.close,
+    DisconnectUser: acting.disconnect,
+    DrainNode: acting.drain,
+}

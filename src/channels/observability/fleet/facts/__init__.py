@@ -1,0 +1,1 @@
+"""What there is to be seen in this process; read when somebody asks."""

@@ -1,0 +1,241 @@
+"""Three server processes over each layer that spans processes: what they say, and who says nothing."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.test import override_settings
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
+
+from channels.inspector.management.commands.realtime import Command
+from channels.layers.manager import get_channel_layer
+from channels.observability.fleet import merging
+from channels.observability.fleet.asking import NodeAnswer
+from channels.observability.fleet.current import ask
+from channels.observability.fleet.messages import (
+    AskConnection,
+    AskConnections,
+    AskStatus,
+    AskTopics,
+    Close,
+    DisconnectUser,
+    DrainNode,
+)
+from tests.inspector.project import Fleet, fleet, stopped
+from tests.layers.redis.conftest import server  # noqa: F401  # a fixture
+
+pytestmark = [pytest.mark.timeout(150), pytest.mark.xdist_group("fleet")]
+#: A name that is markup, turns the line around, and ends it.
+HOSTILE = "<script>alert(1)</script>\u202e\nroot"
+
+
+class Site(NamedTuple):
+    fleet: Fleet
+    layer: dict[str, Any]
+
+    def url(self, number: int, path: str = "chat/lobby/", user: str = "") -> str:
+        return f"ws://127.0.0.1:{self.fleet.ports[number]}/{path}?user={quote(user)}"
+
+
+@pytest.fixture(scope="module", params=["host", "redis"])
+def site(request: pytest.FixtureRequest) -> Iterator[Site]:
+    layer: dict[str, Any] = {"BACKEND": "channels.layers.host.HostChannelLayer"}
+    layer["CONFIG"] = {"path": "{folder}/host"}
+    if request.param == "redis":
+        address = request.getfixturevalue("server").address
+        layer = {"BACKEND": "channels_redis.core.RedisChannelLayer"}
+        layer["CONFIG"] = {"hosts": [address], "prefix": "fleet"}
+    with fleet(layer) as found:
+        own = json.loads(json.dumps(layer).replace("{folder}", str(found.folder)))
+        with override_settings(CHANNEL_LAYERS={"default": own}):
+            assert get_channel_layer() is not None
+            wait_for_all(found, 3)
+            yield Site(found, own)
+
+
+def wait_for_all(found: Fleet, amount: int) -> None:
+    """Wait until so many answer."""
+    end = time.monotonic() + 40
+    while (states := [each.state for each in ask(AskStatus())]).count("ok") < amount:
+        assert time.monotonic() < end, states
+
+
+def state_of(answers: list[NodeAnswer], pid: int) -> str:
+    return next(each.state for each in answers if each.node.pid == pid)
+
+
+def counts(answers: list[NodeAnswer], name: str) -> int:
+    return sum(each.result.counts.get(name, 0) for each in answers if each.result is not None)
+
+
+def totals(answers: list[NodeAnswer], name: str) -> int:
+    return sum(each.result.totals.get(name, 0) for each in answers if each.result is not None)
+
+
+def joined(stack: ExitStack, url: str) -> ClientConnection:
+    """A client whose consumer has joined its group: it hears what it says."""
+    client = stack.enter_context(connect(url))
+    client.send("here")
+    client.recv(20)
+    return client
+
+
+def test_all_connections_are_found_by_what_is_known_of_them_and_in_pages(site: Site) -> None:
+    with ExitStack() as stack:
+        for number, user in enumerate(["ada", HOSTILE, ""]):
+            joined(stack, site.url(number, f"chat/room{number}/", user))
+        everybody = merging.connections(ask(AskConnections()), 50)
+        assert everybody.total == 3
+        assert {row.user for row in everybody.rows} == {"ada", HOSTILE, ""}
+        assert {row.handler for row in everybody.rows} == {"fleet_project.Chat"}
+        for wanted in (
+            AskConnections(user="ADA"),
+            AskConnections(path="room0"),
+            AskConnections(topic="room0"),
+            AskConnections(text="ada", path="chat"),
+        ):
+            (row,) = merging.connections(ask(wanted), 50).rows
+            assert (row.user, row.path, row.state, row.groups) == ("ada", "/chat/room0/", "open", 1)
+        assert merging.connections(ask(AskConnections(address="127.0.0.1")), 50).total == 3
+        assert merging.connections(ask(AskConnections(text="nowhere")), 50).total == 0
+        ids, after = [], ""
+        while not ids or after:
+            page = merging.connections(ask(AskConnections(after=after, limit=1)), 1)
+            ids += [row.id for row in page.rows]
+            after = page.after
+        assert ids == sorted(row.id for row in everybody.rows)
+        details = [each.result for each in ask(AskConnection(ids[0])) if each.result is not None]
+        assert [each.row.id for each in details] == [ids[0]]
+
+
+def test_topics_and_groups_are_added_up(site: Site) -> None:
+    with ExitStack() as stack:
+        for number in (0, 1, 1):
+            joined(stack, site.url(number))
+        client = stack.enter_context(connect(site.url(2, "connection/websocket", "ada")))
+        client.send('{"id": 1, "connect": {}}\n{"id": 2, "subscribe": {"channel": "room:<i>one"}}')
+        while '"id":2' not in client.recv(20):
+            pass
+        (group,) = merging.topics(ask(AskTopics("group")), 50).rows
+        assert (group.name, group.subscribers) == ("lobby", 3)
+        topics = merging.topics(ask(AskTopics(text="ONE")), 50)
+        assert [(row.name, row.subscribers) for row in topics.rows] == [("room:<i>one", 1)]
+        (row,) = merging.connections(ask(AskConnections(topic="room:<i>")), 50).rows
+        assert (row.handler, row.user, row.user_id, row.topics) == (
+            "topics",
+            "ada",
+            "7",
+            2,
+        )  # with that of the user
+
+
+def test_asking_does_not_count_itself(site: Site) -> None:
+    before = ask(AskStatus())
+    for _ in range(5):
+        ask(AskTopics("group"))
+    after = ask(AskStatus())
+    for name in ("delivered", "accepted", "requests"):
+        assert totals(after, name) == totals(before, name)
+    assert counts(after, "groups") == counts(after, "channels") == 0
+
+
+def test_a_user_is_disconnected_everywhere_and_a_connection_alone(site: Site) -> None:
+    with ExitStack() as stack:
+        ada, also_ada, bob = (
+            joined(stack, site.url(number, f"chat/own{number}/", user))
+            for number, user in enumerate(["ada", "ada", "bob"])
+        )
+        assert merging.amount(ask(DisconnectUser("ada", 4001, "enough"))) == 2
+        for client in (ada, also_ada):
+            with pytest.raises(ConnectionClosed) as closed:
+                client.recv(20)
+            assert closed.value.rcvd is not None and closed.value.rcvd.code == 4001
+        (row,) = merging.connections(ask(AskConnections(user="bob")), 50).rows
+        assert merging.amount(ask(Close("0" * 12 + ".0000000001", 4002, ""))) == 0
+        assert merging.amount(ask(Close(row.id, 4002, "you"))) == 1
+        with pytest.raises(ConnectionClosed):
+            bob.recv(20)
+
+
+def test_a_process_whose_event_loop_is_held_says_where(site: Site) -> None:
+    with ExitStack() as stack:
+        client = joined(stack, site.url(1))
+        client.send("hold the loop")
+        while (held := [each for each in ask(AskStatus()) if each.result and each.result.lag < 0]) == []:
+            pass
+        assert "fleet_project.py" in held[0].result.doing
+        assert held[0].node.pid == site.fleet.servers[1].pid
+        assert client.recv(20) == "hold the loop"
+
+
+def test_a_process_that_says_nothing_is_named_and_holds_nobody_up(site: Site) -> None:
+    pids = [process.pid for process in site.fleet.servers]
+    with stopped(site.fleet.servers[2]):
+        begun = time.monotonic()
+        answers = ask(AskStatus())
+        passed = time.monotonic() - begun
+        assert [state_of(answers, pid) for pid in pids] == ["ok", "ok", "stopped"]
+        page = merging.connections(ask(AskConnections()), 50)
+        assert [each.node.pid for each in page.missing] == pids[2:]
+    assert passed < 3.0  # a second, and what a machine with other work needs
+    wait_for_all(site.fleet, 3)
+
+
+def realtime(*args: str) -> str:
+    out = io.StringIO()
+    call_command(Command(), *args, stdout=out)
+    return out.getvalue()
+
+
+def test_the_command_lists_and_acts_and_prints_hostile_names_on_one_line(site: Site) -> None:
+    with ExitStack() as stack:
+        client = joined(stack, site.url(0, user=HOSTILE))
+        lines = realtime("status").splitlines()
+        assert [line.split()[0] for line in lines] == [each.node.name for each in ask(AskStatus())]
+        assert {each["state"] for each in json.loads(realtime("status", "--json"))} == {"ok"}
+        line, count = realtime("connections", "--path", "lobby").splitlines()
+        assert "user <script>alert(1)</script>\\u202e\\x0aroot" in line
+        assert count == "1 of 1"
+        assert realtime("topics", "--groups").split() == ["1", "lobby", "1", "of", "1"]
+        assert json.loads(realtime("topics", "--json"))["rows"] == []
+        (row,) = json.loads(realtime("connections", "--json"))["rows"]
+        assert row["user"] == HOSTILE
+        for wrong in (["disconnect"], ["disconnect", "--user", "ada", "--code", "1001"]):
+            with pytest.raises(CommandError):
+                realtime(*wrong)
+        assert (
+            realtime("disconnect", "--connection", row["id"], "--code", "4009") == "1 connections closed.\n"
+        )
+        with pytest.raises(ConnectionClosed):
+            client.recv(20)
+
+
+def test_the_command_says_why_it_sees_nobody() -> None:
+    memory = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+    with override_settings(CHANNEL_LAYERS=memory), pytest.raises(CommandError, match="is in memory"):
+        realtime("status")
+    with override_settings(CHANNEL_LAYERS={}), pytest.raises(CommandError, match="No process answers"):
+        realtime("status")
+
+
+def test_a_process_is_drained_and_another_is_killed(site: Site) -> None:
+    first, second, third = site.fleet.servers
+    node = next(each.node.id for each in ask(AskStatus()) if each.node.pid == second.pid)
+    assert merging.amount(ask(DrainNode("nobody"))) == 0
+    assert merging.amount(ask(DrainNode(node))) == 1
+    assert second.wait(30) == 0
+    third.kill()
+    third.wait()
+    answers = ask(AskStatus())
+    assert state_of(answers, first.pid) == "ok"
+    assert state_of(answers, third.pid) == "ended"
+    assert second.pid not in [each.node.pid for each in answers]  # it has said goodbye
