@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import logging
 import os
 import sys
 import traceback
 from argparse import ArgumentError, Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NoReturn, TextIO
 
 from asgiref.compatibility import guarantee_single_callable
@@ -32,6 +31,7 @@ from channels.server.config import ConfigError
 from channels.server.control_channel import SupervisorLink
 from channels.server.endpoints.endpoints import EndpointError, ListenError
 from channels.server.limits.fd_limits import occupy_standard_streams, raise_descriptor_limit
+from channels.server.processes.child import Companion
 from channels.server.reports.exposure import as_text, exposure
 from channels.typing import ASGIApp, Receive, Scope, Send
 from daphne import __version__
@@ -119,12 +119,11 @@ class CommandLineInterface:
             return
         if supervisor_link is None:
             logger.info("This is Fairway %s, which stands for Daphne %s", release(), __version__)
-        supervisor = (
-            build_supervisor(options, keywords["endpoints"], args, keywords.get("metrics_app"))
-            if supervisor_link is None
-            else None
-        )
-        with figures_shared(options, supervisor_link), task_workers_beside(options, supervisor_link):
+        supervisor = None
+        if supervisor_link is None:
+            metrics, companions = keywords.get("metrics_app"), task_workers(options)
+            supervisor = build_supervisor(options, keywords["endpoints"], args, metrics, companions)
+        with figures_shared(options, supervisor_link):
             if supervisor is not None:
                 failed = supervisor.run() != 0
             else:
@@ -189,19 +188,16 @@ def figures_shared(options: Namespace, supervisor_link: SupervisorLink | None) -
         yield
 
 
-@contextlib.contextmanager
-def task_workers_beside(options: Namespace, supervisor_link: SupervisorLink | None) -> Iterator[None]:
-    """Run workers of tasks in processes of their own while this program serves; its workers start none."""
-    if not options.task_workers or supervisor_link is not None:
-        yield
-        return
-    from channels.tasks.worker.processes import task_processes
+def task_workers(options: Namespace) -> list[Companion]:
+    """Return the workers of tasks that the command line asks for."""
+    if not options.task_workers:
+        return []
+    from channels.tasks.worker.processes import task_companion
     from channels.tasks.worker.worker import WorkerConfig
 
     limit = options.drain_timeout
     config = WorkerConfig() if limit is None or limit < 0 else WorkerConfig(drain=limit)
-    with task_processes(options.task_workers, config, options.application):
-        yield
+    return [task_companion(options.task_workers, config, options.application)]
 
 
 def warn_of_layers() -> None:

@@ -21,6 +21,7 @@ from channels.diagnostics.tracebacks import place_of
 from channels.process.platforms import HAS_WORKERS
 from channels.server.config import Config
 from channels.server.lifecycle.deadline import stop_limit
+from channels.server.processes.child import Companion
 from channels.server.processes.reload import Reloader
 from channels.server.processes.supervisor import Supervisor
 from channels.server.reports.access_log import FORMATS
@@ -159,7 +160,7 @@ def _add_processes(group: argparse._ArgumentGroup) -> None:
         type=_at_least_one,
         default=0,
         metavar="N",
-        help="Run background tasks (channels.tasks) in N more processes [0].",
+        help="Run background tasks (channels.tasks) in N more processes, under the supervisor as well [0].",
     )
     kind.add_argument(
         "--reload", action="store_true", help="For development: start again when a Python file changes."
@@ -192,6 +193,7 @@ def build_supervisor(
     endpoints: Sequence[str],
     args: Sequence[str],
     metrics_app: ASGIApp | None = None,
+    companions: Sequence[Companion] = (),
 ) -> Supervisor | None:
     """Build what serves with processes of its own, if the command line asks for it.
 
@@ -200,6 +202,7 @@ def build_supervisor(
         endpoints: where to listen; the workers take theirs in the same order.
         args: the command line, for the workers.
         metrics_app: answers on the metrics port, if there is one.
+        companions: processes beside the workers.
 
     Returns:
         None if this process is to serve itself.
@@ -218,13 +221,19 @@ def build_supervisor(
     }
     if metrics_app is not None and options.metrics_port is not None:
         more["metrics"] = side_config(options.metrics_bind, options.metrics_port, metrics_app)
-    if (options.reload or options.workers) and not HAS_WORKERS:
-        raise SystemExit("This system has not what --workers and --reload need. Leave them out.")
+    if (options.reload or options.workers or companions) and not HAS_WORKERS:
+        raise SystemExit(
+            "This system has not what --workers, --task-workers and --reload need. Leave them out."
+        )
+    supervisor: Supervisor
     if options.reload:
-        return Reloader(worker_command(args), endpoints, folders=options.reload_dirs, **more)
-    if options.workers:
-        return Supervisor(worker_command(args), endpoints, workers=options.workers, **more)
-    return None
+        supervisor = Reloader(worker_command(args), endpoints, folders=options.reload_dirs, **more)
+    elif options.workers or companions:
+        supervisor = Supervisor(worker_command(args), endpoints, workers=options.workers or 1, **more)
+    else:
+        return None
+    supervisor.companions = companions
+    return supervisor
 
 
 def worker_command(args: Sequence[str]) -> list[str]:

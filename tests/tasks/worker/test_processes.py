@@ -64,6 +64,34 @@ def test_several_processes_work_one_that_dies_is_replaced_and_all_stop(project: 
         program.kill()
 
 
+def test_workers_are_replaced_without_an_end_to_what_runs_and_a_second_signal_gives_it_back(
+    project: dict[str, str],
+) -> None:
+    """It starts five processes, one after the other."""
+    program = subprocess.Popen(
+        manage("runworker", "--tasks", "--processes", "2", "--threads", "1", "--drain", "40"), env=project
+    )
+    store = store_of(task_backends["default"])
+    try:
+        first = wait_for(lambda: len(found := workers()) == 2 and found, 40)
+        running = jobs.nap.enqueue(1.5)
+        wait_for(lambda: store.get(running.id).state == "running", 20)
+        program.send_signal(signal.SIGHUP)
+        wait_for(lambda: len({*workers()} - {*first}) == 2, 40)
+        assert finished(running, 20).return_value == "rested"
+        assert (running.attempts, store.get(running.id).losses) == (1, 0)
+        wait_for(lambda: not any(map(is_alive, first)), 20)
+        long = jobs.nap.enqueue(60)
+        wait_for(lambda: store.get(long.id).state == "running", 20)
+        program.send_signal(signal.SIGTERM)
+        wait_for(lambda: len(workers()) == 1, 20)  # the other one had nothing to finish
+        program.send_signal(signal.SIGTERM)
+        assert program.wait(20) == 0
+        assert (store.get(long.id).state, store.get(long.id).losses) == ("ready", 0)
+    finally:
+        program.kill()
+
+
 def test_workers_beside_a_server_run_tasks_and_end_with_it_however_it_ends(project: dict[str, str]) -> None:
     """It starts a server and a worker."""
     command = [sys.executable, "-m", "daphne", "--task-workers", "1", "-p", str(free_port())]

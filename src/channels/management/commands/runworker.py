@@ -10,6 +10,7 @@ from django.core.management import BaseCommand, CommandError
 
 from channels import DEFAULT_CHANNEL_LAYER
 from channels.layers.manager import get_channel_layer
+from channels.process.platforms import HAS_WORKERS
 from channels.routing import get_default_application
 from channels.worker import Worker
 
@@ -97,8 +98,7 @@ def run_tasks(options: dict[str, Any]) -> None:
         CommandError: there is no such backend, or it is none of ours.
     """
     from channels.tasks.definition.contract import InvalidTaskBackend
-    from channels.tasks.worker.main import run_until_signal, run_worker
-    from channels.tasks.worker.processes import task_processes
+    from channels.tasks.worker.main import run_worker
     from channels.tasks.worker.worker import TaskWorker, WorkerConfig
 
     queues = tuple(name.strip() for name in options["queues"].split(",") if name.strip())
@@ -109,7 +109,11 @@ def run_tasks(options: dict[str, Any]) -> None:
             run_worker(config)
             return
         TaskWorker(config)  # to say here what is wrong
-        with task_processes(options["processes"], config):
-            run_until_signal()
     except InvalidTaskBackend as error:
         raise CommandError(str(error)) from error
+    if not HAS_WORKERS:
+        raise CommandError("This system has not what --processes needs. Start several workers instead.")
+    from channels.tasks.worker.processes import run_processes
+
+    if run_processes(options["processes"], config):
+        raise CommandError("No worker could start.")

@@ -8,8 +8,8 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from channels.server.control_channel import END, READY, VARIABLE
 
@@ -28,12 +28,33 @@ class WorkerSpec:
         folder: its working directory.
         sockets: the listening sockets, for each endpoint in order.
         start_limit: seconds until it has to serve; None for no limit.
+        name: what logs call it.
+        environment: what it has beside the supervisor's.
     """
 
     command: Sequence[str]
     folder: str
     sockets: Sequence[Sequence[socket.socket]]
     start_limit: float | None
+    name: str = "Worker"
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Companion:
+    """Processes beside those that serve: they have no sockets, and are replaced and ended with the others.
+
+    Attributes:
+        command: the program and its arguments; it takes its SupervisorLink.
+        count: how many.
+        name: what logs call each.
+        environment: what it has beside the supervisor's.
+    """
+
+    command: Sequence[str]
+    count: int
+    name: str
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 class ChildProcess:
@@ -42,18 +63,21 @@ class ChildProcess:
     Attributes:
         number: its place, from 1.
         pid: its process id.
-        serves: it has said that it accepts connections.
+        serves: it has said that it accepts connections, or does what else it is for.
+        listens: it has sockets.
     """
 
     def __init__(
-        self, number: int, process: asyncio.subprocess.Process, line: socket.socket, limit: float | None
+        self, number: int, process: asyncio.subprocess.Process, line: socket.socket, recipe: WorkerSpec
     ) -> None:
         self.number = number
         self.pid = process.pid
         self.serves = False
+        self.listens = bool(recipe.sockets)
+        self._name = recipe.name
         self._process = process
         self._line = line
-        self._start_limit = limit
+        self._start_limit = recipe.start_limit
 
     @classmethod
     async def start(cls, number: int, recipe: WorkerSpec) -> ChildProcess:
@@ -66,10 +90,10 @@ class ChildProcess:
             process = await asyncio.create_subprocess_exec(
                 *recipe.command,
                 cwd=recipe.folder,
-                env={**os.environ, VARIABLE: json.dumps(supervisor_link)},
+                env={**os.environ, **recipe.environment, VARIABLE: json.dumps(supervisor_link)},
                 pass_fds=[theirs.fileno(), *(number for group in numbers for number in group)],
             )
-        return cls(number, process, ours, recipe.start_limit)
+        return cls(number, process, ours, recipe)
 
     async def wait_ready(self) -> bool:
         """Wait until the worker serves.
@@ -136,7 +160,7 @@ class ChildProcess:
             self._process.send_signal(number)
 
     def __str__(self) -> str:
-        return f"Worker {self.number} (pid {self.pid})"
+        return f"{self._name} {self.number} (pid {self.pid})"
 
 
 def ending(code: int) -> str:

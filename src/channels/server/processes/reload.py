@@ -66,7 +66,8 @@ class Reloader(Supervisor):
     """Serves with one worker, which is replaced when a file changes or SIGHUP comes.
 
     The old one ends before the new one starts, so that code that is no more never answers;
-    connections wait meanwhile. One that cannot start is tried again after the next change.
+    connections wait meanwhile. One that cannot start is tried again after the next change. Companions are
+    replaced one by one, as they have no connections, but perhaps something to finish.
 
     Args:
         command: as :class:`~channels.server.processes.supervisor.Supervisor` takes it.
@@ -83,16 +84,21 @@ class Reloader(Supervisor):
 
     async def work(self, recipe: WorkerSpec) -> int:
         """Serve, and start again after each change, until cancelled."""
-        place = WorkerSlot(1, self.staff, recipe)
-        while True:
-            await place.fill()
-            watching = asyncio.ensure_future(self._watch(place))
-            try:
-                changed = await self._wait_change()
-            finally:
-                watching.cancel()
-            logger.info("%s changed: starting again.", changed)
-            await place.vacate(PATIENCE)
+        place, beside = WorkerSlot(1, self.staff, recipe), self.beside(recipe)
+        async with asyncio.TaskGroup() as group:
+            for each in beside:
+                group.create_task(each.keep())
+            while True:
+                await place.fill()
+                watching = asyncio.ensure_future(self._watch(place))
+                try:
+                    changed = await self._wait_change()
+                finally:
+                    watching.cancel()
+                logger.info("%s changed: starting again.", changed)
+                for each in beside:
+                    group.create_task(each.renew(self.drain_limit))
+                await place.vacate(PATIENCE)
 
     async def _watch(self, place: WorkerSlot) -> None:
         """Log it when no worker serves."""

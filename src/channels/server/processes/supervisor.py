@@ -20,7 +20,7 @@ from channels import telemetry
 from channels.server.config import Config
 from channels.server.endpoints import systemd
 from channels.server.endpoints.endpoints import address_of, open_sockets, parse_endpoint, remove_unix_socket
-from channels.server.processes.child import GRACE, ChildProcess, WorkerSpec, ending
+from channels.server.processes.child import GRACE, ChildProcess, Companion, WorkerSpec, ending
 from channels.server.reports.health import DRAINING, STARTING, probe_config
 from channels.server.server import Server
 
@@ -91,7 +91,7 @@ class WorkerSlot:
             if loop.time() - started >= STEADY:
                 pause = 0.0
             if self.worker is None:
-                logger.info("Worker %d is started again in %.1f s.", self.number, pause)
+                logger.info("%s %d is started again in %.1f s.", self._recipe.name, self.number, pause)
                 await asyncio.sleep(pause)
                 pause = min(LONGEST_PAUSE, max(FIRST_PAUSE, 2 * pause))
 
@@ -123,7 +123,7 @@ class WorkerSlot:
         try:
             worker = await ChildProcess.start(self.number, self._recipe)
         except OSError as error:
-            logger.error("Worker %d cannot be started: %s", self.number, error)
+            logger.error("%s %d cannot be started: %s", self._recipe.name, self.number, error)
             return None
         self._staff.add(worker)
         if await worker.wait_ready():
@@ -148,7 +148,7 @@ class Supervisor:
         command: what starts one worker: a program that takes its
             :class:`~channels.server.control_channel.SupervisorLink`.
         endpoints: where to listen, as endpoint strings, in the order of the workers' configuration.
-        workers: how many, at least 1.
+        workers: how many; 0: the companions are all there is.
         backlog: how many connections may wait to be accepted.
         drain_limit: seconds that a worker may take to end; None for no limit.
         start_limit: seconds that a worker may take to serve; None for no limit.
@@ -160,6 +160,7 @@ class Supervisor:
         probe, metrics: the servers on the health port and the metrics port; None without one.
         drain_limit: as given.
         start_limit: as given.
+        companions: processes beside those that serve; set before it runs.
         staff: every living worker.
         renew_asked: set when SIGHUP came.
     """
@@ -180,6 +181,7 @@ class Supervisor:
         self._endpoints = [parse_endpoint(text) for text in endpoints]
         self._command = command
         self._workers = workers
+        self.companions: Sequence[Companion] = ()
         self._backlog = backlog
         self.drain_limit = drain_limit
         self.start_limit = start_limit
@@ -229,7 +231,7 @@ class Supervisor:
         """What keeps the workers from taking requests; while they are replaced, nothing does."""
         if self._stop_asked.is_set():
             return DRAINING
-        return "" if any(worker.serves for worker in self.staff) else STARTING
+        return "" if any(worker.serves and worker.listens for worker in self.staff) else STARTING
 
     async def _until_stopped(self, work: Coroutine[Any, Any, int]) -> int:
         task = asyncio.ensure_future(work)
@@ -286,10 +288,11 @@ class Supervisor:
             1 if the first worker could not serve.
         """
         places = [WorkerSlot(number, self.staff, recipe) for number in range(1, self._workers + 1)]
+        places += self.beside(recipe)
         # What keeps one from serving keeps all: one of them says it.
         if not await places[0].fill():
             return 1
-        systemd.notify(READY="1", STATUS=f"Serving with {self._workers} workers.")
+        systemd.notify(READY="1", STATUS=f"Serving with {len(places)} workers.")
         async with asyncio.TaskGroup() as group:
             for place in places:
                 group.create_task(place.keep())
@@ -297,6 +300,18 @@ class Supervisor:
                 await self.renew_asked.wait()
                 self.renew_asked.clear()
                 await self._renew(places)
+
+    def beside(self, recipe: WorkerSpec) -> list[WorkerSlot]:
+        """Return the places of the companions."""
+        return [
+            WorkerSlot(
+                number,
+                self.staff,
+                WorkerSpec(each.command, recipe.folder, (), recipe.start_limit, each.name, each.environment),
+            )
+            for each in self.companions
+            for number in range(1, each.count + 1)
+        ]
 
     async def _renew(self, places: Sequence[WorkerSlot]) -> None:
         logger.info("Replacing %d workers, one by one.", len(places))

@@ -1,4 +1,4 @@
-"""A worker as a process beside another: ``python -m channels.tasks.worker JSON``."""
+"""A worker as a process of a supervisor: ``python -m channels.tasks.worker JSON``."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ import sys
 
 import django
 
+from channels.server.control_channel import SupervisorLink
+
 
 def main() -> None:
-    """Run a worker as the argument says, until it is told to stop or stdin ends."""
+    """Run a worker as the argument says, until it is told to stop or its supervisor is gone."""
+    link = SupervisorLink.take()
     what = json.loads(sys.argv[1])
     if what["application"]:
         importlib.import_module(what["application"].partition(":")[0])
@@ -19,7 +22,7 @@ def main() -> None:
     from channels.tasks.worker.worker import WorkerConfig
 
     config = what["config"]
-    run_worker(WorkerConfig(**{**config, "queues": tuple(config["queues"])}), parent=sys.stdin.fileno())
+    run_worker(WorkerConfig(**{**config, "queues": tuple(config["queues"])}), link)
 
 
 if __name__ == "__main__":

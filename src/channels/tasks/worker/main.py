@@ -5,26 +5,47 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import threading
 from collections.abc import Iterator
-from functools import partial
 
 from django.utils.module_loading import autodiscover_modules
 
 from channels.process.exit import LimitedExecutor, end_loop, exit_in_time
 from channels.process.signals import stop_on_signal
+from channels.server.control_channel import SupervisorLink
 from channels.tasks.worker.worker import TaskWorker, WorkerConfig
 
 logger = logging.getLogger("channels.tasks")
 
 
-def run_worker(config: WorkerConfig, parent: int | None = None) -> None:
+class Commands:
+    """What a supervisor may command a worker.
+
+    Args:
+        worker: the worker.
+        stopping: what makes it stop.
+    """
+
+    def __init__(self, worker: TaskWorker, stopping: asyncio.Event) -> None:
+        self._worker, self._stopping = worker, stopping
+
+    def ask_to_drain(self) -> None:
+        """Let what runs end within the drain time."""
+        logger.info("Stopping: tasks that run may end.")
+        self._stopping.set()
+
+    def ask_to_end(self) -> None:
+        """Give back at once what runs."""
+        self._worker.hurry()
+        self._stopping.set()
+
+
+def run_worker(config: WorkerConfig, link: SupervisorLink | None = None) -> None:
     """Run tasks in an event loop of this thread's own until SIGTERM or SIGINT.
 
     Args:
         config: how.
-        parent: a descriptor that ends with the process this one is to end with; None: it is on its own.
+        link: to the supervisor; None: it is on its own.
 
     Raises:
         InvalidTaskBackend: the setting has no such backend, or it is none of ours.
@@ -34,7 +55,7 @@ def run_worker(config: WorkerConfig, parent: int | None = None) -> None:
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     try:
-        loop.run_until_complete(_run(worker, parent))
+        loop.run_until_complete(_run(worker, link))
     except KeyboardInterrupt:
         logger.info("Exiting due to Ctrl-C/interrupt")
     finally:
@@ -66,37 +87,12 @@ def worker_in_thread(config: WorkerConfig) -> Iterator[None]:
         thread.join(config.drain + 1.0)
 
 
-async def _run(worker: TaskWorker, parent: int | None) -> None:
-    loop = asyncio.get_running_loop()
-    loop.set_default_executor(LimitedExecutor())
+async def _run(worker: TaskWorker, link: SupervisorLink | None) -> None:
+    asyncio.get_running_loop().set_default_executor(LimitedExecutor())
     stopping = asyncio.Event()
-    if parent is not None:
-        watch = (loop, stopping, parent)
-        threading.Thread(target=_stop_with, args=watch, name="parent", daemon=True).start()
-    with stop_on_signal(partial(_stop, stopping)):
-        await worker.run(stopping)
-
-
-def run_until_signal() -> None:
-    """Return at the first SIGTERM or SIGINT."""
-
-    async def wait() -> None:
-        stopping = asyncio.Event()
-        with stop_on_signal(partial(_stop, stopping)):
-            await stopping.wait()
-
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(wait())
-
-
-def _stop_with(loop: asyncio.AbstractEventLoop, stopping: asyncio.Event, parent: int) -> None:
-    """Set ``stopping`` when a descriptor has ended."""
-    while os.read(parent, 1024):
-        pass
-    with contextlib.suppress(RuntimeError):  # the loop has ended before
-        loop.call_soon_threadsafe(stopping.set)
-
-
-def _stop(stopping: asyncio.Event) -> None:
-    logger.info("Stopping: tasks that run may end.")
-    stopping.set()
+    commands = Commands(worker, stopping)
+    with stop_on_signal(commands.ask_to_drain) if link is None else link.commanding(commands):
+        running = asyncio.ensure_future(worker.run(stopping))
+        if link is not None:
+            link.ready()
+        await running

@@ -97,6 +97,10 @@ class TaskWorker:
                 listener.close()
             await self._drain(exchange)
 
+    def hurry(self) -> None:
+        """Wait for no task any more when it stops; called in any thread."""
+        self._exchange.idle.set()
+
     async def _drain(self, exchange: threading.Thread) -> None:
         """Let tasks end; cut off and give back what does not."""
         end = time.monotonic() + self._config.drain
