@@ -40,6 +40,6 @@ def run_processes(count: int, config: WorkerConfig) -> int:
     Returns:
         The exit code: 0, or 1 if the first of them could not work. It has said why.
     """
-    return Supervisor(
-        (), (), workers=0, drain_limit=config.drain + _END, companions=[task_companion(count, config)]
-    ).run()
+    supervisor = Supervisor((), (), workers=0, drain_limit=config.drain + _END)
+    supervisor.companions = [task_companion(count, config)]
+    return supervisor.run()
