@@ -1,0 +1,94 @@
+"""The packets in one connection's bytes, as a server reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from channels.protocols.mqtt.codes import MQTTError, Reason, malformed, protocol_error
+from channels.protocols.mqtt.decoding import check_first_byte, decode_packet
+from channels.protocols.mqtt.encoding import encode_packet
+from channels.protocols.mqtt.packets import V5, ConnAck, Connect, Packet, PingResp, SubAck, UnsubAck
+
+#: The largest packet where nothing is said, in bytes.
+MAX_PACKET = 262_144
+#: What only a server sends.
+_FROM_SERVERS = (ConnAck, SubAck, UnsubAck, PingResp)
+
+
+class PacketReader:
+    """Reads the packets of a client: a CONNECT, then any other. It holds no more than one of them.
+
+    Args:
+        max_size: the largest packet that is taken, with its fixed header, in bytes; from 1 on.
+
+    Attributes:
+        version: what the client's CONNECT has said: 4 for 3.1.1, 5 for 5.0, and 5 before.
+        connected: the CONNECT has come.
+        pending: bytes that are no whole packet yet.
+    """
+
+    def __init__(self, max_size: int = MAX_PACKET) -> None:
+        self._max = max_size
+        self._held = bytearray()
+        self.version = V5
+        self.connected = False
+
+    @property
+    def pending(self) -> int:
+        """See the class."""
+        return len(self._held)
+
+    def feed(self, data: bytes) -> Iterator[Packet]:
+        """Take bytes as they came; return the packets that they complete.
+
+        Raises:
+            MQTTError: one is malformed, too large, or not the client's turn; by the iterator, behind those
+                that came before it.
+        """
+        held = self._held
+        held += data
+        begin = 0
+        try:
+            while (found := self._next(begin)) is not None:
+                first, body = held[begin], bytes(held[found[0] : found[1]])
+                begin = found[1]
+                yield self._decode(first, body)
+        finally:
+            del held[:begin]
+
+    def _next(self, begin: int) -> tuple[int, int] | None:
+        """Return where the rest of a packet begins and ends; None: more has to come first."""
+        held = self._held
+        if len(held) <= begin:
+            return None
+        check_first_byte(held[begin])
+        if not self.connected and held[begin] >> 4 != 1:
+            raise protocol_error("The first packet of a client is CONNECT.")
+        length = 0
+        for place in range(4):
+            at = begin + 1 + place
+            if len(held) <= at:
+                return None
+            length |= (held[at] & 0x7F) << 7 * place
+            if held[at] < 0x80:
+                return self._within(begin, at + 1, at + 1 + length)
+        raise malformed("The remaining length has more than four bytes.")
+
+    def _within(self, begin: int, first: int, end: int) -> tuple[int, int] | None:
+        if end - begin > self._max:
+            raise MQTTError(Reason.PACKET_TOO_LARGE, f"A packet has more than {self._max} bytes.")
+        return (first, end) if len(self._held) >= end else None
+
+    def _decode(self, first: int, body: bytes) -> Packet:
+        packet = decode_packet(first, body, self.version)
+        if isinstance(packet, Connect):
+            if self.connected:
+                raise protocol_error("A client sends one CONNECT.")
+            self.connected, self.version = True, packet.version
+        elif isinstance(packet, _FROM_SERVERS):
+            raise protocol_error(f"A client sends no {type(packet).__name__.upper()}.")
+        return packet
+
+    def pack(self, packet: Packet) -> bytes:
+        """Return the bytes to send; raises ValueError for what cannot be written."""
+        return encode_packet(packet, self.version)
