@@ -15,12 +15,16 @@ def lines(folder: str) -> int:
 
 
 def test_how_long_the_protocols_are() -> None:
-    said = re.search(r"are ([0-9,]+) lines, nearly half of them HTTP/2; .* are ([0-9,]+) more", PAGE, re.S)
+    said = re.search(
+        r"are ([0-9,]+) lines, nearly half of them HTTP/2; .* are ([0-9,]+) more, and .*`\) ([0-9,]+)\.", PAGE
+    )
     assert said is not None
-    served, topics = (int(number.replace(",", "")) for number in said.groups())
-    found = lines(f"{PROTOCOLS}/centrifuge")
-    assert abs(topics - found) < found / 10
-    found = lines(PROTOCOLS) - found
+    served, topics, devices = (int(number.replace(",", "")) for number in said.groups())
+    rooms = {topics: ("centrifuge",), devices: ("mqtt", "framing")}
+    for told, names in rooms.items():
+        found = sum(lines(f"{PROTOCOLS}/{name}") for name in names)
+        assert abs(told - found) < found / 10
+    found = lines(PROTOCOLS) - sum(lines(f"{PROTOCOLS}/{name}") for names in rooms.values() for name in names)
     assert abs(served - found) < found / 10
     assert 0.4 < lines(f"{PROTOCOLS}/http2") / found < 0.5
 
