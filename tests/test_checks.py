@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,16 @@ from channels.auth import AuthMiddlewareStack
 from channels.checks import (
     check_asgi_application,
     check_channel_layers,
+    check_containers,
     check_distributions,
+    check_logging,
     check_origin_validation,
     check_redis_hosts,
     check_runserver,
     check_topics_served,
 )
 from channels.consumer import AsyncConsumer
+from channels.process import platforms
 from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.security.websocket import AllowedHostsOriginValidator
 from django_fairway import presence
@@ -186,6 +190,52 @@ class TestChannelLayers:
     def test_without_the_setting(self, settings: Any) -> None:
         settings.CHANNEL_LAYERS = {}
         assert check_channel_layers(None) == []
+
+
+def test_stores_of_topics_in_memory_end_there_too(settings: Any) -> None:
+    settings.CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.host.HostChannelLayer"}}
+    assert check_channel_layers(None) == []
+    settings.CHANNELS_TOPICS = {"STORES": {"fast": {"BACKEND": "channels.topics.stores.memory.MemoryStore"}}}
+    found = check_channel_layers(None)
+    assert ids(found) == ["channels.W003"]
+    assert "The store of topics 'fast' is in memory" in found[0].msg
+
+
+@pytest.mark.parametrize(
+    ("in_container", "config", "found"),
+    [
+        (True, {}, ["channels.W008"]),
+        (True, {"CONFIG": {"project": "x"}}, ["channels.W008"]),
+        (True, {"CONFIG": {"path": "/shared"}}, []),
+        (False, {}, []),
+    ],
+)
+def test_a_layer_for_one_host_in_a_container(
+    in_container: bool,
+    config: dict[str, Any],
+    found: list[str],
+    settings: Any,
+    monkeypatch: Any,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    monkeypatch.setattr(platforms, "CONTAINER_MARKS", (str(tmp_path if in_container else tmp_path / "no"),))
+    memory = {"BACKEND": "channels.layers.InMemoryChannelLayer"}
+    host = {"BACKEND": "channels.layers.host.HostChannelLayer", **config}
+    settings.CHANNEL_LAYERS = {"default": host, "other": memory}
+    assert ids(check_containers(None)) == found
+
+
+def test_errors_that_nobody_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert check_logging(None) == []
+    for name in ("channels", "channels.server"):
+        monkeypatch.setattr(logging.getLogger(name), "handlers", [logging.NullHandler()])
+        monkeypatch.setattr(logging.getLogger(name), "propagate", False)
+    found = check_logging(None)
+    assert ids(found) == ["channels.W007"] * len(found)
+    assert "the logger 'channels' is without a handler that writes errors" in found[0].msg
+    assert "'loggers': {'channels': {'handlers': ['console'], 'level': 'INFO'}}" in str(found[0].hint)
+    assert not [message for message in found if "'channels.topics'" in message.msg]  # said by its parent
 
 
 def layers_with(hosts: Any, backend: str = "channels_redis.core.RedisChannelLayer") -> dict[str, Any]:

@@ -9,7 +9,9 @@ from channels.access.signals import connect_signals
 from channels.checks import (
     check_asgi_application,
     check_channel_layers,
+    check_containers,
     check_distributions,
+    check_logging,
     check_origin_validation,
     check_redis_hosts,
     check_runserver,
@@ -39,5 +41,7 @@ class ChannelsConfig(AppConfig):
         checks.register(check_runserver, "channels")
         checks.register(check_redis_hosts, "channels")
         checks.register(check_topics_served, "channels")
+        checks.register(check_logging, "channels")
         checks.register(check_origin_validation, "channels", deploy=True)
         checks.register(check_channel_layers, "channels", deploy=True)
+        checks.register(check_containers, "channels", deploy=True)

@@ -7,10 +7,12 @@ channels.W001      ASGI_APPLICATION is not set                                al
 channels.E001      ASGI_APPLICATION cannot be imported                        always
 channels.E002      the originals lie over our files, or have taken them away  always
 channels.W002      WebSockets that no origin validator guards                 ``--deploy``
-channels.W003      a layer that ends at the border of its process             ``--deploy``
+channels.W003      a layer or store that ends at the border of its process    ``--deploy``
 channels.W004      runserver serves WSGI: the app daphne is missing           runserver
 channels.W005      a layer or store on Redis with ``hosts`` that are no hosts always
 channels.W006      topics, but an ASGI application that takes no WebSocket    always
+channels.W007      a ``LOGGING`` that hides errors of ours                    always
+channels.W008      a layer for one host, in a container                       ``--deploy``
 =================  =========================================================  ===========
 """
 
@@ -27,9 +29,11 @@ from django.core.handlers.asgi import ASGIHandler
 from django.utils.module_loading import import_string
 
 from channels.core.routes import INNER_ATTRIBUTES, flatten
+from channels.diagnostics.loggers import our_loggers, why_hidden
 from channels.diagnostics.tracebacks import place_of
 from channels.layers.manager import channel_layers
 from channels.layers.reach import layers_in_memory
+from channels.process.platforms import is_in_container
 from channels.routing import (
     ProtocolTypeRouter,
     URLRouter,
@@ -170,11 +174,25 @@ def _is_guarded(application: Any) -> bool:
 
 
 def check_channel_layers(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Look for layers that cannot reach other processes (W003)."""
+    """Look for layers, and stores of topics, that cannot reach other processes (W003)."""
+    stores = [alias for alias, config in configured_stores().items() if config.get("BACKEND") in _IN_MEMORY]
+    found: list[CheckMessage] = [
+        Warning(
+            f"The store of topics {alias!r} is in memory: what one process publishes does not reach the "
+            "clients of another.",
+            hint=(
+                "With several processes leave it out of CHANNELS_TOPICS['STORES'], so that the store beside "
+                "the channel layer is used, or choose one that spans them (docs/howto/choosing-a-store.md)."
+            ),
+            id="channels.W003",
+        )
+        for alias in stores
+    ]
     inside = layers_in_memory()
     if not inside:
-        return []
+        return found
     return [
+        *found,
         Warning(
             f"The channel layer of {', '.join(map(repr, inside))} is in memory: what one process sends "
             "does not reach the consumers of another.",
@@ -184,7 +202,49 @@ def check_channel_layers(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
                 "'channels_redis.core.RedisChannelLayer' on many."
             ),
             id="channels.W003",
+        ),
+    ]
+
+
+_IN_MEMORY = ("channels.topics.stores.memory.MemoryStore", "channels.topics.stores.MemoryStore")
+_ON_HOST = ("channels.layers.host.HostChannelLayer", "channels.layers.host.layer.HostChannelLayer")
+
+
+def check_containers(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Look for a layer that ends at the border of its container (W008)."""
+    if not is_in_container():
+        return []
+    return [
+        Warning(
+            f"The channel layer {alias!r} is for one host, and this is a container: processes of other "
+            "containers have a directory of their own, and hear nothing of this one.",
+            hint=(
+                "Where web processes and workers run in several containers, use "
+                "'channels_redis.core.RedisChannelLayer', or mount one volume in all of them and set "
+                f"CHANNEL_LAYERS[{alias!r}]['CONFIG']['path'] to a directory in it."
+            ),
+            id="channels.W008",
         )
+        for alias, config in channel_layers.configs.items()
+        if config.get("BACKEND") in _ON_HOST and not (config.get("CONFIG") or {}).get("path")
+    ]
+
+
+def check_logging(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Look for loggers of ours whose errors are written nowhere (W007)."""
+    hidden = {name: why for name in our_loggers() if (why := why_hidden(name))}
+    # What is said of a logger holds for those below it.
+    told = [name for name in hidden if hidden.get(name.rpartition(".")[0]) != hidden[name]]
+    return [
+        Warning(
+            f"Nobody reads the errors of Fairway: the logger {name!r} is {hidden[name]}.",
+            hint=(
+                f"Give it a handler and a level in LOGGING, as in 'loggers': {{{name!r}: {{'handlers': "
+                "['console'], 'level': 'INFO'}}, or leave it out there."
+            ),
+            id="channels.W007",
+        )
+        for name in told
     ]
 
 

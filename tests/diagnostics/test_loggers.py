@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from channels.diagnostics.loggers import enable_loggers, escaped
+from channels.diagnostics.loggers import enable_loggers, escaped, our_loggers, why_hidden
 from tests.server.helpers import LONG
 from tests.support.ports import free_port
 from tests.support.served import environment, served
@@ -107,3 +108,49 @@ def test_a_consumers_traceback_is_in_the_log(apps: list[str], workers: list[str]
 )
 def test_what_a_peer_has_sent_stays_in_its_line(text: str, line: str) -> None:
     assert escaped(text) == line
+
+
+@pytest.fixture
+def logger() -> Iterator[logging.Logger]:
+    """One of ours, with nothing above it but the root that pytest listens to."""
+    logger = logging.getLogger("channels.server")
+    before = logger.level, logger.handlers[:], logger.propagate, logger.disabled
+    logger.propagate = False
+    yield logger
+    logger.level, logger.handlers, logger.propagate, logger.disabled = before
+    logger.manager._clear_cache()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("level", "handlers", "why"),
+    [
+        (logging.INFO, [], ""),  # Python writes to the standard error stream
+        (logging.ERROR, [logging.StreamHandler()], ""),
+        (logging.INFO, [logging.NullHandler(), logging.StreamHandler()], ""),
+        (logging.CRITICAL, [logging.StreamHandler()], "at level CRITICAL"),
+        (logging.INFO, [logging.NullHandler()], "without a handler that writes errors, only <NullHandler"),
+        (logging.INFO, [logging.StreamHandler()], "handler that writes errors, only <StreamHandler"),
+    ],
+)
+def test_why_errors_are_written_nowhere(
+    logger: logging.Logger, level: int, handlers: list[logging.Handler], why: str
+) -> None:
+    logger.setLevel(level)
+    logger.handlers = handlers
+    if "StreamHandler" in why:
+        handlers[0].setLevel(logging.CRITICAL)
+    assert (why in why_hidden(logger.name)) if why else not why_hidden(logger.name)
+
+
+def test_handlers_above_count_unless_nothing_is_handed_up(logger: logging.Logger) -> None:
+    logger.handlers = [logging.NullHandler()]
+    assert why_hidden(logger.name)
+    logger.propagate = True
+    assert not why_hidden(logger.name)
+
+
+def test_a_disabled_logger_is_hidden_and_ours_are_known(logger: logging.Logger) -> None:
+    logger.disabled = True
+    assert why_hidden(logger.name) == "disabled"
+    assert {"channels", "channels.server", "daphne"} <= set(our_loggers())
+    assert "django" not in our_loggers()

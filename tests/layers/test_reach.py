@@ -9,7 +9,7 @@ import pytest
 from django.test import override_settings
 
 from channels.layers import InMemoryChannelLayer
-from channels.layers.reach import layers_in_memory, warn_of_several_processes
+from channels.layers.reach import layers_in_memory, warn_of_several_processes, warn_worker
 
 
 class Subclass(InMemoryChannelLayer):
@@ -65,3 +65,13 @@ def test_without_settings_in_this_process(monkeypatch, caplog):
     monkeypatch.setattr("channels.layers.reach.layers_in_memory", unset)
     warn_of_several_processes()
     assert caplog.text == ""
+
+
+def test_a_worker_of_a_layer_in_memory_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    with override_settings(CHANNEL_LAYERS={"default": HOST, "other": MEMORY}):
+        warn_worker("default")
+        assert not caplog.messages
+        warn_worker("other")
+    assert caplog.messages[0].startswith(
+        "The channel layer 'other' is in memory, so this worker gets nothing"
+    )

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Iterator
 from typing import Final
 
 #: Loggers with these names, and those below them, are ours.
@@ -47,6 +48,39 @@ def enable_loggers() -> list[str]:
     for logger in disabled:
         logger.disabled = False
     return sorted(logger.name for logger in disabled)
+
+
+def our_loggers() -> list[str]:
+    """Return the names of our loggers, and of those below them that somebody has asked for, sorted."""
+    asked_for = [name for name in list(logging.root.manager.loggerDict) if _is_ours(name)]
+    return sorted({*OUR_LOGGERS, *asked_for})
+
+
+def why_hidden(name: str) -> str:
+    """Return why errors of a logger are written nowhere; "" if they are, as far as can be seen.
+
+    Without any handler Python writes them to the standard error stream. Filters are not asked.
+    """
+    logger = logging.getLogger(name)
+    if logger.disabled:
+        return "disabled"
+    if not logger.isEnabledFor(logging.ERROR):
+        level = max(logger.getEffectiveLevel(), logging.root.manager.disable)
+        return f"at level {logging.getLevelName(level)}"
+    handlers = list(_handlers_of(logger))
+    if not handlers or any(_writes_errors(handler) for handler in handlers):
+        return ""
+    return f"without a handler that writes errors, only {', '.join(map(repr, handlers))}"
+
+
+def _handlers_of(logger: logging.Logger | None) -> Iterator[logging.Handler]:
+    while logger is not None:
+        yield from logger.handlers
+        logger = logger.parent if logger.propagate else None
+
+
+def _writes_errors(handler: logging.Handler) -> bool:
+    return handler.level <= logging.ERROR and not isinstance(handler, logging.NullHandler)
 
 
 def _is_ours(name: str) -> bool:

@@ -27,6 +27,17 @@ def _is_in_memory(config: Any) -> bool:
     return isinstance(backend, type) and issubclass(backend, InMemoryChannelLayer)
 
 
+def warn_worker(alias: str) -> None:
+    """Say, in a process that takes messages of a layer and serves nobody, that none will come."""
+    if alias in layers_in_memory():
+        logger.warning(
+            "The channel layer %r is in memory, so this worker gets nothing that other processes send. Use "
+            "'channels.layers.host.HostChannelLayer' (one machine) or "
+            "'channels_redis.core.RedisChannelLayer' in CHANNEL_LAYERS.",
+            alias,
+        )
+
+
 def warn_of_several_processes() -> None:
     """Say once, in a process that is one of several, which layers do not reach the others."""
     try:

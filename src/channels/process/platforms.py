@@ -20,6 +20,14 @@ HAS_SENDFILE: Final = hasattr(os, "sendfile")
 #: Whether processes can hand listening sockets to others, and be told by signals to renew them.
 HAS_WORKERS: Final = UNIX is not None and hasattr(signal, "SIGHUP")
 
+#: Files that container engines put into each container: Docker, Podman.
+CONTAINER_MARKS: Final = ("/.dockerenv", "/run/.containerenv")
+
+
+def is_in_container() -> bool:
+    """Whether this process runs in a container, as far as engines and Kubernetes say so."""
+    return "KUBERNETES_SERVICE_HOST" in os.environ or any(map(os.path.exists, CONTAINER_MARKS))
+
 
 def after_fork_in_child(call: Callable[[], object]) -> None:
     """Call something in each child of a fork; systems without fork need nothing.

@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from channels import telemetry
 from tests.conformance.http1_cases import BEHIND, get
 from tests.security.requests.test_upgrades import HTTP2, PREFACE
 from tests.security.way import Way, way
 from tests.support.certificates import Pair
 
 CLOSE = b"Connection: close"
+KEY = b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
 Changes = list[tuple[str, str]]
 
 MISTAKES: dict[str, tuple[str, Changes]] = {
@@ -55,6 +57,7 @@ MISTAKES: dict[str, tuple[str, Changes]] = {
     "nginx names no host": ("nginx", [("        proxy_set_header Host $host;\n", "")]),
     "nginx hands the client's Host on": ("nginx", [("Host $host;", "Host $http_host;")]),
     "nginx passes the root path on": ("nginx", [('        proxy_set_header Daphne-Root-Path "";\n', "")]),
+    "nginx takes Upgrade away": ("nginx", [("        proxy_set_header Upgrade $upgrade;\n", "")]),
     "HAProxy passes the root path on": ("haproxy", [("http-request del-header Daphne-Root-Path", "")]),
 }
 
@@ -162,3 +165,17 @@ def test_mistake(ways: Ways, name: str) -> None:
         assert seen.scope["root_path"] == ""
         assert seen.scope["scheme"] == "https"
     assert 101 not in [status for status, _ in result.answers]
+
+
+def test_a_proxy_that_takes_upgrade_away_is_named_with_the_remedy_once(
+    ways: Ways, caplog: pytest.LogCaptureFixture
+) -> None:
+    found, counted = ways["nginx takes Upgrade away"], telemetry.counters["server.upgrade_missing"]
+    fields = (b"Upgrade: websocket", b"Connection: Upgrade, close", b"Sec-WebSocket-Version: 13", KEY)
+    for _ in range(2):
+        found.clear()
+        assert str(found.send(get(*fields, line=b"GET /ws/ HTTP/1.1"))).startswith("served")
+    assert telemetry.counters["server.upgrade_missing"] == counted + 2
+    told = [message for message in caplog.messages if message.startswith("A WebSocket handshake for /ws/")]
+    assert len(told) == 1
+    assert "proxy_set_header Upgrade $http_upgrade;" in told[0]

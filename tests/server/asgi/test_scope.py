@@ -250,3 +250,29 @@ def test_what_the_access_log_tells_of_a_head() -> None:
     }
     bare = RequestReceived(1, "GET", b"/", [], "2", True)
     assert named_request(bare, config) == {"http_version": "2", "referer": None, "user_agent": None}
+
+
+@pytest.mark.parametrize(
+    ("line", "fields"),
+    [
+        ("HTTP/1.1", "Connection: close\r\n"),
+        ("HTTP/1.0", ""),  # what nginx speaks if nothing is said
+        ("HTTP/1.1", "Upgrade: websocket\r\n"),  # without the Connection that belongs to it
+    ],
+)
+async def test_a_handshake_without_upgrade_is_served_and_told_once(
+    line: str, fields: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+    request = f"GET /ws/?token=secret {line}\r\nHost: test\r\n{key}{fields}\r\n".encode()
+    before = telemetry.counters["server.upgrade_missing"]
+    scope = await scope_of(request)
+    assert scope["type"] == "http"
+    assert telemetry.counters["server.upgrade_missing"] == before + 1
+    told = [message for message in caplog.messages if "has arrived as a request for a page" in message]
+    assert len(told) == 1
+    assert "handshake for /ws/ has" in told[0]  # without the query string
+    assert "upgrade=websocket" in told[0]
+    caplog.clear()
+    await scope_of(GET)
+    assert not [message for message in caplog.messages if "Upgrade" in message]

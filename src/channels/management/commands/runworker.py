@@ -10,6 +10,7 @@ from django.core.management import BaseCommand, CommandError
 
 from channels import DEFAULT_CHANNEL_LAYER
 from channels.layers.manager import get_channel_layer
+from channels.layers.reach import warn_worker
 from channels.process.platforms import HAS_WORKERS
 from channels.routing import get_default_application
 from channels.worker import Worker
@@ -57,6 +58,7 @@ class Command(BaseCommand):
                 if alias == DEFAULT_CHANNEL_LAYER
                 else f"There is no channel layer {alias!r}: add it to the setting CHANNEL_LAYERS."
             )
+        warn_worker(alias)
         logger.info("Running worker for channels %s", options["channels"])
         worker = self.worker_class(
             application=get_default_application(),

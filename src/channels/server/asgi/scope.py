@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from channels import telemetry
 from channels.protocols.events import RequestReceived
 from channels.protocols.http.semantics import tokens
 from channels.server.config import Config
@@ -12,7 +13,7 @@ from channels.server.interfaces import Exchange
 from channels.server.proxies.nodes import doubt, is_secure
 from channels.server.proxies.root_path import HEADER, read_root_path, take_out
 from channels.server.proxies.trusted_proxies import outermost
-from channels.server.reports.targets import shown
+from channels.server.reports.targets import path_of, shown
 from channels.server.runtime import Runtime
 from channels.typing import PUSH_EXTENSION as PUSH
 from channels.typing import Scope
@@ -31,6 +32,13 @@ _MAX_FIELDS = 1024
 _MAX_SHARED = 256
 #: Fields that are different for each client.
 _PERSONAL = frozenset({b"cookie", b"sec-websocket-key", b"authorization", b"proxy-authorization"})
+
+_UPGRADE_MISSING = (
+    "A WebSocket handshake for %s has arrived as a request for a page: it has a Sec-WebSocket-Key and no "
+    "Upgrade, so a proxy has taken that away. Let the proxy pass it on. nginx: proxy_http_version 1.1; "
+    'proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade"; Apache: ProxyPass "/" '
+    '"http://127.0.0.1:8000/" upgrade=websocket. docs/howto/deploy.md has whole configurations.'
+)
 
 
 class _Fields(dict[tuple[bytes, bytes], tuple[bytes, bytes]]):
@@ -94,6 +102,8 @@ def new_scope(
     if runtime.state is not None:
         scope["state"] = runtime.state.copy()
     if subprotocols is None:
+        if b"sec-websocket-key" in names:  # which no request for a page has
+            _tell_upgrade_missing(request, runtime)
         scope["method"] = request.method
         scope["extensions"] = extensions = {
             PUSH: push,
@@ -110,6 +120,13 @@ def new_scope(
     if exchange.tls is not None:
         extensions["tls"] = exchange.tls
     return scope
+
+
+def _tell_upgrade_missing(request: RequestReceived, runtime: Runtime) -> None:
+    """Count a handshake that arrives as a request for a page; log it, at most once a minute."""
+    path = path_of(request.target)
+    telemetry.count("server.upgrade_missing", path=path)
+    runtime.warn_rarely("upgrade", _UPGRADE_MISSING, path)
 
 
 def _wants_trailers(request: RequestReceived) -> bool:
