@@ -217,6 +217,10 @@ class Mailbox:
         return receive_tasks
 
 
+def _wake_nobody() -> None:
+    """Nobody waits for messages yet."""
+
+
 class ReceiveTask:
     """Makes a source of a plain ``receive`` coroutine function, with one task.
 
@@ -233,7 +237,7 @@ class ReceiveTask:
         self._message: Message | None = None
         self._error: BaseException | None = None
         self._taken: asyncio.Future[None] | None = None
-        self._wakeup: Wakeup | None = None
+        self._wakeup: Wakeup = _wake_nobody
         self._task = asyncio.ensure_future(self._run())
 
     @contextlib.asynccontextmanager
@@ -250,7 +254,7 @@ class ReceiveTask:
 
     def set_wakeup(self, wakeup: Wakeup | None) -> None:
         """See :class:`~channels.typing.EventSource`."""
-        self._wakeup = wakeup
+        self._wakeup = wakeup or _wake_nobody
 
     def receive_nowait(self) -> Message | None:
         """Take the message; raise what ``receive`` raised."""
@@ -266,14 +270,10 @@ class ReceiveTask:
             while True:
                 self._message = await self._receive()
                 self._taken = asyncio.get_running_loop().create_future()
-                self._announce()
+                self._wakeup()
                 await self._taken
         except Exception as error:
             self._error = error
-            self._announce()
-
-    def _announce(self) -> None:
-        if self._wakeup is not None:
             self._wakeup()
 
     async def aclose(self) -> None:

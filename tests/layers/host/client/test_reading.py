@@ -58,7 +58,7 @@ class Client(Line):
         return number
 
     async def until_it(self, mode, number):
-        """Wait until the thread does so, however often it has to read for a loop that gets no turn meanwhile."""
+        """Wait until the thread does so, however often it reads for a loop that gets no turn."""
         async with asyncio.timeout(PATIENCE):
             while self.reading._mode is not mode:
                 if self.reading._mode is MODE.READS:
