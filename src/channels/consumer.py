@@ -96,7 +96,10 @@ class AsyncConsumer:
                 engine = await listen_to_layer(self, mailbox, calls_handlers)
             # No coroutine of dispatch() for each message if it is ours, rows "echo" and "chat". A bound
             # method is called faster than a partial.
-            await mailbox.deliver(MethodType(call_handler, self) if calls_handlers else self.dispatch)
+            handle: Callable[[Any], Any] = MethodType(call_handler, self) if calls_handlers else self.dispatch
+            for wrap in telemetry.handler_wrappers:
+                handle = wrap(self, handle)
+            await mailbox.deliver(handle)
         except StopConsumer:
             return
         except Exception as error:

@@ -17,7 +17,14 @@ from typing import Any, TypeAlias
 
 Listener: TypeAlias = Callable[[str, dict[str, Any]], None]
 
+#: Given whoever handles messages and its way to handle one, returns what is to be called in its place.
+HandlerWrapper: TypeAlias = Callable[[Any, Callable[[Any], Any]], Callable[[Any], Any]]
+
 listeners: tuple[Listener, ...] = ()
+#: Put around what handles the messages of each connection from now on, the first one innermost.
+handler_wrappers: tuple[HandlerWrapper, ...] = ()
+#: Whether servers count each message and each byte; read when a server starts.
+metered = False
 counters: Counter[str] = Counter()
 #: What can say how it is, by what it is: replaced as a whole, so that any thread may read it.
 _registered: dict[str, tuple[weakref.ref[Any], ...]] = {}
@@ -40,6 +47,22 @@ def attach(listener: Listener) -> Callable[[], None]:
         listeners = tuple(other for other in listeners if other is not listener)
 
     return detach
+
+
+def wrap_handlers(wrapper: HandlerWrapper) -> Callable[[], None]:
+    """Have ``wrapper(consumer, handle)`` return what handles the messages of each new connection.
+
+    Returns:
+        A function that takes it back, for connections to come; calling it twice is harmless.
+    """
+    global handler_wrappers
+    handler_wrappers = (*handler_wrappers, wrapper)
+
+    def unwrap() -> None:
+        global handler_wrappers
+        handler_wrappers = tuple(other for other in handler_wrappers if other is not wrapper)
+
+    return unwrap
 
 
 def emit(event: str, **facts: Any) -> None:

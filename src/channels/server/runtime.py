@@ -32,6 +32,7 @@ from channels.server.loops import uncounted_create_task
 from channels.server.proxies.forwarded import ForwardedGuard
 from channels.server.proxies.trusted_proxies import FORWARDED, Address, TrustedProxies
 from channels.server.reports.health import Health
+from channels.server.reports.meter import Meter
 from channels.typing import ASGIApp, Headers
 
 logger = logging.getLogger("channels.server")
@@ -168,6 +169,7 @@ class Runtime:
         http2_engine: who reads HTTP/2, by name; None for the default.
         time_limits: seconds by the name of their setting, :data:`NEVER` where there is none, as for "".
         proxies: whose headers are believed; None for everybody's.
+        meter: counts messages and bytes; None where nobody has asked for that.
     """
 
     def __init__(self, config: Config, loop: asyncio.AbstractEventLoop) -> None:
@@ -204,6 +206,7 @@ class Runtime:
         self.rounds = WakeupCoalescer(loop)
         self.turns = Turns(loop)
         self.end_of_turn = EndOfTurn(loop, config.write_buffer_size)
+        self.meter = Meter() if telemetry.metered else None
         self._own_headers: Headers = []
         self._own_fields = ResponseFields()
         self._date_until = 0.0

@@ -19,7 +19,7 @@ from channels.process.platforms import forget_signal, is_unix, on_signal
 from channels.server.accept.acceptor import Acceptor
 from channels.server.accept.extra_acceptors import ExtraAcceptors
 from channels.server.config import Config
-from channels.server.connection.connection import Connection
+from channels.server.connection.metered import connection_for
 from channels.server.connection.tcp import TCPConnection
 from channels.server.control_channel import SupervisorLink
 from channels.server.endpoints import systemd
@@ -155,7 +155,7 @@ class Server:
     async def _accept_from(
         self, sock: socket.socket, runtime: Runtime, credentials: Credentials | None, app: str
     ) -> asyncio.AbstractServer | ExtraAcceptors | Acceptor:
-        make = functools.partial(TCPConnection, app=app) if app else Connection
+        make = functools.partial(TCPConnection, app=app) if app else connection_for
         if credentials is not None:
             credentials.watch(runtime.timers)
         if credentials is not None or isinstance(runtime.loop, asyncio.BaseEventLoop):

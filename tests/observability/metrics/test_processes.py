@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from websockets.sync.client import connect
 
 from tests.server.helpers import UPGRADE
 from tests.support.ports import free_port
-from tests.support.served import environment, served
+from tests.support.served import environment, served, wait_until_listening
 from tests.support.server_programs import APP
 
 ACCEPT = """await send({"type": "websocket.accept"})
@@ -86,8 +87,75 @@ def site(tmp_path: Path) -> Iterator[Site]:
         folder=tmp_path,
         log=tmp_path / "log",
         env=environment(TMPDIR=str(tmp_path)),
-    ):
+    ) as process:
+        wait_until_listening(process, found.metrics_port, tmp_path / "log")
         yield found
+
+
+CONSUMER = """
+import sys
+import django
+from django.conf import settings
+
+LAYER = {"BACKEND": "channels.layers.host.HostChannelLayer", "CONFIG": {"path": sys.argv[-1] + ".layer"}}
+settings.configure(INSTALLED_APPS=["channels"], CHANNEL_LAYERS={"default": LAYER}, SECRET_KEY="test")
+django.setup()
+
+from channels.generic.websocket import AsyncWebsocketConsumer
+
+class Echo(AsyncWebsocketConsumer):
+    groups = ["room"]
+
+    async def receive(self, text_data=None, bytes_data=None):
+        await self.send(text_data)
+
+app = Echo.as_asgi()
+"""
+
+
+@pytest.fixture
+def consumers(tmp_path: Path) -> Iterator[Site]:
+    """Two workers with a consumer, and a layer between them."""
+    (tmp_path / "served.py").write_text(CONSUMER.replace("sys.argv[-1]", repr(str(tmp_path / "l"))))
+    found = Site(free_port(), free_port())
+    command = ["daphne", "-v", "0", "-p", str(found.port), "--metrics-port", str(found.metrics_port)]
+    with served(
+        [*command, "--workers", "2", "served:app"],
+        found.port,
+        folder=tmp_path,
+        log=tmp_path / "log",
+        env=environment(TMPDIR=str(tmp_path)),
+    ) as process:
+        wait_until_listening(process, found.metrics_port, tmp_path / "log")
+        yield found
+
+
+def test_messages_are_counted_both_ways_and_some_of_them_timed(consumers: Site) -> None:
+    messages = 80
+    with connect(f"ws://127.0.0.1:{consumers.port}/") as client:
+        for number in range(messages):
+            client.send(f"message {number}")
+            assert client.recv(timeout=10) == f"message {number}"
+        found = consumers.until(lambda found: found.get("channels_websocket_messages_sent_total") == messages)
+        assert found["channels_websocket_messages_received_total"] == messages
+        assert found['channels_layer_groups{layer="default"}'] >= 1
+        assert found['channels_layer_channels{layer="default"}'] >= 1
+    found = consumers.until(lambda found: found[SOCKETS] == 0)
+    assert found["channels_websocket_messages_received_total"] == messages
+    assert found["channels_websocket_messages_sent_total"] == messages
+    sent = sum(2 + len(f"message {number}") for number in range(messages))
+    assert sent < found["channels_network_transmit_bytes_total"] < sent + 1000
+    assert sent + 4 * messages < found["channels_network_receive_bytes_total"] < sent + 4 * messages + 2000
+    assert found["channels_websocket_message_wait_seconds_count"] >= messages // 16 - 1
+    assert found['channels_consumer_handler_duration_seconds_count{consumer="Echo"}'] >= messages // 16
+    assert found["channels_event_loop_lag_seconds_count"] > 0
+    assert 'channels_threads{state="busy"}' in found
+
+
+def test_a_layer_is_timed_from_one_process_to_the_other(consumers: Site) -> None:
+    name = 'channels_layer_latency_seconds_count{layer="default"}'
+    found = consumers.until(lambda found: found.get(name, 0) > 0)
+    assert found['channels_layer_latency_seconds_bucket{layer="default"}{le="10.0"}'] == found[name]
 
 
 OK = 'channels_http_request_duration_seconds_count{method="GET"}{status="200"}'
@@ -109,7 +177,7 @@ def test_counters_of_killed_workers_stay_and_their_gauges_vanish(site: Site, tmp
     assert counted == sorted(counted)  # a counter that goes down would look like a restart
     for sock, _ in sockets:
         sock.close()
-    site.until(lambda found: found[SOCKETS] == 0)
+    site.until(lambda found: found.get(SOCKETS) == 0)
     asked = 10
     for _ in range(asked):
         site.get()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from channels import conf, telemetry
-from channels.observability.metrics import recorder
+from channels.observability.metrics.counting import recorder
 from channels.observability.metrics.directory import Directory, MetricsUnavailable, default_path
 from channels.process import serving
 
@@ -28,7 +28,7 @@ def arm() -> None:
     """Begin to count as soon as this process serves, or runs tasks; harmless if that was said before."""
     global _armed
     if not _armed:
-        _armed = True
+        _armed = telemetry.metered = True
         serving.when_serving(lambda: begin("server"), recorder.stop)
         telemetry.attach(_on_beginning)
 
@@ -47,7 +47,7 @@ def begin(kind: str) -> None:
     if conf.metrics() is None:
         return
     try:
-        recorder.start(kind, directory())
+        recorder.start(kind, directory()).measure_loop()
     except MetricsUnavailable as error:
         logger.error("Nothing is counted in this process. %s", error)
 

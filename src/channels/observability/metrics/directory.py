@@ -64,7 +64,12 @@ class Place:
         self._path, self._lock = path, lock
 
     def write(self, samples: Samples) -> None:
-        """Replace the figures."""
+        """Replace the figures; also shows those who clean temporary directories that they are in use.
+
+        Raises:
+            FileNotFoundError: the directory, or the place in it, was deleted.
+        """
+        os.utime(self._path.with_suffix(".lock"))
         _replace(self._path, msgspec.msgpack.encode(samples))
 
     def leave(self) -> None:
@@ -91,7 +96,8 @@ class Directory:
         _make_private(path)
 
     def join(self) -> Place:
-        """Take a place for this process."""
+        """Take a place for this process; the directory is made anew if it was deleted."""
+        _make_private(self.path)
         name = uuid.uuid4().hex
         with self._locked():
             lock = _locked_file(self.path / f"{name}.lock")

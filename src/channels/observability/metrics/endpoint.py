@@ -8,10 +8,10 @@ from typing import Any, TypeAlias
 
 from channels import conf
 from channels.observability.metrics import activation
+from channels.observability.metrics.counting.recorder import recorder
 from channels.observability.metrics.directory import Directory, MetricsUnavailable
 from channels.observability.metrics.exposition import render
 from channels.observability.metrics.guard import may_read
-from channels.observability.metrics.recorder import recorder
 from channels.observability.metrics.samples import Samples
 from channels.typing import Headers, Receive, Scope, Send
 

@@ -80,6 +80,43 @@ _ALL: Final = (
     ),
     _counter("websocket_handshakes_total", "Requests for a WebSocket, by what became of them.", "result"),
     _counter("websocket_closes_total", "WebSockets that have ended, by their close code.", "code"),
+    _counter("websocket_messages_received_total", "Messages that WebSockets have brought."),
+    _counter("websocket_messages_sent_total", "Messages that were sent to WebSockets."),
+    _counter("network_receive_bytes_total", "Bytes that connections have brought, after TLS."),
+    _counter("network_transmit_bytes_total", "Bytes that were written to connections, before TLS."),
+    _histogram(
+        "websocket_message_wait_seconds", "How long messages wait for their consumer; 1 in 16 reads is timed."
+    ),
+    # Consumers, threads, the process
+    _histogram(
+        "consumer_handler_duration_seconds",
+        "How long handlers of consumers take; 1 in 16 is timed.",
+        "consumer",
+    ),
+    _gauge("threads", "Threads for sync code, by what they do.", "state"),
+    _gauge("threads_waiting", "Connections and requests that wait for a thread."),
+    _histogram("event_loop_lag_seconds", "How late timers of event loops are."),
+    _histogram("gc_pause_seconds", "How long garbage collection takes.", "generation"),
+    # Channel layers
+    _gauge("layer_channels", "Channels of this machine.", "layer"),
+    _gauge("layer_groups", "Groups with members on this machine, once for each process.", "layer"),
+    _gauge("layer_unread_messages", "Messages that wait in channels.", "layer"),
+    _counter("layer_messages_delivered_total", "Messages that channels were given.", "layer"),
+    _counter("layer_messages_dropped_total", "Messages that did not arrive.", "reason"),
+    _histogram("layer_latency_seconds", "From one process to another, by a message now and then.", "layer"),
+    # Topics
+    _gauge("topics_clients", "Connected clients."),
+    _gauge("topics_users", "Users with a connected client, once for each process."),
+    _gauge("topics_subscriptions", "Subscriptions, by the pattern of the topic.", "pattern"),
+    _gauge("topics_present", "Subscriptions to topics with presence.", "pattern"),
+    _counter("topics_publications_total", "Publications that were handed to a store.", "pattern"),
+    _counter("topics_recoveries_total", "Clients that came back, by whether nothing is missing.", "result"),
+    # Tasks
+    _largest("tasks_waiting", "Tasks in the store by state, 10,000 at most.", "state"),
+    _largest("tasks_oldest_seconds", "How long the first of the ready tasks has waited."),
+    _histogram("task_wait_seconds", "From when a task may run to when it does.", "queue", buckets=SLOW),
+    _histogram("task_duration_seconds", "Attempts at tasks.", "path", "status", buckets=SLOW),
+    _counter("task_attempts_total", "Attempts that have begun.", "path"),
 )
 #: The families by their names.
 FAMILIES: Final = {family.name: family for family in _ALL}

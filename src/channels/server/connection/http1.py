@@ -28,6 +28,7 @@ from channels.protocols.http.upgrade import HandshakeRejected, accept_handshake
 from channels.protocols.http2.connection import upgrade_to_http2
 from channels.server.asgi.handshake import handshake_rejected
 from channels.server.asgi.http import HTTPStream, refuse_large_body
+from channels.server.asgi.metering.websocket import open_websocket
 from channels.server.asgi.response import Response
 from channels.server.asgi.websocket import WebSocketStream
 from channels.server.connection.http2 import HTTP2Handler
@@ -239,7 +240,7 @@ class HTTP1Handler:
             handshake_rejected(request.target, error)
             self._refuse(error.status, error.reason, error.headers)
         else:
-            self._stream = WebSocketStream(request, handshake, self._runtime, self, self._connection)
+            self._stream = open_websocket(request, handshake, self._runtime, self, self._connection)
 
     def _body_received(self, event: BodyReceived) -> None:
         if isinstance(self._stream, HTTPStream):

@@ -6,6 +6,7 @@ from channels import telemetry
 from channels.protocols.events import Handshake, RequestReceived
 from channels.protocols.http.fields import ResponseFields
 from channels.server.asgi.http import HTTPStream
+from channels.server.asgi.metering.websocket import open_websocket
 from channels.server.asgi.websocket import WebSocketStream
 from channels.server.connection.interfaces import Multiplexer
 from channels.server.interfaces import UpgradedHandler
@@ -80,7 +81,7 @@ class HTTP2Exchange:
     def begin_websocket(self, request: RequestReceived, handshake: Handshake) -> None:
         """Run the application for a WebSocket, which keeps its own time limits."""
         self._limit, self.deadline = "", NEVER
-        self.stream = WebSocketStream(request, handshake, self._handler.runtime, self, self)
+        self.stream = open_websocket(request, handshake, self._handler.runtime, self, self)
 
     def body_received(self, data: bytes) -> None:
         """Hand on a part of a body, or of what a WebSocket says."""

@@ -75,6 +75,7 @@ class Attempt:
         self._end_taken = threading.Lock()
         self._record, self._origin = record, origin
         self._has_reported = False
+        self._begun = 0.0
 
     def begin(self) -> tuple[contract.Task, tuple[Any, ...], dict[str, Any]]:
         """Return the task and what to call it with; tell that it starts.
@@ -85,6 +86,12 @@ class Attempt:
         self.result = result_of(self._record)
         self.task = task_at(self._record.path)
         task_started.send_robust(self._origin.sender, task_result=self.result)
+        self._begun = time.monotonic()
+        if telemetry.listeners:
+            waited = (self._origin.store.now() - self._record.run_at) / MICROSECONDS
+            telemetry.emit(
+                "tasks.attempt_started", path=self._record.path, queue=self._record.queue, waited=waited
+            )
         if self.timeout is not None:
             self.deadline = time.monotonic() + self.timeout
         args = tuple(self.result.args)
@@ -162,6 +169,7 @@ class Attempt:
     def _retry(self, policy: Task, error: BaseException) -> Outcome:
         seconds = policy.delay_after(self._record.attempts)
         telemetry.count("tasks.retried", path=self._record.path)
+        self._tell_end("RETRIED")
         logger.warning(
             "Task id=%s path=%s failed at attempt %s of %s, and is tried again in %.1f s.",
             self.id, self._record.path, self._record.attempts, policy.max_attempts, seconds, exc_info=error,
@@ -211,6 +219,12 @@ class Attempt:
         if status == TaskResultStatus.SUCCESSFUL:
             change(self.result, _return_value=value)
         task_finished.send_robust(self._origin.sender, task_result=self.result)
+        self._tell_end(str(status))
+
+    def _tell_end(self, status: str) -> None:
+        if telemetry.listeners:
+            seconds = time.monotonic() - self._begun
+            telemetry.emit("tasks.attempt_ended", path=self._record.path, status=status, seconds=seconds)
 
     def _errors(self, error: BaseException) -> str:
         described = _task_error(error)

@@ -84,6 +84,7 @@ class TaskWorker:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Run tasks until ``stopping`` is set, and then end within the drain time."""
+        telemetry.register("tasks", self._store)
         telemetry.emit("tasks.worker_started")
         self._loop.start()
         self._threads.start()

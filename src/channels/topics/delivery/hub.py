@@ -180,7 +180,7 @@ class Hub:
 
     def topics(self) -> dict[str, int]:
         """Return how many subscriptions each topic has here, without those that have none."""
-        return {name: len(live) for name, live in self._topics.items() if len(live)}
+        return {name: len(live) for name, live in list(self._topics.items()) if len(live)}
 
     # Clients
 

@@ -319,6 +319,8 @@ def result_for(
     if not result.was_recovering:
         return result
     missed = missed_by(live, cls, request, subscription, room)
+    if request.recover and telemetry.listeners:
+        telemetry.emit("topics.recovered", topic=live.name, recovered=missed is not None)
     if missed is None:
         if request.flag & REJECT_UNRECOVERED:
             raise CommandFailed(ErrorCode.UNRECOVERABLE_POSITION)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import copy
 import logging
 import threading
 import time
+from functools import partial
 from typing import Any, Final
 
 from channels import telemetry
+from channels.observability.metrics.counting.facts import FACTS
+from channels.observability.metrics.counting.latency import LayerLatency, layers_to_measure
+from channels.observability.metrics.counting.probes import GCPauses, LoopLag, StoreOfTasks, timed_handlers
+from channels.observability.metrics.counting.sources import look
 from channels.observability.metrics.directory import Directory, Place
-from channels.observability.metrics.facts import FACTS
-from channels.observability.metrics.samples import Samples
-from channels.observability.metrics.sources import look
+from channels.observability.metrics.samples import Labels, Samples
 from channels.process.platforms import after_fork_in_child
 
 logger = logging.getLogger("channels.observability")
@@ -41,10 +45,14 @@ class Recorder:
         self._directory, self._interval = directory, interval
         self._samples = Samples()
         self._before = dict(telemetry.counters)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # what finds a label may tell something itself
         self._stopping = threading.Event()
         self._place: Place | None = None
         self._detach = telemetry.attach(self._hear)
+        self._unwrap = telemetry.wrap_handlers(partial(timed_handlers, self))
+        self._pauses = GCPauses()
+        self._probes: list[LoopLag | LayerLatency] = []
+        self._store = StoreOfTasks()
         self._join()
 
     def _join(self) -> None:
@@ -61,9 +69,25 @@ class Recorder:
     def samples(self) -> Samples:
         """Return the figures of this process as they are now."""
         with self._lock:
+            self._pauses.drain(self._samples)
             found = copy.deepcopy(self._samples)
         look(found, self.kind, self._before)
+        self._store.look(found)
         return found
+
+    def observe(self, name: str, value: float, labels: Labels = ()) -> None:
+        """Note a value of a histogram; in any thread."""
+        with self._lock:
+            self._samples.observe(name, value, labels)
+
+    def measure_loop(self) -> None:
+        """Measure how late the running event loop is, and layers from it; nothing if none runs here."""
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return
+        self._probes.append(LoopLag(self))
+        self._probes += [LayerLatency(layer, alias, self) for alias, layer in layers_to_measure().items()]
 
     def total(self) -> Samples:
         """Return the figures of all processes of this machine."""
@@ -74,11 +98,17 @@ class Recorder:
 
     def write(self) -> None:
         """Write the figures of this process where others find them."""
-        if self._place is not None:
+        if self._place is None or self._directory is None:
+            return
+        try:
+            self._place.write(self.samples())
+        except FileNotFoundError:  # somebody has cleaned up
+            self._place.leave()
+            self._place = self._directory.join()
             self._place.write(self.samples())
 
     def _write_on(self) -> None:
-        pause = self._interval
+        pause = 0.0  # the first time at once: one that is killed a moment later has been there
         while not self._stopping.wait(pause):
             begun = time.thread_time()
             try:
@@ -89,17 +119,23 @@ class Recorder:
 
     def stop(self) -> None:
         """Hear nothing more, and write the figures for the last time."""
-        self._detach()
-        self._stopping.set()
+        self._let_go()
         place, self._place = self._place, None
         if place is not None:
             place.write(self.samples())
             place.leave()
 
+    def _let_go(self) -> None:
+        self._detach()
+        self._unwrap()
+        self._pauses.close()
+        for probe in self._probes:
+            probe.close()
+        self._stopping.set()
+
     def abandon(self) -> None:
         """Leave it to the parent of this process, which goes on: this is the child of a fork."""
-        self._detach()
-        self._stopping.set()
+        self._let_go()
         if self._place is not None:
             self._place.leave()  # our copy of the descriptor: that of the parent still holds the lock
 
