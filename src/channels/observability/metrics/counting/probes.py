@@ -140,12 +140,10 @@ class StoreOfTasks:
         samples.add(self._found)
 
     def _ask(self, stores: list[Any]) -> Samples:
-        from channels.tasks.stores.overview import overview
-
         found = Samples()
         for store in stores:
             try:
-                seen = overview(store)
+                seen = store.overview()
             except Exception as error:  # the worker itself logs that its store is away
                 logger.debug("The store of tasks could not be asked: %s", error)
                 continue
