@@ -20,6 +20,7 @@ class InspectorConfig(AppConfig):
     name = "channels.inspector"
     label = "channels_inspector"
     verbose_name = _("Inspector")
+    default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
         """Join when this process begins to serve."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,7 +12,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from channels.server.asgi import inspection
-from channels.server.asgi.inspection import Ending, WebSocketFacts, facts_of, keep_endings
+from channels.server.asgi.inspection import Ending, WebSocketFacts, facts_of, keep_endings, watch
 from channels.server.asgi.websocket import WebSocketStream
 from channels.server.in_thread import ServerThread
 from channels.server.server import started_servers
@@ -78,3 +79,24 @@ def test_the_last_endings_are_kept_where_somebody_wants_them(port: int) -> None:
     assert {each.reason for each in endings} == {"asked"}
     keep_endings(0)
     assert inspection.endings is None
+
+
+def test_messages_of_one_that_is_watched_are_noted_and_others_pay_nothing(port: int) -> None:
+    with connect(f"ws://127.0.0.1:{port}/watched") as client:
+        client.send("not noted")
+        client.recv(20)
+        plain = in_loop(lambda stream: (type(stream._inbox), type(stream._link)))
+        assert in_loop(lambda stream: watch(stream, 0.05)) == []
+        client.send("12345")
+        assert client.recv(20) == "12345"
+        noted = [
+            (each.direction, each.kind, each.size) for each in in_loop(lambda stream: watch(stream, 0.05))
+        ]
+        assert noted == [("in", "text", 5), ("out", "text", 7)]
+        facts = in_loop(facts_of)
+        assert (facts.http_version, facts.waiting) == ("1.1", 0)
+        end = time.monotonic() + 20
+        while in_loop(lambda stream: (type(stream._inbox), type(stream._link))) != plain:
+            assert time.monotonic() < end
+        client.send("after it")
+        assert client.recv(20) == "after it"

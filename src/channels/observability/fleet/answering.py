@@ -8,13 +8,15 @@ from typing import Any, Final
 
 from channels.observability.fleet import acting
 from channels.observability.fleet.facts import status, topics
-from channels.observability.fleet.facts.connections import matching, names_of
+from channels.observability.fleet.facts.connections import matching
+from channels.observability.fleet.facts.details import details_of, endings_here
 from channels.observability.fleet.facts.loops import LoopHeld, in_loop, loops
 from channels.observability.fleet.messages import (
     MOST_ROWS,
     Ask,
     AskConnection,
     AskConnections,
+    AskEndings,
     AskStatus,
     AskTopics,
     Close,
@@ -23,6 +25,7 @@ from channels.observability.fleet.messages import (
     Connections,
     DisconnectUser,
     DrainNode,
+    Endings,
     NodeInfo,
     NodeStatus,
     Topics,
@@ -88,8 +91,12 @@ async def _connection(node: NodeInfo, ask: AskConnection) -> ConnectionDetails |
 async def _connection_here(node: str, ask: AskConnection) -> ConnectionDetails | None:
     async for seen, row in matching(AskConnections(), node):
         if row.id == ask.id:
-            return ConnectionDetails(row, names_of(seen)[:MOST_ROWS])
+            return details_of(seen, row, ask.watch)
     return None
+
+
+async def _endings(node: NodeInfo, ask: AskEndings) -> Endings:
+    return Endings(endings_here(ask.text))
 
 
 async def _topics(node: NodeInfo, ask: AskTopics) -> Topics:
@@ -109,6 +116,7 @@ _BY_QUESTION: Final[dict[type[Ask], Callable[[NodeInfo, Any], Awaitable[Any]]]] 
     AskStatus: _status,
     AskConnections: _connections,
     AskConnection: _connection,
+    AskEndings: _endings,
     AskTopics: _topics,
     Close: acting.close,
     DisconnectUser: acting.disconnect,

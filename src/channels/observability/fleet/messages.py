@@ -78,6 +78,16 @@ class AskConnection(_Ask, tag="connection", frozen=True):
     watch: float = 0.0
 
 
+class AskEndings(_Ask, tag="endings", frozen=True):
+    """Which WebSockets have ended lately?
+
+    Attributes:
+        text: in the path or the address.
+    """
+
+    text: str = ""
+
+
 class AskTopics(_Ask, tag="topics", frozen=True):
     """Which topics, or groups, have subscribers with you?
 
@@ -130,7 +140,9 @@ class DrainNode(_Ask, tag="drain", frozen=True):
     node: str
 
 
-Ask: TypeAlias = AskStatus | AskConnections | AskConnection | AskTopics | Close | DisconnectUser | DrainNode
+Ask: TypeAlias = (
+    AskStatus | AskConnections | AskConnection | AskEndings | AskTopics | Close | DisconnectUser | DrainNode
+)
 
 
 # What is answered.
@@ -237,6 +249,30 @@ class ConnectionDetails(msgspec.Struct):
     messages: list[SeenMessage] = []
 
 
+class EndedRow(msgspec.Struct):
+    """A WebSocket that has ended.
+
+    Attributes:
+        at: when, seconds since 1970.
+        path, address: as in :class:`ConnectionRow`.
+        code, reason: of the close; 1006 where there was none.
+        lasted: seconds.
+    """
+
+    at: float
+    path: str
+    address: str
+    code: int
+    reason: str
+    lasted: float
+
+
+class Endings(msgspec.Struct):
+    """The last WebSockets that have ended, the newest first."""
+
+    rows: list[EndedRow] = []
+
+
 class TopicRow(msgspec.Struct):
     """A topic, or a group, and how many have subscribed to it."""
 
@@ -267,6 +303,7 @@ ANSWERS: Final[dict[type[_Ask], Any]] = {
     AskStatus: NodeStatus,
     AskConnections: Connections,
     AskConnection: ConnectionDetails,
+    AskEndings: Endings,
     AskTopics: Topics,
     Close: Done,
     DisconnectUser: Done,

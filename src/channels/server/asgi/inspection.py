@@ -1,13 +1,17 @@
-"""What is to be seen of WebSockets from outside: how one is, and how the last ones have ended.
+"""What is to be seen of WebSockets from outside: how one is, its last messages, how the last ones have ended.
 
-An open WebSocket notes nothing for this. Endings are kept only where somebody asked for it.
+An open WebSocket notes nothing for this, unless somebody watches that one. Endings are kept only where
+somebody asked for it.
 """
 
 from __future__ import annotations
 
 import time
+import weakref
 from collections import deque
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
+
+from channels.server.asgi.event_queue import EventQueue
 
 
 class WebSocketFacts(NamedTuple):
@@ -96,3 +100,119 @@ def facts_of(stream: Any) -> WebSocketFacts:
         http_version="1.1" if hasattr(stream._link, "handler") else "2",
         compressed=was_open and stream._protocol.compression is not None,
     )
+
+
+class Noted(NamedTuple):
+    """A message or a control frame of a WebSocket that is watched, without what is in it.
+
+    Attributes:
+        at: seconds since 1970.
+        direction: "in" or "out".
+        kind: "text", "binary", "ping" ...
+        size: of what came, characters or bytes; of what left, bytes on the wire.
+    """
+
+    at: float
+    direction: str
+    kind: str
+    size: int
+
+
+class Watch:
+    """The last messages of one WebSocket, noted for as long as somebody looks. Others pay nothing for it.
+
+    Args:
+        stream: the WebSocket.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self.noted: deque[Noted] = deque(maxlen=MOST_NOTED)
+        self._stream = weakref.ref(stream)
+        self._until = 0.0
+        stream._inbox = _copy(stream._inbox, _WatchedQueue)
+        stream._inbox.watch = self
+        stream._link = _WatchedLink(stream._link, self)
+
+    def prolong(self, seconds: float) -> None:
+        """Go on for so many seconds from now on."""
+        stream = self._stream()
+        if stream is not None:
+            begins = not self._until
+            self._until = stream.runtime.loop.time() + seconds
+            if begins:
+                stream.runtime.loop.call_later(seconds, self._look)
+
+    def _look(self) -> None:
+        stream = self._stream()
+        if stream is None:
+            return
+        left = self._until - stream.runtime.loop.time()
+        if left > 0:
+            stream.runtime.loop.call_later(left, self._look)
+            return
+        stream._inbox = _copy(stream._inbox, EventQueue)
+        stream._link = stream._link.link
+        del _watches[stream]
+
+    def note(self, direction: str, kind: str, size: int) -> None:
+        """Note a message."""
+        self.noted.append(Noted(time.time(), direction, kind, size))
+
+
+#: Messages of a watched WebSocket that are remembered.
+MOST_NOTED: Final = 100
+_watches: Final[weakref.WeakKeyDictionary[Any, Watch]] = weakref.WeakKeyDictionary()
+_KINDS: Final = {0: "continuation", 1: "text", 2: "binary", 8: "close", 9: "ping", 10: "pong"}
+
+
+def watch(stream: Any, seconds: float) -> list[Noted]:
+    """Note the messages of a WebSocket for some seconds from now on; called in the thread of its loop.
+
+    Returns:
+        What was noted since somebody has begun to watch, the oldest first.
+    """
+    found = _watches.get(stream)
+    if found is None:
+        found = _watches[stream] = Watch(stream)
+    found.prolong(seconds)
+    return list(found.noted)
+
+
+class _WatchedQueue(EventQueue):
+    """Notes what comes in."""
+
+    __slots__ = ("watch",)
+    watch: Watch
+
+    def put(self, data: str | bytes) -> bool:
+        """See :class:`EventQueue`."""
+        self.watch.note("in", "text" if isinstance(data, str) else "binary", len(data))
+        return super().put(data)
+
+
+def _copy(queue: EventQueue, kind: type[EventQueue]) -> Any:
+    """Return a queue with the same contents."""
+    copy = kind.__new__(kind)
+    for name in EventQueue.__slots__:
+        setattr(copy, name, getattr(queue, name))
+    return copy
+
+
+class _WatchedLink:
+    """Notes what goes out, and passes it on."""
+
+    def __init__(self, link: Any, watch: Watch) -> None:
+        self.link, self._watch = link, watch
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.link, name)
+
+    def write(self, data: bytes) -> None:
+        """See :class:`~channels.server.interfaces.Link`."""
+        self._watch.note("out", _KINDS.get(data[0] & 15, "other"), len(data))
+        self.link.write(data)
+
+    def write_now(self, data: bytes) -> None:
+        """See :class:`~channels.server.interfaces.Link`."""
+        self._watch.note("out", _KINDS.get(data[0] & 15, "other"), len(data))
+        self.link.write_now(data)

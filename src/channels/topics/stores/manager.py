@@ -17,6 +17,8 @@ from channels.topics.stores.base import Store
 #: The alias of the store of topics that name none.
 DEFAULT_STORE: Final = "default"
 
+#: The alias of a store that ends at the border of its process, whatever the setting says.
+PROCESS_STORE: Final = "this process"
 #: The alias of the store that the channel layer leads to, whatever the setting says.
 BESIDE_LAYER: Final = "beside the channel layer"
 #: The alias that there is by itself if the app is installed.
@@ -106,6 +108,8 @@ def _make(alias: str) -> Store:
     configured = store_settings()
     if alias == BESIDE_LAYER:
         configured = {alias: _as_the_layer()}
+    elif alias == PROCESS_STORE:
+        configured = {alias: {"BACKEND": _MEMORY}}
     if alias not in configured:
         hint = " Add 'channels.journal' to INSTALLED_APPS." if alias == DATABASE_STORE else ""
         raise ImproperlyConfigured(

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import Any
 
 from channels.layers.engine import engine_of
 from channels.layers.local.delivery import LocalDelivery
 from channels.layers.manager import channel_layers
-from channels.observability.fleet.facts.connections import INSPECTORS
+from channels.observability.fleet.facts.connections import is_inspector
 from channels.observability.fleet.facts.loops import hubs_by_loop
 from channels.observability.fleet.messages import MOST_ROWS, AskTopics, TopicRow, Topics
 from channels.topics.registry import RESERVED
+from channels.topics.session.session import Session
 
 
 def deliveries() -> dict[str, LocalDelivery]:
@@ -35,8 +37,13 @@ def groups() -> dict[str, int]:
 async def topics_here() -> dict[str, int]:
     """Return how many subscribers each topic has in the running loop, without those of inspectors."""
     hub = hubs_by_loop().get(asyncio.get_running_loop())
-    names = {} if hub is None else hub.topics()
-    return {name: size for name, size in names.items() if not name.startswith((INSPECTORS, RESERVED))}
+    if hub is None:
+        return {}
+    sizes = Counter(hub.topics())
+    for client in hub.clients.values():
+        if isinstance(client, Session) and is_inspector(client):
+            sizes.subtract(client.subscriptions.keys())
+    return {name: size for name, size in sizes.items() if size > 0 and not name.startswith(RESERVED)}
 
 
 def page(found: dict[str, int], ask: AskTopics) -> Topics:

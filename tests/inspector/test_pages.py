@@ -1,0 +1,267 @@
+"""The pages over three processes: in Chromium on a desk and a phone, and for staff with fewer permissions."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import django
+import pytest
+from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from websockets.sync.client import connect
+
+from tests.inspector.project import ROOT, Fleet, fleet, stopped
+from tests.support.browser import DESKTOP, PHONE, chromium, dark, resize
+from tests.topics.clients.test_browser import wait_for
+
+pytestmark = [pytest.mark.timeout(200), pytest.mark.xdist_group("fleet")]
+#: Where the pictures of the how-to page are, if they are to be taken anew.
+PICTURES = ROOT / "docs" / "howto" / "pictures" if os.environ.get("TAKE_PICTURES") else None
+HOSTILE = "<img src=x onerror=alert(1)>"
+JOBS = """
+import time
+from channels.tasks import task
+
+@task()
+def fails():
+    raise ValueError("<b>no such order</b>")
+
+@task(takes_context=True)
+def import_orders(context):
+    context.progress(0.4, "4 of 10 files")
+    while True:
+        time.sleep(0.05)
+        context.raise_if_cancelled()
+"""
+USERS = """
+from django.core.management import call_command
+call_command("migrate", verbosity=0)
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+known = {"root": None, "viewer": ["view_inspector"], "plain": [], "nobody": []}
+for name, permissions in known.items():
+    if permissions is None:
+        user = User.objects.create_superuser(name, password=None)
+    else:
+        user = User.objects.create_user(name, is_staff=name != "nobody")
+        user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    client = Client()
+    client.force_login(user)
+    print(client.cookies["sessionid"].value)
+"""
+
+
+class Site:
+    """A fleet with users, a worker of tasks, and people in rooms.
+
+    Args:
+        found: the fleet.
+    """
+
+    def __init__(self, found: Fleet) -> None:
+        self.fleet = found
+        keys = found.run(USERS).split()
+        self.sessions = dict(zip(["root", "viewer", "plain", "nobody"], keys, strict=True))
+        self.port = found.ports[0]
+        self.address = f"http://127.0.0.1:{self.port}/inspector/"
+
+    def request(
+        self, path: str, who: str = "", form: dict[str, str] | None = None, token: str = "x"
+    ) -> tuple[int, str]:
+        """Return status and text of an answer; of a form, with a token that is the cookie's unless told."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=40)
+        cookies = f"sessionid={self.sessions.get(who, '')}; csrftoken={'x' * 32}"
+        headers = {"Cookie": cookies, "Content-Type": "application/x-www-form-urlencoded"}
+        body = None if form is None else urlencode({**form, "csrfmiddlewaretoken": token * 32})
+        connection.request("GET" if form is None else "POST", path, body, headers)
+        answer = connection.getresponse()
+        text = answer.read().decode()
+        connection.close()
+        return answer.status, text
+
+    def log_in(self, window: Chrome, who: str = "root") -> None:
+        window.get(f"http://127.0.0.1:{self.port}/admin/login/")
+        window.add_cookie({"name": "sessionid", "value": self.sessions[who]})
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    layer = {"BACKEND": "channels.layers.host.HostChannelLayer", "CONFIG": {"path": "{folder}/host"}}
+    apps = ("channels.tasks",) if django.VERSION >= (6,) else ("channels.tasks", "django_tasks")
+    with fleet(layer, apps=apps) as found, ExitStack() as stack:
+        (found.folder / "fleet_jobs.py").write_text(JOBS)
+        site = Site(found)
+        command = [sys.executable, "-m", "django", "runworker", "--tasks", "--threads", "2"]
+        with (found.folder / "worker.log").open("wb") as log:
+            worker = subprocess.Popen(command, cwd=found.folder, env=found.env, stdout=log, stderr=log)
+        stack.callback(worker.wait)
+        stack.callback(worker.terminate)
+        for number in range(9):
+            user = HOSTILE if number == 4 else f"user{number}"
+            address = f"ws://127.0.0.1:{found.ports[number % 3]}/chat/room{number % 2}/?"
+            client = stack.enter_context(connect(address + urlencode({"user": user})))
+            client.send("here")
+            client.recv(20)
+        yield site
+
+
+def picture(window: Chrome, name: str) -> None:
+    if PICTURES is not None:
+        PICTURES.mkdir(exist_ok=True)
+        window.save_screenshot(str(PICTURES / f"inspector-{name}.png"))
+
+
+def text_of(window: Chrome, selector: str) -> str:
+    return str(window.find_element(By.CSS_SELECTOR, selector).text)
+
+
+def opened(window: Chrome, address: str) -> None:
+    """Open a page, and wait until it is live."""
+    window.get(address)
+    wait_for(window, "document.getElementById('state')?.dataset.state", "live")
+
+
+@pytest.mark.browser
+def test_now_is_live_and_says_in_red_what_is_wrong(site: Site, tmp_path: Path) -> None:
+    with chromium(tmp_path / "profile") as window:
+        site.log_in(window)
+        window.get(f"http://127.0.0.1:{site.port}/admin/")
+        window.find_element(By.LINK_TEXT, "Inspector").click()  # the link on the admin's index
+        wait_for(window, "document.getElementById('state')?.dataset.state", "live")
+        assert window.current_url == site.address
+        wait_for(window, "document.querySelectorAll('tr[data-node]').length", 3)
+        sockets = "document.querySelector('[data-plot=\"sums.websockets\"] output').textContent"
+        wait_for(window, sockets, "9")  # and not the page itself
+        with connect(f"ws://127.0.0.1:{site.fleet.ports[1]}/chat/more/") as more:
+            more.send("here")
+            more.recv(20)
+            wait_for(window, sockets, "10")
+        wait_for(window, sockets, "9")
+        picture(window, "now")
+        problem = "document.querySelector('#problems .problem')?.textContent.includes('is stopped')"
+        with stopped(site.fleet.servers[2]):
+            wait_for(window, problem)
+            wait_for(window, "document.querySelectorAll('td.state.stopped').length", 1)
+            resize(window, PHONE)
+            dark(window, on=True)
+            picture(window, "phone")
+            assert window.execute_script("return document.documentElement.scrollWidth") <= PHONE[0]
+        wait_for(window, "document.querySelectorAll('#problems .problem').length", 0)
+        resize(window, DESKTOP)
+        wrong = [each["message"] for each in window.get_log("browser") if each["level"] == "SEVERE"]
+        assert [
+            each for each in wrong if "/favicon.ico" not in each
+        ] == []  # the policy lets nothing in a page run
+        assert loaded_from(window) <= {f"http://127.0.0.1:{site.port}"}
+
+
+def loaded_from(window: Chrome) -> set[str]:
+    script = "return performance.getEntriesByType('resource').map(each => new URL(each.name).origin)"
+    return set(window.execute_script(script))
+
+
+@pytest.mark.browser
+def test_connections_are_searched_looked_at_and_closed_with_the_keyboard(site: Site, tmp_path: Path) -> None:
+    with (
+        chromium(tmp_path / "profile") as window,
+        connect(f"ws://127.0.0.1:{site.fleet.ports[1]}/chat/closed/?user=mallory") as mallory,
+    ):
+        site.log_in(window)
+        opened(window, f"{site.address}connections/")
+        assert HOSTILE in text_of(window, "tbody")
+        assert window.execute_script("return document.querySelectorAll('tbody img').length") == 0
+        picture(window, "connections")
+        field = window.find_element(By.NAME, "user")
+        field.send_keys("MALLORY", Keys.ENTER)
+        wait_for(window, "document.querySelector('tbody').rows.length", 1)
+        window.find_element(By.LINK_TEXT, "mallory").send_keys(Keys.ENTER)
+        wait_for(window, "Boolean(document.querySelector('[data-live=one]'))")
+        wait_for(window, "document.getElementById('state')?.dataset.state", "live")
+        mallory.send("four")
+        assert mallory.recv(20) == "four"
+        wait_for(window, "document.querySelectorAll('[data-live=one] tbody tr').length >= 2")
+        rows = window.execute_script(
+            "return [...document.querySelectorAll('[data-live=one] tbody tr')].map(row => row.innerText)"
+        )
+        assert any("in" in row.split() and "text" in row.split() and "4" in row.split() for row in rows)
+        assert "closed" in text_of(window, "[data-live=one] ul")
+        picture(window, "connection")
+        window.find_element(By.CSS_SELECTOR, "form.act button").send_keys(Keys.ENTER)
+        wait_for(window, "document.querySelector('.told')?.textContent", "1 connection closed.")
+        wait_for(window, "document.body.innerText.includes('3503')")
+    audit = site.fleet.run(
+        "from channels.inspector.models import AuditEntry\n"
+        "print([(each.user, each.action) for each in AuditEntry.objects.all()])"
+    )
+    assert "('root', 'close')" in audit
+
+
+@pytest.mark.browser
+def test_tasks_are_seen_cancelled_and_run_again(site: Site, tmp_path: Path) -> None:
+    site.fleet.run("from fleet_jobs import *\nfails.enqueue(); import_orders.enqueue()")
+    with chromium(tmp_path / "profile") as window:
+        site.log_in(window)
+        opened(window, f"{site.address}tasks/")
+        wait_for(window, "document.querySelector('progress')?.value", 40)
+        wait_for(window, "Boolean(document.querySelector('td.problem')?.textContent.includes('ValueError'))")
+        picture(window, "tasks")
+        window.find_element(By.LINK_TEXT, "fleet_jobs.fails").click()
+        wait_for(window, "document.querySelector('pre')?.textContent.includes('<b>no such order</b>')")
+        opened(window, f"{site.address}tasks/")
+        wait_for(window, "Boolean(document.querySelector('button[value=cancel]'))")
+        window.find_element(By.CSS_SELECTOR, "button[value=cancel]").click()
+        wait_for(window, "document.querySelector('.told')?.textContent", "Done.")
+        wait_for(window, "document.querySelectorAll('progress').length", 0)
+        window.find_element(By.CSS_SELECTOR, "button[value=retry]").click()
+        wait_for(window, "document.querySelector('.told')?.textContent", "Done.")
+
+
+def test_who_may_see_what(site: Site) -> None:
+    assert site.request("/inspector/")[0] == 302
+    assert site.request("/inspector/", "nobody")[0] == 403
+    status, page = site.request("/inspector/", "plain")
+    samples = json.loads(page.split('id="samples" type="application/json">')[1].split("</script>")[0])
+    assert status == 200 and samples[-1]["sums"]["websockets"] >= 9
+    assert {tuple(node) for node in samples[-1]["nodes"]} == {("state",)}
+    assert str(site.fleet.servers[0].pid) not in page.split('id="samples"')[1]
+    for path in ("connections/", "connections/x.1/", "tasks/", "tasks/default/x/"):
+        assert site.request(f"/inspector/{path}", "plain")[0] == 403
+    assert site.request("/inspector/connections/", "viewer")[0] == 200
+    assert site.request("/inspector/connections/x.1/", "viewer")[0] == 404
+    for action in ("close", "disconnect", "drain", "task"):
+        assert site.request(f"/inspector/act/{action}/", "viewer", {"user": "user1"})[0] == 403
+        assert site.request(f"/inspector/act/{action}/", "root")[0] == 405
+
+
+def test_what_is_done_without_its_token_is_refused(site: Site) -> None:
+    assert site.request("/inspector/act/disconnect/", "root", {"user": "x"}, token="y")[0] == 403
+    assert site.request("/inspector/act/disconnect/", "root", {"user": "x"})[0] == 302
+
+
+def test_the_topics_of_the_pages_are_for_staff(site: Site) -> None:
+    expected = {("plain", "now"): False, ("plain", "counts"): True, ("viewer", "now"): True}
+    for (who, page), allowed in {**expected, ("nobody", "counts"): False, ("root", "else"): False}.items():
+        headers = {"Cookie": f"sessionid={site.sessions[who]}"}
+        with connect(
+            f"ws://127.0.0.1:{site.port}/connection/websocket", additional_headers=headers
+        ) as client:
+            topic = {"channel": f"channels.inspector:{page}"}
+            client.send(json.dumps({"id": 1, "connect": {}}))
+            client.send(json.dumps({"id": 2, "subscribe": topic}))
+            replies: list[Any] = []
+            end = time.monotonic() + 20
+            while not any(each.get("id") == 2 for each in replies) and time.monotonic() < end:
+                replies += map(json.loads, str(client.recv(20)).splitlines())
+            (reply,) = (each for each in replies if each.get("id") == 2)
+            assert ("error" not in reply) is allowed, (who, page, reply)
