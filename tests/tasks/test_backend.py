@@ -32,7 +32,7 @@ def record_of(result):
 
 
 def test_an_enqueued_task_is_ready_and_has_what_it_was_given() -> None:
-    result = jobs.add.enqueue(1, two=(2, 3))
+    result = jobs.add.enqueue(1, two=(2, 3))  # type: ignore[arg-type]
     assert (result.status, result.args, result.kwargs) == (TaskResultStatus.READY, [1], {"two": [2, 3]})
     again = jobs.add.get_result(result.id)
     assert (again.task, again.args, again.enqueued_at) == (jobs.add, [1], result.enqueued_at)
@@ -80,11 +80,11 @@ def test_a_task_that_no_worker_would_find_is_refused_before_a_row_is_written(wro
 
 def test_what_json_does_not_have_is_refused_with_its_place() -> None:
     with pytest.raises(TypeError, match=r"kwargs\['two'\]\[1\]\['when'\] is of type datetime.datetime"):
-        jobs.add.enqueue(1, two=[0, {"when": timezone.now()}])
+        jobs.add.enqueue(1, two=[0, {"when": timezone.now()}])  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"args\[0\] is nan"):
-        jobs.add.enqueue(float("nan"), 2)
+        jobs.add.enqueue(float("nan"), 2)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"args\[0\] has the key 1"):
-        jobs.add.enqueue({1: 2}, 2)
+        jobs.add.enqueue({1: 2}, 2)  # type: ignore[arg-type]
     assert not store_of(task_backends["default"]).has_work("default")
 
 

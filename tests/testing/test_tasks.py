@@ -70,7 +70,9 @@ def test_later_tasks_and_attempts_run_when_the_clock_is_moved() -> None:
         clock.move(hours=1)
         (result,) = run_tasks()
         assert (result.id, result.started_at) == (later.id, NOON + timedelta(hours=1, seconds=3))
-    assert timezone.now() - jobs.note.enqueue("now").enqueued_at < timedelta(minutes=1)
+    enqueued_at = jobs.note.enqueue("now").enqueued_at
+    assert enqueued_at is not None
+    assert timezone.now() - enqueued_at < timedelta(minutes=1)
 
 
 def test_schedules_tick_when_the_clock_is_moved() -> None:

@@ -9,7 +9,11 @@ What to keep in mind when this is changed: any number of nodes may evaluate the 
 what keeps that right stands in ``serving/evaluation.py``, and only speed depends on who does it.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from channels.live.capture import changed
+    from channels.live.query import LiveQuery
 
 __all__ = ["LiveQuery", "changed"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any, ClassVar, Final, NoReturn
+from typing import Any, ClassVar, Final, NoReturn, Unpack
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import QuerySet
@@ -14,6 +14,7 @@ from channels.live.reading.encoding import check_encoding
 from channels.topics import History, Topic
 from channels.topics.delivery.snapshots import give_snapshots
 from channels.topics.patterns import TopicPattern
+from channels.topics.topic import Options
 
 
 class LiveQuery(Topic):
@@ -46,13 +47,15 @@ class LiveQuery(Topic):
             expect_queries()
         super().__init_subclass__(**kwargs)
 
-    def publish(self, data: Any, *, now: bool = False, using: str | None = None, **options: Any) -> NoReturn:
+    def publish(
+        self, data: Any, *, now: bool = False, using: str | None = None, **options: Unpack[Options]
+    ) -> NoReturn:
         """Raise TypeError: what is published are the changes of rows, and nothing else."""
         raise TypeError(
             f"{self} is a live query; change rows in the database, and its subscribers hear of it."
         )
 
-    async def apublish(self, data: Any, **options: Any) -> NoReturn:
+    async def apublish(self, data: Any, **options: Unpack[Options]) -> NoReturn:
         """Raise TypeError; see :meth:`publish`."""
         self.publish(data)
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Literal, TypedDict, Unpack
 
 import msgspec
 from django.core.exceptions import ImproperlyConfigured
@@ -67,7 +67,36 @@ class Entry:
     info: ClientInfo | None
 
 
-class Topic:
+class Options(TypedDict, total=False):
+    """How something is published; see :func:`append_for`."""
+
+    tags: Mapping[str, str] | None
+    idempotency_key: str
+    version: int
+    version_epoch: str
+
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    _M = TypeVar("_M", default=Any)
+
+    class _Typed(Generic[_M]):
+        """What type checkers know of a topic: the type of its publications."""
+
+else:
+    _M = None
+
+    class _Typed:
+        """Lets ``Topic[Note]`` be written; that is for type checkers, ``message`` says it to clients."""
+
+        __slots__ = ()
+
+        def __class_getitem__(cls, message):
+            return cls
+
+
+class Topic(_Typed[_M]):
     """A family of named streams that clients subscribe to and server code publishes to.
 
     Subclasses stand in ``topics.py`` of an installed app. An instance is one topic: the parameters of the
@@ -143,7 +172,7 @@ class Topic:
         """Return whether ``user`` may subscribe, and so read. Sync or async; False until overridden."""
         return False
 
-    def may_publish(self, user: Any, data: Any) -> Any:
+    def may_publish(self, user: Any, data: _M) -> Any:
         """Return whether ``user`` may publish ``data``. Sync or async; False until overridden.
 
         Args:
@@ -180,7 +209,7 @@ class Topic:
         return render_to_string(type(self).template, {**context, "user": user, "request": request})
 
     def publish(
-        self, data: Any, *, now: bool = False, using: str | None = None, **options: Any
+        self, data: _M, *, now: bool = False, using: str | None = None, **options: Unpack[Options]
     ) -> Published | None:
         """Publish ``data``; within ``transaction.atomic()`` when that is committed, and never if it is not.
 
@@ -210,7 +239,7 @@ class Topic:
         """See :meth:`recheck`."""
         await abroadcast(Recheck(str(self)))
 
-    async def apublish(self, data: Any, **options: Any) -> Published:
+    async def apublish(self, data: _M, **options: Unpack[Options]) -> Published:
         """Publish ``data`` now, from async code; see :meth:`publish` for what it takes and raises."""
         return await apublish_now(type(self).store, append_for(self, data, **options))
 

@@ -34,6 +34,7 @@ class OfActiveCustomers(Everybody):
 
 class Latest(Everybody):
     pattern = "orders:latest:<int:amount>"
+    amount: int
 
     def queryset(self) -> Any:
         return Order.objects.order_by("-number")[: self.amount]

@@ -113,7 +113,7 @@ def test_a_task_may_have_several_schedules() -> None:
         (lambda: cron("* *"), "2 fields"),
         (lambda: cron("0 0 31 2 *"), "never true"),
         (lambda: cron("@daily", timezone="Mars/Base"), "Mars/Base"),
-        (lambda: cron("@daily")(jobs.note.func), "above @task"),
+        (lambda: cron("@daily")(cast(Any, jobs.note.func)), "above @task"),
         (lambda: cron("@daily", missed=cast(Any, "maybe"))(jobs.note), "maybe"),
     ],
 )

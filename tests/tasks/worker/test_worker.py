@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,7 @@ def store():
 
 def test_sync_and_async_tasks_run_side_by_side() -> None:
     with working():
-        results = [jobs.add.enqueue(1, 2), jobs.add_async.enqueue(3, 4), jobs.fail.enqueue()]
+        results: list[Any] = [jobs.add.enqueue(1, 2), jobs.add_async.enqueue(3, 4), jobs.fail.enqueue()]
         assert [finished(each).status for each in results] == ["SUCCESSFUL", "SUCCESSFUL", "FAILED"]
     assert results[1].return_value == 7
     assert results[1].started_at <= results[1].finished_at

@@ -7,7 +7,20 @@ import inspect
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from datetime import datetime, timedelta
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Concatenate,
+    Final,
+    Literal,
+    ParamSpec,
+    TypedDict,
+    TypeVar,
+    Unpack,
+    cast,
+    overload,
+)
 
 from channels.tasks.definition import contract
 from channels.tasks.definition.contract import InvalidTask, TaskResult, task_backends
@@ -28,8 +41,38 @@ _LONGEST_KEY: Final = 200
 MAX_BACKOFF: Final = 3600.0
 
 
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+if TYPE_CHECKING:
+    _Base = contract.Task
+else:
+
+    class _Base:
+        """Django's class, also where that has no parameters for type checkers."""
+
+        def __class_getitem__(cls, parameters):
+            return contract.Task
+
+
+class Changes(TypedDict, total=False):
+    """What may be chosen of a task: Django's options, and the policy; see :class:`Task`."""
+
+    priority: int | None
+    queue_name: str | None
+    backend: str | None
+    run_after: datetime | timedelta | None
+    max_attempts: int
+    retry_on: tuple[type[BaseException], ...]
+    backoff: float
+    max_backoff: float
+    timeout: float | None
+    unique: bool | str | Callable[..., str]
+    viewer: Any
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Task(contract.Task):
+class Task(_Base[_P, _R]):
     """A task of Django's with a policy.
 
     Attributes:
@@ -54,7 +97,7 @@ class Task(contract.Task):
     unique: bool | str | Callable[..., str] = False
     viewer: Any = None
 
-    def using(self, **changes: Any) -> Task:
+    def using(self, **changes: Unpack[Changes]) -> Task[_P, _R]:
         """Return this task with other defaults.
 
         Args:
@@ -62,17 +105,17 @@ class Task(contract.Task):
                 any of the policy. ``run_after=None`` is at once, where Django's would leave a time there.
         """
         ours = {name: value for name, value in changes.items() if value is not None or name not in _KEPT}
-        return replace(self, **ours)
+        return replace(self, **cast(Any, ours))
 
-    def step(self, *args: Any, **kwargs: Any) -> Step:
+    def step(self, *args: _P.args, **kwargs: _P.kwargs) -> Step:
         """Return a call of this task, for :func:`~channels.tasks.chain` and :func:`~channels.tasks.group`."""
         return Step(self, args, kwargs)
 
-    def enqueue_many(self, calls: list[tuple[tuple[Any, ...], dict[str, Any]]]) -> list[TaskResult]:
+    def enqueue_many(self, calls: list[tuple[tuple[Any, ...], dict[str, Any]]]) -> list[TaskResult[_P, _R]]:
         """Enqueue this task once for each ``(args, kwargs)``, all at once; none of them if one is refused."""
         backend: Any = self.get_backend()
-        results: list[TaskResult] = backend.enqueue_many([(self, args, kwargs) for args, kwargs in calls])
-        return results
+        results = backend.enqueue_many([(self, args, kwargs) for args, kwargs in calls])
+        return cast("list[TaskResult[_P, _R]]", results)
 
     def delay_after(self, attempt: int) -> float:
         """Return how many seconds to wait after the attempt with this number, from 1."""
@@ -84,11 +127,27 @@ class Task(contract.Task):
 class Step:
     """A call of a task that is not enqueued yet."""
 
-    task: Task
+    task: Task[..., Any]
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
 
 
+@overload
+def task(
+    function: Callable[Concatenate[Any, _P], _R], *, takes_context: Literal[True], **options: Unpack[Changes]
+) -> Task[_P, _R]: ...
+@overload
+def task(
+    function: Callable[_P, _R], *, takes_context: Literal[False] = False, **options: Unpack[Changes]
+) -> Task[_P, _R]: ...
+@overload
+def task(
+    *, takes_context: Literal[True], **options: Unpack[Changes]
+) -> Callable[[Callable[Concatenate[Any, _P], _R]], Task[_P, _R]]: ...
+@overload
+def task(
+    *, takes_context: Literal[False] = False, **options: Unpack[Changes]
+) -> Callable[[Callable[_P, _R]], Task[_P, _R]]: ...
 def task(function: Callable[..., Any] | None = None, **options: Any) -> Any:
     """Make a function a task: ``django.tasks.task``, with the policy of :class:`Task` on every Django.
 

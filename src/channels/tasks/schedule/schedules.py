@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Literal, Protocol, TypeAlias
+from typing import Any, Final, Literal, Protocol, TypeAlias, TypeVar
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -90,13 +90,16 @@ class Schedule:
 registered: Final[dict[str, Schedule]] = {}
 
 
+_T = TypeVar("_T", bound="Task[..., Any]")
+
+
 def every(
     interval: float | timedelta | None = None,
     *,
     missed: Missed = "once",
     kwargs: dict[str, Any] | None = None,
     **parts: float,
-) -> Callable[[Task], Task]:
+) -> Callable[[_T], _T]:
     """Run a task again and again: ``@every(minutes=5)``, above ``@task``.
 
     Args:
@@ -117,7 +120,7 @@ def every(
 
 def cron(
     line: str, *, timezone: str | None = None, missed: Missed = "once", kwargs: dict[str, Any] | None = None
-) -> Callable[[Task], Task]:
+) -> Callable[[_T], _T]:
     """Run a task by a line of cron: ``@cron("30 4 * * mon-fri")``, above ``@task``.
 
     Args:
@@ -137,7 +140,7 @@ def cron(
     return lambda task: _register(task, CronTiming(expression, timezone), missed, kwargs)
 
 
-def _register(task: Task, timing: Timing, missed: Missed, kwargs: dict[str, Any] | None) -> Task:
+def _register(task: _T, timing: Timing, missed: Missed, kwargs: dict[str, Any] | None) -> _T:
     if not isinstance(task, Task):
         raise InvalidTask(f"{task!r} is no task: write the schedule above @task.")
     if missed not in ("once", "all", "skip"):
