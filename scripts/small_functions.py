@@ -2,6 +2,7 @@
 
     python scripts/small_functions.py                  the share of each room, and of all
     python scripts/small_functions.py --list server    the functions of a room that count as small
+    python scripts/small_functions.py --why            why the small ones are functions: how they are used
 
 Who meets a function that says in a name what its body says in as many words has one place more to visit. So
 those are counted whose body has three lines at most, docstring and comments left out. Some are not counted at
@@ -14,6 +15,9 @@ all, neither among the small ones nor among all, because something else asks for
   redis-py gives: somebody else calls them by it;
 - functions within functions, which are values rather than names;
 - what users call: the public names of the modules that the reference lists.
+
+Only one that is called from one place can be written there instead without saying the same twice. ``--why``
+says how many these are. It goes by names: of two functions that are called alike it sees the calls of both.
 """
 
 from __future__ import annotations
@@ -162,6 +166,61 @@ def _public_modules() -> set[str]:
         sys.path.pop(0)
 
 
+class _Uses:
+    """How often each name is called and handed on in some files, and how many functions have it."""
+
+    def __init__(self, folders: tuple[str, ...]) -> None:
+        self.called: Counter[tuple[str, str]] = Counter()
+        self.named: Counter[tuple[str, str]] = Counter()
+        self.defined: Counter[str] = Counter()
+        for path in (path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))):
+            self._count(path.relative_to(ROOT).as_posix().removeprefix("src/"), ast.parse(path.read_text()))
+
+    def _count(self, place: str, tree: ast.Module) -> None:
+        functions = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+        for node in ast.walk(tree):
+            if isinstance(node, Function):
+                self.defined[node.name] += 1
+            elif isinstance(node, ast.Name | ast.Attribute):
+                name = node.id if isinstance(node, ast.Name) else node.attr
+                for where in (place, ""):
+                    (self.called if id(node) in functions else self.named)[where, name] += 1
+
+
+def why(found: list[Found]) -> Iterator[str]:
+    """How the small ones of some functions are used, a line for each way."""
+    source, tests = _Uses(("src",)), _Uses(("tests", "benchmarks"))
+    small = [each for each in found if each.lines <= SMALL]
+    for use, count in Counter(_use(each, source, tests) for each in small).most_common():
+        yield f"{count:5}  {use}"
+    once = sum(_use(each, source, tests) == _ONCE for each in small)
+    rest = 100 * (len(small) - once) / (len(found) - once)
+    yield f"{rest:5.1f} %  would be left if each that is called once went"
+
+
+_ONCE = "called once"
+
+
+def _use(found: Found, source: _Uses, tests: _Uses) -> str:
+    name = found.name.rpartition(".")[2]
+    # A private name is looked for in its own module: others may have one that is called alike.
+    where = (
+        found.path
+        if name.startswith("_") and source.named[found.path, name] + source.called[found.path, name]
+        else ""
+    )
+    called, named = source.called[where, name], source.named[where, name]
+    if source.defined[name] > 1 and not where:
+        return "of several classes or modules, which stand in each other's place"
+    if named and not called:
+        return "handed on: a callback, or a row of a table"
+    if called + named > 1:
+        return "called from several places"
+    if tests.called["", name] + tests.named["", name]:
+        return "called once, and by tests, which check it by itself"
+    return _ONCE
+
+
 def share(found: list[Found]) -> float:
     """Return how many of some functions are small, in per cent."""
     return 100 * sum(each.lines <= SMALL for each in found) / max(1, len(found))
@@ -179,10 +238,13 @@ def lines(found: list[Found]) -> Iterator[str]:
 def main() -> None:
     """Read the command line and print the report."""
     parser = argparse.ArgumentParser(description="Functions of three lines at most.")
+    parser.add_argument("--why", action="store_true", help="how the small ones are used")
     parser.add_argument("--list", metavar="ROOM", help="the small ones of a room")
     said = parser.parse_args()
     found = functions()
-    if said.list is None:
+    if said.why:
+        print("\n".join(why(found)))
+    elif said.list is None:
         print("\n".join(lines(found)))
     for each in found if said.list else ():
         if each.room == said.list and each.lines <= SMALL:

@@ -19,7 +19,7 @@ MOST = {
     "generic": 40,
     "http": 23,
     "layers": 46,
-    "mailbox": 40,
+    "mailbox": 43,
     "protocols": 37,
     "server": 39,
     "sessions": 63,
@@ -55,3 +55,10 @@ def test_docstrings_and_comments_are_no_lines(tmp_path, monkeypatch: pytest.Monk
     )
     monkeypatch.setattr(report, "SOURCE", tmp_path)
     assert [(found.name, found.lines) for found in report.functions()] == [("small", 2), ("large", 4)]
+
+
+def test_the_reasons_are_those_of_all_small_functions(functions: Any) -> None:
+    *reasons, left = report.why(functions)
+    small = [found for found in functions if found.lines <= report.SMALL]
+    assert sum(int(line.split()[0]) for line in reasons) == len(small)
+    assert 0 < float(left.split()[0]) < report.share(functions)

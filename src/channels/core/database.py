@@ -196,17 +196,13 @@ def _remember(connection: BaseDatabaseWrapper, **_: Any) -> None:
     thread = threading.current_thread()
     with _lock:
         if thread not in opened:
-            _forget_the_ended()
+            for ended in [each for each in opened if not each.is_alive()]:
+                del opened[ended]
         known = [reference for reference in opened.get(thread, ()) if reference() is not None]
         if all(reference() is not connection for reference in known):
             known.append(weakref.ref(connection))
         opened[thread] = tuple(known)
     _references[connection] = sys.getrefcount(connection.connection)
-
-
-def _forget_the_ended() -> None:
-    for thread in [thread for thread in opened if not thread.is_alive()]:
-        del opened[thread]
 
 
 connection_created.connect(_remember, dispatch_uid="channels.db", weak=False)

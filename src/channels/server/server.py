@@ -97,7 +97,9 @@ class Server:
         try:
             listening = [each for place in range(len(self._endpoints)) for each in self._open(place)]
             if self._supervisor_link is None or self._supervisor_link.number == 1:  # once for all workers
-                self._warn()
+                paths = [path for path in map(open_to_everybody, self._sockets) if path is not None]
+                for danger in dangers(self.config, paths):
+                    logger.warning("%s", danger)
             for beside in self._beside:
                 await beside.start()
             # Bound before startup, so that a port in use is told before slow work begins.
@@ -113,12 +115,6 @@ class Server:
             raise
         self.addresses = [address_of(sock) for sock in self._sockets]
         _started.add(self)
-
-    def _warn(self) -> None:
-        """Log which settings let strangers do what only a proxy should."""
-        paths = [path for path in map(open_to_everybody, self._sockets) if path is not None]
-        for danger in dangers(self.config, paths):
-            logger.warning("%s", danger)
 
     def _watch_loop(self, runtime: Runtime) -> LoopWatchdog | None:
         limit = self.config.loop_held_limit

@@ -167,7 +167,8 @@ class ThreadCall:
             BaseException: whatever the call raised.
         """
         if strand is None:
-            self._run_via_asgiref()
+            self._borrowed = asyncio.ensure_future(SyncToAsync(self.__call__)())
+            self._borrowed.add_done_callback(self._returned)
         else:
             if type(strand) is Strand:  # what its put() does: a call less for each page, row "page"
                 strand.pool.put(strand, self, whole)
@@ -197,11 +198,6 @@ class ThreadCall:
             return self._result
         finally:
             del error  # its traceback leads back here
-
-    def _run_via_asgiref(self) -> None:
-        """Have the call made where asgiref thinks it belongs."""
-        self._borrowed = asyncio.ensure_future(SyncToAsync(self.__call__)())
-        self._borrowed.add_done_callback(self._returned)
 
     def _returned(self, borrowed: asyncio.Task[None]) -> None:
         """End the call with an error if asgiref's task has failed, or was cancelled, before making it."""

@@ -41,16 +41,12 @@ class SyncSend:
         if call is not None and call.bridge.loop is self._loop:
             call.send(self._send, message, wait=not (self._open and is_frame(message)))
             if self._own:
-                self._open = self._opens(message)
+                kind = message.get("type")
+                self._open = kind == "websocket.accept" or (self._open and kind == "websocket.send")
         elif _belongs_to_a_loop() or self._loop.is_closed():
             async_to_sync(self._send)(message)
         else:
             asyncio.run_coroutine_threadsafe(_awaited(self._send, message), self._loop).result()
-
-    def _opens(self, message: Message) -> bool:
-        """Whether the WebSocket is open after ``message`` was sent."""
-        kind = message.get("type")
-        return kind == "websocket.accept" or (self._open and kind == "websocket.send")
 
 
 def is_frame(message: Message) -> bool:

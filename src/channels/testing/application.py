@@ -86,7 +86,9 @@ class ApplicationCommunicator(BaseApplicationCommunicator):
         if self.future.done():
             self.future.result()
             raise TimeoutError(f"The application ended without sending anything more {_place(self.scope)}.")
-        await _cancelled(self.future)
+        self.future.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self.future
         raise TimeoutError(
             f"The application sent nothing within {timeout} s {_place(self.scope)}, and has been cancelled. "
             "Where it needs longer, pass a larger timeout."
@@ -116,12 +118,6 @@ async def expect(
 
 def _place(scope: Scope) -> str:
     return f"on the scope {scope.get('type')!r} {scope.get('path', '')!r}"
-
-
-async def _cancelled(application: asyncio.Task[Any]) -> None:
-    application.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await application
 
 
 def split_path(path: str) -> tuple[str, bytes]:

@@ -110,7 +110,7 @@ def lent(to_lend: Iterable[BaseDatabaseWrapper]) -> Iterator[None]:
     Args:
         to_lend: connections of the calling thread, at most one per alias.
     """
-    loans = [_Loan(connection, _always) for connection in to_lend]
+    loans = [_Loan(connection, lambda: True) for connection in to_lend]
     with _lock:
         for loan in loans:
             _begin(loan)
@@ -119,10 +119,6 @@ def lent(to_lend: Iterable[BaseDatabaseWrapper]) -> Iterator[None]:
     finally:
         for loan in loans:
             _end(loan)
-
-
-def _always() -> bool:
-    return True
 
 
 def _begin(loan: _Loan) -> None:

@@ -329,7 +329,7 @@ class HTTP1Connection(ResponseWriter):
         # Both engines insist on Host. Where it is not required they are shown one, which is taken out again.
         host_added = not self._require_host and b"\r\nhost:" not in head.lower()
         max_headers = limits.max_headers + host_added
-        shown = _with_host(head) if host_added else head
+        shown = head.replace(b"\r\n", b"\r\nHost: a\r\n", 1) if host_added else head
         try:
             raw, self._read_chunk = self._read_head(shown)
         except MalformedMessage:
@@ -423,8 +423,3 @@ class HTTP1Connection(ResponseWriter):
         self._overhead += overhead
         if self._overhead > _CHUNK_OVERHEAD + _CHUNK_OVERHEAD_PER_BYTE * self._body_bytes:
             raise MalformedMessage(400, "chunk extensions or trailers are too large")
-
-
-def _with_host(head: bytes) -> bytes:
-    line, rest = head.split(b"\r\n", 1)
-    return b"%b\r\nHost: a\r\n%b" % (line, rest)

@@ -299,7 +299,9 @@ class HTTP2Connection(ResponseWriter):
             self.facts += (
                 Fact("protocols.refused_request", 1, {"status": error.status, "reason": error.reason}),
             )
-            self._refuse(stream_id, error.status, event.ended)
+            self._engine.send_headers(stream_id, [(b":status", b"%d" % error.status)], end=True)
+            if not event.ended:
+                self._reset_peer(stream_id, ErrorCodes.NO_ERROR)
         except MalformedRequest as error:
             self.facts += (Fact("protocols.malformed_request", 1, {"reason": error.reason}),)
             self._reset_peer(stream_id, ErrorCodes.PROTOCOL_ERROR)
@@ -342,7 +344,9 @@ class HTTP2Connection(ResponseWriter):
         if event.size > len(data):  # padding
             self._engine.acknowledge(stream_id, event.size - len(data))
         if len(data) < _SMALL_DATA and not event.ended and not stream.tunnel:
-            self._count_small_data(stream)
+            stream.small_data += 1
+            if stream.small_data > _FREE_SMALL_DATA:
+                self._guard.small_data()
         if data:
             self._body_received(stream_id, stream, data)
         elif event.size and not event.ended:
@@ -350,11 +354,6 @@ class HTTP2Connection(ResponseWriter):
         if event.ended and stream_id in self._streams:
             self._events.append(BodyEnded(stream_id))
             self._end_request(stream_id, stream)
-
-    def _count_small_data(self, stream: Stream) -> None:
-        stream.small_data += 1
-        if stream.small_data > _FREE_SMALL_DATA:
-            self._guard.small_data()
 
     def _body_received(self, stream_id: int, stream: Stream, data: bytes) -> None:
         stream.unread += 1
@@ -394,12 +393,6 @@ class HTTP2Connection(ResponseWriter):
     def _reset_peer(self, stream_id: int, code: ErrorCodes) -> None:
         self._guard.stream_reset()
         self._engine.reset_stream(stream_id, code)
-
-    def _refuse(self, stream_id: int, status: int, ended: bool) -> None:
-        """Answer a request that nobody else will see."""
-        self._engine.send_headers(stream_id, [(b":status", b"%d" % status)], end=True)
-        if not ended:
-            self._reset_peer(stream_id, ErrorCodes.NO_ERROR)
 
 
 _ACTIONS: dict[type[EngineEvent], Callable[[HTTP2Connection, Any], None]] = {

@@ -96,7 +96,8 @@ class HTTPStream(Stream):
         self._continue_owed = False
         self._arrived += len(data)
         if self._arrived > self._most > 0:
-            self._too_large()
+            if not self._told_to_leave:
+                self.fail(413, body_too_large(self._most))
             return
         if self._arrived > self.runtime.config.request_buffer_size and not self._is_held_in_bounds():
             return
@@ -106,10 +107,6 @@ class HTTPStream(Stream):
             self._held = True
             self._exchange.hold_body()
         self.announce()
-
-    def _too_large(self) -> None:
-        if not self._told_to_leave:
-            self.fail(413, body_too_large(self._most))
 
     def _is_held_in_bounds(self) -> bool:
         """Count what the application holds of the body, once that is more than fits into one part."""

@@ -215,7 +215,10 @@ class Response:
         self._expect_body(kind.rpartition(".")[2])
         if not self.on_wire:
             if last:
-                self._check_length(size)
+                # A 500 can still be sent while a whole file is shorter than Content-Length says.
+                promised = self._promised()
+                if promised is not None and promised > size:
+                    raise ValueError(f"Content-Length is {promised}, but the file has {size} bytes.")
             self._send_head(size if last and not self._trailers_due else None, of_file=True)
         if self._head_only or self.status in BODYLESS:
             size = 0
@@ -263,12 +266,6 @@ class Response:
         if self._no_body:
             raise ValueError(f"{self._prefix}.{kind} came, but {self._no_body}.")
 
-    def _check_length(self, size: int) -> None:
-        """See while a 500 can still be sent whether a whole file is as long as Content-Length says."""
-        promised = self._promised()
-        if promised is not None and promised > size:
-            raise ValueError(f"Content-Length is {promised}, but the file has {size} bytes.")
-
     def _promised(self) -> int | None:
         """Return the Content-Length of the application, if it is a number."""
         for name, value in self._headers:
@@ -311,7 +308,7 @@ class Response:
         self._trailers_due = False
         self._no_body = ""
         self.status = status
-        self.body({"body": f"{status} {_phrase(status)}\n{text}\n".encode()})
+        self.body({"body": f"{status} {HTTPStatus(status).phrase}\n{text}\n".encode()})
 
     def refuse(self, status: int, text: str, headers: Iterable[tuple[bytes, bytes]] = ()) -> bool:
         """Answer in the application's place and close; break off what the application has begun to answer.
@@ -392,7 +389,3 @@ def _as_bytes(data: Any) -> bytes:
     if isinstance(data, (bytearray, memoryview)):
         return bytes(data)
     raise TypeError(f"A body is bytes, got {type(data).__name__}. Encode text first: body.encode().")
-
-
-def _phrase(status: int) -> str:
-    return HTTPStatus(status).phrase

@@ -186,7 +186,11 @@ class WebSocketStream(WebSocketReadingHalf):
     def _step(self, kind: str, message: Message) -> None:
         action = _SEND[self._state].get(kind)
         if action is None:
-            raise ValueError(self._out_of_turn(kind))
+            allowed = ", ".join(sorted(_SEND[self._state]))
+            state = self._state.name.lower()
+            raise ValueError(
+                f"Cannot handle message type {kind}! A WebSocket that is {state} takes: {allowed}."
+            )
         action(self, message)
 
     def write_broadcast(self, broadcast: Broadcast) -> bool:
@@ -197,11 +201,6 @@ class WebSocketStream(WebSocketReadingHalf):
         if frames is not None:
             self._link.write_now(frames)
         return frames is not None
-
-    def _out_of_turn(self, kind: str) -> str:
-        allowed = ", ".join(sorted(_SEND[self._state]))
-        state = self._state.name.lower()
-        return f"Cannot handle message type {kind}! A WebSocket that is {state} takes: {allowed}."
 
     def _accept(self, message: Message) -> None:
         opening = self._opening

@@ -188,7 +188,10 @@ class HTTP1Handler:
             self._connection.read_later()
         elif self._stream is None:
             if self._connection.handler is self:
-                self._wait_for_request()
+                # A head's time limit begins with its first byte; more bytes do not move it.
+                wanted = _Waiting.HEAD if self._engine.buffered else _Waiting.IDLE
+                if self._waiting != wanted:
+                    self._wait_for(wanted)
         elif engine.buffered > _AHEAD and not self._held:
             self._connection.pause_reading()
 
@@ -424,12 +427,6 @@ class HTTP1Handler:
                 self._request_ended = True
 
     # Time
-
-    def _wait_for_request(self) -> None:
-        """Begin the time limit of a head with its first byte; more bytes do not move it."""
-        wanted = _Waiting.HEAD if self._engine.buffered else _Waiting.IDLE
-        if self._waiting != wanted:
-            self._wait_for(wanted)
 
     def _wait_for_body(self) -> None:
         self._body_pace = MinRateDeadline(self._runtime.config, self._runtime.timers.now)

@@ -130,7 +130,10 @@ def parse_endpoint(text: str) -> Endpoint:
     Raises:
         EndpointError: it is none of the known ones.
     """
-    kind, *rest = (part.replace("\\\\", "\0").replace("\\", "").replace("\0", "\\") for part in _split(text))
+    kind, *rest = (
+        part.replace("\\\\", "\0").replace("\\", "").replace("\0", "\\")
+        for part in re.split(r"(?<!\\):", text)  # at colons that no backslash stands before
+    )
     if kind not in _KINDS:
         raise EndpointError(
             f"{text!r}: an endpoint begins with tcp:, ssl:, unix:, fd: or systemd:, as in tcp:port=8000."
@@ -146,11 +149,6 @@ def parse_endpoint(text: str) -> Endpoint:
         return replace(build(values), app=_app(values.get("app")))
     except ValueError as error:
         raise EndpointError(f"{text!r}: {error}.") from None
-
-
-def _split(text: str) -> list[str]:
-    """Split at colons that no backslash stands before."""
-    return re.split(r"(?<!\\):", text)
 
 
 def _key_and_value(part: str, default: str) -> tuple[str, str]:

@@ -59,7 +59,9 @@ class Resender:
             try:
                 while (message := self._next()) is not None:
                     self._send(message)
-                    self._sent(message)
+                    with self._lock:
+                        if self._waiting and self._waiting[0][1] is message:
+                            self._waiting.popleft()
             except StoreUnavailable:
                 continue
 
@@ -77,8 +79,3 @@ class Resender:
                 self._waiting.popleft()
                 telemetry.count("topics.announcement_lost")
             return self._waiting[0][1] if self._waiting else None
-
-    def _sent(self, message: AccessChanged) -> None:
-        with self._lock:
-            if self._waiting and self._waiting[0][1] is message:
-                self._waiting.popleft()

@@ -79,7 +79,11 @@ class Audience:
 
     def batches(self, events: Sequence[Happening]) -> Iterator[tuple[Frame, list[Subscription]]]:
         """Return frames of ``events`` and who gets which; the lists are never changed."""
-        encoded = [(event, self._encode(event)) for event in events if self._wants(event)]
+        encoded = [
+            (event, self._encode(event))
+            for event in events
+            if self.form.join_leave or isinstance(event, Change)
+        ]
         wanted = [event for event, message in encoded if message]
         if not wanted or not self._members:
             return
@@ -94,9 +98,6 @@ class Audience:
                 yield self.form.framing.frame(chosen), members
         if self._viewed:
             yield from self._views(wanted)
-
-    def _wants(self, event: Happening) -> bool:
-        return self.form.join_leave or isinstance(event, Change)
 
     def _sort_members(self) -> None:
         self._viewed = [each for each in self._members if each.view is not None]

@@ -36,7 +36,7 @@ class ControlTopic(LiveTopic):
     ) -> None:
         super().__init__(CONTROL_TOPIC, _NUMBER, CONTROL_RETENTION, True, store, spawn)
         self._obey, self._lost = obey, lost
-        self._heard = _now()
+        self._heard = round(time.time() * 1000)
         self.expected = 1  # for as long as the loop runs
 
     def deliver(self, events: Sequence[Event]) -> None:
@@ -56,10 +56,6 @@ class ControlTopic(LiveTopic):
     async def _obey_between(self, heard: int, offset: int) -> None:
         page = await self.store.read(self.name)
         self.deliver([each for each in page.publications if each.time > heard and each.offset <= offset])
-
-
-def _now() -> int:
-    return round(time.time() * 1000)
 
 
 async def until_it_works(follow: Callable[[], Awaitable[None]], wanted: Callable[[], bool]) -> None:

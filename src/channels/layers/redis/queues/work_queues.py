@@ -216,12 +216,9 @@ class WorkQueues:
                     continue
                 await _set_within(entry[1], LOOK_AGAIN)
         finally:
-            self._stop_waiting(channel, entry)
-
-    def _stop_waiting(self, channel: str, entry: tuple[asyncio.AbstractEventLoop, asyncio.Event]) -> None:
-        self._waiting[channel].remove(entry)
-        if not self._waiting[channel]:
-            del self._waiting[channel]
+            self._waiting[channel].remove(entry)
+            if not self._waiting[channel]:
+                del self._waiting[channel]
 
     async def _listen(self, channel: str) -> None:
         """Subscribe to the news of ``channel``; end those nobody has asked for lately."""

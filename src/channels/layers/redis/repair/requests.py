@@ -191,7 +191,9 @@ class Repairs:
             await asyncio.sleep(GATHER)
             while self._open and self._loop is loop:
                 self._give_up_late()
-                self._ask(self._due())
+                for process, each in self._due().items():
+                    for start in range(0, len(each), QUESTIONS):
+                        self._node.start(self._node.ask_for_repair(process, each[start : start + QUESTIONS]))
                 self._progress.clear()
                 await self._wait()
         finally:
@@ -227,11 +229,6 @@ class Repairs:
                 Question(place, incoming.missing, watch.age if incoming.latest == 0 else None)
             )
         return questions
-
-    def _ask(self, questions: dict[bytes, list[Question]]) -> None:
-        for process, each in questions.items():
-            for start in range(0, len(each), QUESTIONS):
-                self._node.start(self._node.ask_for_repair(process, each[start : start + QUESTIONS]))
 
 
 def _held(incoming: Incoming) -> int:

@@ -10,7 +10,7 @@ import msgspec
 
 from channels.protocols.centrifuge.codec import Codec
 from channels.protocols.centrifuge.json_codec import JSON
-from channels.protocols.centrifuge.messages import Publication, Push, Reply
+from channels.protocols.centrifuge.messages import Push, Reply
 from channels.topics.delivery.frames import Frame
 from channels.topics.delivery.hub import running_hub
 from channels.topics.transports.events.positions import position_text
@@ -78,11 +78,7 @@ class EventFraming(NamedTuple):
         if push.pub is None:
             return b""
         data = _encode(push.pub) if self.whole else bytes(push.pub.data)
-        return event_block(data, self.name_of(push.pub), identifier_of(push))
-
-    def name_of(self, publication: Publication) -> str:
-        """Return the name of a publication's event."""
-        return publication.tags.get(EVENT_TAG, self.event)
+        return event_block(data, push.pub.tags.get(EVENT_TAG, self.event), identifier_of(push))
 
     def encode_reply(self, reply: Reply) -> bytes:
         """Return nothing: there are no commands that would be answered."""
