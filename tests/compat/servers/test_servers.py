@@ -1,6 +1,6 @@
 """One application under several ASGI servers: the same conversation, nothing raised, a clean log.
 
-Ours and uvicorn always; hypercorn and granian where they are installed.
+Ours and uvicorn always; hypercorn, gunicorn and granian where they are installed.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ COMMANDS = {
     "daphne": ["daphne", "-b", "127.0.0.1", "-p", "{port}", APPLICATION],
     "uvicorn": ["uvicorn", "--host", "127.0.0.1", "--port", "{port}", APPLICATION],
     "hypercorn": ["hypercorn", "--bind", "127.0.0.1:{port}", APPLICATION],
+    "gunicorn": ["gunicorn", "-k", "asgi", "--bind", "127.0.0.1:{port}", APPLICATION],
     "granian": ["granian", "--interface", "asgi", "--host", "127.0.0.1", "--port", "{port}", APPLICATION],
 }
 HERE = [name for name in COMMANDS if importlib.util.find_spec(name)]
