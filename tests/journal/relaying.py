@@ -63,13 +63,17 @@ def arm(step: str) -> None:
     """Have this process killed at a step."""
     from channels.journal import relay
     from channels.journal.carrying import Carrying
-    from channels.journal.tables import numbering
+    from channels.journal.tables import function, numbering
 
     when, _, what = step.partition(" ")
-    if what == "carrying":
+    if what == "the call":
+        wrap = killed_before if when == "before" else killed_after
+        setattr(function, "_call", wrap(function._call))  # noqa: B010  # mypy
+    elif what.startswith("carrying"):
         wrap = killed_before if when == "before" else killed_after
         Carrying.carry = wrap(Carrying.carry)
     elif what == "numbering":
+        setattr(relay, "number_rows", killed_before(numbering.number_rows))  # noqa: B010  # mypy
         setattr(relay, "number_pending", killed_before(numbering.number_pending))  # noqa: B010  # mypy
     elif what:
         kill_at_statement(what, after=when == "after")
@@ -92,10 +96,13 @@ def main(folder: str, step: str) -> None:
 
 async def serve(step: str) -> None:
     from channels.testing.store_contract.tools import Recorder
+    from channels.topics import history
     from channels.topics.stores.manager import get_store
     from tests.journal.topics import Kept
 
     room, recorder = Kept(name="killed"), Recorder()
+    if "call" in step:
+        await asyncio.to_thread(lambda: list(history(room).entries))  # from now on there is a stream
     await get_store("database").subscribe(str(room), recorder)
     await asyncio.to_thread(publish, room, step)
     await recorder.take(str(room), 3)

@@ -41,11 +41,13 @@ STEPS = [
     ("before carrying", True),
     ("after carrying", True),
 ]
+#: The same where PostgreSQL numbers by one call: the topic is known there.
+CALL_STEPS = ["before the call", "after the call", "before carrying what was called for"]
 CASES = [
     pytest.param(vendor, step, committed, id=f"{step}-{vendor}")
     for index, (step, committed) in enumerate(STEPS)
     for vendor in (VENDORS if FULL else [VENDORS[index % len(VENDORS)]])
-]
+] + [pytest.param("postgresql", step, True, id=step) for step in CALL_STEPS]
 
 
 @pytest.fixture

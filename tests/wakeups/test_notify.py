@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import time
 
 import pytest
 from django.db import connection, connections, transaction
@@ -20,6 +21,12 @@ PATIENCE = 30.0
 
 def listening() -> bool:
     return notify._threads.by_alias["default"].listening.wait(PATIENCE)
+
+
+def clear(woken: Woken) -> None:
+    """Forget a wake-up, and the second look that follows each."""
+    wait_until(lambda: not notify._threads.by_alias["default"]._again, "they have looked again")
+    woken.clear()
 
 
 class Woken(threading.Event):
@@ -41,7 +48,7 @@ def test_a_process_that_only_writes_is_heard(default):
     listeners = [woken.listen("rows")]
     assert listening()
     assert woken.wait(PATIENCE)  # when it begins to listen, something may have been missed
-    woken.clear()
+    clear(woken)
     listeners.append(other.listen("other"))
     wake_from_another_process("rows", DATABASES={"default": default})
     assert woken.wait(PATIENCE)
@@ -89,6 +96,25 @@ def test_a_commit_notifies_once_and_a_rollback_never(default):
     assert heard_by_psycopg(roll_back) == []
 
 
+def test_commits_one_after_the_other_notify_once_and_the_last_is_looked_for(default, monkeypatch):
+    monkeypatch.setattr(notify, "PAUSE", 0.4)
+    looks = []
+    listener = listen("rows", "default", lambda: looks.append(time.monotonic()))
+    wait_until(lambda: len(looks) == 2, "what began to listen has looked twice")
+
+    def commit() -> None:
+        for _ in range(3):
+            wake("rows", "default")  # each is passed over here: it is this process's own
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_notify(%s, %s)", [notify.CHANNEL, "another rows"])
+
+    assert heard_by_psycopg(commit) == ["rows", "rows"], "Of three of its own, one."
+    last = time.monotonic()
+    wait_until(lambda: len(looks) == 7, "it looks for what came after the notification")
+    assert looks[-1] > last, "The second look comes when nobody may be silent any more."
+    listener.close()
+
+
 def test_a_process_with_more_files_than_select_takes_hears(default):
     woken = Woken()
     with contextlib.ExitStack() as stack:
@@ -97,7 +123,7 @@ def test_a_process_with_more_files_than_select_takes_hears(default):
         listener = woken.listen("rows")
         failures = telemetry.counters["wakeups.notify_failed"]
         assert woken.wait(PATIENCE)
-        woken.clear()
+        clear(woken)
         wake_from_another_process("rows", DATABASES={"default": default})
         assert woken.wait(PATIENCE)
         assert telemetry.counters["wakeups.notify_failed"] == failures
@@ -110,7 +136,7 @@ def test_this_process_passes_over_its_own(default):
     end = with_end.listen("end")
     assert listening()
     assert with_end.wait(PATIENCE)
-    with_end.clear()
+    clear(with_end)
     listener = listen("rows", "default", lambda: heard.append("rows"))
     wake("rows", "default")
     wake_from_another_process("end", DATABASES={"default": default})

@@ -15,9 +15,10 @@ from typing import Final
 from channels import telemetry
 from channels.core.database import close_what_is_broken
 from channels.journal.carrying import Carrying
+from channels.journal.offers import Offered, Row, take_offers
 from channels.journal.receiver import JournalReceiver
 from channels.journal.tables import notes, reading, sweeping
-from channels.journal.tables.numbering import Clock, number_pending
+from channels.journal.tables.numbering import Clock, number_pending, number_rows, trim
 from channels.journal.tables.streams import Numbered
 from channels.topics.stores.base import Position, StoreUnavailable, StreamPage
 from channels.topics.stores.records import encode_publication
@@ -34,8 +35,13 @@ POLL: Final = 2.0
 GRACE: Final = 2.0
 #: Seconds between two words to processes that read for themselves, as no layer reaches them.
 TELL: Final = 0.01
+#: Seconds that a relay rests after it has numbered one publication, and at most: the more come at a time, the
+#: more it waits for, as commits need the time that it takes.
+REST: Final = (0.001, 0.006)
 #: Seconds between two removals of what is due: publications and keys, and streams.
 SWEEPS: Final = (30.0, 3600.0)
+#: Seconds after which a relay that has said nothing, and has left nothing on its way, is taken for ended.
+IDLE: Final = 600.0
 #: Seconds between attempts while the database is away: the first, and the longest.
 RETRY: Final = (0.2, 5.0)
 
@@ -65,15 +71,18 @@ class Relay:
         self._under_way: dict[int, set[str]] = {}
         self._batches = 0
         self._failed: set[str] = set()
+        self._offered = Offered()
         self._look_everywhere = False
         self._noted = False
-        self._untold = False
-        self._next_tell = self._next_poll = self._next_sweep = self._next_stream_sweep = 0.0
+        self._untold = self._are_others = False
+        self._rested = self._next_tell = self._next_poll = self._next_sweep = self._next_stream_sweep = 0.0
         self._listeners: list[Listener] = []
+        self._end_offers: Callable[[], None] = lambda: None
         self._thread = threading.Thread(target=self._run, name=f"channels-journal-{using}", daemon=True)
 
     def start(self) -> None:
         """Begin; in an event loop, so that wake-ups come through its connections."""
+        self._end_offers = take_offers(self._using, self._take)
         self._listeners.append(listen(PENDING_NAME, self._using, self._woken.set))
         if not self._carrying.spans_processes:
             self._listeners.append(listen(NUMBERED_NAME, self._using, self._look))
@@ -82,6 +91,7 @@ class Relay:
     def close(self) -> None:
         """End soon; what is pending stays so."""
         self._ended = True
+        self._end_offers()
         for listener in self._listeners:
             listener.close()
         self._woken.set()
@@ -124,32 +134,52 @@ class Relay:
     def _work(self) -> None:
         """Do what there is to do until the thread is to end."""
         notes.begin(self._using, self._owner, self._now())
+        if not self._carrying.spans_processes:
+            wake_others(NUMBERED_NAME, self._using)  # they tell nobody as long as they are alone
         while not self._ended:
             next_turn = self._next_tell if self._untold else self._next_poll
             woken = self._woken.wait(max(0.0, next_turn - time.monotonic()))
             self._woken.clear()
-            busy = woken or reading.any_pending(self._using)
-            while busy and not self._ended:
-                busy = self._number()
+            if woken or reading.any_pending(self._using):
+                self._number_all()
             self._serve_wanted()
             if self._untold and time.monotonic() >= self._next_tell:
                 self._tell_others()
             if time.monotonic() >= self._next_poll:
                 self._poll()
 
+    def _number_all(self) -> None:
+        """Number what is pending; soon after the last time, let more come first, as commits need the time."""
+        time.sleep(max(0.0, self._rested - time.monotonic()))
+        amount, is_more = self._number()
+        while is_more and not self._ended:
+            amount, is_more = self._number()
+        self._rested = time.monotonic() + min(REST[1], REST[0] * amount**2)
+
     def _tell_others(self) -> None:
         """Have processes read what was numbered that the carrier does not reach; not for each publication."""
         self._untold, self._next_tell = False, time.monotonic() + TELL
         wake_others(NUMBERED_NAME, self._using)
 
-    def _number(self) -> bool:
-        """Number a batch and hand it on; whether there may be more."""
+    def _number(self) -> tuple[int, bool]:
+        """Number a batch and hand it on; how many these are, and whether there may be more."""
         note = self._note if self._carrying.spans_processes else None
-        batch = number_pending(self._using, self._clock, note)
+        with self._lock:
+            offered = self._offered.take()
+        batch = number_rows(self._using, self._clock, note, offered) if offered else None
+        if batch is None:
+            batch = number_pending(self._using, self._clock, note)
         if batch.numbered:
             telemetry.count("journal.relayed", len(batch.numbered))
             self._carry(batch.numbered)
-        return not batch.complete
+        trim(self._using, self._clock, batch.full)
+        return len(batch.numbered), not batch.complete
+
+    def _take(self, rows: Iterable[Row]) -> None:
+        """Keep what has just been committed; a wake-up follows."""
+        with self._lock:
+            for row in rows:
+                self._offered.add(row)
 
     def _note(self, topics: Iterable[str]) -> tuple[str, bytes]:
         """Return what others need to know if this process dies before it has handed all on."""
@@ -172,7 +202,7 @@ class Relay:
                     self._failed |= topics
 
         self._carrying.carry(numbered, done)
-        if not self._carrying.spans_processes:
+        if self._are_others:
             self._untold = True
 
     # What was missed
@@ -180,6 +210,7 @@ class Relay:
     def _serve_wanted(self) -> None:
         if self._look_everywhere:
             self._look_everywhere = False
+            self._look_for_others()
             self._compare_positions()
         while self._wanted and not self._ended:
             with self._lock:
@@ -199,6 +230,11 @@ class Relay:
             page = reading.read_page(self._using, self._clock, topic)
         return page
 
+    def _look_for_others(self) -> None:
+        """Find whether there is anybody to be told; who has just come may have missed something."""
+        before, self._are_others = self._are_others, notes.are_others(self._using, self._owner)
+        self._untold = self._untold or (self._are_others and not before)
+
     def _compare_positions(self) -> None:
         """Find the topics of this process that have gone on, and nobody told."""
         for receiver in self._receivers():
@@ -212,6 +248,7 @@ class Relay:
     def _poll(self) -> None:
         self._next_poll = time.monotonic() + POLL
         if not self._carrying.spans_processes:
+            self._look_for_others()
             self._compare_positions()
         else:
             self._tell_again()
@@ -248,11 +285,13 @@ class Relay:
         if now < self._next_sweep:
             return
         self._next_sweep = now + SWEEPS[0]
+        notes.renew(self._using, self._owner, self._now())
         if notes.claim(self._using, notes.SWEEP, self._now(), round(1000 * SWEEPS[0])):
             removed = sweeping.sweep(self._using, self._now())
             if now >= self._next_stream_sweep:  # it looks at every stream
                 self._next_stream_sweep = now + SWEEPS[1]
                 sweeping.sweep_streams(self._using, self._now())
+            notes.remove_idle(self._using, self._now() - round(1000 * IDLE))
             telemetry.count("journal.expired", removed)
 
     def _leave(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from channels.journal.carrying import Carrying
+from channels.journal.offers import offer_on_commit
 from channels.journal.relay import NUMBERED_NAME, PENDING_NAME
 from channels.journal.tables import reading
 from channels.journal.tables.inserting import write_pending
@@ -36,8 +37,12 @@ class JournalTopics:
             StoreUnavailable: it cannot be written; the transaction is to be rolled back.
         """
         using = self._using
-        write_pending(using, digest_of(append.topic), encode_pending(append))
-        wake_on_commit(PENDING_NAME, using, nearest=True)
+        digest, record = digest_of(append.topic), encode_pending(append)
+        number = write_pending(using, digest, record)
+        if number is None:
+            wake_on_commit(PENDING_NAME, using, nearest=True)
+        else:
+            offer_on_commit(PENDING_NAME, using, (number, digest, record))
 
     def publish(self, append: Append) -> Published:
         """See :class:`~channels.topics.stores.base.Store`; not within a transaction.

@@ -90,6 +90,10 @@ class Listeners:
             listener.wake()
         return bool(found)
 
+    def names(self, using: str) -> list[str]:
+        """Return the names for which somebody listens to a database."""
+        return [name for name, its_database in list(self._by_key) if its_database == using]
+
     def wake_all(self, using: str | None = None) -> None:
         """Wake all of a database, or all: something may have been lost on its way."""
         for (_, its_database), found in list(self._by_key.items()):

@@ -7,6 +7,8 @@ import logging
 import selectors
 import socket
 import threading
+import time
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
@@ -23,6 +25,8 @@ logger = logging.getLogger("channels.wakeups")
 CHANNEL: Final = "channels_wakeups"
 #: Seconds after which a connection on which nothing comes is asked whether it still is one.
 IDLE: Final = 30.0
+#: Seconds in which a connection that has notified does not do so again; who was woken looks again after them.
+PAUSE: Final = 0.01
 #: Seconds between two attempts to connect: the first, and the longest.
 RETRY: Final = (0.5, 30.0)
 
@@ -36,9 +40,19 @@ def is_possible(using: str) -> bool:
 
 
 def send(name: str, using: str) -> None:
-    """Notify the processes that listen, on this thread's connection."""
-    with connections[using].cursor() as cursor:
+    """Notify the processes that listen, on this thread's connection, unless they are about to look again."""
+    connection, now = connections[using], time.monotonic()
+    pauses = _pauses.setdefault(connection, {})
+    if now < pauses.get(name, 0.0):
+        return
+    with connection.cursor() as cursor:
         cursor.execute(_NOTIFY, [CHANNEL, f"{listeners.origin} {name}"])
+    if not connection.in_atomic_block:  # else it has not left yet
+        pauses[name] = now + PAUSE
+
+
+# When a connection may notify again, by the name.
+_pauses: Final[weakref.WeakKeyDictionary[BaseDatabaseWrapper, dict[str, float]]] = weakref.WeakKeyDictionary()
 
 
 def receive(using: str) -> Callable[[], None]:
@@ -82,6 +96,7 @@ class NotifyThread(threading.Thread):
         self.listening = threading.Event()
         self._ended = threading.Event()
         self._wakeup, self._waker = socket.socketpair()
+        self._again: dict[str, float] = {}
 
     def run(self) -> None:
         """Listen until :meth:`close`."""
@@ -116,14 +131,18 @@ class NotifyThread(threading.Thread):
 
     def _wait(self, connection: Any) -> None:
         raw = connection.connection
-        if not _is_readable(raw.fileno(), self._wakeup):
+        timeout = min(self._again.values(), default=time.monotonic() + IDLE) - time.monotonic()
+        is_readable = _is_readable(max(0.0, timeout), raw.fileno(), self._wakeup)
+        if not is_readable and not self._again:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT 1")
         self.heard(_payloads(raw))
+        self._wake_again()
 
     def began(self) -> None:
         """Wake all: what was sent before this began to listen was missed."""
         listeners.wake_all(self.using)
+        self._look_again(listeners.names(self.using))
 
     def heard(self, payloads: Iterable[str]) -> None:
         """Wake whoever is meant, once."""
@@ -134,14 +153,25 @@ class NotifyThread(threading.Thread):
                 names.add(name)
         for name in names:
             listeners.wake(name, self.using)
+        self._look_again(names)
+
+    def _look_again(self, names: Iterable[str]) -> None:
+        self._again.update(dict.fromkeys(names, time.monotonic() + 1.5 * PAUSE))
+
+    def _wake_again(self) -> None:
+        """Wake those for whom more may have been written, of which nobody notified."""
+        now = time.monotonic()
+        for name in [name for name, due in self._again.items() if due <= now]:
+            del self._again[name]
+            listeners.wake(name, self.using)
 
 
-def _is_readable(*files: int | socket.socket) -> bool:
-    """Wait until one of them can be read, or for a while; servers have more files than select() takes."""
+def _is_readable(timeout: float, *files: int | socket.socket) -> bool:
+    """Wait until one of them can be read, or for a time; servers have more files than select() takes."""
     with selectors.DefaultSelector() as selector:
         for file in files:
             selector.register(file, selectors.EVENT_READ)
-        return bool(selector.select(IDLE))
+        return bool(selector.select(timeout))
 
 
 def _own_connection(using: str) -> BaseDatabaseWrapper:

@@ -10,11 +10,14 @@ from django.db import IntegrityError, connections, transaction
 
 from channels.journal.tables.statements import (
     CLAIM,
+    DELETE_IDLE_RELAYS,
     DELETE_RELAY,
     INSERT_RELAY,
     LOCK,
     NOTE,
     NOTES,
+    OTHER_RELAYS,
+    RENEW_RELAY,
 )
 from channels.journal.tables.transactions import in_autocommit, in_transaction, understood
 
@@ -79,6 +82,33 @@ def abandoned(using: str, owner: str, now: int, grace: int) -> list[tuple[str, l
         for whose, note, noted in found
         if whose not in (LOCK, SWEEP) and abs(now - noted) > grace and bytes(note)
     ]
+
+
+def are_others(using: str, owner: str) -> bool:
+    """Whether there are other relays, or one that was killed has left its row."""
+
+    def look(cursor: Any) -> bool:
+        cursor.execute(OTHER_RELAYS, [owner, LOCK, SWEEP])
+        return bool(cursor.fetchall())
+
+    return in_autocommit(using, look)
+
+
+def renew(using: str, owner: str, now: int) -> None:
+    """Say that an idle relay lives."""
+
+    def try_it(cursor: Any) -> bool:
+        cursor.execute(RENEW_RELAY, [now, owner])
+        return bool(cursor.rowcount)
+
+    if not in_autocommit(using, try_it):
+        make_row(using, owner, now)
+
+
+def remove_idle(using: str, before: int) -> None:
+    """Remove the rows of relays that have said nothing since, and have left nothing on its way."""
+    values = [before, LOCK, SWEEP, b""]
+    in_autocommit(using, lambda cursor: cursor.execute(DELETE_IDLE_RELAYS, values))
 
 
 def claim(using: str, owner: str, now: int, interval: int) -> bool:

@@ -7,12 +7,14 @@ somebody else meanwhile: then fewer rows are deleted than were read, and it begi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 from django.db import IntegrityError, connections, transaction
 
 from channels import telemetry
+from channels.journal.tables.function import is_possible, number_by_function
 from channels.journal.tables.notes import write_note
 from channels.journal.tables.records import PendingAppend, ascii_of, decode_pending, digest_of
 from channels.journal.tables.statements import (
@@ -25,7 +27,7 @@ from channels.journal.tables.statements import (
     statements_of,
 )
 from channels.journal.tables.streams import Numbered, StreamRow
-from channels.journal.tables.transactions import in_transaction, understood
+from channels.journal.tables.transactions import in_autocommit, in_transaction, understood
 from channels.topics.stores.base import Published, Retention
 from channels.topics.stores.memory import new_epoch
 
@@ -35,6 +37,8 @@ BATCH: Final = 500
 _T = TypeVar("_T")
 
 Clock = Callable[[], float]
+#: Returns the owner of a note and the note of the topics that are now on their way.
+Note = Callable[[Iterable[str]], tuple[str, bytes]]
 
 
 class Batch(NamedTuple):
@@ -44,11 +48,13 @@ class Batch(NamedTuple):
         numbered: what is to be handed on, in order.
         published: what became of what was published at once.
         complete: nothing was left to do when it read.
+        full: topics that keep too much; see :func:`trim`.
     """
 
     numbered: list[Numbered]
     published: list[Published]
     complete: bool = True
+    full: Sequence[str] = ()
 
 
 class _Missing(Exception):
@@ -68,9 +74,7 @@ class _Waiting(NamedTuple):
     appends: list[PendingAppend]
 
 
-def number_pending(
-    using: str, clock: Clock, note: Callable[[Iterable[str]], tuple[str, bytes]] | None
-) -> Batch:
+def number_pending(using: str, clock: Clock, note: Note | None) -> Batch:
     """Number what is pending, as much as fits into a batch.
 
     Args:
@@ -78,14 +82,17 @@ def number_pending(
         clock: seconds since 1970.
         note: returns the owner and the note of topics that are now on their way; None: nothing is noted.
     """
+    if is_possible(using):
+        batch = number_rows(using, clock, note, in_autocommit(using, partial(_pending, using)))
+        if batch is not None:
+            return batch
 
     def work(cursor: Any) -> Batch:
         statements, now = statements_of(connections[using]), _milliseconds(clock)
         if statements.lock:
             cursor.execute(statements.lock, [LOCK])
             cursor.fetchall()
-        cursor.execute(statements.limited(PENDING, BATCH))
-        waiting = _decoded(cursor.fetchall())
+        waiting = _decoded(_pending(using, cursor))
         if not waiting.ids:
             return Batch([], [])
         streams = _locked(cursor, using, sorted({each.topic for each in waiting.appends}))
@@ -95,6 +102,31 @@ def number_pending(
         return batch._replace(complete=len(waiting.ids) < BATCH)
 
     return _until_done(using, clock, work)
+
+
+def number_rows(using: str, clock: Clock, note: Note | None, rows: Sequence[Any]) -> Batch | None:
+    """Number pending rows that are known, if one call does it; None if nothing was done."""
+    waiting = _decoded(rows)
+    if len(waiting.ids) > len(waiting.appends):
+        return None
+    if not rows:
+        return Batch([], [])
+    noted = note({each.topic for each in waiting.appends}) if note is not None else None
+    result = number_by_function(using, _milliseconds(clock), waiting.ids, waiting.appends, noted)
+    if result is None:
+        return None
+    return Batch(result.numbered, [], result.complete, result.full)
+
+
+def trim(using: str, clock: Clock, topics: Iterable[str]) -> None:
+    """Remove what streams have too much."""
+    for topic in topics:
+        with_stream(using, clock, topic, lambda cursor, stream: None)
+
+
+def _pending(using: str, cursor: Any) -> list[Any]:
+    cursor.execute(statements_of(connections[using]).limited(PENDING, BATCH))
+    return list(cursor.fetchall())
 
 
 def number_topics(

@@ -10,6 +10,7 @@ from typing import Any, Final
 LOCK: Final = "lock"
 
 INSERT_PENDING: Final = "INSERT INTO channels_journal_pending (digest, record) VALUES (%s, %s)"
+INSERT_PENDING_RETURNING: Final = f"{INSERT_PENDING} RETURNING id"
 ANY_PENDING: Final = "SELECT MIN(id) FROM channels_journal_pending"
 PENDING: Final = "SELECT id, digest, record FROM channels_journal_pending ORDER BY id"
 PENDING_DIGESTS: Final = "SELECT id, digest FROM channels_journal_pending ORDER BY id"
@@ -50,10 +51,21 @@ INSERT_KEY: Final = (
     "INSERT INTO channels_journal_key (stream_id, digest, place, epoch, expires) VALUES (%s, %s, %s, %s, %s)"
 )
 
+NUMBER: Final = (
+    "SELECT its_epoch, its_base, its_floor, are_more FROM channels_journal_number("
+    "%s, %s::bytea, %s, %s::text[], %s::bigint[], %s::bigint[], %s::bigint[], "
+    "%s::bigint[], %s::int[], %s::bigint[], %s::bigint[], %s::bytea[])"
+)
+
 NOTE: Final = "UPDATE channels_journal_relay SET topics = %s, noted = %s WHERE owner = %s"
 INSERT_RELAY: Final = "INSERT INTO channels_journal_relay (owner, topics, noted) VALUES (%s, %s, %s)"
 DELETE_RELAY: Final = "DELETE FROM channels_journal_relay WHERE owner = %s"
 NOTES: Final = "SELECT owner, topics, noted FROM channels_journal_relay WHERE owner <> %s"
+OTHER_RELAYS: Final = "SELECT owner FROM channels_journal_relay WHERE owner NOT IN (%s, %s, %s)"
+RENEW_RELAY: Final = "UPDATE channels_journal_relay SET noted = %s WHERE owner = %s"
+DELETE_IDLE_RELAYS: Final = (
+    "DELETE FROM channels_journal_relay WHERE noted < %s AND owner NOT IN (%s, %s) AND topics = %s"
+)
 CLAIM: Final = "UPDATE channels_journal_relay SET noted = %s WHERE owner = %s AND (noted <= %s OR noted > %s)"
 
 _EXPIRED: Final = "SELECT id FROM {} WHERE {} <= %s ORDER BY {}"

@@ -89,7 +89,7 @@ class StreamRow:
         least = self.top - self._keep
         if least - self._floor >= SLACK:
             cursor.execute(TRIM, [self.id, least])
-            self._floor = least
+            self._floor, self._changed = least, True
         if self._changed:
             values = [self.epoch, self.top, self._keep, self._floor, self._ends, *self._version, self.id]
             cursor.execute(UPDATE_STREAM, values)

@@ -45,7 +45,7 @@ def in_transaction(using: str, work: Callable[[Any], _T]) -> _T:
                     begin_writing(connection, cursor)
                     return work(cursor)
             except DatabaseError as error:
-                if attempt == tries or not _is_race(error):
+                if attempt == tries or not is_race(error):
                     raise
     raise AssertionError("unreachable")
 
@@ -105,10 +105,16 @@ def explain(using: str, error: Exception) -> str:
     return f"The database {using!r} does not keep topics at the moment: {said}"
 
 
-def _is_race(error: BaseException) -> bool:
+def error_code(error: BaseException) -> object:
+    """Return what the database calls an error: a state of PostgreSQL, a number of MySQL or MariaDB."""
     cause = error.__cause__
     state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
-    return state in _RACES or bool(error.args and error.args[0] in _RACES)
+    return state or (error.args[0] if error.args else None)
+
+
+def is_race(error: BaseException) -> bool:
+    """Whether a transaction was lost to another, and can be begun again."""
+    return error_code(error) in _RACES
 
 
 @contextmanager
