@@ -5,7 +5,7 @@ MINUTES ?= 10
 dev = @sh scripts/environment.sh dev .venv
 python = .venv/bin/python
 
-.PHONY: help demo test check coverage chaos conformance security fuzz lint types format bench bench-quick bench-render docs dist upgrade lowest clean
+.PHONY: help demo test check coverage chaos conformance security fuzz lint types format bench bench-quick bench-render docs pictures dist upgrade lowest clean
 
 help:
 	@echo "make demo     serve the examples, with a front page on http://127.0.0.1:$(PORT); make demo APP=chat: one alone"
@@ -23,6 +23,7 @@ help:
 	@echo "make bench-quick   the same with fewer contenders, into benchmarks/results/quick.md (three minutes)"
 	@echo "make bench-render  write the pages again from the last results"
 	@echo "make docs     write docs/reference/ from the docstrings, draw docs/explanation/architecture.md, build build/site/"
+	@echo "make pictures  take those of the examples anew, by their browser tests, into docs/examples/images/"
 	@echo "make dist     build django-fairway and the three empty distributions into dist/"
 	@echo "make upgrade  pin the newest allowed releases for the tests, and ask for known vulnerabilities"
 	@echo "make lowest   a quick part of the tests with the lowest releases that are allowed"
@@ -108,6 +109,11 @@ docs:
 	@$(python) scripts/reference.py
 	@$(python) scripts/architecture.py
 	@$(python) scripts/site.py
+
+pictures:
+	$(dev)
+	@DOCS_PICTURES=1 $(python) -m pytest -q -m browser tests/e2e/test_chat_topics.py tests/e2e/test_notifications.py tests/e2e/test_editor.py \
+		tests/e2e/test_game.py tests/e2e/test_ticker.py tests/e2e/test_demo_page.py
 
 dist:
 	$(dev)

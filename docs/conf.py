@@ -34,6 +34,7 @@ html_theme_options = {"navigation_with_keys": True}
 #: The kinds of pages: the folder, and its title in the navigation.
 KINDS = {
     "tutorial": "Tutorial",
+    "examples": "Examples",
     "howto": "How to",
     "reference": "Reference",
     "explanation": "Explanation",

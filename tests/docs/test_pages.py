@@ -19,7 +19,7 @@ PAGES = sorted(
     if "node_modules" not in page.parts
 )
 LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#\s]*)(?:#([^)\s]+))?\)")
-KINDS = {"tutorial", "howto", "reference", "explanation", "contributing"}
+KINDS = {"tutorial", "examples", "howto", "reference", "explanation", "contributing"}
 #: Files that a page names, from the top or from src/channels.
 NAMED = re.compile(r"`([a-z_0-9]+/[a-z_0-9/]+?(?:\.[a-z]+)?/?)`")
 
@@ -78,3 +78,53 @@ def test_a_page_has_one_title(page: Path) -> None:
 def test_a_fragment_is_of_a_known_kind() -> None:
     kinds = {page.name.split(".")[1] for page in (ROOT / "changes").glob("*.*.md")}
     assert kinds <= {"added", "changed", "deprecated", "removed", "fixed", "security"}
+
+
+# Pages of examples: pictures that are there and small, files that are there.
+
+EXAMPLE_PAGES = ROOT / "docs" / "examples"
+EXAMPLES = sorted(path.parent for path in (ROOT / "examples").glob("*/manage.py"))
+#: Bytes of a picture; a page of them should be there at once on a phone.
+LARGEST = 100_000
+
+
+def pictures(page: Path) -> list[str]:
+    return re.findall(r"!\[[^]]{10,}\]\((images/[\w-]+\.webp)\)", page.read_text())
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
+def test_each_example_has_a_page_with_pictures_of_a_desk_and_a_phone(example: Path) -> None:
+    page = EXAMPLE_PAGES / f"{example.name}.md"
+    shown = pictures(page)
+    assert {f"images/{example.name}-desk.webp", f"images/{example.name}-phone.webp"} <= set(shown)
+    for heading in ("What it teaches", "The way of", "What to copy"):
+        assert f"\n## {heading}" in page.read_text()
+
+
+def test_pictures_are_shown_and_small() -> None:
+    shown = {name for page in EXAMPLE_PAGES.glob("*.md") for name in pictures(page)}
+    there = {f"images/{path.name}": path.stat().st_size for path in (EXAMPLE_PAGES / "images").iterdir()}
+    assert shown == set(there)
+    assert max(there.values()) < LARGEST
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
+def test_files_that_a_page_names_are_there(example: Path) -> None:
+    named = re.findall(r"`(\w+/[\w/]+\.\w+)`", (EXAMPLE_PAGES / f"{example.name}.md").read_text())
+    assert named
+    for name in named:
+        assert (example / name).exists(), name
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
+def test_an_example_is_small(example: Path) -> None:
+    """No more than somebody reads in an evening; tests and migrations apart."""
+    kept = [path for path in example.rglob("*") if not {"vendor", "node_modules"} & set(path.parts)]
+    python = [path for path in kept if path.suffix == ".py" and "migrations" not in path.parts]
+    scripts = [path for path in kept if path.suffix == ".js" and path.name != "vendor.js"]
+    assert lines([path for path in python if path.name != "tests.py"]) < 600
+    assert lines(scripts) < 400
+
+
+def lines(paths: list[Path]) -> int:
+    return sum(len(path.read_text().splitlines()) for path in paths)

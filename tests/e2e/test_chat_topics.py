@@ -22,7 +22,7 @@ from tests.e2e.test_chat import (  # noqa: F401  # fixtures among them
     wait_for_line,
     wait_for_status,
 )
-from tests.support.browser import DESKTOP, PHONE, dark, resize
+from tests.support.browser import DESKTOP, PHONE, dark, picture, resize
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
@@ -85,6 +85,13 @@ def test_the_page_fits_a_phone_and_a_desk(
 ) -> None:
     join(ada, chat, "ada")
     enter(ada, chat)
+    for text in ("Good morning!", "The kettle is on.", "Who brings the biscuits?"):
+        say(ada, text)
+        wait_for_line(ada, f"ada{text}")
+    picture(ada, "chat-desk")
+    resize(ada, PHONE)
+    picture(ada, "chat-phone")
+    picture(ada, "chat-phone-dark", night=True)
     say(ada, "word" * 100)
     wait_for_line(ada, "ada" + "word" * 100)
     for size, night in ((PHONE, False), (PHONE, True), (DESKTOP, False)):

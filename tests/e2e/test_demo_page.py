@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from examples import demo
 from tests.e2e.example import EXAMPLES
+from tests.support.browser import PHONE, chromium, picture, resize
 from tests.support.ports import free_port
 from tests.support.served import environment, wait_until_listening
 
@@ -52,3 +54,15 @@ def test_one_alone_is_at_the_port_itself() -> None:
     )
     assert shown.returncode == 2
     assert "invalid choice: 'nothing'" in shown.stderr
+
+
+@pytest.mark.browser
+@pytest.mark.timeout(120)
+def test_the_front_page_fits_a_phone_and_a_desk(tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text(demo.page({example.name: 1 for example in demo.EXAMPLES}))
+    with chromium(tmp_path / "profile") as window:
+        window.get((tmp_path / "page.html").as_uri())
+        picture(window, "demo-desk")
+        resize(window, PHONE)
+        assert window.execute_script("return document.documentElement.scrollWidth <= innerWidth")
+        assert len(window.find_elements("css selector", "li h2 a")) == len(demo.EXAMPLES)

@@ -12,7 +12,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.e2e.example import PATIENCE, Example, until
-from tests.support.browser import PHONE, chromium
+from tests.support.browser import PHONE, chromium, picture
 
 NAMES_AT_CURSORS = "[...document.querySelectorAll('.cm-ySelectionInfo')].map((each) => each.textContent)"
 STATE = "document.querySelector('#status').dataset.state"
@@ -90,8 +90,8 @@ def test_two_write_one_is_offline_and_the_server_restarts(editor: Example, tmp_p
         until_words(ben, "while it was away")
         for window in (ada, ben, eve):
             until(window, "document.querySelector('#present').textContent === 'ada, ben, eve'")
-        for window, name in ((ada, "desk"), (eve, "phone")):
-            window.save_screenshot(str(tmp_path / f"{name}.png"))
+        picture(ada, "editor-desk")
+        picture(eve, "editor-phone", night=True)
         for window in (ada, ben, eve):  # what is in the database is what they have
             before = words(window)
             window.refresh()

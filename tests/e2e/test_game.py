@@ -11,7 +11,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from tests.e2e.example import Example, until
-from tests.support.browser import PHONE, chromium
+from tests.support.browser import PHONE, chromium, picture
 
 SCORES = "[...document.querySelectorAll('#scores li')].map((li) => li.textContent)"
 CLOCK = "document.querySelector('#clock').textContent"
@@ -46,6 +46,9 @@ def test_a_match_outlives_its_worker(game: Example, tmp_path: Path) -> None:
             until(window, f"{SCORES}.some((line) => line.startsWith('ada '))")
         assert not ben.find_element(By.ID, "join").is_displayed()
         assert ben.execute_script("return document.body.scrollWidth <= innerWidth")
+
+        picture(ada, "game-desk")
+        picture(ben, "game-phone")
 
         # Along the upper edge, where the ship must come to its place on both pages.
         ActionChains(ada).key_down(Keys.ARROW_UP).key_down(Keys.ARROW_RIGHT).perform()

@@ -9,7 +9,7 @@ import pytest
 from selenium.webdriver.common.by import By
 
 from tests.e2e.example import Example, until
-from tests.support.browser import PHONE, chromium
+from tests.support.browser import PHONE, chromium, picture
 
 LIST = "document.querySelector('#orders').innerText"
 BADGE = "Number(document.querySelector('#badge').textContent)"
@@ -58,5 +58,5 @@ def test_open_pages_show_what_was_committed_elsewhere(shop: Example, tmp_path: P
         until(ada, f"{LIST}.includes('Delivered') && {BADGE} === 1")
         until(ben, f"{LIST}.includes('Packed') && {BADGE} === 1")
         assert ben.execute_script("return document.body.scrollWidth <= innerWidth")
-        for window, name in ((ada, "desk"), (ben, "phone")):
-            window.save_screenshot(str(tmp_path / f"{name}.png"))
+        picture(ada, "notifications-desk")
+        picture(ben, "notifications-phone", night=True)

@@ -9,7 +9,7 @@ import pytest
 from selenium.webdriver.common.by import By
 
 from tests.e2e.example import Example, until
-from tests.support.browser import PHONE, chromium
+from tests.support.browser import PHONE, chromium, picture
 
 
 @pytest.fixture
@@ -42,6 +42,9 @@ def test_a_desk_and_a_phone_look_at_prices(ticker: Example, tmp_path: Path) -> N
             until(window, "document.querySelector('#plot').ariaLabel.includes('between')")
         until(desk, f"{WATCHED} > 5 && {WATCHED} < 60")  # what is on the screen, and no more
         assert phone.execute_script("return document.body.scrollWidth <= innerWidth")
+
+        picture(desk, "ticker-desk", night=True)
+        picture(phone, "ticker-phone")
 
         desk.find_element(By.ID, "filter").send_keys("optics")
         names = "[...document.querySelectorAll('#rows tr:not([hidden]) td.wide')]"

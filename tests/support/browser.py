@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +28,10 @@ SWITCHES = (
 )
 DESKTOP = (1100, 750)
 PHONE = (390, 780)
+#: Where pictures for the documentation are kept.
+IMAGES = Path(__file__).parents[2] / "docs" / "examples" / "images"
+#: WebP of this quality has some 20 kB for a page, and its text is sharp.
+FORMAT = {"format": "webp", "quality": 85}
 
 
 @contextmanager
@@ -60,3 +66,22 @@ def dark(window: webdriver.Chrome, on: bool) -> None:
     """Let the page believe that its user prefers dark colours."""
     feature = {"name": "prefers-color-scheme", "value": "dark" if on else "light"}
     window.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+
+
+def picture(window: webdriver.Chrome, name: str, *, night: bool = False) -> None:
+    """Keep what a window shows as ``docs/examples/images/NAME.webp``, if ``DOCS_PICTURES`` is set.
+
+    Else none are taken, so that a run of the tests changes no file: ``make pictures``.
+
+    Args:
+        window: its page; scrollbars do not show.
+        name: of the file.
+        night: take it in dark colours.
+    """
+    if not os.environ.get("DOCS_PICTURES"):
+        return
+    dark(window, night)
+    window.execute_cdp_cmd("Emulation.setScrollbarsHidden", {"hidden": True})
+    taken = window.execute_cdp_cmd("Page.captureScreenshot", FORMAT)
+    (IMAGES / f"{name}.webp").write_bytes(base64.b64decode(taken["data"]))
+    dark(window, False)
