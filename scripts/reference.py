@@ -91,6 +91,7 @@ MODULES = {
     ],
     "Tasks": [
         "channels.tasks.definition.task",
+        "channels.tasks.definition.limits",
         "channels.tasks.groups",
         "channels.tasks.schedule.schedules",
         "channels.tasks.control",

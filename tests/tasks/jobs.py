@@ -70,6 +70,18 @@ async def wait_for_ever() -> None:
     await asyncio.Event().wait()
 
 
+_alone = threading.Lock()
+
+
+@task
+def alone() -> None:
+    """Fail if it runs beside itself."""
+    if not _alone.acquire(blocking=False):
+        raise RuntimeError("it is not alone")
+    threading.Event().wait(0.005)
+    _alone.release()
+
+
 @task(takes_context=True)
 def wait_for_cancel(context: Any) -> None:
     started.set()
@@ -99,7 +111,7 @@ def important() -> None:
 
 
 @task
-def note(what: str) -> None:
+def note(what: str | int) -> None:
     ran.append(what)
 
 

@@ -11,7 +11,9 @@ from django.core.management import call_command
 from django.test import Client, override_settings
 from django.urls import path
 
-from channels.tasks import every
+from channels.tasks import Limit, every
+from channels.tasks.backend import store_of
+from channels.tasks.definition.contract import task_backends
 from channels.tasks.schedule.schedules import registered
 from tests import settings as project
 from tests.support.databases import Database
@@ -77,6 +79,15 @@ def test_tasks_are_listed_filtered_read_retried_and_cancelled(client: Client) ->
     assert "1 of 2 tasks run again" in act(client, "retry_selected", failed.id, waiting.id)
     assert "2 of 2 tasks are cancelled" in act(client, "cancel_selected", failed.id, waiting.id)
     assert client.get("/admin/channels_tasks/task/add/").status_code == 403
+
+
+def test_it_says_in_words_which_key_a_task_waits_for(client: Client) -> None:
+    both = jobs.add.using(limit=Limit("stripe", concurrency=1, rate="5/10s"))
+    _, waiting = both.enqueue(1, 2), both.enqueue(3, 4)
+    store_of(task_backends["default"]).promote()
+    assert page(client, "task/").count("key stripe (1 at once, 5 in 10 s)") == 1
+    assert "key stripe (1 at once, 5 in 10 s)" in page(client, f"task/{waiting.id}/change/")
+    assert waiting.id in page(client, "task/?state=limited")
 
 
 def test_no_page_counts_all_rows(client: Client, django_assert_max_num_queries) -> None:

@@ -13,11 +13,13 @@ This module is imported before the apps are ready: models stand apart, and store
 
 from channels.tasks.backend import TaskBackend
 from channels.tasks.control import acancel, aretry, cancel, retry
+from channels.tasks.definition.limits import Limit
 from channels.tasks.definition.task import Step, Task, task
 from channels.tasks.groups import chain, group
 from channels.tasks.schedule import cron, every
 
 __all__ = [
+    "Limit",
     "Step",
     "Task",
     "TaskBackend",

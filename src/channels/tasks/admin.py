@@ -14,7 +14,9 @@ from django.utils.html import format_html, format_html_join
 
 from channels.tasks.control import cancel, retry
 from channels.tasks.definition.contract import TaskResultDoesNotExist, task_backends
+from channels.tasks.definition.limits import Allowance
 from channels.tasks.definition.results import moment
+from channels.tasks.definition.states import State
 from channels.tasks.models import Task, Tick, Worker
 from channels.tasks.schedule.schedules import registered
 from channels.tasks.stores.records import MOST
@@ -50,7 +52,7 @@ class ReadOnly(admin.ModelAdmin):
 class TaskAdmin(ReadOnly):
     """Tasks, the newest first."""
 
-    list_display = ("path", "state", "queue", "priority", "attempts", "enqueued", "finished", "id")
+    list_display = ("path", "state", "waits", "queue", "priority", "attempts", "enqueued", "finished", "id")
     list_filter = ("state",)
     search_fields = ("=id", "=path")
     ordering = ("-id",)
@@ -63,8 +65,9 @@ class TaskAdmin(ReadOnly):
         "last_attempted_at",
         "finished_at",
         "cancel_at",
+        "allowance",
     )
-    readonly_fields = ("enqueued", "due", "started", "finished", "tracebacks")
+    readonly_fields = ("waits", "enqueued", "due", "started", "finished", "tracebacks")
 
     @admin.display(ordering="id")
     def enqueued(self, task: Task) -> Any:
@@ -85,6 +88,13 @@ class TaskAdmin(ReadOnly):
     def finished(self, task: Task) -> Any:
         """When it ended."""
         return moment(task.finished_at)
+
+    @admin.display(description="waits for")
+    def waits(self, task: Task) -> str:
+        """Why it does not run, if that is not plain from its state."""
+        if task.state != State.LIMITED:
+            return "-"
+        return f"key {task.limit_key} ({Allowance.read(task.allowance)})"
 
     @admin.display
     def tracebacks(self, task: Task) -> Any:

@@ -23,7 +23,7 @@ from channels.tasks.definition.encoding import encode
 from channels.tasks.definition.options import read_options
 from channels.tasks.definition.results import leads_back, microseconds_of, result_of
 from channels.tasks.definition.states import State
-from channels.tasks.definition.task import Task, check_policy, is_async, unique_key, viewer_id
+from channels.tasks.definition.task import Task, check_policy, is_async, limit_of, unique_key, viewer_id
 from channels.tasks.stores.base import TaskStore
 from channels.tasks.stores.manager import store_for
 from channels.tasks.stores.records import TaskRecord, new_id
@@ -133,6 +133,7 @@ def new_record(
     backend.validate_task(task)
     _see_that_workers_find(task)
     arguments = f"[{encode(list(args), 'args')},{encode(kwargs, 'kwargs')}]"
+    limit_key, allowance = limit_of(task, args, kwargs)
     now = store.now()
     run_at = max(now, microseconds_of(task.run_after)) if task.run_after is not None else now
     return TaskRecord(
@@ -142,12 +143,14 @@ def new_record(
         queue=task.queue_name,
         priority=int(task.priority),
         lane=int(is_async(task)),
-        state=State.SCHEDULED if run_at > now else State.READY,
+        state=State.SCHEDULED if run_at > now or limit_key else State.READY,
         arguments=arguments,
         viewer=viewer_id(task),
         unique_key=unique_key(task, args, kwargs, arguments),
         enqueued_at=now,
         run_at=run_at,
+        limit_key=limit_key,
+        allowance=allowance,
     )
 
 

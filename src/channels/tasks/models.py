@@ -37,6 +37,8 @@ class Task(models.Model):
     counts_for = models.CharField(max_length=32, blank=True, default="")
     waits_for = models.CharField(max_length=32, blank=True, default="")
     needs_success = models.SmallIntegerField(default=1)
+    limit_key = models.CharField(max_length=200, blank=True, default="")
+    allowance = models.CharField(max_length=40, blank=True, default="")
 
     objects: ClassVar[models.Manager[Task]] = models.Manager()
 
@@ -93,3 +95,36 @@ class Tick(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Limit(models.Model):
+    """The key of a limit: whoever lets tasks run that wait for it holds its row; and when to look again."""
+
+    id = models.CharField(max_length=200, primary_key=True, editable=False)
+    due_at = models.BigIntegerField(null=True)
+    used_at = models.BigIntegerField()
+
+    objects: ClassVar[models.Manager[Limit]] = models.Manager()
+
+    class Meta:  # noqa: D106
+        verbose_name = "limit"
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class Start(models.Model):
+    """The start of a task with a rate."""
+
+    id = models.BigAutoField(primary_key=True, editable=False)
+    limit_key = models.CharField(max_length=200)
+    task = models.CharField(max_length=32)
+    started_at = models.BigIntegerField()
+
+    objects: ClassVar[models.Manager[Start]] = models.Manager()
+
+    class Meta:  # noqa: D106
+        verbose_name = "start"
+
+    def __str__(self) -> str:
+        return f"{self.limit_key} {self.task}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -71,6 +72,7 @@ def run_tasks(backend: str = "default", *, failures: bool = False) -> list[TaskR
         attempt = Attempt(records[0], origin)
         outcome = async_to_sync(run_async)(attempt) if records[0].lane else run_sync(attempt)
         assert outcome is not None
+        outcome = replace(outcome, limit_key=records[0].limit_key)
         store.turn(owner, [outcome], [], backend, ())
         ran.append(made.get_result(attempt.id))
         if len(ran) > MOST:

@@ -1,5 +1,6 @@
 """The project of workers that are killed."""
 
+import json
 import os
 
 import django
@@ -16,7 +17,7 @@ INSTALLED_APPS = [
     *(["django_tasks"] if django.VERSION < (6,) else []),
 ]
 #: Short, so that nobody waits long for the dead.
-OPTIONS = {"lease": 1.0}
+OPTIONS = {"lease": 1.0, **json.loads(os.environ.get("TASKS_OPTIONS", "{}"))}
 TASKS = {"default": {"BACKEND": "channels.tasks.TaskBackend", "QUEUES": [], "OPTIONS": OPTIONS}}
 ASGI_APPLICATION = "tests.tasks.kills.asgi.application"
 ROOT_URLCONF = "tests.urls"

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from channels.tasks import Limit
 from channels.tasks.backend import store_of
 from channels.tasks.definition.contract import TaskResult, task_backends
 from channels.tasks.stores.records import TaskRecord
@@ -55,8 +56,10 @@ each_database = pytest.mark.parametrize(
 
 
 @contextmanager
-def processes(project: Database, *arguments: list[str]) -> Iterator[list[subprocess.Popen[bytes]]]:
-    env = environment(DJANGO_SETTINGS_MODULE=kills.__name__, **project.env)
+def processes(
+    project: Database, *arguments: list[str], **more: str
+) -> Iterator[list[subprocess.Popen[bytes]]]:
+    env = environment(DJANGO_SETTINGS_MODULE=kills.__name__, **project.env, **more)
     started = [
         subprocess.Popen([sys.executable, *each], env=env, stderr=subprocess.PIPE) for each in arguments
     ]
@@ -158,6 +161,22 @@ def test_a_frozen_worker_is_taken_for_dead_and_its_result_does_not_count(project
         assert frozen.wait(30) == 0
         assert b"Others took this worker for dead" in frozen.stderr.read()
     assert of(result) == ended
+
+
+@each_database
+def test_a_killed_worker_frees_the_places_of_a_limit_with_its_lease(project: Database, tmp_path) -> None:
+    limit = Limit("alone", concurrency=1)
+    first = jobs.die_at_first.using(limit=limit).enqueue(str(tmp_path / "marker"))
+    second = jobs.add.using(limit=limit).enqueue(1, 2)
+    with processes(project, worker()) as (killed,):
+        assert killed.wait(30) == -signal.SIGKILL
+    assert of(second).state == "limited"
+    with working():
+        assert finished(second).return_value == 3
+    first.refresh()
+    assert (first.return_value, of(first).losses) == ("done", 1)
+    assert first.finished_at is not None and second.started_at is not None
+    assert first.finished_at <= second.started_at
 
 
 @pytest.mark.skipif(not FULL, reason="it waits for the lease of the defaults")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Final
 
-from tests.tasks import test_backend, test_command, test_groups
+from tests.tasks import test_backend, test_command, test_groups, test_limits
 from tests.tasks.schedule import test_schedules
 from tests.tasks.schedule.test_schedules import no_others
 from tests.tasks.worker import test_worker
@@ -33,5 +33,5 @@ def collect(*modules: ModuleType) -> None:
                 globals()[name] = test
 
 
-collect(test_backend, test_command, test_groups, test_schedules, test_worker)
+collect(test_backend, test_command, test_groups, test_limits, test_schedules, test_worker)
 __all__ = ["no_others"]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 from django.db import connection
 
 from channels.tasks.definition.states import State
-from channels.tasks.stores import statements
+from channels.tasks.stores import limits, statements
 from channels.tasks.stores.dialects import DIALECTS
 from tests.support.databases import Database
 from tests.tasks.conftest import migrated
@@ -20,6 +21,11 @@ OFTEN: dict[str, tuple[str, tuple[Any, ...]]] = {
     "recovered": (statements.choose(DIALECT, State.RECOVERED, 0), ("default", 0, 10)),
     "is there work": (statements.HAS_WORK, ("default", "default")),
     "next due": (statements.NEXT_DUE, ()),
+    "waits for a key": (limits.waiting(DIALECT), ("key",)),
+    "has a place": (limits.PLACES, ("key",)),
+    "begun": (limits.BEGUN, ("key", 5, "key", 5)),
+    "next key": (limits.NEXT_KEY, ("key",)),
+    "limits due": (limits.DUE, (5,)),
     "owners": (statements.OWNERS, ()),
     "held": (statements.HELD, ("me",)),
     "prune": (statements.prune((State.SUCCEEDED,)), (5,)),
@@ -35,7 +41,7 @@ def test_it_uses_an_index(sqlite: Database, name: str) -> None:
     with migrated(sqlite), connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
         plan = [row[-1] for row in cursor.fetchall()]
-    reads = [step for step in plan if "channels_tasks_task" in step or " t " in f"{step} "]
+    reads = [step for step in plan if re.search(r"channels_tasks_(task|limit|start)\b| t( |$)", step)]
     assert reads
     assert [step for step in reads if "INDEX" not in step] == []
 

@@ -14,6 +14,7 @@ class State(StrEnum):
     READY = "ready"
     SCHEDULED = "scheduled"
     BLOCKED = "blocked"
+    LIMITED = "limited"
     RECOVERED = "recovered"
     RUNNING = "running"
     SUCCEEDED = "succeeded"
@@ -25,7 +26,8 @@ class State(StrEnum):
 class Move(StrEnum):
     """What takes a task from one state to another."""
 
-    PROMOTE = "promote"  # its time has come
+    PROMOTE = "promote"  # its time has come; one with a limit waits for its key then
+    ADMIT = "admit"  # the key of its limit has a place for it
     UNBLOCK = "unblock"  # what it waited for has ended
     CLAIM = "claim"  # a worker takes it
     RELEASE = "release"  # that worker gives it back before it has started it
@@ -43,6 +45,7 @@ class Move(StrEnum):
 #: From where to where.
 MOVES: Final[dict[Move, tuple[frozenset[State], State]]] = {
     Move.PROMOTE: (frozenset({State.SCHEDULED}), State.READY),
+    Move.ADMIT: (frozenset({State.LIMITED}), State.READY),
     Move.UNBLOCK: (frozenset({State.BLOCKED}), State.READY),
     Move.CLAIM: (frozenset({State.READY, State.RECOVERED}), State.RUNNING),
     Move.RELEASE: (frozenset({State.RUNNING}), State.READY),
@@ -53,7 +56,7 @@ MOVES: Final[dict[Move, tuple[frozenset[State], State]]] = {
     Move.RETRY: (frozenset({State.RUNNING}), State.SCHEDULED),
     Move.FAIL: (frozenset({State.RUNNING}), State.FAILED),
     Move.CANCEL: (
-        frozenset({State.READY, State.SCHEDULED, State.BLOCKED, State.RECOVERED}),
+        frozenset({State.READY, State.SCHEDULED, State.BLOCKED, State.LIMITED, State.RECOVERED}),
         State.CANCELLED,
     ),
     Move.STOP: (frozenset({State.RUNNING}), State.CANCELLED),
@@ -65,6 +68,7 @@ STATUS: Final[dict[State, TaskResultStatus]] = {
     State.READY: TaskResultStatus.READY,
     State.SCHEDULED: TaskResultStatus.READY,
     State.BLOCKED: TaskResultStatus.READY,
+    State.LIMITED: TaskResultStatus.READY,
     State.RECOVERED: TaskResultStatus.READY,
     State.RUNNING: TaskResultStatus.RUNNING,
     State.SUCCEEDED: TaskResultStatus.SUCCESSFUL,

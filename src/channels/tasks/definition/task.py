@@ -24,6 +24,7 @@ from typing import (
 
 from channels.tasks.definition import contract
 from channels.tasks.definition.contract import InvalidTask, TaskResult, task_backends
+from channels.tasks.definition.limits import Allowance, Limit, mistakes_in
 
 #: What a task of Django's has unless it says otherwise; those of Django 6.0 have no defaults themselves.
 DEFAULTS: Final[dict[str, Any]] = {
@@ -68,6 +69,7 @@ class Changes(TypedDict, total=False):
     max_backoff: float
     timeout: float | None
     unique: bool | str | Callable[..., str]
+    limit: Limit | None
     viewer: Any
 
 
@@ -86,6 +88,8 @@ class Task(_Base[_P, _R]):
         unique: while a task with the same key waits or runs, ``enqueue`` returns that one's result. True:
             its arguments are the key; a text with their places, as ``"report-{0}-{year}"``; or a function
             that returns the key for them.
+        limit: how many tasks with a key run at once, or start in a time: see
+            :class:`~channels.tasks.Limit`. The others wait, and hold up nothing but each other.
         viewer: the user who may see how far it is, or the primary key: ``task.using(viewer=request.user)``.
     """
 
@@ -95,6 +99,7 @@ class Task(_Base[_P, _R]):
     max_backoff: float = MAX_BACKOFF
     timeout: float | None = None
     unique: bool | str | Callable[..., str] = False
+    limit: Limit | None = None
     viewer: Any = None
 
     def using(self, **changes: Unpack[Changes]) -> Task[_P, _R]:
@@ -179,16 +184,27 @@ def unique_key(
     unique = task.unique if isinstance(task, Task) else False
     if not unique:
         return None
-    if isinstance(unique, str):
-        key = unique.format(*args, **kwargs)
-    else:
-        key = str(unique(*args, **kwargs)) if callable(unique) else arguments
-    whole = f"{task.backend} {task.module_path} {key}"
-    return (
-        whole
-        if len(whole) <= _LONGEST_KEY and whole.isascii()
-        else hashlib.sha256(whole.encode()).hexdigest()
-    )
+    key = arguments if unique is True else _made_key(unique, args, kwargs)
+    return _kept_key(f"{task.backend} {task.module_path} {key}")
+
+
+def limit_of(task: contract.Task, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[str, str]:
+    """Return the key of a task's limit, and the limit, as rows have them; two empty texts if it has none."""
+    limit = task.limit if isinstance(task, Task) else None
+    if limit is None:
+        return "", ""
+    key = _made_key(limit.key, args, kwargs) or task.module_path
+    return _kept_key(key), Allowance.of(limit).as_text()
+
+
+def _made_key(pattern: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> str:
+    return pattern.format(*args, **kwargs) if isinstance(pattern, str) else str(pattern(*args, **kwargs))
+
+
+def _kept_key(key: str) -> str:
+    if len(key) <= _LONGEST_KEY and key.isascii():
+        return key
+    return hashlib.sha256(key.encode()).hexdigest()
 
 
 def viewer_id(task: contract.Task) -> str:
@@ -222,6 +238,8 @@ def _mistakes(task: Task) -> Iterator[str]:
         yield f"retry_on is {task.retry_on!r}; it is a tuple of exceptions."
     if not (isinstance(task.unique, bool | str) or callable(task.unique)):
         yield f"unique is {task.unique!r}; it is True, a text with places, or a function."
+    if task.limit is not None:
+        yield from mistakes_in(task.limit)
     for name in ("backoff", "max_backoff", "timeout"):
         value = getattr(task, name)
         if value is None and name == "timeout":

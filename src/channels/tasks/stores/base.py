@@ -186,6 +186,14 @@ class TaskStore(ABC):
     def revive(self, task_id: str) -> bool:
         """Let a task that has failed, or was cancelled, run again; returns whether it has one."""
 
+    def review(self) -> bool:
+        """Look at some limits for which tasks wait, in case a place was freed and nobody noticed.
+
+        Returns:
+            Whether a task became ready by that.
+        """
+        return False
+
     @abstractmethod
     def prune(self, states: tuple[State, ...], before: int) -> int:
         """Delete tasks that have ended in one of some states before a time; returns how many."""

@@ -58,6 +58,10 @@ class DatabaseStore(SQLStore):
         """See :class:`~channels.tasks.stores.base.TaskStore`."""
         connections[self.using].close()
 
+    def after_commit(self, call: Callable[[], object]) -> None:
+        """See :class:`~channels.tasks.stores.sql.SQLStore`."""
+        transaction.on_commit(call, using=self.using, robust=True)
+
     @contextmanager
     def cursor(self) -> Iterator[Any]:
         """See :class:`~channels.tasks.stores.sql.SQLStore`."""

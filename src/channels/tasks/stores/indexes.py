@@ -29,9 +29,34 @@ _WHOLE: Final = (
     "CREATE INDEX channels_tasks_ended ON channels_tasks_task (state, finished_at)",
 )
 
+_LIMITS_PARTIAL: Final = (
+    "CREATE INDEX channels_tasks_limited ON channels_tasks_task (limit_key, priority DESC, id) "
+    "WHERE state = 'limited'",
+    "CREATE INDEX channels_tasks_placed ON channels_tasks_task (limit_key, state) "
+    "WHERE limit_key <> '' AND state IN ('ready', 'recovered', 'running')",
+    "CREATE INDEX channels_tasks_limit_due ON channels_tasks_limit (due_at) WHERE due_at IS NOT NULL",
+)
+_LIMITS_WHOLE: Final = (
+    "CREATE INDEX channels_tasks_limited ON channels_tasks_task (limit_key, state, priority, id)",
+    "CREATE INDEX channels_tasks_waiting ON channels_tasks_task (state, limit_key)",
+    "CREATE INDEX channels_tasks_limit_due ON channels_tasks_limit (due_at)",
+)
+_LIMITS: Final = (
+    "CREATE INDEX channels_tasks_limit_used ON channels_tasks_limit (used_at)",
+    "CREATE INDEX channels_tasks_start_of ON channels_tasks_start (limit_key, started_at)",
+    "CREATE INDEX channels_tasks_start_old ON channels_tasks_start (started_at)",
+)
+
 
 def create_indexes(apps: Any, schema_editor: Any) -> None:
     """Create them; the forward part of a migration."""
     whole = schema_editor.connection.vendor == "mysql"
     for statement in _WHOLE if whole else _PARTIAL:
+        schema_editor.execute(statement)
+
+
+def create_indexes_of_limits(apps: Any, schema_editor: Any) -> None:
+    """Create those of limits; the forward part of a migration."""
+    whole = schema_editor.connection.vendor == "mysql"
+    for statement in (*(_LIMITS_WHOLE if whole else _LIMITS_PARTIAL), *_LIMITS):
         schema_editor.execute(statement)

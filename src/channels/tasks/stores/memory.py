@@ -11,7 +11,7 @@ from typing import Any, Final
 from channels.tasks.stores.dialects import DIALECTS
 from channels.tasks.stores.records import NUMBERS
 from channels.tasks.stores.sql import SQLStore
-from channels.tasks.stores.statements import COLUMNS, GROUPS, TASKS, TICKS, WORKERS
+from channels.tasks.stores.statements import COLUMNS, GROUPS, LIMITS, STARTS, TASKS, TICKS, WORKERS
 
 _TYPED: Final = ", ".join(f"{name} {'INTEGER' if name in NUMBERS else 'TEXT'}" for name in COLUMNS)
 _SCHEMA: Final = (
@@ -20,6 +20,11 @@ _SCHEMA: Final = (
     f"CREATE UNIQUE INDEX task_unique_key ON {TASKS} (unique_key)",
     f"CREATE INDEX task_ready ON {TASKS} (backend, lane, priority DESC, id) WHERE state = 'ready'",
     f"CREATE INDEX task_due ON {TASKS} (run_at) WHERE state = 'scheduled'",
+    f"CREATE INDEX task_limited ON {TASKS} (limit_key, priority DESC, id) WHERE state = 'limited'",
+    f"CREATE INDEX task_placed ON {TASKS} (limit_key, state) WHERE limit_key <> ''",
+    f"CREATE TABLE {LIMITS} (id TEXT PRIMARY KEY, due_at INTEGER, used_at INTEGER)",
+    f"CREATE TABLE {STARTS} (limit_key TEXT, task TEXT, started_at INTEGER)",
+    f"CREATE INDEX start_of ON {STARTS} (limit_key, started_at)",
     f"CREATE TABLE {GROUPS} (id TEXT PRIMARY KEY, remaining INTEGER, failed INTEGER)",
     f"CREATE TABLE {TICKS} (name TEXT PRIMARY KEY, ticked_at INTEGER)",
     f"CREATE TABLE {WORKERS} (id TEXT PRIMARY KEY, beats INTEGER, about TEXT, seen_at INTEGER)",

@@ -6,11 +6,12 @@ import json
 from typing import Any, Final
 
 from channels.tasks.definition.states import State
-from channels.tasks.stores.records import MICROSECONDS, MOST, Overview
+from channels.tasks.stores import limits
+from channels.tasks.stores.records import MICROSECONDS, MOST, Overview, limit_shown
 from channels.tasks.stores.statements import TASKS, TICKS, WORKERS
 
 #: Those whose rows are few: what waits and what runs.
-OPEN: Final = (State.READY, State.SCHEDULED, State.RECOVERED, State.RUNNING)
+OPEN: Final = (State.READY, State.SCHEDULED, State.RECOVERED, State.RUNNING, State.LIMITED)
 _FAILED: Final = (State.FAILED, State.DEAD)
 _FAILURES: Final = 10
 
@@ -31,7 +32,7 @@ def overview(cursor: Any, now: int) -> Overview:
     failures = [each for state in _FAILED for each in _failures(cursor, state)]
     oldest = None if first is None else (now - first[0]) / MICROSECONDS
     newest = sorted(failures, key=lambda each: -each["finished_at"])[:_FAILURES]
-    return Overview(states, oldest, workers, schedules, newest)
+    return Overview(states, oldest, workers, schedules, newest, _limits(cursor))
 
 
 def failed_ids(cursor: Any, path: str, limit: int) -> list[str]:
@@ -61,6 +62,25 @@ def _workers(cursor: Any) -> list[dict[str, Any]]:
         | json.loads(about)
         for owner, beats, about, seen in cursor.fetchall()
     ]
+
+
+def _limits(cursor: Any) -> list[dict[str, Any]]:
+    cursor.execute(
+        f"SELECT limit_key, COUNT(*) FROM "
+        f"(SELECT limit_key FROM {TASKS} WHERE state = 'limited' LIMIT {MOST}) AS few "
+        "GROUP BY limit_key ORDER BY 2 DESC, 1 LIMIT 20"
+    )
+    return [_limit(cursor, key, waiting) for key, waiting in cursor.fetchall()]
+
+
+def _limit(cursor: Any, key: str, waiting: int) -> dict[str, Any]:
+    cursor.execute(limits.PLACES, (key,))
+    places = sum(count for _, count in cursor.fetchall())
+    cursor.execute(limits.FIRST, (key,))
+    first = cursor.fetchone()
+    cursor.execute(limits.DUE_AT, (key,))
+    due = cursor.fetchone()
+    return limit_shown(key, waiting, places, first[0] if first else "", due[0] if due else None)
 
 
 def _failures(cursor: Any, state: State) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
+from channels.tasks.definition.limits import Allowance
 from channels.tasks.definition.states import Move
 from channels.tasks.progress.reports import Report
 
@@ -44,6 +45,8 @@ class TaskRecord:
         counts_for: the group of which it is one; "".
         waits_for: the group of which all have to end before it may run; "".
         needs_success: 1: it is cancelled if one of these has not succeeded.
+        limit_key: of the limit that it shares with others; "".
+        allowance: the limit, as :class:`~channels.tasks.definition.limits.Allowance` writes it; "".
     """
 
     id: str
@@ -71,6 +74,8 @@ class TaskRecord:
     counts_for: str = ""
     waits_for: str = ""
     needs_success: int = 1
+    limit_key: str = ""
+    allowance: str = ""
 
 
 #: The fields that are no text.
@@ -89,6 +94,7 @@ class Outcome:
         run_at: when it is tried again.
         report: for its viewer, if it has one.
         counts_for: the group that waits for it.
+        limit_key: of its limit, of which a place may be free now.
     """
 
     id: str
@@ -98,6 +104,7 @@ class Outcome:
     run_at: int = 0
     report: Report | None = None
     counts_for: str = ""
+    limit_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +132,8 @@ class Overview:
         workers: those that run tasks or have lately, each with what is known of it.
         schedules: when each has ticked last, in seconds since 1970.
         failures: the newest tasks that have failed.
+        limits: keys for which tasks wait: how many do, how many run or are to start, what the limit is for
+            the first that waits, and when that may start, in seconds since 1970, if it is known.
     """
 
     states: dict[str, int]
@@ -132,6 +141,7 @@ class Overview:
     workers: list[dict[str, Any]]
     schedules: dict[str, float]
     failures: list[dict[str, Any]]
+    limits: list[dict[str, Any]]
 
 
 _last = 0
@@ -154,3 +164,14 @@ def new_owner() -> str:
 def lost_error(losses: int) -> list[str]:
     """Return what is recorded of a task whose worker was lost once too often."""
     return [LOST_WORKER, f"Its worker was lost while it ran, {losses} times: it may be what ends them."]
+
+
+def limit_shown(key: str, waiting: int, places: int, allowance: str, due: int | None) -> dict[str, Any]:
+    """Return what an overview says of a limit for which tasks wait."""
+    return {
+        "key": key,
+        "waiting": waiting,
+        "places": places,
+        "limit": str(Allowance.read(allowance)) if allowance else "",
+        "due_at": due / MICROSECONDS if due is not None else None,
+    }

@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 from abc import abstractmethod
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any
 
 from channels import telemetry
+from channels.tasks.definition.limits import LONGEST_PERIOD
 from channels.tasks.definition.states import FINISHED, MOVES, Move, State
-from channels.tasks.stores import overview, statements
+from channels.tasks.stores import limits, overview, statements
 from channels.tasks.stores.base import TaskStore
 from channels.tasks.stores.dialects import Dialect
-from channels.tasks.stores.records import Claim, Outcome, Overview, TaskRecord, lost_error
+from channels.tasks.stores.records import MICROSECONDS, Claim, Outcome, Overview, TaskRecord, lost_error
+
+#: Keys of limits that are looked at anew by one review.
+_REVIEWED = 50
 
 
 class SQLStore(TaskStore):
@@ -30,10 +35,15 @@ class SQLStore(TaskStore):
     def __init__(self, dialect: Dialect) -> None:
         super().__init__()
         self.dialect = dialect
+        self._reviewed = ""
 
     @abstractmethod
     def cursor(self) -> AbstractContextManager[Any]:
         """Return a cursor; what it does is part of the caller's transaction, if there is one."""
+
+    def after_commit(self, call: Callable[[], object]) -> None:
+        """Call something when what is open is committed; at once, if nothing is."""
+        call()
 
     @abstractmethod
     def transaction(self) -> AbstractContextManager[Any]:
@@ -100,12 +110,15 @@ class SQLStore(TaskStore):
             taken = [
                 record for claim in claims for record in self._claim(cursor, owner, claim, backend, queues)
             ]
+            limits.note_starts(cursor, [record for record in taken if record.allowance], self.now())
         return sorted(taken, key=lambda record: (-record.priority, record.id))
 
     def _end(self, cursor: Any, owner: str, outcomes: Sequence[Outcome]) -> None:
         by_move: dict[Move, list[tuple[Any, ...]]] = defaultdict(list)
         now = self.now()
         for outcome in outcomes:
+            if outcome.limit_key and outcome.move is Move.RELEASE:
+                limits.forget_start(cursor, outcome.limit_key, outcome.id)
             statement, names = statements.ENDS[outcome.move]
             values = [now if name == "now" else getattr(outcome, name) for name in names]
             row = (*values, outcome.id, owner)
@@ -120,6 +133,7 @@ class SQLStore(TaskStore):
             missing = len(rows) - cursor.rowcount
             if missing > 0:
                 telemetry.count("tasks.outcome_refused", missing, reason=f"taken over before: {move}")
+        limits.admit(cursor, self.dialect, {each.limit_key for each in outcomes if each.limit_key}, now)
 
     def _count_down(self, cursor: Any, group: str, *, failed: bool) -> None:
         """Note that one of a group has ended; after the last one let run, or cancel, what waits for them."""
@@ -181,8 +195,9 @@ class SQLStore(TaskStore):
             with self.cursor() as cursor:
                 cursor.execute(statements.NEXT_DUE)
                 row = cursor.fetchone()
-            if row is None or row[0] > self.now():
-                return promoted, None if row is None else int(row[0])
+            due = min((int(at) for at in row if at is not None), default=None)
+            if due is None or due > self.now():
+                return promoted, due
             self._promote_some()
             promoted = True
 
@@ -190,9 +205,12 @@ class SQLStore(TaskStore):
         choice, change = statements.promote(self.dialect)
         with self.transaction() as cursor:
             cursor.execute(choice, (self.now(),))
-            ids = [row[0] for row in cursor.fetchall()]
-            for some in _slices(ids):
+            found = cursor.fetchall()
+            for some in _slices([task_id for task_id, _ in found]):
                 cursor.execute(f"{change} AND {statements.any_of(len(some))}", some)
+            cursor.execute(limits.DUE, (self.now(),))
+            keys = {row[0] for row in cursor.fetchall()} | {key for _, key in found if key}
+            limits.admit(cursor, self.dialect, keys, self.now())
 
     def join(self, owner: str, about: str) -> None:
         """See :class:`TaskStore`."""
@@ -231,13 +249,14 @@ class SQLStore(TaskStore):
             buried = [row for row in lost if row[1] + 1 >= max_losses]
             dead = [
                 (self.now(), _with_loss(errors, max_losses), task_id, owner)
-                for task_id, _, errors, _ in buried
+                for task_id, _, errors, *_ in buried
             ]
             _run_many(cursor, statements.RECOVER, again)
             _run_many(cursor, statements.BURY, dead)
-            for *_, counts_for in buried:
+            for *_, counts_for, _ in buried:
                 if counts_for:
                     self._count_down(cursor, counts_for, failed=True)
+            limits.admit(cursor, self.dialect, {key for *_, key in buried if key}, self.now())
         if dead:
             telemetry.count("tasks.dead", len(dead), reason="its workers were lost")
         return len(again), [row[2] for row in dead]
@@ -252,13 +271,16 @@ class SQLStore(TaskStore):
         """See :class:`TaskStore`."""
         with self.transaction() as cursor:
             cursor.execute(statements.CANCEL, (self.now(), task_id))
-            if cursor.rowcount == 1:
-                cursor.execute(statements.COUNTS_FOR, (task_id,))
-                if group := cursor.fetchone()[0]:
-                    self._count_down(cursor, group, failed=True)
-                return State.CANCELLED
-            cursor.execute(statements.ASK_TO_STOP, (self.now(), task_id))
-            return State.RUNNING if cursor.rowcount == 1 else None
+            if cursor.rowcount != 1:
+                cursor.execute(statements.ASK_TO_STOP, (self.now(), task_id))
+                return State.RUNNING if cursor.rowcount == 1 else None
+            cursor.execute(statements.COUNTS_FOR, (task_id,))
+            group, key = cursor.fetchone()
+            if group:
+                self._count_down(cursor, group, failed=True)
+        if key:  # who waits for its place waits for the commit, not for a lock until then
+            self.after_commit(partial(self._admit, [key]))
+        return State.CANCELLED
 
     def revive(self, task_id: str) -> bool:
         """See :class:`TaskStore`."""
@@ -275,8 +297,25 @@ class SQLStore(TaskStore):
                 cursor.execute(f"DELETE FROM {statements.TASKS} WHERE {statements.any_of(len(some))}", some)
         return len(ids)
 
+    def review(self) -> bool:
+        """See :class:`TaskStore`."""
+        with self.cursor() as cursor:
+            keys = limits.keys_after(cursor, self._reviewed, _REVIEWED)
+        self._reviewed = keys[-1] if len(keys) == _REVIEWED else ""
+        return self._admit(keys) > 0
+
+    def _admit(self, keys: Sequence[str]) -> int:
+        """Let those run that wait for some keys, each by a short transaction; returns how many."""
+        admitted = 0
+        for key in keys:
+            with self.transaction() as cursor:
+                admitted += limits.admit(cursor, self.dialect, [key], self.now())
+        return admitted
+
     def prune_workers(self, before: int) -> None:
         """See :class:`TaskStore`."""
+        with self.cursor() as cursor:
+            limits.prune(cursor, self.now() - LONGEST_PERIOD * MICROSECONDS, before)
         with self.cursor() as cursor:
             cursor.execute(statements.DELETE_OLD_WORKERS, (before,))
 

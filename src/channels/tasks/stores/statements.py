@@ -14,6 +14,8 @@ TASKS: Final = "channels_tasks_task"
 WORKERS: Final = "channels_tasks_worker"
 GROUPS: Final = "channels_tasks_group"
 TICKS: Final = "channels_tasks_tick"
+LIMITS: Final = "channels_tasks_limit"
+STARTS: Final = "channels_tasks_start"
 COLUMNS: Final = tuple(field.name for field in dataclasses.fields(TaskRecord))
 _LISTED: Final = ", ".join(COLUMNS)
 #: One that a worker was lost with is claimed apart, so that it does not take others with it again.
@@ -39,13 +41,16 @@ IN_VAIN: Final = (
     f"SELECT id, counts_for FROM {TASKS} WHERE waits_for = %s AND state = 'blocked' AND needs_success = 1"
 )
 OF_GROUP: Final = f"SELECT {_LISTED} FROM {TASKS} WHERE counts_for = %s ORDER BY id"
-COUNTS_FOR: Final = f"SELECT counts_for FROM {TASKS} WHERE id = %s"
+COUNTS_FOR: Final = f"SELECT counts_for, limit_key FROM {TASKS} WHERE id = %s"
 LAST_TICK: Final = f"SELECT ticked_at FROM {TICKS} WHERE name = %s"
 TICK: Final = f"UPDATE {TICKS} SET ticked_at = %s WHERE name = %s AND ticked_at = %s"
 GET: Final = f"SELECT {_LISTED} FROM {TASKS} WHERE id = %s"
 BY_UNIQUE_KEY: Final = f"SELECT {_LISTED} FROM {TASKS} WHERE unique_key = %s"
 HELD: Final = f"SELECT id, cancel_at FROM {TASKS} WHERE owner = %s AND state = 'running'"
-NEXT_DUE: Final = f"SELECT run_at FROM {TASKS} WHERE state = 'scheduled' ORDER BY run_at LIMIT 1"
+NEXT_DUE: Final = (
+    f"SELECT (SELECT run_at FROM {TASKS} WHERE state = 'scheduled' ORDER BY run_at LIMIT 1), "
+    f"(SELECT due_at FROM {LIMITS} WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1)"
+)
 HAS_WORK: Final = (
     f"SELECT 1 FROM {TASKS} WHERE (state = 'ready' AND backend = %s) "
     "OR (state = 'recovered' AND backend = %s) LIMIT 1"
@@ -56,6 +61,8 @@ ASK_TO_STOP: Final = f"UPDATE {TASKS} SET cancel_at = %s WHERE id = %s AND state
 def target(move: Move) -> str:
     """Return the expression of the state that a move leads to."""
     state = MOVES[move][1]
+    if move is Move.PROMOTE:
+        return f"CASE WHEN limit_key <> '' THEN '{State.LIMITED}' ELSE ({_READY}) END"
     return _READY if state is State.READY else f"'{state}'"
 
 
@@ -87,7 +94,8 @@ ENDS: Final[dict[Move, tuple[str, tuple[str, ...]]]] = {
 }
 
 UNBLOCK: Final = (
-    f"UPDATE {TASKS} SET state = CASE WHEN run_at > %s THEN 'scheduled' ELSE {target(Move.UNBLOCK)} END "
+    f"UPDATE {TASKS} SET state = CASE WHEN run_at > %s OR limit_key <> '' THEN 'scheduled' "
+    f"ELSE {target(Move.UNBLOCK)} END "
     f"WHERE waits_for = %s AND {sources(Move.UNBLOCK)} AND needs_success <= %s"
 )
 RECOVER: Final = f"UPDATE {TASKS} SET state = {target(Move.RECOVER)}, owner = '', losses = losses + 1{_MINE}"
@@ -100,7 +108,8 @@ CANCEL: Final = (
     f"WHERE id = %s AND {sources(Move.CANCEL)}"
 )
 REVIVE: Final = (
-    f"UPDATE {TASKS} SET state = 'ready', losses = 0, finished_at = NULL, cancel_at = NULL, run_at = %s "
+    f"UPDATE {TASKS} SET state = CASE WHEN limit_key <> '' THEN 'scheduled' ELSE 'ready' END, "
+    f"losses = 0, finished_at = NULL, cancel_at = NULL, run_at = %s "
     f"WHERE id = %s AND {sources(Move.REVIVE)}"
 )
 
@@ -150,7 +159,7 @@ def lost(dialect: Dialect) -> tuple[str, str]:
     worker = f"SELECT id FROM {WORKERS} WHERE id = %s AND beats = %s{dialect.lock}"
     return (
         worker,
-        f"SELECT id, losses, errors, counts_for FROM {TASKS} "
+        f"SELECT id, losses, errors, counts_for, limit_key FROM {TASKS} "
         f"WHERE owner = %s AND state = 'running'{dialect.lock}",
     )
 
@@ -158,7 +167,10 @@ def lost(dialect: Dialect) -> tuple[str, str]:
 @cache
 def promote(dialect: Dialect) -> tuple[str, str]:
     """Return how tasks that are due are chosen, and made ready."""
-    due = f"SELECT id FROM {TASKS} WHERE state = 'scheduled' AND run_at <= %s ORDER BY run_at LIMIT 1000"
+    due = (
+        f"SELECT id, limit_key FROM {TASKS} WHERE state = 'scheduled' AND run_at <= %s "
+        "ORDER BY run_at LIMIT 1000"
+    )
     return (
         f"{due}{dialect.lock}",
         f"UPDATE {TASKS} SET state = {target(Move.PROMOTE)} WHERE {sources(Move.PROMOTE)}",

@@ -10,6 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from django.db import Error
@@ -85,6 +86,7 @@ class Exchange:
         self._pruning = Pruning(store, options)
         self._ticking = Ticking(store, backend)
         self._outcomes: deque[Outcome] = deque()
+        self._limits: dict[str, str] = {}
         self._event = threading.Event()
         self._more = [True, True]
         self._recovered = [True, True]
@@ -214,8 +216,9 @@ class Exchange:
 
     def _turn(self) -> None:
         outcomes = [self._outcomes.popleft() for _ in range(len(self._outcomes))]
+        outcomes = [self._with_limit(outcome) for outcome in outcomes]
         # What waits for them, or is given back, is ready in the same turn.
-        if any(outcome.counts_for or outcome.move is Move.GIVE_BACK for outcome in outcomes):
+        if any(each.counts_for or each.limit_key or each.move is Move.GIVE_BACK for each in outcomes):
             self._more = [True, True]
         claims = self._claims()
         if not outcomes and not claims:
@@ -233,6 +236,9 @@ class Exchange:
                 self._reporter.report(outcome.id, outcome.report)
             if outcome.run_at:
                 self._expect(outcome.run_at)
+            if outcome.counts_for or outcome.limit_key:  # what has waited may have to wait for a limit now
+                self._expect(self._store.now())
+            self._limits.pop(outcome.id, None)
         self._remember(claims, records)
         self._hand_out(records)
 
@@ -262,7 +268,12 @@ class Exchange:
             elif not claim.recovered and len(taken) == claim.count:
                 self._more[claim.lane] = True
 
+    def _with_limit(self, outcome: Outcome) -> Outcome:
+        key = self._limits.get(outcome.id)
+        return outcome if key is None else replace(outcome, limit_key=key)
+
     def _hand_out(self, records: list[TaskRecord]) -> None:
+        self._limits.update({record.id: record.limit_key for record in records if record.limit_key})
         if records:
             self.claimed_at = time.monotonic()
         for number, lane in enumerate(self.lanes):
@@ -279,7 +290,7 @@ class Exchange:
                 self._start_anew()
         self._recover(now)
         self._promote()
-        if self._claiming and self._store.has_work(self._backend):
+        if self._claiming and (self._store.review() or self._store.has_work(self._backend)):
             self._more, self._recovered = [True, True], [True, True]
         self._pruning.prune(now)
         self._round_at = now + self.interval

@@ -134,6 +134,7 @@ def _lines(found: Overview) -> list[str]:
     lines = ["  ".join(f"{state} {count}" for state, count in found.states.items())]
     if found.oldest_ready is not None:
         lines.append(f"the oldest that is ready waits for {found.oldest_ready:.1f} s")
+    lines += [_limit_line(each) for each in found.limits]
     lines += [
         f"worker {each['id']} on {each.get('host')}, pid {each.get('pid')}: {each['running']} running"
         for each in found.workers
@@ -144,6 +145,12 @@ def _lines(found: Overview) -> list[str]:
         for each in found.failures
     ]
     return lines
+
+
+def _limit_line(limit: dict[str, Any]) -> str:
+    due = "" if limit["due_at"] is None else f", the next may start at {_time(limit['due_at'])}"
+    taken = f"{limit['places']} run or are about to"
+    return f"{limit['waiting']} wait for key {limit['key']} ({limit['limit']}): {taken}{due}"
 
 
 def _time(seconds: float) -> str:

@@ -6,17 +6,18 @@ import json
 from typing import Any, Final
 
 from channels.tasks.definition.states import State
-from channels.tasks.stores.records import MICROSECONDS, Overview
+from channels.tasks.stores.records import MICROSECONDS, Overview, limit_shown
 
 FAILED: Final = (State.FAILED, State.DEAD)
 #: In the order in which the script counts them.
-_OPEN: Final = (State.READY, State.SCHEDULED, State.RECOVERED, State.RUNNING)
+_OPEN: Final = (State.READY, State.SCHEDULED, State.RECOVERED, State.RUNNING, State.LIMITED)
 _FAILURES: Final = 10
+_LIMITS: Final = 20
 
 
 def overview_of(found: list[Any], failures: list[dict[str, Any]], now: int) -> Overview:
     """Return what the script ``overview`` has found, with tasks that have failed."""
-    *counts, _limited, oldest, workers, ticks, _limits = found
+    *counts, oldest, workers, ticks, limits = found
     pairs = iter(ticks)
     return Overview(
         states={str(state): count for state, count in zip(_OPEN, counts, strict=True)},
@@ -26,7 +27,13 @@ def overview_of(found: list[Any], failures: list[dict[str, Any]], now: int) -> O
             sorted((name.decode(), int(at) / MICROSECONDS) for name, at in zip(pairs, pairs, strict=True))
         ),
         failures=sorted(failures, key=lambda each: -each["finished_at"])[:_FAILURES],
+        limits=sorted(map(_limit, limits), key=lambda each: (-each["waiting"], each["key"]))[:_LIMITS],
     )
+
+
+def _limit(found: list[Any]) -> dict[str, Any]:
+    key, waiting, places, allowance, due = found
+    return limit_shown(key.decode(), waiting, places, allowance.decode(), int(due) if due else None)
 
 
 def _worker(owner: bytes, beats: bytes, about: bytes, seen: bytes, running: int) -> dict[str, Any]:

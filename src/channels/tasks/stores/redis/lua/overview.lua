@@ -33,8 +33,11 @@ for _, key in ipairs(redis.call('SMEMBERS', named('limits'))) do
   local waiting = redis.call('ZCARD', named('limited', key))
   counts.limited = counts.limited + waiting
   if #limits < 100 then
-    local due = redis.call('ZSCORE', named('due'), key) or ''
-    limits[#limits + 1] = {key, waiting, redis.call('SCARD', named('places', key)), due}
+    local due = redis.call('ZSCORE', named('due'), key)
+    local first = redis.call('ZRANGE', named('limited', key), 0, 0)[1]
+    local allowance = redis.call('HGET', named('task', first), 'allowance')
+    local places = redis.call('SCARD', named('places', key))
+    limits[#limits + 1] = {key, waiting, places, allowance, due and text(number(due)) or ''}
   end
 end
 local workers = {}

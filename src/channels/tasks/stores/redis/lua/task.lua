@@ -179,10 +179,6 @@ local function write(at)
       else
         if task.unique_key ~= '' then redis.call('HSET', named('unique'), task.unique_key, id) end
         if task.counts_for ~= '' then redis.call('SADD', named('members', task.counts_for), id) end
-        if task.state == 'ready' and task.limit_key ~= '' then
-          task.state = 'limited'
-          set(task, 'state', 'limited')
-        end
         keep(task)
         redis.call('SADD', named('backends'), task.backend)
         told[task.backend] = true

@@ -12,6 +12,7 @@ if #queues == 0 then queues = redis.call('SMEMBERS', named('queues', backend)) e
 
 local function end_attempt(task, move, errors, result, run_at)
   if move == 'release' then
+    redis.call('ZREM', named('starts', task.limit_key), task.id .. ':' .. task.attempts)
     set(task, 'attempts', number(task.attempts) - 1, 'owners', string.sub(task.owners, 1, -OWNER_LENGTH - 2))
   elseif move ~= 'give back' then set(task, 'errors', errors) end
   if move == 'retry' then
