@@ -15,13 +15,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 from uuid import UUID
 
 import msgspec
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from channels.layers.local.values import cannot_travel, nested_too_deeply, require_message, too_large
+
+# Where nothing is encrypted it would be six megabytes of each process.
+if TYPE_CHECKING:
+    from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 #: What msgpack and JSON carry as it is, by exact type.
 _PLAIN: Final[frozenset[type]] = frozenset({str, float, bool, type(None)})
@@ -175,10 +178,14 @@ class BaseMessageSerializer(ABC):
             return None
         if isinstance(keys, str | bytes):
             raise ValueError("symmetric_encryption_keys must be a list of possible keys, got one key alone.")
+        from cryptography.fernet import MultiFernet
+
         return MultiFernet([self.make_fernet(key) for key in keys])
 
     def make_fernet(self, key: str | bytes) -> Fernet:
         """Return what encrypts with ``key``, which may have any length."""
+        from cryptography.fernet import Fernet
+
         data = key.encode() if isinstance(key, str) else key
         return Fernet(base64.urlsafe_b64encode(hashlib.sha256(data).digest()))
 
@@ -353,6 +360,16 @@ class SerializersRegistry:
 registry: Final = SerializersRegistry()
 registry.register_serializer("json", JSONSerializer)
 registry.register_serializer("msgpack", MsgPackSerializer)
+
+
+def __getattr__(name: str) -> Any:
+    """Return what decrypting raises, which is imported where it is asked for."""
+    if name == "InvalidToken":
+        from cryptography.fernet import InvalidToken
+
+        return InvalidToken
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __all__ = [
     "BaseMessageSerializer",
