@@ -8,12 +8,19 @@ from typing import Any
 import pytest
 from django.contrib import admin
 from django.core.management import call_command
+from django.db import connection
+from django.http import HttpRequest
 from django.test import Client, override_settings
 from django.urls import path
 
+<<<<<<< HEAD
 from channels.tasks import Limit, every
 from channels.tasks.backend import store_of
 from channels.tasks.definition.contract import task_backends
+=======
+from channels.tasks import every
+from channels.tasks.models import Task
+>>>>>>> 3ab3643 (Read few rows of ten million: admin, status and the look for work; show tracebacks and failures well)
 from channels.tasks.schedule.schedules import registered
 from tests import settings as project
 from tests.support.databases import Database
@@ -94,6 +101,23 @@ def test_no_page_counts_all_rows(client: Client, django_assert_max_num_queries) 
     with django_assert_max_num_queries(12) as queries:
         assert "Show counts" not in page(client, "task/?state=failed")
     assert not [query for query in queries.captured_queries if "COUNT(" in query["sql"]]
+
+
+def test_a_search_reads_few_rows_of_a_large_table(client: Client, monkeypatch) -> None:
+    """A path is looked for among the newest tasks, an id by the index."""
+    monkeypatch.setattr("channels.tasks.admin.NEWEST", 2)
+    oldest, *_, newest = jobs.add.enqueue_many([((1, 2), {})] * 4)
+    found = page(client, f"task/?q={jobs.add.module_path}")
+    assert newest.id in found and oldest.id not in found
+    assert oldest.id in page(client, f"task/?q= {oldest.id} ")
+    assert newest.id not in page(client, "task/?q=another.path")
+    for term in (oldest.id, jobs.add.module_path):
+        with connection.cursor() as cursor:
+            model_admin = admin.site.get_model_admin(Task)
+            rows, _ = model_admin.get_search_results(HttpRequest(), Task.objects.all(), term)
+            statement, parameters = rows.query.sql_with_params()
+            cursor.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            assert "USING INDEX" in str(cursor.fetchall())
 
 
 def test_workers_and_schedules_are_listed(client: Client) -> None:

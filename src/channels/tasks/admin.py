@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Any, ClassVar
+import re
+from datetime import datetime
+from typing import Any, ClassVar, Final
 
 from django.contrib import admin, messages
 from django.core.paginator import Paginator
@@ -11,6 +13,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 from django.utils.html import format_html, format_html_join
+from django.utils.timezone import is_aware, localtime
 
 from channels.tasks.control import cancel, retry
 from channels.tasks.definition.contract import TaskResultDoesNotExist, task_backends
@@ -20,6 +23,17 @@ from channels.tasks.definition.states import State
 from channels.tasks.models import Task, Tick, Worker
 from channels.tasks.schedule.schedules import registered
 from channels.tasks.stores.records import MOST
+
+#: Tasks among which a path is searched.
+NEWEST: Final = 100_000
+_ID: Final = re.compile(r"[0-9a-f]{32}")
+
+
+def shown(at: datetime | None) -> str | None:
+    """Return a time in the zone of who looks, to the second."""
+    if at is None:
+        return None
+    return f"{localtime(at) if is_aware(at) else at:%Y-%m-%d %H:%M:%S}"
 
 
 class FewPages(Paginator):
@@ -52,11 +66,20 @@ class ReadOnly(admin.ModelAdmin):
 class TaskAdmin(ReadOnly):
     """Tasks, the newest first."""
 
+<<<<<<< HEAD
     list_display = ("path", "state", "waits", "queue", "priority", "attempts", "enqueued", "finished", "id")
+=======
+    class Media:  # noqa: D106
+        css: ClassVar[dict[str, list[str]]] = {"all": ["channels/tasks-admin.css"]}
+
+    list_display = ("path", "state", "enqueued", "finished", "attempts", "queue", "priority", "id")
+>>>>>>> 3ab3643 (Read few rows of ten million: admin, status and the look for work; show tracebacks and failures well)
     list_filter = ("state",)
     search_fields = ("=id", "=path")
+    search_help_text = f"An id, or a path: among the newest {NEWEST:,} tasks."
     ordering = ("-id",)
     actions = ("retry_selected", "cancel_selected")
+<<<<<<< HEAD
     exclude = (
         "errors",
         "enqueued_at",
@@ -68,26 +91,47 @@ class TaskAdmin(ReadOnly):
         "allowance",
     )
     readonly_fields = ("waits", "enqueued", "due", "started", "finished", "tracebacks")
+=======
+    readonly_fields = ("enqueued", "due", "started", "finished", "tracebacks")
+    fieldsets = (
+        (None, {"fields": ("path", "state", "arguments", "result", "tracebacks")}),
+        ("Times", {"fields": ("enqueued", "due", "started", "finished")}),
+        ("Attempts", {"fields": ("attempts", "losses", "owner", "owners")}),
+        ("More", {"fields": ("backend", "queue", "priority", "unique_key", "viewer")}),
+    )
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Task], search_term: str
+    ) -> tuple[QuerySet[Task], bool]:
+        """Find a task by its id, or those of a path; no search reads all rows of a large table."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        if _ID.fullmatch(term):
+            return queryset.filter(pk=term), False
+        edge = Task.objects.order_by("-pk").values_list("pk", flat=True)[NEWEST : NEWEST + 1]
+        return queryset.filter(path=term, pk__gt=next(iter(edge), "")), False
+>>>>>>> 3ab3643 (Read few rows of ten million: admin, status and the look for work; show tracebacks and failures well)
 
     @admin.display(ordering="id")
     def enqueued(self, task: Task) -> Any:
         """When it was enqueued."""
-        return moment(task.enqueued_at)
+        return shown(moment(task.enqueued_at))
 
     @admin.display
     def due(self, task: Task) -> Any:
         """When it may run."""
-        return moment(task.run_at)
+        return shown(moment(task.run_at))
 
     @admin.display
     def started(self, task: Task) -> Any:
         """When its first attempt began."""
-        return moment(task.started_at)
+        return shown(moment(task.started_at))
 
     @admin.display
     def finished(self, task: Task) -> Any:
         """When it ended."""
-        return moment(task.finished_at)
+        return shown(moment(task.finished_at))
 
     @admin.display(description="waits for")
     def waits(self, task: Task) -> str:
@@ -132,7 +176,7 @@ class WorkerAdmin(ReadOnly):
     @admin.display
     def seen(self, worker: Worker) -> Any:
         """When it has beaten last."""
-        return moment(worker.seen_at)
+        return shown(moment(worker.seen_at))
 
 
 @admin.register(Tick)
@@ -145,11 +189,11 @@ class TickAdmin(ReadOnly):
     @admin.display
     def ticked(self, tick: Tick) -> Any:
         """When it has ticked last."""
-        return moment(tick.ticked_at)
+        return shown(moment(tick.ticked_at))
 
     @admin.display
     def next_tick(self, tick: Tick) -> Any:
         """When it ticks next; None: this process has not read it, or there is no such schedule any more."""
         schedule = registered.get(tick.name)
         last = moment(tick.ticked_at)
-        return schedule.timing.after(last) if schedule is not None and last is not None else None
+        return shown(schedule.timing.after(last)) if schedule is not None and last is not None else None

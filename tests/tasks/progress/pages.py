@@ -54,7 +54,8 @@ def page(request: HttpRequest, kind: str, task_id: str) -> HttpResponse:
     body = {"ours": OURS, "htmx": HTMX}[kind]
     context = {"result": jobs.resize.get_backend().get_result(task_id)}
     html = engines["django"].from_string(body).render(context)
-    return HttpResponse(f'<!doctype html><meta charset="utf-8"><title>Task</title><body>{html}</body>')
+    head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Task</title>'
+    return HttpResponse(f"<!doctype html>{head}<body>{html}</body>")
 
 
 def from_npm(request: HttpRequest, name: str) -> HttpResponse:

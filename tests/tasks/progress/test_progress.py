@@ -24,7 +24,7 @@ from channels.topics import history, websocket_urlpatterns
 from channels.topics.stores.manager import set_store
 from tests import settings as project
 from tests.support import programs
-from tests.support.browser import chromium
+from tests.support.browser import DESKTOP, PHONE, chromium
 from tests.tasks import jobs
 from tests.tasks.conftest import finished, wait_for, working
 from tests.tasks.progress import pages
@@ -121,8 +121,8 @@ def test_reports_that_cannot_be_published_are_counted(monkeypatch) -> None:
 
 
 @pytest.fixture
-def window(tmp_path: Path) -> Iterator[Chrome]:
-    with chromium(tmp_path / "profile") as window:
+def window(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Chrome]:
+    with chromium(tmp_path / "profile", request.param) as window:
         yield window
 
 
@@ -140,20 +140,39 @@ def site() -> Iterator[str]:
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("kind", ["ours", "htmx"])
+@pytest.mark.parametrize(("kind", "window"), [("ours", DESKTOP), ("htmx", PHONE)], indirect=["window"])
 def test_the_bar_moves_in_a_browser(site: str, window: Chrome, kind: str, monkeypatch) -> None:
     """It starts a browser."""
     if kind == "htmx":
         monkeypatch.setattr(pages, "packages", programs.require_npm_packages("htmx.org@4.0.1"))
     result = jobs.resize.using(viewer=7).enqueue(4)
     window.get(f"{site}/{kind}/{result.id}")
-    assert window.execute_script("return document.querySelector('progress').value") == 0
+    assert window.execute_script("return document.querySelector('progress').matches(':indeterminate')")
     with working():
         wait_in(window, "document.querySelector('output').textContent", "image 3")
         assert window.execute_script("return document.querySelector('progress').value") == 0.75
+        assert window.execute_script("return document.documentElement.scrollWidth <= innerWidth")
         jobs.gate.set()
         wait_in(window, "document.querySelector('progress').value", 1)
     status = {"ours": "document.querySelector('task-progress').dataset.status"}
     wait_in(window, status.get(kind, "document.querySelector('progress').dataset.status"), "SUCCESSFUL")
     errors = [each for each in window.get_log("browser") if each["level"] == "SEVERE"]
     assert [each for each in errors if "favicon" not in each["message"]] == []
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("window", [PHONE], indirect=True)
+def test_the_bar_of_a_task_that_fails_stays_and_says_so(site: str, window: Chrome) -> None:
+    """It starts a browser."""
+    result = jobs.break_at_half.using(viewer=7).enqueue()
+    window.get(f"{site}/ours/{result.id}")
+    bar = "document.querySelector('progress')"
+    with working():
+        wait_in(window, f"{bar}.value", 0.5)
+        jobs.gate.set()
+        wait_in(window, "document.querySelector('output').textContent", "KeyError")
+    found = window.execute_script(f"return [{bar}.value, {bar}.dataset.status, {bar}.ariaLabel]")
+    assert found == [0.5, "FAILED", "FAILED"]
+    assert "secret" not in window.page_source
+    window.refresh()
+    wait_in(window, "document.querySelector('output').textContent", "KeyError")

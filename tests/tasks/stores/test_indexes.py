@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from benchmarks.tasks.rows import fill
 from channels.tasks.definition.states import State
 from channels.tasks.stores import limits, statements
 from channels.tasks.stores.dialects import DIALECTS
+from channels.tasks.stores.overview import OLDEST_READY
 from tests.support.databases import Database
 from tests.tasks.conftest import migrated
 
@@ -52,3 +54,14 @@ def test_what_comes_next_is_found_without_sorting(sqlite: Database, name: str) -
     with migrated(sqlite), connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
         assert "ORDER BY" not in str(cursor.fetchall())
+
+
+def test_postgresql_reads_no_more_of_a_table_whose_tasks_have_ended(postgresql: Database) -> None:
+    """Those that wait were written last: to read from the beginning would be to read all."""
+    with migrated(postgresql), connection.cursor() as cursor:
+        fill(20_000, 500)
+        for name, (statement, parameters) in {**OFTEN, "overview": (OLDEST_READY, ())}.items():
+            cursor.execute(f"EXPLAIN {statement}", parameters)
+            plan = "\n".join(row[0] for row in cursor.fetchall())
+            assert "Seq Scan on channels_tasks_task" not in plan, (name, plan)
+            assert "channels_tasks_task_pkey" not in plan, (name, plan)

@@ -13,8 +13,11 @@ class TaskProgress extends HTMLElement {
 
   show(report) {
     this.dataset.status = report.status;
-    this.querySelector("progress").value = report.progress;
-    this.querySelector("output").textContent = report.text;
+    const bar = this.querySelector("progress");
+    if (report.status !== "FAILED") bar.value = report.progress; // else it stays where it was
+    bar.dataset.status = report.status;
+    bar.setAttribute("aria-label", report.text || report.status);
+    this.querySelector("output").textContent = report.text || report.error;
     this.dispatchEvent(new CustomEvent("task", { detail: report, bubbles: true }));
   }
 }
