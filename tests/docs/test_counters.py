@@ -11,10 +11,18 @@ from channels.layers.local.drops import REMEDIES
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "reference" / "counters.md").read_text()
-ROOMS = "server|protocols|layer|worker|consumer|threads|security|utils|topics|tasks|outbox|live|fleet"
+ROOMS = "mqtt|server|protocols|layer|worker|consumer|threads|security|utils|topics|tasks|outbox|live|fleet"
 EVENT = re.compile(rf"(?:{ROOMS})\.[a-z_0-9]+")
 #: The name of a file, and types of messages.
-NO_EVENT = {"server.pem", "outbox.messages", "outbox.hooks", "topics.control", "topics.event", "live.hints"}
+NO_EVENT = {
+    "mqtt.names",
+    "server.pem",
+    "outbox.messages",
+    "outbox.hooks",
+    "topics.control",
+    "topics.event",
+    "live.hints",
+}
 
 
 def names_a_cache(call: ast.Call) -> bool:

@@ -10,6 +10,7 @@ report = load("coverage_by_module")
 THROUGH = {
     "channels/layers/redis/": "the layers' classes, against real servers",
     "channels/journal/": "the contract of stores and what ends relays, on real databases",
+    "channels/mqtt/": "packets over real sockets, and the clients of others",
     "channels/outbox/": "what users call, against real databases, and processes that are killed",
     "channels/topics/": "clients of the protocol, and the contract of stores",
     "channels/tasks/": "the backend, a worker in the process, and processes that are killed",

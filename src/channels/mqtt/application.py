@@ -1,0 +1,65 @@
+"""The ASGI application that serves MQTT."""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from channels.mqtt.connection import MQTTConnection
+from channels.mqtt.identity import default_authenticate
+from channels.mqtt.limits import MQTTLimits
+from channels.mqtt.router import running_router
+from channels.mqtt.sessions import Sessions
+from channels.mqtt.streams import byte_stream
+from channels.sync.context import enter_context, exit_context
+from channels.typing import Receive, Scope, Send
+
+
+class MQTTBroker:
+    """A broker whose topics are those of the project: it serves scope types ``tcp`` and ``websocket``.
+
+    A topic is there if a class has its name as a pattern (``devices/<str:id>/state``); who may subscribe and
+    publish say its methods ``may_subscribe`` and ``may_publish``. Its newest publication is retained in cache
+    mode (``cache = True``).
+
+    Args:
+        authenticate: called with the scope and the CONNECT packet, sync or async; returns Django's user, or
+            None for nobody who may connect. Without it user name and password go to Django's authentication
+            backends, and a password alone is a token.
+        limits: of each client.
+    """
+
+    def __init__(
+        self, *, authenticate: Callable[..., Any] = default_authenticate, limits: MQTTLimits | None = None
+    ) -> None:
+        self.authenticate = authenticate
+        self.limits = MQTTLimits() if limits is None else limits
+        self._sessions: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Sessions] = (
+            weakref.WeakKeyDictionary()
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:  # as path() wants it
+        """Serve one connection.
+
+        Raises:
+            ValueError: its scope is of another type.
+        """
+        stream = byte_stream(scope, receive, send)
+        connection = enter_context(scope)
+        try:
+            await stream.accept()
+            sessions, router = self.sessions(), running_router(self.limits)
+            client = MQTTConnection(scope, stream, sessions, router, self.limits, self.authenticate)
+            await client.run()
+        finally:
+            exit_context(connection)
+
+    def sessions(self) -> Sessions:
+        """Return the sessions of the running event loop."""
+        loop = asyncio.get_running_loop()
+        found = self._sessions.get(loop)
+        if found is None:
+            found = self._sessions[loop] = Sessions(loop, running_router(self.limits), self.limits)
+        return found

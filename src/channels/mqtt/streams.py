@@ -1,0 +1,116 @@
+"""The bytes of a client, whether they come over TCP or in the binary frames of a WebSocket."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from channels import telemetry
+from channels.typing import Message, Receive, Scope, Send
+
+#: The subprotocol of MQTT over WebSocket (5.0 section 6).
+SUBPROTOCOL = "mqtt"
+
+
+class ByteStream(Protocol):
+    """The bytes of one client, both ways.
+
+    Attributes:
+        draining: the server stops.
+    """
+
+    draining: bool
+
+    async def accept(self) -> None:
+        """Accept the connection."""
+
+    async def read(self) -> bytes | None:
+        """Return what has come; None: the client is gone, or sends nothing more, or the server stops."""
+        ...
+
+    async def write(self, data: bytes) -> None:
+        """Send; waits while the client does not read. Harmless if it is gone."""
+
+    async def close(self) -> None:
+        """Close after what was sent."""
+
+
+class _Stream:
+    """The base of both kinds."""
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive = receive
+        self._send = send
+        self.draining = False
+
+    async def _try(self, message: Message) -> None:
+        try:
+            await self._send(message)
+        except Exception as error:  # servers have many words for a client that has gone
+            telemetry.count("mqtt.late_write", error=type(error).__name__)
+
+
+class TCPByteStream(_Stream):
+    """Over scope type ``tcp``."""
+
+    async def accept(self) -> None:
+        """See :class:`ByteStream`."""
+        await self._receive()  # tcp.connect
+        # MQTT has a keep alive of its own.
+        await self._send({"type": "tcp.accept", "idle_timeout": None})
+
+    async def read(self) -> bytes | None:
+        """See :class:`ByteStream`."""
+        message = await self._receive()
+        if message["type"] == "tcp.receive":
+            return bytes(message["data"])
+        self.draining = message["type"] == "tcp.drain"
+        return None
+
+    async def write(self, data: bytes) -> None:
+        """See :class:`ByteStream`."""
+        await self._try({"type": "tcp.send", "data": data})
+
+    async def close(self) -> None:
+        """See :class:`ByteStream`."""
+        await self._try({"type": "tcp.close"})
+
+
+class WebSocketByteStream(_Stream):
+    """Over a WebSocket. A packet may come in several frames, and a frame may have several packets."""
+
+    async def accept(self) -> None:
+        """See :class:`ByteStream`."""
+        await self._receive()  # websocket.connect
+        # Clients give up where no subprotocol is selected, and one that offers none takes none.
+        await self._send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
+
+    async def read(self) -> bytes | None:
+        """See :class:`ByteStream`; a frame with text ends the connection."""
+        message = await self._receive()
+        if message["type"] == "websocket.receive" and message.get("bytes") is not None:
+            return bytes(message["bytes"])
+        self.draining = message.get("code") == 1012
+        return None
+
+    async def write(self, data: bytes) -> None:
+        """See :class:`ByteStream`."""
+        await self._try({"type": "websocket.send", "bytes": data})
+
+    async def close(self) -> None:
+        """See :class:`ByteStream`."""
+        await self._try({"type": "websocket.close"})
+
+
+def byte_stream(scope: Scope, receive: Receive, send: Send) -> ByteStream:
+    """Return the bytes of a connection.
+
+    Raises:
+        ValueError: its scope is of another type.
+    """
+    kinds: dict[str, type[TCPByteStream | WebSocketByteStream]] = {
+        "tcp": TCPByteStream,
+        "websocket": WebSocketByteStream,
+    }
+    if scope["type"] not in kinds:
+        raise ValueError(f"MQTT is spoken over scope types {', '.join(kinds)}, not {scope['type']!r}.")
+    return kinds[scope["type"]](receive, send)

@@ -1,0 +1,144 @@
+"""What one client may cost: bounded, refused, counted."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from channels import telemetry
+from channels.mqtt.limits import MQTTLimits
+from channels.protocols.mqtt.codes import Reason
+from channels.protocols.mqtt.packets import V5, Connect, Disconnect, PingReq, PingResp, Publish
+from channels.topics.stores.base import StoreUnavailable
+from channels.topics.stores.manager import get_store
+from tests.mqtt.client import broker
+from tests.mqtt.topics_for_tests import DeviceBytes, DeviceState
+from tests.protocols.mqtt.cases import CONNECT
+from tests.server.helpers import eventually
+
+
+def limited(**limits: float) -> dict[str, MQTTLimits]:
+    return {"limits": MQTTLimits(**limits)}  # type: ignore[arg-type]
+
+
+async def test_who_does_not_connect_is_closed() -> None:
+    async with broker(limited(connect_timeout=0.1)) as fleet:
+        device = await fleet.open()
+        await device.raw(CONNECT[V5][:-1])
+        await device.closed()
+
+
+async def test_a_packet_above_the_limit_is_refused_before_it_is_kept() -> None:
+    async with broker(limited(max_packet_size=1000)) as fleet:
+        device = await fleet.open()
+        answer = await fleet.tried(device, Connect("c"))
+        assert answer.properties["maximum_packet_size"] == 1000
+        await device.raw(b"\x30\xff\xff\x03")
+        assert await device.receive() == Disconnect(Reason.PACKET_TOO_LARGE)
+
+
+async def test_a_keep_alive_is_no_longer_than_the_limit() -> None:
+    async with broker(limited(max_keep_alive=60)) as fleet:
+        for asked, told in ((0, 60), (61, 60), (60, None), (30, None)):
+            answer = await fleet.tried(await fleet.open(), Connect("c", keep_alive=asked))
+            assert answer.properties.get("server_keep_alive") == told
+
+
+async def test_a_session_lasts_no_longer_than_the_limit() -> None:
+    async with broker(limited(max_session_expiry=60)) as fleet:
+        asked = {"session_expiry_interval": 0xFFFFFFFF}
+        answer = await fleet.tried(await fleet.open(), Connect("c", properties=asked))
+        assert answer.properties["session_expiry_interval"] == 60
+
+
+async def test_subscriptions_above_the_limit_are_refused_and_an_old_one_may_be_renewed() -> None:
+    async with broker(limited(max_subscriptions=2)) as fleet:
+        device = await fleet.connect("c")
+        filters = ["devices/1/state", "devices/2/state", "devices/3/state", "devices/1/state"]
+        reasons = [(await device.subscribe(each)).reasons[0] for each in filters]
+        assert reasons == [0, 0, Reason.QUOTA_EXCEEDED, 0]
+
+
+async def test_messages_for_who_is_away_are_bounded() -> None:
+    dropped = telemetry.counters["mqtt.message_dropped"]
+    lasting = {"session_expiry_interval": 100}
+    async with broker(limited(max_queued=3)) as fleet:
+        device = await fleet.connect("c", properties=lasting)
+        await device.subscribe("devices/7/bytes", 1)
+        await device.leave()
+        await eventually(lambda: not fleet.running.streams)
+        for number in range(5):
+            await DeviceBytes(id="7").apublish(str(number).encode())
+        device = await fleet.connect("c", clean_start=False, properties=lasting)
+        got = [(await device.receive()).payload for _ in range(3)]
+        assert got == [b"0", b"1", b"2"]
+        assert telemetry.counters["mqtt.message_dropped"] == dropped + 2
+
+
+async def test_sessions_without_a_connection_are_bounded() -> None:
+    exceeded = telemetry.counters["mqtt.sessions_exceeded"]
+    async with broker(limited(max_sessions=2)) as fleet:
+        for number, seconds in enumerate((500, 100, 300)):
+            device = await fleet.connect(str(number), properties={"session_expiry_interval": seconds})
+            await device.leave()
+            await eventually(lambda: not fleet.running.streams)
+        present = []
+        for number in range(3):
+            packet = Connect(str(number), clean_start=False, properties={"session_expiry_interval": 500})
+            present.append((await fleet.tried(await fleet.open(), packet)).session_present)
+        assert present == [True, False, True]
+        assert telemetry.counters["mqtt.sessions_exceeded"] == exceeded + 1
+
+
+async def test_a_client_that_does_not_read_gets_no_more_of_qos_0_and_all_of_qos_1() -> None:
+    dropped = telemetry.counters["mqtt.message_dropped"]
+    async with broker(limited(max_outbound=10_000, max_inflight=10)) as fleet:
+        device = await fleet.connect("c")
+        await device.subscribe("devices/7/bytes", 0)
+        await device.subscribe("devices/7/state", 1)
+        device.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        sent = 0
+        while telemetry.counters["mqtt.message_dropped"] == dropped:
+            await DeviceBytes(id="7").apublish(b"x" * 100_000)
+            await asyncio.sleep(0)
+            sent += 1
+            assert sent < 1000
+        for number in range(20):
+            await DeviceState(id="7").apublish(number)
+        device.writer.transport.resume_reading()  # type: ignore[attr-defined]
+        numbers = []
+        while len(numbers) < 10:
+            packet = await device.receive()
+            if packet.topic == "devices/7/state":
+                numbers.append(int(packet.payload))
+        assert numbers == list(range(10))
+
+
+async def test_names_for_wildcards_are_bounded() -> None:
+    exceeded = telemetry.counters["mqtt.names_exceeded"]
+    async with broker(limited(max_names=2)) as fleet:
+        device, writer = await fleet.connect("c"), await fleet.connect("w")
+        await device.subscribe("devices/#")
+        for number in range(3):
+            await writer.publish(f"devices/{number}/bytes", b"x", number + 1)
+        assert {(await device.receive()).topic for _ in range(2)} == {"devices/0/bytes", "devices/1/bytes"}
+        await device.send(PingReq())
+        assert await device.receive() == PingResp()
+        assert telemetry.counters["mqtt.names_exceeded"] == exceeded + 1
+
+
+async def test_a_store_that_is_away_ends_the_connection_so_that_the_client_sends_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with broker() as fleet:
+        device = await fleet.connect("c")
+        await device.publish("devices/7/state", b"1")
+
+        async def away(append: object) -> None:
+            raise StoreUnavailable("it is away")
+
+        monkeypatch.setattr(get_store(), "publish", away)
+        await device.send(Publish("devices/7/state", b"2", 1, packet_id=2))
+        assert await device.receive() == Disconnect(Reason.SERVER_BUSY)
+        await device.closed()
