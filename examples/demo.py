@@ -169,7 +169,7 @@ def wait(running: list[subprocess.Popen[bytes]]) -> int:
     ended, status = os.wait()
     command = next(process.args for process in running if process.pid == ended)
     if not told.is_set():
-        print(f"{command} has ended with status {os.waitstatus_to_exitcode(status)}.", file=sys.stderr)
+        print(f"{command!s} has ended with status {os.waitstatus_to_exitcode(status)}.", file=sys.stderr)
         stop()
         told.clear()
     for process in running:
