@@ -13,14 +13,10 @@ from django.http import HttpRequest
 from django.test import Client, override_settings
 from django.urls import path
 
-<<<<<<< HEAD
 from channels.tasks import Limit, every
 from channels.tasks.backend import store_of
 from channels.tasks.definition.contract import task_backends
-=======
-from channels.tasks import every
 from channels.tasks.models import Task
->>>>>>> 3ab3643 (Read few rows of ten million: admin, status and the look for work; show tracebacks and failures well)
 from channels.tasks.schedule.schedules import registered
 from tests import settings as project
 from tests.support.databases import Database

@@ -66,35 +66,18 @@ class ReadOnly(admin.ModelAdmin):
 class TaskAdmin(ReadOnly):
     """Tasks, the newest first."""
 
-<<<<<<< HEAD
-    list_display = ("path", "state", "waits", "queue", "priority", "attempts", "enqueued", "finished", "id")
-=======
     class Media:  # noqa: D106
         css: ClassVar[dict[str, list[str]]] = {"all": ["channels/tasks-admin.css"]}
 
-    list_display = ("path", "state", "enqueued", "finished", "attempts", "queue", "priority", "id")
->>>>>>> 3ab3643 (Read few rows of ten million: admin, status and the look for work; show tracebacks and failures well)
+    list_display = ("path", "state", "waits", "enqueued", "finished", "attempts", "queue", "priority", "id")
     list_filter = ("state",)
     search_fields = ("=id", "=path")
     search_help_text = f"An id, or a path: among the newest {NEWEST:,} tasks."
     ordering = ("-id",)
     actions = ("retry_selected", "cancel_selected")
-<<<<<<< HEAD
-    exclude = (
-        "errors",
-        "enqueued_at",
-        "run_at",
-        "started_at",
-        "last_attempted_at",
-        "finished_at",
-        "cancel_at",
-        "allowance",
-    )
     readonly_fields = ("waits", "enqueued", "due", "started", "finished", "tracebacks")
-=======
-    readonly_fields = ("enqueued", "due", "started", "finished", "tracebacks")
     fieldsets = (
-        (None, {"fields": ("path", "state", "arguments", "result", "tracebacks")}),
+        (None, {"fields": ("path", "state", "waits", "arguments", "result", "tracebacks")}),
         ("Times", {"fields": ("enqueued", "due", "started", "finished")}),
         ("Attempts", {"fields": ("attempts", "losses", "owner", "owners")}),
         ("More", {"fields": ("backend", "queue", "priority", "unique_key", "viewer")}),
@@ -111,7 +94,6 @@ class TaskAdmin(ReadOnly):
             return queryset.filter(pk=term), False
         edge = Task.objects.order_by("-pk").values_list("pk", flat=True)[NEWEST : NEWEST + 1]
         return queryset.filter(path=term, pk__gt=next(iter(edge), "")), False
->>>>>>> 3ab3643 (Read few rows of ten million: admin, status and the look for work; show tracebacks and failures well)
 
     @admin.display(ordering="id")
     def enqueued(self, task: Task) -> Any:

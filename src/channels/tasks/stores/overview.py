@@ -11,16 +11,12 @@ from channels.tasks.stores.records import MICROSECONDS, MOST, Overview, limit_sh
 from channels.tasks.stores.statements import TASKS, TICKS, WORKERS
 
 #: Those whose rows are few: what waits and what runs.
-<<<<<<< HEAD
 OPEN: Final = (State.READY, State.SCHEDULED, State.RECOVERED, State.RUNNING, State.LIMITED)
-=======
-OPEN: Final = (State.READY, State.SCHEDULED, State.RECOVERED, State.RUNNING)
 #: Not the first by id of all: PostgreSQL would go along the primary key, past all that have ended.
 OLDEST_READY: Final = (
     f"SELECT run_at FROM (SELECT id, run_at FROM {TASKS} WHERE state = 'ready' LIMIT {MOST}) AS few "
     "ORDER BY id LIMIT 1"
 )
->>>>>>> 3ab3643 (Read few rows of ten million: admin, status and the look for work; show tracebacks and failures well)
 _FAILED: Final = (State.FAILED, State.DEAD)
 _FAILURES: Final = 10
 

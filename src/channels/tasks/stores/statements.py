@@ -47,21 +47,14 @@ TICK: Final = f"UPDATE {TICKS} SET ticked_at = %s WHERE name = %s AND ticked_at 
 GET: Final = f"SELECT {_LISTED} FROM {TASKS} WHERE id = %s"
 BY_UNIQUE_KEY: Final = f"SELECT {_LISTED} FROM {TASKS} WHERE unique_key = %s"
 HELD: Final = f"SELECT id, cancel_at FROM {TASKS} WHERE owner = %s AND state = 'running'"
-<<<<<<< HEAD
 NEXT_DUE: Final = (
     f"SELECT (SELECT run_at FROM {TASKS} WHERE state = 'scheduled' ORDER BY run_at LIMIT 1), "
     f"(SELECT due_at FROM {LIMITS} WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1)"
 )
-HAS_WORK: Final = (
-    f"SELECT 1 FROM {TASKS} WHERE (state = 'ready' AND backend = %s) "
-    "OR (state = 'recovered' AND backend = %s) LIMIT 1"
-=======
-NEXT_DUE: Final = f"SELECT run_at FROM {TASKS} WHERE state = 'scheduled' ORDER BY run_at LIMIT 1"
 #: In the order of an index: else PostgreSQL would expect to meet a row soon, and read all that have ended.
 _FIRST: Final = (
     f"SELECT 1 FROM (SELECT id FROM {TASKS} WHERE state = '{{}}' AND backend = %s "
     "ORDER BY lane, priority DESC, id LIMIT 1) AS {}"
->>>>>>> 3ab3643 (Read few rows of ten million: admin, status and the look for work; show tracebacks and failures well)
 )
 HAS_WORK: Final = f"{_FIRST.format('ready', 'one')} UNION ALL {_FIRST.format('recovered', 'another')}"
 ASK_TO_STOP: Final = f"UPDATE {TASKS} SET cancel_at = %s WHERE id = %s AND state = 'running'"
