@@ -1,0 +1,1 @@
+"""What the settings of this machine name: checks, layers, stores of topics, databases, tasks."""

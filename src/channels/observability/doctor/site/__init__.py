@@ -1,0 +1,1 @@
+"""Through the public address: from the name of the host to two sockets that hear each other."""
