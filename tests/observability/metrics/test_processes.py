@@ -16,6 +16,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from websockets.sync.client import connect
 
+from channels import __version__
 from tests.server.helpers import UPGRADE
 from tests.support.ports import free_port
 from tests.support.served import environment, served, wait_until_listening
@@ -159,6 +160,7 @@ def test_a_layer_is_timed_from_one_process_to_the_other(consumers: Site) -> None
 
 
 OK = 'channels_http_request_duration_seconds_count{method="GET"}{status="200"}'
+INFO = f'channels_info{{kind="server"}}{{version="{__version__}"}}'
 SOCKETS = 'channels_connections{protocol="websocket"}'
 
 
@@ -184,7 +186,8 @@ def test_counters_of_killed_workers_stay_and_their_gauges_vanish(site: Site, tmp
     found = site.until(lambda found: found[OK] == 20 + asked)
     assert found.get('channels_websocket_closes_total{code="1006"}', 0) == left
     assert found['channels_websocket_handshakes_total{result="accepted"}'] == 6
-    # The files of the dead are gone: two processes serve.
+    # The files of the dead are gone: two processes serve, as soon as the other is replaced.
+    site.until(lambda found: found[INFO] == 2)
     (folder,) = tmp_path.glob("fairway-metrics-*")
     assert len(list(folder.glob("*.lock"))) == 2
 
