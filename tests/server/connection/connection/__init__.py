@@ -1,0 +1,1 @@
+"""The shell of a connection over real sockets: who is let in, files, and what is read later."""
