@@ -80,7 +80,7 @@ OTHERS = [
 
 @pytest.mark.timeout(240)
 def test_the_tutorial_builds_what_it_promises(tmp_path: Path) -> None:
-    assert len(TUTORIAL) == 5
+    assert len(TUTORIAL) == 6
     for page in TUTORIAL:
         for block in blocks(page):
             perform(block, tmp_path)

@@ -8,8 +8,10 @@ import pytest
 from django.utils import timezone
 
 from channels.tasks import every
+from channels.tasks.progress.topic import TaskProgress
 from channels.tasks.schedule.schedules import registered
 from channels.testing.tasks import captured_tasks, run_tasks, task_clock
+from channels.topics import history
 from tests.support.databases import Database
 from tests.tasks import jobs
 from tests.tasks.conftest import (  # noqa: F401 (fixtures)
@@ -100,3 +102,10 @@ def test_tasks_in_the_database_run_in_the_test_s_transaction(sqlite: Database) -
     with migrated(sqlite), transaction.atomic():
         in_database(jobs.add).enqueue(1, 2)
         assert [each.return_value for each in run_tasks("database")] == [3]
+
+
+def test_how_a_task_with_a_viewer_has_ended_is_published() -> None:
+    result = jobs.add.using(viewer=7).enqueue(1, 2)
+    run_tasks()
+    (newest,) = history(TaskProgress(id=result.id), limit=1).entries
+    assert (newest.data["status"], newest.data["result"]) == ("SUCCESSFUL", 3)

@@ -74,6 +74,8 @@ def run_tasks(backend: str = "default", *, failures: bool = False) -> list[TaskR
         assert outcome is not None
         outcome = replace(outcome, limit_key=records[0].limit_key)
         store.turn(owner, [outcome], [], backend, ())
+        if outcome.report is not None:
+            reporter.report(attempt.id, outcome.report)
         ran.append(made.get_result(attempt.id))
         if len(ran) > MOST:
             raise RuntimeError(f"More than {MOST} tasks ran: do they enqueue each other without end?")
