@@ -53,6 +53,8 @@ MODULES = {
         "channels_redis.serializers",
     ],
     "Topics": [
+        "channels.mqtt.application",
+        "channels.mqtt.limits",
         "channels.topics.stores.base",
         "channels.topics.stores.redis",
         "channels.topics.tokens.issuing",

@@ -161,3 +161,14 @@ async def test_a_browser_subscribed_to_the_topic_sees_what_a_device_says() -> No
         await device.publish("devices/7/state", b"[1]")
         assert await page.receive_publication() == [1]
         await page.disconnect()
+
+
+async def test_text_over_a_websocket_ends_the_connection() -> None:
+    from websockets.asyncio.client import connect
+
+    async with broker() as fleet:
+        port = fleet.running.server.addresses[1][1]
+        async with connect(f"ws://127.0.0.1:{port}/mqtt", subprotocols=["mqtt"]) as socket:  # type: ignore[list-item]
+            assert socket.subprotocol == "mqtt"
+            await socket.send("text")
+            await asyncio.wait_for(socket.wait_closed(), LONG)

@@ -205,5 +205,5 @@ CASES = [
     Case("MQTT-3.14.1-1", "flags of DISCONNECT", b"\xe1\0", MALFORMED),
     Case("4.13.1", "a packet that ends within a field", packet(0x82, b"\0"), MALFORMED),
     Case("4.13.1", "bytes behind the last field", packet(0xC0, b"\0"), MALFORMED),
-    Case("MQTT-3.1.2-24", "a packet above the maximum", b"\x30\xff\xff\x7f", 0x95),
+    Case("MQTT-3.2.2-15", "a packet above the maximum", b"\x30\xff\xff\x7f", 0x95),
 ]
