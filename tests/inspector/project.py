@@ -83,6 +83,7 @@ from datetime import timedelta
 class Room(Topic):
     pattern = "room:<str:name>"
     history = History(size=10, ttl=timedelta(hours=1))
+    tags_filter = True
 
     def may_subscribe(self, user):
         return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -21,9 +21,11 @@ from channels.layers.manager import get_channel_layer
 from channels.observability.fleet import merging
 from channels.observability.fleet.asking import NodeAnswer
 from channels.observability.fleet.current import ask
-from channels.observability.fleet.messages import (
+from channels.observability.fleet.questions import (
     AskConnection,
     AskConnections,
+    AskLog,
+    AskLogNames,
     AskStatus,
     AskTopics,
     Close,
@@ -138,6 +140,82 @@ def test_topics_and_groups_are_added_up(site: Site) -> None:
         )  # with that of the user
 
 
+def realtime(*args: str) -> str:
+    out = io.StringIO()
+    call_command(Command(), *args, stdout=out)
+    return out.getvalue()
+
+
+def messages_of(name: str, contents: bool = False) -> list[merging.LoggedMessage]:
+    return merging.log(ask(AskLog(name, contents=contents)))
+
+
+def steps_of(message: merging.LoggedMessage) -> set[tuple[int, str, int]]:
+    return {(int(node.rpartition(":")[2]), step.stage, step.amount) for node, step in message.steps}
+
+
+def until(condition: Callable[[], Any]) -> Any:
+    """Ask until something is so; returns it."""
+    end = time.monotonic() + 30
+    while not (found := condition()):
+        assert time.monotonic() < end
+    return found
+
+
+def test_what_became_of_a_group_message_is_known_in_all_processes(site: Site) -> None:
+    first, second, _ = (process.pid for process in site.fleet.servers)
+    with ExitStack() as stack:
+        clients = [joined(stack, site.url(number, "chat/tracked/")) for number in (0, 1, 1)]
+        while clients[0].recv(20) != "here":
+            pass
+        clients[0].send("tracked message")
+        expected = {(first, "published", 1), (first, "delivered", 1), (second, "delivered", 2)}
+
+        def arrived() -> list[merging.LoggedMessage]:
+            found = messages_of("tracked", contents=True)
+            return [each for each in found if "tracked" in each.content and steps_of(each) >= expected]
+
+        assert len(until(arrived)) == 1
+        assert messages_of("tracked")[0].content == ""  # hidden unless asked for
+        assert ("group", "tracked") in merging.log_names(ask(AskLogNames("track")))
+        assert "published (1)" in realtime("tail", "tracked", "--seconds", "0.1")
+
+
+def topics_client(stack: ExitStack, url: str, *commands: dict[str, Any]) -> list[dict[str, Any]]:
+    """Connect a client of topics, and return what its commands are answered."""
+    client = stack.enter_context(connect(url))
+    client.send(json.dumps({"id": 1, "connect": {}}))
+    replies: list[dict[str, Any]] = []
+    for number, command in enumerate(commands, 2):
+        client.send(json.dumps({"id": number, **command}))
+        while not any(each.get("id") == number for each in replies):
+            replies += map(json.loads, str(client.recv(20)).splitlines())
+    return [each for each in replies if each.get("id", 0) > 1]
+
+
+def test_what_became_of_a_publication_is_known_in_all_processes(site: Site) -> None:
+    first, second, third = (process.pid for process in site.fleet.servers)
+    addresses = [site.url(number, "connection/websocket") for number in range(3)]
+    subscribe: dict[str, Any] = {"channel": "room:way"}
+    with ExitStack() as stack:
+        (subscribed,) = topics_client(stack, addresses[2], {"subscribe": subscribe})
+        odd = {"key": "odd", "cmp": "eq", "val": "1"}
+        topics_client(stack, addresses[1], {"subscribe": {**subscribe, "tf": odd}})
+        topics_client(stack, addresses[0], {"publish": {"channel": "room:way", "data": {"n": 1}}})
+        expected = {(first, "published", 1), (third, "delivered", 1)}
+        (message,) = until(
+            lambda: [each for each in messages_of("room:way", True) if steps_of(each) >= expected]
+        )
+        assert message.content == '{"n":1}'
+        until(lambda: (second, "filtered", 1) in steps_of(messages_of("room:way")[0]))
+        assert {step.detail for _, step in message.steps if step.stage == "published"} == {"offset 1"}
+        back = {**subscribe, "recover": True, "offset": 0, "epoch": subscribed["subscribe"]["epoch"]}
+        topics_client(stack, addresses[1], {"subscribe": back})
+        told = [step for each in messages_of("room:way") for _, step in each.steps]
+        (acknowledged,) = (step for step in told if step.stage == "acknowledged")
+        assert acknowledged.detail == "up to offset 0; what it has missed is sent"
+
+
 def test_asking_does_not_count_itself(site: Site) -> None:
     before = ask(AskStatus())
     for _ in range(5):
@@ -188,12 +266,6 @@ def test_a_process_that_says_nothing_is_named_and_holds_nobody_up(site: Site) ->
         assert [each.node.pid for each in page.missing] == pids[2:]
     assert passed < 3.0  # a second, and what a machine with other work needs
     wait_for_all(site.fleet, 3)
-
-
-def realtime(*args: str) -> str:
-    out = io.StringIO()
-    call_command(Command(), *args, stdout=out)
-    return out.getvalue()
 
 
 def test_the_command_lists_and_acts_and_prints_hostile_names_on_one_line(site: Site) -> None:

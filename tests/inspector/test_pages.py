@@ -200,11 +200,48 @@ def test_connections_are_searched_looked_at_and_closed_with_the_keyboard(site: S
         window.find_element(By.CSS_SELECTOR, "form.act button").send_keys(Keys.ENTER)
         wait_for(window, "document.querySelector('.told')?.textContent", "1 connection closed.")
         wait_for(window, "document.body.innerText.includes('3503')")
-    audit = site.fleet.run(
+    assert "('root', 'close', " in audit_log(site)
+
+
+@pytest.mark.browser
+def test_the_way_of_a_message_is_shown_and_what_is_in_it_only_to_who_may_and_is_logged(
+    site: Site, tmp_path: Path
+) -> None:
+    address = "ws://127.0.0.1:{}/chat/orders/?user=user1"
+    with (
+        chromium(tmp_path / "profile") as window,
+        connect(address.format(site.fleet.ports[0])) as first,
+        connect(address.format(site.fleet.ports[1])) as second,
+    ):
+        second.send("here")
+        second.recv(20)
+        first.send("<b>order 66</b>")
+        while second.recv(20) != "<b>order 66</b>":
+            pass
+        site.log_in(window)
+        opened(window, f"{site.address}messages/")
+        window.find_element(By.NAME, "text").send_keys("orders", Keys.ENTER)
+        wait_for(window, "document.querySelector('tbody').rows.length", 1)
+        window.find_element(By.LINK_TEXT, "orders").click()
+        steps = "[...document.querySelectorAll('.card:first-of-type .step')].map(each => each.classList[1])"
+        wait_for(window, "document.querySelectorAll('.card .step.delivered').length >= 3")
+        assert window.execute_script(f"return {steps}")[:1] == ["published"]
+        assert "order 66" not in text_of(window, "main")
+        picture(window, "messages")
+        assert "see contents" not in audit_log(site)
+        window.find_element(By.PARTIAL_LINK_TEXT, "Show what is in them").click()
+        wait_for(window, "document.querySelector('.card pre')?.textContent.includes('<b>order 66</b>')")
+        assert "('root', 'see contents', 'orders')" in audit_log(site)
+    _, page = site.request("/inspector/messages/of/?name=orders&contents=1", "viewer")
+    assert "delivered" in page and "order 66" not in page
+    assert site.request("/inspector/messages/of/?name=orders", "plain")[0] == 403
+
+
+def audit_log(site: Site) -> str:
+    return site.fleet.run(
         "from channels.inspector.models import AuditEntry\n"
-        "print([(each.user, each.action) for each in AuditEntry.objects.all()])"
+        "print([(each.user, each.action, each.subject) for each in AuditEntry.objects.all()])"
     )
-    assert "('root', 'close')" in audit
 
 
 @pytest.mark.browser

@@ -7,11 +7,15 @@ from typing import Final
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
+from channels.diagnostics import delivery_log
+from channels.inspector.settings import contents_allowed
 from channels.process import serving
 from channels.server.asgi.inspection import keep_endings
 
 #: How many closed connections a process remembers.
 ENDINGS: Final = 200
+#: How many things that have happened to messages a process remembers.
+ENTRIES: Final = 2_000
 
 
 class InspectorConfig(AppConfig):
@@ -27,4 +31,5 @@ class InspectorConfig(AppConfig):
         from channels.observability.fleet import current  # needs models
 
         keep_endings(ENDINGS)
+        delivery_log.keep(ENTRIES, contents_allowed())
         serving.when_serving(current.join, current.leave)

@@ -14,6 +14,7 @@ from django.shortcuts import resolve_url
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 
+from channels.inspector.settings import contents_allowed
 from channels.observability.fleet.facts.status import own_requests
 
 VIEW: Final = "channels_inspector.view_inspector"
@@ -33,11 +34,6 @@ def may(user: Any, permission: str) -> bool:
     if permission == CONTENTS and not contents_allowed():
         return False
     return is_staff(user) and user.has_perm(permission)
-
-
-def contents_allowed() -> bool:
-    """Whether anybody may see what is in messages: ``CHANNELS_INSPECTOR = {"CONTENTS": True}``."""
-    return bool((getattr(settings, "CHANNELS_INSPECTOR", None) or {}).get("CONTENTS", False))
 
 
 def staff(permission: str = "") -> Callable[[View], View]:

@@ -13,7 +13,7 @@ from channels.exceptions import ChannelsError
 from channels.inspector.problems import SHOWN, plain, problems
 from channels.observability.fleet.asking import NodeAnswer
 from channels.observability.fleet.current import ask
-from channels.observability.fleet.messages import AskStatus
+from channels.observability.fleet.questions import AskStatus
 from channels.process.platforms import after_fork_in_child
 from channels.topics.delivery.hub import all_hubs
 

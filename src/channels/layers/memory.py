@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+from channels.diagnostics import delivery_log
 from channels.layers.base import BaseChannelLayer
 from channels.layers.durable import DurableLayer, durable_layer
 from channels.layers.engine import computed, engine_reader, set_engine
@@ -167,6 +168,8 @@ class MemoryEngine:
         """See :meth:`InMemoryChannelLayer.group_send`."""
         require_message(message)
         self._layer.require_valid_group_name(group)
+        if delivery_log.note is not None:
+            delivery_log.note("group", group, "published", message=message)
         self.local.group_send(group, message)
 
     def group_channels(self, group: str) -> GroupChannels:

@@ -10,9 +10,11 @@ from django.core import mail
 from django.db import connections, transaction
 
 from channels import telemetry
+from channels.diagnostics import delivery_log
 from channels.topics.stores.base import Append, Published
 from channels.topics.stores.manager import get_store
 from channels.topics.stores.memory import MemoryStore
+from channels.topics.stores.noting import note_published, note_stage
 
 logger = logging.getLogger("channels.topics")
 #: The first topic that was published where nobody may hear of it: what the log says once.
@@ -39,6 +41,8 @@ class WaitingPublication:
         """Note that one of them is committed. One that is rolled back never says so."""
         self._transactions -= 1
         if not self._transactions:
+            if delivery_log.note is not None:
+                note_stage(self._append, "committed")
             publish_now(self._alias, self._append)
 
 
@@ -50,14 +54,20 @@ def publish_now(alias: str, append: Append) -> Published:
         logger.warning(_UNHEARD, append.topic)
     if telemetry.listeners:
         telemetry.emit("topics.published", topic=append.topic)
-    return store.sync.publish(append)
+    published = store.sync.publish(append)
+    if delivery_log.note is not None:
+        note_published(append, published)
+    return published
 
 
 async def apublish_now(alias: str, append: Append) -> Published:
     """Publish from async code, whatever transaction is open."""
     if telemetry.listeners:
         telemetry.emit("topics.published", topic=append.topic)
-    return await get_store(alias).publish(append)
+    published = await get_store(alias).publish(append)
+    if delivery_log.note is not None:
+        note_published(append, published)
+    return published
 
 
 def _serves_nobody() -> bool:
@@ -82,6 +92,8 @@ def publish_on_commit(alias: str, append: Append, using: str | None) -> Publishe
     opened = [each for each in open_transactions() if using in (None, each)]
     if not opened:
         return publish_now(alias, append)
+    if delivery_log.note is not None:
+        note_stage(append, "waits for the commit")
     store = get_store(alias)
     if getattr(store, "using", None) in opened:  # what keeps it is what is committed
         store.sync.enqueue(append)  # type: ignore[attr-defined]  # a TransactionalStore

@@ -16,7 +16,7 @@ from channels.inspector.permissions import ACT, staff
 from channels.inspector.views.tasks import store
 from channels.observability.fleet import merging
 from channels.observability.fleet.current import ask
-from channels.observability.fleet.messages import Close, DisconnectUser, DrainNode
+from channels.observability.fleet.questions import Close, DisconnectUser, DrainNode
 
 #: With which clients of topics stay away, and their reason.
 CODE: Final = 3503

@@ -13,7 +13,7 @@ from channels.inspector.permissions import VIEW, staff
 from channels.inspector.views.page import page
 from channels.observability.fleet import merging
 from channels.observability.fleet.current import ask
-from channels.observability.fleet.messages import AskConnection, AskConnections, AskEndings
+from channels.observability.fleet.questions import AskConnection, AskConnections, AskEndings
 
 #: Rows of a page.
 ROWS: Final = 50

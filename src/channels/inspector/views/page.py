@@ -38,6 +38,7 @@ def page(request: HttpRequest, name: str, **context: Any) -> HttpResponse:
 def _pages() -> list[tuple[str, str, str]]:
     found = [("now", reverse("inspector:now"), _("Now"))]
     found.append(("connections", reverse("inspector:connections"), _("Connections")))
+    found.append(("messages", reverse("inspector:messages"), _("Where is my message?")))
     if apps.is_installed("channels.tasks"):
         found.append(("tasks", reverse("inspector:tasks"), _("Tasks")))
     return found

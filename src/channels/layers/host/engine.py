@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
+from channels.diagnostics import delivery_log
 from channels.exceptions import ChannelFull
 from channels.layers.base import BaseChannelLayer
 from channels.layers.engine import engine_reader
@@ -184,6 +185,8 @@ class HostEngine:
     ) -> Future[None] | None:
         """Put ``message`` on its way to ``group``; returns what to wait for before sending more."""
         waits_for = client.tell(wire.Publish(wire.UNSENT, group, payload), is_message=True)
+        if delivery_log.note is not None:
+            delivery_log.note("group", group, "published", message=message)
         self.local.group_send(group, message)
         return waits_for
 

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from threading import get_ident
 from typing import Any
 
+from channels.diagnostics import delivery_log
 from channels.exceptions import ChannelFull
 from channels.layers.local.channel import LocalChannel, announce_all
 from channels.layers.local.channel_groups import ChannelGroups
@@ -132,8 +133,12 @@ class LocalDelivery:
         channel = self._channel(name)
         if not channel.append(self.copies.copy(message), now + self._expiry):
             self.drops.add("capacity")
+            if delivery_log.note is not None:
+                delivery_log.note("channel", name, "dropped", 1, "capacity: the channel is full")
             raise ChannelFull(f"Channel {name!r} holds its capacity of {channel.capacity} unread messages.")
         self.delivered += 1
+        if delivery_log.note is not None:
+            delivery_log.note("channel", name, "delivered", message=message)
         channel.announce()
 
     def group_send(self, group: str, message: Message) -> int:
@@ -163,6 +168,10 @@ class LocalDelivery:
             full += append_all(self._members(route.names), message, expires, self)
         if full:
             self.overfull(group, full, len(self.groups.get(group, ())))
+        if delivery_log.note is not None:
+            delivery_log.note(
+                "group", group, "delivered", len(self.groups.get(group, ())) - full, message=message
+            )
         return full
 
     def _flush_other_group(self, current: Fanout | None = None) -> None:
@@ -267,12 +276,20 @@ class LocalDelivery:
     def overfull(self, group: str, full: int, members: int) -> None:
         """Count, and tell of, members of ``group`` that were full when a message came."""
         self.drops.add("capacity", full, logged=self._on_full is None)
+        if delivery_log.note is not None:
+            delivery_log.note(
+                "group", group, "dropped", full, "capacity: the channels of these members are full"
+            )
         if self._on_full is not None:
             self._on_full(group, full, members)
 
     def expired(self, channel: LocalChannel, amount: int) -> None:
         """Count expired messages; a channel that nobody serves may leave its groups."""
         self.drops.add("expired", amount)
+        if delivery_log.note is not None:
+            delivery_log.note(
+                "channel", channel.name, "dropped", amount, "expired: nobody has taken them in time"
+            )
         if self._expiry_ends_memberships and not channel.attached:
             self.leave_all(channel.name)
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any, ClassVar, Final
 
+from channels.diagnostics import delivery_log
 from channels.exceptions import InvalidChannelLayerError
 from channels.layers.base import BaseChannelLayer
 from channels.layers.durable import DurableLayer, durable_layer
@@ -224,6 +225,8 @@ class RedisChannelLayer(BaseChannelLayer):
         engine = redis_engine(self)
         body = engine.checked(message)
         self.require_valid_group_name(group)
+        if delivery_log.note is not None:
+            delivery_log.note("group", group, "published", message=message)
         await engine.node.publish_to_group(group, body)
 
     async def group_channels(self, group: str, timeout: float = ANSWER_TIMEOUT) -> GroupChannels:  # noqa: ASYNC109

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from redis.exceptions import NoScriptError
 
+from channels.diagnostics import delivery_log
 from channels.layers.members import ANSWER_TIMEOUT, Answers, GroupChannels, GroupCount
 from channels.layers.names import is_process_local
 from channels.layers.redis.connect.blocking import BlockingClient, BlockingClients
@@ -67,6 +68,8 @@ class RedisSyncLayer:
         if self._engine.node.connections.interruption(topic) is not None:
             self._clients.run(group, lambda client: client.reach(topic.key))
             self._engine.node.connections.wait_until_subscribed(topic)
+        if delivery_log.note is not None:
+            delivery_log.note("group", group, "published", message=message)
         self._publish(topic, "", body)
 
     def send(self, channel: str, message: Message) -> None:

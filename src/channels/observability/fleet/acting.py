@@ -6,10 +6,12 @@ import asyncio
 from typing import Any
 
 from channels import telemetry
+from channels.observability.fleet.answers import Done
 from channels.observability.fleet.facts.applications import user_of
 from channels.observability.fleet.facts.connections import Seen, connections_in, id_of
 from channels.observability.fleet.facts.loops import LoopHeld, in_loop, loops, servers
-from channels.observability.fleet.messages import Close, DisconnectUser, Done, DrainNode, NodeInfo
+from channels.observability.fleet.messages import NodeInfo
+from channels.observability.fleet.questions import Close, DisconnectUser, DrainNode
 
 
 async def close(node: NodeInfo, ask: Close) -> Done:

@@ -6,29 +6,37 @@ import heapq
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
+from channels.diagnostics import delivery_log
 from channels.observability.fleet import acting
+from channels.observability.fleet.answers import (
+    ConnectionDetails,
+    ConnectionRow,
+    Connections,
+    Endings,
+    Log,
+    LogEntry,
+    LogNames,
+    NodeStatus,
+    Topics,
+)
 from channels.observability.fleet.facts import status, topics
 from channels.observability.fleet.facts.connections import matching
 from channels.observability.fleet.facts.details import details_of, endings_here
 from channels.observability.fleet.facts.loops import LoopHeld, in_loop, loops
-from channels.observability.fleet.messages import (
+from channels.observability.fleet.messages import NodeInfo
+from channels.observability.fleet.questions import (
     MOST_ROWS,
     Ask,
     AskConnection,
     AskConnections,
     AskEndings,
+    AskLog,
+    AskLogNames,
     AskStatus,
     AskTopics,
     Close,
-    ConnectionDetails,
-    ConnectionRow,
-    Connections,
     DisconnectUser,
     DrainNode,
-    Endings,
-    NodeInfo,
-    NodeStatus,
-    Topics,
 )
 
 
@@ -99,6 +107,17 @@ async def _endings(node: NodeInfo, ask: AskEndings) -> Endings:
     return Endings(endings_here(ask.text))
 
 
+async def _log(node: NodeInfo, ask: AskLog) -> Log:
+    found = [LogEntry(*each) for each in delivery_log.entries(ask.name, min(ask.limit, MOST_ROWS))]
+    for entry in found:
+        entry.content = entry.content if ask.contents else ""
+    return Log(found)
+
+
+async def _log_names(node: NodeInfo, ask: AskLogNames) -> LogNames:
+    return LogNames(delivery_log.names(ask.text, min(ask.limit, MOST_ROWS)))
+
+
 async def _topics(node: NodeInfo, ask: AskTopics) -> Topics:
     if ask.kind == "group":
         return topics.page(topics.groups(), ask)
@@ -117,6 +136,8 @@ _BY_QUESTION: Final[dict[type[Ask], Callable[[NodeInfo, Any], Awaitable[Any]]]] 
     AskConnections: _connections,
     AskConnection: _connection,
     AskEndings: _endings,
+    AskLog: _log,
+    AskLogNames: _log_names,
     AskTopics: _topics,
     Close: acting.close,
     DisconnectUser: acting.disconnect,

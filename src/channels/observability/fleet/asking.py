@@ -9,7 +9,8 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from channels import telemetry
-from channels.observability.fleet.messages import Answer, Ask, NodeInfo, Question, decode_result
+from channels.observability.fleet.messages import Answer, NodeInfo, Question, decode_result
+from channels.observability.fleet.questions import Ask
 from channels.observability.fleet.roster import Roster, state_of_process
 from channels.observability.fleet.transport import Transport
 

@@ -10,7 +10,8 @@ from channels import DEFAULT_CHANNEL_LAYER
 from channels.layers.manager import channel_layers
 from channels.observability.fleet.asking import TIME_LIMIT, NodeAnswer, Questions
 from channels.observability.fleet.member import Member
-from channels.observability.fleet.messages import Answer, Ask, Envelope
+from channels.observability.fleet.messages import Answer, Envelope
+from channels.observability.fleet.questions import Ask
 from channels.observability.fleet.roster import Roster
 from channels.observability.fleet.transport import listen, opened
 from channels.process.platforms import after_fork_in_child

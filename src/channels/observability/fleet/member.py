@@ -22,7 +22,6 @@ from channels.observability.fleet.answering import answer
 from channels.observability.fleet.asking import TIME_LIMIT, NodeAnswer, Questions
 from channels.observability.fleet.messages import (
     Answer,
-    Ask,
     Envelope,
     Goodbye,
     Hello,
@@ -30,6 +29,7 @@ from channels.observability.fleet.messages import (
     decode_result,
     encode,
 )
+from channels.observability.fleet.questions import Ask
 from channels.observability.fleet.roster import Roster, this_process
 from channels.observability.fleet.transport import Transport, listen, opened
 

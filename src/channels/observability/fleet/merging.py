@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from channels.observability.fleet.answers import ConnectionRow, LogEntry, TopicRow
 from channels.observability.fleet.asking import NodeAnswer
-from channels.observability.fleet.messages import ConnectionRow, TopicRow
 
 
 class Page(NamedTuple):
@@ -57,6 +57,61 @@ def topics(answers: list[NodeAnswer], limit: int) -> Page:
     whole = not more and all(each.result.total == len(each.result.rows) for each in good)
     total = len(names) if whole else sum(each.result.total for each in good)
     return Page(rows, total, after, missing)
+
+
+class LoggedMessage(NamedTuple):
+    """What all processes say of one message, or of those that cannot be told apart.
+
+    Attributes:
+        key: of the message; "" where messages have none.
+        at: when it was first heard of, seconds since 1970.
+        steps: process and entry, the oldest first.
+        content: what is in it, if that is known and may be seen.
+    """
+
+    key: str
+    at: float
+    steps: list[tuple[str, LogEntry]]
+    content: str
+
+
+def log(answers: list[NodeAnswer]) -> list[LoggedMessage]:
+    """Return what became of messages, the newest first.
+
+    Entries of one publication belong together. Group messages have no names: an entry that says "published"
+    begins one, and what follows until the next belongs to it, or to one that overtook it.
+    """
+    said = [(each.node.name, entry) for each in answers if each.result for entry in each.result.entries]
+    messages: dict[str, LoggedMessage] = {}
+    unnamed = 0
+    for name, entry in sorted(said, key=_order):
+        if not entry.key and (entry.stage == "published" or not unnamed):
+            unnamed += 1
+        key = entry.key or f"#{unnamed}"
+        message = messages.get(key) or LoggedMessage(entry.key, entry.at, [], entry.content)
+        message.steps.append((name, entry))
+        messages[key] = message._replace(content=message.content or entry.content)
+    return sorted(messages.values(), key=lambda each: -each.at)
+
+
+#: Of what is noted at nearly the same time, in which order it happens.
+_STAGES: Final = ("waits for the commit", "committed", "published", "held", "delivered")
+
+
+def _order(said: tuple[str, LogEntry]) -> tuple[float, int]:
+    entry = said[1]
+    rank = _STAGES.index(entry.stage) if entry.stage in _STAGES else len(_STAGES)
+    # A publication is noted when the store has answered, which may be after it has arrived.
+    return (float(entry.key) / 1000 if entry.key else entry.at, rank)
+
+
+def log_names(answers: list[NodeAnswer]) -> list[tuple[str, str]]:
+    """Return kinds and names of what was sent to lately, each once."""
+    rows = [each.result.names for each in answers if each.result]
+    longest = max(map(len, rows), default=0)
+    return list(
+        dict.fromkeys(names[place] for place in range(longest) for names in rows if place < len(names))
+    )
 
 
 def amount(answers: list[NodeAnswer]) -> int:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import Any, Final
 
 from channels import telemetry
+from channels.diagnostics import delivery_log
 from channels.protocols.centrifuge.messages import Publication
 from channels.topics.delivery.audience import SLICE, Audience, Form, Happening, form_of
 from channels.topics.delivery.deltas import Change, Delta
@@ -28,6 +29,7 @@ from channels.topics.stores.base import (
     StoreUnavailable,
     StreamPage,
 )
+from channels.topics.stores.noting import note_delivered
 
 logger = logging.getLogger("channels.topics")
 
@@ -153,13 +155,17 @@ class LiveTopic:
         """Bring events to all subscribers; the first slice of them now."""
         if telemetry.listeners and events:
             self._tell_delivered(events)
-        idle = not self._work
+        idle, before = not self._work, len(self._work)
         for first in range(0, len(events), RUN):
             run = [self._happening(event) for event in events[first : first + RUN]]
             for audience in list(self._audiences.values()):
                 self._work.extend((frame, members, 0) for frame, members in audience.batches(run))
                 if audience.form.delta is Delta.WHOLE:
                     self._patch_from_now(audience)
+        if delivery_log.note is not None:
+            work = itertools.islice(self._work, before, None)
+            reached = sum(len(frame.messages) * len(members) for frame, members, _ in work)
+            note_delivered(self.name, len(self), reached, events)
         if idle and self._work:
             self._serve()
 
@@ -227,6 +233,10 @@ class LiveTopic:
             telemetry.count("topics.held_dropped", len(events) - room, topic=self.name)
 
     async def _repair(self, position: Position) -> None:
+        if delivery_log.note is not None:
+            delivery_log.note(
+                "topic", self.name, "held", len(self._held), "something before it is missing here"
+            )
         page = await self._read(position)
         missed = page.publications
         complete = len(missed) == page.position.offset - position.offset
@@ -235,6 +245,10 @@ class LiveTopic:
             self.deliver(missed)
         else:
             telemetry.count("topics.position_lost", topic=self.name)
+            if delivery_log.note is not None:
+                delivery_log.note(
+                    "topic", self.name, "dropped", 1, "missed here, and kept no more in the store"
+                )
             self.position, self._recent = page.position, None
             self._give_up()
             if self.source is not None:
@@ -267,7 +281,10 @@ class LiveTopic:
         while work and budget > 0:
             frame, members, served = work.popleft()
             part = members[served : served + budget]
-            _write(frame, part)
+            if (late := _write(frame, part)) and delivery_log.note is not None:
+                delivery_log.note(
+                    "topic", self.name, "waiting", late, "these clients do not read fast enough"
+                )
             budget -= len(part)
             if served + len(part) < len(members):
                 work.appendleft((frame, members, served + len(part)))
@@ -337,8 +354,10 @@ class LiveTopic:
         return publication.time > 0 and publication.time / 1000 + self._retention.ttl < time.time()
 
 
-def _write(frame: Frame, members: list[Subscription]) -> None:
-    """Write to the sockets that have nothing waiting; a frame more for the others."""
+def _write(frame: Frame, members: list[Subscription]) -> int:
+    """Write to the sockets that have nothing waiting; a frame more for the others, which are counted."""
     broadcast = frame.broadcast
-    for subscription in [each for each in members if not each.outbox.direct(broadcast)]:
+    others = [each for each in members if not each.outbox.direct(broadcast)]
+    for subscription in others:
         subscription.put(frame)
+    return len(others)

@@ -36,6 +36,7 @@ from channels.topics.session.errors import CommandFailed, Disconnected, require_
 from channels.topics.session.permissions import may_subscribe
 from channels.topics.session.session import Session
 from channels.topics.stores.manager import get_store
+from channels.topics.stores.noting import note_recovery
 from channels.topics.tokens.errors import TokenError
 from channels.topics.topic import Topic, retention_of
 
@@ -319,8 +320,8 @@ def result_for(
     if not result.was_recovering:
         return result
     missed = missed_by(live, cls, request, subscription, room)
-    if request.recover and telemetry.listeners:
-        telemetry.emit("topics.recovered", topic=live.name, recovered=missed is not None)
+    if request.recover:
+        note_recovery(live.name, request.offset, missed)
     if missed is None:
         if request.flag & REJECT_UNRECOVERED:
             raise CommandFailed(ErrorCode.UNRECOVERABLE_POSITION)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import time
 from argparse import SUPPRESS, ArgumentParser
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
@@ -14,11 +17,14 @@ from channels.diagnostics.loggers import escaped
 from channels.exceptions import ChannelsError
 from channels.layers.reach import layers_in_memory
 from channels.observability.fleet import merging
+from channels.observability.fleet.answers import LogEntry
 from channels.observability.fleet.asking import NodeAnswer
 from channels.observability.fleet.current import ask
-from channels.observability.fleet.messages import (
+from channels.observability.fleet.questions import (
+    MOST_ROWS,
     Ask,
     AskConnections,
+    AskLog,
     AskStatus,
     AskTopics,
     Close,
@@ -28,6 +34,9 @@ from channels.observability.fleet.messages import (
 #: Code and reason of those who are disconnected, unless others are given: clients of topics stay away.
 CODE: Final = 3503
 REASON: Final = "force disconnect"
+#: Seconds between two looks of `tail`.
+PAUSE: Final = 1.0
+_MOST_SEEN: Final = 10_000
 _IN_MEMORY: Final = (
     "The channel layer is in memory, so that this command sees no other process. Use "
     "'channels.layers.host.HostChannelLayer' (one machine) or 'channels_redis.core.RedisChannelLayer' in "
@@ -52,6 +61,9 @@ class Command(BaseCommand):
         actions.add_parser("status", help="The processes, and what each has.")
         _declare_lists(actions)
         _declare_disconnect(actions)
+        followed = actions.add_parser("tail", help="Follow what becomes of messages, until Ctrl-C.")
+        followed.add_argument("name", help="The whole name of a topic, a group or a channel.")
+        followed.add_argument("--seconds", type=float, default=None, metavar="N", help="End after so long.")
         for each in actions.choices.values():
             each.add_argument("--json", action="store_true", default=SUPPRESS, help="Answer in JSON.")
 
@@ -63,11 +75,47 @@ class Command(BaseCommand):
         """
         if "default" in layers_in_memory():
             raise CommandError(_IN_MEMORY)
+        if options["action"] == "tail":
+            self.follow(options)
+            return
         answer, lines = _ACTIONS[options["action"]](options)
         if options["json"]:
             self.stdout.write(json.dumps(answer))
         for line in () if options["json"] else lines:
             self.stdout.write(escaped(line))
+
+    def follow(self, options: dict[str, Any]) -> None:
+        """Print what becomes of messages, as it is heard of."""
+        end = None if options["seconds"] is None else time.monotonic() + options["seconds"]
+        seen: dict[tuple[str, float, str, str], None] = {}
+        with contextlib.suppress(KeyboardInterrupt):
+            while end is None or time.monotonic() < end:
+                for node, entry in _new_entries(options["name"], seen):
+                    self.stdout.write(_entry_line(node, entry, options["json"]))
+                self.stdout.flush()
+                time.sleep(PAUSE)
+
+
+def _new_entries(name: str, seen: dict[tuple[str, float, str, str], None]) -> list[tuple[str, LogEntry]]:
+    """Return what was not seen yet, the oldest first; ``seen`` keeps the last ten thousand."""
+    found = []
+    for message in reversed(merging.log(asked(AskLog(name, limit=MOST_ROWS)))):
+        for node, entry in message.steps:
+            key = (node, entry.at, entry.stage, entry.key)
+            if key not in seen:
+                seen[key] = None
+                found.append((node, entry))
+    while len(seen) > _MOST_SEEN:
+        del seen[next(iter(seen))]
+    return found
+
+
+def _entry_line(node: str, entry: LogEntry, as_json: bool) -> str:
+    if as_json:
+        fields = {name: getattr(entry, name) for name in LogEntry.__struct_fields__}
+        return json.dumps({"node": node, **fields})
+    at = datetime.fromtimestamp(entry.at, UTC).isoformat(" ", "milliseconds")
+    return escaped(f"{at}  {node}  {entry.stage} ({entry.amount})  {entry.detail}".rstrip())
 
 
 def _declare_lists(actions: Any) -> None:

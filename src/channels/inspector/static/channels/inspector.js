@@ -55,6 +55,7 @@ function take(sample) {
 
 let running = false;
 async function refresh() {
+  if (!document.querySelector("[data-live]")) return; // what is in messages is shown once for each entry in the audit log
   if (running || document.hidden || document.querySelector("[data-live] :focus")) return;
   running = true;
   try {

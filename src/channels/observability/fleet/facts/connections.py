@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Final, NamedTuple
 
 from channels.layers.engine import engine_of
+from channels.observability.fleet.answers import ConnectionRow
 from channels.observability.fleet.facts.applications import (
     Application,
     application_of,
@@ -16,7 +17,7 @@ from channels.observability.fleet.facts.applications import (
     user_of,
 )
 from channels.observability.fleet.facts.loops import SLICE, hubs_by_loop, servers
-from channels.observability.fleet.messages import AskConnections, ConnectionRow
+from channels.observability.fleet.questions import AskConnections
 from channels.server.asgi.inspection import facts_of
 from channels.server.asgi.websocket import WebSocketStream
 from channels.topics.session.session import Session

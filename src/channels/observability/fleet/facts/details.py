@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from channels.observability.fleet.answers import ConnectionDetails, ConnectionRow, EndedRow, SeenMessage
 from channels.observability.fleet.facts.connections import MOST_TEXT, Seen, address_of, names_of
-from channels.observability.fleet.messages import (
-    MOST_ROWS,
-    ConnectionDetails,
-    ConnectionRow,
-    EndedRow,
-    SeenMessage,
-)
+from channels.observability.fleet.questions import MOST_ROWS
 from channels.server.asgi import inspection
 
 #: Headers that are shown; none that lets somebody in.

@@ -8,10 +8,10 @@ from collections import Counter
 from typing import Any
 
 from channels import telemetry
+from channels.observability.fleet.answers import NodeStatus
 from channels.observability.fleet.facts.connections import is_inspector
 from channels.observability.fleet.facts.loops import LoopHeld, hubs_by_loop, in_loop, lag_of, loops, servers
 from channels.observability.fleet.facts.topics import deliveries, groups, topics_here
-from channels.observability.fleet.messages import NodeStatus
 from channels.sync.context import pool
 from channels.topics.delivery.nodes import memory
 

@@ -9,9 +9,10 @@ from typing import Any
 from channels.layers.engine import engine_of
 from channels.layers.local.delivery import LocalDelivery
 from channels.layers.manager import channel_layers
+from channels.observability.fleet.answers import TopicRow, Topics
 from channels.observability.fleet.facts.connections import is_inspector
 from channels.observability.fleet.facts.loops import hubs_by_loop
-from channels.observability.fleet.messages import MOST_ROWS, AskTopics, TopicRow, Topics
+from channels.observability.fleet.questions import MOST_ROWS, AskTopics
 from channels.topics.registry import RESERVED
 from channels.topics.session.session import Session
 
