@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import functools
 import sqlite3
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -254,3 +256,30 @@ def test_an_error_within_the_transaction_ends_it(sqlite: Database):
                 ROOM.publish("cannot be written")
             with pytest.raises(transaction.TransactionManagementError):
                 connection.cursor().execute("SELECT 1")
+
+
+MANAGE = """
+import sys, django
+from django.conf import settings
+from django.core.management import execute_from_command_line
+store = {"BACKEND": "channels.journal.DatabaseStore"}
+settings.configure(
+    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": sys.argv.pop()}},
+    INSTALLED_APPS=["channels", "channels.topics", "channels.journal"],
+    CHANNELS_TOPICS={"STORES": {"kept": store}},
+)
+execute_from_command_line(sys.argv)
+"""
+
+
+def test_the_migration_that_makes_the_tables_does_not_warn_that_they_are_missing(tmp_path) -> None:
+    def manage(*words: str) -> str:
+        command = [sys.executable, "-c", MANAGE, *words, str(tmp_path / "fresh.sqlite3")]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+        return done.stdout + done.stderr
+
+    assert "channels_journal.W001" in manage("check", "--database", "default")
+    migrated = manage("migrate")
+    assert "Applying channels_journal.0001_initial... OK" in migrated
+    assert "channels_journal.W001" not in migrated
+    assert "channels_journal.W001" not in manage("check", "--database", "default")

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connections
 
 from channels.live.capture import watched
 from channels.live.capture.statements import watch_statements
@@ -41,8 +41,8 @@ def _installed() -> Iterator[None]:
     watched._known.reset()
 
 
-def create_tables() -> None:
-    with connection.schema_editor() as editor:
+def create_tables(using: str = "default") -> None:
+    with connections[using].schema_editor() as editor:
         for model in MODELS:
             editor.create_model(model)
 

@@ -74,6 +74,38 @@ async def test_the_stream_may_be_kept_in_the_database_too(sqlite: Database, port
             await client.until(lambda rows: numbers(rows) == [0, 2, 3])
 
 
+PAIRS = [("sqlite", "postgresql"), ("postgresql", "mariadb"), ("mariadb", "sqlite")]
+
+
+@pytest.mark.parametrize("vendors", PAIRS, ids="-".join)
+async def test_queries_of_two_databases_with_the_same_tables_see_their_own(
+    request: pytest.FixtureRequest, port: int, vendors: tuple[str, str]
+) -> None:
+    default, other = map(request.getfixturevalue, vendors)
+    with default.as_default(other=other):
+        await in_thread(prepare)
+        await in_thread(lambda: create_tables("other"))
+        await in_thread(lambda: Order.objects.using("other").create(number=50))
+        async with subscribed(port, "orders:open") as here, subscribed(port, "orders:other") as there:
+            assert (numbers(here.rows), numbers(there.rows)) == ([1, 2, 3], [50])
+            await in_thread(in_both)
+            await here.until(lambda rows: numbers(rows) == [2, 3, 7])
+            await there.until(lambda rows: numbers(rows) == [51, 60])
+
+
+def in_both() -> None:
+    with transaction.atomic(using="default"), transaction.atomic(using="other"):
+        Order.objects.filter(number=1).delete()
+        Order.objects.create(number=7)
+        Order.objects.using("other").filter(number=50).update(number=51)
+        Order.objects.using("other").bulk_create([Order(number=60), Order(number=61, status="done")])
+    with transaction.atomic(using="default"):
+        with transaction.atomic(using="other"):
+            Order.objects.using("other").create(number=99)
+            transaction.set_rollback(True, using="other")
+        Order.objects.filter(number=2).update(status="open")
+
+
 class Watched(migrations.Migration):
     operations = [WatchTable("Order")]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +46,9 @@ def test_its_tests_do_not_meet_the_server_that_runs_beside_them(site: Path) -> N
     code = "from mysite.settings import CHANNEL_LAYERS as found; print(found['default']['BACKEND'])"
     assert python(site, "-c", code, "runserver").stdout == "channels.layers.host.HostChannelLayer\n"
     assert python(site, "-c", code, "test").stdout == "channels.layers.InMemoryChannelLayer\n"
+    (site / "test_layer.py").write_text(f"def test_layer():\n    {code}\n")
+    options = ["-q", "-s", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir=.", "test_layer.py"]
+    assert "channels.layers.InMemoryChannelLayer" in python(site, "-m", "pytest", *options).stdout
 
 
 def test_a_folder_can_be_named(tmp_path: Path) -> None:

@@ -26,7 +26,8 @@ _LAYER = """
 # What one process sends, consumers and topics of every process on this machine get. Several machines need
 # Redis: "channels_redis.core.RedisChannelLayer" with "CONFIG": {"hosts": [...]}.
 CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.host.HostChannelLayer"}}
-if "test" in argv:  # Tests keep to themselves: neither the server beside them nor others hear what they send.
+if "test" in argv or "pytest" in modules:
+    # Tests keep to themselves: neither the server beside them nor others hear what they send.
     CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 
 # Whoever logs out, or loses a permission, loses what is open in other windows as well.
@@ -136,7 +137,7 @@ def settings_with(source: str, package: str) -> str:
     if assignment(source, "ASGI_APPLICATION") is None:
         source = add_at_end(source, f'ASGI_APPLICATION = "{package}.asgi.application"')
     if assignment(source, "CHANNEL_LAYERS") is None:
-        source = add_import(add_at_end(source, _LAYER.strip()), "sys", "argv")
+        source = add_import(add_at_end(source, _LAYER.strip()), "sys", "argv", "modules")
     return source
 
 

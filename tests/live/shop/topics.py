@@ -127,3 +127,9 @@ class AsHTML(Everybody):
     queryset = lambda self: Order.objects.filter(status="open")  # noqa: E731
     fields = ["number"]
     template = "orders.html"
+
+
+class InTheOther(Everybody):
+    pattern = "orders:other"
+    queryset = lambda self: Order.objects.using("other").filter(status="open").order_by("number")  # noqa: E731
+    fields = ["number", "customer.name"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import sys
@@ -57,10 +58,11 @@ def from_environment() -> dict[str, dict[str, Any]]:
 
 
 def let_django_find_pymysql() -> None:
-    """Django asks for mysqlclient, which needs a compiler where it is installed; PyMySQL does the same."""
-    import pymysql
+    """Django asks for mysqlclient, which needs a compiler; else PyMySQL does the same."""
+    if importlib.util.find_spec("MySQLdb") is None:
+        import pymysql
 
-    pymysql.install_as_MySQLdb()
+        pymysql.install_as_MySQLdb()
 
 
 @contextmanager
