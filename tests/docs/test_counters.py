@@ -16,6 +16,7 @@ EVENT = re.compile(rf"(?:{ROOMS})\.[a-z_0-9]+")
 #: The name of a file, and types of messages.
 NO_EVENT = {
     "mqtt.names",
+    "mqtt.connected",
     "server.pem",
     "outbox.messages",
     "outbox.hooks",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -36,9 +35,7 @@ class MQTTBroker:
     ) -> None:
         self.authenticate = authenticate
         self.limits = MQTTLimits() if limits is None else limits
-        self._sessions: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Sessions] = (
-            weakref.WeakKeyDictionary()
-        )
+        self._sessions: dict[asyncio.AbstractEventLoop, Sessions] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:  # as path() wants it
         """Serve one connection.
@@ -61,5 +58,7 @@ class MQTTBroker:
         loop = asyncio.get_running_loop()
         found = self._sessions.get(loop)
         if found is None:
+            for closed in [each for each in self._sessions if each.is_closed()]:
+                del self._sessions[closed]
             found = self._sessions[loop] = Sessions(loop, running_router(self.limits), self.limits)
         return found

@@ -87,6 +87,7 @@ class MQTTConnection:
         self._session: Session | None = None
         self._will: Will | None = None
         self._aliases: dict[int, str] = {}
+        self._topic: Any = None
         self._max_sent = 0
         self._ended = False
         self._loop = asyncio.get_running_loop()
@@ -98,13 +99,21 @@ class MQTTConnection:
     # For the session
 
     @property
+    def version(self) -> int:
+        """See :class:`~channels.mqtt.session.Peer`."""
+        return self._reader.version
+
+    @property
     def congested(self) -> bool:
         """See :class:`~channels.mqtt.session.Peer`."""
         return self._outbound.congested
 
     def send(self, packet: Packet) -> bool:
         """See :class:`~channels.mqtt.session.Peer`."""
-        data = self._reader.pack(packet)
+        return self.write(self._reader.pack(packet))
+
+    def write(self, data: bytes) -> bool:
+        """See :class:`~channels.mqtt.session.Peer`."""
         if self._max_sent and len(data) > self._max_sent:
             return False
         self._outbound.put(data)
@@ -275,7 +284,9 @@ class MQTTConnection:
 
     async def _publish(self, session: Session, packet: Publish | Will) -> Reason:
         """Publish to the topic, if the client may; returns when it is in the topic's history."""
-        topic = resolve(packet.topic)
+        topic = self._topic
+        if topic is None or str(topic) != packet.topic:  # most devices publish to one topic again and again
+            topic = self._topic = resolve(packet.topic)
         if topic is None:
             return Reason.TOPIC_NAME_INVALID
         kind = type(topic).message

@@ -9,7 +9,9 @@ import msgspec
 
 from channels.mqtt.session import Subscribed
 from channels.protocols.centrifuge.messages import Publication
+from channels.protocols.mqtt.encoding import encode_packet
 from channels.protocols.mqtt.packets import Publish, Will
+from channels.protocols.mqtt.properties import Properties
 
 #: The tag of a publication that came over MQTT: JSON.
 TAG: Final = "mqtt"
@@ -64,19 +66,56 @@ def origin_of(publication: Publication) -> Origin:
         return _SERVER
 
 
-def publish_of(
-    name: str, publication: Publication, subscribed: list[Subscribed], *, retained: bool
-) -> Publish | None:
-    """Return what a client gets of a publication; None for one that has expired.
+class Outgoing:
+    """A publication on its way to sessions: what is the same for all of them is made once.
 
     Args:
         name: of the topic.
         publication: what was published.
-        subscribed: the subscriptions of the client that match.
-        retained: it is sent because the client has just subscribed.
     """
-    origin = origin_of(publication)
-    properties: dict[str, Any] = dict(origin.properties)
+
+    __slots__ = ("_encoded", "_name", "_publication", "_qos", "_retain", "properties")
+
+    def __init__(self, name: str, publication: Publication) -> None:
+        origin = origin_of(publication)
+        self._name, self._publication = name, publication
+        self._qos, self._retain = origin.qos, origin.retain
+        self._encoded: dict[int, bytes] = {}
+        self.properties = _properties_of(origin, publication)
+
+    def encoded(self, version: int) -> bytes:
+        """Return the packet as most get it: QoS 0, and nothing that belongs to one subscription."""
+        data = self._encoded.get(version)
+        if data is None:
+            packet = Publish(self._name, bytes(self._publication.data), properties=self.properties or {})
+            data = self._encoded[version] = encode_packet(packet, version)
+        return data
+
+    def is_plain(self, subscribed: list[Subscribed]) -> bool:
+        """Whether a session with these subscriptions gets what :meth:`encoded` returns."""
+        if len(subscribed) != 1 or subscribed[0].identifier:
+            return False
+        options = subscribed[0].options
+        return not (options.qos and self._qos) and not (self._retain and options.retain_as_published)
+
+    def publish(self, subscribed: list[Subscribed], *, retained: bool) -> Publish:
+        """Return the packet for one client.
+
+        Args:
+            subscribed: the subscriptions of the client that match.
+            retained: it is sent because the client has just subscribed.
+        """
+        properties = dict(self.properties or {})
+        if identifiers := [each.identifier for each in subscribed if each.identifier]:
+            properties["subscription_identifier"] = identifiers
+        qos = min(self._qos, max(each.options.qos for each in subscribed))
+        retain = retained or (self._retain and any(each.options.retain_as_published for each in subscribed))
+        return Publish(self._name, bytes(self._publication.data), qos, retain, properties=properties)
+
+
+def _properties_of(origin: Origin, publication: Publication) -> Properties | None:
+    """Return the properties of a publication; None if it has expired."""
+    properties: Properties = dict(origin.properties)
     if "message_expiry_interval" in properties and publication.time:
         left = properties["message_expiry_interval"] - (time.time() - publication.time / 1000)
         if left <= 0:
@@ -86,8 +125,4 @@ def publish_of(
         properties["correlation_data"] = origin.correlation_data
     if "user_property" in properties:
         properties["user_property"] = [tuple(pair) for pair in properties["user_property"]]
-    if identifiers := [each.identifier for each in subscribed if each.identifier]:
-        properties["subscription_identifier"] = identifiers
-    qos = min(origin.qos, max(each.options.qos for each in subscribed))
-    retain = retained or (origin.retain and any(each.options.retain_as_published for each in subscribed))
-    return Publish(name, bytes(publication.data), qos, retain, properties=properties)
+    return properties

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import weakref
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 from channels import telemetry
 from channels.mqtt.limits import MQTTLimits
-from channels.mqtt.messages import publish_of
+from channels.mqtt.messages import Outgoing
 from channels.mqtt.session import Session, Subscribed
 from channels.protocols.centrifuge.messages import Publication
 from channels.protocols.mqtt.topics import is_wildcard, matches
@@ -83,17 +82,18 @@ class Router:
             return  # it was read when the store had been away
         if publication.offset:
             self._positions[name] = Position(publication.offset, publication.epoch)
+        outgoing = Outgoing(name, publication)
+        if outgoing.properties is None:
+            return
         sender = publication.info.client if publication.info is not None else ""
         for session in list(self._members.get(name, ())):
-            self._deliver_to(session, name, publication, sender)
-
-    @staticmethod
-    def _deliver_to(session: Session, name: str, publication: Publication, sender: str) -> None:
-        local = sender == session.client_id
-        wanted = [each for each in session.attached[name] if not (local and each.options.no_local)]
-        publish = publish_of(name, publication, wanted, retained=False) if wanted else None
-        if publish is not None:
-            session.deliver(publish)
+            wanted = session.attached[name]
+            if sender == session.client_id:
+                wanted = [each for each in wanted if not each.options.no_local]
+            if outgoing.is_plain(wanted):
+                session.deliver_plain(outgoing)
+            elif wanted:
+                session.deliver(outgoing.publish(wanted, retained=False))
 
     async def _catch_up(self, names: list[str]) -> None:
         """Read what was published while a store was away."""
@@ -186,9 +186,9 @@ class Router:
             subscribed = session.subscriptions.get(topic_filter)
             if publication is None or subscribed is None:
                 continue
-            publish = publish_of(name, publication, [subscribed], retained=True)
-            if publish is not None and publish.payload:
-                session.deliver(publish)
+            outgoing = Outgoing(name, publication)
+            if outgoing.properties is not None and publication.data:
+                session.deliver(outgoing.publish([subscribed], retained=True))
 
     async def _newest(self, name: str) -> Publication | None:
         topic = resolve(name)
@@ -203,6 +203,10 @@ class Router:
         return get_store() if topic is None else get_store(type(topic).store)
 
     # Names
+
+    def knows(self, name: str) -> bool:
+        """Whether a topic's name is known, so that wildcards bring it."""
+        return name in self._names
 
     async def learn(self, name: str, *, announce: bool = True) -> None:
         """Know a topic's name: sessions whose filters have wildcards get it, if they may."""
@@ -236,7 +240,10 @@ def _matching(session: Session, name: str) -> list[Subscribed]:
     return [each for filter, each in session.subscriptions.items() if matches(filter, name)]
 
 
-_routers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Router] = weakref.WeakKeyDictionary()
+#: Of each event loop that serves MQTT; those of loops that are closed are dropped by the next one.
+_routers: dict[asyncio.AbstractEventLoop, Router] = {}
+#: What ends the hearing of this process, once it has begun.
+_hearing: list[Callable[[], None]] = []
 
 
 def running_router(limits: MQTTLimits) -> Router:
@@ -244,23 +251,22 @@ def running_router(limits: MQTTLimits) -> Router:
     loop = asyncio.get_running_loop()
     router = _routers.get(loop)
     if router is None:
-        if not _routers:
+        for closed in [each for each in _routers if each.is_closed()]:
+            del _routers[closed]
+        if not _hearing:
             _hearing.append(telemetry.attach(_hear))
             listen(ANNOUNCED, _announced)
         router = _routers[loop] = Router(loop, limits)
     return router
 
 
-#: What ends the hearing of this process, once it has begun.
-_hearing: list[Callable[[], None]] = []
-
-
 def _hear(event: str, facts: dict[str, Any]) -> None:
     """Learn of topics to which server code of this process publishes, in any thread."""
     if event == "topics.published":
-        for loop, router in list(_routers.items()):
-            if not loop.is_closed() and facts["topic"] not in router._names:
-                loop.call_soon_threadsafe(_learn, router, facts["topic"], True)
+        name = facts["topic"]
+        for loop, router in tuple(_routers.items()):
+            if not router.knows(name) and not loop.is_closed():
+                loop.call_soon_threadsafe(_learn, router, name, True)
 
 
 def _announced(hub: Any, data: bytes) -> None:

@@ -40,12 +40,29 @@ class Peer(Protocol):
         """See above."""
         ...
 
+    @property
+    def version(self) -> int:
+        """Of the protocol."""
+        ...
+
     def send(self, packet: Packet) -> bool:
         """Send a packet; returns False for one that is larger than the client takes."""
         ...
 
+    def write(self, data: bytes) -> bool:
+        """Send a packet that was encoded already; likewise."""
+        ...
+
     def end(self, reason: Reason) -> None:
         """Say why, where the version has words for it, and close."""
+
+
+class Plain(Protocol):
+    """A message that is the same for many clients."""
+
+    def encoded(self, version: int) -> bytes:
+        """Return the packet, which is made once for each version."""
+        ...
 
 
 @dataclass(slots=True)
@@ -112,6 +129,16 @@ class Session:
         interval = publish.properties.get("message_expiry_interval")
         self._queue.append(_Waiting(publish, 0.0 if interval is None else time.time() + interval))
         self.advance()
+
+    def deliver_plain(self, outgoing: Plain) -> None:
+        """Send a message of QoS 0 that is the same for many clients."""
+        peer = self.peer
+        if peer is None:
+            return
+        if peer.congested:
+            telemetry.count("mqtt.message_dropped", reason="slow", client=self.client_id)
+        elif not peer.write(outgoing.encoded(peer.version)):
+            telemetry.count("mqtt.message_dropped", reason="too_large", client=self.client_id)
 
     def _deliver_at_once(self, publish: Publish) -> None:
         if self.peer is None:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
+
+import msgspec
 
 from channels import telemetry
 from channels.mqtt.limits import MQTTLimits
 from channels.mqtt.router import Router
 from channels.mqtt.session import Session
 from channels.protocols.mqtt.codes import Reason
+from channels.topics.control import Announcement, abroadcast, listen
+from channels.topics.delivery.hub import Hub, running_hub
+from channels.topics.stores.base import StoreUnavailable
 
 
 class Sessions:
@@ -29,6 +35,10 @@ class Sessions:
         self._limits = limits
         self._sessions: dict[tuple[str, str], Session] = {}
         self._timers: dict[Session, asyncio.TimerHandle] = {}
+        for closed in [each for each in _of_loop if each.is_closed()]:
+            del _of_loop[closed]
+        _of_loop.setdefault(loop, []).append(self)
+        listen(CONNECTED, _connected_elsewhere)
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -55,7 +65,15 @@ class Sessions:
             session = self._sessions[key] = Session(key, user, self._limits.max_queued)
         session.user = user
         session.expiry = min(expiry, self._limits.max_session_expiry)
+        self._router.spawn(_tell_others(key))
         return session, present
+
+    def connected_elsewhere(self, key: tuple[str, str]) -> None:
+        """End the session of a client that has connected to another process, and its connection."""
+        session = self._sessions.get(key)
+        if session is not None:
+            self._take_over(session)
+            self._end(session)
 
     def _take_over(self, session: Session) -> None:
         timer = self._timers.pop(session, None)
@@ -85,3 +103,23 @@ class Sessions:
         if self._sessions.get(session.key) is session:
             del self._sessions[session.key]
         self._router.forget(session)
+
+
+#: Under this name processes tell each other who has connected.
+CONNECTED = "mqtt.connected"
+#: The sessions of each event loop, one for each broker; those of closed loops are dropped by the next one.
+_of_loop: dict[asyncio.AbstractEventLoop, list[Sessions]] = {}
+
+
+async def _tell_others(key: tuple[str, str]) -> None:
+    """Tell all processes of a connection; while the store is away an older one elsewhere stays open."""
+    data = msgspec.json.encode((running_hub().node, *key))
+    with contextlib.suppress(StoreUnavailable):
+        await abroadcast(Announcement(CONNECTED, data))
+
+
+def _connected_elsewhere(hub: Hub, data: bytes) -> None:
+    node, user, client = msgspec.json.decode(data, type=tuple[str, str, str])
+    if node != hub.node:
+        for sessions in _of_loop.get(asyncio.get_running_loop(), ()):
+            sessions.connected_elsewhere((user, client))
