@@ -1,4 +1,4 @@
-"""``python -m benchmarks.tasks``: our backend of tasks beside django-tasks-db, on SQLite and PostgreSQL."""
+"""``python -m benchmarks.tasks``: our tasks on SQLite, PostgreSQL and Redis, beside django-tasks-db."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from benchmarks import environment
@@ -37,10 +38,26 @@ def databases() -> Iterator[dict[str, Any]]:
         yield {"SQLite WAL": sqlite(folder), "PostgreSQL": {**fresh, "CONN_MAX_AGE": 600}}
 
 
-def measure(python: str, backend: str, database: dict[str, Any], options: argparse.Namespace) -> str:
+def measure_in_redis(options: argparse.Namespace) -> Iterator[str]:
+    """A line for Redis without a disk, as others are measured with it, and one with an append-only file."""
+    from tests.support.redis_servers import RedisServer
+
+    for name, arguments in (("Redis", ()), ("Redis AOF", ("--appendonly", "yes"))):
+        with tempfile.TemporaryDirectory() as folder, RedisServer(*arguments) as server:
+            kept = {"TASKS_OPTIONS": json.dumps({"store": "redis", "hosts": [server.url]})}
+            yield f"{OURS:34} {name:11} {measure(sys.executable, OURS, sqlite(folder), options, kept)}"
+
+
+def measure(
+    python: str,
+    backend: str,
+    database: dict[str, Any],
+    options: argparse.Namespace,
+    more: Mapping[str, str] = MappingProxyType({}),
+) -> str:
     """A line of the table."""
     worker = [python, "-m", "django", *WORKERS[backend]]
-    env = {**os.environ, "TASKS_BACKEND": backend, "TASKS_DATABASE": json.dumps(database)}
+    env = {**os.environ, "TASKS_BACKEND": backend, "TASKS_DATABASE": json.dumps(database), **more}
     command = [python, str(DRIVE), str(options.tasks), str(options.starts), *worker]
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -63,6 +80,8 @@ def main() -> None:
             with databases() as found:
                 for name, database in found.items():
                     print(f"{backend:34} {name:11} {measure(python, backend, database, options)}", flush=True)
+        for line in measure_in_redis(options):
+            print(line, flush=True)
 
 
 if __name__ == "__main__":

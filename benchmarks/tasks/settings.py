@@ -13,7 +13,7 @@ INSTALLED_APPS = [
     *(["channels", "channels.tasks"] if BACKEND.startswith("channels") else ["django_tasks_db"]),
     *(["django_tasks"] if django.VERSION < (6,) else []),
 ]
-TASKS = {"default": {"BACKEND": BACKEND}}
+TASKS = {"default": {"BACKEND": BACKEND, "OPTIONS": json.loads(os.environ.get("TASKS_OPTIONS", "{}"))}}
 #: As is usual beside several processes of one machine; the peer has no use for it.
 CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.host.HostChannelLayer"}}
 SILENCED_SYSTEM_CHECKS = ["channels.W001"]
