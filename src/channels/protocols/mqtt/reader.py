@@ -92,3 +92,18 @@ class PacketReader:
     def pack(self, packet: Packet) -> bytes:
         """Return the bytes to send; raises ValueError for what cannot be written."""
         return encode_packet(packet, self.version)
+
+
+class ServerPacketReader(PacketReader):
+    """Reads the packets of a server, as a client does.
+
+    Args:
+        version: of the client's CONNECT.
+    """
+
+    def __init__(self, version: int = V5) -> None:
+        super().__init__()
+        self.version, self.connected = version, True
+
+    def _decode(self, first: int, body: bytes) -> Packet:
+        return decode_packet(first, body, self.version)
