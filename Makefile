@@ -95,6 +95,7 @@ format:
 bench:
 	$(dev)
 	@$(python) -m benchmarks --publish
+	@$(python) -m benchmarks.tasks --publish
 
 bench-quick:
 	$(dev)

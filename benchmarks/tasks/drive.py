@@ -1,27 +1,23 @@
-"""Measures a backend in an interpreter that has it: ``drive.py TASKS STARTS WORKER...`` prints JSON."""
+"""Measures a system in an interpreter that has it: ``drive.py SYSTEM TASKS STARTS`` prints JSON."""
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
 #: Seconds after which something is given up.
-LIMIT = 120.0
-_TICKS = os.sysconf("SC_CLK_TCK")
-
-
-def processor_time(pid: int) -> float:
-    """Seconds of processor time of a process so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
+LIMIT = 180.0
+#: Tasks that a worker runs before it is measured.
+WARM = 100
 
 
 def resident(pid: int) -> float:
@@ -30,67 +26,66 @@ def resident(pid: int) -> float:
     return int(line.split()[1]) / 1024
 
 
-def wait_for(condition: Callable[[], Any], pause: float) -> None:
+def lines_of(path: Path, count: int) -> list[list[float]]:
+    """Wait until a file has so many lines, and return their numbers."""
     end = time.monotonic() + LIMIT
-    while not condition():
+    while True:
+        lines = path.read_text().splitlines() if path.exists() else []
+        if len(lines) >= count:
+            return [[float(part) for part in line.split()] for line in lines]
         if time.monotonic() > end:
             raise SystemExit("It took too long.")
-        time.sleep(pause)
+        time.sleep(0.005)
 
 
-def finished(results: list[Any]) -> int:
-    """How many of some results have ended."""
-    for result in results:
-        result.refresh()
-    return sum(result.is_finished for result in results)
-
-
-def measure(tasks: int, starts: int, worker_command: list[str]) -> dict[str, float]:
-    """Enqueue, start a worker, let it run all; then enqueue single ones for it while it is idle."""
-    import jobs
-
+def backlog(system: Any, tasks: int, marks: str) -> tuple[float, float]:
+    """Enqueue tasks between two marks; returns the seconds and the processor time of that."""
+    for number in range(WARM):
+        system.enqueue("nothing", number)
+    system.enqueue("mark", marks)
     begun, used = time.perf_counter(), time.process_time()
-    results = [jobs.nothing.enqueue(number) for number in range(tasks)]
-    enqueued, cost = time.perf_counter() - begun, time.process_time() - used
-    worker = subprocess.Popen(worker_command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    for number in range(tasks):
+        system.enqueue("nothing", number)
+    took = time.perf_counter() - begun, time.process_time() - used
+    system.enqueue("mark", marks)
+    return took
+
+
+def measure(name: str, tasks: int, starts: int, folder: Path) -> dict[str, float]:
+    """Enqueue, start a worker, let it run all; then enqueue single ones for it while it is idle."""
+    system: Any = importlib.import_module(f"systems.{name}")
+    system.prepare()
+    marks, ages = folder / "marks", folder / "ages"
+    seconds, cost = backlog(system, tasks, str(marks))
+    with (folder / "log").open("w") as log:
+        worker = subprocess.Popen(system.WORKER, stderr=log, stdout=log, cwd=HERE)
     try:
-        first, last = results[tasks // 10 : tasks // 10 + 1], results[-1:]
-        wait_for(lambda: finished(first), 0.002)
-        begun, used = time.perf_counter(), processor_time(worker.pid)
-        wait_for(lambda: finished(last), 0.005)
-        seconds, worked = time.perf_counter() - begun, processor_time(worker.pid) - used
-        ages = [start_one(jobs) for _ in range(starts)]
+        (first, used), (last, had) = lines_of(marks, 2)
+        for number in range(starts):
+            time.sleep(0.1)
+            system.enqueue("age", str(ages), time.time())
+            lines_of(ages, number + 1)
         megabytes = resident(worker.pid)
     finally:
         worker.terminate()
-        worker.wait()
-    ran = tasks - tasks // 10 - 1
+        worker.wait(30)
     return {
-        "enqueued/s": tasks / enqueued,
+        "enqueued/s": tasks / seconds,
         "µs/enqueue": cost / tasks * 1e6,
-        "tasks/s": ran / seconds,
-        "µs/task": worked / ran * 1e6,
-        "start p50 ms": statistics.median(ages) * 1000,
+        "tasks/s": tasks / (last - first),
+        "µs/task": (had - used) / tasks * 1e6,
+        "start p50 ms": statistics.median(age for (age,) in lines_of(ages, starts)) * 1000,
         "MB": megabytes,
     }
 
 
-def start_one(jobs: Any) -> float:
-    """How long an idle worker takes to start a task, in seconds."""
-    time.sleep(0.1)
-    result = jobs.age.enqueue(time.time())
-    wait_for(lambda: finished([result]), 0.005)
-    return float(result.return_value)
+def main() -> None:
+    """Measure one system."""
+    sys.path.insert(0, str(HERE))
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(HERE), os.environ.get("PYTHONPATH", "")]))
+    with tempfile.TemporaryDirectory() as folder:
+        print(json.dumps(measure(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), Path(folder))))
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(HERE))
-    os.environ["DJANGO_SETTINGS_MODULE"] = "settings"
-    os.environ["PYTHONPATH"] = str(HERE)
-    import django
-
-    django.setup()
-    from django.core.management import call_command
-
-    call_command("migrate", verbosity=0)
-    print(json.dumps(measure(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])))
+    main()

@@ -77,7 +77,7 @@ def fill(finished: int, waiting: int) -> None:
         "viewer, counts_for, waits_for, needs_success"
     )
     values = (
-        f"{identifier}, 'default', 'benchmarks.tasks.jobs.nothing', 'default', 0, 0, {{state}}, "
+        f"{identifier}, 'default', 'benchmarks.tasks.admin_urls.nothing', 'default', 0, 0, {{state}}, "
         f"'[[1],{{{{}}}}]', {now} + n, {now} + n, {{finished}}, {{finished}}, {{finished}}, {{attempts}}, 0, "
         "'', '', '[]', '1', NULL, '', '', '', 1"
     )

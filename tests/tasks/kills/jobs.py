@@ -47,3 +47,8 @@ def fill_memory() -> None:
             while True:
                 hoard = (hoard, bytearray(size))
     hoard = (hoard, bytearray(1 << 20))
+
+
+@task(timeout=0.05)
+def hang(seconds: float) -> None:
+    time.sleep(seconds)

@@ -92,6 +92,24 @@ def test_workers_are_replaced_without_an_end_to_what_runs_and_a_second_signal_gi
         program.kill()
 
 
+@pytest.mark.skipif(os.environ.get("LAYER_TESTS") != "full", reason="it waits for twenty time-outs")
+def test_a_worker_whose_threads_all_hang_is_replaced(project: dict[str, str]) -> None:
+    """It starts four processes."""
+    command = manage("runworker", "--tasks", "--processes", "2", "--threads", "1", "--drain", "5")
+    program = subprocess.Popen(command, env=project)
+    try:
+        first = wait_for(lambda: len(found := workers()) == 2 and found, 40)
+        results = jobs.hang.enqueue_many([((60,), {})] * 20)
+        wait_for(lambda: {*workers()} - {*first}, 60)
+        for result in results:
+            assert finished(result, 60).status == "FAILED"
+        assert finished(jobs.add.enqueue(1, 2), 60).return_value == 3
+        program.send_signal(signal.SIGTERM)
+        assert program.wait(20) == 0
+    finally:
+        program.kill()
+
+
 def test_workers_beside_a_server_run_tasks_and_end_with_it_however_it_ends(project: dict[str, str]) -> None:
     """It starts a server and a worker."""
     command = [sys.executable, "-m", "daphne", "--task-workers", "1", "-p", str(free_port())]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from typing import Any
 
 import pytest
@@ -176,13 +177,16 @@ def test_a_sync_task_that_takes_too_long_has_failed_and_holds_up_nobody() -> Non
     assert store().get(result.id).state == "failed"
 
 
-def test_threads_that_are_stuck_are_replaced_within_a_limit() -> None:
+def test_threads_that_are_stuck_are_replaced_within_a_limit_and_then_it_is_told(caplog) -> None:
     with working() as worker:
+        worn_out = threading.Event()
+        worker.when_worn_out(worn_out.set)
         results = jobs.hang.enqueue_many([((), {})] * 9)
         for result in results[:8]:
             finished(result)
         wait_for(lambda: worker._threads.running.keys() == {results[8].id} and results[8].refresh() is None)
         finished(results[8])
+        assert worn_out.wait(10) and "hang in tasks that were cut off" in caplog.text
         assert worker._threads.room() == 0
         waiting = jobs.add.enqueue(1, 2)
         jobs.gate.set()

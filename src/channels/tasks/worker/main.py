@@ -94,5 +94,7 @@ async def _run(worker: TaskWorker, link: SupervisorLink | None) -> None:
     with stop_on_signal(commands.ask_to_drain) if link is None else link.commanding(commands):
         running = asyncio.ensure_future(worker.run(stopping))
         if link is not None:
+            loop = asyncio.get_running_loop()
+            worker.when_worn_out(lambda: loop.call_soon_threadsafe(commands.ask_to_end))
             link.ready()
         await running

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import logging
 import os
 import threading
 import time
@@ -15,6 +16,8 @@ from channels.core.database import close_old_connections, close_what_is_broken
 from channels.tasks.stores.records import Outcome
 from channels.tasks.worker.attempt import Attempt
 from channels.tasks.worker.forks import end_if_forked
+
+logger = logging.getLogger("channels.tasks")
 
 #: Seconds of work that may wait behind what runs, by the pace of late; no more than so many tasks.
 AHEAD: Final = 0.05
@@ -35,6 +38,9 @@ class ThreadLane:
         threads: how many.
         ended: called with the outcome of each attempt, in its thread.
         freed: called after that, when another may take its place.
+
+    Attributes:
+        worn_out: called when too many threads are stuck for it to go on as before; in any thread.
     """
 
     def __init__(self, threads: int, ended: Callable[[Outcome], None], freed: Callable[[], None]) -> None:
@@ -43,6 +49,7 @@ class ThreadLane:
         self._changed = threading.Condition()
         self._pace = 2 * AHEAD
         self._stuck = 0
+        self.worn_out: Callable[[], object] = lambda: None
         self.running: dict[str, Attempt] = {}
 
     def start(self) -> None:
@@ -90,10 +97,26 @@ class ThreadLane:
 
     def _replace(self, attempt: Attempt) -> None:
         with self._changed:
-            if self._stuck >= _STUCK * self._count or self.running.pop(attempt.id, None) is None:
+            if self._stuck >= _STUCK * self._count:
+                worn_out = attempt.id in self.running
+            elif self.running.pop(attempt.id, None) is None:
                 return
-            self._stuck += 1
-        self._start_thread()
+            else:
+                self._stuck += 1
+                worn_out = False
+        if worn_out:
+            self._tell_that_it_is_worn_out()
+        else:
+            self._start_thread()
+
+    def _tell_that_it_is_worn_out(self) -> None:
+        telemetry.count("tasks.worn_out")
+        logger.error(
+            "%d threads hang in tasks that were cut off, and no more are started in their place: "
+            "give these tasks limits of their own, and restart this worker.",
+            self._stuck + 1,
+        )
+        self.worn_out()
 
     def put(self, attempts: list[Attempt]) -> None:
         """Run attempts, the first of them first."""

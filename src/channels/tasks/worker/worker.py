@@ -7,6 +7,7 @@ import functools
 import logging
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -97,6 +98,10 @@ class TaskWorker:
             for listener in heard:
                 listener.close()
             await self._drain(exchange)
+
+    def when_worn_out(self, do: Callable[[], object]) -> None:
+        """Have something done, in any thread, when this process had best be replaced."""
+        self._threads.worn_out = do
 
     def hurry(self) -> None:
         """Wait for no task any more when it stops; called in any thread."""

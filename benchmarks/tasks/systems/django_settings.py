@@ -2,6 +2,7 @@
 
 import json
 import os
+from typing import Any
 
 import django
 
@@ -13,7 +14,9 @@ INSTALLED_APPS = [
     *(["channels", "channels.tasks"] if BACKEND.startswith("channels") else ["django_tasks_db"]),
     *(["django_tasks"] if django.VERSION < (6,) else []),
 ]
-TASKS = {"default": {"BACKEND": BACKEND, "OPTIONS": json.loads(os.environ.get("TASKS_OPTIONS", "{}"))}}
+TASKS: dict[str, Any] = {"default": {"BACKEND": BACKEND}}
+if "TASKS_REDIS" in os.environ:
+    TASKS["default"]["OPTIONS"] = {"store": "redis", "hosts": [os.environ["TASKS_REDIS"]]}
 #: As is usual beside several processes of one machine; the peer has no use for it.
 CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.host.HostChannelLayer"}}
 SILENCED_SYSTEM_CHECKS = ["channels.W001"]
