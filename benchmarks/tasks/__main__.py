@@ -109,7 +109,7 @@ def main() -> None:
     """Measure in turn, and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.tasks", description=__doc__)
     parser.add_argument("--peers", default=str(environment.PYTHON), help="Their interpreter.")
-    parser.add_argument("--tasks", type=int, default=5000, help="Tasks of a backlog [5000].")
+    parser.add_argument("--tasks", type=int, default=3000, help="Tasks of a backlog [3000].")
     parser.add_argument("--starts", type=int, default=20, help="Single tasks of an idle worker [20].")
     parser.add_argument("--only", default="", help="Systems whose name has this.")
     parser.add_argument("--publish", action="store_true", help=f"Write {RESULTS.name} as well.")
