@@ -132,6 +132,10 @@ def test_the_command_says_in_words_who_waits_for_what() -> None:
         wait_for(lambda: record(waiting).state == "limited")
         out = io.StringIO()
         call_command("tasks", "status", stdout=out)
+        listed = io.StringIO()
+        call_command("tasks", "list", "--state", "limited", stdout=listed)
+    assert f"{waiting.id} tests.tasks.jobs.note" in listed.getvalue()
+    assert "waits for key stripe" in listed.getvalue()
     assert "limited 1" in out.getvalue()
     assert "1 wait for key stripe (1 at once): 1 run or are about to" in out.getvalue()
     assert finished(holder).is_finished

@@ -179,6 +179,28 @@ def test_no_task_is_claimed_twice_by_workers_side_by_side(store: TaskStore) -> N
     assert {state(store, each) for each in ids} == {"succeeded"}
 
 
+def test_the_newest_of_each_state_are_listed(store: TaskStore) -> None:
+    owner = worker(store)
+    done, failed, running = added(store, 3)
+    claim(store, owner)
+    outcomes = [Outcome(done, Move.SUCCEED, result="1"), Outcome(failed, Move.FAIL)]
+    store.turn(owner, outcomes, [], "default", ())
+    _, limited = added(store, 2, limit_key="key", allowance="1  ", state="scheduled")
+    store.promote()
+    ready = added(store, 3)
+    expected = {
+        State.READY: ready[:0:-1],
+        State.SCHEDULED: added(store, state="scheduled", run_at=store.now() + 10**9),
+        State.LIMITED: [limited],
+        State.BLOCKED: added(store, state="blocked", waits_for="group"),
+        State.RUNNING: [running],
+        State.SUCCEEDED: [done],
+        State.FAILED: [failed],
+        State.DEAD: [],
+    }
+    assert {state: [each.id for each in store.listing(state, 2)] for state in expected} == expected
+
+
 def test_models_and_rows_have_the_same_columns() -> None:
     assert [field.column for field in Task._meta.concrete_fields] == list(COLUMNS)
     assert [field.column for field in Worker._meta.concrete_fields] == ["id", "beats", "about", "seen_at"]

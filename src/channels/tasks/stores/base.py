@@ -207,5 +207,9 @@ class TaskStore(ABC):
         """Return what is known at a glance; nothing is counted to its end."""
 
     @abstractmethod
+    def listing(self, state: State, most: int) -> list[TaskRecord]:
+        """Return the newest tasks of a state, so many at most."""
+
+    @abstractmethod
     def failed_ids(self, path: str, limit: int) -> list[str]:
         """Return the ids of tasks that have failed, of one path or of all (""); so many at most."""

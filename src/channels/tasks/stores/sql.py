@@ -324,6 +324,12 @@ class SQLStore(TaskStore):
         with self.cursor() as cursor:
             return overview.overview(cursor, self.now())
 
+    def listing(self, state: State, most: int) -> list[TaskRecord]:
+        """See :class:`TaskStore`."""
+        with self.cursor() as cursor:
+            cursor.execute(statements.LISTING, (str(state), most))
+            return [TaskRecord(*row) for row in cursor.fetchall()]
+
     def failed_ids(self, path: str, limit: int) -> list[str]:
         """See :class:`TaskStore`."""
         with self.cursor() as cursor:

@@ -45,6 +45,7 @@ COUNTS_FOR: Final = f"SELECT counts_for, limit_key FROM {TASKS} WHERE id = %s"
 LAST_TICK: Final = f"SELECT ticked_at FROM {TICKS} WHERE name = %s"
 TICK: Final = f"UPDATE {TICKS} SET ticked_at = %s WHERE name = %s AND ticked_at = %s"
 GET: Final = f"SELECT {_LISTED} FROM {TASKS} WHERE id = %s"
+LISTING: Final = f"SELECT {_LISTED} FROM {TASKS} WHERE state = %s ORDER BY id DESC LIMIT %s"
 BY_UNIQUE_KEY: Final = f"SELECT {_LISTED} FROM {TASKS} WHERE unique_key = %s"
 HELD: Final = f"SELECT id, cancel_at FROM {TASKS} WHERE owner = %s AND state = 'running'"
 NEXT_DUE: Final = (

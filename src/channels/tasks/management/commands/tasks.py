@@ -20,7 +20,7 @@ from channels.tasks.definition.contract import (
     task_backends,
 )
 from channels.tasks.definition.states import FINISHED, State
-from channels.tasks.stores.records import MICROSECONDS, Overview
+from channels.tasks.stores.records import MICROSECONDS, Overview, TaskRecord
 
 #: Tasks that one call lets run again at most.
 _MOST: Final = 10_000
@@ -38,6 +38,10 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="Answer in JSON.")
         actions = parser.add_subparsers(dest="action", required=True)
         actions.add_parser("status", help="What waits, runs and has failed; workers; schedules.")
+        listing = actions.add_parser("list", help="The newest tasks of a state.")
+        every = sorted(map(str, State))
+        listing.add_argument("--state", choices=every, default="failed", help="Of which state [failed].")
+        listing.add_argument("--limit", type=int, default=20, help="How many at most [20].")
         again = actions.add_parser("retry", help="Let tasks run again that have failed or were cancelled.")
         again.add_argument("ids", nargs="*", help="Ids of tasks.")
         again.add_argument("--failed", action="store_true", help="All that have failed, up to 10,000.")
@@ -101,8 +105,16 @@ def purge_tasks(backend: TaskBackend, options: dict[str, Any]) -> tuple[Any, str
     return {"deleted": deleted}, f"{deleted} tasks deleted."
 
 
+def list_tasks(backend: TaskBackend, options: dict[str, Any]) -> tuple[Any, str]:
+    """Return the newest tasks of a state."""
+    limit = min(max(options["limit"], 1), _MOST)
+    found = store_of(backend).listing(State(options["state"]), limit)
+    return [asdict(record) for record in found], "\n".join(map(_record_line, found))
+
+
 _ACTIONS: Final[dict[str, Callable[[TaskBackend, dict[str, Any]], tuple[Any, str]]]] = {
     "status": show_status,
+    "list": list_tasks,
     "retry": retry_tasks,
     "cancel": cancel_tasks,
     "purge": purge_tasks,
@@ -145,6 +157,12 @@ def _lines(found: Overview) -> list[str]:
         for each in found.failures
     ]
     return lines
+
+
+def _record_line(record: TaskRecord) -> str:
+    waits = f", waits for key {record.limit_key}" if record.state == State.LIMITED else ""
+    when = _time(record.enqueued_at / MICROSECONDS)
+    return f"{record.id} {record.path} of {when}, {record.attempts} attempts{waits}"
 
 
 def _limit_line(limit: dict[str, Any]) -> str:

@@ -18,7 +18,19 @@ _FILES: Final = resources.files(__package__) / "lua"
 #: Those that do no harm when they are run a second time because the answer to the first was lost.
 REPEATABLE: Final = frozenset(
     {
-        *("add", "beat", "ended", "get", "has_work", "held", "join", "last_tick", "leave", "members"),
+        *(
+            "add",
+            "beat",
+            "ended",
+            "get",
+            "has_work",
+            "held",
+            "join",
+            "last_tick",
+            "leave",
+            "listing",
+            "members",
+        ),
         *("overview", "owners", "promote", "prune", "prune_workers"),
     }
 )

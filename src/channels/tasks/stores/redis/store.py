@@ -198,6 +198,10 @@ class RedisStore(TaskStore):
         ]
         return overview_of(self._run("overview"), failures, self.now())
 
+    def listing(self, state: State, most: int) -> list[TaskRecord]:
+        """See :class:`TaskStore`."""
+        return [record_of(each) for each in self._run("listing", str(state), most)]
+
     def failed_ids(self, path: str, limit: int) -> list[str]:
         """See :class:`TaskStore`."""
         found: list[str] = []

@@ -37,10 +37,11 @@ local function home(task, state)
   return named(state), task.finished_at
 end
 
--- Sets of what has tasks at present: of queues, of workers that run some, of keys for which some wait.
+-- Sets of what has tasks at present: of workers that run some, of keys and groups for which some wait.
 local function registry(task, state)
   if state == 'running' then return named('owners'), task.owner
-  elseif state == 'limited' then return named('limits'), task.limit_key end
+  elseif state == 'limited' then return named('limits'), task.limit_key
+  elseif state == 'blocked' then return named('groups'), task.waits_for end
 end
 
 local function leave(task)
