@@ -20,9 +20,14 @@ Listener: TypeAlias = Callable[[str, dict[str, Any]], None]
 #: Given whoever handles messages and its way to handle one, returns what is to be called in its place.
 HandlerWrapper: TypeAlias = Callable[[Any, Callable[[Any], Any]], Callable[[Any], Any]]
 
+#: Given where a message goes to and the message, returns the message with what travels beside it.
+Carrier: TypeAlias = Callable[[str, Any], Any]
+
 listeners: tuple[Listener, ...] = ()
 #: Put around what handles the messages of each connection from now on, the first one innermost.
 handler_wrappers: tuple[HandlerWrapper, ...] = ()
+#: What channel layers do with each message that they are to send; None: nothing.
+carry: Carrier | None = None
 #: Whether servers count each message and each byte; read when a server starts.
 metered = False
 counters: Counter[str] = Counter()

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+from channels import telemetry
 from channels.diagnostics import delivery_log
 from channels.layers.base import BaseChannelLayer
 from channels.layers.durable import DurableLayer, durable_layer
@@ -162,6 +163,8 @@ class MemoryEngine:
         """See :meth:`InMemoryChannelLayer.send`."""
         require_message(message)
         self._layer.require_valid_channel_name(channel)
+        if telemetry.carry is not None:
+            message = telemetry.carry(channel, message)
         self.local.send(channel, message)
 
     def group_send(self, group: str, message: Message) -> None:
@@ -170,6 +173,8 @@ class MemoryEngine:
         self._layer.require_valid_group_name(group)
         if delivery_log.note is not None:
             delivery_log.note("group", group, "published", message=message)
+        if telemetry.carry is not None:
+            message = telemetry.carry(group, message)
         self.local.group_send(group, message)
 
     def group_channels(self, group: str) -> GroupChannels:

@@ -20,6 +20,7 @@ from uuid import UUID
 
 import msgspec
 
+from channels.core.carried import arrived
 from channels.layers.local.values import cannot_travel, nested_too_deeply, require_message, too_large
 
 # Where nothing is encrypted it would be six megabytes of each process.
@@ -215,7 +216,7 @@ class BaseMessageSerializer(ABC):
         if self.crypter is not None:
             ttl = None if self.expiry is None else int(self.expiry) + _CLOCK_LEEWAY
             data = self.crypter.decrypt(data, ttl)
-        return self.from_bytes(data)
+        return arrived(self.from_bytes(data))
 
 
 def _extension(code: int, described: Any) -> msgspec.msgpack.Ext:
@@ -274,6 +275,10 @@ class LimitedSerializer(MsgPackSerializer):
         super().__init__()
         self._limit = limit
         self._layer = layer
+
+    def from_bytes(self, message: bytes, *args: Any, **kwargs: Any) -> Any:
+        """See :class:`MsgPackSerializer`."""
+        return arrived(super().from_bytes(message))
 
     def as_bytes(self, message: Any, *args: Any, **kwargs: Any) -> bytes:
         """Return ``message`` as bytes.

@@ -10,6 +10,7 @@ from django.apps import apps
 from django.core import checks
 from django.db import connections, transaction
 
+from channels import telemetry
 from channels.tasks.definition import contract
 from channels.tasks.definition.contract import (
     BaseTaskBackend,
@@ -160,6 +161,9 @@ def _add(backend: TaskBackend, store: TaskStore, records: list[TaskRecord]) -> l
         records = [store.add_unique(record) if record.unique_key else record for record in records]
     store.add([record for record in records if not record.unique_key])
     store.tell(backend.alias)
+    if telemetry.listeners:
+        for record in records:
+            telemetry.emit("tasks.enqueued", id=record.id, path=record.path, queue=record.queue)
     return records
 
 

@@ -9,6 +9,8 @@ import uuid
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from channels import telemetry
+from channels.core.carried import on_wire
 from channels.exceptions import InvalidChannelLayerError
 from channels.layers.base import BaseChannelLayer
 from channels.layers.durable import DurableLayer, durable_layer
@@ -102,7 +104,9 @@ class HostChannelLayer(BaseChannelLayer):
         """
         self.require_valid_channel_name(channel)
         engine = host_engine(self)
-        payload = engine.serializer.as_bytes(message)
+        if telemetry.carry is not None:
+            message = telemetry.carry(channel, message)
+        payload = engine.serializer.as_bytes(message if telemetry.carry is None else on_wire(message))
         client = engine.client
         if client is None or not client.connected:
             client = await engine.connected_client()
@@ -123,7 +127,9 @@ class HostChannelLayer(BaseChannelLayer):
         """
         self.require_valid_group_name(group)
         engine = host_engine(self)
-        payload = engine.serializer.as_bytes(message)
+        if telemetry.carry is not None:
+            message = telemetry.carry(group, message)
+        payload = engine.serializer.as_bytes(message if telemetry.carry is None else on_wire(message))
         client = engine.client
         if client is None or not client.connected:
             client = await engine.connected_client()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from channels import telemetry
+from channels.core.carried import on_wire
 from channels.layers.host.client.client import BrokerClient
 from channels.layers.host.engine import HostEngine
 from channels.layers.host.wire import frames as wire
@@ -27,7 +29,9 @@ class HostSyncLayer:
         """Put a copy of ``message`` on ``channel``; raises what the layer's ``send`` raises."""
         engine = self._engine
         engine.layer.require_valid_channel_name(channel)
-        payload = engine.serializer.as_bytes(message)
+        if telemetry.carry is not None:
+            message = telemetry.carry(channel, message)
+        payload = engine.serializer.as_bytes(message if telemetry.carry is None else on_wire(message))
         client = engine.client
         if client is None or not client.connected:
             client = self._connected_client()
@@ -39,7 +43,9 @@ class HostSyncLayer:
         """Put a copy of ``message`` on each member's channel; raises what ``group_send`` raises."""
         engine = self._engine
         engine.layer.require_valid_group_name(group)
-        payload = engine.serializer.as_bytes(message)
+        if telemetry.carry is not None:
+            message = telemetry.carry(group, message)
+        payload = engine.serializer.as_bytes(message if telemetry.carry is None else on_wire(message))
         client = engine.client
         if client is None or not client.connected:
             client = self._connected_client()

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from copy import deepcopy
 from typing import Any, Final
 
+from channels import telemetry
+from channels.core.carried import CarriedMessage
 from channels.exceptions import InvalidMessageError, MessageTooLarge
 from channels.typing import Message
 
@@ -31,6 +33,8 @@ def copy_message(message: Message) -> Message:
     except AttributeError:  # a backend that takes anything
         copied: Message = _copy(message, "")
         return copied
+    if telemetry.carry is not None and isinstance(message, CarriedMessage):
+        return CarriedMessage(copy_message(dict(message)), message.beside)
     for value in values:
         if type(value) not in IMMUTABLE:
             return {key: _copy_item(key, item) for key, item in message.items()}
@@ -51,6 +55,8 @@ def nested_too_deeply(key: object) -> TypeError:
 
 def copier(message: Message) -> Callable[[Message], Message]:
     """Return what makes copies of ``message`` like :func:`copy_message`, for many receivers of the same."""
+    if telemetry.carry is not None and isinstance(message, CarriedMessage):
+        return copy_message
     flat = all(type(value) in IMMUTABLE for value in message.values())
     return dict if flat else copy_message
 

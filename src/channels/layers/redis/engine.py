@@ -7,6 +7,8 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+from channels import telemetry
+from channels.core.carried import on_wire
 from channels.layers.base import BaseChannelLayer
 from channels.layers.engine import engine_reader
 from channels.layers.local.delivery import LocalDelivery
@@ -125,8 +127,8 @@ class RedisEngine:
         """Raise TypeError unless ``group`` follows the grammar."""
         self._layer.require_valid_group_name(group)
 
-    def checked(self, message: Message) -> bytes:
-        """Return ``message`` as bytes that may be sent.
+    def checked(self, message: Message, destination: str = "") -> bytes:
+        """Return ``message`` as bytes that may be sent to a channel or group.
 
         Raises:
             InvalidMessageError: it is no dict.
@@ -137,6 +139,8 @@ class RedisEngine:
             require_message(message)
         elif message is None:
             raise TypeError("None is no message: a receiver could not tell it from there being none.")
+        if telemetry.carry is not None:
+            message = on_wire(telemetry.carry(destination, message))
         body = self._layer.serialize(message)
         if len(body) > self.max_message_size:
             raise too_large(message, len(body), self.max_message_size, "the layer")

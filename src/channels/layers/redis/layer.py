@@ -166,7 +166,7 @@ class RedisChannelLayer(BaseChannelLayer):
             TypeError: the name is invalid, or a value cannot travel.
         """
         engine = redis_engine(self)
-        body = engine.checked(message)
+        body = engine.checked(message, channel)
         self.require_valid_channel_name(channel)
         if engine.is_own(channel):
             engine.local.send(channel, message)
@@ -223,7 +223,7 @@ class RedisChannelLayer(BaseChannelLayer):
             TypeError: the name is invalid, or a value cannot travel.
         """
         engine = redis_engine(self)
-        body = engine.checked(message)
+        body = engine.checked(message, group)
         self.require_valid_group_name(group)
         if delivery_log.note is not None:
             delivery_log.note("group", group, "published", message=message)

@@ -37,7 +37,7 @@ class SyncBackend(NodeSettings, Protocol):
 
     node: RedisNode
 
-    def checked(self, message: Message) -> bytes:
+    def checked(self, message: Message, destination: str) -> bytes:
         """Return ``message`` as bytes that may be sent."""
         ...
 
@@ -62,7 +62,7 @@ class RedisSyncLayer:
 
     def group_send(self, group: str, message: Message) -> None:
         """See :meth:`RedisChannelLayer.group_send`."""
-        body = self._engine.checked(message)
+        body = self._engine.checked(message, group)
         self._engine.require_valid_group_name(group)
         topic = self._engine.node.names.topic("group", group)
         if self._engine.node.connections.interruption(topic) is not None:
@@ -74,7 +74,7 @@ class RedisSyncLayer:
 
     def send(self, channel: str, message: Message) -> None:
         """See :meth:`RedisChannelLayer.send`."""
-        body = self._engine.checked(message)
+        body = self._engine.checked(message, channel)
         self._engine.require_valid_channel_name(channel)
         topic = self._engine.node.topic_of(channel)
         if self._engine.is_own(channel):

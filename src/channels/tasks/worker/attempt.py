@@ -89,9 +89,8 @@ class Attempt:
         self._begun = time.monotonic()
         if telemetry.listeners:
             waited = (self._origin.store.now() - self._record.run_at) / MICROSECONDS
-            telemetry.emit(
-                "tasks.attempt_started", path=self._record.path, queue=self._record.queue, waited=waited
-            )
+            row = self._record
+            telemetry.emit("tasks.attempt_started", id=row.id, path=row.path, queue=row.queue, waited=waited)
         if self.timeout is not None:
             self.deadline = time.monotonic() + self.timeout
         args = tuple(self.result.args)

@@ -1,0 +1,48 @@
+"""Turning traces on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from channels import telemetry
+from channels.observability.tracing.api import trace, tracer_of
+from channels.observability.tracing.asgi import TracedApplication
+from channels.observability.tracing.facts import FactTracing
+from channels.observability.tracing.messages import MessageTracing
+from channels.typing import ASGIApp
+
+_undo: list[Callable[[], None]] = []
+
+
+def instrument(provider: trace.TracerProvider | None = None) -> None:
+    """Open spans for messages, publications and tasks of this process from now on.
+
+    Said twice, the first one holds. Requests and handshakes need :func:`traced` as well.
+
+    Args:
+        provider: of the SDK; None for the one that is set for the process.
+    """
+    if _undo:
+        return
+    tracer = tracer_of(provider)
+    messages = MessageTracing(tracer)
+    telemetry.carry = messages.carry
+    _undo.extend((telemetry.wrap_handlers(messages.wrap), telemetry.attach(FactTracing(tracer).hear)))
+
+
+def uninstrument() -> None:
+    """Open no spans any more; connections that are open keep theirs."""
+    telemetry.carry = None
+    while _undo:
+        _undo.pop()()
+
+
+def traced(app: ASGIApp, provider: trace.TracerProvider | None = None) -> ASGIApp:
+    """Return an application with spans for its requests and handshakes, and call :func:`instrument`.
+
+    Args:
+        app: the application.
+        provider: see :func:`instrument`.
+    """
+    instrument(provider)
+    return TracedApplication(app, tracer_of(provider))

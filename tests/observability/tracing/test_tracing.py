@@ -1,0 +1,252 @@
+"""Spans as the SDK collects them: of requests, handshakes, messages, publications and tasks."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any, ClassVar
+
+import pytest
+from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
+from opentelemetry.trace import SpanKind
+
+from channels import telemetry
+from channels.core.carried import KEY
+from channels.generic.websocket import AsyncWebsocketConsumer, WebsocketConsumer
+from channels.layers.host.layer import HostChannelLayer
+from channels.layers.manager import channel_layers
+from channels.layers.memory import InMemoryChannelLayer
+from channels.observability.tracing.setup import instrument, traced, uninstrument
+from channels.testing import HttpCommunicator, WebsocketCommunicator
+from channels_redis.core import RedisChannelLayer
+from tests.support.redis_servers import RedisServer
+from tests.tasks import jobs
+from tests.tasks.conftest import finished, fresh, working  # noqa: F401 (fixtures)
+from tests.topics.conftest import own_store  # noqa: F401 (fixture)
+from tests.topics.topics_for_tests import Room
+
+TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+class Spans:
+    """A provider of the SDK, and what its spans were."""
+
+    def __init__(self, **options: Any) -> None:
+        self.exporter = InMemorySpanExporter()
+        self.provider = TracerProvider(**options)
+        self.provider.add_span_processor(SimpleSpanProcessor(self.exporter))
+
+    def named(self, name: str) -> list[ReadableSpan]:
+        return [span for span in self.exporter.get_finished_spans() if span.name == name]
+
+    def one(self, name: str) -> ReadableSpan:
+        (span,) = self.named(name)
+        return span
+
+
+@pytest.fixture(autouse=True)
+def off() -> Iterator[None]:
+    before = telemetry.listeners, telemetry.handler_wrappers
+    yield
+    uninstrument()
+    assert (telemetry.listeners, telemetry.handler_wrappers, telemetry.carry) == (*before, None)
+
+
+@pytest.fixture
+def spans() -> Spans:
+    return Spans()
+
+
+class Chat(AsyncWebsocketConsumer):
+    groups = ["room"]
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        if text_data == "fail":
+            raise ValueError("a secret")
+        await self.channel_layer.group_send("room", {"type": "chat.message", "text": text_data})
+
+    async def chat_message(self, event: Any) -> None:
+        await self.send(repr(event))
+
+
+@pytest.fixture(params=["memory", "host", "redis"])
+def layer(request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[Any]:
+    if request.param == "redis":
+        with RedisServer() as server:
+            yield RedisChannelLayer(hosts=[server.url])
+    elif request.param == "host":
+        yield HostChannelLayer(path=tmp_path / "h")
+    else:
+        yield InMemoryChannelLayer()
+
+
+async def chatted(app: Any, layer: Any, text: str = "hello") -> str:
+    """What a message in a room looks like to its receiver."""
+    before = channel_layers.set("default", layer)
+    try:
+        client = WebsocketCommunicator(app, "/ws/", headers=[(b"traceparent", TRACEPARENT.encode())])
+        assert (await client.connect())[0]
+        await client.send_to(text_data=text)
+        heard = str(await client.receive_from(timeout=10))
+        await client.disconnect()
+        return heard
+    finally:
+        channel_layers.set("default", before)
+        if hasattr(layer, "aclose"):
+            await layer.aclose()
+
+
+def links(span: ReadableSpan) -> set[int]:
+    return {link.context.span_id for link in span.links}
+
+
+async def test_a_message_is_linked_to_its_sender_and_its_handshake(spans: Spans, layer: Any) -> None:
+    heard = await chatted(traced(Chat.as_asgi(), spans.provider), layer)
+    assert heard == "{'type': 'chat.message', 'text': 'hello'}"  # and nothing of ours
+    handshake, sent = spans.one("GET"), spans.one("send chat.message")
+    received, handled, _ = spans.named("process Chat")
+    assert handshake.kind is SpanKind.SERVER
+    assert handshake.attributes is not None
+    assert handshake.attributes["http.response.status_code"] == 101
+    assert handshake.parent is not None
+    assert f"{handshake.parent.span_id:016x}" == TRACEPARENT[36:52]
+    assert sent.kind is SpanKind.PRODUCER
+    assert received.context is not None
+    assert sent.parent is not None
+    assert sent.parent.span_id == received.context.span_id
+    assert handshake.context is not None
+    assert sent.context is not None
+    for span in (received, handled):
+        assert span.parent is None
+        assert span.kind is SpanKind.CONSUMER
+        assert handshake.context.span_id in links(span)
+    assert links(handled) == {handshake.context.span_id, sent.context.span_id}
+
+
+async def test_processes_that_do_not_trace_understand_those_that_do(spans: Spans, layer: Any) -> None:
+    """And take out what they do not need."""
+    channel = await layer.new_channel()
+    instrument(spans.provider)
+    await layer.send(channel, {"type": "a.message", "values": [1]})
+    uninstrument()
+    received = await layer.receive(channel)
+    assert received == {"type": "a.message", "values": [1]}
+    assert KEY not in received
+    instrument(spans.provider)
+    await layer.send(channel, {"type": "a.message", "values": [1]})
+    assert await layer.receive(channel) == {"type": "a.message", "values": [1]}
+    if hasattr(layer, "aclose"):
+        await layer.aclose()
+
+
+async def test_an_error_is_named_without_what_it_says(spans: Spans) -> None:
+    with pytest.raises(ValueError, match="a secret"):
+        await chatted(traced(Chat.as_asgi(), spans.provider), InMemoryChannelLayer(), "fail")
+    (failed,) = [span for span in spans.named("process Chat") if not span.status.is_ok]
+    assert failed.attributes is not None
+    assert failed.attributes["error.type"] == "builtins.ValueError"
+    assert "a secret" not in failed.to_json()
+
+
+async def test_a_sync_consumer_works_within_its_span(spans: Spans) -> None:
+    seen: list[int] = []
+
+    class Sync(WebsocketConsumer):
+        def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+            seen.append(trace.get_current_span().get_span_context().span_id)
+            self.send(text_data)
+
+    assert await chatted(traced(Sync.as_asgi(), spans.provider), InMemoryChannelLayer()) == "hello"
+    handled = spans.named(f"process {Sync.__qualname__}")
+    assert seen == [span.context.span_id for span in handled[:1] if span.context]
+
+
+async def test_a_request_has_its_status_and_no_query(spans: Spans) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 503})
+        await send({"type": "http.response.body"})
+
+    await HttpCommunicator(traced(app, spans.provider), "BREW", "/page?token=secret").get_response()
+    span = spans.one("HTTP")
+    assert span.attributes is not None
+    assert span.attributes["http.response.status_code"] == 503
+    assert span.attributes["http.request.method"] == "_OTHER"
+    assert (span.attributes["url.path"], span.status.is_ok) == ("/page", False)
+    assert "secret" not in span.to_json()
+
+
+async def test_sampling_is_respected(tmp_path: Any) -> None:
+    """What the client's trace does not record is not recorded; messages are the sampler's to judge."""
+    spans = Spans(sampler=ParentBased(ALWAYS_OFF))
+    await chatted(traced(Chat.as_asgi(), spans.provider), InMemoryChannelLayer())
+    assert {span.name for span in spans.exporter.get_finished_spans()} == {"GET"}  # its parent is sampled
+
+
+def test_publications_have_spans_by_their_pattern(spans: Spans) -> None:
+    instrument(spans.provider)
+    Room(name="one").publish({"text": "hello"}, now=True)
+    assert spans.one(f"send {Room.pattern}").kind is SpanKind.PRODUCER
+
+
+def ids_of(spans: list[ReadableSpan]) -> list[str]:
+    return sorted(str(span.attributes["messaging.message.id"]) for span in spans if span.attributes)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_tasks_have_spans_when_they_are_enqueued_and_when_they_run(spans: Spans) -> None:
+    instrument(spans.provider)
+    with working():
+        good = finished(jobs.add.enqueue(1, 2))
+        finished(jobs.fail.enqueue())
+        finished(jobs.add_async.enqueue(1, 2))
+    sent, run = spans.named("send default"), spans.named("process default")
+    assert ids_of(sent) == ids_of(run)
+    assert good.id in ids_of(sent)
+    assert [span.status.is_ok for span in run].count(False) == 1
+    assert {span.kind for span in run} == {SpanKind.CONSUMER}
+
+
+class Collector(BaseHTTPRequestHandler):
+    """What a collector of OTLP over HTTP hears."""
+
+    heard: ClassVar[list[ExportTraceServiceRequest]] = []
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.heard.append(ExportTraceServiceRequest.FromString(body))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *arguments: Any) -> None:
+        pass
+
+
+def test_spans_reach_a_collector() -> None:
+    with HTTPServer(("127.0.0.1", 0), Collector) as collector:
+        thread = threading.Thread(target=collector.handle_request)
+        thread.start()
+        exporter = OTLPSpanExporter(f"http://127.0.0.1:{collector.server_port}/v1/traces", compression=None)
+        provider = TracerProvider()
+        provider.add_span_processor(SimpleSpanProcessor(exporter))
+        instrument(provider)
+        Room(name="one").publish({"text": "hello"}, now=True)
+        thread.join(10)
+    (request,) = Collector.heard
+    (scope,) = request.resource_spans[0].scope_spans
+    assert (scope.scope.name, scope.spans[0].name) == ("channels", f"send {Room.pattern}")
+    assert scope.schema_url.startswith("https://opentelemetry.io/schemas/")
+
+
+async def test_nothing_is_called_where_nobody_traces() -> None:
+    assert (telemetry.carry, telemetry.handler_wrappers) == (None, ())
+    heard = await chatted(Chat.as_asgi(), InMemoryChannelLayer())
+    await asyncio.sleep(0)
+    assert heard == "{'type': 'chat.message', 'text': 'hello'}"
