@@ -15,6 +15,8 @@ ROOMS = "mqtt|server|protocols|layer|worker|consumer|threads|security|utils|topi
 EVENT = re.compile(rf"(?:{ROOMS})\.[a-z_0-9]+")
 #: The name of a file, and types of messages.
 NO_EVENT = {
+    "server.address",
+    "server.port",
     "mqtt.names",
     "mqtt.connected",
     "server.pem",

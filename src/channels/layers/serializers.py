@@ -20,7 +20,7 @@ from uuid import UUID
 
 import msgspec
 
-from channels.core.carried import arrived
+from channels.layers.local.carried import arrived
 from channels.layers.local.values import cannot_travel, nested_too_deeply, require_message, too_large
 
 # Where nothing is encrypted it would be six megabytes of each process.

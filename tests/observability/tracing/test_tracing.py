@@ -19,9 +19,9 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
 from opentelemetry.trace import SpanKind
 
 from channels import telemetry
-from channels.core.carried import KEY
 from channels.generic.websocket import AsyncWebsocketConsumer, WebsocketConsumer
 from channels.layers.host.layer import HostChannelLayer
+from channels.layers.local.carried import KEY
 from channels.layers.manager import channel_layers
 from channels.layers.memory import InMemoryChannelLayer
 from channels.observability.tracing.setup import instrument, traced, uninstrument

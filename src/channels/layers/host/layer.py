@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from channels import telemetry
-from channels.core.carried import on_wire
 from channels.exceptions import InvalidChannelLayerError
 from channels.layers.base import BaseChannelLayer
 from channels.layers.durable import DurableLayer, durable_layer
@@ -18,6 +17,7 @@ from channels.layers.engine import computed, set_engine
 from channels.layers.host.engine import Acknowledge, HostEngine, HostSettings, host_engine
 from channels.layers.host.sync import HostSyncLayer
 from channels.layers.host.wire import frames as wire
+from channels.layers.local.carried import on_wire
 from channels.layers.members import ANSWER_TIMEOUT, GroupChannels
 from channels.layers.settings import require_limits, require_numbers
 from channels.typing import EventSource, Message

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from channels import telemetry
-from channels.core.carried import on_wire
 from channels.layers.host.client.client import BrokerClient
 from channels.layers.host.engine import HostEngine
 from channels.layers.host.wire import frames as wire
+from channels.layers.local.carried import on_wire
 from channels.layers.members import ANSWER_TIMEOUT, GroupChannels, GroupCount
 from channels.typing import Message
 

@@ -10,8 +10,8 @@ from copy import deepcopy
 from typing import Any, Final
 
 from channels import telemetry
-from channels.core.carried import CarriedMessage
 from channels.exceptions import InvalidMessageError, MessageTooLarge
+from channels.layers.local.carried import CarriedMessage
 from channels.typing import Message
 
 #: Types whose values can be shared between receivers; anything else is copied for each.

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 from channels import telemetry
-from channels.core.carried import on_wire
 from channels.layers.base import BaseChannelLayer
 from channels.layers.engine import engine_reader
+from channels.layers.local.carried import on_wire
 from channels.layers.local.delivery import LocalDelivery
 from channels.layers.local.values import require_message, too_large
 from channels.layers.names import is_process_local

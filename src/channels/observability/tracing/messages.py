@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from channels.core.carried import CarriedMessage
 from channels.exceptions import ConsumerSignal
+from channels.layers.local.carried import CarriedMessage
 from channels.observability.tracing.api import (
     Link,
     SpanContext,

@@ -6,7 +6,7 @@ import copy
 
 import pytest
 
-from channels.core.carried import KEY, CarriedMessage, arrived, on_wire
+from channels.layers.local.carried import KEY, CarriedMessage, arrived, on_wire
 
 BESIDE = {"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}
 
