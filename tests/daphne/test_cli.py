@@ -17,9 +17,11 @@ from typing import Any
 
 import pytest
 
+from channels.conf import METRICS_DIRECTORY
 from channels.diagnostics.version import release
+from channels.tasks.worker.worker import WorkerConfig
 from daphne.access import AccessLogGenerator
-from daphne.cli import CommandLineInterface
+from daphne.cli import CommandLineInterface, server_keywords, task_workers
 from daphne.server import Server
 from tests.server.helpers import LONG
 from tests.support.ports import free_port
@@ -356,3 +358,41 @@ def test_the_exposure_is_told_without_serving(as_json: bool, capsys: pytest.Capt
         assert json.loads(said)["endpoints"][0]["listens"] == "0.0.0.0:8000"
     assert "0.0.0.0:8000" in said
     assert "--proxy-headers believes whoever connects" in said
+
+
+def parsed(*args: str) -> Any:
+    return Interface().parser.parse_args([*args, "daphne:__version__"])
+
+
+@pytest.mark.parametrize(
+    ("args", "drain"),
+    [([], 10.0), (["--drain-timeout", "-1"], WorkerConfig().drain), (["--drain-timeout", "3"], 3.0)],
+)
+def test_workers_of_tasks_drain_as_long_as_the_server(args: list[str], drain: float) -> None:
+    assert task_workers(parsed(*args)) == []
+    (companion,) = task_workers(parsed(*args, "--task-workers", "2"))
+    what = json.loads(companion.command[-1])
+    assert (companion.count, what["application"]) == (2, "daphne:__version__")
+    assert what["config"]["drain"] == drain
+
+
+def test_metrics_are_served_beside_the_application() -> None:
+    pytest.importorskip("prometheus_client")
+    before = os.environ.get(METRICS_DIRECTORY)
+    found = keywords("--metrics-port", "0")
+    assert callable(found["metrics_app"])
+    assert os.environ.get(METRICS_DIRECTORY) == before, "it is there while the server runs"
+
+
+def test_metrics_need_their_library() -> None:
+    missing = "import sys; sys.modules['prometheus_client'] = None"
+    command = [sys.executable, "-c", f"{missing}; from daphne import cli; cli.metrics_application()"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "ConfigError: --metrics-port: " in done.stderr
+
+
+def test_with_reload_idle_connections_hold_up_no_restart() -> None:
+    interface = Interface()
+    options = interface.parser.parse_args(["--reload", "daphne:__version__"])
+    assert server_keywords(interface, options)["drain_idle_timeout"] == 0.0

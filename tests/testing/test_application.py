@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from channels.testing import ApplicationCommunicator
-from channels.testing.application import split_path
+from channels.testing.application import expect, split_path
 from channels.typing import Receive, Scope, Send
 
 PATIENCE = 30
@@ -142,6 +142,16 @@ async def test_stop_cancels() -> None:
 )
 def test_split_path(path: str, parts: tuple[str, bytes]) -> None:
     assert split_path(path) == parts
+
+
+async def test_a_message_of_another_type_is_told() -> None:
+    communicator = ApplicationCommunicator(echo, {"type": "test"})
+    await communicator.send_input({"type": "twice"})
+    assert await expect(communicator, ("once", "twice"), PATIENCE) == {"type": "twice"}
+    with pytest.raises(AssertionError, match="Expected type 'once' or 'never', but was 'twice'"):
+        await expect(communicator, ("once", "never"), PATIENCE)
+    await communicator.send_input({"type": "end"})
+    await communicator.wait(PATIENCE)
 
 
 def test_a_path_is_text() -> None:

@@ -19,8 +19,10 @@ async def test_a_stop_closes_what_is_idle() -> None:
         client = await running.connect()
         await client.send(GET)
         assert (await client.response())[0] == 200
-        await running.server.stop()
+        stopping = asyncio.ensure_future(running.server.stop())
         assert await client.rest() == b""
+        await client.close()
+        await stopping
         assert telemetry.counters["server.idle_closed"] > before
 
 

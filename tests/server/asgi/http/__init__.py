@@ -1,0 +1,1 @@
+"""Requests that do not go as they should, and responses of more than a body."""
