@@ -105,6 +105,7 @@ MODULES = {
         "channels.testing",
         "channels.testing.tasks",
         "channels.testing.outbox",
+        "channels.testing.replay",
         "channels.testing.contracts",
         "channels.testing.store_contract",
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import time
@@ -16,6 +17,7 @@ from django.test import override_settings
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from channels.diagnostics.recording import Recording
 from channels.inspector.management.commands.realtime import Command
 from channels.layers.manager import get_channel_layer
 from channels.observability.fleet import merging
@@ -26,12 +28,14 @@ from channels.observability.fleet.questions import (
     AskConnections,
     AskLog,
     AskLogNames,
+    AskRecording,
     AskStatus,
     AskTopics,
     Close,
     DisconnectUser,
     DrainNode,
 )
+from channels.testing.replay import replay
 from tests.inspector.project import Fleet, fleet, stopped
 from tests.layers.redis.conftest import server  # noqa: F401  # a fixture
 
@@ -214,6 +218,47 @@ def test_what_became_of_a_publication_is_known_in_all_processes(site: Site) -> N
         told = [step for each in messages_of("room:way") for _, step in each.steps]
         (acknowledged,) = (step for step in told if step.stage == "acknowledged")
         assert acknowledged.detail == "up to offset 0; what it has missed is sent"
+
+
+def test_a_connection_is_recorded_with_personal_data_masked_and_replayed_elsewhere(site: Site) -> None:
+    with ExitStack() as stack:
+        client = joined(stack, site.url(1, "chat/recorded/"))
+        (row,) = merging.connections(ask(AskConnections(topic="recorded")), 50).rows
+        with override_settings(CHANNELS_INSPECTOR={}), pytest.raises(CommandError, match="CONTENTS"):
+            realtime("record", "--connection", row.id)
+        assert any(each.result for each in ask(AskRecording(row.id, 30)))
+        for text in ('{"n": 1, "token": "abc"}', "write to ada@example.org"):
+            client.send(text)
+            assert client.recv(20) == text
+        (text,) = (each.result.text for each in ask(AskRecording(row.id)) if each.result)
+        recording = Recording.loads(text)
+        assert (recording.name, recording.complete) == ("/chat/recorded/", True)
+        assert [(each.direction, each.data) for each in recording.frames] == [
+            ("in", '{"n": 1, "token": "***"}'),
+            ("out", '{"n": 1, "token": "***"}'),
+            ("in", "write to ***"),
+            ("out", "write to ***"),
+        ]
+        replayed = asyncio.run(replay(recording, site.url(2, "").partition("/?")[0]))
+        replayed.require_same()
+        with override_settings(CHANNELS_INSPECTOR={"CONTENTS": True}):
+            assert len(realtime("record", "--connection", row.id, "--seconds", "0").splitlines()) == 1
+            with pytest.raises(CommandError, match="no such WebSocket"):
+                realtime("record", "--connection", "nothing.1")
+
+
+def test_a_topic_is_recorded(site: Site) -> None:
+    address = site.url(0, "connection/websocket")
+    with ExitStack() as stack:
+        sent = [{"publish": {"channel": "room:taped", "data": {"n": n, "email": "a@b.de"}}} for n in (1, 2)]
+        topics_client(stack, address, *sent)
+        with override_settings(CHANNELS_INSPECTOR={"CONTENTS": True}):
+            recording = Recording.loads(realtime("record", "--topic", "room:taped"))
+    assert (recording.of, recording.name) == ("topic", "room:taped")
+    assert [json.loads(each.data) for each in recording.frames] == [
+        {"n": 1, "email": "***"},
+        {"n": 2, "email": "***"},
+    ]
 
 
 def test_asking_does_not_count_itself(site: Site) -> None:

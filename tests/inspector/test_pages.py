@@ -21,6 +21,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from websockets.sync.client import connect
 
+from channels.diagnostics.recording import Recording
 from tests.inspector.project import ROOT, Fleet, fleet, stopped
 from tests.support.browser import DESKTOP, PHONE, chromium, dark, resize
 from tests.topics.clients.test_browser import wait_for
@@ -197,10 +198,21 @@ def test_connections_are_searched_looked_at_and_closed_with_the_keyboard(site: S
         assert any("in" in row.split() and "text" in row.split() and "4" in row.split() for row in rows)
         assert "closed" in text_of(window, "[data-live=one] ul")
         picture(window, "connection")
-        window.find_element(By.CSS_SELECTOR, "form.act button").send_keys(Keys.ENTER)
+        page = window.current_url.removeprefix(f"http://127.0.0.1:{site.port}")
+        assert site.request(f"{page}recording/", "viewer")[0] == 403
+        window.find_element(By.CSS_SELECTOR, "form[action$='/recording/'] button").send_keys(Keys.ENTER)
+        wait_for(window, "document.querySelector('.told')?.textContent", "It is recorded for a minute.")
+        mallory.send("from mallory@example.org")
+        mallory.recv(20)
+        status, text = site.request(f"{page}recording/", "root")
+        frames = [(each.direction, each.data) for each in Recording.loads(text).frames]
+        assert (status, frames) == (200, [("in", "from ***"), ("out", "from ***")])
+        window.find_element(By.CSS_SELECTOR, "form[action$='/act/close/'] button").send_keys(Keys.ENTER)
         wait_for(window, "document.querySelector('.told')?.textContent", "1 connection closed.")
         wait_for(window, "document.body.innerText.includes('3503')")
-    assert "('root', 'close', " in audit_log(site)
+    written = audit_log(site)
+    for action in ("record", "download recording", "close"):
+        assert f"('root', '{action}', " in written
 
 
 @pytest.mark.browser

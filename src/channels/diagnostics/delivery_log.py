@@ -86,6 +86,11 @@ def _text(message: Any) -> str:
     return bytes(message)[:MOST_CONTENT].decode("utf-8", "replace")
 
 
+def with_contents() -> bool:
+    """Return whether contents of messages may be kept and shown in this process."""
+    return _with_contents
+
+
 def entries(name: str, limit: int) -> list[Entry]:
     """Return the last entries about a topic, a group or a channel, the newest first."""
     found: list[Entry] = []

@@ -9,7 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
 from channels.inspector.closings import meaning
-from channels.inspector.permissions import VIEW, staff
+from channels.inspector.permissions import CONTENTS, VIEW, may, staff
 from channels.inspector.views.page import page
 from channels.observability.fleet import merging
 from channels.observability.fleet.current import ask
@@ -71,4 +71,5 @@ def one(request: HttpRequest, connection: str) -> HttpResponse:
     found = next((each for each in answers if each.result is not None), None)
     if found is None:
         raise Http404(_("This connection has ended, or its process does not answer."))
-    return page(request, "connection", found=found.result, node=found.node)
+    sees = may(request.user, CONTENTS)
+    return page(request, "connection", found=found.result, node=found.node, sees_contents=sees)

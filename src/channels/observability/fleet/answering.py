@@ -17,11 +17,12 @@ from channels.observability.fleet.answers import (
     LogEntry,
     LogNames,
     NodeStatus,
+    RecordingText,
     Topics,
 )
 from channels.observability.fleet.facts import status, topics
 from channels.observability.fleet.facts.connections import matching
-from channels.observability.fleet.facts.details import details_of, endings_here
+from channels.observability.fleet.facts.details import MOST_SECONDS, details_of, endings_here, recording_of
 from channels.observability.fleet.facts.loops import LoopHeld, in_loop, loops
 from channels.observability.fleet.messages import NodeInfo
 from channels.observability.fleet.questions import (
@@ -32,6 +33,7 @@ from channels.observability.fleet.questions import (
     AskEndings,
     AskLog,
     AskLogNames,
+    AskRecording,
     AskStatus,
     AskTopics,
     Close,
@@ -103,6 +105,23 @@ async def _connection_here(node: str, ask: AskConnection) -> ConnectionDetails |
     return None
 
 
+async def _recording(node: NodeInfo, ask: AskRecording) -> RecordingText | None:
+    if not ask.id.startswith(node.id[:12]) or not delivery_log.with_contents():
+        return None
+    for loop in loops():
+        found = await in_loop(loop, _recording_here, node.id, ask)
+        if found is not None:
+            return found
+    return None
+
+
+async def _recording_here(node: str, ask: AskRecording) -> RecordingText | None:
+    async for seen, row in matching(AskConnections(), node):
+        if row.id == ask.id and seen.stream is not None:
+            return recording_of(seen, row, min(ask.seconds, MOST_SECONDS))
+    return None
+
+
 async def _endings(node: NodeInfo, ask: AskEndings) -> Endings:
     return Endings(endings_here(ask.text))
 
@@ -138,6 +157,7 @@ _BY_QUESTION: Final[dict[type[Ask], Callable[[NodeInfo, Any], Awaitable[Any]]]] 
     AskEndings: _endings,
     AskLog: _log,
     AskLogNames: _log_names,
+    AskRecording: _recording,
     AskTopics: _topics,
     Close: acting.close,
     DisconnectUser: acting.disconnect,

@@ -155,6 +155,12 @@ class LogNames(msgspec.Struct):
     names: list[tuple[str, str]] = []
 
 
+class RecordingText(msgspec.Struct):
+    """A recording as text; "" if it has just begun."""
+
+    text: str = ""
+
+
 class TopicRow(msgspec.Struct):
     """A topic, or a group, and how many have subscribed to it."""
 

@@ -14,6 +14,7 @@ from channels.observability.fleet.answers import (
     Log,
     LogNames,
     NodeStatus,
+    RecordingText,
     Topics,
 )
 from channels.observability.fleet.questions import (
@@ -23,6 +24,7 @@ from channels.observability.fleet.questions import (
     AskEndings,
     AskLog,
     AskLogNames,
+    AskRecording,
     AskStatus,
     AskTopics,
     Close,
@@ -63,6 +65,7 @@ ANSWERS: Final[dict[type[Ask], Any]] = {
     AskEndings: Endings,
     AskLog: Log,
     AskLogNames: LogNames,
+    AskRecording: RecordingText,
     AskTopics: Topics,
     Close: Done,
     DisconnectUser: Done,

@@ -51,6 +51,18 @@ class AskConnection(_Ask, tag="connection", frozen=True):
     watch: float = 0.0
 
 
+class AskRecording(_Ask, tag="recording", frozen=True):
+    """Record a connection, or give what was recorded of it, masked.
+
+    Attributes:
+        id: of its row.
+        seconds: for which it is recorded, from now on; 0: give what there is.
+    """
+
+    id: str
+    seconds: float = 0.0
+
+
 class AskEndings(_Ask, tag="endings", frozen=True):
     """Which WebSockets have ended lately?
 
@@ -146,6 +158,7 @@ Ask: TypeAlias = (
     | AskEndings
     | AskLog
     | AskLogNames
+    | AskRecording
     | AskTopics
     | Close
     | DisconnectUser

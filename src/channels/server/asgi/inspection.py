@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 import weakref
 from collections import deque
+from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 from channels.server.asgi.event_queue import EventQueue
@@ -127,6 +128,7 @@ class Watch:
 
     def __init__(self, stream: Any) -> None:
         self.noted: deque[Noted] = deque(maxlen=MOST_NOTED)
+        self.recorded: Recorded | None = None
         self._stream = weakref.ref(stream)
         self._until = 0.0
         stream._inbox = _copy(stream._inbox, _WatchedQueue)
@@ -154,11 +156,52 @@ class Watch:
         stream._link = stream._link.link
         del _watches[stream]
 
-    def note(self, direction: str, kind: str, size: int) -> None:
-        """Note a message."""
+    def note(self, direction: str, kind: str, size: int, data: str | bytes) -> None:
+        """Note a message; ``data`` is what came, or what is written to the wire."""
         self.noted.append(Noted(time.time(), direction, kind, size))
+        if self.recorded is not None:
+            self.recorded.add(direction, data)
 
 
+class Recorded:
+    """The messages of a WebSocket that is recorded, with what is in them; bounded in number and size."""
+
+    def __init__(self) -> None:
+        self.frames: list[tuple[float, str, str | bytes]] = []
+        self.complete = True
+        self._began = time.monotonic()
+        self._room = MOST_RECORDED_BYTES
+
+    def add(self, direction: str, data: str | bytes) -> None:
+        """Add what has come, or what of the wire are whole messages that are not compressed."""
+        found = [data] if direction == "in" else list(self._messages(bytes(data)))  # type: ignore[arg-type]
+        for each in found:
+            self._room -= len(each)
+            if self._room < 0 or len(self.frames) >= MOST_RECORDED:
+                self.complete = False
+                return
+            self.frames.append((round(time.monotonic() - self._began, 3), direction, each))
+
+    def _messages(self, data: bytes) -> Iterator[str | bytes]:
+        """Return the messages in what a server writes: frames without masks, one behind the other."""
+        at = 0
+        while at + 2 <= len(data):
+            first, size, at = data[at], data[at + 1] & 127, at + 2
+            if size >= _LENGTH_16:
+                more = 2 if size == _LENGTH_16 else 8
+                size, at = int.from_bytes(data[at : at + more]), at + more
+            payload, at = data[at : at + size], at + size
+            if first in (_WHOLE_TEXT, _WHOLE_BINARY):
+                yield payload.decode() if first == _WHOLE_TEXT else payload
+            elif first & 15 in (0, 1, 2):
+                self.complete = False  # compressed, or a part of a message
+
+
+#: Messages, and bytes of them, that are recorded.
+MOST_RECORDED: Final = 1_000
+MOST_RECORDED_BYTES: Final = 256 * 1024
+#: First bytes of frames that are whole messages (RFC 6455 5.2), and a length that stands in the next two.
+_WHOLE_TEXT, _WHOLE_BINARY, _LENGTH_16 = 0x81, 0x82, 126
 #: Messages of a watched WebSocket that are remembered.
 MOST_NOTED: Final = 100
 _watches: Final[weakref.WeakKeyDictionary[Any, Watch]] = weakref.WeakKeyDictionary()
@@ -178,6 +221,18 @@ def watch(stream: Any, seconds: float) -> list[Noted]:
     return list(found.noted)
 
 
+def record(stream: Any, seconds: float) -> None:
+    """Record the messages of a WebSocket for some seconds from now on; called in the thread of its loop."""
+    watch(stream, seconds)
+    _watches[stream].recorded = Recorded()
+
+
+def recorded(stream: Any) -> Recorded | None:
+    """Return what was recorded, as long as somebody watches; None for nothing."""
+    found = _watches.get(stream)
+    return None if found is None else found.recorded
+
+
 class _WatchedQueue(EventQueue):
     """Notes what comes in."""
 
@@ -186,7 +241,7 @@ class _WatchedQueue(EventQueue):
 
     def put(self, data: str | bytes) -> bool:
         """See :class:`EventQueue`."""
-        self.watch.note("in", "text" if isinstance(data, str) else "binary", len(data))
+        self.watch.note("in", "text" if isinstance(data, str) else "binary", len(data), data)
         return super().put(data)
 
 
@@ -209,10 +264,10 @@ class _WatchedLink:
 
     def write(self, data: bytes) -> None:
         """See :class:`~channels.server.interfaces.Link`."""
-        self._watch.note("out", _KINDS.get(data[0] & 15, "other"), len(data))
+        self._watch.note("out", _KINDS.get(data[0] & 15, "other"), len(data), data)
         self.link.write(data)
 
     def write_now(self, data: bytes) -> None:
         """See :class:`~channels.server.interfaces.Link`."""
-        self._watch.note("out", _KINDS.get(data[0] & 15, "other"), len(data))
+        self._watch.note("out", _KINDS.get(data[0] & 15, "other"), len(data), data)
         self.link.write_now(data)

@@ -13,8 +13,11 @@ from typing import Any, Final
 import msgspec
 from django.core.management import BaseCommand, CommandError
 
+from channels.diagnostics.delivery_log import MOST_CONTENT
 from channels.diagnostics.loggers import escaped
+from channels.diagnostics.recording import Frame, Recording
 from channels.exceptions import ChannelsError
+from channels.inspector.settings import contents_allowed
 from channels.layers.reach import layers_in_memory
 from channels.observability.fleet import merging
 from channels.observability.fleet.answers import LogEntry
@@ -25,6 +28,7 @@ from channels.observability.fleet.questions import (
     Ask,
     AskConnections,
     AskLog,
+    AskRecording,
     AskStatus,
     AskTopics,
     Close,
@@ -34,6 +38,10 @@ from channels.observability.fleet.questions import (
 #: Code and reason of those who are disconnected, unless others are given: clients of topics stay away.
 CODE: Final = 3503
 REASON: Final = "force disconnect"
+_NO_CONTENTS: Final = (
+    "What is in messages may not be seen here. Set CHANNELS_INSPECTOR = {'CONTENTS': True} for all processes "
+    "to allow it to whoever may run this command."
+)
 #: Seconds between two looks of `tail`.
 PAUSE: Final = 1.0
 _MOST_SEEN: Final = 10_000
@@ -64,6 +72,10 @@ class Command(BaseCommand):
         followed = actions.add_parser("tail", help="Follow what becomes of messages, until Ctrl-C.")
         followed.add_argument("name", help="The whole name of a topic, a group or a channel.")
         followed.add_argument("--seconds", type=float, default=None, metavar="N", help="End after so long.")
+        recorded = actions.add_parser("record", help="Record a connection or a topic, personal data masked.")
+        recorded.add_argument("--connection", default="", metavar="ID", help="An id of `connections`.")
+        recorded.add_argument("--topic", default="", help="A topic: what is remembered of it.")
+        recorded.add_argument("--seconds", type=float, default=30.0, metavar="N", help="For so long [30].")
         for each in actions.choices.values():
             each.add_argument("--json", action="store_true", default=SUPPRESS, help="Answer in JSON.")
 
@@ -77,6 +89,9 @@ class Command(BaseCommand):
             raise CommandError(_IN_MEMORY)
         if options["action"] == "tail":
             self.follow(options)
+            return
+        if options["action"] == "record":
+            self.stdout.write(record(options), ending="")
             return
         answer, lines = _ACTIONS[options["action"]](options)
         if options["json"]:
@@ -243,6 +258,40 @@ def disconnect(options: dict[str, Any]) -> tuple[Any, list[str]]:
     silent = [each for each in answers if each.result is None]
     lines = [f"{done} connections closed.", *(f"Not asked: {each.node.name}" for each in silent)]
     return {"closed": done, "missing": [_node(each) for each in silent]}, lines
+
+
+def record(options: dict[str, Any]) -> str:
+    """Return a recording as text.
+
+    Raises:
+        CommandError: there is nothing to record, or contents may not be seen.
+    """
+    if bool(options["topic"]) is bool(options["connection"]):
+        raise CommandError("Name a connection by --connection, or a topic by --topic.")
+    if not contents_allowed():
+        raise CommandError(_NO_CONTENTS)
+    return _record_topic(options["topic"]) if options["topic"] else _record_connection(options)
+
+
+def _record_connection(options: dict[str, Any]) -> str:
+    question = AskRecording(options["connection"], options["seconds"] + PAUSE)
+    if not any(each.result for each in asked(question)):
+        raise CommandError("There is no such WebSocket, or its process may not keep contents.")
+    with contextlib.suppress(KeyboardInterrupt):
+        time.sleep(options["seconds"])
+    texts = [each.result.text for each in asked(AskRecording(options["connection"])) if each.result]
+    if not texts:
+        raise CommandError("The connection has ended before the recording.")
+    return str(texts[0])
+
+
+def _record_topic(name: str) -> str:
+    messages = merging.log(asked(AskLog(name, limit=MOST_ROWS, contents=True)))
+    published = [each for each in reversed(messages) if each.key and each.content]
+    began = published[0].at if published else 0.0
+    frames = [Frame(round(each.at - began, 3), "out", each.content) for each in published]
+    whole = [each for each in frames if len(each.data) < MOST_CONTENT]
+    return Recording("topic", name, [], whole, len(whole) == len(frames)).masked().dumps()
 
 
 _ACTIONS: Final[dict[str, Callable[[dict[str, Any]], tuple[Any, list[str]]]]] = {

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
-from channels.observability.fleet.answers import ConnectionDetails, ConnectionRow, EndedRow, SeenMessage
+from channels.diagnostics.recording import Frame, Recording
+from channels.observability.fleet.answers import (
+    ConnectionDetails,
+    ConnectionRow,
+    EndedRow,
+    RecordingText,
+    SeenMessage,
+)
 from channels.observability.fleet.facts.connections import MOST_TEXT, Seen, address_of, names_of
 from channels.observability.fleet.questions import MOST_ROWS
 from channels.server.asgi import inspection
@@ -25,6 +32,33 @@ def details_of(seen: Seen, row: ConnectionRow, watch: float) -> ConnectionDetail
     if seen.stream is not None and watch:
         messages = [SeenMessage(*each) for each in inspection.watch(seen.stream, watch)]
     return ConnectionDetails(row, names_of(seen)[:MOST_ROWS], _facts(seen), messages[::-1])
+
+
+#: Seconds for which a connection is recorded at most.
+MOST_SECONDS: Final = 600.0
+
+
+def recording_of(seen: Seen, row: ConnectionRow, seconds: float) -> RecordingText | None:
+    """Begin to record a connection, or return what was recorded, masked; called in the thread of its loop.
+
+    Args:
+        seen: the connection.
+        row: the same at a glance.
+        seconds: for which it is recorded from now on; 0: return what there is.
+
+    Returns:
+        None if it is not recorded.
+    """
+    if seconds:
+        inspection.record(seen.stream, seconds)
+        return RecordingText()
+    recorded = inspection.recorded(seen.stream)
+    if recorded is None:
+        return None
+    frames = [Frame(*each) for each in recorded.frames]
+    offered = seen.application.scope.get("subprotocols", ()) if hasattr(seen.application.scope, "get") else ()
+    recording = Recording("connection", row.path, list(offered), frames, recorded.complete)
+    return RecordingText(recording.masked().dumps())
 
 
 def _facts(seen: Seen) -> dict[str, str]:
