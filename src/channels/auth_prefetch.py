@@ -37,7 +37,7 @@ class UserLookup:
         may_cycle: whether the session may get another key.
 
     Attributes:
-        user: what the session's backend says, None if there is none; :data:`UNKNOWN` before it was asked.
+        user: what the session's backend says, None if it knows nobody; :data:`UNKNOWN` before it was asked.
     """
 
     __slots__ = ("may_cycle", "session", "user")
@@ -86,7 +86,7 @@ def _load_sessions(asks: Sequence[UserLookup]) -> None:
 
 
 def _is_to_be_loaded(store: Any) -> bool:
-    """Whether it is a session of the database that would load itself as Django's do."""
+    """Whether ``store`` is a session of the database that would load itself as Django's do."""
     kind: Any = type(store)
     return (
         isinstance(store, SessionStore)

@@ -31,8 +31,8 @@ TEST_DATABASES: Final = ("shared", "own")
 def threads() -> int:
     """Return how many threads sync code gets at most (setting ``CHANNELS_THREADS``).
 
-    They are started when those there are do not suffice, and end when they have been idle for a
-    minute. By default it is 64.
+    A thread is started when those that run do not suffice, and ends when it has been idle for a
+    minute. By default there are 64 at most.
 
     Raises:
         ImproperlyConfigured: the setting is no whole number above zero.
@@ -68,7 +68,8 @@ def slow_handler() -> float | None:
 def idle_connections() -> int | None:
     """Return how many database connections threads may keep (setting ``CHANNELS_IDLE_DATABASE_CONNECTIONS``).
 
-    Of those that sync code has opened and that are idle. None, the default: as many as there are threads.
+    The limit holds for those that sync code has opened and that are idle. None, the default, means as many as
+    there are threads.
 
     Raises:
         ImproperlyConfigured: the setting is no number.
@@ -157,7 +158,8 @@ def metrics() -> Metrics | None:
 def access_interval() -> float:
     """Return how often it is checked whether users may stay (setting ``CHANNELS_ACCESS_INTERVAL``).
 
-    Seconds, 1 by default. With more than 2,000 connections of users in an event loop it takes longer.
+    It is a number of seconds, 1 by default. With more than 2,000 connections of users in an event loop
+    a check of all of them takes longer.
 
     Raises:
         ImproperlyConfigured: the setting is no number of seconds above zero.

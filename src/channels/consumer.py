@@ -220,7 +220,7 @@ def listen_to_server(mailbox: Mailbox, scope: Scope, receive: Receive, send: Sen
 
 
 def listen_to_access(mailbox: Mailbox, scope: Scope) -> None:
-    """Be told when the user loses the right to the connection."""
+    """Have the mailbox told when the user loses the right to the connection."""
     source = scope[ACCESS_SOURCE]
     source.scope = scope
     mailbox.add(source)

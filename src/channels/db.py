@@ -97,13 +97,13 @@ def thread_call(
 
 
 def strand_for(bridge: DatabaseSyncToAsync[..., Any]) -> Strand | None:
-    """Return the strand to make its call in; None where asgiref chooses the thread."""
+    """Return the strand in which ``bridge`` makes its call; None where asgiref chooses the thread."""
     strand = current_strand()
     return strand if strand is not None and is_plain(bridge) else None
 
 
 def is_plain(bridge: DatabaseSyncToAsync[..., Any]) -> bool:
-    """Whether there is no more to the call than what we do ourselves."""
+    """Whether a call through ``bridge`` is one that this module makes itself: nothing else asks for more."""
     return (
         type(bridge).thread_handler is DatabaseSyncToAsync.thread_handler
         and bridge._thread_sensitive

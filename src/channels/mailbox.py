@@ -81,7 +81,7 @@ _NO_SOURCE: Final = _NoSource()
 
 
 class AuthChanged(dict[str, Any]):
-    """The message that the user of a connection may have lost the right to it.
+    """The message which says that the user of a connection may have lost the right to it.
 
     Its type is ``auth.changed``; a message of a layer with this type is another one.
 
@@ -310,7 +310,7 @@ def pushing_receive(scope: Scope, receive: Receive) -> EventSource | None:
 def direct_write(source: EventSource, send: Send) -> FastlaneWrite | None:
     """Return how the server of ``source`` writes a broadcast, unless somebody has wrapped its ``send``.
 
-    A wrapper that is a method marked with :func:`may_be_left_out` is.
+    A wrapper does not count if it is a method that :func:`may_be_left_out` has marked.
     """
     while (inner_of := _inner_of.get(getattr(send, "__func__", None))) is not None:
         wrapper: Any = send

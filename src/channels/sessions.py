@@ -202,7 +202,7 @@ class InstanceSessionWrapper:
             self.scope["session"] = LazyRef()
 
     async def resolve_session(self) -> None:
-        """Say which session it is; it is made and loaded when it is used."""
+        """Put the session that the cookie names into the scope; it is made and loaded when it is used."""
         if self.activated:
             session_key = self.scope["cookies"].get(self.cookie_name)
             self.scope["session"] = SessionLazyObject(self.session_store, session_key)

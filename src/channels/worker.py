@@ -240,7 +240,7 @@ class _Runner:
         return message
 
     async def acknowledge(self, channel: str) -> None:
-        """Tell the layer that the last message of ``channel`` is done with; twice is harmless."""
+        """Tell the layer that the last message of ``channel`` is done with; to tell it twice is harmless."""
         acknowledge = self._unacknowledged.get(channel)
         if acknowledge is not None:
             await acknowledge()

@@ -31,7 +31,7 @@ class LazyRef(LazyObject):  # type: ignore[type-arg]  # generic for mypy only
 
 
 class LazyCall(LazyRef):
-    """Is made by a call when it is touched; looking at ``_wrapped`` makes it too, as code is used to.
+    """Is made by a call when somebody touches it; looking at ``_wrapped`` makes it too, as code is used to.
 
     Args:
         make: what is called.

@@ -134,7 +134,7 @@ class _AllowedHosts(OriginValidator):
 
     @property
     def allowed_origins(self) -> Iterable[str]:  # type: ignore[override]  # read late, never written
-        """The setting; on an empty one with ``DEBUG``, Django's own names for this machine."""
+        """The hosts of the setting; without any, with ``DEBUG``, Django's own names for this machine."""
         hosts: list[str] = settings.ALLOWED_HOSTS
         return hosts if hosts or not settings.DEBUG else [".localhost", "127.0.0.1", "[::1]"]
 
