@@ -93,6 +93,30 @@ def test_a_server_that_is_killed_and_comes_back_loses_nothing_and_runs_nothing_t
     assert jobs.ran == [(1, 2), (3, 4)]
 
 
+def test_after_a_server_without_a_file_has_died_its_tasks_are_gone_and_workers_go_on(settings: Any) -> None:
+    """What ran then ends, and its result does not count: nobody knows of it any more."""
+    with RedisServer() as server, in_redis(settings, {"hosts": [server.url], "lease": 2.0}):
+        running, waiting = jobs.wait_for_gate.enqueue(), jobs.note.enqueue("lost")
+        with working():
+            assert jobs.started.wait(10)
+            server.kill()
+            server.start()
+            jobs.gate.set()
+            assert finished(wait_for(lambda: enqueued(jobs.add)), 30).return_value == 3
+            for result in (running, waiting):
+                with pytest.raises(TaskResultDoesNotExist):
+                    result.refresh()
+    assert jobs.ran == [(1, 2)]
+
+
+def enqueued(task: Any) -> Any:
+    """The result of a task that is enqueued; None if Redis does not answer."""
+    try:
+        return task.enqueue(1, 2)
+    except StoreUnavailable:
+        return None
+
+
 def test_tasks_that_were_taken_while_the_answer_was_lost_are_given_back(store: RedisStore) -> None:
     """Neither are they lost, nor is the death of their worker awaited."""
     lost = threading.Event()
@@ -189,11 +213,4 @@ def test_a_replica_takes_over_and_workers_go_on(settings: Any) -> None:
     with Sentinels() as servers, in_redis(settings, {"hosts": [servers.url]}), working():
         assert finished(jobs.add.enqueue(1, 2)).return_value == 3
         servers.fail_over()
-
-        def enqueue() -> Any:
-            try:
-                return jobs.add.enqueue(3, 4)
-            except StoreUnavailable:
-                return None
-
-        assert finished(wait_for(enqueue, 30), 30).return_value == 7
+        assert finished(wait_for(lambda: enqueued(jobs.add), 30), 30).return_value == 3

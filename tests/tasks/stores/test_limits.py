@@ -206,6 +206,15 @@ def test_a_place_of_a_row_that_somebody_has_deleted_is_found_again(store: TaskSt
     assert state(store, second) == "ready"
 
 
+def test_a_review_only_reads_where_everybody_waits_with_good_reason(store: TaskStore) -> None:
+    stop_clock(store)
+    limited(store, 2)
+    limited(store, 3, TWO_IN_A_MINUTE, limit_key="slow")
+    if isinstance(store, SQLStore):
+        store.transaction = None  # type: ignore[assignment]
+    assert not store.review()
+
+
 def test_what_limits_leave_behind_is_forgotten(store: TaskStore) -> None:
     clock, owner = stop_clock(store), worker(store)
     (task,) = limited(store, 1, "1 2 60000000")

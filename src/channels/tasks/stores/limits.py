@@ -159,6 +159,20 @@ def keys_after(cursor: Any, key: str, most: int) -> list[str]:
     return found
 
 
+def seems_forgotten(cursor: Any, key: str) -> bool:
+    """Whether it looks as if somebody who waits for a key had a place; it only reads."""
+    cursor.execute(FIRST, (key,))
+    first = cursor.fetchone()
+    cursor.execute(DUE_AT, (key,))
+    due = cursor.fetchone()
+    if first is None or (due is not None and due[0] is not None):
+        return False
+    cursor.execute(PLACES, (key,))
+    taken = sum(count for _, count in cursor.fetchall())
+    most = Allowance.read(first[0]).most
+    return most is None or taken < most
+
+
 def prune(cursor: Any, starts_before: int, limits_before: int) -> None:
     """Forget starts, and keys that nobody has asked for, since some times."""
     for statement, before in zip(_PRUNE, (starts_before, limits_before), strict=True):

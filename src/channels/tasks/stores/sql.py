@@ -301,8 +301,9 @@ class SQLStore(TaskStore):
         """See :class:`TaskStore`."""
         with self.cursor() as cursor:
             keys = limits.keys_after(cursor, self._reviewed, _REVIEWED)
+            forgotten = [key for key in keys if limits.seems_forgotten(cursor, key)]
         self._reviewed = keys[-1] if len(keys) == _REVIEWED else ""
-        return self._admit(keys) > 0
+        return self._admit(forgotten) > 0
 
     def _admit(self, keys: Sequence[str]) -> int:
         """Let those run that wait for some keys, each by a short transaction; returns how many."""
