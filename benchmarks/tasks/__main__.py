@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ OURS = "channels.tasks.TaskBackend"
 OUR_WORKER = "runworker --tasks --threads 1"
 #: Stores in Redis: without a disk, as others are measured with it, and with an append-only file.
 APPEND_ONLY = {"Redis": "no", "Redis AOF": "yes"}
+PEERS = ("django-tasks-db", "procrastinate", "huey", "celery")
 COLUMNS = ("tasks/s", "µs/task", "start p50 ms", "MB", "enqueued/s", "µs/enqueue")
 
 
@@ -105,6 +108,17 @@ def row(entry: Entry, figures: dict[str, float] | str) -> str:
     return f"| {entry.name} | {entry.store} | {' | '.join(cells)} |"
 
 
+def about() -> str:
+    """When and how busy."""
+    peers = environment.versions()
+    named = ", ".join(f"{name} {peers.get(name, '?')}" for name in PEERS)
+    when, load = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", f"load {os.getloadavg()[1]:.0f}"
+    return (
+        f"{when}, {os.cpu_count()} cores, {load}; {named}. One worker process with one thread, trivial "
+        "tasks, kept connections; results are kept by channels.tasks and django-tasks-db."
+    )
+
+
 def main() -> None:
     """Measure in turn, and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.tasks", description=__doc__)
@@ -123,7 +137,7 @@ def main() -> None:
             lines.append(row(entry, measure(entry, options)))
             print(lines[-1], flush=True)
     if options.publish:
-        RESULTS.write_text("\n".join(["# Background tasks", "", *head, *lines, ""]))
+        RESULTS.write_text("\n".join(["# Background tasks", "", about(), "", *head, *lines, ""]))
 
 
 if __name__ == "__main__":
