@@ -124,6 +124,22 @@ async def test_what_others_have_written_is_read_and_numbered(store, trips):
     assert trips.amount - before[0] <= 2 + 1
 
 
+async def test_commits_that_nobody_here_awaits_are_numbered_together(store, trips, monkeypatch):
+    """The relay would take the time that commits need."""
+    monkeypatch.setattr(relay, "REST", (1.0, 1.0))
+    room, other = Kept(name="awaited"), Kept(name="unawaited")
+    await subscribed(store, room)
+    await store.read(str(other))
+    called = []
+    call = function._call
+    monkeypatch.setattr(function, "_call", lambda *values: called.append(1) or call(*values))
+    for number in range(AMOUNT):
+        await write(commit, (other, number))
+    await asyncio.to_thread(wait_until, lambda: not Pending.objects.exists(), "all are numbered")
+    assert len(called) < AMOUNT / 2
+    assert (await store.read(str(other))).position.offset == AMOUNT
+
+
 async def test_several_topics_kept_or_not_leave_in_one_call_in_order(store, trips, monkeypatch):
     rooms = [Kept(name="a"), Kept(name="b"), Unkept(name="c")]
     recorder = await subscribed(store, *rooms)

@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from channels import telemetry
@@ -18,7 +18,7 @@ from channels.journal.carrying import Carrying
 from channels.journal.offers import Offered, Row, take_offers
 from channels.journal.receiver import JournalReceiver
 from channels.journal.tables import notes, reading, sweeping
-from channels.journal.tables.numbering import Clock, number_pending, number_rows, trim
+from channels.journal.tables.numbering import Batch, Clock, number_pending, number_rows, trim
 from channels.journal.tables.streams import Numbered
 from channels.topics.stores.base import Position, StoreUnavailable, StreamPage
 from channels.topics.stores.records import encode_publication
@@ -36,7 +36,7 @@ GRACE: Final = 2.0
 #: Seconds between two words to processes that read for themselves, as no layer reaches them.
 TELL: Final = 0.01
 #: Seconds that a relay rests after it has numbered one publication, and at most: the more come at a time, the
-#: more it waits for, as commits need the time that it takes.
+#: more it waits for, as commits need the time it takes. It does not after one that is awaited, and alone.
 REST: Final = (0.001, 0.006)
 #: Seconds between two removals of what is due: publications and keys, and streams.
 SWEEPS: Final = (30.0, 3600.0)
@@ -149,20 +149,27 @@ class Relay:
                 self._poll()
 
     def _number_all(self) -> None:
-        """Number what is pending; soon after the last time, let more come first, as commits need the time."""
+        """Number what is pending; if it comes faster than one by one, let more come first."""
         time.sleep(max(0.0, self._rested - time.monotonic()))
-        amount, is_more = self._number()
-        while is_more and not self._ended:
-            amount, is_more = self._number()
-        self._rested = time.monotonic() + min(REST[1], REST[0] * amount**2)
+        batch = self._number()
+        while not batch.complete and not self._ended:
+            batch = self._number()
+        if batch.numbered and (self._woken.is_set() or not self._is_awaited(batch.numbered)):
+            self._rested = time.monotonic() + min(REST[1], REST[0] * len(batch.numbered) ** 2)
+
+    def _is_awaited(self, numbered: Sequence[Numbered]) -> bool:
+        """Whether it is a lone publication, and somebody in this process gets it."""
+        return len(numbered) == 1 and any(
+            receiver.position(numbered[0].topic) is not None for receiver in self._receivers()
+        )
 
     def _tell_others(self) -> None:
         """Have processes read what was numbered that the carrier does not reach; not for each publication."""
         self._untold, self._next_tell = False, time.monotonic() + TELL
         wake_others(NUMBERED_NAME, self._using)
 
-    def _number(self) -> tuple[int, bool]:
-        """Number a batch and hand it on; how many these are, and whether there may be more."""
+    def _number(self) -> Batch:
+        """Number a batch and hand it on."""
         note = self._note if self._carrying.spans_processes else None
         with self._lock:
             offered = self._offered.take()
@@ -173,7 +180,7 @@ class Relay:
             telemetry.count("journal.relayed", len(batch.numbered))
             self._carry(batch.numbered)
         trim(self._using, self._clock, batch.full)
-        return len(batch.numbered), not batch.complete
+        return batch
 
     def _take(self, rows: Iterable[Row]) -> None:
         """Keep what has just been committed; a wake-up follows."""
