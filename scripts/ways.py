@@ -137,9 +137,9 @@ def rounds(trace: Trace, go: Callable[[], None], more: Callable[[], list[Stop]])
 
 
 def shortest(name: str, gone: list[list[Stop]], first: str, last: str) -> Way:
-    """Return the shortest way of several rounds."""
+    """Return the shortest way of several rounds; a thread that only woke up meanwhile is none of its own."""
     found = [find_way(name, stops, first, last) for stops in gone]
-    return min((way for way in found if way is not None), key=lambda way: len(way.stops))
+    return min((way for way in found if way is not None), key=lambda way: (len(way.threads), len(way.stops)))
 
 
 def frame_way(trace: Trace, server: Any) -> Way:
