@@ -1,4 +1,4 @@
-"""The site: `make docs` builds it into build/site from the pages of this folder, as they are."""
+"""The site: `make docs` builds it into build/site/VERSION from the pages of this folder, as they are."""
 
 from __future__ import annotations
 
@@ -28,6 +28,19 @@ myst_fence_as_directive = ["mermaid"]
 html_theme = "furo"
 html_show_copyright = False
 html_static_path = ["_static"]
+html_css_files = ["site.css"]
+templates_path = ["_templates"]
+# As furo has them, with the version and a way to the others.
+html_sidebars = {
+    "**": [
+        "sidebar/brand.html",
+        "sidebar/versions.html",
+        "sidebar/search.html",
+        "sidebar/scroll-start.html",
+        "sidebar/navigation.html",
+        "sidebar/scroll-end.html",
+    ]
+}
 mermaid_use_local = "vendor/mermaid.js"  # scripts/vendor.py has put it there: the site needs no network
 html_theme_options = {"navigation_with_keys": True}
 

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from benchmarks.children import Child
 from benchmarks.examples.users import Site, Users
@@ -72,7 +73,7 @@ def serving(name: str, users: type[Users], number: int) -> Iterator[tuple[Site, 
         yield Site(port, prepared["cookies"], prepared["users"], prepared["found"]), children
 
 
-def prepare(name: str, users: type[Users], number: int, env: dict[str, str]) -> dict[str, list[str]]:
+def prepare(name: str, users: type[Users], number: int, env: dict[str, str]) -> dict[str, Any]:
     """Make the database; returns what stands in it."""
     manage = [sys.executable, "manage.py"]
     subprocess.run([*manage, "migrate", "-v0"], cwd=EXAMPLES / name, env=env, check=True)
@@ -86,7 +87,7 @@ def prepare(name: str, users: type[Users], number: int, env: dict[str, str]) -> 
         text=True,
     )
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("PREPARED ")]
-    found: dict[str, list[str]] = json.loads(line.removeprefix("PREPARED "))
+    found: dict[str, Any] = json.loads(line.removeprefix("PREPARED "))
     return found
 
 

@@ -73,7 +73,7 @@ class Users:
 
     def __init__(self, site: Site, measured: Measured) -> None:
         self.site, self.measured = site, measured
-        self.sockets: list[Socket] = []
+        self.sockets: dict[int, Socket] = {}
         self.ids = itertools.count(10)
 
     async def add(self, number: int) -> None:
@@ -91,7 +91,7 @@ class Users:
         socket.send('{"id":1,"connect":{}}')
         for topic in topics:
             socket.send(json.dumps({"id": next(self.ids), "subscribe": {"channel": topic}}))
-        self.sockets.append(socket)
+        self.sockets[number] = socket
         return socket
 
     def call(self, number: int, method: str, data: Any) -> None:
@@ -111,11 +111,11 @@ class Users:
 
     def lost(self) -> int:
         """Return how many connections have ended."""
-        return sum(not socket.open for socket in self.sockets)
+        return sum(not socket.open for socket in self.sockets.values())
 
     def close(self) -> None:
         """End all of them."""
-        for socket in self.sockets:
+        for socket in self.sockets.values():
             socket.close()
 
 
@@ -303,7 +303,7 @@ Through.objects.bulk_create([
     def __init__(self, site: Site, measured: Measured) -> None:
         super().__init__(site, measured)
         self.typed: dict[bytes, float] = {}
-        self.texts: list[Any] = []
+        self.texts: dict[int, Any] = {}
 
     async def add(self, number: int) -> None:
         """Open a document."""
@@ -311,9 +311,9 @@ Through.objects.bulk_create([
 
         doc: Any = Doc()
         doc["text"] = Text()
-        self.texts.append(doc)
+        self.texts[number] = doc
         path = f"/ws/documents/{self.site.found['documents'][number // self.document]}"
-        self.sockets.append(await connect(self.site.port, path, self.site.cookies[number], self.receive))
+        self.sockets[number] = await connect(self.site.port, path, self.site.cookies[number], self.receive)
 
     async def act(self, number: int) -> None:
         """Type a letter."""

@@ -55,9 +55,11 @@ def test_who_is_lost_is_not_carried() -> None:
 
 
 def test_the_table_has_a_row_for_each_example() -> None:
-    rows = table({name: step(10) if name != "chat" else None for name in USERS})
+    rows = table({name: step(10, p99=200.0 if name == "chat" else 1.0) for name in USERS}, 100.0)
     assert len(rows) == 2 + len(USERS)
     assert len({row.count("|") for row in rows}) == 1
+    assert rows[2].startswith("| chat | fewer than 10 | 14 |")
+    assert rows[3].startswith("| notifications | 10 | 14 |")
 
 
 def test_an_update_is_a_message_of_the_y_protocols() -> None:
