@@ -18,7 +18,8 @@ from channels.server.endpoints.endpoints import ListenError
 from channels.server.processes import supervisor as module
 from channels.server.processes.child import WorkerSpec
 from channels.server.processes.supervisor import Supervisor, WorkerSlot, starting_folder
-from tests.server.helpers import GET, LONG, close_frame, eventually, records
+from channels.server.server import Server
+from tests.server.helpers import GET, LONG, Client, close_frame, eventually, records
 from tests.support.server_programs import COMMAND, ENDPOINTS, Office, Project, alive, kill, supervised
 
 #: What one test here may take on a loaded machine, in seconds: it starts many interpreters.
@@ -203,6 +204,36 @@ async def test_a_port_in_use_is_told_before_anything_is_started() -> None:
         office = Supervisor(["/nowhere"], [*ENDPOINTS, f"tcp:port={port}:interface=127.0.0.1"])
         with pytest.raises(ListenError, match="another program"):
             await office.serve(signals=False)
+
+
+def test_who_runs_it_is_told_of_a_port_in_use() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        office = Supervisor(["/nowhere"], [f"tcp:port={other.getsockname()[1]}:interface=127.0.0.1"])
+        with pytest.raises(ListenError, match="another program"):
+            office.run()
+
+
+async def test_one_port_tells_of_the_health_of_all_workers(project: Project) -> None:
+    async def ask(probe: Server) -> tuple[int, bytes]:
+        client = Client(*await asyncio.open_connection(*probe.addresses[0]))
+        await client.send(b"GET /ready HTTP/1.1\r\nHost: test\r\n\r\n")
+        status, _, body = await client.response()
+        await client.close()
+        return status, body
+
+    async with supervised(with_workers(1, health=("127.0.0.1", 0))) as office:
+        probe = office.supervisor.probe
+        assert probe is not None
+        assert await ask(probe) == (200, b"ok\n")
+        (worker,) = office.workers
+        os.kill(worker.pid, signal.SIGSTOP)  # it is there, and cannot end before the test has asked
+        try:
+            office.supervisor.ask_to_stop()
+            assert await ask(probe) == (503, b"draining\n")
+        finally:
+            os.kill(worker.pid, signal.SIGCONT)
+    with pytest.raises(ConnectionRefusedError):
+        await ask(probe)
 
 
 async def test_a_unix_socket_lives_as_long_as_the_supervisor(project: Project) -> None:

@@ -1,0 +1,1 @@
+"""HTTP/2 on one connection: many frames at once, streams that are refused or left, and its sudden end."""
