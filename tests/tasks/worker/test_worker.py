@@ -81,6 +81,16 @@ def test_tasks_that_wait_behind_a_long_one_are_given_back() -> None:
         finished(long)
 
 
+def test_no_task_waits_behind_a_long_one_while_a_thread_is_free() -> None:
+    with working(threads=2):
+        long = jobs.wait_for_gate.enqueue()
+        assert jobs.started.wait(5)
+        short = jobs.add.enqueue_many([((number, 1), {}) for number in range(50)])
+        assert [finished(each).return_value for each in short] == [number + 1 for number in range(50)]
+        jobs.gate.set()
+        assert finished(long).return_value == "open"
+
+
 def test_a_return_value_that_json_does_not_have_fails_the_task() -> None:
     with working():
         result = finished(jobs.return_a_set.enqueue())

@@ -95,6 +95,6 @@ async def _run(worker: TaskWorker, link: SupervisorLink | None) -> None:
         running = asyncio.ensure_future(worker.run(stopping))
         if link is not None:
             loop = asyncio.get_running_loop()
-            worker.when_worn_out(lambda: loop.call_soon_threadsafe(commands.ask_to_end))
+            worker.when_worn_out(lambda: loop.call_soon_threadsafe(commands.ask_to_drain))
             link.ready()
         await running
