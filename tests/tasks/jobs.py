@@ -65,6 +65,12 @@ def say(characters: int) -> str:
 
 
 @task
+def fail_at_gate() -> None:
+    assert gate.wait(10)
+    raise ValueError("at the gate")
+
+
+@task
 async def wait_for_ever() -> None:
     started.set()
     await asyncio.Event().wait()

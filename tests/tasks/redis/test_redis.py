@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 
 from channels import telemetry
-from channels.tasks import cancel, chain
+from channels.tasks import Limit, cancel, chain
 from channels.tasks.backend import store_of
 from channels.tasks.definition.contract import TaskResultDoesNotExist, task_backends
 from channels.tasks.definition.states import FINISHED, Move
@@ -117,6 +119,23 @@ def enqueued(task: Any) -> Any:
         return None
 
 
+def test_a_full_server_refuses_new_tasks_and_lets_those_end_that_it_has(settings: Any) -> None:
+    with RedisServer() as server, in_redis(settings, {"hosts": [server.url], "lease": 2.0}):
+        failing, running = jobs.fail_at_gate.enqueue(), jobs.wait_for_gate.enqueue()
+        store = store_of(task_backends["default"])
+        with working(threads=2) as worker:
+            wait_for(lambda: len(store.held(worker.owner)) == 2)
+            server.ask("CONFIG", "SET", "maxmemory", "1")
+            with pytest.raises(StoreUnavailable, match="maxmemory"):
+                jobs.add.enqueue(1, 2)
+            assert store.beat(worker.owner)
+            jobs.gate.set()
+            assert finished(running).return_value == "open"
+            assert finished(failing).errors[0].exception_class is ValueError
+            server.ask("CONFIG", "SET", "maxmemory", "0")
+            assert finished(jobs.add.enqueue(1, 2)).return_value == 3
+
+
 def test_tasks_that_were_taken_while_the_answer_was_lost_are_given_back(store: RedisStore) -> None:
     """Neither are they lost, nor is the death of their worker awaited."""
     lost = threading.Event()
@@ -198,6 +217,18 @@ def test_a_server_that_evicts_nothing_and_writes_all_down_is_not_told_of(
 def test_hosts_that_cannot_be_used_are_refused(hosts: Any) -> None:
     with pytest.raises((ImproperlyConfigured, StoreUnavailable, ValueError), match="hosts"):
         RedisStore(hosts, "tasks").has_work("default")
+
+
+def test_a_user_needs_no_more_rights_than_the_docs_say(settings: Any) -> None:
+    text = (Path(__file__).parents[3] / "docs" / "howto" / "redis.md").read_text()
+    (rights,) = re.findall(r"`(\+@[^`]*~{tasks}\* &{tasks}:\*)`", text)
+    with RedisServer() as server:
+        server.ask("ACL", "SETUSER", "worker", "on", ">secret", *rights.split())
+        url = server.url.replace("://", "://worker:secret@")
+        with in_redis(settings, {"hosts": [url], "prefix": "tasks"}), working():
+            results = chain(jobs.add.step(1, 2), jobs.total.using(limit=Limit(rate="9/m")).step())
+            assert finished(results[1]).return_value == [3]
+            assert cancel(jobs.wait_for_ever.enqueue())
 
 
 def test_all_of_a_store_is_in_one_slot_of_a_cluster(settings: Any) -> None:

@@ -175,7 +175,7 @@ class Exchange:
         return 0.0
 
     def _step(self) -> float:
-        if self._was_held_up():
+        if self._was_held_up() or (self._failures and self._joined):
             self._beat_at = 0.0  # before anything is taken or written: are we alive to the others?
             self._round(time.monotonic())
         if not self._joined:

@@ -36,11 +36,17 @@ REPEATABLE: Final = frozenset(
 )
 
 
+#: What workers write of tasks that are there already: a full memory must not keep them from it.
+_NEVER_REFUSED: Final = frozenset({"beat", "cancel", "promote", "recover", "turn"})
+#: Redis that is full refuses a script at its first write, if that may need memory; this one needs none.
+_WRITE_FIRST: Final = "redis.call('DEL', named('nothing'))\n"
+
+
 @cache
 def script(name: str) -> Script:
     """Return the script of a file."""
-    texts = [(_FILES / f"{each}.lua").read_text("utf-8") for each in ("task", name)]
-    return Script("".join([_constants(), *texts]))
+    common, own = ((_FILES / f"{each}.lua").read_text("utf-8") for each in ("task", name))
+    return Script("".join((_constants(), common, _WRITE_FIRST if name in _NEVER_REFUSED else "", own)))
 
 
 def _constants() -> str:
