@@ -123,6 +123,12 @@ def fairway(name: str = "Fairway", app: str = SITE, checkout: Path = environment
     return Contender(name, "ours", "ours", "", _FAIRWAY, app, checkout)
 
 
+def fairway_with_metrics() -> Contender:
+    """This project's server while it counts for Prometheus."""
+    command = (*_FAIRWAY[:-1], "--metrics-port", "0", _FAIRWAY[-1])
+    return Contender("the same, with metrics", "ours", "ours", "", command)
+
+
 def original(server: str) -> Contender:
     """Channels 4.3.2 on one of the servers people run it on."""
     return Contender(f"channels on {server}", "original", "peers", server, _SERVERS[server])

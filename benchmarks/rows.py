@@ -19,6 +19,7 @@ from .contenders import (
     bare,
     chanx,
     fairway,
+    fairway_with_metrics,
     original,
     socket_io,
     wsgi,
@@ -364,6 +365,7 @@ ROWS: tuple[Row, ...] = (
         Throughput("echo"),
         (
             Entry(fairway(), "/ws/echo/"),
+            Entry(fairway_with_metrics(), "/ws/echo/"),
             *_originals("/ws/echo/", "daphne", "uvicorn", "granian", "hypercorn"),
             *_others("/ws/echo/", bare("uvicorn"), bare("granian"), NODE_WS, PICOWS, SOCKETIFY, C_LOOP),
         ),

@@ -101,6 +101,14 @@ MODULES = {
         "channels.tasks.definition.options",
         "channels.tasks.exceptions",
     ],
+    "Seeing inside": [
+        "channels.observability.metrics.endpoint",
+        "channels.observability.metrics.push",
+        "channels.observability.metrics.views",
+        "channels.observability.doctor.probe",
+        "channels.observability.tracing.setup",
+        "channels.observability.logs",
+    ],
     "Tests": [
         "channels.testing",
         "channels.testing.tasks",

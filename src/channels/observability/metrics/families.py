@@ -90,7 +90,7 @@ _ALL: Final = (
     # Consumers, threads, the process
     _histogram(
         "consumer_handler_duration_seconds",
-        "How long handlers of consumers take; 1 in 16 is timed.",
+        "How long handlers of consumers take, on 1 connection in 16.",
         "consumer",
     ),
     _gauge("threads", "Threads for sync code, by what they do.", "state"),

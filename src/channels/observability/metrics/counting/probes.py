@@ -9,6 +9,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Final, Protocol
 
 from channels import telemetry
@@ -16,7 +17,7 @@ from channels.observability.metrics.samples import Labels, Samples
 
 logger = logging.getLogger("channels.observability")
 
-#: Of so many messages of a connection the handler of one is timed.
+#: Of so many connections the handlers of one are timed.
 SAMPLE: Final = 16
 #: Seconds between two looks at how late an event loop is.
 _LOOK: Final = 0.25
@@ -33,35 +34,27 @@ class Observer(Protocol):
         """Note a value of a histogram."""
 
 
-_starts: Final = itertools.cycle(range(1, SAMPLE + 1))
+_numbers: Final = itertools.count()
 
 
 def timed_handlers(
     observer: Observer, consumer: object, handle: Callable[[Any], Any]
 ) -> Callable[[Any], Any]:
-    """Return a way to handle messages of a consumer that times one in :data:`SAMPLE`.
+    """Return a way to handle messages of a consumer that times them, for one connection in :data:`SAMPLE`.
 
     Args:
-        observer: takes how long it has taken.
+        observer: takes how long each has taken.
         consumer: whose class is the label.
         handle: what handles a message.
     """
+    if next(_numbers) % SAMPLE:
+        return handle  # nothing for each message (row "echo")
     labels = (type(consumer).__qualname__,)
-    left = next(_starts)  # not the first message of each: that is mostly the handshake
-
-    def timed(message: Any) -> Any:
-        nonlocal left
-        left -= 1
-        if left:
-            return handle(message)
-        left = SAMPLE
-        return _timed(observer, handle, message, labels)
-
-    return timed
+    return partial(_timed, observer, handle, labels)
 
 
 async def _timed(
-    observer: Observer, handle: Callable[[Any], Awaitable[None]], message: Any, labels: Labels
+    observer: Observer, handle: Callable[[Any], Awaitable[None]], labels: Labels, message: Any
 ) -> None:
     begun = time.perf_counter()
     try:
