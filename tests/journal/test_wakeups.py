@@ -13,6 +13,9 @@ from django.core.management import call_command
 from django.test import override_settings
 
 from channels.journal import relay
+from channels.journal.models import Relay
+from channels.journal.tables import notes
+from channels.journal.tables.statements import LOCK
 from channels.testing.store_contract.tools import Recorder, values
 from channels.topics.stores.manager import get_store, set_store
 from channels.wakeups import notify
@@ -117,3 +120,26 @@ async def test_control_messages_come_once(sqlite: Database) -> None:
         assert recorder.controls == [b"to all", b"last"]
         get_store().detach(recorder)
         await store.aclose()
+
+
+def test_rows_of_relays_that_were_killed_go_and_those_of_others_stay(tables):
+    """As long as there is another row, relays that no layer connects tell what they have numbered."""
+    notes.begin("default", "me", 5_000)
+    assert not notes.are_others("default", "me")
+    notes.make_row("default", "killed", 0)
+    notes.make_row("default", "left something", 0)
+    notes.replace("default", "left something", notes.encode_note(["a"]), 0)
+    notes.renew("default", "idle, and lives", 5_000)
+    assert notes.are_others("default", "me")
+    notes.remove_idle("default", 4_000)
+    assert {each.owner for each in Relay.objects.all()} == {
+        "me",
+        LOCK,
+        notes.SWEEP,
+        "left something",
+        "idle, and lives",
+    }
+    notes.remove_idle("default", 6_000)
+    assert {each.owner for each in Relay.objects.all()} == {LOCK, notes.SWEEP, "left something"}
+    notes.renew("default", "me", 7_000)
+    assert Relay.objects.get(owner="me").noted == 7_000
