@@ -26,8 +26,6 @@ MORE = {
     "tests/protocols/centrifuge": 16,
     # What happens in Redis in one step, a script for each, called by the name of the store's method.
     "src/channels/tasks/stores/redis/lua": 30,
-    # It mirrors src/channels/testing; one of its modules needs settings on a disk.
-    "tests/testing": 13,
     # It mirrors src/channels.
     "tests": 21,
 }

@@ -19,7 +19,7 @@ from channels.protocols.mqtt.packets import (
     Subscription,
 )
 from channels.protocols.mqtt.reader import ServerPacketReader
-from channels.testing.tcp import TCPCommunicator
+from channels.testing.devices.tcp import TCPCommunicator
 from channels.typing import ASGIApp
 
 # Tracebacks of pytest, and those in the log of the server, leave these frames out.

@@ -1,0 +1,1 @@
+"""Communicators for devices: ``tcp`` holds a TCP connection with an application, ``mqtt`` speaks MQTT."""
