@@ -54,3 +54,8 @@ class Private(Topic):
 
     async def may_publish(self, user: Any, data: Any) -> bool:
         return bool(user.get_username() == self.name)
+
+
+class DeviceLog(DeviceBytes):
+    pattern = "devices/<str:id>/bytes1"
+    history = History(size=30_000, ttl=3600)
