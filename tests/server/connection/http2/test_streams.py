@@ -76,3 +76,12 @@ async def test_a_handshake_that_is_none_is_refused() -> None:
     async with serve(echo) as running, h2_client(running) as client:
         stream = await client.request(wrong, end=False)
         assert (await client.head(stream))[":status"] in ("400", "426")
+
+
+async def test_a_body_that_says_it_is_too_large_is_not_read() -> None:
+    async with serve(echo, max_body_size=10) as running, h2_client(running) as client:
+        stream = await client.request([*POST, ("content-length", "11")], end=False)
+        assert (await client.head(stream))[":status"] == "413"
+        assert running.server.statistics()["requests"] == 0
+        stream = await client.request()
+        assert (await client.response(stream))[0] == 200
