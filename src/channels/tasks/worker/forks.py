@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Coroutine, Generator
 from typing import Any
+
+#: How often this process is a child of a fork; asked so often that a system call for it would be dear.
+_forks = 0
+
+
+def _count() -> None:
+    global _forks
+    _forks += 1
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_count)
 
 
 class OneProcess:
@@ -17,8 +29,10 @@ class OneProcess:
         call: the coroutine.
     """
 
+    __slots__ = ("_call", "_forks")
+
     def __init__(self, call: Coroutine[Any, Any, Any]) -> None:
-        self._call, self._process = call, os.getpid()
+        self._call, self._forks = call, _forks
 
     def __await__(self) -> Generator[Any, Any, Any]:
         return self  # it has the methods that await calls
@@ -26,29 +40,34 @@ class OneProcess:
     def __iter__(self) -> OneProcess:
         return self
 
-    def __next__(self) -> Any:
-        return self._step(self._call.send, None)
-
-    def send(self, value: Any) -> Any:
+    def send(self, value: Any = None) -> Any:
         """Go on with a value."""
-        return self._step(self._call.send, value)
+        try:
+            return self._call.send(value)
+        finally:
+            if _forks != self._forks:
+                os._exit(0)
+
+    __next__ = send
 
     def throw(self, *error: Any) -> Any:
         """Go on with an exception."""
-        return self._step(self._call.throw, *error)
+        try:
+            return self._call.throw(*error)
+        finally:
+            end_if_forked(self._forks)
 
     def close(self) -> None:
         """End it."""
-        self._step(self._call.close)
-
-    def _step(self, step: Callable[..., Any], *values: Any) -> Any:
-        try:
-            return step(*values)
-        finally:
-            end_if_forked(self._process)
+        self._call.close()
 
 
-def end_if_forked(process: int) -> None:
-    """End this process at once if it is another than ``process``."""
-    if os.getpid() != process:
+def forks() -> int:
+    """Return a number that differs in a child."""
+    return _forks
+
+
+def end_if_forked(before: int) -> None:
+    """End this process at once if it is a child of that which :func:`forks` was asked in."""
+    if _forks != before:
         os._exit(0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextvars
 import logging
-import os
 import threading
 import time
 from collections import deque
@@ -15,7 +14,7 @@ from channels import telemetry
 from channels.core.database import close_old_connections, close_what_is_broken
 from channels.tasks.stores.records import Outcome
 from channels.tasks.worker.attempt import Attempt
-from channels.tasks.worker.forks import end_if_forked
+from channels.tasks.worker.forks import end_if_forked, forks
 
 logger = logging.getLogger("channels.tasks")
 
@@ -190,16 +189,16 @@ class ThreadLane:
 
 def run(attempt: Attempt) -> Outcome | None:
     """Run an attempt in this thread; returns None if it was cut off meanwhile."""
-    process = os.getpid()
+    before = forks()
     try:
         task, args, kwargs = attempt.begin()
         value = task.call(*args, **kwargs)
     except BaseException as error:
-        return attempt.fail(error) if _is_ours(attempt, process) else None
-    return attempt.succeed(value) if _is_ours(attempt, process) else None
+        return attempt.fail(error) if _is_ours(attempt, before) else None
+    return attempt.succeed(value) if _is_ours(attempt, before) else None
 
 
-def _is_ours(attempt: Attempt, process: int) -> bool:
+def _is_ours(attempt: Attempt, before: int) -> bool:
     """Whether the end of an attempt is this thread's to tell; what the task has forked ends here."""
-    end_if_forked(process)
+    end_if_forked(before)
     return attempt.take_end()
