@@ -15,6 +15,7 @@ from channels.inspector.models import audit
 from channels.inspector.permissions import ACT, staff
 from channels.inspector.views.tasks import store
 from channels.observability.fleet import merging
+from channels.observability.fleet.asking import PATIENT_LIMIT
 from channels.observability.fleet.current import ask
 from channels.observability.fleet.questions import Close, DisconnectUser, DrainNode
 
@@ -29,7 +30,7 @@ def close(request: HttpRequest) -> HttpResponseRedirect:
     """Close one connection."""
     connection = request.POST.get("connection", "")[:100]
     audit(request, "close", connection)
-    done = merging.amount(ask(Close(connection, CODE, REASON)))
+    done = merging.amount(ask(Close(connection, CODE, REASON), PATIENT_LIMIT))
     return _told(request, _connections(done), "connections")
 
 
@@ -39,7 +40,7 @@ def disconnect(request: HttpRequest) -> HttpResponseRedirect:
     """Close all connections of a user."""
     user = request.POST.get("user", "")[:150]
     audit(request, "disconnect", user)
-    done = merging.amount(ask(DisconnectUser(user, CODE, REASON)))
+    done = merging.amount(ask(DisconnectUser(user, CODE, REASON), PATIENT_LIMIT))
     return _told(request, _connections(done), "connections")
 
 
@@ -49,7 +50,7 @@ def drain(request: HttpRequest) -> HttpResponseRedirect:
     """Drain a process."""
     node = request.POST.get("node", "")[:64]
     audit(request, "drain", node)
-    done = merging.amount(ask(DrainNode(node)))
+    done = merging.amount(ask(DrainNode(node), PATIENT_LIMIT))
     return _told(request, _("The process drains.") if done else _("There is no such process."), "now")
 
 

@@ -12,6 +12,7 @@ from channels.inspector.closings import meaning
 from channels.inspector.permissions import CONTENTS, VIEW, may, staff
 from channels.inspector.views.page import page
 from channels.observability.fleet import merging
+from channels.observability.fleet.asking import PATIENT_LIMIT
 from channels.observability.fleet.current import ask
 from channels.observability.fleet.questions import AskConnection, AskConnections, AskEndings
 
@@ -67,7 +68,7 @@ def _fields(search: dict[str, str]) -> list[tuple[str, str, str]]:
 @staff(VIEW)
 def one(request: HttpRequest, connection: str) -> HttpResponse:
     """Show one connection."""
-    answers = ask(AskConnection(connection[:100], WATCH))
+    answers = ask(AskConnection(connection[:100], WATCH), PATIENT_LIMIT)
     found = next((each for each in answers if each.result is not None), None)
     if found is None:
         raise Http404(_("This connection has ended, or its process does not answer."))

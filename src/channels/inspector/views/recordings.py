@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods
 
 from channels.inspector.models import audit
 from channels.inspector.permissions import CONTENTS, staff
+from channels.observability.fleet.asking import PATIENT_LIMIT
 from channels.observability.fleet.current import ask
 from channels.observability.fleet.questions import AskRecording
 
@@ -26,12 +27,12 @@ def recording(request: HttpRequest, connection: str) -> HttpResponse:
     connection = connection[:100]
     if request.method == "POST":
         audit(request, "record", connection)
-        done = any(each.result for each in ask(AskRecording(connection, SECONDS)))
+        done = any(each.result for each in ask(AskRecording(connection, SECONDS), PATIENT_LIMIT))
         said = _("It is recorded for a minute.") if done else _("This connection cannot be recorded.")
         messages.info(request, said, fail_silently=True)
         return HttpResponseRedirect(reverse("inspector:connection", args=[connection]))
     audit(request, "download recording", connection)
-    found = next((each.result for each in ask(AskRecording(connection)) if each.result), None)
+    found = next((each.result for each in ask(AskRecording(connection), PATIENT_LIMIT) if each.result), None)
     if found is None:
         raise Http404(_("It is not recorded, or has ended."))
     headers = {"Content-Disposition": 'attachment; filename="recording.jsonl"'}

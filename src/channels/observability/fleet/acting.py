@@ -9,7 +9,7 @@ from channels import telemetry
 from channels.observability.fleet.answers import Done
 from channels.observability.fleet.facts.applications import user_of
 from channels.observability.fleet.facts.connections import Seen, connections_in, id_of
-from channels.observability.fleet.facts.loops import LoopHeld, in_loop, loops, servers
+from channels.observability.fleet.facts.loops import PATIENT_LOOP_LIMIT, LoopHeld, in_loop, loops, servers
 from channels.observability.fleet.messages import NodeInfo
 from channels.observability.fleet.questions import Close, DisconnectUser, DrainNode
 
@@ -48,7 +48,7 @@ async def _in_all_loops(is_meant: Any, code: int, reason: str) -> Done:
     done = Done()
     for loop in loops():
         try:
-            done.amount += await in_loop(loop, _end_those, is_meant, code, reason)
+            done.amount += await in_loop(loop, _end_those, is_meant, code, reason, limit=PATIENT_LOOP_LIMIT)
         except LoopHeld:
             continue
     return done

@@ -23,7 +23,7 @@ from channels.observability.fleet.answers import (
 from channels.observability.fleet.facts import status, topics
 from channels.observability.fleet.facts.connections import matching
 from channels.observability.fleet.facts.details import MOST_SECONDS, details_of, endings_here, recording_of
-from channels.observability.fleet.facts.loops import LoopHeld, in_loop, loops
+from channels.observability.fleet.facts.loops import PATIENT_LOOP_LIMIT, LoopHeld, in_loop, loops
 from channels.observability.fleet.messages import NodeInfo
 from channels.observability.fleet.questions import (
     MOST_ROWS,
@@ -90,7 +90,7 @@ async def _connection(node: NodeInfo, ask: AskConnection) -> ConnectionDetails |
         return None
     for loop in loops():
         try:
-            found = await in_loop(loop, _connection_here, node.id, ask)
+            found = await in_loop(loop, _connection_here, node.id, ask, limit=PATIENT_LOOP_LIMIT)
         except LoopHeld:
             continue
         if found is not None:
@@ -109,7 +109,7 @@ async def _recording(node: NodeInfo, ask: AskRecording) -> RecordingText | None:
     if not ask.id.startswith(node.id[:12]) or not delivery_log.with_contents():
         return None
     for loop in loops():
-        found = await in_loop(loop, _recording_here, node.id, ask)
+        found = await in_loop(loop, _recording_here, node.id, ask, limit=PATIENT_LOOP_LIMIT)
         if found is not None:
             return found
     return None

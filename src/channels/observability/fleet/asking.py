@@ -16,6 +16,8 @@ from channels.observability.fleet.transport import Transport
 
 #: Seconds that processes have to answer.
 TIME_LIMIT: Final = 1.0
+#: The same where one of them is meant: for actions, and for all of one connection.
+PATIENT_LIMIT: Final = 5.0
 #: The same for those that have not answered the last time.
 SECOND_CHANCE: Final = 0.3
 #: Seconds that one who knows no process yet waits for the first to tell of others.

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 import threading
+from collections.abc import Coroutine
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any, Final
@@ -143,7 +144,7 @@ class Member:
         stopped = asyncio.ensure_future(self._stopped.wait())
         try:
             while not self._stopped.is_set():
-                await transport.tell_all(Hello(self.node))
+                await transport.tell_all(Hello(self.node, transport.channel))
                 self._roster.heard(self.node)
                 self._ready.set()
                 waits: tuple[asyncio.Future[Any], ...] = (stopped, listening)
@@ -157,11 +158,21 @@ class Member:
     def _hear(self, envelope: Envelope) -> None:
         _HEARD[type(envelope)](self, envelope)
 
+    def _greeted(self, hello: Hello) -> None:
+        """Note a process; a new one hears of this one at once, so that it knows all when it is asked."""
+        is_new = not self._roster.knows(hello.node.id)
+        self._roster.heard(hello.node)
+        if is_new and hello.channel and self._transport is not None:
+            self._spawn(self._tell(self._transport, hello.channel, Hello(self.node)))
+
     def _asked(self, question: Question) -> None:
         if len(self._answering) >= MOST_QUESTIONS:
             telemetry.count("fleet.questions_refused")
             return
-        task = asyncio.ensure_future(self._reply(question))
+        self._spawn(self._reply(question))
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(coroutine)
         self._answering.add(task)
         task.add_done_callback(self._answering.discard)
 
@@ -169,10 +180,13 @@ class Member:
         transport = self._transport
         if transport is not None:
             reply = await self._answer_to(question.ask, question.number)
-            try:
-                await transport.tell(question.reply, reply)
-            except (ChannelsError, OSError) as error:
-                telemetry.count("fleet.not_answered", error=type(error).__name__)
+            await self._tell(transport, question.reply, reply)
+
+    async def _tell(self, transport: Transport, channel: str, envelope: Envelope) -> None:
+        try:
+            await transport.tell(channel, envelope)
+        except (ChannelsError, OSError) as error:
+            telemetry.count("fleet.not_answered", error=type(error).__name__)
 
     async def _answer_to(self, ask: Ask, number: int = 0) -> Answer:
         known = self._roster.known()
@@ -186,7 +200,7 @@ class Member:
 
 _NOTHING: Final = msgspec.Raw(encode(None))
 _HEARD: Final[dict[type[Envelope], Any]] = {
-    Hello: lambda member, hello: member._roster.heard(hello.node),
+    Hello: Member._greeted,
     Goodbye: lambda member, goodbye: member._roster.forget(goodbye.node),
     Question: Member._asked,
     Answer: lambda member, answer: member._questions.heard(answer),

@@ -81,9 +81,15 @@ class Known(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Hello(msgspec.Struct, tag="hello", frozen=True):
-    """I am here; said now and then."""
+    """I am here; said now and then.
+
+    Attributes:
+        node: who.
+        channel: for the same from those who have not heard of it before; "" if they need not say it.
+    """
 
     node: NodeInfo
+    channel: str = ""
 
 
 class Goodbye(msgspec.Struct, tag="goodbye", frozen=True):

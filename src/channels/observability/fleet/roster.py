@@ -43,6 +43,10 @@ class Roster:
         if before is None or before[1] < at:
             self._heard[node.id] = (node, at)
 
+    def knows(self, node: str) -> bool:
+        """Return whether a process was heard of."""
+        return node in self._heard
+
     def forget(self, node: str) -> None:
         """Note that a process has ended."""
         self._heard.pop(node, None)

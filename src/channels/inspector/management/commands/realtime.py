@@ -21,7 +21,7 @@ from channels.inspector.settings import contents_allowed
 from channels.layers.reach import layers_in_memory
 from channels.observability.fleet import merging
 from channels.observability.fleet.answers import LogEntry
-from channels.observability.fleet.asking import NodeAnswer
+from channels.observability.fleet.asking import TIME_LIMIT, NodeAnswer
 from channels.observability.fleet.current import ask
 from channels.observability.fleet.questions import (
     MOST_ROWS,
@@ -78,6 +78,9 @@ class Command(BaseCommand):
         recorded.add_argument("--seconds", type=float, default=30.0, metavar="N", help="For so long [30].")
         for each in actions.choices.values():
             each.add_argument("--json", action="store_true", default=SUPPRESS, help="Answer in JSON.")
+            each.add_argument(
+                "--timeout", type=float, default=TIME_LIMIT, help="Seconds that processes have to answer [1]."
+            )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Do what was asked.
@@ -105,16 +108,18 @@ class Command(BaseCommand):
         seen: dict[tuple[str, float, str, str], None] = {}
         with contextlib.suppress(KeyboardInterrupt):
             while end is None or time.monotonic() < end:
-                for node, entry in _new_entries(options["name"], seen):
+                for node, entry in _new_entries(options, seen):
                     self.stdout.write(_entry_line(node, entry, options["json"]))
                 self.stdout.flush()
                 time.sleep(PAUSE)
 
 
-def _new_entries(name: str, seen: dict[tuple[str, float, str, str], None]) -> list[tuple[str, LogEntry]]:
+def _new_entries(
+    options: dict[str, Any], seen: dict[tuple[str, float, str, str], None]
+) -> list[tuple[str, LogEntry]]:
     """Return what was not seen yet, the oldest first; ``seen`` keeps the last ten thousand."""
     found = []
-    for message in reversed(merging.log(asked(AskLog(name, limit=MOST_ROWS)))):
+    for message in reversed(merging.log(asked(AskLog(options["name"], limit=MOST_ROWS), options))):
         for node, entry in message.steps:
             key = (node, entry.at, entry.stage, entry.key)
             if key not in seen:
@@ -153,10 +158,10 @@ def _declare_disconnect(actions: Any) -> None:
     ended.add_argument("--reason", default=REASON, help=f"The reason, up to 123 bytes [{REASON}].")
 
 
-def asked(question: Ask) -> list[NodeAnswer]:
+def asked(question: Ask, options: dict[str, Any]) -> list[NodeAnswer]:
     """Ask; raises CommandError if nobody answers."""
     try:
-        answers = ask(question)
+        answers = ask(question, options["timeout"])
     except (ChannelsError, OSError) as error:
         raise CommandError(f"The channel layer is away: {error}") from error
     if not answers:
@@ -166,7 +171,7 @@ def asked(question: Ask) -> list[NodeAnswer]:
 
 def show_status(options: dict[str, Any]) -> tuple[Any, list[str]]:
     """Return how the processes are."""
-    answers = asked(AskStatus())
+    answers = asked(AskStatus(), options)
     return [_node(each) for each in answers], [_line_of(each) for each in answers]
 
 
@@ -206,7 +211,7 @@ _SAID: Final = {
 def show_connections(options: dict[str, Any]) -> tuple[Any, list[str]]:
     """Return a page of the connections."""
     wanted = {name: options[name] for name in ("user", "path", "topic", "address", "after", "limit")}
-    page = merging.connections(asked(AskConnections(**wanted)), options["limit"])
+    page = merging.connections(asked(AskConnections(**wanted), options), options["limit"])
     lines = [
         f"{row.id}  {row.kind}  {row.address}  {row.path}  user {row.user or '-'}  {row.handler}  "
         f"{row.state} {row.seconds:.0f} s  topics {row.topics}  groups {row.groups}  "
@@ -220,7 +225,7 @@ def show_topics(options: dict[str, Any]) -> tuple[Any, list[str]]:
     """Return a page of the topics or groups."""
     kind: Any = "group" if options["groups"] else "topic"
     question = AskTopics(kind, options["name"], options["after"], options["limit"])
-    page = merging.topics(asked(question), options["limit"])
+    page = merging.topics(asked(question, options), options["limit"])
     return _page(page), [*(f"{row.subscribers:8}  {row.name}" for row in page.rows), *_rest(page)]
 
 
@@ -253,7 +258,7 @@ def disconnect(options: dict[str, Any]) -> tuple[Any, list[str]]:
     question: Ask = DisconnectUser(options["user"], code, reason)
     if options["connection"]:
         question = Close(options["connection"], code, reason)
-    answers = asked(question)
+    answers = asked(question, options)
     done = merging.amount(answers)
     silent = [each for each in answers if each.result is None]
     lines = [f"{done} connections closed.", *(f"Not asked: {each.node.name}" for each in silent)]
@@ -270,23 +275,24 @@ def record(options: dict[str, Any]) -> str:
         raise CommandError("Name a connection by --connection, or a topic by --topic.")
     if not contents_allowed():
         raise CommandError(_NO_CONTENTS)
-    return _record_topic(options["topic"]) if options["topic"] else _record_connection(options)
+    return _record_topic(options) if options["topic"] else _record_connection(options)
 
 
 def _record_connection(options: dict[str, Any]) -> str:
     question = AskRecording(options["connection"], options["seconds"] + PAUSE)
-    if not any(each.result for each in asked(question)):
+    if not any(each.result for each in asked(question, options)):
         raise CommandError("There is no such WebSocket, or its process may not keep contents.")
     with contextlib.suppress(KeyboardInterrupt):
         time.sleep(options["seconds"])
-    texts = [each.result.text for each in asked(AskRecording(options["connection"])) if each.result]
+    texts = [each.result.text for each in asked(AskRecording(options["connection"]), options) if each.result]
     if not texts:
         raise CommandError("The connection has ended before the recording.")
     return str(texts[0])
 
 
-def _record_topic(name: str) -> str:
-    messages = merging.log(asked(AskLog(name, limit=MOST_ROWS, contents=True)))
+def _record_topic(options: dict[str, Any]) -> str:
+    name = options["topic"]
+    messages = merging.log(asked(AskLog(name, limit=MOST_ROWS, contents=True), options))
     published = [each for each in reversed(messages) if each.key and each.content]
     began = published[0].at if published else 0.0
     frames = [Frame(round(each.at - began, 3), "out", each.content) for each in published]

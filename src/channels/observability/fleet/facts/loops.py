@@ -18,6 +18,8 @@ _T = TypeVar("_T")
 
 #: Seconds that an event loop has to take a call; a second is all that the whole answer has.
 LOOP_LIMIT: Final = 0.6
+#: The same where one process is meant.
+PATIENT_LOOP_LIMIT: Final = 4.0
 #: Things that are looked at in one turn of a loop.
 SLICE: Final = 200
 
@@ -45,7 +47,10 @@ def loops() -> list[asyncio.AbstractEventLoop]:
 
 
 async def in_loop(
-    loop: asyncio.AbstractEventLoop, function: Callable[..., Coroutine[Any, Any, _T]], *args: Any
+    loop: asyncio.AbstractEventLoop,
+    function: Callable[..., Coroutine[Any, Any, _T]],
+    *args: Any,
+    limit: float = LOOP_LIMIT,
 ) -> _T:
     """Run a coroutine function in another loop; raises LoopHeld if that takes nothing on in time."""
     begun = asyncio.Event()
@@ -63,7 +68,7 @@ async def in_loop(
         coroutine.close()
         raise LoopHeld("The event loop has ended.") from error
     try:
-        await asyncio.wait_for(begun.wait(), LOOP_LIMIT)
+        await asyncio.wait_for(begun.wait(), limit)
     except TimeoutError as error:
         future.cancel()
         raise LoopHeld(doing(loop)) from error
