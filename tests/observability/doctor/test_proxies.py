@@ -208,6 +208,7 @@ WRONG = {
 def test_a_wrong_configuration_is_named(name: str, pair: Pair) -> None:
     wrong = WRONG[name]
     with site(wrong.proxy, pair, wrong.changes) as target:
+        target.idle = 1.5 if "idle" in wrong.steps else 0.1
         found = examined(target)
     told = {
         step.name: (f"{step.saw} -> {step.remedy}") for step in found.values() if step.status is Status.ERROR

@@ -28,8 +28,8 @@ PREFIX: Final = "/channels-doctor/"
 LIFETIME: Final = 600
 _SALT: Final = "channels.observability.doctor"
 #: Events of the stream, and seconds between two.
-EVENTS: Final = 5
-PAUSE: Final = 0.25
+EVENTS: Final = 4
+PAUSE: Final = 0.2
 #: The group by which sockets of two processes hear each other; a name follows.
 GROUP: Final = "channels.doctor."
 #: What of a request is told.
