@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from tests.e2e.example import Example, until
+from benchmarks.examples.sockets import connect
+from tests.e2e.example import PATIENCE, Example, until
 from tests.support.browser import PHONE, chromium, picture
 
 SCORES = "[...document.querySelectorAll('#scores li')].map((li) => li.textContent)"
@@ -28,6 +30,63 @@ def game(tmp_path: Path) -> Iterator[Example]:
 def test_its_own_tests_pass(game: Example) -> None:
     assert "Ran 10 tests" in game.command("test").stderr
     game.command("makemigrations", "--check", "--dry-run")
+
+
+#: A match, and the session of somebody who plays in it.
+BEGIN = """
+from importlib import import_module
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from arena.models import Match
+user = get_user_model().objects.create_user("ada")
+session = import_module(settings.SESSION_ENGINE).SessionStore()
+session["_auth_user_id"] = str(user.pk)
+session["_auth_user_backend"] = "django.contrib.auth.backends.ModelBackend"
+session["_auth_user_hash"] = user.get_session_auth_hash()
+session.save()
+print(Match.objects.create().pk, session.session_key)
+"""
+SPECTATORS = 200
+STEERING = '{"seq":1,"dx":1,"dy":0}'
+
+
+@pytest.mark.timeout(120)
+async def test_hundreds_of_spectators_see_a_match_that_changes_its_worker(game: Example) -> None:
+    worker = game.run("runworker", "arena")
+    game.start()
+    match, cookie = game.command("shell", "-v0", "-c", BEGIN).stdout.split()[-2:]
+    snapshots = [0] * SPECTATORS
+
+    def counting(number: int) -> Callable[[bytes], None]:
+        def receive(frame: bytes) -> None:
+            snapshots[number] += frame.count(b'"pub"')
+
+        return receive
+
+    async def until_all_see(more: int) -> None:
+        aim = [seen + more for seen in snapshots]
+        async with asyncio.timeout(PATIENCE):
+            while any(seen < wanted for seen, wanted in zip(snapshots, aim, strict=True)):
+                player.send(f'{{"id":3,"rpc":{{"method":"match:{match}/steer","data":{STEERING}}}}}')
+                await asyncio.sleep(0.05)
+
+    player = await connect(game.port, "/connection/websocket", cookie, lambda frame: None)
+    player.send(f'{{"id":1,"connect":{{}}}}\n{{"id":2,"rpc":{{"method":"match:{match}/join","data":{{}}}}}}')
+
+    opened = [
+        await connect(game.port, "/connection/websocket", "", counting(number))
+        for number in range(SPECTATORS)
+    ]
+    for spectator in opened:
+        spectator.send(f'{{"id":1,"connect":{{}}}}\n{{"id":2,"subscribe":{{"channel":"match:{match}"}}}}')
+    await until_all_see(5)
+    worker.terminate()  # as at a deploy: it writes the match down, and the next one goes on
+    worker.wait()
+    game.run("runworker", "arena")
+    await until_all_see(5)
+    assert all(spectator.open for spectator in opened)
+    for spectator in (player, *opened):
+        spectator.close()
 
 
 @pytest.mark.browser
