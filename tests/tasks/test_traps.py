@@ -132,16 +132,16 @@ def test_a_worker_keeps_its_connections_and_a_test_its_own(sqlite: Database) -> 
 
 
 def test_an_idle_worker_only_reads(settings, sqlite: Database) -> None:
-    """Somebody else has the lock of the file meanwhile: whoever writes would fail."""
-    options = {**sqlite.settings["OPTIONS"], "timeout": 0.01}
-    busy = Database("sqlite", {**sqlite.settings, "OPTIONS": options})
+    """Somebody else has the lock of the file meanwhile: whoever writes would wait, and look no more."""
+    options = {**sqlite.settings["OPTIONS"], "timeout": 30}
+    patient = Database("sqlite", {**sqlite.settings, "OPTIONS": options})
     backend = {**settings.TASKS["database"], "OPTIONS": {"poll": 0.02}}
     settings.TASKS = {**settings.TASKS, "database": backend}
     store = store_of(task_backends["database"])
     looks: list[bool] = []
     has_work = store.has_work
     store.has_work = lambda backend: looks.append(True) or has_work(backend)
-    with migrated(busy), working(backend="database"):
+    with migrated(patient), working(backend="database"):
         finished(in_database(jobs.add).enqueue(1, 2))
         before = len(looks)
         wait_for(lambda: len(looks) > before + 2)  # it has written what it had to
