@@ -132,7 +132,7 @@ def consumers(tmp_path: Path) -> Iterator[Site]:
 
 
 def test_messages_are_counted_both_ways_and_some_of_them_timed(consumers: Site) -> None:
-    messages = 80
+    messages = 150
     with connect(f"ws://127.0.0.1:{consumers.port}/") as client:
         for number in range(messages):
             client.send(f"message {number}")
@@ -147,7 +147,7 @@ def test_messages_are_counted_both_ways_and_some_of_them_timed(consumers: Site) 
     sent = sum(2 + len(f"message {number}") for number in range(messages))
     assert sent < found["channels_network_transmit_bytes_total"] < sent + 1000
     assert sent + 4 * messages < found["channels_network_receive_bytes_total"] < sent + 4 * messages + 2000
-    assert found["channels_websocket_message_wait_seconds_count"] >= messages // 16 - 1
+    assert found["channels_websocket_message_wait_seconds_count"] >= 1
     assert found['channels_consumer_handler_duration_seconds_count{consumer="Echo"}'] >= messages
     assert found["channels_event_loop_lag_seconds_count"] > 0
     assert 'channels_threads{state="busy"}' in found

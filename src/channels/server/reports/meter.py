@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 #: Of so many reads one is timed: how long its message waits for the application.
-SAMPLE: Final = 16
+SAMPLE: Final = 64
 
 
 class Meter:

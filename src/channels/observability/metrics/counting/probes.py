@@ -18,7 +18,7 @@ from channels.observability.metrics.samples import Labels, Samples
 logger = logging.getLogger("channels.observability")
 
 #: Of so many connections the handlers of one are timed.
-SAMPLE: Final = 16
+SAMPLE: Final = 64
 #: Seconds between two looks at how late an event loop is.
 _LOOK: Final = 0.25
 #: Seconds between two looks at the store of tasks.
