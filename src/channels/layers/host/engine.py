@@ -184,9 +184,9 @@ class HostEngine:
         self, client: BrokerClient, group: str, message: Message, payload: bytes
     ) -> Future[None] | None:
         """Put ``message`` on its way to ``group``; returns what to wait for before sending more."""
-        waits_for = client.tell(wire.Publish(wire.UNSENT, group, payload), is_message=True)
         if delivery_log.note is not None:
             delivery_log.note("group", group, "published", message=message)
+        waits_for = client.tell(wire.Publish(wire.UNSENT, group, payload), is_message=True)
         self.local.group_send(group, message)
         return waits_for
 
