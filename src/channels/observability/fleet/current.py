@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import concurrent.futures.thread  # noqa: F401  # its end is registered before ours, and so comes after it
 import contextlib
+import threading
 
 from channels import DEFAULT_CHANNEL_LAYER
 from channels.layers.manager import channel_layers
@@ -17,6 +19,8 @@ from channels.observability.fleet.transport import listen, opened
 from channels.process.platforms import after_fork_in_child
 
 _member: Member | None = None
+#: At the end of the process, before the threads are told to end: who says goodbye needs them still.
+_at_end = getattr(threading, "_register_atexit", atexit.register)
 
 
 def join() -> None:
@@ -25,7 +29,7 @@ def join() -> None:
     if _member is None:
         _member = Member()
         _member.start()
-        atexit.register(leave)
+        _at_end(leave)
 
 
 def leave() -> None:
@@ -33,7 +37,6 @@ def leave() -> None:
     global _member
     member, _member = _member, None
     if member is not None:
-        atexit.unregister(leave)
         member.stop()
 
 
