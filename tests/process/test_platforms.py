@@ -143,7 +143,7 @@ def test_a_plain_daphne_serves(port: int) -> None:
 def test_workers_say_what_they_need(words: tuple[str, ...]) -> None:
     process = daphne(*words, "-p", str(free_port()))
     said, _ = process.communicate(timeout=30)
-    assert "This system has not what --workers and --reload need." in said
+    assert "This system has not what --workers, --task-workers and --reload need." in said
     assert process.returncode
 
 
