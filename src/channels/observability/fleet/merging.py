@@ -102,7 +102,7 @@ def _order(said: tuple[str, LogEntry]) -> tuple[float, int]:
     entry = said[1]
     rank = _STAGES.index(entry.stage) if entry.stage in _STAGES else len(_STAGES)
     # A publication is noted when the store has answered, which may be after it has arrived.
-    return (float(entry.key) / 1000 if entry.key else entry.at, rank)
+    return (float(entry.key.partition("-")[0]) / 1000 if entry.key else entry.at, rank)
 
 
 def log_names(answers: list[NodeAnswer]) -> list[tuple[str, str]]:

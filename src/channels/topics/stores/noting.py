@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from zlib import crc32
 
 from channels import telemetry
 from channels.diagnostics import delivery_log
@@ -11,8 +12,11 @@ from channels.topics.stores.base import Append, Event, Published
 
 
 def key_of(publication: Publication) -> str:
-    """Return what tells a publication from others of its topic, the same in all processes."""
-    return str(publication.time)
+    """Return what tells a publication from others of its topic, the same in all processes.
+
+    Its time in milliseconds, and a checksum: more than one may be published in a millisecond.
+    """
+    return f"{publication.time}-{crc32(publication.data):08x}"
 
 
 def note_stage(append: Append, stage: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
 import copy
 import logging
 import threading
@@ -122,7 +123,8 @@ class Recorder:
         self._let_go()
         place, self._place = self._place, None
         if place is not None:
-            place.write(self.samples())
+            with contextlib.suppress(FileNotFoundError):  # somebody has deleted the directory
+                place.write(self.samples())
             place.leave()
 
     def _let_go(self) -> None:
