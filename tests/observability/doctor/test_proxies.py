@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from channels.observability.doctor.probe import with_doctor
+from channels.observability.doctor.site import websocket
 from channels.observability.doctor.site.examination import examine
 from channels.observability.doctor.site.target import Target
 from channels.observability.doctor.steps import Status, Step
@@ -33,8 +34,9 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
 
 
 @pytest.fixture(autouse=True)
-def hosts(settings: Any) -> None:
+def hosts(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.ALLOWED_HOSTS = ["localhost"]
+    monkeypatch.setattr(websocket, "_SOCKETS", 2)  # there is one process: no more would find a second
 
 
 async def nothing(scope: Scope, receive: Receive, send: Send) -> None:
