@@ -76,7 +76,7 @@ class UnixServerThread(ServerThread):
 
 
 def examined(target: Target) -> dict[str, Step]:
-    """Look at the site; once more if HAProxy 2.6 has let a handshake wait, as it does once in some thousands."""
+    """Look at the site; once more if HAProxy 2.6 lets a handshake wait, as it now and then does."""
     found = {step.name: step for step in examine(target)}
     if any("waiting for handshake response" in step.saw for step in found.values()):
         found = {step.name: step for step in examine(target)}
