@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
+from channels.core.private import PrivateField
 from channels.protocols.mqtt.packets import (
     V5,
     ConnAck,
@@ -26,6 +27,31 @@ from channels.typing import ASGIApp
 __tracebackhide__ = True
 
 _P = TypeVar("_P", bound=Packet)
+
+
+class _Conversation:
+    """What one device has said and heard: no machinery under names of users' subclasses.
+
+    Args:
+        version: of MQTT.
+
+    Attributes:
+        packets: that came and were not taken yet.
+    """
+
+    def __init__(self, version: int) -> None:
+        self.version = version
+        self.reader = ServerPacketReader(version)
+        self.packets: list[Packet] = []
+        self._last_id = 0
+
+    def next_id(self) -> int:
+        """Return a packet identifier, from 1 to 65535."""
+        self._last_id = self._last_id % 65535 + 1
+        return self._last_id
+
+
+_conversations: PrivateField[_Conversation] = PrivateField("mqtt conversation", None)  # type: ignore[arg-type]
 
 
 class MQTTCommunicator:
@@ -50,10 +76,7 @@ class MQTTCommunicator:
         tls: dict[str, Any] | None = None,
     ) -> None:
         self.connection = TCPCommunicator(application, path, tls=tls)
-        self._version = version
-        self._reader = ServerPacketReader(version)
-        self._packets: list[Packet] = []
-        self._last_id = 0
+        _conversations.set(self, _Conversation(version))
 
     async def connect(
         self,
@@ -77,8 +100,10 @@ class MQTTCommunicator:
         if not await self.connection.connect():
             raise AssertionError("The application closed the connection before CONNECT.")
         secret = password.encode() if isinstance(password, str) else password
-        await self.send(Connect(client_id, self._version, username=username, password=secret, **fields))
-        return await self._expect(ConnAck)
+        await self.send(
+            Connect(client_id, _conversations.get(self).version, username=username, password=secret, **fields)
+        )
+        return await _receive_of(self, ConnAck)
 
     async def subscribe(self, topic_filter: str, qos: int = 0, **options: Any) -> int:
         """Subscribe to one filter; returns the reason: the QoS that was granted, or 0x80 and above.
@@ -88,17 +113,19 @@ class MQTTCommunicator:
             qos: 0, 1 or 2.
             options: others of :class:`channels.protocols.mqtt.packets.Subscription`.
         """
-        await self.send(Subscribe(self._next_id(), [Subscription(topic_filter, qos, **options)]))
-        return (await self._expect(SubAck)).reasons[0]
+        await self.send(
+            Subscribe(_conversations.get(self).next_id(), [Subscription(topic_filter, qos, **options)])
+        )
+        return (await _receive_of(self, SubAck)).reasons[0]
 
     async def publish(self, topic: str, payload: bytes, **fields: Any) -> PubAck:
         """Publish with QoS 1, and return the answer; its ``reason`` is below 0x80 if it was taken."""
-        await self.send(Publish(topic, payload, 1, packet_id=self._next_id(), **fields))
-        return await self._expect(PubAck)
+        await self.send(Publish(topic, payload, 1, packet_id=_conversations.get(self).next_id(), **fields))
+        return await _receive_of(self, PubAck)
 
     async def send(self, packet: Packet) -> None:
         """Send any packet."""
-        await self.connection.send_to(self._reader.pack(packet))
+        await self.connection.send_to(_conversations.get(self).reader.pack(packet))
 
     async def receive(self, timeout: float | None = 1) -> Packet:
         """Return the next packet of the broker.
@@ -110,9 +137,10 @@ class MQTTCommunicator:
             TimeoutError: nothing in time; the application has been cancelled.
             AssertionError: the broker closed.
         """
-        while not self._packets:
-            self._packets += self._reader.feed(await self.connection.receive_from(timeout))
-        return self._packets.pop(0)
+        conversation = _conversations.get(self)
+        while not conversation.packets:
+            conversation.packets += conversation.reader.feed(await self.connection.receive_from(timeout))
+        return conversation.packets.pop(0)
 
     async def receive_publish(self, timeout: float | None = 1) -> Publish:
         """Return the next message; one of QoS 1 is acknowledged.
@@ -120,24 +148,21 @@ class MQTTCommunicator:
         Args:
             timeout: see :meth:`receive`.
         """
-        publish = await self._expect(Publish, timeout)
+        publish = await _receive_of(self, Publish, timeout)
         if publish.qos == 1:
             await self.send(PubAck(publish.packet_id))
         return publish
-
-    async def _expect(self, kind: type[_P], timeout: float | None = 1) -> _P:
-        """Return the next packet of a kind; those before it wait for their own turn."""
-        passed: list[Packet] = []
-        while not isinstance(packet := await self.receive(timeout), kind):
-            passed.append(packet)
-        self._packets[:0] = passed
-        return packet
-
-    def _next_id(self) -> int:
-        self._last_id = self._last_id % 65535 + 1
-        return self._last_id
 
     async def disconnect(self) -> None:
         """Say goodbye, and wait for the application to end."""
         await self.send(Disconnect())
         await self.connection.disconnect("closed")
+
+
+async def _receive_of(device: MQTTCommunicator, kind: type[_P], timeout: float | None = 1) -> _P:
+    """Return the next packet of a kind; those before it wait for their own turn."""
+    passed: list[Packet] = []
+    while not isinstance(packet := await device.receive(timeout), kind):
+        passed.append(packet)
+    _conversations.get(device).packets[:0] = passed
+    return packet

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from channels.core.private import PrivateField
 from channels.protocols.framing.framings import new_framing
 from channels.protocols.framing.interfaces import Framing
 from channels.testing.application import ApplicationCommunicator, expect
@@ -14,6 +15,11 @@ from channels.typing import ASGIApp
 
 # Tracebacks of pytest, and those in the log of the server, leave these frames out.
 __tracebackhide__ = True
+
+
+#: How messages are told apart, and those that were not taken yet: under no name that a subclass could own.
+_framings: PrivateField[Framing] = PrivateField("tcp framing", None)  # type: ignore[arg-type]
+_messages: PrivateField[list[bytes]] = PrivateField("tcp messages read", [])
 
 
 class TCPCommunicator(ApplicationCommunicator):
@@ -43,8 +49,8 @@ class TCPCommunicator(ApplicationCommunicator):
         extensions = {} if tls is None else {"tls": tls}
         scope = {"type": "tcp", "path": path, "client": client, "server": None, "extensions": extensions}
         super().__init__(application, scope)
-        self._framing = new_framing(framing, framing_options or {})
-        self._messages: list[bytes] = []
+        _framings.set(self, new_framing(framing, framing_options or {}))
+        _messages.set(self, [])
 
     async def connect(self, timeout: float | None = 1) -> bool:
         """Open the connection; returns whether it was accepted.
@@ -61,7 +67,7 @@ class TCPCommunicator(ApplicationCommunicator):
 
     async def send_to(self, message: bytes) -> None:
         """Send one message; without a framing some bytes."""
-        await self.send_input({"type": "tcp.receive", "data": self._framing.pack(message)})
+        await self.send_input({"type": "tcp.receive", "data": _framings.get(self).pack(message)})
 
     async def receive_from(self, timeout: float | None = 1) -> bytes:
         """Return the next message; without a framing the bytes that were sent at once.
@@ -73,10 +79,11 @@ class TCPCommunicator(ApplicationCommunicator):
             TimeoutError: nothing in time; the application has been cancelled.
             AssertionError: the application closed.
         """
-        while not self._messages:
+        messages = _messages.get(self)
+        while not messages:
             sent = await expect(self, ("tcp.send",), timeout)
-            self._messages += self._framing.feed(sent["data"])
-        return self._messages.pop(0)
+            messages += _framings.get(self).feed(sent["data"])
+        return messages.pop(0)
 
     async def receive_close(self, timeout: float | None = 1) -> None:
         """Wait until the application closes; raises AssertionError if it sends instead.
