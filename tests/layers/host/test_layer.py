@@ -238,6 +238,21 @@ async def test_it_may_be_used_again_after_closing_and_has_its_groups(make):
     assert await receive(other, "work") == 3
 
 
+async def test_what_is_sent_after_closing_arrives_at_those_who_have_heard_of_it_before(make):
+    """A program that runs ``asyncio.run`` for each job, and closes the layer at the end of each."""
+    layer, other = make(), make()
+    name = await other.new_channel()
+    await other.group_add("g", name)
+    for n in range(4):
+        await layer.send(name, message(n))
+        await layer.group_send("g", message(n))
+        await layer.send("work", message(n))
+        await layer.aclose()
+        assert [await receive(other, name), await receive(other, name), await receive(other, "work")] == [
+            n
+        ] * 3
+
+
 async def test_who_is_in_a_group(make):
     one, two = make(), make(timeout=0.05)
     names = [await layer.new_channel() for layer in (one, two)]

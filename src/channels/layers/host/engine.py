@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import itertools
 import re
 import secrets
 import threading
@@ -89,6 +90,7 @@ class HostEngine:
         self._handler = DeliveryHandler(self.local, self.subscriptions, self.serializer)
         self.delivery_queue = self._handler.queue
         self.client: BrokerClient | None = None
+        self._numbers = itertools.count(1)
         self._starting = threading.Lock()
         self._finalizer: weakref.finalize[..., Any] | None = None
 
@@ -132,7 +134,12 @@ class HostEngine:
                 runtime_dir = find_runtime_dir(self.settings.path, self.settings.project)
                 runtime_dir.prepare()
                 client = self._handler.client = BrokerClient(
-                    runtime_dir, self.process, self._handler, self.settings.timeout, self.settings.max_backlog
+                    runtime_dir,
+                    self.process,
+                    self._handler,
+                    self.settings.timeout,
+                    self.settings.max_backlog,
+                    self._numbers,
                 )
                 client.start()
                 self._finalizer = weakref.finalize(self, client.close)

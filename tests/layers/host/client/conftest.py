@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from channels.layers.host.client.client import BrokerClient
@@ -24,7 +26,7 @@ def make(runtime_dir, handler):
     clients = []
 
     def make(timeout=PATIENCE):
-        clients.append(BrokerClient(runtime_dir, "me", handler, timeout, 1_000_000))
+        clients.append(BrokerClient(runtime_dir, "me", handler, timeout, 1_000_000, itertools.count(1)))
         clients[-1].start()
         return clients[-1]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import socket
 import threading
@@ -275,8 +276,8 @@ def test_a_forked_child_closes_its_copies_only(make, runtime_dir):
 
 
 def test_abandoning_with_and_without_a_connection(runtime_dir, handler):
-    BrokerClient(runtime_dir, "me", handler, 1, 1).abandon()
-    client = BrokerClient(runtime_dir, "me", handler, 1, 1)
+    BrokerClient(runtime_dir, "me", handler, 1, 1, itertools.count(1)).abandon()
+    client = BrokerClient(runtime_dir, "me", handler, 1, 1, itertools.count(1))
     near, far = socket.socketpair()
     broker: Any = SimpleNamespace(abandon=lambda: far.close())
     client.broker, client._sock = broker, near
@@ -286,7 +287,7 @@ def test_abandoning_with_and_without_a_connection(runtime_dir, handler):
 
 
 def test_events_of_a_connection_that_has_gone_are_harmless(runtime_dir, handler):
-    client = BrokerClient(runtime_dir, "me", handler, 1, 1)
+    client = BrokerClient(runtime_dir, "me", handler, 1, 1, itertools.count(1))
     client._reading.watch_for_room()
     client._disconnect()
     client.catch_up()

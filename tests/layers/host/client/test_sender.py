@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import socket
 import threading
 
@@ -17,7 +18,7 @@ class Wire:
 
     def __init__(self):
         self.full = 0
-        self.sender = Sender(self.note_full)
+        self.sender = Sender(self.note_full, itertools.count(1))
         self.connect()
 
     def note_full(self):

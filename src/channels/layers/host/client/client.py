@@ -12,7 +12,7 @@ import os
 import random
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from typing import Any, Final, Protocol
 
@@ -64,6 +64,7 @@ class BrokerClient:
         frame_handler: gets what arrives.
         timeout: seconds without a broker after which senders get an error.
         max_backlog: for the broker, should this process carry it.
+        numbers: of the frames, see :class:`~channels.layers.host.client.sender.Sender`.
 
     Attributes:
         broker: the broker, if this process carries it.
@@ -81,6 +82,7 @@ class BrokerClient:
         frame_handler: FrameHandler,
         timeout: float,
         max_backlog: int,
+        numbers: Iterator[int],
     ) -> None:
         self.process = process
         self.broker: Broker | None = None
@@ -92,7 +94,7 @@ class BrokerClient:
         self._timeout = timeout
         self._max_backlog = max_backlog
         self._loop = PollLoop(f"channels-host-{process[:8]}")
-        self._sender = Sender(lambda: self._loop.call_soon(self._reading.watch_for_room))
+        self._sender = Sender(lambda: self._loop.call_soon(self._reading.watch_for_room), numbers)
         self.tell = self._sender.post
         self._receiver = Receiver(self._table(), frame_handler.queue, self._ended)
         self._reading = Reading(self._loop, self._receiver, self._sender.resume)

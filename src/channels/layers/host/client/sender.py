@@ -7,11 +7,10 @@ thread is writing: then that one takes it along. So signal handlers may send too
 from __future__ import annotations
 
 import asyncio
-import itertools
 import socket
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from typing import Final
 
@@ -31,12 +30,14 @@ class Sender:
 
     Args:
         on_full: called, in any thread, when the socket takes no more for now.
+        numbers: of the frames. A process counts on from one connection to the next: what has a number
+            that others have seen from this process already, they take for the same frame once more.
     """
 
-    def __init__(self, on_full: Callable[[], None]) -> None:
+    def __init__(self, on_full: Callable[[], None], numbers: Iterator[int]) -> None:
         self.unacked = UnackedBuffer()
         self._on_full = on_full
-        self._numbers = itertools.count(1)
+        self._numbers = numbers
         self._posted: deque[tuple[wire.Frame, Request | None, bool]] = deque()
         self._writing = threading.Lock()
         self._write_buffer = WriteBuffer()
