@@ -118,7 +118,8 @@ def check_topics_served(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             "ASGI_APPLICATION serves pages only: clients of topics have to take event streams.",
             hint=(
                 "Make it a ProtocolTypeRouter with 'http' and 'websocket', and "
-                "channels.topics.websocket_urlpatterns in the URLRouter of the latter."
+                "channels.topics.websocket_urlpatterns in the URLRouter of the latter. If event streams are "
+                "all that your pages read, add 'channels.W006' to SILENCED_SYSTEM_CHECKS."
             ),
             id="channels.W006",
         )

@@ -126,5 +126,16 @@ def test_an_example_is_small(example: Path) -> None:
     assert lines(scripts) < 400
 
 
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
+def test_an_example_is_a_project_to_start_from(example: Path) -> None:
+    (app,) = (path.parent for path in example.glob("*/models.py"))
+    for name in ("admin.py", "tests.py", "migrations/0001_*.py", "templates/registration/login.html"):
+        assert list(app.glob(name)), name
+    assert "admin.register(" in (app / "admin.py").read_text()
+    urls = (example / example.name / "urls.py").read_text()
+    assert "LoginView" in urls
+    assert "admin.site.urls" in urls
+
+
 def lines(paths: list[Path]) -> int:
     return sum(len(path.read_text().splitlines()) for path in paths)

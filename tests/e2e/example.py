@@ -61,6 +61,14 @@ class Example:
         assert done.returncode == 0, done.stdout + done.stderr
         return done
 
+    def assert_own_tests_pass(self, count: int) -> None:
+        """Run so many tests of its own; its settings give no warning, and no migration is missing."""
+        done = self.command("test")
+        told = done.stdout + done.stderr
+        assert f"Ran {count} tests" in told
+        assert "System check identified no issues" in told, told
+        self.command("makemigrations", "--check", "--dry-run")
+
     def vendor(self) -> None:
         """Have the files that its pages load from npm."""
         require("npm")

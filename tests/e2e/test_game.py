@@ -28,8 +28,7 @@ def game(tmp_path: Path) -> Iterator[Example]:
 
 
 def test_its_own_tests_pass(game: Example) -> None:
-    assert "Ran 10 tests" in game.command("test").stderr
-    game.command("makemigrations", "--check", "--dry-run")
+    game.assert_own_tests_pass(10)
 
 
 #: A match, and the session of somebody who plays in it.

@@ -46,6 +46,7 @@ TEMPLATES = [
 ]
 ROOT_URLCONF = "notifications.urls"
 ASGI_APPLICATION = "notifications.asgi.application"
+SILENCED_SYSTEM_CHECKS = ["channels.W006"]  # no WebSocket, on purpose: pages read event streams
 
 DATABASES = {
     "default": {
