@@ -1,6 +1,7 @@
 """The contract of :mod:`channels.layers.base` as tests, for every backend, third-party ones included.
 
-:class:`TopicStoreContract` is that of stores of topics, see :mod:`channels.testing.store_contract`.
+:class:`TopicStoreContract` is that of stores of topics, see :mod:`channels.testing.store_contract`, and
+:class:`StoreValuesContract` that of those that keep values besides.
 
 Derive a test case and say how your layer is made::
 
@@ -31,10 +32,10 @@ from asgiref.sync import async_to_sync
 
 from channels.exceptions import ChannelFull
 from channels.layers.names import channel_name, group_name
-from channels.testing.store_contract import TopicStoreContract
+from channels.testing.store_contract import StoreValuesContract, TopicStoreContract
 from channels.typing import EventSource, Message
 
-__all__ = ["ChannelLayerContract", "TopicStoreContract", "numbered"]
+__all__ = ["ChannelLayerContract", "StoreValuesContract", "TopicStoreContract", "numbered"]
 
 PATIENCE = 20.0  # seconds until a message that should come counts as lost
 QUIET = 0.2  # seconds without a message that mean none was sent

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from unittest import IsolatedAsyncioTestCase
 
-from channels.testing.contracts import TopicStoreContract
+from channels.testing.contracts import StoreValuesContract, TopicStoreContract
 from channels.testing.store_contract import tools
 from channels.topics.stores.base import Retention
 from channels.topics.stores.memory import SWEEP, MemoryStore
@@ -18,7 +18,7 @@ class Clock:
         return self.now
 
 
-class MemoryTests(TopicStoreContract, IsolatedAsyncioTestCase):
+class MemoryTests(StoreValuesContract, TopicStoreContract, IsolatedAsyncioTestCase):
     clock = Clock()
 
     def make_store(self, **config):

@@ -13,7 +13,8 @@ Derive a test case and say how your store is made::
 
 With ``spans_processes = True`` two stores that ``make_store`` returns are two processes that reach each
 other, and ``make_store(presence_lease=1.0)`` makes one whose entries live for a second. Override
-``interrupt`` if the store has connections that a test can cut.
+``interrupt`` if the store has connections that a test can cut. A store with ``values`` (sessions of MQTT live
+there) has ``StoreValuesContract`` besides.
 """
 
 from __future__ import annotations
@@ -22,10 +23,11 @@ from channels.testing.store_contract.delivery import DeliveryContract
 from channels.testing.store_contract.presence import PresenceContract
 from channels.testing.store_contract.retention import RetentionContract
 from channels.testing.store_contract.streams import StreamContract
+from channels.testing.store_contract.values import StoreValuesContract
 
 
 class TopicStoreContract(StreamContract, RetentionContract, DeliveryContract, PresenceContract):
     """All tests; mix into an ``IsolatedAsyncioTestCase``."""
 
 
-__all__ = ["TopicStoreContract"]
+__all__ = ["StoreValuesContract", "TopicStoreContract"]

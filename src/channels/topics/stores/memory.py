@@ -24,6 +24,7 @@ from channels.topics.stores.base import (
     StreamPage,
 )
 from channels.topics.stores.receivers import Receivers
+from channels.topics.stores.values import MemoryValues
 
 #: Seconds between two looks for what has expired.
 SWEEP = 10.0
@@ -233,6 +234,7 @@ class MemoryStore:
         sync: the same for code without an event loop.
         presence_lease: seconds; nobody but this process could leave an entry behind.
         spans_processes: whether what is published here reaches other processes.
+        values: small ones beside the topics, see :mod:`channels.topics.stores.values`.
     """
 
     presence_lease = 60.0
@@ -240,6 +242,7 @@ class MemoryStore:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, **options: Any) -> None:
         self.sync = MemoryTopics(clock)
+        self.values = MemoryValues(clock)
 
     def attach(self, receiver: Receiver) -> None:
         """See :class:`~channels.topics.stores.base.Store`."""

@@ -7,11 +7,11 @@ import tempfile
 import unittest
 from typing import Any
 
-from channels.testing.contracts import TopicStoreContract
+from channels.testing.contracts import StoreValuesContract, TopicStoreContract
 from channels.topics.stores.host import HostStore
 
 
-class HostTests(TopicStoreContract, unittest.IsolatedAsyncioTestCase):
+class HostTests(StoreValuesContract, TopicStoreContract, unittest.IsolatedAsyncioTestCase):
     spans_processes = True
 
     def setUp(self) -> None:

@@ -7,11 +7,11 @@ from unittest import IsolatedAsyncioTestCase
 
 import pytest
 
-from channels.testing.contracts import TopicStoreContract
+from channels.testing.contracts import StoreValuesContract, TopicStoreContract
 from channels.topics.stores.redis import RedisStore
 
 
-class OnRedis(TopicStoreContract):
+class OnRedis(StoreValuesContract, TopicStoreContract):
     hosts: list[object]
     servers: list
     spans_processes = True

@@ -20,7 +20,7 @@ def test_redis_takes_each_script_under_the_name_we_expect(server, name):
 
 def test_every_file_is_used():
     texts = [script.text for script in ALL.values()]
-    for file in FILES.glob("*.lua"):
+    for file in FILES.rglob("*.lua"):
         assert any(file.read_text() in text for text in texts), file
 
 

@@ -27,6 +27,7 @@ from channels.topics.stores.records import (
     encode_client,
     encode_publication,
 )
+from channels.topics.stores.values import Value
 
 _T = TypeVar("_T")
 
@@ -47,6 +48,8 @@ CREATE TABLE IF NOT EXISTS idempotency (
 CREATE TABLE IF NOT EXISTS present (
     topic TEXT NOT NULL, client TEXT NOT NULL, user TEXT NOT NULL, expires REAL NOT NULL,
     announce INTEGER NOT NULL, record BLOB NOT NULL, PRIMARY KEY (topic, client)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS kept (
+    key TEXT PRIMARY KEY, version INTEGER NOT NULL, data BLOB NOT NULL, expires REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS emptied (topic TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS present_expires ON present (expires);
 CREATE INDEX IF NOT EXISTS publication_expires ON publication (expires);
@@ -176,6 +179,22 @@ class Database:
 
         return self._run(look, patience)
 
+    def value(self, key: str, patience: float) -> Value | None:
+        """Return a value; see :class:`channels.topics.stores.values.Values`."""
+        return self._run(lambda rows: self._value(rows, key), patience)
+
+    def keep(self, key: str, value: Value, ttl: float, patience: float) -> bool:
+        """Write a value, if what is there has a lower version."""
+
+        def write(rows: Rows) -> bool:
+            found = self._value(rows, key)
+            if found is not None and value.version <= found.version:
+                return False
+            rows("INSERT OR REPLACE INTO kept VALUES (?, ?, ?, ?)", key, *value, self._clock() + ttl)
+            return True
+
+        return self._run(write, patience)
+
     def sweep(self, patience: float) -> None:
         """Forget what has expired, and show those who clean temporary directories that the file is in use."""
         now = self._clock()
@@ -184,6 +203,7 @@ class Database:
             rows("DELETE FROM publication WHERE expires <= ?", now)
             rows("DELETE FROM idempotency WHERE expires <= ?", now)
             rows("DELETE FROM stream WHERE ends <= ?", now)
+            rows("DELETE FROM kept WHERE expires <= ?", now)
 
         self._run(forget, patience)
         for path in self._path.parent.glob(self._path.name + "*"):
@@ -196,6 +216,10 @@ class Database:
         self._local.connections = {}
 
     # Within a transaction
+
+    def _value(self, rows: Rows, key: str) -> Value | None:
+        found = rows("SELECT version, data FROM kept WHERE key = ? AND expires > ?", key, self._clock())
+        return Value(*found[0]) if found else None
 
     def _append(self, rows: Rows, append: Append, record: bytes) -> Published:
         topic, retention, now = append.topic, append.retention, self._clock()

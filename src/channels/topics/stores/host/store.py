@@ -33,6 +33,7 @@ from channels.topics.stores.host.link import (
     publication_message,
 )
 from channels.topics.stores.records import encode_publication
+from channels.topics.stores.values import Value
 
 _T = TypeVar("_T")
 
@@ -175,6 +176,7 @@ class HostStore:
     Attributes:
         sync: the same for code without an event loop.
         presence_lease: see above.
+        values: small ones beside the topics, see :mod:`channels.topics.stores.values`.
     """
 
     def __init__(
@@ -191,6 +193,7 @@ class HostStore:
         self.presence_lease = presence_lease
         self._database = Database(runtime_dir.path / "topics", clock)
         self.sync = HostTopics(layer, self._database, presence_lease)
+        self.values = HostValues(self._database)
         self._layer = layer
         self._links: dict[Receiver, Link] = {}
 
@@ -275,12 +278,7 @@ class HostStore:
             await self._layer.aclose()
 
     async def _kept(self, work: Callable[..., _T], *values: Any) -> _T:
-        """Do something in the file; in a thread, if another process is at it."""
-        try:
-            return work(*values, IMPATIENCE)
-        except Busy:
-            telemetry.count("topics.store_waited")
-            return await asyncio.to_thread(work, *values, PATIENCE)
+        return await in_file(work, *values)
 
     async def _carried(self, done: tuple[_T, Messages], kept: bool = True) -> _T:
         result, messages = done
@@ -290,6 +288,34 @@ class HostStore:
         except ChannelLayerUnavailable as error:
             not_carried(error, kept)
         return result
+
+
+class HostValues:
+    """See :class:`channels.topics.stores.values.Values`: in the same file, and nothing to carry.
+
+    Args:
+        database: keeps.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def get(self, key: str) -> Value | None:
+        """See :class:`~channels.topics.stores.values.Values`."""
+        return await in_file(self._database.value, key)
+
+    async def put(self, key: str, value: Value, ttl: float) -> bool:
+        """See :class:`~channels.topics.stores.values.Values`."""
+        return await in_file(self._database.keep, key, value, ttl)
+
+
+async def in_file(work: Callable[..., _T], *values: Any) -> _T:
+    """Do something in the file; in a thread, if another process is at it."""
+    try:
+        return work(*values, IMPATIENCE)
+    except Busy:
+        telemetry.count("topics.store_waited")
+        return await asyncio.to_thread(work, *values, PATIENCE)
 
 
 def not_carried(error: Exception, kept: bool) -> None:

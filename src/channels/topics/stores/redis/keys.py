@@ -46,6 +46,10 @@ class TopicKeys:
         base = self.base(topic)
         return base + b":s", base + b":m", base + b":i:" + key.encode()
 
+    def value(self, key: str) -> bytes:
+        """Return the key of a value beside the topics."""
+        return self.base(key) + b":v"
+
     def presence(self, topic: str) -> tuple[bytes, ...]:
         """Return the key of the stream, and those of who is present."""
         base = self.base(topic)

@@ -25,7 +25,19 @@ from channels.topics.stores.records import (
     encode_publication,
 )
 from channels.topics.stores.redis.keys import TopicKeys
-from channels.topics.stores.redis.scripts import COUNT, JOIN, LAPSED, LEAVE, NOTE, PUBLISH, READ, RENEW, WHO
+from channels.topics.stores.redis.scripts import (
+    COUNT,
+    JOIN,
+    LAPSED,
+    LEAVE,
+    NOTE,
+    PUBLISH,
+    PUT,
+    READ,
+    RENEW,
+    WHO,
+)
+from channels.topics.stores.values import Value
 
 _T = TypeVar("_T")
 
@@ -137,6 +149,21 @@ class Requests:
     def lapsed(self) -> Request[list[str]]:
         """Read in which topics none was for a lease."""
         return self._script(_LEASES, LAPSED, (self._keys.leases,), (self._lease,), _names)
+
+    def get(self, name: str) -> Request[Value | None]:
+        """Read a value."""
+        key = self._keys.value(name)
+        return Request(name, lambda verb, by_text: ("HMGET", key, "v", "d"), _value, key)
+
+    def put(self, name: str, value: Value, ttl: float) -> Request[bool]:
+        """Write a value, if what is there has a lower version."""
+        keys = (self._keys.value(name),)
+        args = (f"{value.version:019d}", value.data, _milliseconds(ttl))
+
+        def command(verb: str, by_text: bool) -> tuple[Any, ...]:
+            return (PUT.by_text if by_text else PUT.by_name)(keys, *args)
+
+        return Request(name, command, bool, keys[0], tries=1)
 
     def broadcast(self, message: bytes) -> Request[None]:
         """Tell every process."""
@@ -254,6 +281,11 @@ def _milliseconds(seconds: float) -> int:
 
 def _nothing(reply: object) -> None:
     return None
+
+
+def _value(reply: list[bytes | None]) -> Value | None:
+    version, data = reply
+    return None if version is None or data is None else Value(int(version), data)
 
 
 def _names(reply: list[bytes]) -> list[str]:

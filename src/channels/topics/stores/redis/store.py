@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Final, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
@@ -32,6 +32,7 @@ from channels.topics.stores.redis.listener import Listener
 from channels.topics.stores.redis.pages import PageCollector
 from channels.topics.stores.redis.requests import RENEWALS, Request, Requests
 from channels.topics.stores.redis.sync import RedisSyncStore
+from channels.topics.stores.values import Value
 
 _T = TypeVar("_T")
 
@@ -56,6 +57,7 @@ class RedisStore:
     Attributes:
         sync: the same for code without an event loop.
         presence_lease: see above.
+        values: small ones beside the topics, see :mod:`channels.topics.stores.values`.
 
     Raises:
         ImproperlyConfigured: an option is out of range.
@@ -78,6 +80,7 @@ class RedisStore:
         self._keys = TopicKeys(prefix)
         self._requests = Requests(self._keys, presence_lease)
         self.sync = RedisSyncStore(self._addresses, self._requests)
+        self.values = RedisValues(self._requests, self._run)
         self.begin()
         _stores.add(self)
 
@@ -201,6 +204,28 @@ class RedisStore:
         except RedisUnavailable as error:
             raise store_unavailable(error) from error
         return answer(reply)
+
+
+class RedisValues:
+    """See :class:`channels.topics.stores.values.Values`.
+
+    Args:
+        requests: what is asked of Redis.
+        run: asks it.
+    """
+
+    def __init__(self, requests: Requests, run: Callable[[Request[Any]], Awaitable[Any]]) -> None:
+        self._requests, self._run = requests, run
+
+    async def get(self, key: str) -> Value | None:
+        """See :class:`~channels.topics.stores.values.Values`."""
+        found: Value | None = await self._run(self._requests.get(key))
+        return found
+
+    async def put(self, key: str, value: Value, ttl: float) -> bool:
+        """See :class:`~channels.topics.stores.values.Values`."""
+        written: bool = await self._run(self._requests.put(key, value, ttl))
+        return written
 
 
 #: By whether topics are sharded at the server.
