@@ -10,6 +10,8 @@ export PYTHONUTF8 UV_SYSTEM_CERTS UV_NATIVE_TLS
 certificates=/etc/ssl/certs/ca-certificates.crt
 if [ -z "${NODE_EXTRA_CA_CERTS:-}" ] && [ -f "$certificates" ]; then export NODE_EXTRA_CA_CERTS="$certificates"; fi
 
+unset PYTHONDONTWRITEBYTECODE  # else every process that a test starts compiles what it imports
+
 step() { printf '\n== %s\n' "$*"; }
 
 # Run tests. What fails runs once more, alone: a test that then passes is named as one that minds a loaded
@@ -42,6 +44,12 @@ selection_for() {  # which Python: the newest runs all that looks at the code, t
     case $1 in 3.13) echo "$once" ;; *) echo "$differs" ;; esac
 }
 
+# Let pytest rewrite and compile the tests once. Where nothing is compiled each of its workers does that for all of them.
+compile_tests() {  # which environment, which tests
+    # shellcheck disable=SC2086  # words on purpose
+    "$1/bin/python" -m pytest --collect-only -qq -p no:cacheprovider $2 >/dev/null 2>&1 </dev/null || true
+}
+
 sh scripts/programs.sh
 sh scripts/environment.sh dev .venv
 
@@ -52,11 +60,12 @@ for version in 3.12 3.13; do
     sh scripts/environment.sh --python "$version" >/dev/null 2>&1 || continue
     others="$others $version"
 done
-# Their environments are made while mypy looks at the source.
-making=
+# Their environments are made, and the tests compiled, while mypy looks at the source.
 trap wait EXIT
+compile_tests .venv '' &
+making=$!
 for version in $others; do
-    sh scripts/environment.sh dev ".venv-$version" "$version" &
+    { sh scripts/environment.sh dev ".venv-$version" "$version" && compile_tests ".venv-$version" "$(selection_for "$version")"; } &
     making="$making $!"
 done
 
