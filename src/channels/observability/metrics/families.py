@@ -85,12 +85,12 @@ _ALL: Final = (
     _counter("network_receive_bytes_total", "Bytes that connections have brought, after TLS."),
     _counter("network_transmit_bytes_total", "Bytes that were written to connections, before TLS."),
     _histogram(
-        "websocket_message_wait_seconds", "How long messages wait for their consumer; 1 in 64 reads is timed."
+        "websocket_message_wait_seconds", "How long messages wait for their consumer; 20 a second are timed."
     ),
     # Consumers, threads, the process
     _histogram(
         "consumer_handler_duration_seconds",
-        "How long handlers of consumers take, on 1 connection in 64.",
+        "How long handlers of consumers take; 1 message in 8 of 1 connection in 64.",
         "consumer",
     ),
     _gauge("threads", "Threads for sync code, by what they do.", "state"),

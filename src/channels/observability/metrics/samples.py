@@ -23,6 +23,11 @@ class Histogram(msgspec.Struct, array_like=True):
     counts: list[int]
     sum: float = 0.0
 
+    def observe(self, bounds: tuple[float, ...], value: float) -> None:
+        """Note a value, given the upper bounds of the buckets."""
+        self.counts[bisect_left(bounds, value)] += 1
+        self.sum += value
+
 
 class Samples(msgspec.Struct):
     """Figures by family and labels.
@@ -43,14 +48,16 @@ class Samples(msgspec.Struct):
 
     def observe(self, name: str, value: float, labels: Labels = ()) -> None:
         """Note a value of a histogram."""
-        family = FAMILIES[name]
+        self.histogram(name, labels).observe(FAMILIES[name].buckets, value)
+
+    def histogram(self, name: str, labels: Labels) -> Histogram:
+        """Return the histogram for labels, so that those who note often look it up once."""
         kept = self.histograms.setdefault(name, {})
         labels = _bounded(kept, labels)
         histogram = kept.get(labels)
         if histogram is None:
-            histogram = kept[labels] = Histogram([0] * (len(family.buckets) + 1))
-        histogram.counts[bisect_left(family.buckets, value)] += 1
-        histogram.sum += value
+            histogram = kept[labels] = Histogram([0] * (len(FAMILIES[name].buckets) + 1))
+        return histogram
 
     def set(self, name: str, value: float, labels: Labels = ()) -> None:
         """Say how a gauge is now; said twice, the two are merged as the family says."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from channels.server.asgi.metering.websocket import MeteredWebSocketStream
 from channels.server.connection.connection import Connection
 from channels.server.endpoints.tls import Credentials
 from channels.server.limits.turns import FULL_READ
-from channels.server.reports.meter import SAMPLE, Meter
+from channels.server.reports.meter import Meter
 from channels.server.runtime import Runtime
 
 
@@ -18,29 +17,24 @@ def connection_for(runtime: Runtime, credentials: Credentials | None = None) -> 
 
 
 class MeteredConnection(Connection):
-    """A connection that counts its bytes, and has now and then a message timed.
+    """A connection that counts its bytes.
 
     Args:
-        meter: takes what it counts.
+        meter: takes what it has counted when it is over.
         runtime: what the process shares.
         credentials: see :class:`Connection`.
     """
 
-    __slots__ = ("_meter",)
+    __slots__ = ("_meter", "bytes_received", "bytes_sent")
 
     def __init__(self, meter: Meter, runtime: Runtime, credentials: Credentials | None = None) -> None:
         self._meter = meter
+        self.bytes_received = self.bytes_sent = 0
         super().__init__(runtime, credentials)
 
     def data_received(self, data: bytes) -> None:
         """See :class:`Connection`."""
-        meter = self._meter
-        meter.bytes_received += len(data)
-        meter.until_sample -= 1
-        if not meter.until_sample:
-            meter.until_sample = SAMPLE
-            if type(self.handler) is MeteredWebSocketStream:
-                self.handler.time_next()
+        self.bytes_received += len(data)
         # What the plain class does, written out: a call less for each message (row "echo").
         if self._paused:
             self._count_ahead(len(data))
@@ -55,11 +49,17 @@ class MeteredConnection(Connection):
             self._out = b""
             if self._behind is not None:
                 data, self._behind = b"".join((data, *self._behind)), None
-            self._meter.bytes_sent += len(data)
+            self.bytes_sent += len(data)
             self._transport.write(data)
 
     def write_now(self, data: bytes) -> None:
         """See :class:`Connection`."""
         if not self._out and not self.closing:
-            self._meter.bytes_sent += len(data)
+            self.bytes_sent += len(data)
         super().write_now(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See :class:`Connection`."""
+        self._meter.add_bytes(self.bytes_received, self.bytes_sent)
+        self.bytes_received = self.bytes_sent = 0
+        super().connection_lost(exc)

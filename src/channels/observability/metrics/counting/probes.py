@@ -8,17 +8,19 @@ import itertools
 import logging
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
-from functools import partial
-from typing import Any, Final, Protocol
+from collections.abc import Awaitable, Callable, Set
+from typing import Any, Final, Protocol, TypeAlias
 
 from channels import telemetry
 from channels.observability.metrics.samples import Labels, Samples
 
 logger = logging.getLogger("channels.observability")
 
-#: Of so many connections the handlers of one are timed.
+#: Of so many connections the handlers of one are timed; and of its messages one in so many.
 SAMPLE: Final = 64
+OF_ONE: Final = 8
+#: WebSockets of which the next message is timed, with each look at the event loop.
+_AT_ONCE: Final = 5
 #: Seconds between two looks at how late an event loop is.
 _LOOK: Final = 0.25
 #: Seconds between two looks at the store of tasks.
@@ -27,11 +29,17 @@ _STORE: Final = 15.0
 _PAUSES: Final = 10_000
 
 
+Note: TypeAlias = Callable[[float], None]
+
+
 class Observer(Protocol):
     """Takes what is measured."""
 
     def observe(self, name: str, value: float, labels: Labels = ()) -> None:
         """Note a value of a histogram."""
+
+    def noting(self, name: str, labels: Labels) -> Note:
+        """Return what notes values of a histogram whose labels are looked up this once."""
 
 
 _numbers: Final = itertools.count()
@@ -40,27 +48,36 @@ _numbers: Final = itertools.count()
 def timed_handlers(
     observer: Observer, consumer: object, handle: Callable[[Any], Any]
 ) -> Callable[[Any], Any]:
-    """Return a way to handle messages of a consumer that times them, for one connection in :data:`SAMPLE`.
+    """Return a way to handle messages of a consumer that times some, for one connection in :data:`SAMPLE`.
 
     Args:
-        observer: takes how long each has taken.
+        observer: takes how long each of them has taken.
         consumer: whose class is the label.
         handle: what handles a message.
     """
-    if next(_numbers) % SAMPLE:
+    number = next(_numbers)
+    if number % SAMPLE:
         return handle  # nothing for each message (row "echo")
-    labels = (type(consumer).__qualname__,)
-    return partial(_timed, observer, handle, labels)
+    note = observer.noting("consumer_handler_duration_seconds", (type(consumer).__qualname__,))
+    left = 1 + number // SAMPLE % OF_ONE  # not the same message of each
+
+    def timed(message: Any) -> Any:
+        nonlocal left
+        left -= 1
+        if left:
+            return handle(message)
+        left = OF_ONE
+        return _timed(note, handle, message)
+
+    return timed
 
 
-async def _timed(
-    observer: Observer, handle: Callable[[Any], Awaitable[None]], labels: Labels, message: Any
-) -> None:
+async def _timed(note: Note, handle: Callable[[Any], Awaitable[None]], message: Any) -> None:
     begun = time.perf_counter()
     try:
         await handle(message)
     finally:
-        observer.observe("consumer_handler_duration_seconds", time.perf_counter() - begun, labels)
+        note(time.perf_counter() - begun)
 
 
 class GCPauses:
@@ -92,16 +109,17 @@ class GCPauses:
             gc.callbacks.remove(self._on_phase)
 
 
-class LoopLag:
-    """Measures how late the timers of the running event loop are, until it is closed.
+class LoopProbe:
+    """Looks at the running event loop now and then: how late it is, and how long messages wait in it.
 
     Args:
-        observer: takes how late each was, in seconds.
+        observer: takes how late each look was, in seconds.
     """
 
     def __init__(self, observer: Observer) -> None:
         self._observer = observer
         self._loop = asyncio.get_running_loop()
+        self._next_one = 0
         self._timer = self._next()
 
     def _next(self) -> asyncio.TimerHandle:
@@ -109,7 +127,18 @@ class LoopLag:
 
     def _look(self, due: float) -> None:
         self._observer.observe("event_loop_lag_seconds", max(0.0, self._loop.time() - due))
+        for runtime in telemetry.registered("server"):
+            if runtime.loop is self._loop and runtime.streams:
+                self._time_some(runtime.streams)
         self._timer = self._next()
+
+    def _time_some(self, streams: Set[Any]) -> None:
+        """Have the next message of some WebSockets timed, in turn: so many for each look."""
+        self._next_one = 0 if self._next_one >= len(streams) else self._next_one
+        first, self._next_one = self._next_one, self._next_one + _AT_ONCE
+        for stream in itertools.islice(streams, first, self._next_one):
+            if hasattr(stream, "time_next"):
+                stream.time_next()
 
     def close(self) -> None:
         """Measure nothing more; in any thread."""

@@ -9,15 +9,17 @@ import copy
 import logging
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
 from channels import telemetry
 from channels.observability.metrics.counting.facts import FACTS
 from channels.observability.metrics.counting.latency import LayerLatency, layers_to_measure
-from channels.observability.metrics.counting.probes import GCPauses, LoopLag, StoreOfTasks, timed_handlers
+from channels.observability.metrics.counting.probes import GCPauses, LoopProbe, StoreOfTasks, timed_handlers
 from channels.observability.metrics.counting.sources import look
 from channels.observability.metrics.directory import Directory, Place
+from channels.observability.metrics.families import FAMILIES
 from channels.observability.metrics.samples import Labels, Samples
 from channels.process.platforms import after_fork_in_child
 
@@ -52,7 +54,7 @@ class Recorder:
         self._detach = telemetry.attach(self._hear)
         self._unwrap = telemetry.wrap_handlers(partial(timed_handlers, self))
         self._pauses = GCPauses()
-        self._probes: list[LoopLag | LayerLatency] = []
+        self._probes: list[LoopProbe | LayerLatency] = []
         self._store = StoreOfTasks()
         self._join()
 
@@ -81,13 +83,25 @@ class Recorder:
         with self._lock:
             self._samples.observe(name, value, labels)
 
+    def noting(self, name: str, labels: Labels) -> Callable[[float], None]:
+        """Return what notes values of a histogram, in any thread; its labels are looked up this once."""
+        lock, bounds = self._lock, FAMILIES[name].buckets
+        with lock:
+            histogram = self._samples.histogram(name, labels)
+
+        def note(value: float) -> None:
+            with lock:
+                histogram.observe(bounds, value)
+
+        return note
+
     def measure_loop(self) -> None:
         """Measure how late the running event loop is, and layers from it; nothing if none runs here."""
         try:
             asyncio.get_running_loop()
         except RuntimeError:
             return
-        self._probes.append(LoopLag(self))
+        self._probes.append(LoopProbe(self))
         self._probes += [LayerLatency(layer, alias, self) for alias, layer in layers_to_measure().items()]
 
     def total(self) -> Samples:

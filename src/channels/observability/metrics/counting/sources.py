@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from channels import __version__, telemetry
 from channels.observability.metrics.counting.patterns import pattern_of_topic
@@ -51,22 +51,32 @@ def _server(samples: Samples, runtime: Any) -> None:
 
 def _protocols(runtime: Any) -> dict[str, int]:
     """Count connections by what they speak, and WebSockets, which over HTTP/2 share one with others."""
+    from channels.server.asgi.metering.websocket import MeteredWebSocketStream
+    from channels.server.asgi.tcp.stream import TCPStream
     from channels.server.asgi.websocket import WebSocketStream
     from channels.server.connection.http2 import HTTP2Handler
 
     handlers = Counter(type(getattr(each, "handler", None)) for each in tuple(runtime.connections))
     sockets = sum(isinstance(each, WebSocketStream) for each in tuple(runtime.streams))
-    http2 = handlers[HTTP2Handler]
-    one = sum(handlers.values()) - http2 - handlers[WebSocketStream]
-    return {"http/1.1": one, "http/2": http2, "websocket": sockets}
+    http2, tcp = handlers[HTTP2Handler], handlers[TCPStream]
+    upgraded = handlers[WebSocketStream] + handlers[MeteredWebSocketStream]
+    one = sum(handlers.values()) - http2 - tcp - upgraded
+    return {"http/1.1": one, "http/2": http2, "websocket": sockets, "tcp": tcp}
 
 
 def _meter(samples: Samples, runtime: Any, meter: Any) -> None:
-    open_ones = sum(getattr(each, "received", 0) for each in tuple(runtime.streams))
-    samples.count("websocket_messages_received_total", (), open_ones + meter.messages_received)
-    samples.count("websocket_messages_sent_total", (), meter.messages_sent)
-    samples.count("network_receive_bytes_total", (), meter.bytes_received)
-    samples.count("network_transmit_bytes_total", (), meter.bytes_sent)
+    for family, (total, of_one) in _METERED.items():
+        open_ones = (getattr(each, of_one, 0) for each in (*runtime.connections, *runtime.streams))
+        samples.count(family, (), meter.total(total, open_ones))
+
+
+#: Families by the totals of a meter, and what each connection or stream that counts has of it.
+_METERED: Final = {
+    "websocket_messages_received_total": ("messages_received", "received"),
+    "websocket_messages_sent_total": ("messages_sent", "sent"),
+    "network_receive_bytes_total": ("bytes_received", "bytes_received"),
+    "network_transmit_bytes_total": ("bytes_sent", "bytes_sent"),
+}
 
 
 def _threads(samples: Samples) -> None:

@@ -70,6 +70,7 @@ class TCPStream(Stream):
         scope: of the connection, see :func:`tcp_scope`.
 
     Attributes:
+        bytes_received, bytes_sent: so far, after and before TLS.
         held: the connection is not read, because the application is behind.
     """
 
@@ -81,11 +82,11 @@ class TCPStream(Stream):
         "_inbox",
         "_link",
         "_path",
-        "_received",
-        "_sent",
         "_started_at",
         "_state",
         "_tls",
+        "bytes_received",
+        "bytes_sent",
         "held",
     )
 
@@ -101,7 +102,7 @@ class TCPStream(Stream):
         self._idle_limit = config.tcp_idle_timeout
         #: When an application that says nothing, or to which the server has said that it stops, is closed.
         self._close_at = NEVER
-        self._received = self._sent = 0
+        self.bytes_received = self.bytes_sent = 0
         self._started_at = self._alive_at = runtime.timers.now
         self.held = self._half_closed = False
         runtime.tcp_connections += 1
@@ -117,7 +118,7 @@ class TCPStream(Stream):
     def data_received(self, data: bytes) -> None:
         """Keep what the peer sent for the application."""
         self._alive_at = self.runtime.timers.now
-        self._received += len(data)
+        self.bytes_received += len(data)
         if self._inbox.put(data) and not self.held:
             self.held = True
             self._link.pause_reading()
@@ -208,7 +209,7 @@ class TCPStream(Stream):
         if not isinstance(data, bytes | bytearray | memoryview):
             raise TypeError(f"'data' of tcp.send must be bytes, got {type(data).__name__}.")
         self._alive_at = self.runtime.timers.now
-        self._sent += len(data)
+        self.bytes_sent += len(data)
         self._link.write(bytes(data))
 
     def _close_by_application(self, message: Message) -> None:
@@ -251,6 +252,11 @@ class TCPStream(Stream):
             logger.error("The application returned without tcp.accept or tcp.close: %s", self.label)
         self.application_failed()
 
+    def _ended(self) -> None:
+        if self.runtime.meter is not None:
+            self.runtime.meter.add_bytes(self.bytes_received, self.bytes_sent)
+        super()._ended()
+
     # Time
 
     def _close_within(self, limit: float | None) -> None:
@@ -266,7 +272,7 @@ class TCPStream(Stream):
         limit = self._idle_limit
         idle = NEVER if limit is None else self._alive_at + limit
         first = self.runtime.config.tcp_first_byte_timeout
-        if self._received or first is None:
+        if self.bytes_received or first is None:
             return idle
         return min(idle, self._started_at + first)
 
@@ -279,7 +285,7 @@ class TCPStream(Stream):
         if now >= self._close_at:
             self._close_is_due()
         elif self._state is _OPEN and not self.held and now >= self._idle_due:
-            self._end_idle("idle" if self._received else "silent")
+            self._end_idle("idle" if self.bytes_received else "silent")
         if self._state is _OVER:
             return self._leave_by
         idle = NEVER if self._state is _CONNECTING else self._idle_due
@@ -314,7 +320,7 @@ class TCPStream(Stream):
         if not reason:
             return about
         taken = round(self.runtime.loop.time() - self._started_at, 6)
-        counts = {"received": self._received, "size": self._sent, "time_taken": max(0.0, taken)}
+        counts = {"received": self.bytes_received, "size": self.bytes_sent, "time_taken": max(0.0, taken)}
         return {**about, **counts, "reason": reason}
 
 
