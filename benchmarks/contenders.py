@@ -5,18 +5,20 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from . import environment
 from .results import Family
+from .servers import HTTP_GREETING, MQTT_GREETING
 
 APPS = environment.HERE / "apps"
 SITE = "benchsite.asgi:application"
 WSGI = "benchsite.wsgi:application"
 BARE = "bare:application"
 SOCKET_IO_ROOM = "socketio_room:application"
+BROKER = "benchsite.broker:application"
 
 
 @dataclass(frozen=True)
@@ -26,25 +28,30 @@ class Contender:
     Attributes:
         name: as the tables call it.
         family: ours, an original, another, or the ceiling.
-        runs_on: whose interpreter: ours, the peers', node, or none (a program of ``peers/loop.c``).
-        needs: the distribution that has to be installed for it.
+        runs_on: whose interpreter: ours, the peers', node, or none (a program of ``peers/loop.c``, or one of
+            the system).
+        needs: the distribution that has to be installed for it; of the system: the program.
         command: its arguments; ``{port}`` and ``{app}`` are filled in.
         app: the application, as servers spell it.
         checkout: for ours: whose ``src`` is run.
+        greeting: what it answers as soon as it serves.
     """
 
     name: str
     family: Family
-    runs_on: Literal["ours", "peers", "node", "c"]
+    runs_on: Literal["ours", "peers", "node", "c", "system"]
     needs: str
     command: tuple[str, ...]
     app: str = SITE
     checkout: Path = environment.ROOT
+    greeting: bytes = HTTP_GREETING
 
     def missing(self, installed: Mapping[str, str]) -> str:
         """Why it cannot run here; empty if it can."""
         if self.runs_on == "node" and not shutil.which("node"):
             return "node is not installed"
+        if self.runs_on == "system" and not environment.system_program(self.needs):
+            return f"{self.needs} is not installed (apt-get install {self.needs})"
         if self.runs_on in ("peers", "node") and self.needs not in installed:
             return f"{self.needs} is not installed"
         return ""
@@ -59,6 +66,8 @@ class Contender:
             return [str(environment.compile_c(environment.HERE / "peers" / "loop.c"))]
         if self.runs_on == "node":
             return [shutil.which("node") or "node"]
+        if self.runs_on == "system":
+            return [environment.system_program(self.needs) or self.needs]
         return [sys.executable if self.runs_on == "ours" else str(environment.PYTHON)]
 
     def environment(self, **extra: str) -> dict[str, str]:
@@ -71,6 +80,7 @@ class Contender:
 # One socket sends for the whole room here, more than a browser may.
 _RATE = ("--websocket-max-rate", "0")
 _FAIRWAY = ("-m", "daphne", "-v", "0", *_RATE, "-b", "127.0.0.1", "-p", "{port}", "{app}")
+_FAIRWAY_MQTT = ("-m", "daphne", "-v", "0", "-e", "tcp:{port}:interface=127.0.0.1:app=mqtt", "{app}")
 _QUIET = ("--log-level", "warning")
 #: The servers with the options that are their best: no access log, uvloop where it is theirs, one process.
 _SERVERS = {
@@ -129,6 +139,11 @@ def fairway_with_metrics() -> Contender:
     return Contender("the same, with metrics", "ours", "ours", "", command)
 
 
+def fairway_mqtt() -> Contender:
+    """This project's server with a broker of MQTT."""
+    return Contender("Fairway", "ours", "ours", "", _FAIRWAY_MQTT, BROKER, greeting=MQTT_GREETING)
+
+
 def original(server: str) -> Contender:
     """Channels 4.3.2 on one of the servers people run it on."""
     return Contender(f"channels on {server}", "original", "peers", server, _SERVERS[server])
@@ -166,3 +181,6 @@ SOCKETIFY = _script("uWebSockets (socketify)", "peers", "socketify", "socketify_
 SOCKET_IO_AIOHTTP = _script("python-socketio on aiohttp", "peers", "python-socketio", "socketio_server.py")
 NODE_WS = _script("node ws", "node", "ws", "ws_server.js")
 C_LOOP = Contender("C loop", "ceiling", "c", "", ("{port}",))
+_MOSQUITTO = ("-c", str(environment.HERE / "peers" / "mosquitto.conf"), "-p", "{port}")
+MOSQUITTO = Contender("mosquitto", "other", "system", "mosquitto", _MOSQUITTO, greeting=MQTT_GREETING)
+AMQTT = replace(_script("amqtt", "peers", "amqtt", "amqtt_broker.py"), greeting=MQTT_GREETING)

@@ -62,7 +62,7 @@ def variables(**extra: str) -> dict[str, str]:
 
 
 def versions() -> dict[str, str]:
-    """The peers' distributions by lower-case name, node and its ``ws``; empty where nothing is installed."""
+    """The peers' distributions by lower-case name, node and its ``ws``, mosquitto; empty where nothing is."""
     found: dict[str, str] = {}
     if PYTHON.exists():
         listed = subprocess.run(
@@ -77,7 +77,17 @@ def versions() -> dict[str, str]:
     if node and ws.exists():
         found["ws"] = json.loads(ws.read_text())["version"]
         found["node"] = subprocess.run([node, "--version"], capture_output=True, text=True).stdout.strip()
+    if broker := system_program("mosquitto"):
+        told = subprocess.run(
+            [broker, "-h"], capture_output=True, text=True
+        ).stdout  # "mosquitto version 2.0.11"
+        found["mosquitto"] = told.partition("\n")[0].rpartition(" ")[2]
     return found
+
+
+def system_program(name: str) -> str | None:
+    """Where a program of the system is; daemons are in a folder that few have in their path."""
+    return shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"]))
 
 
 def our_version(checkout: Path) -> str:

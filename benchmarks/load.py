@@ -9,10 +9,10 @@ import subprocess
 import threading
 import time
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from .children import Child
 from .results import Reading
@@ -58,28 +58,24 @@ class Load(Protocol):
         """
 
 
-class Wsload:
-    """The client under way; it is killed at the end of the block, and when its time is over."""
+class LoadClient:
+    """A client under way; it is killed at the end of the block, and when its time is over.
 
-    def __init__(
-        self,
-        settings: Settings,
-        mode: str,
-        server: Server,
-        path: str,
-        *options: str,
-        patience: float = PATIENCE,
-    ):
-        ports = ",".join(map(str, server.ports))
+    Args:
+        command: the client without how long it measures.
+        settings: how long.
+        patience: seconds beyond that.
+    """
+
+    def __init__(self, command: Sequence[str], settings: Settings, patience: float = PATIENCE):
         timing = ("-t", str(settings.seconds), "-u", str(min(1.0, settings.seconds)))
-        command = [str(settings.wsload), mode, ports, path, *options, *timing]
         pipe = subprocess.PIPE
-        self._child = Child(LOAD_CORE, command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+        self._child = Child(LOAD_CORE, [*command, *timing], stdin=pipe, stdout=pipe, stderr=pipe, text=True)
         self._process = self._child.process
         self._patience = settings.seconds + patience
         self._deadline = threading.Timer(self._patience, self._child.kill)
 
-    def __enter__(self) -> Wsload:
+    def __enter__(self) -> Self:
         self._deadline.start()
         return self
 
@@ -102,6 +98,36 @@ class Wsload:
                 return record
         said = self._process.stderr.read().strip().replace("\n", "; ")
         raise LoadFailed(said[:200] or f"nothing within {self._patience:g} s")
+
+    def measured(self, server: Server) -> tuple[dict[str, Any], float]:
+        """The record of the measurement, and the server's processor time per unit in microseconds.
+
+        Raises:
+            LoadFailed: nothing came back.
+        """
+        self.until("measuring")
+        before, begun = server.cpu_seconds(), time.monotonic()
+        done = self.until("done")
+        used, took = server.cpu_seconds() - before, time.monotonic() - begun
+        if not done["n"]:
+            raise LoadFailed("nothing came back")
+        return done, used / took / done["per_s"] * 1e6
+
+
+class Wsload(LoadClient):
+    """The client of WebSockets and HTTP/1.1 under way."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        mode: str,
+        server: Server,
+        path: str,
+        *options: str,
+        patience: float = PATIENCE,
+    ):
+        ports = ",".join(map(str, server.ports))
+        super().__init__([str(settings.wsload), mode, ports, path, *options], settings, patience)
 
 
 #: Where clients of topics connect, of Socket.IO, and of the two rooms of chanx.
@@ -142,14 +168,9 @@ class Throughput:
             options += ["-T", ",".join(self.topics)]
         options += _FORMS.get(path, ())
         with Wsload(settings, self.mode, server, path, *options) as client:
-            client.until("measuring")
-            before, begun = server.cpu_seconds(), time.monotonic()
-            done = client.until("done")
-            used, took = server.cpu_seconds() - before, time.monotonic() - begun
-        if not done["n"]:
-            raise LoadFailed("nothing came back")
+            done, cpu_us = client.measured(server)
         note = f"{done['dead']} connections lost" if done["dead"] else ""
-        return Reading(done["per_s"], done["us"], used / took / done["per_s"] * 1e6, note)
+        return Reading(done["per_s"], done["us"], cpu_us, note)
 
 
 @dataclass(frozen=True)

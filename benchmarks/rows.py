@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Literal
 
 from .contenders import (
+    AMQTT,
     BARE,
     C_LOOP,
+    MOSQUITTO,
     NODE_WS,
     PICOWS,
     SOCKET_IO_AIOHTTP,
@@ -19,6 +21,7 @@ from .contenders import (
     bare,
     chanx,
     fairway,
+    fairway_mqtt,
     fairway_with_metrics,
     original,
     socket_io,
@@ -39,6 +42,7 @@ from .load import (
     Told,
     ToldBeside,
 )
+from .mqtt.load import MQTTIdle, MQTTThroughput
 
 CHAT = "/ws/chat/bench/"
 BROADCAST = "/ws/broadcast/bench/"
@@ -325,6 +329,56 @@ def _page_row() -> Row:
     )
 
 
+def _mqtt_entries(topic: str, *ours: Entry) -> tuple[Entry, ...]:
+    """Brokers, with topics of ours that keep nothing, or a history."""
+    return (*ours, *(Entry(broker, topic) for broker in (MOSQUITTO, AMQTT)))
+
+
+def _mqtt_fanout(window: int) -> Row:
+    return Row(
+        f"mqtt-fanout-{window}",
+        f"MQTT QoS 0 to 200 subscribers, {window} in flight",
+        "deliveries/s",
+        MQTTThroughput("fanout", 200, window),
+        _mqtt_entries(
+            "plain/room",
+            Entry(fairway_mqtt(), "plain/room"),
+            Entry(fairway_mqtt(), "kept/room", "Fairway, with history"),
+        ),
+    )
+
+
+def _mqtt_publish(clients: int, window: int) -> Row:
+    return Row(
+        f"mqtt-publish-{clients}",
+        f"MQTT QoS 1, {clients} publisher{'s' if clients > 1 else ''}, {window} in flight each",
+        "acknowledged/s",
+        MQTTThroughput("publish", clients, window),
+        _mqtt_entries(
+            "kept",
+            Entry(fairway_mqtt(), "plain"),
+            Entry(fairway_mqtt(), "kept", "Fairway, with history"),
+        ),
+    )
+
+
+def _mqtt_rows() -> tuple[Row, ...]:
+    return (
+        *(_mqtt_fanout(window) for window in (1, 4, 16)),
+        _mqtt_publish(1, 16),
+        _mqtt_publish(50, 8),
+        Row(
+            "mqtt-memory",
+            "Memory per idle MQTT device with one subscription",
+            "kB",
+            MQTTIdle(),
+            _mqtt_entries("kept", Entry(fairway_mqtt(), "kept")),
+            "lower",
+            most_rounds=2,
+        ),
+    )
+
+
 def _bare_entries(path: str, *servers: str) -> tuple[Entry, ...]:
     """Bare ASGI: daphne is the original, the rest are others."""
     families = {"daphne": "original"}
@@ -450,6 +504,7 @@ ROWS: tuple[Row, ...] = (
         "lower",
         most_rounds=2,
     ),
+    *_mqtt_rows(),
 )
 
 

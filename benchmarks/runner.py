@@ -90,7 +90,8 @@ def served(entry: Entry, site: Site) -> Iterator[Server]:
         ports = [free_port() for _ in range(entry.processes)]
         commands = [entry.contender.command_on(port) for port in ports]
         env = entry.contender.environment(**extra)
-        yield stack.enter_context(serving(commands, ports, APPS, env, site.folder / "server.log"))
+        log, greeting = site.folder / "server.log", entry.contender.greeting
+        yield stack.enter_context(serving(commands, ports, APPS, env, log, greeting))
 
 
 class Runner:

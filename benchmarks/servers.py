@@ -29,11 +29,16 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def answers(port: int) -> bool:
-    """Whether somebody says something, or hangs up, when asked over HTTP: it is not only bound, it serves."""
+#: What a client says first: over HTTP, and over MQTT 3.1.1 (CONNECT with a clean session of the name "?").
+HTTP_GREETING = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+MQTT_GREETING = b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01?"
+
+
+def answers(port: int, greeting: bytes = HTTP_GREETING) -> bool:
+    """Whether somebody says something, or hangs up, when greeted: it is not only bound, it serves."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=2) as connection:
-            connection.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+            connection.sendall(greeting)
             connection.recv(1)
     except ConnectionResetError:
         return True
@@ -50,15 +55,15 @@ class Server:
         self.ports = ports
         self.log = log
 
-    def wait_until_served(self) -> None:
-        """Return when every port answers.
+    def wait_until_served(self, greeting: bytes = HTTP_GREETING) -> None:
+        """Return when every port answers a greeting.
 
         Raises:
             ServerFailed: a process ended, or was not there in time.
         """
         end = time.monotonic() + STARTS_WITHIN
         for child, port in zip(self.children, self.ports, strict=True):
-            while not answers(port):
+            while not answers(port, greeting):
                 if child.ended or time.monotonic() > end:
                     raise ServerFailed(self.last_words() or f"nobody answers on port {port}")
                 time.sleep(0.05)
@@ -118,7 +123,12 @@ def _pss(pid: int) -> int:
 
 @contextlib.contextmanager
 def serving(
-    commands: Sequence[Sequence[str]], ports: list[int], folder: Path, env: Mapping[str, str], log: Path
+    commands: Sequence[Sequence[str]],
+    ports: list[int],
+    folder: Path,
+    env: Mapping[str, str],
+    log: Path,
+    greeting: bytes = HTTP_GREETING,
 ) -> Iterator[Server]:
     """Run the commands on the server's core until the block ends; it begins when every port answers.
 
@@ -132,7 +142,7 @@ def serving(
         ]
     server = Server(children, ports, log)
     try:
-        server.wait_until_served()
+        server.wait_until_served(greeting)
         yield server
     finally:
         server.stop()
