@@ -114,7 +114,7 @@ docs:
 pictures:
 	$(dev)
 	@DOCS_PICTURES=1 $(python) -m pytest -q -m browser tests/e2e/test_chat_topics.py tests/e2e/test_notifications.py tests/e2e/test_editor.py \
-		tests/e2e/test_game.py tests/e2e/test_ticker.py tests/e2e/test_demo_page.py
+		tests/e2e/test_game.py tests/e2e/test_ticker.py tests/e2e/devices/test_example.py tests/e2e/test_demo_page.py
 
 dist:
 	$(dev)

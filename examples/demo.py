@@ -29,13 +29,15 @@ class Example:
         name: of its folder.
         title: for people.
         teaches: what to look at.
-        beside: commands of its ``manage.py`` that run beside the server.
+        beside: commands of its ``manage.py`` that run beside the server; "PORT" in them is the devices' port.
+        devices: name of the application that serves devices, at a port of its own (1000 further).
     """
 
     name: str
     title: str
     teaches: str
     beside: tuple[tuple[str, ...], ...] = ()
+    devices: str = ""
 
     def prepare(self) -> None:
         """Make its database."""
@@ -43,8 +45,15 @@ class Example:
 
     def run(self, port: int) -> list[subprocess.Popen[bytes]]:
         """Start its server and what runs beside it."""
-        server = [DAPHNE, "-b", "127.0.0.1", "-p", str(port), f"{self.name}.asgi:application"]
-        commands = [server, *([sys.executable, "manage.py", *words] for words in self.beside)]
+        local, beyond = "interface=127.0.0.1", str(port + 1000)
+        endpoints = ["-e", f"tcp:{port}:{local}"]
+        if self.devices:
+            endpoints += ["-e", f"tcp:{beyond}:{local}:app={self.devices}"]
+        beside = [[beyond if word == "PORT" else word for word in words] for words in self.beside]
+        commands = [
+            [DAPHNE, *endpoints, f"{self.name}.asgi:application"],
+            *([sys.executable, "manage.py", *words] for words in beside),
+        ]
         return [
             subprocess.Popen(command, cwd=HERE / self.name, stdout=subprocess.DEVNULL)  # noqa: S603
             for command in commands
@@ -83,6 +92,14 @@ EXAMPLES = (
         "A live feed: 2,000 instruments, 5,000 prices a second, and each page gets those on its screen. A "
         "slow phone gets fewer prices and never an old one.",
         (("feed",),),
+    ),
+    Example(
+        "devices",
+        "Devices",
+        "500 devices that speak MQTT, on a page: what they say, and a switch for each. One that is away is "
+        "switched when it is back. End the fleet, and the broker says which devices are lost.",
+        (("fleet", "--port", "PORT"),),
+        devices="mqtt",
     ),
 )
 

@@ -67,8 +67,8 @@ echo "Installing Fairway and what the $kind environment needs into $venv ..."
 # An environment from before the distribution had its name: two of them would share the same files.
 pip uninstall -qq --yes fairway 2>/dev/null
 install -c scripts/constraints.txt -e "$what"
-[ "$kind" = dev ] ||  # what an example of `make demo` needs beside it
-    install -c scripts/constraints.txt -r examples/editor/requirements.txt
+[ "$kind" = dev ] ||  # what examples of `make demo` need beside it
+    install -c scripts/constraints.txt -r examples/editor/requirements.txt -r examples/devices/requirements.txt
 # What tests/compat/test_packages.py runs. Their dependencies would bring the originals over our files.
 [ "$kind" = runtime ] || install --no-deps -r scripts/written-for-channels.txt
 [ "$kind" = runtime ] || echo "$sum" > "$venv/.made-for-runtime"

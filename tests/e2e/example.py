@@ -34,11 +34,14 @@ class Example:
     Attributes:
         name: of its folder, and of the package with its settings.
         folder: for its database and what its server prints.
+        app: of a second endpoint, over TCP: for devices.
     """
 
     name: str
     folder: Path
+    app: str = ""
     port: int = field(default_factory=free_port)
+    devices_port: int = field(default_factory=free_port)
 
     def __post_init__(self) -> None:
         self.url = f"http://127.0.0.1:{self.port}"
@@ -88,7 +91,11 @@ class Example:
 
     def start(self) -> None:
         """Serve it; the same port again after a stop."""
-        command = ["daphne", "-b", "127.0.0.1", "-p", str(self.port), f"{self.name}.asgi:application"]
+        local = "interface=127.0.0.1"
+        endpoints = ["-e", f"tcp:{self.port}:{local}"]
+        if self.app:
+            endpoints += ["-e", f"tcp:{self.devices_port}:{local}:app={self.app}"]
+        command = ["daphne", *endpoints, f"{self.name}.asgi:application"]
         log = self.folder / "server.log"
         self._server.enter_context(
             served(command, self.port, folder=EXAMPLES / self.name, log=log, env=self.env)

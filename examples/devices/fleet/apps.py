@@ -1,0 +1,7 @@
+"""The Django application ``fleet``."""
+
+from django.apps import AppConfig
+
+
+class FleetConfig(AppConfig):
+    name = "fleet"
