@@ -6,7 +6,16 @@ import sys
 import pytest
 from django.db import transaction
 
-from channels.topics import InvalidData, UnknownTopic, history, publish_many, remove_history
+from channels.topics import (
+    InvalidData,
+    UnknownTopic,
+    ahistory,
+    apublish_batch,
+    history,
+    publish_batch,
+    publish_many,
+    remove_history,
+)
 from tests.topics.topics_for_tests import Room, Typed
 
 
@@ -66,6 +75,37 @@ def test_history_is_read_and_removed():
 def test_a_name_that_means_nothing_lists_the_patterns():
     with pytest.raises(UnknownTopic, match="room:<slug:name>"):
         publish_many(["nowhere"], 1)
+
+
+def test_a_batch_is_looked_at_before_any_of_it_is_published():
+    room = Room(name="batch-checked")
+    with pytest.raises(InvalidData, match=r"\$\.text"):
+        publish_batch([(room, "never"), (Typed(number=1), {"text": 1})], now=True)
+    assert stored(room) == []
+
+
+def test_a_batch_returns_places_in_the_order_of_the_caller():
+    first, second = Room(name="batch-1"), Room(name="batch-2")
+    published = publish_batch([(first, "a"), ("room:batch-2", "b"), (first, "c"), (second, "d")], now=True)
+    assert [each.position.offset for each in published] == [1, 1, 2, 2]
+    assert (stored(first), stored(second)) == (["a", "c"], ["b", "d"])
+    assert publish_batch([]) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_batch_waits_for_the_commit():
+    room = Room(name="batch-commit")
+    with transaction.atomic():
+        assert publish_batch([(room, "first"), (room, "second")]) == [None, None]
+        assert stored(room) == []
+    assert stored(room) == ["first", "second"]
+
+
+async def test_async_code_publishes_a_batch_at_once():
+    room = Room(name="batch-async")
+    published = await apublish_batch([(room, "a"), (room, "b")])
+    assert [each.position.offset for each in published] == [1, 2]
+    assert [entry.data for entry in (await ahistory(room)).entries] == ["a", "b"]
 
 
 PROCESS = """

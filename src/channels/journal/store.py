@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from django.apps import apps
@@ -72,7 +72,7 @@ class DatabaseStore:
         self._ending: list[Relay] = []
         self._carrying: Carrying | None = None
         self.sync = JournalTopics(using, clock, self.carrying)
-        self._publishing = Combined(self.sync.publish_many)
+        self._publishing = Combined(self.sync.keep_many)
 
     def carrying(self) -> Carrying:
         """Return what hands publications on."""
@@ -156,9 +156,13 @@ class DatabaseStore:
 
     async def publish(self, append: Append) -> Published:
         """See :class:`~channels.topics.stores.base.Store`."""
-        if not (append.retention.size or append.idempotency_key or append.version):
+        if not append.changes_stream:
             return await self.carrying().carrier.publish(append)
         return await self._publishing.do(append)
+
+    async def publish_many(self, appends: Sequence[Append]) -> list[Published]:
+        """See :class:`~channels.topics.stores.base.BatchingStore`."""
+        return await in_thread(self.sync.publish_many, appends)
 
     async def read(
         self, topic: str, since: Position | None = None, limit: int = -1, reverse: bool = False

@@ -50,11 +50,21 @@ class JournalTopics:
         Raises:
             TransactionManagementError: a transaction is open on the database.
         """
-        if not (append.retention.size or append.idempotency_key or append.version):
+        if not append.changes_stream:
             return self._carrying().carrier.sync.publish(append)
-        return outside_loops(self.publish_many, [append])[0]
+        return outside_loops(self.keep_many, [append])[0]
 
     def publish_many(self, appends: Sequence[Append]) -> list[Published]:
+        """See :class:`~channels.topics.stores.base.BatchingStore`; not within a transaction.
+
+        Raises:
+            TransactionManagementError: a transaction is open on the database.
+        """
+        if all(append.changes_stream for append in appends):
+            return outside_loops(self.keep_many, appends)
+        return [self.publish(append) for append in appends]
+
+    def keep_many(self, appends: Sequence[Append]) -> list[Published]:
         """Keep publications, and what is pending of their topics before them, in one transaction."""
         require_no_transaction(self._using)
         topics = {append.topic for append in appends}

@@ -5,9 +5,9 @@ Each function has a twin for async code, with an ``a`` before its name.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from channels.protocols.centrifuge.codes import DisconnectCode, UnsubscribeCode
 from channels.protocols.centrifuge.messages import ClientInfo
@@ -18,9 +18,10 @@ from channels.topics.control import (
     abroadcast,
     broadcast,
 )
-from channels.topics.stores.base import Position, PresenceStats, Published, StreamPage
+from channels.topics.publishing import apublish_all_now, publish_all_now, publish_all_on_commit
+from channels.topics.stores.base import Append, Position, PresenceStats, Published, StreamPage
 from channels.topics.stores.manager import get_store
-from channels.topics.topic import Entry, Topic, entry_of, topic_of
+from channels.topics.topic import Entry, Topic, append_for, entry_of, topic_of
 from channels.topics.user import User, user_id_of
 
 
@@ -38,13 +39,78 @@ class HistoryPage:
 
 
 def publish_many(topics: Iterable[Topic | str], data: Any, **options: Any) -> list[Published | None]:
-    """Publish the same data to several topics; see :meth:`~channels.topics.topic.Topic.publish`."""
-    return [topic_of(topic).publish(data, **options) for topic in topics]
+    """Publish the same data to several topics; see :func:`publish_batch`."""
+    return publish_batch([(topic, data) for topic in topics], **options)
 
 
 async def apublish_many(topics: Iterable[Topic | str], data: Any, **options: Any) -> list[Published]:
     """See :func:`publish_many`."""
-    return [await topic_of(topic).apublish(data, **options) for topic in topics]
+    return await apublish_batch([(topic, data) for topic in topics], **options)
+
+
+def publish_batch(
+    publications: Iterable[tuple[Topic | str, Any]],
+    *,
+    now: bool = False,
+    using: str | None = None,
+    **options: Any,
+) -> list[Published | None]:
+    """Publish to several topics, or several times to one, in few steps: a burst of prices or of positions.
+
+    A topic's publications keep their order. All data are looked at before anything is published.
+
+    Args:
+        publications: (topic or its name, data) of each.
+        now: do not wait for a commit.
+        using: the database whose transaction counts; None: each one that is open in this thread.
+        options: of all of them; see :meth:`~channels.topics.topic.Topic.publish`.
+
+    Returns:
+        For each of them where it is in its stream; None if it waits for a commit.
+
+    Raises:
+        InvalidData: the data of one are not of its topic's type; nothing is published.
+        UnknownTopic: a name fits no pattern; nothing is published.
+        StoreUnavailable: the store does not answer; the first ones may have been published.
+    """
+    batch = _Batch(publications, options)
+    for alias, appends in batch.by_store.items():
+        batch.found(
+            alias, publish_all_now(alias, appends) if now else publish_all_on_commit(alias, appends, using)
+        )
+    return batch.results
+
+
+async def apublish_batch(publications: Iterable[tuple[Topic | str, Any]], **options: Any) -> list[Published]:
+    """Publish now, from async code; see :func:`publish_batch`."""
+    batch = _Batch(publications, options)
+    for alias, appends in batch.by_store.items():
+        batch.found(alias, await apublish_all_now(alias, appends))
+    return cast("list[Published]", batch.results)
+
+
+class _Batch:
+    """Publications by the store that takes them, and what came of them in the order of the caller.
+
+    Args:
+        publications: (topic or its name, data) of each.
+        options: of all; see :func:`~channels.topics.topic.append_for`.
+    """
+
+    def __init__(self, publications: Iterable[tuple[Topic | str, Any]], options: Mapping[str, Any]) -> None:
+        self.by_store: dict[str, list[Append]] = {}
+        self._places: dict[str, list[int]] = {}
+        for place, (topic, data) in enumerate(publications):
+            found = topic_of(topic)
+            alias = type(found).store
+            self.by_store.setdefault(alias, []).append(append_for(found, data, **options))
+            self._places.setdefault(alias, []).append(place)
+        self.results: list[Published | None] = [None] * sum(map(len, self._places.values()))
+
+    def found(self, alias: str, published: Iterable[Published | None]) -> None:
+        """Take what a store has answered."""
+        for place, each in zip(self._places[alias], published, strict=True):
+            self.results[place] = each
 
 
 def notify(user: Any, data: Any, **options: Any) -> Published | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from collections.abc import Sequence
 
 from django.core import mail
 from django.db import connections, transaction
@@ -25,39 +26,77 @@ _UNHEARD = (
 )
 
 
-class WaitingPublication:
-    """A publication that leaves when all of some transactions are committed.
+class WaitingPublications:
+    """Publications that leave when all of some transactions are committed.
 
     Args:
         alias: of the store.
-        append: what to publish.
+        appends: what to publish; at least one.
         transactions: how many.
     """
 
-    def __init__(self, alias: str, append: Append, transactions: int) -> None:
-        self._alias, self._append, self._transactions = alias, append, transactions
+    def __init__(self, alias: str, appends: Sequence[Append], transactions: int) -> None:
+        self._alias, self._appends, self._transactions = alias, appends, transactions
 
     def committed(self) -> None:
         """Note that one of them is committed. One that is rolled back never says so."""
         self._transactions -= 1
         if not self._transactions:
-            if delivery_log.note is not None:
-                note_stage(self._append, "committed")
-            publish_now(self._alias, self._append)
+            _note_all(self._appends, "committed")
+            publish_all_now(self._alias, self._appends)
 
 
 def publish_now(alias: str, append: Append) -> Published:
     """Publish from sync code, whatever transaction is open."""
     store = get_store(alias)
-    if isinstance(store, MemoryStore) and not _unheard and _serves_nobody():
-        _unheard.append(append.topic)
-        logger.warning(_UNHEARD, append.topic)
+    if isinstance(store, MemoryStore) and not _unheard:
+        _tell_if_unheard(append.topic)
     if telemetry.listeners:
         telemetry.emit("topics.published", topic=append.topic)
     published = store.sync.publish(append)
     if delivery_log.note is not None:
         note_published(append, published)
     return published
+
+
+def publish_all_now(alias: str, appends: Sequence[Append]) -> list[Published]:
+    """Publish several from sync code, in their order, in as few steps as the store needs."""
+    publish_many = getattr(get_store(alias).sync, "publish_many", None)
+    if publish_many is None or len(appends) == 1:
+        return [publish_now(alias, append) for append in appends]
+    _tell_published(appends)
+    published: list[Published] = publish_many(appends)
+    _note_published(appends, published)
+    return published
+
+
+async def apublish_all_now(alias: str, appends: Sequence[Append]) -> list[Published]:
+    """Publish several from async code; see :func:`publish_all_now`."""
+    publish_many = getattr(get_store(alias), "publish_many", None)
+    if publish_many is None or len(appends) == 1:
+        return [await apublish_now(alias, append) for append in appends]
+    _tell_published(appends)
+    published: list[Published] = await publish_many(appends)
+    _note_published(appends, published)
+    return published
+
+
+def _tell_published(appends: Sequence[Append]) -> None:
+    if telemetry.listeners:
+        for append in appends:
+            telemetry.emit("topics.published", topic=append.topic)
+
+
+def _note_published(appends: Sequence[Append], published: Sequence[Published]) -> None:
+    if delivery_log.note is not None:
+        for append, each in zip(appends, published, strict=True):
+            note_published(append, each)
+
+
+def _note_all(appends: Sequence[Append], stage: str) -> None:
+    if delivery_log.note is not None:
+        for append in appends:
+            note_stage(append, stage)
 
 
 async def apublish_now(alias: str, append: Append) -> Published:
@@ -68,6 +107,13 @@ async def apublish_now(alias: str, append: Append) -> Published:
     if delivery_log.note is not None:
         note_published(append, published)
     return published
+
+
+def _tell_if_unheard(topic: str) -> None:
+    """Say once that nobody hears what is published here, if that is so."""
+    if _serves_nobody():
+        _unheard.append(topic)
+        logger.warning(_UNHEARD, topic)
 
 
 def _serves_nobody() -> bool:
@@ -89,21 +135,41 @@ def publish_on_commit(alias: str, append: Append, using: str | None) -> Publishe
         append: what to publish.
         using: the database whose transaction counts; None: each one that is open in this thread.
     """
-    opened = [each for each in open_transactions() if using in (None, each)]
+    opened = open_transactions(using)
     if not opened:
         return publish_now(alias, append)
-    if delivery_log.note is not None:
-        note_stage(append, "waits for the commit")
-    store = get_store(alias)
-    if getattr(store, "using", None) in opened:  # what keeps it is what is committed
-        store.sync.enqueue(append)  # type: ignore[attr-defined]  # a TransactionalStore
-        return None
-    publication = WaitingPublication(alias, append, len(opened))
-    for each in opened:
-        transaction.on_commit(publication.committed, using=each)
+    _wait_for_commit(alias, [append], opened)
     return None
 
 
-def open_transactions() -> list[str]:
-    """Return the aliases of the databases on which this thread has a transaction open."""
-    return [each.alias for each in connections.all(initialized_only=True) if each.in_atomic_block]
+def publish_all_on_commit(
+    alias: str, appends: Sequence[Append], using: str | None
+) -> Sequence[Published | None]:
+    """Publish several; see :func:`publish_on_commit`."""
+    opened = open_transactions(using)
+    if not opened:
+        return publish_all_now(alias, appends)
+    _wait_for_commit(alias, appends, opened)
+    return [None] * len(appends)
+
+
+def _wait_for_commit(alias: str, appends: Sequence[Append], opened: list[str]) -> None:
+    _note_all(appends, "waits for the commit")
+    store = get_store(alias)
+    if getattr(store, "using", None) in opened:  # what keeps it is what is committed
+        for append in appends:
+            store.sync.enqueue(append)  # type: ignore[attr-defined]  # a TransactionalStore
+        return
+    publications = WaitingPublications(alias, appends, len(opened))
+    for each in opened:
+        transaction.on_commit(publications.committed, using=each)
+
+
+def open_transactions(using: str | None = None) -> list[str]:
+    """Return the aliases of the databases on which this thread has a transaction open.
+
+    Args:
+        using: look at this one only.
+    """
+    opened = (each.alias for each in connections.all(initialized_only=True) if each.in_atomic_block)
+    return [alias for alias in opened if using in (None, alias)]

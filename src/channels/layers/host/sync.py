@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from channels import telemetry
 from channels.layers.host.client.client import BrokerClient
 from channels.layers.host.engine import HostEngine
@@ -52,6 +54,12 @@ class HostSyncLayer:
         waits_for = engine.group_send(client, group, message, payload)
         if waits_for is not None:
             client.wait_for(waits_for)
+
+    def group_send_many(self, messages: Sequence[tuple[str, Message]]) -> None:
+        """Do :meth:`group_send` with each (group, message), in one write of the socket."""
+        with self._engine.started_client().collecting():
+            for group, message in messages:
+                self.group_send(group, message)
 
     def group_channels(self, group: str, timeout: float = ANSWER_TIMEOUT) -> GroupChannels:
         """Return the channels of ``group``; see the layer's ``group_channels``."""

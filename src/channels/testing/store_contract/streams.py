@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -18,7 +19,7 @@ from channels.testing.store_contract.tools import (
     offsets,
     values,
 )
-from channels.topics.stores.base import Append, Position, Retention
+from channels.topics.stores.base import Append, Position, Published, Retention
 
 #: Names that have characters which mean something to some backend.
 NAMES = ("plain", "é ✓ 🎉", "{", "}", "{a}b}", "a b*?[x]", "%7B", "x" * 200)
@@ -38,6 +39,32 @@ class StreamContract(StoreTests):
         assert {each.position.epoch for each in published} == {page.position.epoch}
         assert page.position == published[-1].position
         assert page.position.epoch
+
+    async def test_a_batch_keeps_its_order(self) -> None:
+        """Each is where publish() would have put it, and subscribers get all; a store need not have it."""
+        publish = getattr(self.store, "publish_many", None)
+        if publish is not None:
+            await self._publish_batch(publish, "async")
+        in_sync = getattr(self.store.sync, "publish_many", None)
+        if in_sync is not None:
+            await self._publish_batch(lambda given: asyncio.to_thread(in_sync, given), "sync")
+
+    async def _publish_batch(self, publish: Callable[[Any], Awaitable[list[Published]]], how: str) -> None:
+        even, odd, fleeting = (self.topic(f"{name}-{how}") for name in ("even", "odd", "fleeting"))
+        recorder = await self.receiver(even, fleeting)
+        given = [append((even, odd)[n % 2], n) for n in range(600)]
+        given += [append(odd, "once", idempotency_key="k"), append(odd, "twice", idempotency_key="k")]
+        given += [append(fleeting, n, Retention()) for n in range(3)]
+        published = await publish(given)
+        assert [each.position.offset for each in published] == [
+            *(n // 2 + 1 for n in range(600)), 301, 301, 0, 0, 0
+        ]  # fmt: skip
+        assert [n for n, each in enumerate(published) if not each.accepted] == [601]
+        assert values(await recorder.take(even, 300)) == [*range(0, 600, 2)]
+        assert values(await recorder.take(fleeting, 3)) == [0, 1, 2]
+        page = await self.store.read(odd)
+        assert values(page.publications) == [*range(1, 600, 2), "once"]
+        assert page.position == published[600].position
 
     async def test_an_empty_stream_has_an_epoch_that_stays(self) -> None:
         """Who reads it twice, and who publishes first, find the same one."""

@@ -14,7 +14,7 @@ What each store promises, and :mod:`channels.testing.contracts` tests:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeAlias
 
@@ -114,6 +114,11 @@ class Append:
     version: int = 0
     version_epoch: str = ""
 
+    @property
+    def changes_stream(self) -> bool:
+        """Whether the store keeps anything of it; else it only carries it."""
+        return bool(self.retention.size or self.idempotency_key or self.version)
+
 
 class Receiver(Protocol):
     """Who is told what happened, one per event loop. Methods are called in any thread, and must not wait."""
@@ -157,6 +162,17 @@ class SyncStore(Protocol):
 
     def close(self) -> None:
         """Close the connections; new ones are made when they are needed again."""
+
+
+class BatchingStore(Protocol):
+    """What a ``sync`` may have besides, if it needs fewer steps for several publications at once.
+
+    The store itself may have the same as a coroutine function.
+    """
+
+    def publish_many(self, appends: Sequence[Append]) -> list[Published]:
+        """Publish each, in this order; if that fails in between, those before may have been published."""
+        ...
 
 
 class TransactionalStore(Protocol):

@@ -141,7 +141,7 @@ class MemoryTopics:
         """See :class:`~channels.topics.stores.base.Store`."""
         with self._lock:
             now = self._clock()
-            if not (append.retention.size or append.idempotency_key or append.version):
+            if not append.changes_stream:
                 self.receivers.deliver(append.topic, append.publication)
                 return Published(Position(0, ""))
             stream = self._stream(append.topic, now)

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
+import threading
 import unittest
+import unittest.mock
+from collections.abc import Iterator
 from typing import Any
 
+from channels.layers.host.client.sender import COLLECT
+from channels.layers.host.wire.send_buffer import WriteBuffer
 from channels.testing.contracts import StoreValuesContract, TopicStoreContract
+from channels.testing.store_contract.tools import append
 from channels.topics.stores.host import HostStore
+from channels.topics.stores.host.database import Database
+from channels.topics.stores.host.store import PIECE
 
 
 class HostTests(StoreValuesContract, TopicStoreContract, unittest.IsolatedAsyncioTestCase):
@@ -20,3 +29,28 @@ class HostTests(StoreValuesContract, TopicStoreContract, unittest.IsolatedAsynci
 
     def make_store(self, **config: Any) -> HostStore:
         return HostStore(path=self.folder, **config)
+
+    def test_a_batch_is_one_transaction_and_few_writes_of_the_socket(self) -> None:
+        store = self.make_store()
+        self.addCleanup(store.sync.close)
+        given = [append(f"counted:{n % 50}", n) for n in range(PIECE)]
+        store.sync.publish_many(given)  # connects
+        with counted(Database, "_run") as transactions, counted(WriteBuffer, "write") as writes:
+            store.sync.publish_many(given)
+        assert len(transactions) == 1
+        assert 1 <= len(writes) <= PIECE / COLLECT + 1
+
+
+@contextlib.contextmanager
+def counted(cls: type, name: str) -> Iterator[list[str]]:
+    """Note each call of a method in this thread."""
+    calls: list[str] = []
+    function, thread = getattr(cls, name), threading.get_ident()
+
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        if threading.get_ident() == thread:
+            calls.append(name)
+        return function(*args, **kwargs)
+
+    with unittest.mock.patch.object(cls, name, wrapper):
+        yield calls

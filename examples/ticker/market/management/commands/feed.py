@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.management import BaseCommand, CommandError
 
+from channels.topics import publish_batch
 from market.models import Instrument
 from market.prices import Market
 from market.topics import Quote, Tick
@@ -41,7 +42,6 @@ class Command(BaseCommand):
             time.sleep(TURN)
 
     def publish(self, market: Market, count: int) -> None:
-        """Publish so many prices, each to the topic of its instrument."""
+        """Publish so many prices at once, each to the topic of its instrument."""
         at = time.time_ns() // 1_000_000
-        for symbol, price in market.move(count):
-            Quote(symbol=symbol).publish(Tick(price, at))
+        publish_batch((Quote(symbol=symbol), Tick(price, at)) for symbol, price in market.move(count))

@@ -96,6 +96,7 @@ class BrokerClient:
         self._loop = PollLoop(f"channels-host-{process[:8]}")
         self._sender = Sender(lambda: self._loop.call_soon(self._reading.watch_for_room), numbers)
         self.tell = self._sender.post
+        self.collecting = self._sender.collecting
         self._receiver = Receiver(self._table(), frame_handler.queue, self._ended)
         self._reading = Reading(self._loop, self._receiver, self._sender.resume)
         self.read_in = self._reading.read_in

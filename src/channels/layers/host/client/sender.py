@@ -7,6 +7,7 @@ thread is writing: then that one takes it along. So signal handlers may send too
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import threading
 from collections import deque
@@ -43,6 +44,7 @@ class Sender:
         self._write_buffer = WriteBuffer()
         self._sock: socket.socket | None = None
         self._collector = 0
+        self._collecting: set[int] = set()
         self._waiters: deque[Future[None]] = deque()
 
     @property
@@ -73,12 +75,25 @@ class Sender:
         self._waiters.append(waiter)
         return waiter
 
+    @contextlib.contextmanager
+    def collecting(self) -> Iterator[None]:
+        """Write the messages that this thread sends meanwhile together, a few dozen at a time."""
+        thread = threading.get_ident()
+        self._collecting.add(thread)
+        try:
+            yield
+        finally:
+            self._collecting.discard(thread)
+            self.flush()
+
     def _collect(self) -> bool:
-        """Have the event loop of this thread flush at the end of its turn.
+        """Have the event loop of this thread flush at the end of its turn, or :meth:`collecting` at its own.
 
         Returns:
             False if this thread has no loop, or if the loop of another thread is going to flush.
         """
+        if self._collecting and threading.get_ident() in self._collecting:
+            return True
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:

@@ -15,20 +15,26 @@ _T = TypeVar("_T")
 
 
 class BlockingClient:
-    """A blocking client, and whether topics are sharded where it leads: in a cluster from Redis 7 on."""
+    """A blocking client, and where it leads.
+
+    Attributes:
+        redis: redis-py's client.
+        is_cluster: whether that of a cluster.
+        sharded: whether topics are sharded there: in a cluster from Redis 7 on.
+    """
 
     def __init__(self, address: Address) -> None:
         self.redis = blocking_client(address)
         self.sharded = False
-        self._cluster = address.kind == "cluster"
-        if self._cluster:
+        self.is_cluster = address.kind == "cluster"
+        if self.is_cluster:
             node = self.redis.get_random_node()
             found = self.redis.execute_command("COMMAND INFO", "SPUBLISH", target_nodes=node)
             self.sharded = bool(found and any(found.values() if isinstance(found, dict) else found))
 
     def reach(self, topic: bytes) -> None:
         """Return if the server of ``topic`` answers; raises what redis-py does."""
-        if self._cluster:
+        if self.is_cluster:
             self.redis.execute_command("PING", target_nodes=self.redis.get_node_from_key(topic))
         else:
             self.redis.ping()
@@ -64,6 +70,14 @@ class BlockingClients:
             return call(self._client(index, addresses[index]))
         except (*UNREACHABLE, *ANSWERS) as error:
             raise unavailable(addresses[index].label, error) from error
+
+    def by_server(self, names: Sequence[str]) -> list[list[int]]:
+        """Return the places of ``names`` that belong to one server, for each server that has some."""
+        servers: dict[int, list[int]] = {}
+        amount = len(self._addresses())
+        for place, name in enumerate(names):
+            servers.setdefault(shard_of(name, amount), []).append(place)
+        return list(servers.values())
 
     def _client(self, index: int, address: Address) -> BlockingClient:
         with self._lock:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -117,6 +117,17 @@ class Database:
         """Number and keep a publication; returns what became of it, and its record."""
         record = encode_publication(append.publication)
         return self._run(lambda rows: (self._append(rows, append, record), record), patience)
+
+    def append_many(self, appends: Sequence[Append], patience: float) -> list[tuple[Published, bytes]]:
+        """See :meth:`append`; all of them or none. What changes no stream is passed through."""
+
+        def each(rows: Rows, append: Append) -> tuple[Published, bytes]:
+            record = encode_publication(append.publication)
+            if append.changes_stream:
+                return self._append(rows, append, record), record
+            return Published(Position(0, "")), record
+
+        return self._run(lambda rows: [each(rows, append) for append in appends], patience)
 
     def read(
         self, topic: str, since: Position | None, limit: int, reverse: bool, patience: float

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, TypeVar
 
 from channels import telemetry
@@ -42,6 +42,9 @@ CAPACITY: Final = 10_000
 #: Seconds between two looks at what has expired.
 SWEEP: Final = 30.0
 
+#: Publications of one transaction: as long other processes wait for the file, and this one's loop for it.
+PIECE: Final = 256
+
 Messages = list[tuple[str, dict[str, Any]]]
 
 
@@ -63,13 +66,26 @@ class HostTopics:
     def append(self, append: Append, patience: float) -> tuple[Published, Messages]:
         """Keep a publication."""
         topic = append.topic
-        if not (append.retention.size or append.idempotency_key or append.version):
+        if not append.changes_stream:
             published, record = Published(Position(0, "")), encode_publication(append.publication)
         else:
             published, record = self._database.append(append, patience)
         if not published.accepted:
             return published, []
         return published, [(group_of(topic), publication_message(topic, record, published.position))]
+
+    def append_many(self, appends: Sequence[Append], patience: float) -> tuple[list[Published], Messages]:
+        """Keep several publications: all of them, or none."""
+        if any(append.changes_stream for append in appends):
+            kept = self._database.append_many(appends, patience)
+        else:
+            kept = [(Published(Position(0, "")), encode_publication(each.publication)) for each in appends]
+        messages = [
+            (group_of(append.topic), publication_message(append.topic, record, published.position))
+            for append, (published, record) in zip(appends, kept, strict=True)
+            if published.accepted
+        ]
+        return [published for published, _ in kept], messages
 
     def enter(self, entries: Iterable[PresenceEntry], patience: float) -> tuple[bool, Messages]:
         """Note who is present; whether the last of them is the first of its topic."""
@@ -127,6 +143,15 @@ class HostTopics:
             self.sweep(PATIENCE)
         return self._carried(self.append(append, PATIENCE), kept=append.retention.size > 0)
 
+    def publish_many(self, appends: Sequence[Append]) -> list[Published]:
+        """See :class:`~channels.topics.stores.base.BatchingStore`."""
+        if self.due_for_sweep():
+            self.sweep(PATIENCE)
+        published: list[Published] = []
+        for piece in _pieces(appends):
+            published += self._carried(self.append_many(piece, PATIENCE), kept=_are_kept(piece))
+        return published
+
     def read(
         self, topic: str, since: Position | None = None, limit: int = -1, reverse: bool = False
     ) -> StreamPage:
@@ -156,8 +181,7 @@ class HostTopics:
     def _carried(self, done: tuple[_T, Messages], kept: bool = True) -> _T:
         result, messages = done
         try:
-            for group, message in messages:
-                self.layer.sync.group_send(group, message)
+            self.layer.sync.group_send_many(messages)
         except ChannelLayerUnavailable as error:
             not_carried(error, kept)
         return result
@@ -229,6 +253,16 @@ class HostStore:
         done = await self._kept(self.sync.append, append)
         return await self._carried(done, kept=append.retention.size > 0)
 
+    async def publish_many(self, appends: Sequence[Append]) -> list[Published]:
+        """See :class:`~channels.topics.stores.base.BatchingStore`."""
+        if self.sync.due_for_sweep():
+            await asyncio.to_thread(self.sync.sweep, PATIENCE)
+        published: list[Published] = []
+        for piece in _pieces(appends):
+            done = await self._kept(self.sync.append_many, piece)
+            published += await self._carried(done, kept=_are_kept(piece))
+        return published
+
     async def read(
         self, topic: str, since: Position | None = None, limit: int = -1, reverse: bool = False
     ) -> StreamPage:
@@ -288,6 +322,15 @@ class HostStore:
         except ChannelLayerUnavailable as error:
             not_carried(error, kept)
         return result
+
+
+def _pieces(appends: Sequence[Append]) -> Iterator[Sequence[Append]]:
+    return (appends[start : start + PIECE] for start in range(0, len(appends), PIECE))
+
+
+def _are_kept(appends: Iterable[Append]) -> bool:
+    """Whether subscribers find all of them in the file."""
+    return all(append.retention.size > 0 for append in appends)
 
 
 class HostValues:

@@ -82,7 +82,7 @@ class Requests:
         """Append a publication and carry it."""
         retention, record = append.retention, encode_publication(append.publication)
         key = append.idempotency_key
-        if not (retention.size or key or append.version):
+        if not append.changes_stream:
             return self._carry(append.topic, record)
         keys = self._keys.idempotent(append.topic, key) if key else self._keys.stream(append.topic)
         args = [record, new_epoch(), *_of_retention(retention)]

@@ -128,6 +128,22 @@ class RedisStore:
         """See :class:`~channels.topics.stores.base.Store`."""
         return await self._run(self._requests.publish(append))
 
+    async def publish_many(self, appends: Sequence[Append]) -> list[Published]:
+        """See :class:`~channels.topics.stores.base.BatchingStore`; those of one topic follow each other."""
+        published: dict[int, Published] = {}
+
+        async def publish_in_order(places: list[int]) -> None:
+            for place in places:
+                published[place] = await self.publish(appends[place])
+
+        topics: dict[str, list[int]] = {}
+        for place, append in enumerate(appends):
+            topics.setdefault(append.topic, []).append(place)
+        chains = list(topics.values())
+        for start in range(0, len(chains), AT_ONCE):
+            await asyncio.gather(*map(publish_in_order, chains[start : start + AT_ONCE]))
+        return [published[place] for place in range(len(appends))]
+
     async def read(
         self, topic: str, since: Position | None = None, limit: int = -1, reverse: bool = False
     ) -> StreamPage:

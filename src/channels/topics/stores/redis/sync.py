@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from redis.client import NEVER_DECODE
 from redis.exceptions import NoScriptError
@@ -18,6 +18,9 @@ from channels.topics.stores.redis.pages import PageCollector
 from channels.topics.stores.redis.requests import Request, Requests
 
 _T = TypeVar("_T")
+
+#: Publications of one round trip: what waits for its answer stays short.
+PIECE: Final = 256
 
 
 class RedisSyncStore:
@@ -35,6 +38,16 @@ class RedisSyncStore:
     def publish(self, append: Append) -> Published:
         """See :class:`~channels.topics.stores.base.Store`."""
         return self._run(self._requests.publish(append))
+
+    def publish_many(self, appends: Sequence[Append]) -> list[Published]:
+        """See :class:`~channels.topics.stores.base.BatchingStore`; a round trip for each server and piece."""
+        published: dict[int, Published] = {}
+        for places in self._clients.by_server([append.topic for append in appends]):
+            for start in range(0, len(places), PIECE):
+                piece = places[start : start + PIECE]
+                requests = [self._requests.publish(appends[place]) for place in piece]
+                published.update(zip(piece, self._run_all(requests), strict=True))
+        return [published[place] for place in range(len(appends))]
 
     def read(
         self, topic: str, since: Position | None = None, limit: int = -1, reverse: bool = False
@@ -65,6 +78,14 @@ class RedisSyncStore:
         """Close the connections; new ones are made when they are needed again."""
         self._clients.close()
 
+    def _run_all(self, requests: Sequence[Request[_T]]) -> list[_T]:
+        """Run requests of one server, each once."""
+        try:
+            replies = self._clients.run(requests[0].topic, lambda client: _execute_all(client, requests))
+        except RedisUnavailable as error:
+            raise store_unavailable(error) from error
+        return [request.answer(reply) for request, reply in zip(requests, replies, strict=True)]
+
     def _run(self, request: Request[_T]) -> _T:
         def call(client: BlockingClient) -> Any:
             for _ in range(request.tries - 1):
@@ -88,3 +109,18 @@ def _execute(client: BlockingClient, request: Request[Any]) -> Any:
         return client.redis.execute_command(*request.command(verb, False), **bare)
     except NoScriptError:
         return client.redis.execute_command(*request.command(verb, True), **bare)
+
+
+def _execute_all(client: BlockingClient, requests: Sequence[Request[Any]]) -> list[Any]:
+    """Run requests in their order, in one round trip where one server has all of them."""
+    if client.is_cluster:
+        return [_execute(client, request) for request in requests]
+    pipeline = client.redis.pipeline(transaction=False)
+    for request in requests:
+        pipeline.execute_command(*request.command("PUBLISH", False), **{NEVER_DECODE: True})
+    replies = []
+    for request, reply in zip(requests, pipeline.execute(raise_on_error=False), strict=True):
+        if isinstance(reply, Exception) and not isinstance(reply, NoScriptError):
+            raise reply
+        replies.append(_execute(client, request) if isinstance(reply, NoScriptError) else reply)
+    return replies
