@@ -71,7 +71,9 @@ class PushReceive(EventSource, Protocol):
 
     The source of a WebSocket may have a method ``refusal_logged()``: whoever is about to refuse the
     handshake, and has logged why, calls it, so that the server logs nothing beside it. It may have an
-    attribute ``unanswered``, which is True while the handshake was neither accepted nor refused.
+    attribute ``unanswered``, which is True while the handshake was neither accepted nor refused. That of a
+    TCP connection may have a method ``write_nowait(data)``, which sends bytes without an event, or returns
+    False; it may be used in place of a ``send`` that equals ``source.send``.
     """
 
     async def receive(self) -> Message:

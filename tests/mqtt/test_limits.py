@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from channels import telemetry
 from channels.mqtt.limits import MQTTLimits
+from channels.mqtt.router import running_router
 from channels.protocols.mqtt.codes import Reason
-from channels.protocols.mqtt.packets import V5, Connect, Disconnect, PingReq, PingResp, Publish
+from channels.protocols.mqtt.packets import V5, V311, Connect, Disconnect, PingReq, PingResp, Publish
 from channels.topics.stores.base import StoreUnavailable
 from channels.topics.stores.manager import get_store
 from tests.mqtt.client import broker
@@ -142,3 +144,34 @@ async def test_a_store_that_is_away_ends_the_connection_so_that_the_client_sends
         await device.send(Publish("devices/7/state", b"2", 1, packet_id=2))
         assert await device.receive() == Disconnect(Reason.SERVER_BUSY)
         await device.closed()
+
+
+async def test_an_idle_device_has_one_task_and_its_limit_in_the_wheel_of_all() -> None:
+    async with broker() as fleet:
+        await fleet.connect("first")
+        tasks, timers = len(asyncio.all_tasks()), len(running_router(MQTTLimits()).timers)
+        for number in range(20):
+            device = await fleet.connect(f"d{number}", V311, keep_alive=60)
+            await device.subscribe(f"devices/{number}/state")
+        assert len(asyncio.all_tasks()) - tasks == 20
+        assert len(running_router(MQTTLimits()).timers) - timers == 20
+
+
+async def test_what_a_server_of_ours_takes_at_once_is_no_event_for_it(monkeypatch: Any) -> None:
+    """The answer to a ping is written without tcp.send, which other servers get."""
+    from channels.server.asgi.tcp import stream
+
+    kinds: list[str] = []
+    send = stream.TCPStream.send
+
+    async def noted(self: Any, message: Any) -> None:
+        kinds.append(message["type"])
+        await send(self, message)
+
+    monkeypatch.setattr(stream.TCPStream, "send", noted)
+    async with broker() as fleet:
+        device = await fleet.connect("d")
+        await device.send(PingReq())
+        assert await device.receive() == PingResp()
+    assert "tcp.send" not in kinds
+    assert kinds[0] == "tcp.accept"

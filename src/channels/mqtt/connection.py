@@ -42,6 +42,7 @@ from channels.protocols.mqtt.packets import (
 )
 from channels.protocols.mqtt.reader import PacketReader
 from channels.protocols.mqtt.topics import is_wildcard, split_filter
+from channels.server.io.timer_wheel import NEVER, Slot
 from channels.topics.payloads import InvalidData, decode
 from channels.topics.publishing import apublish_now
 from channels.topics.registry import resolve
@@ -58,7 +59,7 @@ _NEVER = 0xFFFFFFFF
 
 
 class MQTTConnection:
-    """The connection of one client. Also the Peer of its session.
+    """The connection of one client. Also the Peer of its session, and Timed.
 
     Args:
         scope: of the connection.
@@ -93,7 +94,8 @@ class MQTTConnection:
         self._loop = asyncio.get_running_loop()
         self._heard_at = self._loop.time()
         self._silence = limits.connect_timeout
-        self._timer = self._loop.call_later(self._silence, self._look)
+        self.slot: Slot | None = None
+        router.timers.schedule(self, self._heard_at + self._silence)
         self.window = limits.max_inflight
 
     # For the session
@@ -142,7 +144,7 @@ class MQTTConnection:
                 self._heard_at = self._loop.time()
                 await self._take(data)
         finally:
-            self._timer.cancel()
+            self._router.timers.cancel(self)
             await self._leave()
 
     async def _take(self, data: bytes) -> None:
@@ -161,13 +163,12 @@ class MQTTConnection:
         except StoreUnavailable:
             self.end(Reason.SERVER_BUSY)
 
-    def _look(self) -> None:
+    def on_due(self, now: float) -> float:
         """End a client that has been silent for too long."""
-        left = self._heard_at + self._silence - self._loop.time()
-        if left <= 0:
+        due = self._heard_at + self._silence
+        if now >= due:
             self.end(Reason.KEEP_ALIVE_TIMEOUT)
-        else:
-            self._timer = self._loop.call_later(left, self._look)
+        return NEVER if self._ended else due
 
     async def _leave(self) -> None:
         session, will = self._session, self._will
@@ -225,8 +226,7 @@ class MQTTConnection:
         most = self._limits.max_keep_alive
         keep_alive = min(packet.keep_alive or most, most)
         self._silence = 1.5 * keep_alive
-        self._timer.cancel()
-        self._timer = self._loop.call_later(self._silence, self._look)
+        self._router.timers.schedule(self, self._heard_at + self._silence)
         properties = self._told(packet, session, assigned, keep_alive) if packet.version == V5 else {}
         self.send(ConnAck(Reason.SUCCESS, present, properties))
         self._session = session

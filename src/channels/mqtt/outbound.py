@@ -1,4 +1,4 @@
-"""What waits to be written to one client: all of a turn of the loop leaves in one write."""
+"""What is written to one client: all of a turn of the loop leaves in one write."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from channels.mqtt.streams import ByteStream
 
 
 class Outbound:
-    """Collects what is sent, and writes it in a task of its own.
+    """Writes at once what the stream takes at once; what has to wait is written by a task, while it does.
 
     Args:
         stream: of the client.
@@ -17,15 +17,16 @@ class Outbound:
         on_room: called when what waited has been written.
     """
 
+    __slots__ = ("_closing", "_most", "_on_room", "_size", "_stream", "_task", "_waiting")
+
     def __init__(self, stream: ByteStream, most: int, on_room: Callable[[], None]) -> None:
         self._stream = stream
         self._most = most
         self._on_room = on_room
-        self._waiting: list[bytes] = []
+        self._waiting: list[bytes] | None = None
         self._size = 0
-        self._closing = False
-        self._wake = asyncio.Event()
-        self._task = asyncio.get_running_loop().create_task(self._run())
+        self._task: asyncio.Task[None] | None = None
+        self._closing: asyncio.Task[None] | None = None
 
     @property
     def congested(self) -> bool:
@@ -34,29 +35,32 @@ class Outbound:
 
     def put(self, data: bytes) -> None:
         """Send ``data`` after this turn of the loop; nothing once it is closed."""
-        if not self._closing:
-            self._waiting.append(data)
-            self._size += len(data)
-            self._wake.set()
+        if self._closing is not None or (self._waiting is None and self._stream.write_nowait(data)):
+            return
+        if self._waiting is None:
+            self._waiting = []
+            self._task = asyncio.get_running_loop().create_task(self._write_waiting())
+        self._waiting.append(data)
+        self._size += len(data)
 
-    async def _run(self) -> None:
-        while not self._closing or self._waiting:
-            await self._wake.wait()
-            self._wake.clear()
+    async def _write_waiting(self) -> None:
+        while self._waiting:
             data = b"".join(self._waiting)
             self._waiting.clear()
-            if data:
-                await self._stream.write(data)
+            await self._stream.write(data)
             self._size -= len(data)
-            if not self._closing:
+            if self._closing is None:
                 self._on_room()
-        await self._stream.close()
+        self._waiting = self._task = None
 
     async def aclose(self, limit: float) -> None:
         """Write what waits, for at most ``limit`` seconds, and close the connection."""
-        self._closing = True
-        self._wake.set()
-        await asyncio.wait([self._task], timeout=limit)
-        if not self._task.done():
-            self._task.cancel()
-            await self._stream.close()
+        if self._closing is None:
+            self._closing = asyncio.get_running_loop().create_task(self._close(limit))
+        await asyncio.wait([self._closing])
+
+    async def _close(self, limit: float) -> None:
+        if (task := self._task) is not None:
+            await asyncio.wait([task], timeout=limit)
+            task.cancel()
+        await self._stream.close()

@@ -17,6 +17,7 @@ from channels.mqtt.messages import Outgoing
 from channels.mqtt.session import Session, Subscribed
 from channels.protocols.centrifuge.messages import Publication
 from channels.protocols.mqtt.topics import is_wildcard, matches
+from channels.server.io.timer_wheel import TimerWheel
 from channels.topics.control import Announcement, abroadcast, listen
 from channels.topics.delivery.hub import running_hub
 from channels.topics.registry import resolve
@@ -36,10 +37,14 @@ class Router:
     Args:
         loop: the event loop; to be used from its thread only, but for what stores call.
         limits: of the clients.
+
+    Attributes:
+        timers: the time limits of all connections of the loop.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, limits: MQTTLimits) -> None:
         self._loop = loop
+        self.timers = TimerWheel(loop)
         self._limits = limits
         self._names: dict[str, None] = {}
         self._members: dict[str, dict[Session, None]] = {}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from channels import telemetry
-from channels.typing import Message, Receive, Scope, Send
+from channels.typing import PUSH_EXTENSION, Message, Receive, Scope, Send
 
 #: The subprotocol of MQTT over WebSocket (5.0 section 6).
 SUBPROTOCOL = "mqtt"
@@ -30,17 +31,29 @@ class ByteStream(Protocol):
     async def write(self, data: bytes) -> None:
         """Send; waits while the client does not read. Harmless if it is gone."""
 
+    def write_nowait(self, data: bytes) -> bool:
+        """Send, with what else is sent in this turn of the loop; False if only :meth:`write` can."""
+        ...
+
     async def close(self) -> None:
         """Close after what was sent."""
+
+
+def _never(data: bytes) -> bool:
+    """What is sent may always have to wait."""
+    return False
 
 
 class _Stream:
     """The base of both kinds."""
 
-    def __init__(self, receive: Receive, send: Send) -> None:
+    __slots__ = ("_receive", "_send", "draining", "write_nowait")
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._receive = receive
         self._send = send
         self.draining = False
+        self.write_nowait: Callable[[bytes], bool] = _never
 
     async def _try(self, message: Message) -> None:
         try:
@@ -50,7 +63,15 @@ class _Stream:
 
 
 class TCPByteStream(_Stream):
-    """Over scope type ``tcp``."""
+    """Over scope type ``tcp``; a server of ours takes bytes without an event for them."""
+
+    __slots__ = ()
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        super().__init__(scope, receive, send)
+        source = scope.get("extensions", {}).get(PUSH_EXTENSION)
+        if getattr(source, "send", None) == send:  # nobody wants to see what is sent
+            self.write_nowait = getattr(source, "write_nowait", _never)
 
     async def accept(self) -> None:
         """See :class:`ByteStream`."""
@@ -77,6 +98,8 @@ class TCPByteStream(_Stream):
 
 class WebSocketByteStream(_Stream):
     """Over a WebSocket. A packet may come in several frames, and a frame may have several packets."""
+
+    __slots__ = ()
 
     async def accept(self) -> None:
         """See :class:`ByteStream`."""
@@ -113,4 +136,4 @@ def byte_stream(scope: Scope, receive: Receive, send: Send) -> ByteStream:
     }
     if scope["type"] not in kinds:
         raise ValueError(f"MQTT is spoken over scope types {', '.join(kinds)}, not {scope['type']!r}.")
-    return kinds[scope["type"]](receive, send)
+    return kinds[scope["type"]](scope, receive, send)

@@ -27,6 +27,8 @@ class PacketReader:
         pending: bytes that are no whole packet yet.
     """
 
+    __slots__ = ("_held", "_max", "connected", "version")
+
     def __init__(self, max_size: int = MAX_PACKET) -> None:
         self._max = max_size
         self._held = bytearray()
@@ -100,6 +102,8 @@ class ServerPacketReader(PacketReader):
     Args:
         version: of the client's CONNECT.
     """
+
+    __slots__ = ()
 
     def __init__(self, version: int = V5) -> None:
         super().__init__()

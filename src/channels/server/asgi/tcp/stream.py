@@ -192,6 +192,15 @@ class TCPStream(Stream):
                 link.cut("bytes")
             await link.wait_writable()
 
+    def write_nowait(self, data: bytes) -> bool:
+        """Send bytes as ``tcp.send`` does; False, and nothing is sent, if that would wait or raise."""
+        if self._state is not _OPEN or self._link.congested:
+            return False
+        self._alive_at = self.runtime.timers.now
+        self.bytes_sent += len(data)
+        self._link.write(data)
+        return True
+
     def _accept(self, message: Message) -> None:
         limit = message.get("idle_timeout", -1)
         if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int | float)):
