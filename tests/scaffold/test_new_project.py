@@ -57,7 +57,7 @@ def test_a_folder_can_be_named(tmp_path: Path) -> None:
     assert (tmp_path / "here" / "inside" / "manage.py").exists()
 
 
-@pytest.mark.parametrize("name", ["no-identifier", "channels", "board"])
+@pytest.mark.parametrize("name", ["no-identifier", "channels", "board", "class"])
 def test_a_name_that_cannot_be_is_told(tmp_path: Path, name: str) -> None:
     made = python(tmp_path, "-m", "channels", "startproject", name)
     assert made.returncode == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,6 +55,23 @@ def test_an_application_that_is_missing_is_made() -> None:
 def test_another_application_is_left_alone(source: str) -> None:
     with pytest.raises(NotAsExpected, match="websocket_urlpatterns"):
         asgi_with(source, "site.settings")
+
+
+def test_what_to_write_beside_an_application_of_pages_is_shown_whole_and_works() -> None:
+    """As it stands, below the application with its new name."""
+    with pytest.raises(NotAsExpected) as told:
+        asgi_with("application = wrapped(get_asgi_application())\n", "site.settings")
+    code = str(told.value).partition("add below it:\n\n")[2]
+    found: dict[str, Any] = {"pages": object()}
+    exec(code, found)  # what the reader is told to paste
+    assert found["application"].application_mapping["http"] is found["pages"]
+    assert asgi_with(f"pages = wrapped(get_asgi_application())\n{code}", "site.settings")
+
+
+def test_an_application_with_a_router_gets_told_what_to_add_to_it() -> None:
+    with pytest.raises(NotAsExpected, match="to the patterns of the URLRouter under 'websocket'") as told:
+        asgi_with("application = ProtocolTypeRouter({'websocket': URLRouter([])})\n", "site.settings")
+    assert "import ProtocolTypeRouter" not in str(told.value)
 
 
 def test_urls_are_added_once() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import keyword
 from pathlib import Path
 
 from django.core.management import CommandError, call_command
@@ -45,10 +46,14 @@ def start_project(name: str, folder: str | None = None) -> None:
         folder: where ``manage.py`` is to be; a new folder with the project's name by default.
 
     Raises:
-        CommandError: Django does not accept the name or the folder.
+        CommandError: the name or the folder is not acceptable; the text says why.
     """
     if name == APP:
         raise CommandError(f"{name!r} is the name of the app that comes with the project. Choose another.")
+    if keyword.iskeyword(name):
+        raise CommandError(
+            f"{name!r} is a keyword of Python: no module of the project could be imported. Choose another."
+        )
     if folder is not None:
         Path(folder).mkdir(parents=True, exist_ok=True)
     call_command("startproject", name, *([folder] if folder else []))

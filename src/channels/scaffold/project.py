@@ -34,10 +34,11 @@ if "test" in argv or "pytest" in modules:
 CHANNELS_ACCESS_FOR_LIFE = True
 """
 
-_APPLICATION = """# Sets Django up: it has to run before anything imports a model.
+_PAGES = """# Sets Django up: it has to run before anything imports a model.
 pages = get_asgi_application()
 
-import channels.topics  # noqa: E402
+"""
+_ROUTER = """import channels.topics  # noqa: E402
 from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
@@ -51,6 +52,13 @@ application = ProtocolTypeRouter(
         ),
     }
 )"""
+_BESIDE = (
+    "Add channels.topics.websocket_urlpatterns (import channels.topics) to the patterns of the URLRouter "
+    "under 'websocket'."
+)
+_AROUND = (
+    "Call what it serves pages with `pages` instead of `application`, and add below it:\n\n" + _ROUTER + "\n"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,10 +162,9 @@ def asgi_with(source: str, settings_module: str) -> str:
     statement = assignment(source, "application")
     if statement is None or ast.unparse(statement) != "application = get_asgi_application()":
         raise NotAsExpected(
-            "its application is not Django's alone. Add channels.topics.websocket_urlpatterns (import "
-            "channels.topics) to the patterns of the URLRouter under 'websocket'."
+            f"its application is not Django's alone. {_BESIDE if 'URLRouter' in source else _AROUND}"
         )
-    return replace(source, statement, _APPLICATION)
+    return replace(source, statement, _PAGES + _ROUTER)
 
 
 def _new_asgi(settings_module: str) -> str:

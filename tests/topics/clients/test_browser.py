@@ -90,7 +90,7 @@ def test_what_is_said_while_the_network_is_away_arrives_on_return(
 ) -> None:
     live(window, f"{site}?shared={shared}")
     offline(window, True)
-    window.execute_script("client.disconnect(); client.connect()")
+    wait_for(window, "document.getElementById('state').textContent", "offline")
     for number in range(5):
         Room(name="open").publish(number)
     offline(window, False)

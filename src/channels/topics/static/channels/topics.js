@@ -358,6 +358,8 @@ export class Client extends Emitter {
     this.#endpoints = endpoints;
     this.#options = options;
     self.addEventListener?.("online", () => this.#wanted && !this.#transport && this.#open());
+    // A socket does not know that its network has gone: it would look live until the server's pings are missed.
+    self.addEventListener?.("offline", () => this.#connected && this.#drop(0, "the network is gone"));
     // A page in the back/forward cache would keep its socket, answer pings, and lose what is sent to it.
     self.addEventListener?.("pagehide", () => this.#wanted && this.#drop(0, "the page is hidden"));
     self.addEventListener?.("pageshow", ({ persisted }) => persisted && this.#wanted && this.#open());
