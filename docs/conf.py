@@ -42,6 +42,8 @@ html_sidebars = {
     ]
 }
 mermaid_use_local = "vendor/mermaid.js"  # scripts/vendor.py has put it there: the site needs no network
+mermaid_fullscreen = False  # a drawing has its size, and is scrolled: site.css
+html_search_scorer = str(HERE / "search_scorer.js")
 html_theme_options = {"navigation_with_keys": True}
 
 #: The kinds of pages: the folder, and its title in the navigation.
@@ -78,8 +80,15 @@ def adapt(app: Any, page: str, source: list[str]) -> None:
         source[0] += "".join(navigation(*kind) for kind in KINDS.items())
 
 
+def leave_out(app: Any, page: str, template: str, context: dict[str, Any], tree: Any) -> None:
+    """Let pages that are written by no source, as the search is, load no megabytes for drawings."""
+    if tree is None:
+        context["script_files"] = [each for each in context["script_files"] if "mermaid" not in str(each)]
+
+
 def setup(app: Any) -> None:
-    """Have :func:`adapt` called, and show files of programs that Pygments does not know as text."""
+    """Have the functions above called, and show files of programs that Pygments does not know as text."""
     app.connect("source-read", adapt)
+    app.connect("html-page-context", leave_out, priority=900)
     for language in ("haproxy", "conf"):
         app.add_lexer(language, TextLexer)

@@ -36,7 +36,7 @@ INLINED = {"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"}
 MARK = "(mark)"
 BYTES = "bytes"
 #: What tells apart threads of one kind.
-_OWN_PART = re.compile(r"(-localhost|-[0-9a-f]{8})$")
+_OWN_PART = re.compile(r"(-localhost|-[0-9a-f]{8}|-\d+)$")
 
 
 class Stop(NamedTuple):

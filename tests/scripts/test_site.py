@@ -62,3 +62,9 @@ def test_it_can_be_searched_and_shows_the_drawings(site: Path) -> None:
     drawing = (site / "explanation" / "architecture.html").read_text()
     assert 'class="mermaid' in drawing
     assert (site / "_static" / "vendor" / "mermaid.js").stat().st_size > 100_000
+
+
+def test_the_search_loads_no_drawings_and_ranks_pages_that_explain_first(site: Path) -> None:
+    search = (site / "search.html").read_text()
+    assert "searchindex.js" in search and "mermaid" not in search
+    assert "const FOLDERS" in (site / "_static" / "language_data.js").read_text()
