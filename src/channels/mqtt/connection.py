@@ -11,13 +11,12 @@ from channels import telemetry
 from channels.mailbox import BATCH
 from channels.mqtt.identity import Refused, user_of
 from channels.mqtt.limits import MQTTLimits
-from channels.mqtt.messages import tags_of
 from channels.mqtt.outbound import Outbound
+from channels.mqtt.publishing import Publisher
 from channels.mqtt.router import Router
 from channels.mqtt.session import Session, Subscribed
 from channels.mqtt.sessions import Sessions
 from channels.mqtt.streams import ByteStream
-from channels.protocols.centrifuge.messages import ClientInfo
 from channels.protocols.mqtt.codes import MQTTError, Reason, protocol_error
 from channels.protocols.mqtt.packets import (
     V5,
@@ -43,12 +42,9 @@ from channels.protocols.mqtt.packets import (
 from channels.protocols.mqtt.reader import PacketReader
 from channels.protocols.mqtt.topics import is_wildcard, split_filter
 from channels.server.io.timer_wheel import NEVER, Slot
-from channels.topics.payloads import InvalidData, decode
-from channels.topics.publishing import apublish_now
 from channels.topics.registry import resolve
-from channels.topics.session.permissions import may_publish, may_subscribe
+from channels.topics.session.permissions import may_subscribe
 from channels.topics.stores.base import StoreUnavailable
-from channels.topics.topic import append_for
 from channels.topics.user import user_id_of
 from channels.typing import Scope
 
@@ -87,8 +83,8 @@ class MQTTConnection:
         self._outbound = Outbound(stream, limits.max_outbound, self._on_room)
         self._session: Session | None = None
         self._will: Will | None = None
+        self._publisher = Publisher(router)
         self._aliases: dict[int, str] = {}
-        self._topic: Any = None
         self._max_sent = 0
         self._ended = False
         self._loop = asyncio.get_running_loop()
@@ -174,6 +170,8 @@ class MQTTConnection:
         session, will = self._session, self._will
         if session is not None and session.leave(self):
             self._sessions.left(session)
+            if session.durable is not None:
+                await session.durable.settle()
         self._ended = True
         await self._outbound.aclose(CLOSE_WITHIN)  # the server closes when this application returns
         # A server that stops is no reason to call its clients lost: they are back in a moment.
@@ -184,10 +182,10 @@ class MQTTConnection:
     async def _publish_will(self, session: Session, will: Will, delay: float) -> None:
         if delay:
             await asyncio.sleep(delay)
-            if session.peer is not None:
+            if session.peer is not None or session.moved:
                 return  # it is back in time
         telemetry.count("mqtt.will_published")
-        await self._publish(session, will)
+        await self._publisher.publish(session, will)
 
     # CONNECT
 
@@ -210,19 +208,24 @@ class MQTTConnection:
         self._max_sent = properties.get("maximum_packet_size", 0)
         self.window = min(self._limits.max_inflight, properties.get("receive_maximum", 65535))
         self._will = packet.will
-        self._open(packet, user, assigned)
+        try:
+            await self._open(packet, user, assigned)
+        except StoreUnavailable:
+            self._refuse(Reason.SERVER_UNAVAILABLE)
 
     def _refuse(self, reason: Reason) -> None:
         telemetry.count("mqtt.refused", reason=reason.name.lower())
         self.send(ConnAck(reason))
         self.end(reason)
 
-    def _open(self, packet: Connect, user: Any, assigned: str) -> None:
+    async def _open(self, packet: Connect, user: Any, assigned: str) -> None:
         key = (user_id_of(user), packet.client_id or assigned)
         expiry: float = packet.properties.get("session_expiry_interval", 0)
         if packet.version != V5:
             expiry = 0 if packet.clean_start else _NEVER
-        session, present = self._sessions.open(key, user, clean=packet.clean_start, expiry=expiry)
+        session, present = await self._sessions.open(key, user, clean=packet.clean_start, expiry=expiry)
+        if self._ended:
+            return
         most = self._limits.max_keep_alive
         keep_alive = min(packet.keep_alive or most, most)
         self._silence = 1.5 * keep_alive
@@ -231,6 +234,8 @@ class MQTTConnection:
         self.send(ConnAck(Reason.SUCCESS, present, properties))
         self._session = session
         session.resume(self)
+        if session.durable is not None:
+            session.durable.soon()
 
     def _told(self, packet: Connect, session: Session, assigned: str, keep_alive: int) -> dict[str, Any]:
         """Return what CONNACK of 5.0 says of what is done otherwise than the client has asked for."""
@@ -257,18 +262,31 @@ class MQTTConnection:
     async def _published(self, packet: Publish) -> None:
         session = self._known()
         self._resolve_alias(packet)
-        if packet.qos == 2 and packet.packet_id in session.received:
+        key = await self._taken(session, packet) if packet.qos == 2 else ""
+        if key is None:
             self.send(PubRec(packet.packet_id))  # it was published when it came first
             return
-        reason = await self._publish(session, packet)
+        reason = await self._publisher.publish(session, packet, key)
         if reason >= Reason.UNSPECIFIED_ERROR:
             telemetry.count("mqtt.publish_refused", reason=reason.name.lower())
         if packet.qos == 1:
             self.send(PubAck(packet.packet_id, reason))
         elif packet.qos == 2:
             if reason < Reason.UNSPECIFIED_ERROR or self._reader.version != V5:
-                session.received.add(packet.packet_id)
+                session.received[packet.packet_id] = ""
+            else:
+                session.received.pop(packet.packet_id, None)
             self.send(PubRec(packet.packet_id, reason))
+
+    async def _taken(self, session: Session, packet: Publish) -> str | None:
+        """Store that a message of QoS 2 has come; returns under which key it is published, None if it was."""
+        key = session.received.get(packet.packet_id)
+        if key == "":
+            return None
+        if key is None and session.durable is not None:
+            key = session.received[packet.packet_id] = secrets.token_hex(8)
+            await session.durable.commit()
+        return key or ""
 
     def _resolve_alias(self, packet: Publish) -> None:
         alias = packet.properties.pop("topic_alias", 0)
@@ -282,42 +300,15 @@ class MQTTConnection:
             raise protocol_error("A topic alias stands for no topic.")
         packet.topic = self._aliases[alias]
 
-    async def _publish(self, session: Session, packet: Publish | Will) -> Reason:
-        """Publish to the topic, if the client may; returns when it is in the topic's history."""
-        topic = self._topic
-        if topic is None or str(topic) != packet.topic:  # most devices publish to one topic again and again
-            topic = self._topic = resolve(packet.topic)
-        if topic is None:
-            return Reason.TOPIC_NAME_INVALID
-        kind = type(topic).message
-        if not packet.payload and packet.retain and kind is not bytes:
-            return await self._forget(session, topic)
-        try:
-            data = decode(packet.payload, kind)
-            if not await may_publish(topic, session.user, data):
-                return Reason.NOT_AUTHORIZED
-            info = ClientInfo(user=session.key[0], client=session.client_id)
-            append = append_for(topic, data, tags=tags_of(packet), info=info)
-        except InvalidData:
-            return Reason.PAYLOAD_FORMAT_INVALID
-        await self._router.learn(packet.topic)
-        await apublish_now(type(topic).store, append)
-        return Reason.SUCCESS
-
-    async def _forget(self, session: Session, topic: Any) -> Reason:
-        """Remove what is retained: a topic of JSON has no publication that is empty."""
-        if not await may_publish(topic, session.user, None):
-            return Reason.NOT_AUTHORIZED
-        from channels.topics.actions import aremove_history
-
-        await aremove_history(topic)
-        return Reason.SUCCESS
-
     async def _acknowledged(self, packet: PubAck | PubRec | PubComp) -> None:
         self._known().acknowledge(packet)
 
     async def _released(self, packet: PubRel) -> None:
-        self.send(self._known().release(packet))
+        session = self._known()
+        answer = session.release(packet)
+        if session.durable is not None and not answer.reason:
+            await session.durable.commit()  # the identifier may come again, for another message
+        self.send(answer)
 
     # SUBSCRIBE
 
@@ -332,6 +323,8 @@ class MQTTConnection:
             handling = subscription.retain_handling
             if reason < Reason.UNSPECIFIED_ERROR and (handling == 0 or (handling == 1 and not known)):
                 fresh.append(subscription.filter)
+        if session.durable is not None:
+            await session.durable.commit()
         self.send(SubAck(packet.packet_id, reasons))
         for topic_filter in fresh:
             await self._router.retained(session, topic_filter)
@@ -343,6 +336,10 @@ class MQTTConnection:
         known = topic_filter in session.subscriptions
         if not known and len(session.subscriptions) >= self._limits.max_subscriptions:
             return Reason.QUOTA_EXCEEDED
+        if session.durable is not None and not known:
+            stored = sum(len(each.encode()) for each in (topic_filter, *session.subscriptions))
+            if stored > self._limits.max_stored_filters:
+                return Reason.QUOTA_EXCEEDED
         if not is_wildcard(topic_filter):
             topic = resolve(topic_filter)
             if topic is None or not await may_subscribe(topic, session.user):
@@ -356,6 +353,8 @@ class MQTTConnection:
         for topic_filter in packet.filters:
             found = self._router.unsubscribe(session, topic_filter)
             reasons.append(int(Reason.SUCCESS if found else Reason.NO_SUBSCRIPTION_EXISTED))
+        if session.durable is not None:
+            await session.durable.commit()
         self.send(UnsubAck(packet.packet_id, reasons))
 
     # The rest
@@ -372,6 +371,8 @@ class MQTTConnection:
             session.expiry = min(asked, self._limits.max_session_expiry)
         if packet.reason != Reason.DISCONNECT_WITH_WILL:
             self._will = None
+        if session.durable is not None and session.expiry:
+            await session.durable.settle()  # it may come back to another process at once
         self.end(Reason.SUCCESS)
 
     async def _authenticated(self, packet: Auth) -> None:

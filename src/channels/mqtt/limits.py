@@ -22,6 +22,9 @@ class MQTTLimits:
         max_outbound: bytes that wait for a client that does not read; then messages of QoS 0 are dropped.
         max_session_expiry: the longest time that a session outlives its connection, in seconds.
         max_sessions: sessions without a connection; then the one that ends first makes room.
+        max_stored_topics: topics of one session that lasts of which its place is stored; what it misses in
+            others while it is away does not reach it in another process.
+        max_stored_filters: bytes of the filters of one session that lasts.
         topic_aliases: how many a client may use.
     """
 
@@ -35,4 +38,6 @@ class MQTTLimits:
     max_outbound: int = 1_048_576
     max_session_expiry: int = 7 * 86_400
     max_sessions: int = 10_000
+    max_stored_topics: int = 1000
+    max_stored_filters: int = 16_384
     topic_aliases: int = 20

@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from channels.mqtt.session import Subscribed
+from channels.mqtt.stored.record import Mark
 from channels.protocols.centrifuge.messages import Publication
 from channels.protocols.mqtt.encoding import encode_packet
 from channels.protocols.mqtt.packets import Publish, Will
@@ -82,6 +83,12 @@ class Outgoing:
         self._qos, self._retain = origin.qos, origin.retain
         self._encoded: dict[int, bytes] = {}
         self.properties = _properties_of(origin, publication)
+
+    @property
+    def mark(self) -> Mark | None:
+        """Where its topic has it; None if it has no history."""
+        found = self._publication
+        return Mark(found.offset, found.epoch, found.time) if found.offset else None
 
     def encoded(self, version: int) -> bytes:
         """Return the packet as most get it: QoS 0, and nothing that belongs to one subscription."""

@@ -15,6 +15,9 @@ from channels import telemetry
 from channels.mqtt.limits import MQTTLimits
 from channels.mqtt.messages import Outgoing
 from channels.mqtt.session import Session, Subscribed
+from channels.mqtt.stored.catch_up import CatchUp
+from channels.mqtt.stored.missed import Missed, read_missed
+from channels.mqtt.stored.record import Mark
 from channels.protocols.centrifuge.messages import Publication
 from channels.protocols.mqtt.topics import is_wildcard, matches
 from channels.server.io.timer_wheel import TimerWheel
@@ -48,7 +51,8 @@ class Router:
         self._limits = limits
         self._names: dict[str, None] = {}
         self._members: dict[str, dict[Session, None]] = {}
-        self._positions: dict[str, Position] = {}
+        self._positions: dict[str, Mark] = {}
+        self._catching_up: dict[str, dict[Session, CatchUp]] = {}
         self._wild: dict[Session, None] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._lock = asyncio.Lock()
@@ -86,26 +90,30 @@ class Router:
         if same and known is not None and publication.offset <= known.offset:
             return  # it was read when the store had been away
         if publication.offset:
-            self._positions[name] = Position(publication.offset, publication.epoch)
+            self._positions[name] = Mark(publication.offset, publication.epoch, publication.time)
         outgoing = Outgoing(name, publication)
+        behind = self._told_behind(name, publication) if name in self._catching_up else ()
         if outgoing.properties is None:
             return
         sender = publication.info.client if publication.info is not None else ""
         for session in list(self._members.get(name, ())):
-            wanted = session.attached[name]
-            if sender == session.client_id:
-                wanted = [each for each in wanted if not each.options.no_local]
-            if outgoing.is_plain(wanted):
-                session.deliver_plain(outgoing)
-            elif wanted:
-                session.deliver(outgoing.publish(wanted, retained=False))
+            _hand_on(session, name, outgoing, sender)
+        for session in behind:
+            _hand_on(session, name, outgoing, sender)
+        if name in self._catching_up:
+            self._promote(name)
+
+    def _told_behind(self, name: str, publication: Publication) -> list[Session]:
+        """Return which of those that read what they have missed are to be told of something new."""
+        behind = self._catching_up[name]
+        return [session for session, each in list(behind.items()) if each.is_new(publication)]
 
     async def _catch_up(self, names: list[str]) -> None:
         """Read what was published while a store was away."""
         for name in names:
             known, topic = self._positions.get(name), resolve(name)
             if known is not None and topic is not None:
-                page = await get_store(type(topic).store).read(name, known)
+                page = await get_store(type(topic).store).read(name, Position(known.offset, known.epoch))
                 for publication in page.publications:
                     self._deliver(name, publication)
 
@@ -140,14 +148,92 @@ class Router:
         if name not in session.attached and len(session.attached) >= self._limits.max_names:
             telemetry.count("mqtt.names_exceeded", client=session.client_id)
             return False
+        if session in self._catching_up.get(name, ()):
+            session.attached[name] = _matching(session, name)
+            return True
         async with self._lock:
             members = self._members.get(name)
             if members is None:
                 await self._store_of(name).subscribe(name, self)
                 members = self._members.setdefault(name, {})
-            members[session] = None
+            if session.durable is None or name not in session.durable.behind:
+                members[session] = None
         session.attached[name] = _matching(session, name)
+        if session not in members:
+            await self._bring_up(session, name)
+        elif session.durable is not None:
+            await self.mark(session, name)
         return True
+
+    async def mark(self, session: Session, name: str) -> None:
+        """Note from where on a session that lasts is to have a topic.
+
+        Raises:
+            StoreUnavailable: a store does not answer.
+        """
+        durable, topic = session.durable, resolve(name)
+        wants = any(each.options.qos for each in session.attached.get(name, ()))
+        if (
+            durable is None
+            or topic is None
+            or type(topic).history is None
+            or name in durable.marks
+            or not wants
+        ):
+            return
+        if len(durable.marks) >= self._limits.max_stored_topics:
+            telemetry.count("mqtt.positions_exceeded", client=session.client_id)
+            return
+        page = await self._store_of(name).read(name, limit=1, reverse=True)
+        time = page.publications[0].time if page.publications else 0
+        durable.marks.setdefault(name, Mark(*page.position, time))
+
+    async def _bring_up(self, session: Session, name: str) -> None:
+        """Hand a session what it has missed in a topic, and then what comes."""
+        durable = session.durable
+        assert durable is not None  # a session without a record has missed nothing
+        catching_up = self._catching_up.setdefault(name, {})[session] = CatchUp()
+        while True:
+            catching_up.begin()
+            missed = await read_missed(self._store_of(name), name, durable.marks[name])
+            self._hand_on_missed(session, name, missed)
+            if catching_up.has_all(missed.position):
+                break
+        durable.behind.discard(name)
+        self._promote(name)
+
+    def _hand_on_missed(self, session: Session, name: str, missed: Missed) -> None:
+        assert session.durable is not None
+        if not missed.complete:
+            telemetry.count("mqtt.history_lost", client=session.client_id, topic=name)
+        for publication in missed.publications:
+            outgoing = Outgoing(name, publication)
+            if outgoing.properties is not None:
+                sender = publication.info.client if publication.info is not None else ""
+                _hand_on(session, name, outgoing, sender)
+        time = missed.publications[-1].time if missed.publications else session.durable.marks[name].time
+        session.durable.marks[name] = Mark(*missed.position, time)
+
+    def _promote(self, name: str) -> None:
+        """Count those as members who have all that came so far."""
+        behind = self._catching_up[name]
+        for session in [
+            each for each, reading in behind.items() if reading.is_over(self._positions.get(name))
+        ]:
+            del behind[session]
+            self._members[name][session] = None
+        if not behind:
+            del self._catching_up[name]
+
+    def marks_of(self, session: Session) -> dict[str, Mark]:
+        """Return up to where a session that lasts was handed its topics."""
+        assert session.durable is not None
+        marks = {}
+        for name, mark in session.durable.marks.items():
+            known = None if name in session.durable.behind else self._positions.get(name)
+            late = known is not None and known.epoch == mark.epoch and known.offset < mark.offset
+            marks[name] = mark if known is None or late else known
+        return marks
 
     def unsubscribe(self, session: Session, topic_filter: str) -> bool:
         """End a subscription; returns whether there was one."""
@@ -163,11 +249,15 @@ class Router:
 
     def _detach(self, session: Session, name: str) -> None:
         session.attached.pop(name, None)
-        members = self._members.get(name)
+        if session.durable is not None:
+            session.durable.marks.pop(name, None)
+        members, behind = self._members.get(name), self._catching_up.get(name, {})
         if members is None:
             return
         members.pop(session, None)
-        if not members:
+        if behind.pop(session, None) is not None and not behind:
+            del self._catching_up[name]
+        if not members and not behind:
             del self._members[name]
             self._positions.pop(name, None)
             self.spawn(self._release(name))
@@ -193,7 +283,7 @@ class Router:
                 continue
             outgoing = Outgoing(name, publication)
             if outgoing.properties is not None and publication.data:
-                session.deliver(outgoing.publish([subscribed], retained=True))
+                session.deliver(outgoing.publish([subscribed], retained=True), outgoing.mark)
 
     async def _newest(self, name: str) -> Publication | None:
         topic = resolve(name)
@@ -238,6 +328,17 @@ class Router:
         publication = await self._newest(name)
         if publication is not None and name in self._members and name not in self._positions:
             self._deliver(name, publication)
+
+
+def _hand_on(session: Session, name: str, outgoing: Outgoing, sender: str) -> None:
+    """Bring a session what was published in a topic that it has."""
+    wanted = session.attached[name]
+    if sender == session.client_id:
+        wanted = [each for each in wanted if not each.options.no_local]
+    if outgoing.is_plain(wanted):
+        session.deliver_plain(outgoing)
+    elif wanted:
+        session.deliver(outgoing.publish(wanted, retained=False), outgoing.mark)
 
 
 def _matching(session: Session, name: str) -> list[Subscribed]:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from channels import telemetry
+from channels.mqtt.stored.durable import Durable
+from channels.mqtt.stored.record import Mark, Sent
 from channels.protocols.mqtt.codes import Reason
 from channels.protocols.mqtt.packets import (
     Acknowledgement,
@@ -80,10 +82,11 @@ class Subscribed:
 
 @dataclass(slots=True)
 class _Waiting:
-    """A message that waits for its turn; ``deadline`` in time.time(), 0 for none."""
+    """A message that waits for its turn; ``deadline`` in time.time(), 0 for none; its place in its topic."""
 
     publish: Publish
     deadline: float = 0.0
+    mark: Mark | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -98,7 +101,11 @@ class Session:
         peer: its connection; None while it has none.
         subscriptions: by topic filter.
         attached: the topics that its filters bring, and by which subscriptions.
-        received: packet identifiers of QoS 2 that the client has not released.
+        received: packet identifiers of QoS 2 that the client has not released; the idempotency key of one
+            that may not be published yet.
+        durable: what is stored of it; None if it ends with its connection.
+        opened: when its last connection began, in seconds since 1970.
+        moved: the client is connected to another process.
     """
 
     key: tuple[str, str]
@@ -108,7 +115,10 @@ class Session:
     peer: Peer | None = None
     subscriptions: dict[str, Subscribed] = field(default_factory=dict)
     attached: dict[str, list[Subscribed]] = field(default_factory=dict)
-    received: set[int] = field(default_factory=set)
+    received: dict[int, str] = field(default_factory=dict)
+    durable: Durable | None = None
+    opened: float = 0.0
+    moved: bool = False
     _inflight: dict[int, Publish | None] = field(default_factory=dict)
     _queue: deque[_Waiting] = field(default_factory=deque)
     _last_id: int = 0
@@ -118,8 +128,13 @@ class Session:
         """The client's identifier."""
         return self.key[1]
 
-    def deliver(self, publish: Publish) -> None:
-        """Send a message to the client: at once, or in its turn, or when it is back."""
+    def deliver(self, publish: Publish, mark: Mark | None = None) -> None:
+        """Send a message to the client: at once, or in its turn, or when it is back.
+
+        Args:
+            publish: the message.
+            mark: where its topic has it; None if it has no history.
+        """
         if not publish.qos:
             self._deliver_at_once(publish)
             return
@@ -127,7 +142,7 @@ class Session:
             telemetry.count("mqtt.message_dropped", reason="queue", client=self.client_id)
             return
         interval = publish.properties.get("message_expiry_interval")
-        self._queue.append(_Waiting(publish, 0.0 if interval is None else time.time() + interval))
+        self._queue.append(_Waiting(publish, 0.0 if interval is None else time.time() + interval, mark))
         self.advance()
 
     def deliver_plain(self, outgoing: Plain) -> None:
@@ -164,9 +179,19 @@ class Session:
             if publish is None:
                 telemetry.count("mqtt.message_dropped", reason="expired", client=self.client_id)
                 continue
-            numbered = dataclasses.replace(publish, packet_id=self._next_id())
-            if self._send(numbered):
-                self._inflight[numbered.packet_id] = numbered
+            self._send_numbered(dataclasses.replace(publish, packet_id=self._next_id()), waiting.mark)
+
+    def _send_numbered(self, publish: Publish, mark: Mark | None) -> None:
+        durable = self.durable
+        if durable is not None and mark is not None:
+            durable.places[publish.packet_id] = mark
+        if durable is not None and publish.qos == 2:
+            self._inflight[publish.packet_id] = publish
+            durable.hold(publish)
+        elif self._send(publish):
+            self._inflight[publish.packet_id] = publish
+        elif durable is not None:
+            durable.places.pop(publish.packet_id, None)
 
     @staticmethod
     def _unless_expired(waiting: _Waiting) -> Publish | None:
@@ -193,29 +218,47 @@ class Session:
         if isinstance(packet, PubRec):
             self._received(packet, known)
         elif known and _ends(packet, state):
-            del self._inflight[packet.packet_id]
-            self.advance()
+            self._done(packet.packet_id)
+
+    def _done(self, packet_id: int) -> None:
+        """Give the place of a message to the next one."""
+        self._inflight.pop(packet_id, None)
+        if self.durable is not None:
+            self.durable.places.pop(packet_id, None)
+            self.durable.soon()
+        self.advance()
 
     def _received(self, packet: PubRec, known: bool) -> None:
         if packet.reason >= Reason.UNSPECIFIED_ERROR:
-            self._inflight.pop(packet.packet_id, None)
-            self.advance()
+            self._done(packet.packet_id)
             return
         if known:
             self._inflight[packet.packet_id] = None
-        if self.peer is not None:
-            reason = Reason.SUCCESS if known else Reason.PACKET_IDENTIFIER_NOT_FOUND
+        reason = Reason.SUCCESS if known else Reason.PACKET_IDENTIFIER_NOT_FOUND
+        if self.durable is not None and known:
+            self.durable.hold(PubRel(packet.packet_id))
+        elif self.peer is not None:
             self.peer.send(PubRel(packet.packet_id, reason))
+
+    def send_stored(self, packet: Publish | PubRel) -> None:
+        """Send what was stored: a message of QoS 2, or its release."""
+        if self.peer is None:
+            return  # it is sent when the client is back
+        if isinstance(packet, PubRel):
+            self.peer.send(packet)
+        elif not self._send(packet):
+            self._done(packet.packet_id)
 
     def release(self, packet: PubRel) -> PubComp:
         """Take PUBREL of the client: its packet identifier is free again; return the answer."""
-        known = packet.packet_id in self.received
-        self.received.discard(packet.packet_id)
+        known = self.received.pop(packet.packet_id, None) is not None
         return PubComp(packet.packet_id, Reason.SUCCESS if known else Reason.PACKET_IDENTIFIER_NOT_FOUND)
 
     def resume(self, peer: Peer) -> None:
         """Go on over a new connection: what was not acknowledged is sent again, in its order."""
         self.peer = peer
+        if self.durable is not None:
+            self.durable.forget_held()
         for packet_id, publish in list(self._inflight.items()):
             again = PubRel(packet_id) if publish is None else dataclasses.replace(publish, dup=True)
             peer.send(again)
@@ -226,7 +269,46 @@ class Session:
         if self.peer is not peer:
             return False
         self.peer = None
+        if self.durable is not None:
+            self.durable.forget_held()
         return True
+
+    # What is stored
+
+    def sent(self) -> list[Sent]:
+        """Return what was sent and is not acknowledged, as far as its place is known."""
+        assert self.durable is not None
+        places, found = self.durable.places, []
+        for packet_id, publish in self._inflight.items():
+            if publish is None:
+                found.append(Sent(packet_id))
+            elif (mark := places.get(packet_id)) is not None:
+                found.append(Sent(packet_id, publish.topic, mark, publish.qos))
+        return found
+
+    def waiting(self) -> dict[str, Mark]:
+        """Return by topic the place of the first message that waits."""
+        found: dict[str, Mark] = {}
+        for each in self._queue:
+            if each.mark is not None:
+                found.setdefault(each.publish.topic, each.mark)
+        return found
+
+    def restore(self, last_id: int, sent: dict[int, Publish | None], received: dict[int, str]) -> None:
+        """Take over what another process has sent and received.
+
+        Args:
+            last_id: the last packet identifier of a message.
+            sent: what was sent and not acknowledged, in its order; None if it was received.
+            received: see the attributes.
+        """
+        self._last_id, self.received = last_id, received
+        self._inflight.update(sent)
+
+    @property
+    def last_id(self) -> int:
+        """The last packet identifier that was given to a message."""
+        return self._last_id
 
 
 def _ends(packet: Acknowledgement, state: Publish | None) -> bool:

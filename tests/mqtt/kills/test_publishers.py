@@ -19,7 +19,7 @@ from tests.server.helpers import LONG
 from tests.support.ports import free_port
 from tests.support.redis_servers import RedisServer
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 #: Publications acknowledged before the broker is killed, while more are on their way.
 BEFORE = 200
 
@@ -31,7 +31,8 @@ async def test_what_a_killed_broker_has_acknowledged_is_in_the_history(qos: int)
         environment = {**os.environ, "TOPICS_REDIS": server.url}
         environment["DJANGO_SETTINGS_MODULE"] = "tests.topics.kills.settings"
         endpoint = f"tcp:port={port}:interface=127.0.0.1:app=mqtt"
-        command = [sys.executable, "-m", "daphne", "-v", "0", "-e", endpoint, "tests.mqtt.served:application"]
+        options = ["-v", "0", "-e", endpoint, "tests.mqtt.kills.served:application"]
+        command = [sys.executable, "-m", "daphne", *options]
         process = subprocess.Popen(command, cwd=ROOT, env=environment)
         try:
             acknowledged = await asyncio.wait_for(publish_until_killed(port, process, qos), 2 * LONG)

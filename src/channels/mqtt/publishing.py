@@ -1,0 +1,75 @@
+"""What a client publishes, on its way into its topic."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Final
+
+from channels.mqtt.messages import tags_of
+from channels.mqtt.router import Router
+from channels.mqtt.session import Session
+from channels.protocols.centrifuge.messages import ClientInfo
+from channels.protocols.mqtt.codes import Reason
+from channels.protocols.mqtt.packets import Publish, Will
+from channels.topics.actions import aremove_history
+from channels.topics.payloads import InvalidData, decode
+from channels.topics.publishing import apublish_now
+from channels.topics.registry import resolve
+from channels.topics.session.permissions import may_publish
+from channels.topics.topic import append_for
+
+#: Seconds that a message of QoS 2 is known whose broker was killed before it had said that it has it.
+KEY_TTL: Final = 3600.0
+
+
+class Publisher:
+    """Publishes what one connection sends.
+
+    Args:
+        router: learns of the topics.
+    """
+
+    def __init__(self, router: Router) -> None:
+        self._router = router
+        self._topic: Any = None
+
+    async def publish(self, session: Session, packet: Publish | Will, key: str = "") -> Reason:
+        """Publish to the topic, if the client may; returns when it is in the topic's history.
+
+        Args:
+            session: of the client.
+            packet: what it sent.
+            key: a second publication with this key, within an hour, is left out; "" for none.
+
+        Raises:
+            StoreUnavailable: the store does not answer.
+        """
+        topic = self._topic
+        if topic is None or str(topic) != packet.topic:  # most devices publish to one topic again and again
+            topic = self._topic = resolve(packet.topic)
+        if topic is None:
+            return Reason.TOPIC_NAME_INVALID
+        kind = type(topic).message
+        if not packet.payload and packet.retain and kind is not bytes:
+            return await self._forget(session, topic)
+        try:
+            data = decode(packet.payload, kind)
+            if not await may_publish(topic, session.user, data):
+                return Reason.NOT_AUTHORIZED
+            info = ClientInfo(user=session.key[0], client=session.client_id)
+            append = append_for(topic, data, tags=tags_of(packet), info=info, idempotency_key=key)
+        except InvalidData:
+            return Reason.PAYLOAD_FORMAT_INVALID
+        await self._router.learn(packet.topic)
+        if key:
+            retention = dataclasses.replace(append.retention, idempotency_ttl=KEY_TTL)
+            append = dataclasses.replace(append, retention=retention)
+        await apublish_now(type(topic).store, append)
+        return Reason.SUCCESS
+
+    async def _forget(self, session: Session, topic: Any) -> Reason:
+        """Remove what is retained: a topic of JSON has no publication that is empty."""
+        if not await may_publish(topic, session.user, None):
+            return Reason.NOT_AUTHORIZED
+        await aremove_history(topic)
+        return Reason.SUCCESS
