@@ -35,6 +35,7 @@ class Contender:
         app: the application, as servers spell it.
         checkout: for ours: whose ``src`` is run.
         greeting: what it answers as soon as it serves.
+        inspected: for ours: the site has the inspector.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Contender:
     app: str = SITE
     checkout: Path = environment.ROOT
     greeting: bytes = HTTP_GREETING
+    inspected: bool = False
 
     def missing(self, installed: Mapping[str, str]) -> str:
         """Why it cannot run here; empty if it can."""
@@ -74,6 +76,8 @@ class Contender:
         """For ours: the checkout's packages; for the others: none of ours."""
         if self.runs_on == "ours":
             extra["PYTHONPATH"] = str(self.checkout / "src")
+        if self.inspected:
+            extra["BENCH_INSPECTOR"] = "1"
         return environment.variables(**extra)
 
 
@@ -142,6 +146,11 @@ def fairway_with_metrics() -> Contender:
 def fairway_mqtt() -> Contender:
     """This project's server with a broker of MQTT."""
     return Contender("Fairway", "ours", "ours", "", _FAIRWAY_MQTT, BROKER, greeting=MQTT_GREETING)
+
+
+def fairway_with_inspector() -> Contender:
+    """This project's server as a member of the fleet, with a log of what became of the last messages."""
+    return replace(fairway("the same, with the inspector"), inspected=True)
 
 
 def original(server: str) -> Contender:

@@ -22,6 +22,7 @@ from .contenders import (
     chanx,
     fairway,
     fairway_mqtt,
+    fairway_with_inspector,
     fairway_with_metrics,
     original,
     socket_io,
@@ -396,6 +397,7 @@ ROWS: tuple[Row, ...] = (
         Throughput("fanout", window=4),
         (
             Entry(fairway(), CHAT),
+            Entry(fairway_with_inspector(), CHAT),
             *_originals(CHAT, "daphne", "uvicorn", "granian", "hypercorn"),
             *_others("/ws/room/", bare("uvicorn"), NODE_WS, PICOWS, SOCKETIFY, C_LOOP),
         ),

@@ -22,7 +22,7 @@ from tests.server.helpers import eventually, frame, serve
 from tests.support.hops import counted_hops
 
 #: Functions of ours that one operation of a benchmark row may call. Whoever adds some says here why they pay.
-CALLS = {"connect": 238, "echo": 29, "echo, metrics": 29, "page": 122, "http2": 85}
+CALLS = {"connect": 238, "echo": 29, "echo, metrics": 29, "chat": 480, "page": 122, "http2": 85}
 MEMBERS = 5
 BURST = 4
 
@@ -161,3 +161,7 @@ def calls():
 @pytest.mark.parametrize("operation", CALLS)
 def test_an_operation_of_a_benchmark_row_calls_no_more_functions_than_it_did(operation, calls):
     assert 0 < calls[operation] <= CALLS[operation]
+
+
+def test_the_log_of_the_inspector_costs_two_calls_for_each_message_and_none_for_each_delivery(calls):
+    assert 0 < calls["chat, inspector"] - calls["chat"] < 3

@@ -27,6 +27,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCE = str(Path(channels.__file__).parent) + os.sep
 WARM_UPS = 60
 TIMES = 100
+#: Members of the room of the chat.
+ROOM = 20
 OPENING = (
     b"GET %s HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
@@ -91,6 +93,21 @@ def echo(server: Any) -> Iterator[Callable[[], None]]:
         yield operation
 
 
+def chat(server: Any) -> Iterator[Callable[[], None]]:
+    """A message of the guide's chat to a room."""
+    members = [websocket(server, b"/ws/chat/calls/") for _ in range(ROOM)]
+    said = b'{"message": "hello"}'
+
+    def operation() -> None:
+        members[0].sendall(bytes((0x81, 0x80 + len(said), 0, 0, 0, 0)) + said)
+        for member in members:
+            assert member.recv(100).endswith(said)
+
+    yield operation
+    for member in members:
+        member.close()
+
+
 def page(server: Any) -> Iterator[Callable[[], None]]:
     """A page of a sync view."""
     with socket.create_connection((server.host, server.port)) as client:
@@ -142,13 +159,27 @@ def main() -> None:
     from benchsite.asgi import application as site  # type: ignore[import-not-found]
 
     found = {}
-    for application, operations in ((site, (connect, echo, page)), (bare, (http2,))):
+    for application, operations in ((site, (connect, echo, chat, page)), (bare, (http2,))):
         with serving(application) as server:
             for prepare in operations:
                 for operation in prepare(server):
                     found[prepare.__name__] = counter.average(operation)
+    found["chat, inspector"] = counted_with_inspector(counter, site)
     found["echo, metrics"] = counted_with_metrics(counter, site)
     print(json.dumps(found))
+
+
+def counted_with_inspector(counter: Counter, application: Any) -> float:
+    """Return what a message of the chat calls while there is a log of what became of the last ones."""
+    from channels.diagnostics import delivery_log
+    from channels.server.asgi import inspection
+
+    delivery_log.keep(100)
+    inspection.keep_endings(100)
+    with serving(application) as server:
+        found = next(counter.average(operation) for operation in chat(server))
+    delivery_log.keep(0)
+    return found
 
 
 def counted_with_metrics(counter: Counter, application: Any) -> float:

@@ -37,6 +37,8 @@ elif STORE == "postgresql":
     }
 if STORE != "layer":
     INSTALLED_APPS.append("channels.journal")
+if os.environ.get("BENCH_INSPECTOR"):
+    INSTALLED_APPS += ["channels.topics", "channels.inspector"]
 USE_TZ = True
 CHANNELS_TOPICS = {"MAX_COMMAND_RATE": 1_000_000}
 
