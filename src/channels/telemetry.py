@@ -23,11 +23,17 @@ HandlerWrapper: TypeAlias = Callable[[Any, Callable[[Any], Any]], Callable[[Any]
 #: Given where a message goes to and the message, returns the message with what travels beside it.
 Carrier: TypeAlias = Callable[[str, Any], Any]
 
+#: Given an operation ("send"; "create" within a transaction), of what ("topic", "task"), where to and the id
+#: of what is sent, returns what travels beside it: where its trace goes on.
+ContextCreator: TypeAlias = Callable[[str, str, str, str], dict[str, str]]
+
 listeners: tuple[Listener, ...] = ()
 #: Put around what handles the messages of each connection from now on, the first one innermost.
 handler_wrappers: tuple[HandlerWrapper, ...] = ()
 #: What channel layers do with each message that they are to send; None: nothing.
 carry: Carrier | None = None
+#: What topics and tasks ask for each publication and each task; None: nothing travels beside these.
+create_context: ContextCreator | None = None
 #: Whether servers count each message and each byte; read when a server starts.
 metered = False
 counters: Counter[str] = Counter()

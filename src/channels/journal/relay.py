@@ -177,7 +177,7 @@ class Relay:
         if batch is None:
             batch = number_pending(self._using, self._clock, note)
         if batch.numbered:
-            telemetry.count("journal.relayed", len(batch.numbered))
+            telemetry.count("journal.relayed", len(batch.numbered), numbered=batch.numbered)
             self._carry(batch.numbered)
         trim(self._using, self._clock, batch.full)
         return batch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, TypeAlias
@@ -85,6 +86,8 @@ class TaskBackend(BaseTaskBackend):
         """Write several tasks by one statement; none of them if one is refused. See :meth:`enqueue`."""
         store = store_of(self)
         records = [new_record(self, store, *call) for call in calls]
+        if telemetry.create_context is not None:
+            carry_contexts(records)
         opened = open_transaction(self) if store.using is None else None
         if opened is None:
             records = _add(self, store, records)
@@ -153,6 +156,15 @@ def new_record(
         limit_key=limit_key,
         allowance=allowance,
     )
+
+
+def carry_contexts(records: Iterable[TaskRecord]) -> None:
+    """Note where the traces of tasks go on, beside their arguments."""
+    create = telemetry.create_context
+    for record in records:
+        beside = create("send", "task", record.queue, record.id) if create is not None else {}
+        if beside:
+            record.arguments = f"{record.arguments[:-1]},{json.dumps(beside, separators=(',', ':'))}]"
 
 
 def _add(backend: TaskBackend, store: TaskStore, records: list[TaskRecord]) -> list[TaskRecord]:

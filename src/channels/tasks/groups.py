@@ -11,7 +11,8 @@ from typing import Any
 
 from django.db import transaction
 
-from channels.tasks.backend import TaskBackend, new_record, open_transaction, store_of
+from channels import telemetry
+from channels.tasks.backend import TaskBackend, carry_contexts, new_record, open_transaction, store_of
 from channels.tasks.definition.contract import InvalidTask, TaskResult, task_backends, task_enqueued
 from channels.tasks.definition.results import result_of
 from channels.tasks.definition.states import State
@@ -85,6 +86,8 @@ def _records(steps: tuple[Step, ...]) -> tuple[TaskBackend, list[TaskRecord]]:
 
 def _enqueue(backend: TaskBackend, sizes: dict[str, int], records: list[TaskRecord]) -> list[TaskResult]:
     store = store_of(backend)
+    if telemetry.create_context is not None:
+        carry_contexts(records)
 
     def add() -> None:
         store.add_groups(sizes, records)

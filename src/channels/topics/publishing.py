@@ -6,6 +6,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 
 from django.core import mail
 from django.db import connections, transaction
@@ -52,7 +53,9 @@ def publish_now(alias: str, append: Append) -> Published:
     if isinstance(store, MemoryStore) and not _unheard:
         _tell_if_unheard(append.topic)
     if telemetry.listeners:
-        telemetry.emit("topics.published", topic=append.topic)
+        telemetry.emit("topics.published", topic=append.topic, beside=append.beside)
+    if telemetry.create_context is not None:
+        append = with_context(append, "send")
     published = store.sync.publish(append)
     if delivery_log.note is not None:
         note_published(append, published)
@@ -64,7 +67,7 @@ def publish_all_now(alias: str, appends: Sequence[Append]) -> list[Published]:
     publish_many = getattr(get_store(alias).sync, "publish_many", None)
     if publish_many is None or len(appends) == 1:
         return [publish_now(alias, append) for append in appends]
-    _tell_published(appends)
+    appends = _tell_published(appends)
     published: list[Published] = publish_many(appends)
     _note_published(appends, published)
     return published
@@ -75,16 +78,20 @@ async def apublish_all_now(alias: str, appends: Sequence[Append]) -> list[Publis
     publish_many = getattr(get_store(alias), "publish_many", None)
     if publish_many is None or len(appends) == 1:
         return [await apublish_now(alias, append) for append in appends]
-    _tell_published(appends)
+    appends = _tell_published(appends)
     published: list[Published] = await publish_many(appends)
     _note_published(appends, published)
     return published
 
 
-def _tell_published(appends: Sequence[Append]) -> None:
+def _tell_published(appends: Sequence[Append]) -> Sequence[Append]:
+    """Tell what is published; returns it with where its trace goes on, where traces are on."""
     if telemetry.listeners:
         for append in appends:
-            telemetry.emit("topics.published", topic=append.topic)
+            telemetry.emit("topics.published", topic=append.topic, beside=append.beside)
+    if telemetry.create_context is None:
+        return appends
+    return [with_context(append, "send") for append in appends]
 
 
 def _note_published(appends: Sequence[Append], published: Sequence[Published]) -> None:
@@ -102,7 +109,9 @@ def _note_all(appends: Sequence[Append], stage: str) -> None:
 async def apublish_now(alias: str, append: Append) -> Published:
     """Publish from async code, whatever transaction is open."""
     if telemetry.listeners:
-        telemetry.emit("topics.published", topic=append.topic)
+        telemetry.emit("topics.published", topic=append.topic, beside=append.beside)
+    if telemetry.create_context is not None:
+        append = with_context(append, "send")
     published = await get_store(alias).publish(append)
     if delivery_log.note is not None:
         note_published(append, published)
@@ -114,6 +123,19 @@ def _tell_if_unheard(topic: str) -> None:
     if _serves_nobody():
         _unheard.append(topic)
         logger.warning(_UNHEARD, topic)
+
+
+def with_context(append: Append, operation: str) -> Append:
+    """Return a publication with where its trace goes on, if it does not have that already.
+
+    Args:
+        append: what is published.
+        operation: "send"; "create" if it is sent later, by somebody else.
+    """
+    create = telemetry.create_context
+    if create is None or append.beside:
+        return append
+    return replace(append, beside=create(operation, "topic", append.topic, "") or None)
 
 
 def _serves_nobody() -> bool:
@@ -154,6 +176,8 @@ def publish_all_on_commit(
 
 
 def _wait_for_commit(alias: str, appends: Sequence[Append], opened: list[str]) -> None:
+    if telemetry.create_context is not None:
+        appends = [with_context(append, "create") for append in appends]
     _note_all(appends, "waits for the commit")
     store = get_store(alias)
     if getattr(store, "using", None) in opened:  # what keeps it is what is committed

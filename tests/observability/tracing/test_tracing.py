@@ -14,7 +14,6 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
 from opentelemetry.trace import SpanKind
 
@@ -27,42 +26,11 @@ from channels.layers.memory import InMemoryChannelLayer
 from channels.observability.tracing.setup import instrument, traced, uninstrument
 from channels.testing import HttpCommunicator, WebsocketCommunicator
 from channels_redis.core import RedisChannelLayer
+from tests.observability.tracing.spans import TRACEPARENT, Spans
 from tests.support.redis_servers import RedisServer
-from tests.tasks import jobs
 from tests.tasks.conftest import finished, fresh, working  # noqa: F401 (fixtures)
 from tests.topics.conftest import own_store  # noqa: F401 (fixture)
 from tests.topics.topics_for_tests import Room
-
-TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-
-
-class Spans:
-    """A provider of the SDK, and what its spans were."""
-
-    def __init__(self, **options: Any) -> None:
-        self.exporter = InMemorySpanExporter()
-        self.provider = TracerProvider(**options)
-        self.provider.add_span_processor(SimpleSpanProcessor(self.exporter))
-
-    def named(self, name: str) -> list[ReadableSpan]:
-        return [span for span in self.exporter.get_finished_spans() if span.name == name]
-
-    def one(self, name: str) -> ReadableSpan:
-        (span,) = self.named(name)
-        return span
-
-
-@pytest.fixture(autouse=True)
-def off() -> Iterator[None]:
-    before = telemetry.listeners, telemetry.handler_wrappers
-    yield
-    uninstrument()
-    assert (telemetry.listeners, telemetry.handler_wrappers, telemetry.carry) == (*before, None)
-
-
-@pytest.fixture
-def spans() -> Spans:
-    return Spans()
 
 
 class Chat(AsyncWebsocketConsumer):
@@ -190,30 +158,6 @@ async def test_sampling_is_respected(tmp_path: Any) -> None:
     assert {span.name for span in spans.exporter.get_finished_spans()} == {"GET"}  # its parent is sampled
 
 
-def test_publications_have_spans_by_their_pattern(spans: Spans) -> None:
-    instrument(spans.provider)
-    Room(name="one").publish({"text": "hello"}, now=True)
-    assert spans.one(f"send {Room.pattern}").kind is SpanKind.PRODUCER
-
-
-def ids_of(spans: list[ReadableSpan]) -> list[str]:
-    return sorted(str(span.attributes["messaging.message.id"]) for span in spans if span.attributes)
-
-
-@pytest.mark.django_db(transaction=True)
-def test_tasks_have_spans_when_they_are_enqueued_and_when_they_run(spans: Spans) -> None:
-    instrument(spans.provider)
-    with working():
-        good = finished(jobs.add.enqueue(1, 2))
-        finished(jobs.fail.enqueue())
-        finished(jobs.add_async.enqueue(1, 2))
-    sent, run = spans.named("send default"), spans.named("process default")
-    assert ids_of(sent) == ids_of(run)
-    assert good.id in ids_of(sent)
-    assert [span.status.is_ok for span in run].count(False) == 1
-    assert {span.kind for span in run} == {SpanKind.CONSUMER}
-
-
 class Collector(BaseHTTPRequestHandler):
     """What a collector of OTLP over HTTP hears."""
 
@@ -246,7 +190,7 @@ def test_spans_reach_a_collector() -> None:
 
 
 async def test_nothing_is_called_where_nobody_traces() -> None:
-    assert (telemetry.carry, telemetry.handler_wrappers) == (None, ())
+    assert (telemetry.carry, telemetry.create_context, telemetry.handler_wrappers) == (None, None, ())
     heard = await chatted(Chat.as_asgi(), InMemoryChannelLayer())
     await asyncio.sleep(0)
     assert heard == "{'type': 'chat.message', 'text': 'hello'}"

@@ -57,7 +57,7 @@ def test_what_is_zero_at_the_end_is_left_out():
 
 
 def test_fields_of_a_later_release_are_passed_over():
-    record = msgspec.msgpack.encode((b"1", 2, None, {}, 0, "", False, 0, "more", [1]))
+    record = msgspec.msgpack.encode((b"1", 2, None, {}, 0, "", False, 0, None, "more", [1]))
     assert decode_publication(record, 1, "e") == Publication(data=Raw(b"1"), time=2, offset=1, epoch="e")
 
 

@@ -54,7 +54,12 @@ def ascii_of(text: str) -> str:
 def encode_pending(append: Append) -> bytes:
     """Return the row of a publication; its defaults are left out."""
     retention = append.retention
-    first = (append.topic, encode_publication(append.publication), retention.size, retention.ttl)
+    first = (
+        append.topic,
+        encode_publication(append.publication, append.beside),
+        retention.size,
+        retention.ttl,
+    )
     ttls = (retention.position_ttl, retention.idempotency_ttl)
     if not (append.idempotency_key or append.version) and ttls == _DEFAULTS:
         return _encode(first)

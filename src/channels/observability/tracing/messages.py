@@ -9,17 +9,37 @@ from channels.exceptions import ConsumerSignal
 from channels.layers.local.carried import CarriedMessage
 from channels.observability.tracing.api import (
     Link,
-    SpanContext,
+    Span,
     SpanKind,
     Tracer,
+    begin,
     context,
+    end,
     fail,
-    propagate,
     trace,
 )
+from channels.observability.tracing.propagation import context_of, headers_of, links_to, span_of
 from channels.typing import Message
 
-SYSTEM: Final = "channels"
+#: Topics, and types of messages, of our own traffic: what looks at the others, and what carries topics.
+_OWN: Final = ("channels.fleet", "channels.inspector:", "channels.topics/", "topics.event")
+
+
+def is_own(name: str) -> bool:
+    """Whether a topic, or a message of this type, is our own traffic, which has spans elsewhere or none."""
+    return name.startswith(_OWN)
+
+
+def messaging(operation: str, template: str = "") -> dict[str, Any]:
+    """Return the attributes of an operation with messages; ``template`` names where to, "" for nothing."""
+    attributes: dict[str, Any] = {
+        "messaging.system": "channels",
+        "messaging.operation.name": operation,
+        "messaging.operation.type": operation,
+    }
+    if template:
+        attributes["messaging.destination.template"] = template
+    return attributes
 
 
 class MessageTracing:
@@ -34,22 +54,17 @@ class MessageTracing:
 
     def carry(self, destination: str, message: Any) -> Any:
         """Return a message with its creation context beside it, after a span that says it is sent."""
-        attributes: dict[str, Any] = {
-            "messaging.system": SYSTEM,
-            "messaging.operation.name": "send",
-            "messaging.operation.type": "send",
-            "channels.message.type": _type_of(message),
-        }
+        kind = _type_of(message)
+        if is_own(kind):
+            return message
+        attributes = messaging("send") | {"channels.message.type": kind}
         if "!" in destination:  # a channel of one connection
             attributes["messaging.destination.anonymous"] = True
         elif destination:
             attributes["messaging.destination.name"] = destination
-        span = self._tracer.start_span(
-            f"send {_type_of(message)}", kind=SpanKind.PRODUCER, attributes=attributes
-        )
-        span.end()
-        beside: dict[str, str] = {}
-        propagate.inject(beside, trace.set_span_in_context(span))
+        span = begin(self._tracer, f"send {kind}", kind=SpanKind.PRODUCER, attributes=attributes)
+        end(span)
+        beside = headers_of(span)
         return CarriedMessage(message, beside) if beside and isinstance(message, dict) else message
 
     def wrap(self, consumer: Any, handle: Callable[[Message], Any]) -> Callable[[Message], Any]:
@@ -60,7 +75,7 @@ class MessageTracing:
             handle: what handles one.
         """
         opening = trace.get_current_span().get_span_context()
-        name, links = f"process {type(consumer).__qualname__}", _links(opening)
+        name, links = f"process {type(consumer).__qualname__}", links_to(opening)
         tracer = self._tracer
 
         async def traced(message: Message) -> None:
@@ -68,46 +83,39 @@ class MessageTracing:
             if kind == "websocket.connect":
                 await handle(message)
                 return
-            more = _creation(message)
-            with tracer.start_as_current_span(
-                name,
-                context=context.Context(),  # of its own: a connection may last for days
-                kind=SpanKind.CONSUMER,
-                links=[*links, *more],
-                attributes={**_PROCESS, "channels.message.type": kind},
-                record_exception=False,
-                set_status_on_exception=False,
-            ) as span:
-                try:
-                    await handle(message)
-                except ConsumerSignal:
-                    raise
-                except BaseException as error:
-                    fail(span, error)
-                    raise
+            span = _span_of(tracer, name, kind, links, message)
+            token = context.attach(trace.set_span_in_context(span))
+            try:
+                await handle(message)
+            except ConsumerSignal:
+                raise
+            except BaseException as error:
+                fail(span, error)
+                raise
+            finally:
+                end(span)
+                context.detach(token)
 
         return traced
 
 
-_PROCESS: Final = {
-    "messaging.system": SYSTEM,
-    "messaging.operation.name": "process",
-    "messaging.operation.type": "process",
-}
+def _span_of(tracer: Tracer, name: str, kind: str, links: list[Link], message: Message) -> Span:
+    """Return a span that begins: a trace of its own, as a connection may last for days, with links.
+
+    A message whose sender's trace is not sampled is handled in that trace, so that the sampler knows.
+    """
+    sent = context_of(message.beside) if isinstance(message, CarriedMessage) else context.Context()
+    origin = span_of(sent)
+    return begin(
+        tracer,
+        name,
+        context=context.Context() if origin.trace_flags.sampled else sent,
+        kind=SpanKind.CONSUMER,
+        links=[*links, *links_to(origin)],
+        attributes=messaging("process") | {"channels.message.type": kind},
+    )
 
 
 def _type_of(message: Any) -> str:
     kind = message.get("type") if isinstance(message, dict) else None
     return str(kind) if kind else "message"
-
-
-def _links(opening: SpanContext) -> list[Link]:
-    return [Link(opening)] if opening.is_valid else []
-
-
-def _creation(message: Message) -> list[Link]:
-    """Return a link to where a message was sent, if it says so."""
-    if not isinstance(message, CarriedMessage):
-        return []
-    found = trace.get_current_span(propagate.extract(message.beside, context.Context()))
-    return _links(found.get_span_context())

@@ -25,14 +25,14 @@ def instrument(provider: trace.TracerProvider | None = None) -> None:
     if _undo:
         return
     tracer = tracer_of(provider)
-    messages = MessageTracing(tracer)
-    telemetry.carry = messages.carry
-    _undo.extend((telemetry.wrap_handlers(messages.wrap), telemetry.attach(FactTracing(tracer).hear)))
+    messages, facts = MessageTracing(tracer), FactTracing(tracer)
+    telemetry.carry, telemetry.create_context = messages.carry, facts.create_context
+    _undo.extend((telemetry.wrap_handlers(messages.wrap), telemetry.attach(facts.hear)))
 
 
 def uninstrument() -> None:
     """Open no spans any more; connections that are open keep theirs."""
-    telemetry.carry = None
+    telemetry.carry = telemetry.create_context = None
     while _undo:
         _undo.pop()()
 

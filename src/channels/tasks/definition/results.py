@@ -44,7 +44,7 @@ def leads_back(task: contract.Task) -> bool:
 
 def result_of(record: TaskRecord, result_class: Any = TaskResult) -> TaskResult:
     """Return the result of a row; of a task whose code is gone, too."""
-    args, kwargs = json.loads(record.arguments)
+    args, kwargs, *_ = json.loads(record.arguments)  # and maybe what travels beside these
     errors = json.loads(record.errors)
     result: TaskResult = result_class(
         task=_task_of(record),

@@ -32,7 +32,7 @@ class TaskRecord:
         backend: the alias in the setting ``TASKS``.
         path: module and name of its function.
         lane: 0: its function is called in a thread; 1: it runs in the event loop.
-        arguments: ``[args, kwargs]`` as JSON.
+        arguments: ``[args, kwargs]`` as JSON; behind them what travels beside the task, if anything does.
         attempts: how often it was started.
         losses: how many workers were lost while they ran it.
         owner: of the worker that runs it; "".

@@ -90,7 +90,14 @@ class Attempt:
         if telemetry.listeners:
             waited = (self._origin.store.now() - self._record.run_at) / MICROSECONDS
             row = self._record
-            telemetry.emit("tasks.attempt_started", id=row.id, path=row.path, queue=row.queue, waited=waited)
+            telemetry.emit(
+                "tasks.attempt_started",
+                id=row.id,
+                path=row.path,
+                queue=row.queue,
+                waited=waited,
+                arguments=row.arguments,
+            )
         if self.timeout is not None:
             self.deadline = time.monotonic() + self.timeout
         args = tuple(self.result.args)
@@ -150,6 +157,7 @@ class Attempt:
                 "Task id=%s path=%s failed with an error that cannot be written.", self.id, self._record.path
             )
             errors = json.dumps([[_path_of(error), text]])
+            self._tell_end("FAILED", error)
             return Outcome(self.id, Move.FAIL, errors=errors, counts_for=self._record.counts_for)
 
     def _fail(self, error: BaseException) -> Outcome:
@@ -168,7 +176,7 @@ class Attempt:
     def _retry(self, policy: Task, error: BaseException) -> Outcome:
         seconds = policy.delay_after(self._record.attempts)
         telemetry.count("tasks.retried", path=self._record.path)
-        self._tell_end("RETRIED")
+        self._tell_end("RETRIED", error)
         logger.warning(
             "Task id=%s path=%s failed at attempt %s of %s, and is tried again in %.1f s.",
             self.id, self._record.path, self._record.attempts, policy.max_attempts, seconds, exc_info=error,
@@ -193,7 +201,7 @@ class Attempt:
     def _end(self, move: Move, error: BaseException) -> Outcome:
         text = self._errors(error)
         self.result.errors.append(_task_error(error))
-        self._finish(move, None)
+        self._finish(move, None, error)
         report, group = self._last_report(), self._record.counts_for
         return Outcome(self.id, move, errors=text, report=report, counts_for=group)
 
@@ -212,18 +220,24 @@ class Attempt:
         """Return the word that it has ended, if somebody waits for it."""
         return Report.of(self.result) if self._record.viewer or self._has_reported else None
 
-    def _finish(self, move: Move, value: Any) -> None:
+    def _finish(self, move: Move, value: Any, error: BaseException | None = None) -> None:
         status = STATUS[MOVES[move][1]]
         change(self.result, status=status, finished_at=moment(self._origin.store.now()))
         if status == TaskResultStatus.SUCCESSFUL:
             change(self.result, _return_value=value)
         task_finished.send_robust(self._origin.sender, task_result=self.result)
-        self._tell_end(str(status))
+        self._tell_end(str(status), error)
 
-    def _tell_end(self, status: str) -> None:
+    def _tell_end(self, status: str, error: BaseException | None) -> None:
         if telemetry.listeners:
-            seconds = time.monotonic() - self._begun
-            telemetry.emit("tasks.attempt_ended", path=self._record.path, status=status, seconds=seconds)
+            telemetry.emit(
+                "tasks.attempt_ended",
+                id=self.id,
+                path=self._record.path,
+                status=status,
+                seconds=time.monotonic() - self._begun,
+                error="" if error is None else _path_of(error),
+            )
 
     def _errors(self, error: BaseException) -> str:
         described = _task_error(error)

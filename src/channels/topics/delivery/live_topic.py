@@ -173,7 +173,11 @@ class LiveTopic:
         publications = sum(isinstance(event, Publication) for event in events)
         if publications:
             telemetry.emit(
-                "topics.delivered", topic=self.name, publications=publications, subscribers=len(self)
+                "topics.delivered",
+                topic=self.name,
+                publications=publications,
+                subscribers=len(self),
+                events=events,
             )
 
     def _happening(self, event: Event) -> Happening:

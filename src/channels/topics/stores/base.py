@@ -105,6 +105,8 @@ class Append:
         idempotency_key: a second publication with the same key is left out; "" for none.
         version: leave the publication out if this is not above the version of the last one; 0 for none.
         version_epoch: versions are compared only within one epoch of the publisher's.
+        beside: what travels beside it between our processes and never to clients, as headers of W3C's Trace
+            Context have it: where its trace goes on. A store hands it to receivers and need not keep it.
     """
 
     topic: str
@@ -113,6 +115,7 @@ class Append:
     idempotency_key: str = ""
     version: int = 0
     version_epoch: str = ""
+    beside: dict[str, str] | None = None
 
     @property
     def changes_stream(self) -> bool:

@@ -24,6 +24,7 @@ from channels.topics.stores.base import (
     StreamPage,
 )
 from channels.topics.stores.receivers import Receivers
+from channels.topics.stores.records import carried
 from channels.topics.stores.values import MemoryValues
 
 #: Seconds between two looks for what has expired.
@@ -142,14 +143,19 @@ class MemoryTopics:
         with self._lock:
             now = self._clock()
             if not append.changes_stream:
-                self.receivers.deliver(append.topic, append.publication)
+                publication = append.publication
+                self.receivers.deliver(
+                    append.topic, carried(publication, append.beside) if append.beside else publication
+                )
                 return Published(Position(0, ""))
             stream = self._stream(append.topic, now)
             seen = stream.seen_before(append, now)
             if seen is not None:
                 return seen
             publication = stream.append(append, now)
-            self.receivers.deliver(append.topic, publication)
+            self.receivers.deliver(
+                append.topic, carried(publication, append.beside) if append.beside else publication
+            )
             return Published(Position(publication.offset, stream.epoch))
 
     def read(

@@ -9,7 +9,7 @@ pass over those that they do not know.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import ClassVar, Final
 
 import msgspec
 from msgspec import Raw
@@ -33,6 +33,17 @@ class _Publication(msgspec.Struct, array_like=True, frozen=True, gc=False):
     key: str = ""
     removed: bool = False
     score: int = 0
+    beside: dict[str, str] | None = None
+
+
+class CarriedPublication(Publication, frozen=True, dict=True, gc=True):
+    """A publication that has just arrived, with what travels beside it; clients get it like any other.
+
+    Attributes:
+        beside: see :class:`~channels.topics.stores.base.Append`; none of the wire's fields.
+    """
+
+    beside: ClassVar[dict[str, str]] = {}
 
 
 _encode: Final = msgspec.msgpack.Encoder().encode
@@ -53,21 +64,37 @@ def decode_client(record: bytes) -> ClientInfo:
     return _client(_decode_client(record))
 
 
-def encode_publication(publication: Publication) -> bytes:
-    """Return a publication as bytes, without its offset and epoch."""
+def encode_publication(publication: Publication, beside: dict[str, str] | None = None) -> bytes:
+    """Return a publication as bytes, without its offset and epoch.
+
+    Args:
+        publication: what is written.
+        beside: see :class:`~channels.topics.stores.base.Append`; not one byte if there is nothing.
+    """
     data, time, info = bytes(publication.data), publication.time, publication.info
-    if publication.version or publication.key or publication.removed or publication.score:
+    if beside or publication.version or publication.key or publication.removed or publication.score:
         last = (publication.version, publication.key, publication.removed, publication.score)
-        return _encode((data, time, _optional(info), publication.tags, *last))
+        fields = (data, time, _optional(info), publication.tags, *last)
+        return _encode((*fields, beside) if beside else fields)
     if info is not None or publication.tags:
         return _encode((data, time, _optional(info), publication.tags))
     return _encode((data, time))
 
 
-def decode_publication(record: bytes, offset: int, epoch: str) -> Publication:
-    """Return the publication that these bytes were made of, in its place; raises NotARecord."""
+def decode_publication(record: bytes, offset: int, epoch: str, arrived: bool = False) -> Publication:
+    """Return the publication that these bytes were made of, in its place.
+
+    Args:
+        record: the bytes.
+        offset: its place.
+        epoch: of the stream.
+        arrived: it has just been published; what travels beside it is handed on.
+
+    Raises:
+        NotARecord: the bytes are none.
+    """
     found = _decode_publication(record)
-    return Publication(
+    publication = Publication(
         data=_raw(found.data),
         info=None if found.info is None else _client(found.info),
         offset=offset,
@@ -79,6 +106,19 @@ def decode_publication(record: bytes, offset: int, epoch: str) -> Publication:
         epoch=epoch,
         version=found.version,
     )
+    return carried(publication, found.beside) if arrived and found.beside else publication
+
+
+def beside_of(record: bytes) -> dict[str, str] | None:
+    """Return what travels beside a publication, given its record; raises NotARecord."""
+    return _decode_publication(record).beside
+
+
+def carried(publication: Publication, beside: dict[str, str]) -> CarriedPublication:
+    """Return a publication with what travels beside it."""
+    found = CarriedPublication(*msgspec.structs.astuple(publication))
+    vars(found)["beside"] = beside  # past the fields, which codecs write
+    return found
 
 
 def _client_fields(info: ClientInfo) -> tuple[str, str, bytes, bytes]:

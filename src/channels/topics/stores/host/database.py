@@ -115,14 +115,14 @@ class Database:
 
     def append(self, append: Append, patience: float) -> tuple[Published, bytes]:
         """Number and keep a publication; returns what became of it, and its record."""
-        record = encode_publication(append.publication)
+        record = encode_publication(append.publication, append.beside)
         return self._run(lambda rows: (self._append(rows, append, record), record), patience)
 
     def append_many(self, appends: Sequence[Append], patience: float) -> list[tuple[Published, bytes]]:
         """See :meth:`append`; all of them or none. What changes no stream is passed through."""
 
         def each(rows: Rows, append: Append) -> tuple[Published, bytes]:
-            record = encode_publication(append.publication)
+            record = encode_publication(append.publication, append.beside)
             if append.changes_stream:
                 return self._append(rows, append, record), record
             return Published(Position(0, "")), record

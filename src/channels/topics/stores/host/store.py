@@ -67,7 +67,8 @@ class HostTopics:
         """Keep a publication."""
         topic = append.topic
         if not append.changes_stream:
-            published, record = Published(Position(0, "")), encode_publication(append.publication)
+            published = Published(Position(0, ""))
+            record = encode_publication(append.publication, append.beside)
         else:
             published, record = self._database.append(append, patience)
         if not published.accepted:
@@ -79,7 +80,7 @@ class HostTopics:
         if any(append.changes_stream for append in appends):
             kept = self._database.append_many(appends, patience)
         else:
-            kept = [(Published(Position(0, "")), encode_publication(each.publication)) for each in appends]
+            kept = [(Published(Position(0, "")), encode_publication(each.publication, each.beside)) for each in appends]
         messages = [
             (group_of(append.topic), publication_message(append.topic, record, published.position))
             for append, (published, record) in zip(appends, kept, strict=True)

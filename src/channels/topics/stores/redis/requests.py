@@ -80,7 +80,7 @@ class Requests:
 
     def publish(self, append: Append) -> Request[Published]:
         """Append a publication and carry it."""
-        retention, record = append.retention, encode_publication(append.publication)
+        retention, record = append.retention, encode_publication(append.publication, append.beside)
         key = append.idempotency_key
         if not append.changes_stream:
             return self._carry(append.topic, record)
@@ -248,7 +248,7 @@ def event(data: bytes) -> Event:
     kind = data[:1]
     if kind == b"P":
         offset, epoch, record = data[1:].split(b" ", 2)
-        return decode_publication(record, int(offset), epoch.decode())
+        return decode_publication(record, int(offset), epoch.decode(), arrived=True)
     if kind == b"J":
         return Join(info=decode_client(data[1:]))
     if kind == b"L":
