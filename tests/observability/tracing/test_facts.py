@@ -23,10 +23,12 @@ from channels.routing import URLRouter
 from channels.tasks.groups import chain
 from channels.testing.store_contract.tools import Recorder
 from channels.testing.topics import TopicsCommunicator
+from channels.topics import apublish_many
 from channels.topics.publishing import with_context
 from channels.topics.routing import websocket_urlpatterns
 from channels.topics.stores.base import Append
-from channels.topics.stores.manager import get_store
+from channels.topics.stores.host import HostStore
+from channels.topics.stores.manager import get_store, set_store
 from channels.topics.stores.records import beside_of, carried, decode_publication, encode_publication
 from channels.topics.topic import append_for
 from tests.observability.tracing.spans import TRACEPARENT, UNSAMPLED, Spans, ids, linked, parent
@@ -131,6 +133,23 @@ def test_what_a_transaction_publishes_is_created_in_it_and_sent_when_it_is_commi
     created, sent = spans.one(f"create {Room.pattern}"), spans.one(f"send {Room.pattern}")
     assert (created.kind, sent.kind) == (SpanKind.PRODUCER, SpanKind.CLIENT)
     assert linked(sent) == {ids(created)[1]}
+
+
+async def test_each_publication_of_several_has_spans(spans: Spans, tmp_path: Any) -> None:
+    """Of one call to a store that takes several at once, too."""
+    set_store("default", HostStore(path=str(tmp_path)))
+    instrument(spans.provider)
+    client = TopicsCommunicator(URLRouter(websocket_urlpatterns))
+    await client.connect()
+    await client.subscribe(ROOM)
+    await apublish_many([ROOM, ROOM], {"text": "hello"})
+    for _ in range(2):
+        assert (await client.receive_publication(10)) == {"text": "hello"}
+    await client.disconnect()
+    sent, delivered = spans.named(f"send {Room.pattern}"), spans.named(f"process {Room.pattern}")
+    assert [parent(each) for each in delivered] == [ids(each)[1] for each in sent]
+    assert len(delivered) == 2
+    await get_store().aclose()
 
 
 @pytest.mark.django_db(transaction=True)

@@ -80,7 +80,10 @@ class HostTopics:
         if any(append.changes_stream for append in appends):
             kept = self._database.append_many(appends, patience)
         else:
-            kept = [(Published(Position(0, "")), encode_publication(each.publication, each.beside)) for each in appends]
+            kept = [
+                (Published(Position(0, "")), encode_publication(each.publication, each.beside))
+                for each in appends
+            ]
         messages = [
             (group_of(append.topic), publication_message(append.topic, record, published.position))
             for append, (published, record) in zip(appends, kept, strict=True)
