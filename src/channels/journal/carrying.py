@@ -56,9 +56,7 @@ def _carried(topic: str, offset: int, epoch: str, record: bytes) -> Append:
 def plain(numbered: Numbered) -> Append:
     """Return what the store of one process hands on."""
     offset, epoch = numbered.position
-    return Append(
-        numbered.topic, decode_publication(numbered.record, offset, epoch if offset else "", arrived=True)
-    )
+    return Append(numbered.topic, decode_publication(numbered.record, offset, epoch if offset else ""))
 
 
 def opened(publication: Publication) -> Publication | None:
@@ -66,7 +64,7 @@ def opened(publication: Publication) -> Publication | None:
     if publication.key != KEY:
         return publication
     offset, epoch, record = _decode(bytes(publication.data))
-    return decode_publication(record, offset, epoch, arrived=True) if record else None
+    return decode_publication(record, offset, epoch) if record else None
 
 
 def offset_of(publication: Publication) -> tuple[int, str]:

@@ -37,7 +37,7 @@ class _Publication(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 class CarriedPublication(Publication, frozen=True, dict=True, gc=True):
-    """A publication that has just arrived, with what travels beside it; clients get it like any other.
+    """A publication with what travels beside it; clients get it like any other.
 
     Attributes:
         beside: see :class:`~channels.topics.stores.base.Append`; none of the wire's fields.
@@ -81,18 +81,8 @@ def encode_publication(publication: Publication, beside: dict[str, str] | None =
     return _encode((data, time))
 
 
-def decode_publication(record: bytes, offset: int, epoch: str, arrived: bool = False) -> Publication:
-    """Return the publication that these bytes were made of, in its place.
-
-    Args:
-        record: the bytes.
-        offset: its place.
-        epoch: of the stream.
-        arrived: it has just been published; what travels beside it is handed on.
-
-    Raises:
-        NotARecord: the bytes are none.
-    """
+def decode_publication(record: bytes, offset: int, epoch: str) -> Publication:
+    """Return the publication that these bytes were made of, in its place; raises NotARecord."""
     found = _decode_publication(record)
     publication = Publication(
         data=_raw(found.data),
@@ -106,7 +96,7 @@ def decode_publication(record: bytes, offset: int, epoch: str, arrived: bool = F
         epoch=epoch,
         version=found.version,
     )
-    return carried(publication, found.beside) if arrived and found.beside else publication
+    return carried(publication, found.beside) if found.beside else publication
 
 
 def beside_of(record: bytes) -> dict[str, str] | None:

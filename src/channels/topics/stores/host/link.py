@@ -127,7 +127,7 @@ class Link:
             return
         offset, epoch = message["offset"], message["epoch"]
         if not offset:
-            self._receiver.received(topic, decode_publication(message["record"], 0, "", arrived=True))
+            self._receiver.received(topic, decode_publication(message["record"], 0, ""))
         elif offset == last.offset + 1 and epoch == last.epoch:
             self._deliver(topic, message["record"], Position(offset, epoch))
         elif epoch != last.epoch or offset > last.offset:
@@ -135,7 +135,7 @@ class Link:
 
     def _deliver(self, topic: str, record: bytes, position: Position) -> None:
         self._positions[topic] = position
-        self._receiver.received(topic, decode_publication(record, *position, arrived=True))
+        self._receiver.received(topic, decode_publication(record, *position))
 
     def _catch_up(self, topics: list[str]) -> None:
         """Read from the file what no hint has told; in a thread if another process holds it."""

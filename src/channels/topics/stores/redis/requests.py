@@ -248,7 +248,7 @@ def event(data: bytes) -> Event:
     kind = data[:1]
     if kind == b"P":
         offset, epoch, record = data[1:].split(b" ", 2)
-        return decode_publication(record, int(offset), epoch.decode(), arrived=True)
+        return decode_publication(record, int(offset), epoch.decode())
     if kind == b"J":
         return Join(info=decode_client(data[1:]))
     if kind == b"L":
