@@ -206,4 +206,49 @@ CASES = [
     Case("4.13.1", "a packet that ends within a field", packet(0x82, b"\0"), MALFORMED),
     Case("4.13.1", "bytes behind the last field", packet(0xC0, b"\0"), MALFORMED),
     Case("MQTT-3.2.2-15", "a packet above the maximum", b"\x30\xff\xff\x7f", 0x95),
+    # Text that is no UTF-8, wherever text may be.
+    Case("MQTT-3.1.3-4", "a client identifier that is no UTF-8", connect(rest=text(b"\xff")), MALFORMED, 0),
+    Case(
+        "MQTT-3.1.3-12",
+        "a user name that is no UTF-8",
+        connect(bits=0x82, rest=text("c") + text(b"\xff")),
+        MALFORMED,
+        0,
+    ),
+    Case("MQTT-3.8.3-1", "SUBSCRIBE to what is no UTF-8", subscribe(topic=b"\xff"), MALFORMED),
+    Case(
+        "MQTT-3.3.2-13",
+        "a response topic that is no UTF-8",
+        publish(rest=b"\4" + prop(8, text(b"\xff"))),
+        MALFORMED,
+    ),
+    Case(
+        "MQTT-3.3.2-19",
+        "a content type that is no UTF-8",
+        publish(rest=b"\4" + prop(3, text(b"\xff"))),
+        MALFORMED,
+    ),
+    Case(
+        "MQTT-1.5.7-1",
+        "a user property that is no UTF-8",
+        publish(rest=b"\7" + prop(0x26, text("a") + text(b"\xff"))),
+        MALFORMED,
+    ),
+    # What is there may not be.
+    Case(
+        "MQTT-3.1.2-18",
+        "a password without its flag",
+        connect(bits=0x82, rest=text("c") + text("u") + text("p")),
+        MALFORMED,
+        0,
+    ),
+    Case(
+        "MQTT-3.1.3-3", "no client identifier at all", connect()[:1] + b"\x0b" + connect()[2:-3], MALFORMED, 0
+    ),
+    Case(
+        "MQTT-3.3.4-6",
+        "a subscription identifier in PUBLISH",
+        publish(rest=b"\2" + prop(0x0B, b"\1")),
+        PROTOCOL,
+    ),
 ]

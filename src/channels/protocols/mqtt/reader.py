@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from channels.protocols.mqtt.codes import MQTTError, Reason, malformed, protocol_error
 from channels.protocols.mqtt.decoding import check_first_byte, decode_packet
 from channels.protocols.mqtt.encoding import encode_packet
-from channels.protocols.mqtt.packets import V5, ConnAck, Connect, Packet, PingResp, SubAck, UnsubAck
+from channels.protocols.mqtt.packets import V5, ConnAck, Connect, Packet, PingResp, Publish, SubAck, UnsubAck
 
 #: The largest packet where nothing is said, in bytes.
 MAX_PACKET = 262_144
@@ -83,7 +83,10 @@ class PacketReader:
 
     def _decode(self, first: int, body: bytes) -> Packet:
         packet = decode_packet(first, body, self.version)
-        if isinstance(packet, Connect):
+        if isinstance(packet, Publish):  # most are
+            if "subscription_identifier" in packet.properties:
+                raise protocol_error("A PUBLISH of a client has no subscription identifier.")
+        elif isinstance(packet, Connect):
             if self.connected:
                 raise protocol_error("A client sends one CONNECT.")
             self.connected, self.version = True, packet.version
