@@ -212,6 +212,7 @@ class _Runner:
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
         self._stopping = asyncio.Event()
+        self.loop: asyncio.AbstractEventLoop
         self._unacknowledged: dict[str, Callable[[], Awaitable[None]]] = {}
 
     def stop(self) -> None:
@@ -220,6 +221,8 @@ class _Runner:
 
     async def run(self) -> None:
         """Listen on all channels until :meth:`stop`; end when all messages in hand are handled."""
+        self.loop = asyncio.get_running_loop()
+        telemetry.register("worker", self)
         listeners = [asyncio.ensure_future(self.keep_listening(channel)) for channel in self._worker.channels]
         try:
             await self._stopping.wait()
@@ -228,6 +231,16 @@ class _Runner:
                 listener.cancel()
             await asyncio.gather(*listeners, return_exceptions=True)
             await self.drain()
+
+    def ask_to_drain(self) -> None:
+        """Have :meth:`run` end; called in any thread, while it runs."""
+        self.loop.call_soon_threadsafe(self.stop)
+
+    def statistics(self) -> dict[str, int]:
+        """Return how much it does: applications that run, and messages that they have not taken."""
+        instances = tuple(self._worker.application_instances.values())
+        waiting = sum(details["input_queue"].waiting for details in instances)
+        return {"applications": len(instances), "messages_waiting": waiting}
 
     async def take(self, channel: str) -> Message:
         """Receive; where the layer can wait for it, acknowledge only what has been handled."""

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from http.client import HTTPConnection
 from pathlib import Path
@@ -127,6 +127,19 @@ def text_of(window: Chrome, selector: str) -> str:
     return str(window.find_element(By.CSS_SELECTOR, selector).text)
 
 
+def pressed(window: Chrome, selector: str) -> None:
+    """Press what is there, in one step: what is live may be replaced between two."""
+    found = f"document.querySelector({json.dumps(selector)})"
+    wait_for(window, f"Boolean({found}) && ({found}.click(), true)")
+
+
+def entered(window: Chrome, selector: str) -> None:
+    """Press what is there by the keyboard: while it has the focus it stays."""
+    found = f"document.querySelector({json.dumps(selector)})"
+    wait_for(window, f"Boolean({found}) && ({found}.focus(), document.activeElement === {found})")
+    window.switch_to.active_element.send_keys(Keys.ENTER)
+
+
 def opened(window: Chrome, address: str) -> None:
     """Open a page, and wait until it is live."""
     window.get(address)
@@ -141,7 +154,8 @@ def test_now_is_live_and_says_in_red_what_is_wrong(site: Site, tmp_path: Path) -
         window.find_element(By.LINK_TEXT, "Inspector").click()  # the link on the admin's index
         wait_for(window, "document.getElementById('state')?.dataset.state", "live")
         assert window.current_url == site.address
-        wait_for(window, "document.querySelectorAll('tr[data-node]').length", 3)
+        wait_for(window, "document.querySelectorAll('tr[data-node]').length", 4)  # and the worker of tasks
+        wait_for(window, "document.querySelector('main').innerText.includes('0 of 102, waited')")
         sockets = "document.querySelector('[data-plot=\"sums.websockets\"] output').textContent"
         wait_for(window, sockets, "9")  # and not the page itself
         with connect(f"ws://127.0.0.1:{site.fleet.ports[1]}/chat/more/") as more:
@@ -186,7 +200,7 @@ def test_connections_are_searched_looked_at_and_closed_with_the_keyboard(site: S
         field = window.find_element(By.NAME, "user")
         field.send_keys("MALLORY", Keys.ENTER)
         wait_for(window, "document.querySelector('tbody').rows.length", 1)
-        window.find_element(By.LINK_TEXT, "mallory").send_keys(Keys.ENTER)
+        entered(window, "tbody a")
         wait_for(window, "Boolean(document.querySelector('[data-live=one]'))")
         wait_for(window, "document.getElementById('state')?.dataset.state", "live")
         mallory.send("four")
@@ -200,14 +214,14 @@ def test_connections_are_searched_looked_at_and_closed_with_the_keyboard(site: S
         picture(window, "connection")
         page = window.current_url.removeprefix(f"http://127.0.0.1:{site.port}")
         assert site.request(f"{page}recording/", "viewer")[0] == 403
-        window.find_element(By.CSS_SELECTOR, "form[action$='/recording/'] button").send_keys(Keys.ENTER)
+        entered(window, "form[action$='/recording/'] button")
         wait_for(window, "document.querySelector('.told')?.textContent", "It is recorded for a minute.")
         mallory.send("from mallory@example.org")
         mallory.recv(20)
         status, text = site.request(f"{page}recording/", "root")
         frames = [(each.direction, each.data) for each in Recording.loads(text).frames]
         assert (status, frames) == (200, [("in", "from ***"), ("out", "from ***")])
-        window.find_element(By.CSS_SELECTOR, "form[action$='/act/close/'] button").send_keys(Keys.ENTER)
+        entered(window, "form[action$='/act/close/'] button")
         wait_for(window, "document.querySelector('.told')?.textContent", "1 connection closed.")
         wait_for(window, "document.body.innerText.includes('3503')")
     written = audit_log(site)
@@ -234,7 +248,7 @@ def test_the_way_of_a_message_is_shown_and_what_is_in_it_only_to_who_may_and_is_
         opened(window, f"{site.address}messages/")
         window.find_element(By.NAME, "text").send_keys("orders", Keys.ENTER)
         wait_for(window, "document.querySelector('tbody').rows.length", 1)
-        window.find_element(By.LINK_TEXT, "orders").click()
+        pressed(window, "tbody a")
         steps = "[...document.querySelectorAll('.card:first-of-type .step')].map(each => each.classList[1])"
         wait_for(window, "document.querySelectorAll('.card .step.delivered').length >= 3")
         assert window.execute_script(f"return {steps}")[:1] == ["published"]
@@ -265,14 +279,13 @@ def test_tasks_are_seen_cancelled_and_run_again(site: Site, tmp_path: Path) -> N
         wait_for(window, "document.querySelector('progress')?.value", 40)
         wait_for(window, "Boolean(document.querySelector('td.problem')?.textContent.includes('ValueError'))")
         picture(window, "tasks")
-        window.find_element(By.LINK_TEXT, "fleet_jobs.fails").click()
+        pressed(window, "tr:has(td.problem) a")
         wait_for(window, "document.querySelector('pre')?.textContent.includes('<b>no such order</b>')")
         opened(window, f"{site.address}tasks/")
-        wait_for(window, "Boolean(document.querySelector('button[value=cancel]'))")
-        window.find_element(By.CSS_SELECTOR, "button[value=cancel]").click()
+        pressed(window, "button[value=cancel]")
         wait_for(window, "document.querySelector('.told')?.textContent", "Done.")
         wait_for(window, "document.querySelectorAll('progress').length", 0)
-        window.find_element(By.CSS_SELECTOR, "button[value=retry]").click()
+        pressed(window, "button[value=retry]")
         wait_for(window, "document.querySelector('.told')?.textContent", "Done.")
 
 
@@ -282,7 +295,7 @@ def test_who_may_see_what(site: Site) -> None:
     end = time.monotonic() + 30
     while True:  # until all processes have answered in time
         status, page = site.request("/inspector/", "plain")
-        samples = json.loads(page.split('id="samples" type="application/json">')[1].split("</script>")[0])
+        samples = samples_of(page)
         assert status == 200 and time.monotonic() < end
         if samples[-1]["sums"]["websockets"] >= 9:
             break
@@ -318,3 +331,45 @@ def test_the_topics_of_the_pages_are_for_staff(site: Site) -> None:
                 replies += map(json.loads, str(client.recv(20)).splitlines())
             (reply,) = (each for each in replies if each.get("id") == 2)
             assert ("error" not in reply) is allowed, (who, page, reply)
+
+
+def node_of(site: Site, pid: int) -> dict[str, Any]:
+    """Return what the page says of a process now; {} if nothing is."""
+    nodes = samples_of(site.request("/inspector/", "root")[1])[-1]["nodes"]
+    return next((each for each in nodes if each["name"].endswith(f":{pid}")), {})
+
+
+def samples_of(page: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(
+        page.split('id="samples" type="application/json">')[1].split("</script>")[0]
+    )
+    return found
+
+
+def test_workers_of_tasks_and_of_channels_belong_to_the_fleet_and_are_drained(site: Site) -> None:
+    (site.fleet.folder / "asgi_settings.py").write_text(
+        "from fleet_settings import *\nASGI_APPLICATION = 'fleet_project.application'"
+    )
+    env = {**site.fleet.env, "DJANGO_SETTINGS_MODULE": "asgi_settings"}
+    with (site.fleet.folder / "workers.log").open("wb") as log, ExitStack() as stack:
+        workers = []
+        for arguments in (["--tasks", "--threads", "3"], ["thumbnails"]):
+            command = [sys.executable, "-m", "django", "runworker", *arguments]
+            worker = subprocess.Popen(command, cwd=site.fleet.folder, env=env, stdout=log, stderr=log)
+            stack.callback(worker.kill)
+            workers.append(worker)
+        for worker, tasks in zip(workers, ["0 of 103, waited 0.0 s", ""], strict=True):
+            eventually(lambda pid=worker.pid: node_of(site, pid).get("state") == "ok")
+            node = node_of(site, worker.pid)
+            assert (node["role"], node["tasks"], node["lag"] >= 0) == ("django runworker", tasks, True)
+            assert site.request("/inspector/act/drain/", "root", {"node": node["id"]})[0] == 302
+            assert worker.wait(30) == 0
+            eventually(lambda pid=worker.pid: not node_of(site, pid))  # it has said that it ends
+
+
+def eventually(condition: Callable[..., bool]) -> None:
+    """Wait until something is so; each question waits for all processes itself."""
+    end = time.monotonic() + 40
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.2)

@@ -10,8 +10,13 @@ from channels.process import serving
 
 @pytest.fixture(autouse=True)
 def watchers(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    monkeypatch.setattr(serving, "_watchers", [])
-    monkeypatch.setattr(serving, "announced", False)
+    for name, value in (
+        ("_watchers", []),
+        ("_watchers_of_work", []),
+        ("announced", False),
+        ("_works", False),
+    ):
+        monkeypatch.setattr(serving, name, value)
     calls: list[str] = []
     serving.when_serving(lambda: calls.append("start"), lambda: calls.append("stop"))
     yield calls
@@ -48,3 +53,16 @@ def test_a_child_of_a_fork_does_not_serve_until_it_says_so() -> None:
     if not child:
         os._exit(int(serving.announced))
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_who_works_need_not_serve_and_who_serves_works(watchers: list[str]) -> None:
+    serving.when_working(lambda: watchers.append("work"), lambda: watchers.append("no work"))
+    serving.announce_work()
+    serving.announce_work()
+    assert watchers == ["work"]
+    serving.announce()
+    assert watchers == ["work", "start"]
+    serving.end()
+    assert watchers == ["work", "start", "stop", "no work"]
+    serving.announce()
+    assert watchers[4:] == ["work", "start"]

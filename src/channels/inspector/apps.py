@@ -19,7 +19,7 @@ ENTRIES: Final = 2_000
 
 
 class InspectorConfig(AppConfig):
-    """Makes each process that serves a member of the fleet."""
+    """Makes each process that serves or works a member of the fleet."""
 
     name = "channels.inspector"
     label = "channels_inspector"
@@ -27,9 +27,9 @@ class InspectorConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Join when this process begins to serve."""
+        """Join when this process begins to serve, or to work."""
         from channels.observability.fleet import current  # needs models
 
         keep_endings(ENDINGS)
         delivery_log.keep(ENTRIES, contents_allowed())
-        serving.when_serving(current.join, current.leave)
+        serving.when_working(current.join, current.leave)

@@ -92,8 +92,22 @@ def plain(answer: NodeAnswer) -> dict[str, Any]:
             "lag": round(1000 * status.lag, 1),
             "memory": status.memory // 2**20,
             "counts": {name: status.counts.get(name, 0) for name in SHOWN},
+            "may_drain": bool(status.counts.get("servers") or status.counts.get("workers")),
+            "tasks": tasks_of(status.counts),
         }
     return found
+
+
+def tasks_of(counts: dict[str, int]) -> str:
+    """Return what a worker of tasks does, in words; "" for a process that is none."""
+    if "tasks_running" not in counts:
+        return ""
+    running, free = counts["tasks_running"], counts.get("tasks_free", 0)
+    return _("%(running)d of %(places)d, waited %(seconds).1f s") % {
+        "running": running,
+        "places": running + free,
+        "seconds": counts.get("tasks_waited_ms", 0) / 1000,
+    }
 
 
 #: What each process is shown with.

@@ -9,7 +9,14 @@ from channels import telemetry
 from channels.observability.fleet.answers import Done
 from channels.observability.fleet.facts.applications import user_of
 from channels.observability.fleet.facts.connections import Seen, connections_in, id_of
-from channels.observability.fleet.facts.loops import PATIENT_LOOP_LIMIT, LoopHeld, in_loop, loops, servers
+from channels.observability.fleet.facts.loops import (
+    PATIENT_LOOP_LIMIT,
+    LoopHeld,
+    in_loop,
+    loops,
+    servers,
+    workers,
+)
 from channels.observability.fleet.messages import NodeInfo
 from channels.observability.fleet.questions import Close, DisconnectUser, DrainNode
 
@@ -36,12 +43,16 @@ async def disconnect(node: NodeInfo, ask: DisconnectUser) -> Done:
 
 async def drain(node: NodeInfo, ask: DrainNode) -> Done:
     """Drain this process, if it is meant."""
-    found = servers() if ask.node == node.id else []
-    for server in found:
-        telemetry.count("fleet.drained")
+    if ask.node != node.id:
+        return Done()
+    for server in servers():
         if server.loop is not None:
             server.loop.call_soon_threadsafe(server.ask_to_drain)
-    return Done(min(1, len(found)))
+    for worker in workers():
+        worker.ask_to_drain()
+    found = bool(servers() or workers())
+    telemetry.count("fleet.drained", int(found))
+    return Done(int(found))
 
 
 async def _in_all_loops(is_meant: Any, code: int, reason: str) -> Done:

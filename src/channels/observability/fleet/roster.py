@@ -26,8 +26,16 @@ def this_process() -> NodeInfo:
 
 def _role() -> str:
     """Return the words of the command line that say what this process is for."""
-    words = [Path(sys.argv[0] or "python").name, *sys.argv[1:2]]
-    return " ".join(word for word in words if not word.startswith("-"))[:60]
+    words = [_program(), *sys.argv[1:2]]
+    return " ".join(word for word in words if not word.startswith(("-", "{")))[:60]
+
+
+def _program() -> str:
+    """Return the name of the script, or of the module of ``python -m``."""
+    spec = getattr(sys.modules.get("__main__"), "__spec__", None)
+    if spec is not None:
+        return str(spec.name).removesuffix(".__main__")
+    return Path(sys.argv[0] or "python").name
 
 
 class Roster:

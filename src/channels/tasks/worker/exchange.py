@@ -61,6 +61,8 @@ class Exchange:
     Attributes:
         owner: the name under which it owns tasks.
         claimed_at: when it last took a task, by ``time.monotonic()``.
+        claiming: it takes tasks, and is not told to end.
+        waited: seconds for which the first of those that it took last could have run; 0 since it found none.
         idle: set when it takes no more tasks, nothing runs, and all is written.
         threads: the lane of sync tasks.
         lanes: all, by the number in rows of tasks.
@@ -76,7 +78,7 @@ class Exchange:
         reporter: Reporter,
     ) -> None:
         self.owner = new_owner()
-        self.claimed_at = 0.0
+        self.claimed_at = self.waited = 0.0
         self.idle = threading.Event()
         self.threads: ThreadLane
         self.lanes: tuple[Lane, ...]
@@ -91,7 +93,7 @@ class Exchange:
         self._more = [True, True]
         self._recovered = [True, True]
         self._suspect = ""
-        self._claiming, self._joined, self._ended = True, False, False
+        self.claiming, self._joined, self._ended = True, False, False
         self._round_at = self._beat_at = 0.0
         self._due_at: float | None = None
         self._failures = 0
@@ -121,19 +123,19 @@ class Exchange:
 
     def stop_claiming(self) -> None:
         """Take no more tasks, and give back what was not started."""
-        self._claiming = False
+        self.claiming = False
         self._event.set()
 
     def finish(self) -> None:
         """End the thread when all outcomes are written."""
-        self._claiming, self._ended = False, True
+        self.claiming, self._ended = False, True
         self._event.set()
 
     def run(self) -> None:
         """Work until :meth:`finish`."""
         while not self._ended or self._outcomes:
             delay = self._do(self._step)
-            if not (self._claiming or self._outcomes or any(lane.held() for lane in self.lanes)):
+            if not (self.claiming or self._outcomes or any(lane.held() for lane in self.lanes)):
                 self.idle.set()
             self._event.wait(delay)
             self._event.clear()
@@ -209,7 +211,7 @@ class Exchange:
 
     def _give_back_what_waits(self, lane: Lane) -> None:
         since = lane.waits_since()
-        if since is not None and (not self._claiming or time.monotonic() - since >= PATIENCE):
+        if since is not None and (not self.claiming or time.monotonic() - since >= PATIENCE):
             attempts = lane.take_back()
             telemetry.count("tasks.released", len(attempts), reason="waited behind a longer one")
             self._outcomes.extend(Outcome(each.id, Move.RELEASE) for each in attempts)
@@ -229,6 +231,9 @@ class Exchange:
             self._outcomes.extendleft(reversed(outcomes))
             self._more, self._recovered = [True, True], [True, True]
             raise
+        if claims:
+            first = min((record.run_at for record in records), default=0)
+            self.waited = max(0.0, self._store.now() - first) / MICROSECONDS if first else 0.0
         for outcome in outcomes:
             if outcome.id == self._suspect:
                 self._suspect, self._recovered = "", [True, True]
@@ -244,7 +249,7 @@ class Exchange:
 
     def _claims(self) -> list[Claim]:
         """Return what would be taken: what can start now, and at most one that workers were lost with."""
-        if not self._claiming:
+        if not self.claiming:
             return []
         claims = []
         for number, lane in enumerate(self.lanes):
@@ -290,7 +295,7 @@ class Exchange:
                 self._start_anew()
         self._recover(now)
         self._promote()
-        if self._claiming and (self._store.review() or self._store.has_work(self._backend)):
+        if self.claiming and (self._store.review() or self._store.has_work(self._backend)):
             self._more, self._recovered = [True, True], [True, True]
         self._pruning.prune(now)
         self._round_at = now + self.interval

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from channels import telemetry
+from channels.process import serving
 from channels.tasks.definition.contract import InvalidTaskBackend, task_backends
 from channels.tasks.definition.options import read_options
 from channels.tasks.definition.states import Move
@@ -56,6 +57,9 @@ class TaskWorker:
 
     Raises:
         InvalidTaskBackend: the setting has no such backend, or it is none of ours.
+
+    Attributes:
+        loop: in which it runs; from :meth:`run` on.
     """
 
     def __init__(self, config: WorkerConfig) -> None:
@@ -71,6 +75,8 @@ class TaskWorker:
         self._reporter = Reporter()
         origin = Origin(store, type(backend), wait_for_code, self._reporter)
         attempt = functools.partial(Attempt, origin=origin)
+        self.loop: asyncio.AbstractEventLoop
+        self._stopping: asyncio.Event
         self._config, self._store = config, store
         self._exchange = Exchange(store, options, config.backend, config.queues, attempt, self._reporter)
         self._threads = ThreadLane(config.threads, self._exchange.ended, self._exchange.freed)
@@ -85,7 +91,11 @@ class TaskWorker:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Run tasks until ``stopping`` is set, and then end within the drain time."""
+        self.loop = asyncio.get_running_loop()
+        self._stopping = stopping
         telemetry.register("tasks", self._store)
+        telemetry.register("worker", self)
+        serving.announce_work()
         telemetry.emit("tasks.worker_started")
         self._loop.start()
         self._threads.start()
@@ -98,6 +108,18 @@ class TaskWorker:
             for listener in heard:
                 listener.close()
             await self._drain(exchange)
+
+    def ask_to_drain(self) -> None:
+        """Let what runs end within the drain time, and end; called in any thread, while it runs."""
+        self.loop.call_soon_threadsafe(self._stopping.set)
+
+    def statistics(self) -> dict[str, int]:
+        """Return how much it does: tasks that run, places that are free, what its last tasks had waited."""
+        return {
+            "tasks_running": len(self._threads.running) + len(self._loop.running),
+            "tasks_free": self._threads.free() + self._loop.free() if self._exchange.claiming else 0,
+            "tasks_waited_ms": round(1000 * self._exchange.waited),
+        }
 
     def when_worn_out(self, do: Callable[[], object]) -> None:
         """Have something done, in any thread, when this process had best be replaced."""

@@ -17,6 +17,7 @@ from channels.diagnostics.delivery_log import MOST_CONTENT
 from channels.diagnostics.loggers import escaped
 from channels.diagnostics.recording import Frame, Recording
 from channels.exceptions import ChannelsError
+from channels.inspector.problems import tasks_of
 from channels.inspector.settings import contents_allowed
 from channels.layers.reach import layers_in_memory
 from channels.observability.fleet import merging
@@ -191,6 +192,8 @@ def _line_of(answer: NodeAnswer) -> str:
     if status.lag < 0:
         state = f"its event loop is held: {status.doing}"
     counts = "  ".join(f"{name} {status.counts.get(name, 0)}" for name in _SHOWN)
+    if tasks := tasks_of(status.counts):
+        counts += f"  tasks {tasks}"
     lag = f"  lag {1000 * status.lag:.1f} ms" if status.lag >= 0 else ""
     return f"{begun}  {state}  {counts}{lag}  {status.memory // 2**20} MB"
 

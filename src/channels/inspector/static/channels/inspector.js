@@ -56,7 +56,8 @@ function take(sample) {
 let running = false;
 async function refresh() {
   if (!document.querySelector("[data-live]")) return; // what is in messages is shown once for each entry in the audit log
-  if (running || document.hidden || document.querySelector("[data-live] :focus")) return;
+  const isUsed = () => document.querySelector("[data-live] :focus");
+  if (running || document.hidden || isUsed()) return;
   running = true;
   try {
     const answer = await fetch(location.href, { credentials: "same-origin", redirect: "manual" });
@@ -64,7 +65,7 @@ async function refresh() {
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
       for (const part of document.querySelectorAll("[data-live]")) {
         const now = fresh.querySelector(`[data-live="${part.dataset.live}"]`);
-        if (now && now.innerHTML !== part.innerHTML) part.replaceChildren(...document.importNode(now, true).childNodes);
+        if (now && !isUsed() && now.innerHTML !== part.innerHTML) part.replaceChildren(...document.importNode(now, true).childNodes);
       }
       showTimes();
       document.documentElement.dataset.refreshed = String(Number(document.documentElement.dataset.refreshed ?? 0) + 1);

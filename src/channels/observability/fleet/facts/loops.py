@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
 
+from channels import telemetry
 from channels.server.server import Server, started_servers
 from channels.topics.delivery.hub import Hub, all_hubs
 
@@ -40,9 +41,17 @@ def hubs_by_loop() -> dict[asyncio.AbstractEventLoop, Hub]:
     return {hub.loop: hub for hub in all_hubs()}
 
 
+def workers() -> list[Any]:
+    """Return the workers of tasks and of channels that run in this process.
+
+    Each has its ``loop``, ``statistics()`` and ``ask_to_drain()``.
+    """
+    return [each for each in telemetry.registered("worker") if each.loop.is_running()]
+
+
 def loops() -> list[asyncio.AbstractEventLoop]:
-    """Return the event loops of this process in which something is served."""
-    found = [server.loop for server in servers()] + [*hubs_by_loop()]
+    """Return the event loops of this process in which something is served or worked on."""
+    found = [each.loop for each in (*servers(), *workers())] + [*hubs_by_loop()]
     return [loop for loop in dict.fromkeys(found) if loop is not None and loop.is_running()]
 
 
@@ -98,7 +107,7 @@ def doing(loop: asyncio.AbstractEventLoop) -> str:
 def _threads() -> dict[int, asyncio.AbstractEventLoop]:
     known = {hub.thread: loop for loop, hub in hubs_by_loop().items()}
     main = threading.main_thread().ident
-    for server in servers():
-        if server.loop is not None and main is not None and server.loop not in known.values():
-            known.setdefault(main, server.loop)
+    for each in (*servers(), *workers()):
+        if each.loop is not None and main is not None and each.loop not in known.values():
+            known.setdefault(main, each.loop)
     return known

@@ -10,7 +10,15 @@ from typing import Any
 from channels import telemetry
 from channels.observability.fleet.answers import NodeStatus
 from channels.observability.fleet.facts.connections import is_inspector
-from channels.observability.fleet.facts.loops import LoopHeld, hubs_by_loop, in_loop, lag_of, loops, servers
+from channels.observability.fleet.facts.loops import (
+    LoopHeld,
+    hubs_by_loop,
+    in_loop,
+    lag_of,
+    loops,
+    servers,
+    workers,
+)
 from channels.observability.fleet.facts.topics import deliveries, groups, topics_here
 from channels.sync.context import pool
 from channels.topics.delivery.nodes import memory
@@ -29,8 +37,13 @@ async def status() -> NodeStatus:
         totals=_totals(),
     )
     found.counts = {f"threads_{name}" if name != "threads" else name: n for name, n in found.counts.items()}
-    for counts in (_layers(), {"groups": len(groups())}):
+    for counts in (
+        _layers(),
+        {"groups": len(groups()), "servers": len(servers()), "workers": len(workers())},
+    ):
         found.counts |= counts
+    for worker in workers():
+        _add(found.counts, worker.statistics())
     for loop in loops():
         try:
             found.lag = max(found.lag, round(await lag_of(loop), 4))
