@@ -17,6 +17,7 @@ from django.urls import reverse as django_reverse
 from django.urls.exceptions import Resolver404
 from django.urls.resolvers import RoutePattern as RoutePattern  # noqa: PLC0414
 
+from channels import telemetry
 from channels.consumer import AsyncConsumer
 from channels.core.denial import means_busy, refuse, refuse_busy
 from channels.core.private import PrivateField
@@ -221,6 +222,8 @@ async def _enter_by_path(router: URLRouter, context: ConnectionContext) -> ASGIA
     if not fitting:
         raise not_found(router, context.scope, path)
     route, match = fitting[0]
+    if telemetry.listeners:
+        telemetry.emit("routing.routed", path=path, patterns=route.patterns)
     if not route.final or len(fitting) > 1:
         # The application may raise Resolver404, and then the next one is tried: this frame has to stay.
         return functools.partial(try_each, router)
@@ -232,6 +235,8 @@ async def try_each(router: URLRouter, scope: Scope, receive: Receive, send: Send
     """Call the applications whose routes fit, until one does not raise Resolver404."""
     path = routed_path(scope)
     for route, match in table_of(router).fitting(path):
+        if telemetry.listeners:
+            telemetry.emit("routing.routed", path=path, patterns=route.patterns)
         try:
             return await route.application({**scope, **_found(scope, match)}, receive, send)
         except Resolver404:

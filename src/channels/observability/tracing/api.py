@@ -67,9 +67,10 @@ def begin(tracer: Tracer, name: str, **options: Any) -> Span:
 
 
 def end(span: Span) -> None:
-    """End a span; what its processors raise is nothing to who is traced."""
+    """End a span, unless it has ended; what its processors raise is nothing to who is traced."""
     try:
-        span.end()
+        if span.is_recording():
+            span.end()
     except Exception as error:
         _failed(error)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias, get_args
 
+from channels import telemetry
 from channels.mailbox import may_be_left_out
 from channels.observability.tracing.api import (
     Span,
@@ -11,14 +12,25 @@ from channels.observability.tracing.api import (
     Status,
     StatusCode,
     Tracer,
+    begin,
     context,
+    end,
     fail,
     propagate,
     trace,
 )
+from channels.observability.tracing.propagation import LONGEST_STATE, links_to, span_of
+from channels.observability.tracing.routes import Served
 from channels.typing import ASGIApp, Message, Receive, Scope, Send
 
+#: What becomes of a trace that a request names.
+Incoming: TypeAlias = Literal["parent", "link", "ignore"]
+
 _METHODS: Final = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"})
+
+
+#: Characters of a method that nobody knows.
+_LONGEST_METHOD: Final = 32
 
 
 class TracedApplication:
@@ -29,23 +41,34 @@ class TracedApplication:
     Args:
         app: the application.
         tracer: makes the spans.
+        incoming: see :func:`~channels.observability.tracing.setup.traced`.
+
+    Raises:
+        ValueError: ``incoming`` is none of these.
     """
 
-    def __init__(self, app: ASGIApp, tracer: Tracer) -> None:
-        self._app, self._tracer = app, tracer
+    def __init__(self, app: ASGIApp, tracer: Tracer, incoming: Incoming = "parent") -> None:
+        if incoming not in get_args(Incoming):
+            raise ValueError(f"incoming is {incoming!r}; it is one of {', '.join(get_args(Incoming))}.")
+        self._app, self._tracer, self._incoming = app, tracer, incoming
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI's entry."""
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        span = self._tracer.start_span(
-            _method(scope) if scope["type"] == "http" else "GET",
-            context=propagate.extract(_headers(scope)),
+        method = _method(scope) if scope["type"] == "http" else "GET"
+        theirs = context.Context() if self._incoming == "ignore" else _named_by(scope)
+        parent = theirs if self._incoming == "parent" else context.Context()
+        span = begin(
+            self._tracer,
+            method,
+            context=parent,
             kind=SpanKind.SERVER,
             attributes=_attributes(scope),
+            links=links_to(span_of(theirs)) if self._incoming == "link" else None,
         )
-        token = context.attach(trace.set_span_in_context(span))
+        token = context.attach(Served(span, method).within(trace.set_span_in_context(span, parent)))
         answer = _Answer(span, send)
         try:
             await self._app(scope, receive, answer.send)
@@ -53,7 +76,7 @@ class TracedApplication:
             fail(span, error)
             raise
         finally:
-            span.end()  # harmless if it has ended
+            end(span)
             context.detach(token)
 
 
@@ -77,7 +100,7 @@ class _Answer:
         if status is not None:
             _answered(self._span, int(message.get("status", status)))
             if message["type"] == "websocket.accept":
-                self._span.end()
+                end(self._span)
 
     def inner(self, kind: str) -> Send:
         """Return the ``send`` that gets broadcasts as they are."""
@@ -110,12 +133,28 @@ def _method(scope: Scope) -> str:
     return method if method in _METHODS else "HTTP"
 
 
-def _headers(scope: Scope) -> dict[str, str]:
+def _named_by(scope: Scope) -> context.Context:
+    """Return the context that a request names, by the propagators of the project; an empty one if none."""
+    found = _headers(scope)
+    if len(found.get("traceparent", ())) > 1:
+        return context.Context()
+    if sum(map(len, found.get("tracestate", ()))) > LONGEST_STATE:
+        del found["tracestate"]
+    try:
+        return propagate.extract(found, context.Context())
+    except Exception:  # of a propagator of the project's own: what is sent is not the server's fault
+        telemetry.count("tracing.failed", error="propagator")
+        return context.Context()
+
+
+def _headers(scope: Scope) -> dict[str, list[str]]:
     """Return the headers that carry a trace."""
-    found = {name.decode("latin-1").lower(): value for name, value in scope["headers"]}
-    return {
-        name: found[name].decode("latin-1") for name in propagate.get_global_textmap().fields if name in found
-    }
+    wanted = {name.lower().encode() for name in propagate.get_global_textmap().fields}
+    found: dict[str, list[str]] = {}
+    for name, value in scope["headers"]:
+        if name.lower() in wanted:
+            found.setdefault(name.lower().decode(), []).append(value.decode("latin-1"))
+    return found
 
 
 def _attributes(scope: Scope) -> dict[str, Any]:
@@ -129,6 +168,8 @@ def _attributes(scope: Scope) -> dict[str, Any]:
         "network.protocol.name": "http" if is_http else "websocket",
         "network.protocol.version": scope.get("http_version", "1.1"),
     }
+    if method not in _METHODS:
+        found["http.request.method_original"] = method[:_LONGEST_METHOD]
     if scope.get("client"):
         found["client.address"] = scope["client"][0]
     if scope.get("server"):

@@ -20,6 +20,7 @@ from channels.observability.tracing.api import (
 )
 from channels.observability.tracing.messages import is_own, messaging
 from channels.observability.tracing.propagation import context_of, headers_of, links_to, span_of
+from channels.observability.tracing.routes import current
 from channels.topics.stores.records import CarriedPublication, beside_of
 
 #: Ends of an attempt that are none of its making.
@@ -59,6 +60,10 @@ class FactTracing:
         action = _ACTIONS.get(event)
         if action is not None:
             action(self, facts)
+
+    def _routed(self, facts: dict[str, Any]) -> None:
+        if (served := current()) is not None:
+            served.routed(facts["path"], facts["patterns"])
 
     def _published(self, facts: dict[str, Any]) -> None:
         """Note that what was created in a transaction is sent, now that it is committed."""
@@ -133,6 +138,7 @@ class FactTracing:
 
 
 _ACTIONS: Final = {
+    "routing.routed": FactTracing._routed,
     "topics.published": FactTracing._published,
     "topics.delivered": FactTracing._delivered,
     "journal.relayed": FactTracing._relayed,
