@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from django.core.asgi import get_asgi_application
@@ -42,15 +42,16 @@ class Echo(AsyncWebsocketConsumer):
     pass
 
 
-async def elsewhere(scope: Any, receive: Any, send: Any) -> None:
+async def elsewhere(scope: Any, receive: Any, send: Any) -> Any:
     raise Resolver404
 
 
-inner = URLRouter([path("one/<int:number>/", Echo.as_asgi()), re_path(r"two/(\d+)/$", Echo.as_asgi())])
+inner: Any = URLRouter([path("one/<int:number>/", Echo.as_asgi()), re_path(r"two/(\d+)/$", Echo.as_asgi())])
+nowhere: Any = URLRouter([re_path("one", cast(Any, elsewhere))])
 #: The first route of /ws/ leads nowhere, and the next one is tried.
 sockets = URLRouter(
     [
-        path("ws/", URLRouter([re_path("one", elsewhere)])),
+        path("ws/", nowhere),
         path("ws/", inner),
         path("<path:any>", Echo.as_asgi()),
     ]
