@@ -222,12 +222,10 @@ async def _enter_by_path(router: URLRouter, context: ConnectionContext) -> ASGIA
     if not fitting:
         raise not_found(router, context.scope, path)
     route, match = fitting[0]
-    if telemetry.listeners:
-        telemetry.emit("routing.routed", path=path, patterns=route.patterns)
     if not route.final or len(fitting) > 1:
         # The application may raise Resolver404, and then the next one is tried: this frame has to stay.
         return functools.partial(try_each, router)
-    context.own_scope().update(_found(context.scope, match))
+    context.own_scope().update(_found(context.scope, route, match))
     return route.application
 
 
@@ -235,10 +233,8 @@ async def try_each(router: URLRouter, scope: Scope, receive: Receive, send: Send
     """Call the applications whose routes fit, until one does not raise Resolver404."""
     path = routed_path(scope)
     for route, match in table_of(router).fitting(path):
-        if telemetry.listeners:
-            telemetry.emit("routing.routed", path=path, patterns=route.patterns)
         try:
-            return await route.application({**scope, **_found(scope, match)}, receive, send)
+            return await route.application({**scope, **_found(scope, route, match)}, receive, send)
         except Resolver404:
             continue
     raise not_found(router, scope, path)
@@ -267,9 +263,8 @@ class _Route:
         #: What every path that fits begins with.
         self.begins = beginning(self.patterns[0])
         self.default_args: dict[str, Any] = {}
-        for part in outer:
-            self.default_args.update(part.default_kwargs)
-        self.default_args.update(last.default_args)
+        for given in (*(part.default_kwargs for part in outer), last.default_args):
+            self.default_args.update(given)
         self.application: ASGIApp = guarantee_single_callable(last.callback)  # type: ignore[no-untyped-call]
 
     def match(self, path: str) -> Match | None:
@@ -339,13 +334,14 @@ def routed_path(scope: Scope) -> str:
     return str(path).lstrip("/")
 
 
-def _found(scope: Scope, match: Match) -> dict[str, Any]:
+def _found(scope: Scope, route: _Route, match: Match) -> dict[str, Any]:
     """Return what a route adds to the scope; ``url_route`` goes on from what outer routers found."""
+    if telemetry.listeners:
+        telemetry.emit("routing.routed", path=routed_path(scope), patterns=route.patterns)
     remaining, args, kwargs = match
     outer = scope.get("url_route", {})
-    args = (*outer.get("args", ()), *args)
-    kwargs = {**outer.get("kwargs", {}), **kwargs}
-    return {"path_remaining": remaining, "url_route": {"args": args, "kwargs": kwargs}}
+    found = {"args": (*outer.get("args", ()), *args), "kwargs": {**outer.get("kwargs", {}), **kwargs}}
+    return {"path_remaining": remaining, "url_route": found}
 
 
 def reverse(
