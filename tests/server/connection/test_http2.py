@@ -29,6 +29,22 @@ ANY_STREAM = 2**31 - 1
 
 
 @pytest.mark.usefixtures("both_engines")
+async def test_a_handshake_that_a_proxy_has_made_a_request_of_is_served_and_told_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A proxy that speaks HTTP/2 to the server has to drop Upgrade (RFC 9113 section 8.2.2)."""
+    key = [("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="), ("sec-websocket-version", "13")]
+    before = telemetry.counters["server.upgrade_missing"]
+    async with serve(echo) as running, h2_client(running) as client:
+        for path in ("/ws/?token=secret", "/ws/?token=secret", "/"):
+            stream = await client.request([*GET[:3], (":path", path), *(key if path != "/" else [])])
+            assert (await client.response(stream))[0] == 200
+    assert telemetry.counters["server.upgrade_missing"] == before + 2
+    (told,) = (message for message in caplog.messages if "has arrived as a request for a page" in message)
+    assert "handshake for /ws/ has" in told and "secret" not in told and "proxy_http_version 1.1" in told
+
+
+@pytest.mark.usefixtures("both_engines")
 async def test_the_scope(tmp_path: Path) -> None:
     app, pair = Recorder(), make_pair(tmp_path)
     async with (

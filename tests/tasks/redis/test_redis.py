@@ -60,6 +60,24 @@ def test_what_is_cancelled_or_enqueued_in_a_transaction_is_there_at_its_commit()
         rolled_back[0].refresh()
 
 
+@pytest.mark.django_db(transaction=True)
+def test_which_unique_task_is_the_one_is_decided_at_the_commit() -> None:
+    """The result of one that is left out has an id that nobody else has."""
+    with transaction.atomic():
+        first, second = jobs.report.enqueue(2026), jobs.report.enqueue(2026)
+    first.refresh()
+    with pytest.raises(TaskResultDoesNotExist):
+        second.refresh()
+    assert jobs.report.enqueue(2026).id == first.id
+    with transaction.atomic():
+        assert cancel(
+            first
+        )  # what is in Redis already is changed at once, whatever becomes of the transaction
+        transaction.set_rollback(True)
+    first.refresh()
+    assert first.status == "FAILED"
+
+
 def test_an_idle_worker_is_told_and_does_not_poll(settings: Any) -> None:
     """It looks by itself once a minute."""
     (options,) = {str(each["OPTIONS"]): each["OPTIONS"] for each in settings.TASKS.values()}.values()
