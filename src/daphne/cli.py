@@ -26,6 +26,7 @@ from channels.server.cli import (
     build_parser,
     build_supervisor,
     config_options,
+    import_from_here,
     judge_application,
 )
 from channels.server.config import ConfigError
@@ -114,6 +115,7 @@ class CommandLineInterface:
         keywords = server_keywords(self, options)
         set_up_logging(self.parser, options)
         if options.metrics_port is not None:
+            import_from_here()  # a supervisor imports no application, but the settings: they may have the token
             keywords["metrics_app"] = metrics_application()
         if options.check_exposure:
             check_exposure(keywords, as_json=options.json)

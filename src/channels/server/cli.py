@@ -296,6 +296,12 @@ def _add_logging(group: argparse._ArgumentGroup) -> None:
     )
 
 
+def import_from_here() -> None:
+    """Have imports search the current directory first: the script that was started lies elsewhere."""
+    if (here := os.getcwd()) not in sys.path and "" not in sys.path:
+        sys.path.insert(0, here)
+
+
 def import_application(path: str) -> Any:
     """Import an application.
 
@@ -311,8 +317,7 @@ def import_application(path: str) -> Any:
         raise ApplicationError(
             f"{path!r} names no application: write module:attribute, as in myproject.asgi:application."
         )
-    if (here := os.getcwd()) not in sys.path and "" not in sys.path:
-        sys.path.insert(0, here)
+    import_from_here()
     found = _import_module(module_name, path)
     for attribute in attributes.split("."):
         try:

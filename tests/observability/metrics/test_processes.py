@@ -80,6 +80,7 @@ class Site:
 def site(tmp_path: Path) -> Iterator[Site]:
     assert ACCEPT in APP
     (tmp_path / "served.py").write_text(APP.replace(ACCEPT, ACCEPT + SAYS_PID))
+    (tmp_path / "settings_of_served.py").write_text("CHANNELS_METRICS = True\n")
     found = Site(free_port(), free_port())
     command = ["daphne", "-v", "0", "-p", str(found.port), "--metrics-port", str(found.metrics_port)]
     with served(
@@ -87,7 +88,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
         found.port,
         folder=tmp_path,
         log=tmp_path / "log",
-        env=environment(TMPDIR=str(tmp_path)),
+        env=environment(TMPDIR=str(tmp_path), DJANGO_SETTINGS_MODULE="settings_of_served"),
     ) as process:
         wait_until_listening(process, found.metrics_port, tmp_path / "log")
         yield found
