@@ -115,7 +115,7 @@ class CommandLineInterface:
         keywords = server_keywords(self, options)
         set_up_logging(self.parser, options)
         if options.metrics_port is not None:
-            import_from_here()  # a supervisor imports no application, but the settings: they may have the token
+            import_from_here()  # of a supervisor: it reads the settings, which may have the token
             keywords["metrics_app"] = metrics_application()
         if options.check_exposure:
             check_exposure(keywords, as_json=options.json)
