@@ -22,7 +22,15 @@ from tests.server.helpers import eventually, frame, serve
 from tests.support.hops import counted_hops
 
 #: Functions of ours that one operation of a benchmark row may call. Whoever adds some says here why they pay.
-CALLS = {"connect": 238, "echo": 29, "echo, metrics": 29, "chat": 480, "page": 122, "http2": 85}
+CALLS = {
+    "connect": 238,
+    "echo": 29,
+    "echo, metrics": 29,
+    "chat": 480,
+    "page": 122,
+    "http2": 85,
+    "publish": 92,
+}
 MEMBERS = 5
 BURST = 4
 

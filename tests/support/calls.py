@@ -141,12 +141,36 @@ def http2(server: Any) -> Iterator[Callable[[], None]]:
         yield operation
 
 
+def publish(server: Any) -> Iterator[Callable[[], None]]:
+    """A PUBLISH of MQTT 3.1.1 with QoS 1, to a topic with history."""
+    with socket.create_connection((server.host, server.port)) as client:
+        client.sendall(b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01?")
+        assert client.recv(100) == b"\x20\x02\x00\x00"
+
+        def operation() -> None:
+            client.sendall(b"\x32\x0c\x00\x06kept/1\x00\x0112")
+            assert client.recv(100) == b"\x40\x02\x00\x01"
+
+        yield operation
+
+
 @contextmanager
 def serving(application: Any) -> Iterator[Any]:
     """Serve an application in a thread."""
     from channels.server.in_thread import ServerThread
 
     with ServerThread(application, websocket_max_rate=0) as server:
+        yield server
+
+
+@contextmanager
+def serving_mqtt(application: Any) -> Iterator[Any]:
+    """Serve a broker likewise."""
+    from channels.server.config import Config
+    from channels.server.in_thread import ServerThread
+
+    config = Config(app=application, endpoints=("tcp:port=0:interface=127.0.0.1:app=mqtt",))
+    with ServerThread.of(config, "127.0.0.1") as server:
         yield server
 
 
@@ -157,10 +181,15 @@ def main() -> None:
     counter = Counter()
     from bare import application as bare  # type: ignore[import-not-found]
     from benchsite.asgi import application as site  # type: ignore[import-not-found]
+    from benchsite.broker import application as broker  # type: ignore[import-not-found]
 
     found = {}
-    for application, operations in ((site, (connect, echo, chat, page)), (bare, (http2,))):
-        with serving(application) as server:
+    for application, serve, operations in (
+        (site, serving, (connect, echo, chat, page)),
+        (bare, serving, (http2,)),
+        (broker, serving_mqtt, (publish,)),
+    ):
+        with serve(application) as server:
             for prepare in operations:
                 for operation in prepare(server):
                     found[prepare.__name__] = counter.average(operation)

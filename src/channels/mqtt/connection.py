@@ -18,6 +18,7 @@ from channels.mqtt.session import Session, Subscribed
 from channels.mqtt.sessions import Sessions
 from channels.mqtt.streams import ByteStream
 from channels.protocols.mqtt.codes import MQTTError, Reason, protocol_error
+from channels.protocols.mqtt.encoding import puback
 from channels.protocols.mqtt.packets import (
     V5,
     Auth,
@@ -261,12 +262,16 @@ class MQTTConnection:
 
     async def _published(self, packet: Publish) -> None:
         session = self._known()
-        self._resolve_alias(packet)
+        if packet.properties:
+            self._resolve_alias(packet)
         key = await self._taken(session, packet) if packet.qos == 2 else ""
         if key is None:
             self.send(PubRec(packet.packet_id))  # it was published when it came first
             return
         reason = await self._publisher.publish(session, packet, key)
+        if packet.qos == 1 and not reason:
+            self.write(puback(packet.packet_id))
+            return
         if reason >= Reason.UNSPECIFIED_ERROR:
             telemetry.count("mqtt.publish_refused", reason=reason.name.lower())
         if packet.qos == 1:

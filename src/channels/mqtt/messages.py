@@ -46,14 +46,26 @@ class Origin(msgspec.Struct, omit_defaults=True, frozen=True):
 _SERVER: Final = Origin()
 
 
+def _text_of(origin: Origin) -> str:
+    return msgspec.json.encode(origin).decode()
+
+
+#: The tag of what has no properties, as most have none, by QoS and the retain flag.
+_WITHOUT_PROPERTIES: Final = {
+    (qos, retain): _text_of(Origin(qos, retain)) for qos in range(3) for retain in (False, True)
+}
+
+
 def tags_of(publish: Publish | Will) -> dict[str, str]:
     """Return the tags of what a client publishes."""
+    if not publish.properties:
+        return {TAG: _WITHOUT_PROPERTIES[publish.qos, publish.retain]}
     kept: dict[str, Any] = {
         name: publish.properties[name] for name in _HANDED_ON if name in publish.properties
     }
     correlation = kept.pop("correlation_data", b"")
     origin = Origin(publish.qos, publish.retain, correlation, kept)
-    return {TAG: msgspec.json.encode(origin).decode()}
+    return {TAG: _text_of(origin)}
 
 
 def origin_of(publication: Publication) -> Origin:

@@ -120,7 +120,8 @@ class Session:
     opened: float = 0.0
     moved: bool = False
     _inflight: dict[int, Publish | None] = field(default_factory=dict)
-    _queue: deque[_Waiting] = field(default_factory=deque)
+    #: Without a deque while nothing waits: most devices are idle.
+    _queue: deque[_Waiting] | tuple[()] = ()
     _last_id: int = 0
 
     @property
@@ -142,6 +143,8 @@ class Session:
             telemetry.count("mqtt.message_dropped", reason="queue", client=self.client_id)
             return
         interval = publish.properties.get("message_expiry_interval")
+        if not self._queue:
+            self._queue = deque()
         self._queue.append(_Waiting(publish, 0.0 if interval is None else time.time() + interval, mark))
         self.advance()
 
@@ -180,6 +183,8 @@ class Session:
                 telemetry.count("mqtt.message_dropped", reason="expired", client=self.client_id)
                 continue
             self._send_numbered(dataclasses.replace(publish, packet_id=self._next_id()), waiting.mark)
+        if not self._queue:
+            self._queue = ()
 
     def _send_numbered(self, publish: Publish, mark: Mark | None) -> None:
         durable = self.durable

@@ -12,6 +12,7 @@ import msgspec
 from django.core.exceptions import ImproperlyConfigured
 from django.template.loader import render_to_string
 
+from channels.core.bounded_cache import BoundedCache
 from channels.core.private import PrivateField
 from channels.protocols.centrifuge.messages import ClientInfo, Publication
 from channels.topics.control import Recheck, abroadcast, broadcast
@@ -305,8 +306,17 @@ def entry_of(topic: Topic, publication: Publication) -> Entry:
 
 def retention_of(cls: type[Topic]) -> Retention:
     """Return how much of the topics of a class is kept."""
-    history = cls.history
+    return _retentions[cls.history]
+
+
+def _retention(history: History | None) -> Retention:
     return Retention() if history is None else Retention(history.size, history.seconds)
+
+
+#: Asked for with each publication (row "mqtt-publish-50").
+_retentions: Final[BoundedCache[History | None, Retention]] = BoundedCache(
+    "topics.retentions", 256, _retention
+)
 
 
 def check_class(cls: type[Topic]) -> None:

@@ -43,3 +43,11 @@ async def test_who_says_nothing_says_no_and_the_log_says_why_once(caplog: pytest
         f"silent was refused, as it is to everybody: {__name__}.Silent has no {method}()."
         for method in ("may_subscribe", "may_publish")
     ]
+
+
+async def test_a_method_that_is_replaced_is_asked_as_what_it_is_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    topic = Answers(name="open")
+    assert await may_publish(topic, "ada", "good")
+    monkeypatch.setattr(Answers, "may_publish", lambda self, user, data: data == "bad")
+    assert await may_publish(topic, "ada", "bad")
+    assert not await may_publish(topic, "ada", "good")

@@ -31,7 +31,7 @@ from channels.protocols.mqtt.packets import (
     Will,
 )
 from channels.protocols.mqtt.properties import Properties, read_properties
-from channels.protocols.mqtt.topics import check_topic_name, split_filter
+from channels.protocols.mqtt.topics import read_topic_name, split_filter
 
 _Ack = TypeVar("_Ack", bound=Acknowledgement)
 #: The names of the protocol by its level (3.1.1 and 5.0 section 3.1.2.1).
@@ -49,7 +49,7 @@ _AUTH_REASONS = frozenset({0x00, 0x18, 0x19})
 
 
 def _packet_id(reader: FieldReader) -> int:
-    number = reader.integer(2)
+    number = reader.u16()
     if not number:
         raise protocol_error("A packet identifier is 0.")
     return number
@@ -94,8 +94,7 @@ def _will(reader: FieldReader, bits: int, version: int) -> Will | None:
     if qos == 3:
         raise malformed("A will has QoS 3.")
     properties = _properties(reader, version, "WILL")
-    topic = reader.text()
-    check_topic_name(topic)
+    topic = read_topic_name(reader.binary())
     if not topic:
         raise malformed("The topic of a will is empty.")
     return Will(topic, reader.binary(), qos, retain, properties)
@@ -121,8 +120,7 @@ def _publish(reader: FieldReader, flags: int, version: int) -> Publish:
         raise malformed("A PUBLISH has QoS 3.")
     if dup and not qos:
         raise malformed("A PUBLISH with QoS 0 is no duplicate.")
-    topic = reader.text()
-    check_topic_name(topic)
+    topic = read_topic_name(reader.binary())
     packet_id = _packet_id(reader) if qos else 0
     properties = _properties(reader, version, "PUBLISH")
     if not topic and "topic_alias" not in properties:
@@ -254,6 +252,18 @@ def check_first_byte(first: int) -> None:
         raise malformed("Reserved flags of the fixed header are set.")
 
 
+def _is_first_byte(first: int) -> bool:
+    try:
+        check_first_byte(first)
+    except MQTTError:
+        return False
+    return True
+
+
+#: The first bytes that :func:`check_first_byte` lets pass.
+FIRST_BYTES = frozenset(filter(_is_first_byte, range(256)))
+
+
 def decode_packet(first: int, body: bytes, version: int) -> Packet:
     """Return a packet.
 
@@ -266,6 +276,11 @@ def decode_packet(first: int, body: bytes, version: int) -> Packet:
         MQTTError: it is malformed.
     """
     check_first_byte(first)
+    return decode_body(first, body, version)
+
+
+def decode_body(first: int, body: bytes, version: int) -> Packet:
+    """Return a packet whose first byte was checked already; else as :func:`decode_packet`."""
     reader = FieldReader(body)
     packet = _KINDS[first >> 4].decode(reader, first & 0x0F, version)
     reader.end()

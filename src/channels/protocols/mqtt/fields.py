@@ -40,6 +40,14 @@ class FieldReader:
         """Take an integer of so many bytes."""
         return int.from_bytes(self.take(size))
 
+    def u16(self) -> int:
+        """Take an integer of two bytes; written out, as each PUBLISH has some (row "mqtt-publish-50")."""
+        at, data = self._at, self._data
+        self._at = at + 2
+        if at + 2 > self._end:
+            raise malformed("The packet ends within a field.")
+        return data[at] << 8 | data[at + 1]
+
     def varint(self) -> int:
         """Take a variable byte integer, written as briefly as can be."""
         value = 0
@@ -54,7 +62,7 @@ class FieldReader:
 
     def binary(self) -> bytes:
         """Take binary data behind their length."""
-        return self.take(self.integer(2))
+        return self.take(self.u16())
 
     def text(self) -> str:
         """Take a text: UTF-8, without U+0000."""
@@ -62,7 +70,8 @@ class FieldReader:
 
     def rest(self) -> bytes:
         """Take all that is left."""
-        return self.take(self.left)
+        rest, self._at = self._data[self._at :], self._end
+        return rest
 
     def end(self) -> None:
         """Refuse what is left."""

@@ -129,7 +129,10 @@ def read_properties(reader: FieldReader, packet: str) -> Properties:
         MQTTError: one is unknown, not of this packet, comes twice, or has a value that it may not have.
     """
     found: Properties = {}
-    fields = FieldReader(reader.take(reader.varint()))
+    size = reader.varint()
+    if not size:
+        return found
+    fields = FieldReader(reader.take(size))
     while fields.left:
         each = _BY_NUMBER.get(fields.varint())
         if each is None or packet not in each.packets:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from channels.protocols.mqtt.codes import MQTTError, Reason, malformed, protocol_error
-from channels.protocols.mqtt.decoding import check_first_byte, decode_packet
+from channels.protocols.mqtt.decoding import FIRST_BYTES, check_first_byte, decode_body
 from channels.protocols.mqtt.encoding import encode_packet
 from channels.protocols.mqtt.packets import V5, ConnAck, Connect, Packet, PingResp, Publish, SubAck, UnsubAck
 
@@ -48,41 +48,51 @@ class PacketReader:
                 that came before it.
         """
         held = self._held
-        held += data
+        if held:
+            held += data
+            yield from self._take(held)
+        else:
+            yield from self._take(data)
+
+    def _take(self, data: bytes | bytearray) -> Iterator[Packet]:
+        """Return the packets in ``data``, and hold what is behind the last whole one."""
         begin = 0
         try:
-            while (found := self._next(begin)) is not None:
-                first, body = held[begin], bytes(held[found[0] : found[1]])
+            while (found := self._next(data, begin)) is not None:
+                first, body = data[begin], bytes(data[found[0] : found[1]])
                 begin = found[1]
                 yield self._decode(first, body)
         finally:
-            del held[:begin]
+            if data is self._held:
+                del self._held[:begin]
+            elif begin < len(data):
+                self._held += data[begin:]
 
-    def _next(self, begin: int) -> tuple[int, int] | None:
+    def _next(self, data: bytes | bytearray, begin: int) -> tuple[int, int] | None:
         """Return where the rest of a packet begins and ends; None: more has to come first."""
-        held = self._held
-        if len(held) <= begin:
+        size = len(data)
+        if size <= begin:
             return None
-        check_first_byte(held[begin])
-        if not self.connected and held[begin] >> 4 != 1:
+        first = data[begin]
+        if first not in FIRST_BYTES:
+            check_first_byte(first)
+        if not self.connected and first >> 4 != 1:
             raise protocol_error("The first packet of a client is CONNECT.")
         length = 0
         for place in range(4):
             at = begin + 1 + place
-            if len(held) <= at:
+            if size <= at:
                 return None
-            length |= (held[at] & 0x7F) << 7 * place
-            if held[at] < 0x80:
-                return self._within(begin, at + 1, at + 1 + length)
+            length |= (data[at] & 0x7F) << 7 * place
+            if data[at] < 0x80:
+                end = at + 1 + length
+                if end - begin > self._max:
+                    raise MQTTError(Reason.PACKET_TOO_LARGE, f"A packet has more than {self._max} bytes.")
+                return (at + 1, end) if size >= end else None
         raise malformed("The remaining length has more than four bytes.")
 
-    def _within(self, begin: int, first: int, end: int) -> tuple[int, int] | None:
-        if end - begin > self._max:
-            raise MQTTError(Reason.PACKET_TOO_LARGE, f"A packet has more than {self._max} bytes.")
-        return (first, end) if len(self._held) >= end else None
-
     def _decode(self, first: int, body: bytes) -> Packet:
-        packet = decode_packet(first, body, self.version)
+        packet = decode_body(first, body, self.version)
         if isinstance(packet, Publish):  # most are
             if "subscription_identifier" in packet.properties:
                 raise protocol_error("A PUBLISH of a client has no subscription identifier.")
@@ -113,4 +123,4 @@ class ServerPacketReader(PacketReader):
         self.version, self.connected = version, True
 
     def _decode(self, first: int, body: bytes) -> Packet:
-        return decode_packet(first, body, self.version)
+        return decode_body(first, body, self.version)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from channels.core.bounded_cache import BoundedCache
 from channels.protocols.mqtt.codes import malformed
+from channels.protocols.mqtt.fields import checked_text
 
 _SHARE = "$share/"
 
@@ -21,10 +23,21 @@ class SharedFilter(NamedTuple):
     filter: str
 
 
-def check_topic_name(name: str) -> None:
-    """Refuse a topic name with wildcards."""
+def _topic_name(data: bytes) -> str:
+    name = checked_text(data)
     if "+" in name or "#" in name:
         raise malformed("A topic name has no wildcards.")
+    return name
+
+
+#: The longest name that is remembered, in bytes, and the names: devices publish to the same again and again.
+_LONGEST = 255
+_names: BoundedCache[bytes, str] = BoundedCache("mqtt.topic_names", 4096, _topic_name)
+
+
+def read_topic_name(data: bytes) -> str:
+    """Return a topic name; raises MQTTError for what is no text, and for one with wildcards."""
+    return _names[data] if len(data) <= _LONGEST else _topic_name(data)
 
 
 def split_filter(text: str) -> SharedFilter:

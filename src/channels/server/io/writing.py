@@ -53,7 +53,7 @@ class WritingHalf:
         closing: we have closed: nothing is written any more.
     """
 
-    __slots__ = ("_behind", "_end_of_turn", "_out", "_transport", "closing")
+    __slots__ = ("_behind", "_behind_size", "_end_of_turn", "_out", "_transport", "closing")
 
     closing: bool
     _transport: asyncio.Transport
@@ -61,6 +61,8 @@ class WritingHalf:
     #: What was written first in this turn, which mostly is all; and what was written behind it.
     _out: bytes
     _behind: list[bytes] | None
+    #: Of a list; summing up the list with each write would take long where there are many.
+    _behind_size: int
 
     def write(self, data: bytes) -> None:
         """Send ``data`` after this turn of the loop, together with what else is written in it."""
@@ -77,9 +79,10 @@ class WritingHalf:
 
     def _write_behind(self, data: bytes) -> None:
         if self._behind is None:
-            self._behind = []
+            self._behind, self._behind_size = [], 0
         self._behind.append(data)
-        if self._collected > self._end_of_turn.most_collected:
+        self._behind_size += len(data)
+        if len(self._out) + self._behind_size > self._end_of_turn.most_collected:
             self.flush()
 
     def write_now(self, data: bytes) -> None:
@@ -103,10 +106,7 @@ class WritingHalf:
         self._out, self._behind = b"", None
 
     @property
-    def _collected(self) -> int:
-        return len(self._out) + sum(map(len, self._behind or ()))
-
-    @property
     def unsent(self) -> int:
         """How many bytes wait to be written."""
-        return self._collected + (0 if self.closing else self._transport.get_write_buffer_size())
+        collected = len(self._out) + (0 if self._behind is None else self._behind_size)
+        return collected + (0 if self.closing else self._transport.get_write_buffer_size())
