@@ -10,10 +10,12 @@ from pathlib import Path
 
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.support.ports import free_port
 from tests.support.programs import require
+from tests.support.readable import assert_focus_shows, assert_readable
 from tests.support.served import environment, served
 
 PATIENCE = 30  # seconds; a loaded machine starts browsers slowly
@@ -112,6 +114,18 @@ class Example:
             window.find_element(By.NAME, place).send_keys(text)
         window.find_element(By.CSS_SELECTOR, "main form button").click()
         until(window, "!location.pathname.includes('join')")
+
+    def assert_pages_readable(self, window: Chrome) -> None:
+        """Look at the pages where people log in, choose a name, and are told what is wrong with it."""
+        window.get(f"{self.url}/login/")
+        assert_readable(window)
+        window.find_element(By.NAME, "username").send_keys("nobody")
+        window.find_element(By.NAME, "password").send_keys("nothing", Keys.ENTER)
+        until(window, "document.querySelector('.errorlist') !== null")
+        assert_readable(window)
+        window.get(f"{self.url}/join/")
+        assert_readable(window)
+        assert_focus_shows(window, 4)
 
     def close(self) -> None:
         """End all of it."""

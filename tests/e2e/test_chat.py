@@ -20,6 +20,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 from tests.e2e.example import Example
 from tests.support.browser import DESKTOP, PHONE, chromium, dark, resize
 from tests.support.ports import free_port
+from tests.support.readable import assert_readable
 from tests.support.served import environment, served
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
@@ -396,4 +397,4 @@ def picture_each_size(window: Chrome, path: Path) -> None:
         wide = window.execute_script("return document.documentElement.scrollWidth - innerWidth")
         assert wide <= 0, f"{path.name} is {wide} pixels wider than a {name}"
         window.save_screenshot(f"{path}-{name}.png")
-    resize(window, DESKTOP)
+    assert_readable(window)

@@ -23,6 +23,8 @@ from tests.e2e.test_chat import (  # noqa: F401  # fixtures among them
     wait_for_status,
 )
 from tests.support.browser import DESKTOP, PHONE, dark, picture, resize
+from tests.support.network import network
+from tests.support.readable import assert_readable
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
@@ -115,11 +117,29 @@ def test_what_was_written_offline_is_said_once_on_return(
     say(ada, "one")
     say(ada, "two")
     assert lines(ada) == ["adaone", "adatwo"]
+    assert_readable(ada)
     chat.start()
     wait_for_line(ben, "adatwo")
     until(ada, "document.querySelectorAll('.pending').length === 0")
     for window in (ada, ben):
         assert lines(window) == ["adaone", "adatwo"]
+    with network(chat.port) as mobile:
+        ada.get(f"{mobile.url}/live/lobby/")
+        wait_for_status(ada, "Connected")
+        wait_for_text(ben, "present", "ada, ben")
+        mobile.off()
+        wait_for_status(ada, "Connection lost")
+        wait_for_text(ben, "present", "ben")
+        say(ada, "three")
+        say(ben, "four")
+        until(ben, "document.querySelectorAll('.pending').length === 0")
+        mobile.on()
+        wait_for_line(ben, "adathree")
+        wait_for_line(ada, "benfour")
+        until(ada, "document.querySelectorAll('.pending').length === 0")
+        wait_for_text(ben, "present", "ada, ben")
+        for window in (ada, ben):
+            assert lines(window) == ["adaone", "adatwo", "benfour", "adathree"]
 
 
 def test_marks_of_what_is_new_and_lines_from_long_ago(

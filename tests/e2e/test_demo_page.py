@@ -16,6 +16,7 @@ from examples import demo
 from tests.e2e.example import EXAMPLES
 from tests.support.browser import PHONE, chromium, picture, resize
 from tests.support.ports import free_port
+from tests.support.readable import assert_readable
 from tests.support.served import environment, wait_until_listening
 
 
@@ -66,3 +67,4 @@ def test_the_front_page_fits_a_phone_and_a_desk(tmp_path: Path) -> None:
         resize(window, PHONE)
         assert window.execute_script("return document.documentElement.scrollWidth <= innerWidth")
         assert len(window.find_elements("css selector", "li h2 a")) == len(demo.EXAMPLES)
+        assert_readable(window)

@@ -13,6 +13,8 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.e2e.example import PATIENCE, Example, until
 from tests.support.browser import PHONE, chromium, picture
+from tests.support.network import network
+from tests.support.readable import assert_readable
 
 NAMES_AT_CURSORS = "[...document.querySelectorAll('.cm-ySelectionInfo')].map((each) => each.textContent)"
 STATE = "document.querySelector('#status').dataset.state"
@@ -57,18 +59,25 @@ def test_two_write_one_is_offline_and_the_server_restarts(editor: Example, tmp_p
     editor.vendor()
     editor.start()
     with (
+        network(editor.port) as mobile,
         chromium(tmp_path / "ada") as ada,
         chromium(tmp_path / "ben") as ben,
         chromium(tmp_path / "eve", PHONE) as eve,
     ):
+        editor.assert_pages_readable(eve)
         for window, name in ((ada, "ada"), (ben, "ben"), (eve, "eve")):
             editor.join(window, name)
+        assert_readable(ada)
         ada.find_element(By.ID, "title").send_keys("Plan", Keys.ENTER)
         until(ada, f"{STATE} === 'live'")
+        ada.find_element(By.ID, "name").send_keys("nobody", Keys.ENTER)
+        until(ada, "document.querySelector('.errorlist') !== null")
+        until(ada, f"{STATE} === 'live'")
+        assert_readable(ada)
         ada.find_element(By.ID, "name").send_keys("ben", Keys.ENTER)
         until(ada, f"{STATE} === 'live' && document.querySelector('#name').value === ''")
-        for window in (ben, eve):
-            window.get(ada.current_url)
+        for window, url in ((ben, mobile.url), (eve, editor.url)):
+            window.get(ada.current_url.replace(editor.url, url))
             until(window, f"{STATE} === 'live'")
         until(ada, "document.querySelector('#present').textContent === 'ada, ben, eve'")
         write(ada, "from ada", Keys.ENTER)
@@ -88,6 +97,15 @@ def test_two_write_one_is_offline_and_the_server_restarts(editor: Example, tmp_p
         until(ada, f"{STATE} === 'live'")
         until_words(ben, "while it was away")
         for window in (ada, ben, eve):
+            until(window, "document.querySelector('#present').textContent === 'ada, ben, eve'")
+
+        mobile.off()
+        until(ben, f"{STATE} === 'offline'")
+        write(ben, "in a tunnel", Keys.ENTER)
+        write(ada, "meanwhile", Keys.ENTER)
+        mobile.on()
+        for window in (ada, ben, eve):
+            until_words(window, "in a tunnel", "meanwhile")
             until(window, "document.querySelector('#present').textContent === 'ada, ben, eve'")
         picture(ada, "editor-desk")
         picture(eve, "editor-phone", night=True)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from selenium.webdriver import Chrome
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -14,8 +15,19 @@ from selenium.webdriver.common.keys import Keys
 from benchmarks.examples.sockets import connect
 from tests.e2e.example import PATIENCE, Example, until
 from tests.support.browser import PHONE, chromium, picture
+from tests.support.network import network
+from tests.support.readable import assert_readable
 
 SCORES = "[...document.querySelectorAll('#scores li')].map((li) => li.textContent)"
+STATE = "document.querySelector('#status').dataset.state"
+#: Ends when some snapshot has a ship that flies to the left.
+FLIES_LEFT = """
+const [done] = arguments;
+const { decode } = await import("/static/arena/rules.js");
+const { topic } = JSON.parse(document.getElementById("facts").textContent);
+const publication = ({ data }) => [...decode(data).ships.values()].some(({ dx }) => dx === -1) && done(true);
+topics.connect({ shared: false }).subscribe(topic, { delta: true, on: { publication } });
+"""
 CLOCK = "document.querySelector('#clock').textContent"
 
 
@@ -93,20 +105,22 @@ async def test_hundreds_of_spectators_see_a_match_that_changes_its_worker(game: 
 def test_a_match_outlives_its_worker(game: Example, tmp_path: Path) -> None:
     worker = game.run("runworker", "arena")
     game.start()
-    with chromium(tmp_path / "ada") as ada, chromium(tmp_path / "ben", PHONE) as ben:
+    with (
+        network(game.port) as between,
+        chromium(tmp_path / "ada") as ada,
+        chromium(tmp_path / "ben", PHONE) as ben,
+    ):
+        game.assert_pages_readable(ada)
+        game.url = between.url
         game.join(ada, "ada")
-        ada.find_element(By.CSS_SELECTOR, "main form button").click()
-        until(ada, "location.pathname.startsWith('/match/')")
-        ben.get(ada.current_url)  # a spectator, without a name
-        until(ada, "!document.querySelector('#join').hidden")
-        ada.find_element(By.ID, "join").click()
-        for window in (ada, ben):
-            until(window, f"{SCORES}.some((line) => line.startsWith('ada '))")
+        assert_readable(ada)
+        begin_match(game, ada, ben)
         assert not ben.find_element(By.ID, "join").is_displayed()
         assert ben.execute_script("return document.body.scrollWidth <= innerWidth")
 
         picture(ada, "game-desk")
         picture(ben, "game-phone")
+        assert_readable(ada)
 
         # Along the upper edge, where the ship must come to its place on both pages.
         ActionChains(ada).key_down(Keys.ARROW_UP).key_down(Keys.ARROW_RIGHT).perform()
@@ -117,3 +131,28 @@ def test_a_match_outlives_its_worker(game: Example, tmp_path: Path) -> None:
         game.run("runworker", "arena")
         until(ben, f"{CLOCK} < '{stopped}'")  # it goes on; nobody has reloaded
         until(ben, f"{SCORES}.some((line) => line.startsWith('ada '))")
+
+        for begin, end in ((game.stop, game.start), (between.off, between.on)):
+            begin_match(game, ada, ben)  # it has its two minutes for each
+            begin()
+            for window in (ada, ben):
+                until(window, f"{STATE} === 'offline'")
+            end()
+            for window in (ada, ben):
+                until(window, f"{STATE} === 'live'")
+            assert not ada.find_element(By.ID, "join").is_displayed()  # she has her ship
+            ActionChains(ada).key_down(Keys.ARROW_LEFT).perform()
+            assert ben.execute_async_script(FLIES_LEFT)
+            ActionChains(ada).key_up(Keys.ARROW_LEFT).perform()
+
+
+def begin_match(game: Example, player: Chrome, spectator: Chrome) -> None:
+    """Have somebody play, and somebody without a name look on."""
+    player.get(game.url)
+    player.find_element(By.CSS_SELECTOR, "main form button").click()
+    until(player, "location.pathname.startsWith('/match/')")
+    spectator.get(player.current_url)
+    until(player, "!document.querySelector('#join').hidden")
+    player.find_element(By.ID, "join").click()
+    for window in (player, spectator):
+        until(window, f"{SCORES}.some((line) => line.startsWith('ada '))")

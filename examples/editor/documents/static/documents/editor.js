@@ -3,8 +3,9 @@
 import { basicSetup, EditorState, EditorView, keymap, WebsocketProvider, yCollab, Y, yUndoManagerKeymap } from "../vendor/editor.js";
 
 const STATES = {
-  live: "All changes are saved",
   connecting: "Connecting …",
+  "catching up": "Connected. Catching up …",
+  live: "Live",
   offline: "Offline. You can go on writing; it is sent when you are back.",
   closed: "You may not read this document any more.",
 };
@@ -25,7 +26,10 @@ provider.on("sync", (synced) => {
   // Say anew who is here: what others heard before the connection was lost does not count as news to them.
   provider.awareness.setLocalState(provider.awareness.getLocalState());
 });
-provider.on("status", ({ status }) => status === "disconnected" && provider.shouldConnect && showState("offline"));
+provider.on("status", ({ status }) => {
+  if (status === "connected") showState("catching up");
+  if (status === "disconnected" && provider.shouldConnect) showState("offline");
+});
 provider.on("connection-close", (event) => event?.code === 4403 && showState("closed"));
 addEventListener("offline", () => provider.wsconnected || showState("offline"));
 

@@ -22,6 +22,7 @@ const rows = new Map(); // symbol -> row
 const changed = new Set(); // rows with a price that is not drawn yet
 let chosen = null;
 let received = 0;
+let leftOut = 0; // prices that newer ones have overtaken on the way to a slow page
 let plotSize = { width: 0, height: 0 };
 
 const client = topics.connect();
@@ -35,7 +36,7 @@ function showState(state) {
 
 class Row {
   constructor([symbol, name, opening]) {
-    Object.assign(this, { symbol, name, opening, points: [], subscription: null, timer: 0 });
+    Object.assign(this, { symbol, name, opening, points: [], offset: 0, subscription: null, timer: 0 });
     this.element = document.createElement("tr");
     this.element.dataset.symbol = symbol;
     if (withStars) this.cell(this.star());
@@ -84,7 +85,7 @@ class Row {
 
   follow() {
     this.subscription ??= client.subscribe(`quote:${this.symbol}`, {
-      on: { publication: ({ data }) => this.take(data) },
+      on: { publication: ({ data, offset }) => this.take(data, offset) },
     });
   }
 
@@ -93,10 +94,13 @@ class Row {
     this.subscription?.unsubscribe();
     this.subscription = null;
     this.points = [];
+    this.offset = 0;
   }
 
-  take(tick) {
+  take(tick, offset) {
     received += 1;
+    if (this.offset) leftOut += Math.max(offset - this.offset - 1, 0);
+    this.offset = offset;
     if (tick.at < this.points.at(-1)?.at) return;
     this.points.push(tick);
     changed.add(this);
@@ -149,6 +153,9 @@ function draw() {
   changed.clear();
 }
 
+// The lines are drawn anew in the colours of the night, or of the day.
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => rows.forEach((row) => changed.add(row)));
+
 new ResizeObserver(([{ contentRect }]) => {
   plotSize = contentRect;
   if (chosen) drawChosen();
@@ -185,7 +192,8 @@ find("starred")?.addEventListener("change", filter);
 
 setInterval(() => {
   const watched = [...rows.values()].filter(({ subscription }) => subscription).length;
-  find("load").textContent = `${received} prices in the last second, of ${watched} of ${rows.size} instruments`;
+  const missed = leftOut ? `; ${leftOut} were left out` : "";
+  find("load").textContent = `${received} prices in the last second, of ${watched} of ${rows.size} instruments${missed}`;
   received = 0;
   describeChosen();
 }, 1000);
