@@ -62,7 +62,7 @@ coverage:
 chaos:
 	$(dev)
 	@LAYER_TESTS=full $(python) -m pytest -q -rP --timeout 1200 tests/layers/host/test_chaos.py tests/layers/redis/test_chaos.py tests/tasks/kills/test_kills.py tests/tasks/worker/test_processes.py tests/journal/test_kills.py \
-		tests/layers/backends/test_connects.py tests/topics/kills tests/outbox/relay/test_kills.py
+		tests/layers/backends/test_connects.py tests/topics/kills tests/mqtt/kills tests/outbox/relay/test_kills.py
 
 conformance:
 	$(dev)
