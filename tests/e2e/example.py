@@ -13,9 +13,9 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
+from tests.support.browsers.readable import assert_focus_shows, assert_readable
 from tests.support.ports import free_port
 from tests.support.programs import require
-from tests.support.readable import assert_focus_shows, assert_readable
 from tests.support.served import environment, served
 
 PATIENCE = 30  # seconds; a loaded machine starts browsers slowly

@@ -19,8 +19,8 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.e2e.example import Example
 from tests.support.browser import DESKTOP, PHONE, chromium, dark, resize
+from tests.support.browsers.readable import assert_readable
 from tests.support.ports import free_port
-from tests.support.readable import assert_readable
 from tests.support.served import environment, served
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]

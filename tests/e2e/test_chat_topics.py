@@ -23,8 +23,8 @@ from tests.e2e.test_chat import (  # noqa: F401  # fixtures among them
     wait_for_status,
 )
 from tests.support.browser import DESKTOP, PHONE, dark, picture, resize
-from tests.support.network import network
-from tests.support.readable import assert_readable
+from tests.support.browsers.network import network
+from tests.support.browsers.readable import assert_readable
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 

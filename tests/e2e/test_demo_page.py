@@ -15,8 +15,8 @@ import pytest
 from examples import demo
 from tests.e2e.example import EXAMPLES
 from tests.support.browser import PHONE, chromium, picture, resize
+from tests.support.browsers.readable import assert_readable
 from tests.support.ports import free_port
-from tests.support.readable import assert_readable
 from tests.support.served import environment, wait_until_listening
 
 

@@ -13,8 +13,8 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.e2e.example import PATIENCE, Example, until
 from tests.support.browser import PHONE, chromium, picture
-from tests.support.network import network
-from tests.support.readable import assert_readable
+from tests.support.browsers.network import network
+from tests.support.browsers.readable import assert_readable
 
 NAMES_AT_CURSORS = "[...document.querySelectorAll('.cm-ySelectionInfo')].map((each) => each.textContent)"
 STATE = "document.querySelector('#status').dataset.state"

@@ -15,8 +15,8 @@ from selenium.webdriver.common.keys import Keys
 from benchmarks.examples.sockets import connect
 from tests.e2e.example import PATIENCE, Example, until
 from tests.support.browser import PHONE, chromium, picture
-from tests.support.network import network
-from tests.support.readable import assert_readable
+from tests.support.browsers.network import network
+from tests.support.browsers.readable import assert_readable
 
 SCORES = "[...document.querySelectorAll('#scores li')].map((li) => li.textContent)"
 STATE = "document.querySelector('#status').dataset.state"

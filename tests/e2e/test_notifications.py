@@ -11,8 +11,8 @@ from selenium.webdriver.common.by import By
 
 from tests.e2e.example import Example, until
 from tests.support.browser import PHONE, chromium, picture
-from tests.support.network import Network, network
-from tests.support.readable import assert_readable
+from tests.support.browsers.network import Network, network
+from tests.support.browsers.readable import assert_readable
 
 STATE = "document.querySelector('#status').dataset.state"
 LIST = "document.querySelector('#orders').innerText"
