@@ -57,7 +57,7 @@ check:  # types are looked at on one processor while tests run on the other
 
 coverage:
 	$(dev)
-	@$(python) -m pytest -q -n 4 --dist loadgroup --cov --cov-branch --cov-report=term --cov-fail-under=95
+	@$(python) -m pytest -q -n 4 --dist worksteal --cov --cov-branch --cov-report=term --cov-fail-under=95
 
 chaos:
 	$(dev)

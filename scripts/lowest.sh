@@ -19,4 +19,4 @@ done
 rm -f "$lowest"
 [ $# -gt 0 ] || set -- tests/test_[a-c]*.py tests/test_[h-w]*.py tests/generic tests/security tests/protocols tests/daphne \
     tests/channels_redis tests/layers/test_*.py tests/layers/redis tests/server/connection/test_http[12].py tests/server/asgi
-exec "$venv/bin/python" -m pytest -q -n 2 --dist loadgroup -p no:cacheprovider -m 'not browser and not packaging' "$@"
+exec "$venv/bin/python" -m pytest -q -n 2 --dist worksteal -p no:cacheprovider -m 'not browser and not packaging' "$@"

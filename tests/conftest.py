@@ -17,16 +17,6 @@ from tests.support.databases import (  # noqa: F401  # fixtures
     sqlite,
 )
 
-#: Servers that take seconds to start: those tests that share them run in one process.
-SHARED = ("sentinels", "cluster")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        for name in SHARED:
-            if name in getattr(item, "fixturenames", ()):
-                item.add_marker(pytest.mark.xdist_group(name))
-
 
 def pytest_collection_finish() -> None:
     """Have the garbage collector leave out the tests themselves, and servers leave the collector alone.

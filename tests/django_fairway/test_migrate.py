@@ -13,7 +13,7 @@ from django_fairway.names import EMPTY
 from tests.django_fairway.environments import ORIGINALS, ROOT, Environment
 from tests.support import programs
 
-packaging = [pytest.mark.packaging, pytest.mark.timeout(400), pytest.mark.xdist_group("packaging")]
+packaging = [pytest.mark.packaging, pytest.mark.timeout(400)]
 
 LINE = ("django-fairway==0.1.0", *(f"{name}=={version}" for name, version in EMPTY.items()))
 LOOKS = """

@@ -39,7 +39,7 @@ from channels.testing.replay import replay
 from tests.inspector.project import Fleet, fleet, stopped
 from tests.layers.redis.conftest import server  # noqa: F401  # a fixture
 
-pytestmark = [pytest.mark.timeout(150), pytest.mark.xdist_group("fleet")]
+pytestmark = pytest.mark.timeout(150)
 #: A name that is markup, turns the line around, and ends it.
 HOSTILE = "<script>alert(1)</script>\u202e\nroot"
 

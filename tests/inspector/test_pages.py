@@ -26,7 +26,7 @@ from tests.inspector.project import ROOT, Fleet, fleet, stopped
 from tests.support.browser import DESKTOP, PHONE, chromium, dark, resize
 from tests.topics.clients.test_browser import wait_for
 
-pytestmark = [pytest.mark.timeout(200), pytest.mark.xdist_group("fleet")]
+pytestmark = pytest.mark.timeout(200)
 #: Where the pictures of the how-to page are, if they are to be taken anew.
 PICTURES = ROOT / "docs" / "howto" / "pictures" if os.environ.get("TAKE_PICTURES") else None
 HOSTILE = "<img src=x onerror=alert(1)>"

@@ -63,7 +63,6 @@ def test_the_pins_know_every_dependency() -> None:
 
 @pytest.mark.packaging
 @pytest.mark.timeout(600)
-@pytest.mark.xdist_group("packaging")
 def test_the_lowest_allowed_releases_work() -> None:
     """A few files on every layer of the code; `make lowest` runs more."""
     programs.require_index()

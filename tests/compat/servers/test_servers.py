@@ -31,7 +31,6 @@ HERE = [name for name in COMMANDS if importlib.util.find_spec(name)]
 ROOT = Path(__file__).parents[3]
 GOOD = Origin("http://good.example")
 SUBPROTOCOLS = [Subprotocol("a"), Subprotocol("b")]
-pytestmark = pytest.mark.xdist_group("servers")  # one process starts them, one after the other
 #: Log lines that a test of this process has provoked, and at which server; others run in other processes.
 EXPECTED: dict[str, str] = {}
 REASONS = {

@@ -29,7 +29,6 @@ COMMANDS = {
 }
 HERE = [name for name in COMMANDS if importlib.util.find_spec(name)]
 ROOT = Path(__file__).parents[3]
-pytestmark = pytest.mark.xdist_group("topic-servers")  # one process starts them, one after the other
 
 
 class Served:
