@@ -14,12 +14,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from channels.observability.doctor.local.redis_steps import redis_step
+from channels.observability.doctor.local.redis_steps import redis_steps
 from channels.observability.doctor.site.target import Target
 from channels.observability.doctor.site.websocket import workers_step
 from channels.observability.doctor.steps import Status, Step, as_data, as_text, exit_code
 from tests.support.ports import free_port
-from tests.support.redis_servers import RedisServer
+from tests.support.redis_servers import RedisServer, Sentinel
 from tests.support.served import environment, served
 
 pytestmark = pytest.mark.timeout(120)
@@ -132,14 +132,14 @@ def redis_server() -> Iterator[RedisServer]:
 
 def test_policies_of_redis_that_lose_messages_are_named(redis_server: RedisServer) -> None:
     config = {"hosts": [redis_server.url]}
-    right = redis_step("layer default", config)
-    assert (right.status, right.saw.startswith("version")) == (Status.OK, True)
+    (right,) = redis_steps("layer default", config)
+    assert (right.status, "version" in right.saw) == (Status.OK, True)
     client = redis_server.client()
     client.config_set("maxmemory", "100mb")
     client.config_set("maxmemory-policy", "allkeys-lru")
     client.config_set("client-output-buffer-limit", "pubsub 65536 65536 60")
     client.config_set("timeout", "5")
-    wrong = redis_step("layer default", config)
+    (wrong,) = redis_steps("layer default", config)
     assert wrong.status is Status.WARNING
     for said in ("maxmemory-policy is allkeys-lru", "pubsub is 65536 bytes", "timeout is 5 s"):
         assert said in wrong.saw
@@ -147,8 +147,38 @@ def test_policies_of_redis_that_lose_messages_are_named(redis_server: RedisServe
 
 
 def test_redis_that_is_away_is_named() -> None:
-    found = redis_step("layer default", {"hosts": [("127.0.0.1", free_port())]})
+    (found,) = redis_steps("layer default", {"hosts": [("127.0.0.1", free_port())]})
     assert found.status is Status.ERROR
+
+
+def test_each_shard_is_looked_at(redis_server: RedisServer) -> None:
+    away = free_port()
+    hosts = [redis_server.url, f"redis://:secret@127.0.0.1:{away}", ("127.0.0.1", redis_server.port)]
+    redis_server.client().config_set("timeout", "5")
+    found = list(redis_steps("layer default", {"hosts": hosts}))
+    assert [(each.name, each.status) for each in found] == [
+        ("layer default redis 0", Status.WARNING),
+        ("layer default redis 1", Status.ERROR),
+        ("layer default redis 2", Status.WARNING),
+    ]
+    assert str(away) in found[1].saw
+    assert "secret" not in as_text(found)
+
+
+def test_the_master_behind_sentinels_is_looked_at_and_each_sentinel() -> None:
+    with RedisServer() as primary, Sentinel(primary.port, "orders") as sentinel:
+        away = free_port()
+        primary.client().config_set("timeout", "5")
+        url = f"redis+sentinel://127.0.0.1:{sentinel.port},127.0.0.1:{away}/orders/0"
+        sentinels, master = redis_steps("layer default", {"hosts": [url]})
+    assert (sentinels.status, master.status) == (Status.WARNING, Status.WARNING)
+    assert f"1 of 2 answer; 127.0.0.1:{away}: ConnectionError" in sentinels.saw
+    assert "timeout is 5 s" in master.saw
+
+
+def test_hosts_that_cannot_be_read_are_named() -> None:
+    (found,) = redis_steps("layer default", {"hosts": ["http://127.0.0.1"]})
+    assert (found.status, "hosts[0] must begin with redis://" in found.saw) == (Status.ERROR, True)
 
 
 def test_what_is_said_is_a_table_and_the_exit_code_is_for_deployments() -> None:

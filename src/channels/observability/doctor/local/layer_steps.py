@@ -13,7 +13,7 @@ from asgiref.sync import async_to_sync
 
 from channels.layers.manager import channel_layers
 from channels.layers.memory import InMemoryChannelLayer
-from channels.observability.doctor.local.redis_steps import redis_step
+from channels.observability.doctor.local.redis_steps import redis_steps
 from channels.observability.doctor.steps import Status, Step
 
 #: Seconds in which the other process has to start and to answer.
@@ -44,7 +44,7 @@ def _layer(alias: str) -> Iterator[Step]:
     yield _round_trip(name, did, alias, layer)
     yield _expiry(name, layer)
     if hasattr(layer, "hosts") or "redis" in type(layer).__module__:
-        yield redis_step(name, channel_layers.configs[alias].get("CONFIG", {}))
+        yield from redis_steps(name, channel_layers.configs[alias].get("CONFIG", {}))
 
 
 def _round_trip(name: str, did: str, alias: str, layer: Any) -> Step:

@@ -3,52 +3,93 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import redis
 
+from channels.exceptions import ChannelsError
+from channels.layers.redis.connect.clients import blocking_client, close_blocking_client
+from channels.layers.redis.hosts.addresses import Address
+from channels.layers.redis.hosts.setting import Hosts
 from channels.observability.doctor.steps import Status, Step
 
 #: Seconds that clocks may differ.
 _SKEW: Final = 1.0
 #: Bytes that a subscriber may leave unread, below which Redis cuts processes that are busy for a moment.
 _BUFFER: Final = 8 * 1024 * 1024
+_DID: Final = "asked Redis for its version, its clock and its policies"
+_AWAY: Final = "See that Redis runs, and that hosts has its address and password."
 
 
-def redis_step(name: str, config: Mapping[str, Any]) -> Step:
-    """Look at the first Redis of a layer.
+def redis_steps(name: str, config: Mapping[str, Any]) -> Iterator[Step]:
+    """Look at each Redis of a layer: all shards, the master and the sentinels, all primaries of a cluster.
 
     Args:
         name: of the layer's steps.
         config: its CONFIG.
     """
-    name, did = f"{name} redis", "asked Redis for its version, its clock and its policies"
     try:
-        with _client(config) as client:
-            version = client.info("server")["redis_version"]
-            wrong = list(_wrong(client))
+        addresses = Hosts(config.get("hosts")).addresses
+    except (ValueError, TypeError) as error:
+        yield Step(f"{name} redis", "read its hosts", str(error), Status.ERROR, "Mend hosts in its CONFIG.")
+        return
+    for number, address in enumerate(addresses):
+        yield from _address(f"{name} redis" if len(addresses) == 1 else f"{name} redis {number}", address)
+
+
+def _address(name: str, address: Address) -> Iterator[Step]:
+    client = None
+    try:
+        client = blocking_client(address)
+        if address.kind == "sentinel":
+            yield _sentinels(f"{name} sentinels", client.connection_pool.sentinel_manager.sentinels)
+        for place, server in _servers(client, address):
+            yield _server(name, place, server)
+    except (redis.RedisError, OSError, ChannelsError) as error:
+        yield Step(name, _DID, f"{address.label}: {type(error).__name__}: {error}", Status.ERROR, _AWAY)
+    finally:
+        if client is not None:
+            close_blocking_client(client)
+
+
+def _servers(client: Any, address: Address) -> Iterator[tuple[str, Any]]:
+    """Return clients of all servers that are written to, with what they are called."""
+    if address.kind == "cluster":
+        for node in client.get_primaries():
+            yield f"{address.label}, {node.host}:{node.port}", client.get_redis_connection(node)
+    else:
+        yield address.label, client
+
+
+def _server(name: str, place: str, client: Any) -> Step:
+    try:
+        version = client.info("server")["redis_version"]
+        wrong = list(_wrong(client))
     except (redis.RedisError, OSError) as error:
-        return Step(name, did, f"{type(error).__name__}: {error}", Status.ERROR, "See that Redis runs.")
-    if not wrong:
-        return Step(name, did, f"version {version}")
-    saw = "; ".join(saw for saw, _ in wrong)
-    return Step(
-        name, did, (f"version {version}; {saw}"), Status.WARNING, " ".join(remedy for _, remedy in wrong)
-    )
+        return Step(name, _DID, f"{place}: {type(error).__name__}: {error}", Status.ERROR, _AWAY)
+    said = "; ".join([f"{place}: version {version}", *(saw for saw, _ in wrong)])
+    remedy = " ".join(remedy for _, remedy in wrong)
+    return Step(name, _DID, said, Status.WARNING if wrong else Status.OK, remedy)
 
 
-def _client(config: Mapping[str, Any]) -> redis.Redis:
-    hosts = config.get("hosts") or ["redis://localhost:6379"]
-    first = hosts[0] if isinstance(hosts, list | tuple) else hosts
-    timeouts: dict[str, Any] = {"socket_timeout": 5.0, "socket_connect_timeout": 5.0}
-    if isinstance(first, Mapping) and "address" in first:
-        first = first["address"]
-    if isinstance(first, str):
-        return redis.Redis.from_url(first, **timeouts)
-    if isinstance(first, Mapping):
-        return redis.Redis(host=first["host"], port=first.get("port", 6379), **timeouts)
-    return redis.Redis(host=first[0], port=first[1], **timeouts)
+def _sentinels(name: str, sentinels: Sequence[Any]) -> Step:
+    """Ask each sentinel: where fewer than most are there, none is made master when the master goes."""
+    away = [text for each in sentinels if (text := _what_is_wrong(each))]
+    saw = "; ".join([f"{len(sentinels) - len(away)} of {len(sentinels)} answer", *away])
+    if not away:
+        return Step(name, "asked each sentinel", saw)
+    remedy = "See that all run and are named in hosts: fewer than most of them make no other server master."
+    return Step(name, "asked each sentinel", saw, Status.WARNING, remedy)
+
+
+def _what_is_wrong(sentinel: Any) -> str:
+    try:
+        sentinel.ping()
+    except (redis.RedisError, OSError) as error:
+        place = sentinel.connection_pool.connection_kwargs
+        return f"{place.get('host')}:{place.get('port')}: {type(error).__name__}"
+    return ""
 
 
 def _wrong(client: Any) -> Iterator[tuple[str, str]]:
