@@ -20,6 +20,7 @@ from websockets.sync.client import ClientConnection, connect
 from channels.diagnostics.recording import Recording
 from channels.inspector.management.commands.realtime import Command
 from channels.layers.manager import get_channel_layer
+from channels.observability.doctor.local.process_steps import processes_step
 from channels.observability.fleet import current, merging
 from channels.observability.fleet.asking import NodeAnswer
 from channels.observability.fleet.questions import (
@@ -129,6 +130,16 @@ def test_all_connections_are_found_by_what_is_known_of_them_and_in_pages(site: S
         assert ids == sorted(row.id for row in everybody.rows)
         details = [each.result for each in ask(AskConnection(ids[0])) if each.result is not None]
         assert [each.row.id for each in details] == [ids[0]]
+
+
+def test_the_doctor_says_what_the_red_line_says(site: Site) -> None:
+    wait_for_all(site.fleet, 3)
+    step = processes_step()
+    assert step.did == "asked all processes how they are, twice"
+    with stopped(site.fleet.servers[2]):
+        step = processes_step()
+        assert "is stopped: somebody has sent SIGSTOP" in step.saw
+        assert "kill -CONT" in step.remedy
 
 
 def test_topics_and_groups_are_added_up(site: Site) -> None:

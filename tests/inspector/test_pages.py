@@ -168,6 +168,7 @@ def test_now_is_live_and_says_in_red_what_is_wrong(site: Site, tmp_path: Path) -
         with stopped(site.fleet.servers[2]):
             wait_for(window, problem)
             wait_for(window, "document.querySelectorAll('td.state.stopped').length", 1)
+            wait_for(window, "document.querySelector('.problem .remedy').textContent.includes('kill -CONT')")
             resize(window, PHONE)
             dark(window, on=True)
             picture(window, "phone")

@@ -1,79 +1,23 @@
-"""What is wrong, in words: the line that is red."""
+"""What is wrong, and how processes are, as the pages show it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable
 from typing import Any, Final
 
+from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext as _
 
 from channels.observability.fleet.asking import NodeAnswer
+from channels.observability.problems import KINDS, Problem
 
-#: Seconds that an event loop may take to take a call before that is a problem.
-MOST_LAG: Final = 0.5
-
-
-def problems(answers: list[NodeAnswer], rates: dict[str, float]) -> list[str]:
-    """Return what is wrong with the processes.
-
-    Args:
-        answers: of all of them.
-        rates: what was counted per second of late, of all of them together.
-    """
-    return [*_of_nodes(answers), *_of_rates(rates)]
+#: What the doctor says too: the texts are there, and marked here for those who translate.
+_TEXTS: Final = [gettext_noop(text) for kind in KINDS.values() for text in (kind.text, kind.remedy)]
 
 
-def _of_nodes(answers: list[NodeAnswer]) -> Iterator[str]:
-    for each in answers:
-        name, status = each.node.name, each.result
-        if each.state != "ok":
-            yield _SAID[each.state](name, each)
-        elif status.lag < 0:
-            yield _("%(name)s: the event loop is held. %(doing)s") % {
-                "name": name,
-                "doing": status.doing,
-            }
-        elif status.lag > MOST_LAG:
-            yield _("%(name)s: the event loop is %(lag).1f s behind.") % {
-                "name": name,
-                "lag": status.lag,
-            }
-
-
-_SAID: Final[dict[str, Callable[[str, NodeAnswer], str]]] = {
-    "silent": lambda name, each: (
-        _("%(name)s does not answer; it was last heard of %(seconds)d s ago.")
-        % {"name": name, "seconds": each.silent}
-    ),
-    "stopped": lambda name, each: (
-        _("%(name)s is stopped: somebody has sent SIGSTOP, or debugs it.") % {"name": name}
-    ),
-    "ended": lambda name, each: (
-        _("%(name)s has ended without a word: it was killed, or has crashed.") % {"name": name}
-    ),
-    "failed": lambda name, each: (
-        _("%(name)s could not answer: %(error)s") % {"name": name, "error": each.error}
-    ),
-}
-
-
-def _of_rates(rates: dict[str, float]) -> Iterator[str]:
-    for name, rate in rates.items():
-        if rate > 0 and (name.startswith("dropped.") or name in _LOSSES):
-            yield _("Lost, %(rate).1f a second: %(what)s") % {"rate": rate, "what": name}
-
-
-#: Counters that say that somebody has missed something, beside those of the layers.
-_LOSSES: Final = frozenset(
-    {
-        "topics.events_dropped",
-        "topics.held_dropped",
-        "topics.slow_client_dropped",
-        "topics.position_lost",
-        "server.application_failed",
-        "tasks.report_lost",
-    }
-)
+def shown(problems: Iterable[Problem]) -> list[dict[str, str]]:
+    """Return problems in the language of whoever looks: what is wrong, and what to do."""
+    return [{"text": each.text(gettext), "remedy": each.remedy(gettext)} for each in problems]
 
 
 def plain(answer: NodeAnswer) -> dict[str, Any]:

@@ -10,10 +10,11 @@ from typing import Any, Final
 
 from channels import telemetry
 from channels.exceptions import ChannelsError
-from channels.inspector.problems import SHOWN, plain, problems
+from channels.inspector.problems import SHOWN, plain, shown
 from channels.observability.fleet.asking import NodeAnswer
 from channels.observability.fleet.current import ask
 from channels.observability.fleet.questions import AskStatus
+from channels.observability.problems import Totals, problems_of, rates_between, totals_of
 from channels.process.platforms import after_fork_in_child
 from channels.topics.delivery.hub import all_hubs
 
@@ -39,7 +40,7 @@ class Sampler:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._samples: deque[dict[str, Any]] = deque(maxlen=KEPT)
-        self._before: tuple[float, dict[str, dict[str, int]]] | None = None
+        self._before: tuple[float, Totals] | None = None
         self._thread: threading.Thread | None = None
         self._wanted_until = 0.0
 
@@ -80,8 +81,9 @@ class Sampler:
 
     def _sample(self, answers: list[NodeAnswer]) -> dict[str, Any]:
         now = time.time()
-        totals = {each.node.id: each.result.totals for each in answers if each.result is not None}
-        changes = self._rates(now, totals)
+        totals = totals_of(answers)
+        before_at, before = self._before or (now, {})
+        changes = rates_between(before, totals, max(0.1, now - before_at))
         self._before = (now, totals)
         sums = {name: _sum(answers, name) for name in SHOWN}
         lags = [each.result.lag for each in answers if each.result is not None]
@@ -95,27 +97,14 @@ class Sampler:
             "rates": rates,
             "lag": round(1000 * max(lags, default=0.0), 1),
             "nodes": [plain(each) for each in answers],
-            "problems": problems(answers, changes),
+            "problems": shown(problems_of(answers, changes)),
         }
-
-    def _rates(self, now: float, totals: dict[str, dict[str, int]]) -> dict[str, float]:
-        """Return what was counted per second since the last look, by those that were there then too."""
-        if self._before is None:
-            return {}
-        at, before = self._before
-        seconds = max(0.1, now - at)
-        changes: dict[str, float] = {}
-        for node in totals.keys() & before.keys():
-            for name, amount in totals[node].items():
-                change = max(0, amount - before[node].get(name, 0)) / seconds
-                changes[name] = changes.get(name, 0.0) + change
-        return changes
 
 
 def counts_only(sample: dict[str, Any]) -> dict[str, Any]:
     """Return a sample without names."""
     nodes = [{"state": each["state"]} for each in sample["nodes"]]
-    return {**sample, "nodes": nodes, "problems": ["" for _ in sample["problems"]]}
+    return {**sample, "nodes": nodes, "problems": [{"text": "", "remedy": ""} for _ in sample["problems"]]}
 
 
 def _sum(answers: list[NodeAnswer], name: str) -> int:

@@ -39,7 +39,11 @@ function draw() {
 
 function showProblems({ problems }) {
   const place = document.getElementById("problems");
-  const lines = problems.map((text) => Object.assign(document.createElement("p"), { className: "problem", textContent: text || words.wrong }));
+  const lines = problems.map(({ text, remedy }) => {
+    const line = Object.assign(document.createElement("p"), { className: "problem", textContent: text || words.wrong });
+    if (remedy) line.append(" ", Object.assign(document.createElement("span"), { className: "remedy", textContent: remedy }));
+    return line;
+  });
   const texts = (list) => [...list].map((each) => each.textContent).join("\n");
   if (texts(place.children) !== texts(lines)) place.replaceChildren(...lines);
 }

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from channels.observability.doctor.local.django_steps import checks_step, database_steps
 from channels.observability.doctor.local.layer_steps import layer_steps
+from channels.observability.doctor.local.process_steps import process_steps
 from channels.observability.doctor.local.service_steps import task_steps, topic_steps
 from channels.observability.doctor.steps import Step
 
@@ -17,3 +18,4 @@ def examine() -> Iterator[Step]:
     yield from topic_steps()
     yield from database_steps()
     yield from task_steps()
+    yield from process_steps()

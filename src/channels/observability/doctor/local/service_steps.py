@@ -9,9 +9,8 @@ from typing import Final
 from django.apps import apps
 
 from channels.observability.doctor.steps import Status, Step
+from channels.observability.problems import of_tasks
 
-#: Seconds that a task may wait.
-_LATE: Final = 60.0
 #: Seconds after which a worker that says nothing has ended.
 _SILENT: Final = 900.0
 #: A stream of our own, which no client gets.
@@ -72,10 +71,10 @@ def _tasks(alias: str) -> Step:
     alive = [each for each in found.workers if time.time() - each["seen_at"] < _SILENT]
     waited = found.oldest_ready or 0.0
     saw = f"{len(alive)} workers; {found.states['ready']} tasks wait, the first for {waited:.0f} s"
-    if not alive and found.states["ready"]:
-        return Step(name, did, saw, Status.ERROR, "Nobody runs them: start manage.py runworker --tasks.")
-    if waited > _LATE:
-        return Step(name, did, saw, Status.WARNING, "They are late: start more workers, or more threads.")
+    problem = of_tasks(alias, len(alive), found.states["ready"], waited)
+    if problem is not None:
+        status = Status.WARNING if alive else Status.ERROR
+        return Step(name, did, saw, status, problem.remedy())
     if not alive:
         return Step(name, did, saw, Status.WARNING, "There is no worker: start manage.py runworker --tasks.")
     return Step(name, did, saw)
