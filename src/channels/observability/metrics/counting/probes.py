@@ -10,13 +10,14 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Set
 from typing import Any, Final, Protocol, TypeAlias
+from weakref import WeakKeyDictionary
 
 from channels import telemetry
 from channels.observability.metrics.samples import Labels, Samples
 
 logger = logging.getLogger("channels.observability")
 
-#: Of so many connections the handlers of one are timed; and of its messages one in so many.
+#: Of so many connections of a consumer the handlers of one are timed; and of its messages one in so many.
 SAMPLE: Final = 64
 OF_ONE: Final = 8
 #: WebSockets of which the next message is timed, with each look at the event loop.
@@ -42,20 +43,22 @@ class Observer(Protocol):
         """Return what notes values of a histogram whose labels are looked up this once."""
 
 
-_numbers: Final = itertools.count()
+#: How many consumers of a class there were: the few of one class are timed beside the many of another.
+_consumers: Final[WeakKeyDictionary[type, int]] = WeakKeyDictionary()
 
 
 def timed_handlers(
     observer: Observer, consumer: object, handle: Callable[[Any], Any]
 ) -> Callable[[Any], Any]:
-    """Return a way to handle messages of a consumer that times some, for one connection in :data:`SAMPLE`.
+    """Return a way to handle messages of a consumer that times some, for one of its class in :data:`SAMPLE`.
 
     Args:
         observer: takes how long each of them has taken.
         consumer: whose class is the label.
         handle: what handles a message.
     """
-    number = next(_numbers)
+    number = _consumers.get(type(consumer), 0)
+    _consumers[type(consumer)] = number + 1
     if number % SAMPLE:
         return handle  # nothing for each message (row "echo")
     note = observer.noting("consumer_handler_duration_seconds", (type(consumer).__qualname__,))
