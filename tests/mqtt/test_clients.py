@@ -14,13 +14,16 @@ from django.contrib.auth import get_user_model
 from django.urls import path
 from paho.mqtt.enums import CallbackAPIVersion
 
+from channels import telemetry
 from channels.mqtt.application import MQTTBroker
+from channels.protocols.mqtt.packets import V5
 from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.testing import TopicsCommunicator
 from channels.topics import ahistory
 from channels.topics.routing import websocket_urlpatterns
 from tests.mqtt.client import Fleet, broker
 from tests.mqtt.topics_for_tests import DeviceState
+from tests.protocols.mqtt.cases import CONNECT
 from tests.server.helpers import LONG, serve
 from tests.support.certificates import make_pair
 from tests.support.programs import require
@@ -172,3 +175,19 @@ async def test_text_over_a_websocket_ends_the_connection() -> None:
             assert socket.subprotocol == "mqtt"
             await socket.send("text")
             await asyncio.wait_for(socket.wait_closed(), LONG)
+
+
+async def test_a_stop_of_the_server_is_1012_over_a_websocket() -> None:
+    """There the close code says it: nothing is written behind it."""
+    from websockets.asyncio.client import connect
+
+    late = telemetry.counters["mqtt.late_write"]
+    async with broker() as fleet:
+        port = fleet.running.server.addresses[1][1]
+        async with connect(f"ws://127.0.0.1:{port}/mqtt", subprotocols=["mqtt"]) as socket:  # type: ignore[list-item]
+            await socket.send(CONNECT[V5])
+            await asyncio.wait_for(socket.recv(), LONG)
+            await fleet.running.server.stop()
+            await asyncio.wait_for(socket.wait_closed(), LONG)
+            assert socket.close_code == 1012
+    assert telemetry.counters["mqtt.late_write"] == late

@@ -406,11 +406,14 @@ async def test_a_client_takes_no_more_at_a_time_than_it_says_and_no_larger_packe
         assert telemetry.counters["mqtt.message_dropped"] == dropped + 1
 
 
-async def test_a_stop_of_the_server_is_a_silent_close_and_publishes_no_will() -> None:
+@versions
+async def test_a_stop_of_the_server_is_said_where_there_is_a_word_and_publishes_no_will(version: int) -> None:
     published = telemetry.counters["mqtt.will_published"]
     async with broker() as fleet:
-        device = await fleet.connect("c", will=Will("devices/7/bytes", b"gone"))
+        device = await fleet.connect("c", version, will=Will("devices/7/bytes", b"gone"))
         stopping = asyncio.ensure_future(fleet.running.server.stop())
+        if version == V5:
+            assert await device.receive() == Disconnect(Reason.SERVER_SHUTTING_DOWN)
         await device.closed()
         await device.leave()
         await stopping

@@ -6,18 +6,31 @@ import asyncio
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import AnonymousUser
 
 from channels import telemetry
+from channels.mqtt.application import MQTTBroker
 from channels.mqtt.limits import MQTTLimits
 from channels.mqtt.router import running_router
 from channels.protocols.mqtt.codes import Reason
-from channels.protocols.mqtt.packets import V5, V311, Connect, Disconnect, PingReq, PingResp, Publish
+from channels.protocols.mqtt.encoding import encode_packet
+from channels.protocols.mqtt.packets import (
+    V5,
+    V311,
+    Connect,
+    Disconnect,
+    PingReq,
+    PingResp,
+    PubAck,
+    Publish,
+    Will,
+)
 from channels.topics.stores.base import StoreUnavailable
 from channels.topics.stores.manager import get_store
 from tests.mqtt.client import broker
-from tests.mqtt.topics_for_tests import DeviceBytes, DeviceState
+from tests.mqtt.topics_for_tests import DeviceBytes, DeviceState, Private
 from tests.protocols.mqtt.cases import CONNECT
-from tests.server.helpers import eventually
+from tests.server.helpers import LONG, eventually
 
 
 def limited(**limits: float) -> dict[str, MQTTLimits]:
@@ -175,3 +188,91 @@ async def test_what_a_server_of_ours_takes_at_once_is_no_event_for_it(monkeypatc
         assert await device.receive() == PingResp()
     assert "tcp.send" not in kinds
     assert kinds[0] == "tcp.accept"
+
+
+async def test_a_client_that_asks_and_does_not_read_is_not_read_either() -> None:
+    """Its answers are bounded: the broker takes no more of it until it has read them."""
+    taken, reading, sent = 0, asyncio.Event(), bytearray()
+    flood, idle = encode_packet(PingReq(), V5) * 500, asyncio.Event()
+    chunks = iter([CONNECT[V5], *[flood] * 100])
+
+    async def receive() -> dict[str, Any]:
+        nonlocal taken
+        if not taken:
+            taken = 1
+            return {"type": "tcp.connect"}
+        for data in chunks:
+            taken += 1
+            return {"type": "tcp.receive", "data": data}
+        idle.set()
+        await reading.wait()
+        return {"type": "tcp.disconnect", "reason": "lost"}
+
+    async def send(message: Any) -> None:
+        if message["type"] == "tcp.send":
+            await reading.wait()
+            sent.extend(message["data"])
+
+    application = MQTTBroker(limits=MQTTLimits(max_outbound=10_000))
+    scope: Any = {"type": "tcp", "path": "/mqtt", "extensions": {}}
+    running = asyncio.ensure_future(application(scope, receive, send))
+    before = -1
+    while before != taken:  # it takes what it takes, and then no more
+        before = taken
+        for _ in range(50):
+            await asyncio.sleep(0)
+    assert 10 < taken < 20
+    reading.set()
+    await asyncio.wait_for(running, LONG)
+    assert idle.is_set()
+    assert sent.count(encode_packet(PingResp(), V5)) == 50_000
+
+
+async def test_ten_thousand_retained_topics_of_qos_0_reach_who_reads() -> None:
+    async with broker() as fleet:
+        writer, reader = await fleet.connect("writer"), await fleet.connect("reader")
+        await writer.send(*(Publish(f"kept/{number}", b"x") for number in range(10_000)), PingReq())
+        assert await writer.receive() == PingResp()
+        await reader.subscribe("kept/#")
+        await reader.send(PingReq())
+        got = set()
+        while isinstance(packet := await reader.receive(), Publish):
+            got.add(packet.topic)
+        assert len(got) == 10_000
+
+
+async def test_what_is_retained_and_more_than_may_wait_is_dropped_and_counted() -> None:
+    dropped = telemetry.counters["mqtt.message_dropped"]
+    async with broker(limited(max_inflight=5, max_queued=10)) as fleet:
+        writer, reader = await fleet.connect("writer"), await fleet.connect("reader")
+        for number in range(1, 31):
+            await writer.publish(f"kept/{number}", b"x", number)
+        await reader.subscribe("kept/#", 1)
+        for _ in range(15):
+            await reader.send(PubAck((await reader.receive()).packet_id))
+        await reader.send(PingReq())
+        assert await reader.receive() == PingResp()
+        assert telemetry.counters["mqtt.message_dropped"] == dropped + 15
+
+
+async def test_a_client_that_sends_nothing_more_is_a_lost_one() -> None:
+    """A half-open connection: it may read, but there is no way back to it."""
+    async with broker() as fleet:
+        reader = await fleet.connect("reader")
+        await reader.subscribe("devices/7/bytes")
+        device = await fleet.connect("c", will=Will("devices/7/bytes", b"gone"))
+        device.writer.write_eof()
+        await device.closed()
+        assert (await reader.receive()).payload == b"gone"
+
+
+async def test_a_subscription_to_all_by_who_may_have_nothing_brings_nothing() -> None:
+    async with broker({"authenticate": lambda scope, connect: AnonymousUser()}) as fleet:
+        device = await fleet.connect("c")
+        assert (await device.subscribe("#")).reasons == [0]
+        await Private(name="ada").apublish(1)
+        refused = telemetry.counters["mqtt.subscribe_refused"]
+        assert (await device.subscribe("private/ada")).reasons == [Reason.NOT_AUTHORIZED]
+        assert telemetry.counters["mqtt.subscribe_refused"] == refused + 1
+        await device.send(PingReq())
+        assert await device.receive() == PingResp()

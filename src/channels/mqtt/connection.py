@@ -140,6 +140,10 @@ class MQTTConnection:
             while not self._ended and (data := await self._stream.read()) is not None:
                 self._heard_at = self._loop.time()
                 await self._take(data)
+                if self._outbound.congested:
+                    await self._outbound.room()  # who does not read its answers asks for no more of them
+            if self._stream.draining and self._stream.writable:
+                self.end(Reason.SERVER_SHUTTING_DOWN)
         finally:
             self._router.timers.cancel(self)
             await self._leave()

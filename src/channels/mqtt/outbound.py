@@ -53,6 +53,11 @@ class Outbound:
                 self._on_room()
         self._waiting = self._task = None
 
+    async def room(self) -> None:
+        """Wait until the client has read what waits for it, or can no longer."""
+        while self.congested and self._task is not None and not self._task.done():
+            await asyncio.wait([self._task])
+
     async def aclose(self, limit: float) -> None:
         """Write what waits, for at most ``limit`` seconds, and close the connection."""
         if self._closing is None:

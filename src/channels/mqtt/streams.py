@@ -17,9 +17,11 @@ class ByteStream(Protocol):
 
     Attributes:
         draining: the server stops.
+        writable: what is written may still reach the client.
     """
 
     draining: bool
+    writable: bool
 
     async def accept(self) -> None:
         """Accept the connection."""
@@ -47,12 +49,13 @@ def _never(data: bytes) -> bool:
 class _Stream:
     """The base of both kinds."""
 
-    __slots__ = ("_receive", "_send", "draining", "write_nowait")
+    __slots__ = ("_receive", "_send", "draining", "writable", "write_nowait")
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._receive = receive
         self._send = send
         self.draining = False
+        self.writable = True
         self.write_nowait: Callable[[bytes], bool] = _never
 
     async def _try(self, message: Message) -> None:
@@ -113,6 +116,7 @@ class WebSocketByteStream(_Stream):
         if message["type"] == "websocket.receive" and message.get("bytes") is not None:
             return bytes(message["bytes"])
         self.draining = message.get("code") == 1012
+        self.writable = message["type"] != "websocket.disconnect"
         return None
 
     async def write(self, data: bytes) -> None:
