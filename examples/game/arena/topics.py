@@ -40,7 +40,11 @@ class MatchTopic(Topic):
 
     @rpc
     async def steer(self, user: Any, seq: int, dx: int, dy: int) -> None:
-        """Turn the ship. The page counts its inputs in ``seq``, and each snapshot says which one it knows."""
+        """Turn the ship. The page counts its inputs in ``seq``, and each snapshot says which one it knows.
+
+        If the worker falls behind, its channel is full and the page gets error 111. Nothing is repeated:
+        the page's next input counts instead, and it sends one each second, whether it has changed or not.
+        """
         await self.require_player(user)
         await tell("match.steer", match=self.pk, user=user.pk, seq=seq, dx=dx, dy=dy)
 

@@ -61,7 +61,11 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels.layers.host.HostChannelLayer",
-        "CONFIG": {"project": str(DATABASES["default"]["NAME"])},
+        "CONFIG": {
+            "project": str(DATABASES["default"]["NAME"]),
+            # Two seconds of what 100 players do may wait for the worker; more is refused, and they are told.
+            "channel_capacity": {"arena": 1000},
+        },
     }
 }
 

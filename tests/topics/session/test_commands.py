@@ -6,8 +6,11 @@ import logging
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 
-from channels.topics import Topic
+from channels import telemetry
+from channels.layers import InMemoryChannelLayer
+from channels.topics import Topic, rpc
 from channels.topics.stores.manager import get_store
 from tests.topics.raw_client import raw_client
 from tests.topics.topics_for_tests import Room
@@ -20,6 +23,25 @@ class Broken(Topic):
 
     def may_subscribe(self, user: Any) -> bool:
         raise ZeroDivisionError("a secret")
+
+
+class Busy(Topic):
+    """Its calls go to a worker that is behind."""
+
+    pattern = "busy:<slug:name>"
+
+    def may_subscribe(self, user: Any) -> bool:
+        return True
+
+    @rpc
+    async def steer(self, user: Any) -> None:
+        layer = InMemoryChannelLayer(capacity=1)
+        for _ in range(2):
+            await layer.send("worker", {"type": "steer"})
+
+    @rpc
+    def steer_from_a_thread(self, user: Any) -> None:
+        async_to_sync(self.steer)(user)
 
 
 @pytest.mark.parametrize(
@@ -176,3 +198,18 @@ async def test_a_client_that_does_not_read_is_cut_off_and_others_are_served(port
             while stats.clients != 1:
                 await asyncio.sleep(0.05)
                 stats = await get_store().presence_stats("room:flood")
+
+
+@pytest.mark.parametrize("method", ["steer", "steer_from_a_thread"])
+async def test_a_call_to_a_worker_that_is_behind_is_told_to_come_again(
+    port: int, method: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    counted: list[tuple[str, Any]] = []
+    detach = telemetry.attach(lambda event, facts: counted.append((event, facts.get("command"))))
+    async with raw_client(port) as client:
+        await client.connect()
+        reply = await client.ask(rpc={"method": f"busy:a/{method}", "data": {}})
+    detach()
+    assert reply["error"] == {"code": 111, "message": "too many requests", "temporary": True}
+    assert ("topics.channel_full", "rpc") in counted
+    assert not [record for record in caplog.records if record.exc_info]

@@ -9,6 +9,7 @@ from typing import Any, Final
 from django.core.exceptions import PermissionDenied
 
 from channels import telemetry
+from channels.exceptions import ChannelFull
 from channels.protocols.centrifuge.codec import ProtocolError
 from channels.protocols.centrifuge.codes import DisconnectCode, ErrorCode
 from channels.protocols.centrifuge.messages import Command, Reply
@@ -88,6 +89,9 @@ async def _result(session: Session, command: Command, name: str) -> Reply | None
         return Reply(id=command.id, error=ErrorCode.PERMISSION_DENIED.error())
     except Disconnected:
         raise
+    except ChannelFull:  # the layer counts it, and tells it in the log once per interval
+        telemetry.count("topics.channel_full", command=name)
+        return Reply(id=command.id, error=ErrorCode.TOO_MANY_REQUESTS.error())
     except StoreUnavailable as error:
         logger.warning("Command %s failed, as the store does not answer: %s", name, error)
     except Exception:

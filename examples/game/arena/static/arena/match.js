@@ -109,7 +109,7 @@ requestAnimationFrame(frame);
 
 function steer(dx, dy) {
   const input = playing() && own.turn(dx, dy);
-  if (input) match.rpc("steer", input).catch(() => {}); // the next one will get through
+  if (input) match.rpc("steer", input).catch(() => {}); // offline, or the worker is too busy: the next input counts instead
 }
 setInterval(() => playing() && match.rpc("steer", own.input()).catch(() => {}), REPEATED);
 
