@@ -11,6 +11,7 @@ from selenium.webdriver.common.by import By
 
 from tests.e2e.example import Example, until
 from tests.support.browser import PHONE, chromium, picture
+from tests.support.browsers.readable import assert_readable
 
 #: All of them for the pictures' sake; what is shown here it shows with a few.
 COUNT = 500 if os.environ.get("DOCS_PICTURES") else 40
@@ -53,12 +54,13 @@ def test_a_desk_and_a_phone_switch_devices_that_come_and_go(devices: Example, tm
     running = devices.run(*fleet)
     first, second = row("cooler-001"), row("cooler-002")
     with chromium(tmp_path / "desk") as desk, chromium(tmp_path / "phone", PHONE) as phone:
+        devices.assert_pages_readable(desk)
         devices.join(desk, "ada")
         phone.get(devices.url)
         for window in (desk, phone):
             until(window, f"{STATE} === 'live'")
             until(window, f"{count('on', 'off')} === {COUNT}")
-        assert phone.execute_script("return document.body.scrollWidth <= innerWidth")
+        assert_readable(desk)
         assert phone.execute_script(f"return {first}.querySelector('[role=switch]').disabled")
         natural = [desk.execute_script(f"return {each}.dataset.state") for each in (first, second)]
         wanted = [other(each) for each in natural]
