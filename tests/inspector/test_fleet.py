@@ -198,7 +198,13 @@ def test_what_became_of_a_group_message_is_known_in_all_processes(site: Site) ->
             found = messages_of("tracked", contents=True)
             return [each for each in found if "tracked" in each.content and steps_of(each) >= expected]
 
-        assert len(until(arrived)) == 1
+        (message,) = until(arrived)
+        (found,) = merging.log(ask(AskLog("", trace=message.trace)))
+        assert (found.kind, found.name, steps_of(found) >= expected) == ("group", "tracked", True)
+        assert "group tracked  " in realtime("trace", f"00-{message.trace}-{'1' * 16}-01")
+        assert "Nothing was sent" in realtime("trace", "1" * 32)
+        with pytest.raises(CommandError, match="is no trace"):
+            realtime("trace", "tracked")
         assert messages_of("tracked")[0].content == ""  # hidden unless asked for
         assert ("group", "tracked") in merging.log_names(ask(AskLogNames("track")))
         assert "published (1)" in realtime("tail", "tracked", "--seconds", "0.1")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -261,6 +262,10 @@ def test_the_way_of_a_message_is_shown_and_what_is_in_it_only_to_who_may_and_is_
         assert "('root', 'see contents', 'orders')" in audit_log(site)
     _, page = site.request("/inspector/messages/of/?name=orders&contents=1", "viewer")
     assert "delivered" in page and "order 66" not in page
+    (trace, *_) = re.findall("trace=([0-9a-f]{32})", page)
+    assert site.request(f"/inspector/messages/?text={trace}", "viewer")[0] == 302
+    _, page = site.request(f"/inspector/messages/of/?trace={trace}&contents=1", "viewer")
+    assert ">orders</a>" in page and "delivered" in page and "order 66" not in page
     assert site.request("/inspector/messages/of/?name=orders", "plain")[0] == 403
 
 

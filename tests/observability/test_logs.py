@@ -80,8 +80,8 @@ async def test_records_within_a_span_name_it(lines: Any) -> None:
     with TracerProvider().get_tracer("tests").start_as_current_span("work") as span:
         logger.warning("here")
     (line,) = [line for line in lines() if line["message"] == "here"]
-    assert line["trace"] == f"{span.get_span_context().trace_id:032x}"
-    assert line["span"] == f"{span.get_span_context().span_id:016x}"
+    assert line["trace_id"] == f"{span.get_span_context().trace_id:032x}"
+    assert line["span_id"] == f"{span.get_span_context().span_id:016x}"
     assert trace.get_current_span().get_span_context().is_valid is False
 
 

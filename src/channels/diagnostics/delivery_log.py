@@ -11,6 +11,7 @@ each receiver. Of what is in messages nothing is kept unless that is asked for.
 
 from __future__ import annotations
 
+import re
 import time
 from collections import deque
 from collections.abc import Callable
@@ -34,6 +35,7 @@ class Entry(NamedTuple):
         detail: why, or how, in a few words.
         key: the same for the same publication in all processes; "" where messages have none.
         content: the beginning of the message; "" unless contents are kept.
+        trace: the id of the trace that it is part of, 32 hexadecimal digits; "" for none.
     """
 
     at: float
@@ -44,13 +46,16 @@ class Entry(NamedTuple):
     detail: str
     key: str
     content: str
+    trace: str = ""
 
 
 Note: TypeAlias = Callable[..., None]
 
 #: Writes an entry; None where there is no log.
 note: Note | None = None
-_entries: deque[tuple[float, str, str, str, int, str, str, str]] = deque()
+_entries: deque[tuple[float, str, str, str, int, str, str, str, str]] = deque()
+#: What people paste: an id by itself, or a whole ``traceparent``.
+_TRACE: Final = re.compile(r"(?:[0-9a-f]{2}-)?([0-9a-f]{32})(?:-[0-9a-f]{16}-[0-9a-f]{2})?", re.IGNORECASE)
 _now: Final = time.time
 _with_contents = False
 
@@ -69,15 +74,39 @@ def keep(most: int, contents: bool = False) -> None:
 
 
 def _note(
-    kind: str, name: str, stage: str, amount: int = 1, detail: str = "", key: str = "", message: Any = None
+    kind: str,
+    name: str,
+    stage: str,
+    amount: int = 1,
+    detail: str = "",
+    key: str = "",
+    message: Any = None,
+    trace: str = "",
 ) -> None:
-    """Write an entry, from any thread."""
+    """Write an entry, from any thread; a message says itself which trace it is part of."""
     if name[:9] == "channels." and name.startswith(_UNSEEN):
         return
     content = _text(message) if _with_contents and message is not None else ""
-    _entries.append(
-        (_now(), kind, name, stage, amount, detail, key, content)
-    )  # an Entry takes thrice as long
+    if message is not None and (beside := getattr(message, "beside", None)):
+        trace = _trace_of(beside)
+    entry = (_now(), kind, name, stage, amount, detail, key, content, trace)
+    _entries.append(entry)  # an Entry takes thrice as long
+
+
+def trace_of(carrier: Any) -> str:
+    """Return the id of the trace that travels beside something; "" if none does."""
+    beside = getattr(carrier, "beside", None)
+    return _trace_of(beside) if beside else ""
+
+
+def _trace_of(beside: dict[str, Any]) -> str:
+    return str(beside.get("traceparent", ""))[3:35]
+
+
+def trace_in(text: str) -> str:
+    """Return the id of a trace that was pasted, by itself or as a ``traceparent``; "" if it is none."""
+    found = _TRACE.fullmatch(text.strip())
+    return found[1].lower() if found else ""
 
 
 def _text(message: Any) -> str:
@@ -91,11 +120,18 @@ def with_contents() -> bool:
     return _with_contents
 
 
-def entries(name: str, limit: int) -> list[Entry]:
-    """Return the last entries about a topic, a group or a channel, the newest first."""
+def entries(name: str, limit: int, trace: str = "") -> list[Entry]:
+    """Return the last entries about a topic, a group, a channel or a task, the newest first.
+
+    Args:
+        name: its whole name, or the path of the task.
+        limit: entries at most.
+        trace: of this trace instead, whatever they are about.
+    """
     found: list[Entry] = []
+    place, wanted = (8, trace) if trace else (2, name)
     for entry in reversed(tuple(_entries)):
-        if entry[2] == name:
+        if entry[place] == wanted:
             found.append(Entry(*entry))
             if len(found) == limit:
                 break

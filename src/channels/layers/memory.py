@@ -171,10 +171,10 @@ class MemoryEngine:
         """See :meth:`InMemoryChannelLayer.group_send`."""
         require_message(message)
         self._layer.require_valid_group_name(group)
-        if delivery_log.note is not None:
-            delivery_log.note("group", group, "published", message=message)
         if telemetry.carry is not None:
             message = telemetry.carry(group, message)
+        if delivery_log.note is not None:
+            delivery_log.note("group", group, "published", message=message)
         self.local.group_send(group, message)
 
     def group_channels(self, group: str) -> GroupChannels:

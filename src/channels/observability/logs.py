@@ -35,7 +35,7 @@ from channels import telemetry
 from channels.core.lazy import get_if_loaded
 
 #: What the filter adds to a record; "-" where it is not known.
-FIELDS: Final = ("connection", "consumer", "topic", "user", "task", "worker", "trace", "span")
+FIELDS: Final = ("connection", "consumer", "topic", "user", "task", "worker", "trace_id", "span_id")
 _UNKNOWN: Final = "-"
 _HOST: Final = socket.gethostname()
 
@@ -84,7 +84,7 @@ class ConnectionFilter(logging.Filter):
         record.topic, record.task = origin.topic, origin.task
         record.user = origin.user if origin.scope is None else _user_of(origin.scope)
         record.worker = f"{_HOST}:{os.getpid()}"
-        record.trace, record.span = _trace()
+        record.trace_id, record.span_id = _trace()
         return super().filter(record)
 
 

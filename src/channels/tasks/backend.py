@@ -12,6 +12,7 @@ from django.core import checks
 from django.db import connections, transaction
 
 from channels import telemetry
+from channels.diagnostics import delivery_log
 from channels.tasks.definition import contract
 from channels.tasks.definition.contract import (
     BaseTaskBackend,
@@ -28,6 +29,7 @@ from channels.tasks.definition.states import State
 from channels.tasks.definition.task import Task, check_policy, is_async, limit_of, unique_key, viewer_id
 from channels.tasks.stores.base import TaskStore
 from channels.tasks.stores.manager import store_for
+from channels.tasks.stores.noting import note_task
 from channels.tasks.stores.records import TaskRecord, new_id
 
 Call: TypeAlias = "tuple[contract.Task, Sequence[Any], dict[str, Any]]"
@@ -158,6 +160,12 @@ def new_record(
     )
 
 
+def note_enqueued(records: Iterable[TaskRecord]) -> None:
+    """Note tasks in the log of deliveries, where there is one."""
+    for record in records if delivery_log.note is not None else ():
+        note_task(record, "enqueued", f"queue {record.queue}")
+
+
 def carry_contexts(records: Iterable[TaskRecord]) -> None:
     """Note where the traces of tasks go on, beside their arguments."""
     create = telemetry.create_context
@@ -173,6 +181,7 @@ def _add(backend: TaskBackend, store: TaskStore, records: list[TaskRecord]) -> l
         records = [store.add_unique(record) if record.unique_key else record for record in records]
     store.add([record for record in records if not record.unique_key])
     store.tell(backend.alias)
+    note_enqueued(records)
     if telemetry.listeners:
         for record in records:
             telemetry.emit("tasks.enqueued", id=record.id, path=record.path, queue=record.queue)

@@ -12,7 +12,14 @@ from typing import Any
 from django.db import transaction
 
 from channels import telemetry
-from channels.tasks.backend import TaskBackend, carry_contexts, new_record, open_transaction, store_of
+from channels.tasks.backend import (
+    TaskBackend,
+    carry_contexts,
+    new_record,
+    note_enqueued,
+    open_transaction,
+    store_of,
+)
 from channels.tasks.definition.contract import InvalidTask, TaskResult, task_backends, task_enqueued
 from channels.tasks.definition.results import result_of
 from channels.tasks.definition.states import State
@@ -92,6 +99,7 @@ def _enqueue(backend: TaskBackend, sizes: dict[str, int], records: list[TaskReco
     def add() -> None:
         store.add_groups(sizes, records)
         store.tell(backend.alias)
+        note_enqueued(records)
 
     opened = open_transaction(backend) if store.using is None else None
     if opened is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +14,9 @@ from opentelemetry import baggage, context, trace
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased
 from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFlags, TraceState
 
+from channels.diagnostics import delivery_log
 from channels.journal.tables.records import encode_pending
+from channels.layers.memory import InMemoryChannelLayer
 from channels.observability.tracing.propagation import context_of, headers_of, span_of
 from channels.observability.tracing.setup import instrument, uninstrument
 from channels.protocols.centrifuge.json_codec import JSON
@@ -263,6 +266,54 @@ def test_a_task_runs_in_the_trace_of_who_enqueued_it(spans: Spans, request_span:
         assert (parent(run), linked(run)) == (ids(sent)[1], {ids(sent)[1]})
     failed = of_task(spans, "process default", results[1].id)
     assert (failed.status.is_ok, failed.attributes["error.type"]) == (False, "builtins.ValueError")
+
+
+@pytest.fixture
+def log() -> Iterator[None]:
+    """Keep the log of deliveries."""
+    delivery_log.keep(100)
+    yield
+    delivery_log.keep(0)
+
+
+async def test_the_log_of_deliveries_knows_what_was_sent_in_a_trace(
+    spans: Spans, request_span: SpanContext, log: None
+) -> None:
+    instrument(spans.provider)
+    layer = InMemoryChannelLayer()
+    await layer.group_add("room", await layer.new_channel())
+    with working():
+        await layer.group_send("room", {"type": "one"})
+        await published(ROOM)
+        await asyncio.to_thread(finished, await jobs.add.aenqueue(1, 2))
+    context.attach(context.Context())
+    await layer.group_send("room", {"type": "of another trace"})
+    found = delivery_log.entries("", 100, TRACEPARENT[3:35])
+    assert {(each.kind, each.name, each.stage) for each in found} == {
+        ("group", "room", "published"),
+        ("group", "room", "delivered"),
+        ("topic", str(ROOM), "published"),
+        ("topic", str(ROOM), "delivered"),
+        ("task", "tests.tasks.jobs.add", "enqueued"),
+        ("task", "tests.tasks.jobs.add", "started"),
+        ("task", "tests.tasks.jobs.add", "ended"),
+    }
+    assert len(found) == 7
+
+
+@pytest.mark.parametrize(
+    ("text", "trace"),
+    [
+        (TRACEPARENT[3:35], TRACEPARENT[3:35]),
+        (f"  {TRACEPARENT.upper()}\n", TRACEPARENT[3:35]),
+        (TRACEPARENT[3:34], ""),
+        (f"{TRACEPARENT[3:35]}0", ""),
+        ("orders", ""),
+        ("", ""),
+    ],
+)
+def test_what_people_paste(text: str, trace: str) -> None:
+    assert delivery_log.trace_in(text) == trace
 
 
 def test_each_attempt_and_each_step_is_in_the_trace(spans: Spans, request_span: SpanContext) -> None:

@@ -127,7 +127,7 @@ class RedisEngine:
         """Raise TypeError unless ``group`` follows the grammar."""
         self._layer.require_valid_group_name(group)
 
-    def checked(self, message: Message, destination: str = "") -> bytes:
+    def checked(self, message: Message) -> bytes:
         """Return ``message`` as bytes that may be sent to a channel or group.
 
         Raises:
@@ -140,7 +140,7 @@ class RedisEngine:
         elif message is None:
             raise TypeError("None is no message: a receiver could not tell it from there being none.")
         if telemetry.carry is not None:
-            message = on_wire(telemetry.carry(destination, message))
+            message = on_wire(message)
         body = self._layer.serialize(message)
         if len(body) > self.max_message_size:
             raise too_large(message, len(body), self.max_message_size, "the layer")

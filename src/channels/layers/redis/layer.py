@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any, ClassVar, Final
 
+from channels import telemetry
 from channels.diagnostics import delivery_log
 from channels.exceptions import InvalidChannelLayerError
 from channels.layers.base import BaseChannelLayer
@@ -166,7 +167,9 @@ class RedisChannelLayer(BaseChannelLayer):
             TypeError: the name is invalid, or a value cannot travel.
         """
         engine = redis_engine(self)
-        body = engine.checked(message, channel)
+        if telemetry.carry is not None:
+            message = telemetry.carry(channel, message)
+        body = engine.checked(message)
         self.require_valid_channel_name(channel)
         if engine.is_own(channel):
             engine.local.send(channel, message)
@@ -223,7 +226,9 @@ class RedisChannelLayer(BaseChannelLayer):
             TypeError: the name is invalid, or a value cannot travel.
         """
         engine = redis_engine(self)
-        body = engine.checked(message, group)
+        if telemetry.carry is not None:
+            message = telemetry.carry(group, message)
+        body = engine.checked(message)
         self.require_valid_group_name(group)
         if delivery_log.note is not None:
             delivery_log.note("group", group, "published", message=message)

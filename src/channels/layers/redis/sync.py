@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from redis.exceptions import NoScriptError
 
+from channels import telemetry
 from channels.diagnostics import delivery_log
 from channels.layers.members import ANSWER_TIMEOUT, Answers, GroupChannels, GroupCount
 from channels.layers.names import is_process_local
@@ -37,7 +38,7 @@ class SyncBackend(NodeSettings, Protocol):
 
     node: RedisNode
 
-    def checked(self, message: Message, destination: str) -> bytes:
+    def checked(self, message: Message) -> bytes:
         """Return ``message`` as bytes that may be sent."""
         ...
 
@@ -62,7 +63,9 @@ class RedisSyncLayer:
 
     def group_send(self, group: str, message: Message) -> None:
         """See :meth:`RedisChannelLayer.group_send`."""
-        body = self._engine.checked(message, group)
+        if telemetry.carry is not None:
+            message = telemetry.carry(group, message)
+        body = self._engine.checked(message)
         self._engine.require_valid_group_name(group)
         topic = self._engine.node.names.topic("group", group)
         if self._engine.node.connections.interruption(topic) is not None:
@@ -74,7 +77,9 @@ class RedisSyncLayer:
 
     def send(self, channel: str, message: Message) -> None:
         """See :meth:`RedisChannelLayer.send`."""
-        body = self._engine.checked(message, channel)
+        if telemetry.carry is not None:
+            message = telemetry.carry(channel, message)
+        body = self._engine.checked(message)
         self._engine.require_valid_channel_name(channel)
         topic = self._engine.node.topic_of(channel)
         if self._engine.is_own(channel):

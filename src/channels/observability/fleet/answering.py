@@ -127,7 +127,8 @@ async def _endings(node: NodeInfo, ask: AskEndings) -> Endings:
 
 
 async def _log(node: NodeInfo, ask: AskLog) -> Log:
-    found = [LogEntry(*each) for each in delivery_log.entries(ask.name, min(ask.limit, MOST_ROWS))]
+    entries = delivery_log.entries(ask.name, min(ask.limit, MOST_ROWS), ask.trace)
+    found = [LogEntry(*each) for each in entries]
     for entry in found:
         entry.content = entry.content if ask.contents else ""
     return Log(found)

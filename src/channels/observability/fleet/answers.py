@@ -141,6 +141,7 @@ class LogEntry(msgspec.Struct, array_like=True):
     detail: str
     key: str
     content: str
+    trace: str = ""
 
 
 class Log(msgspec.Struct):

@@ -67,42 +67,51 @@ class LoggedMessage(NamedTuple):
         at: when it was first heard of, seconds since 1970.
         steps: process and entry, the oldest first.
         content: what is in it, if that is known and may be seen.
+        kind, name: where it went to.
+        trace: the id of its trace; "" if it has none.
     """
 
     key: str
     at: float
     steps: list[tuple[str, LogEntry]]
     content: str
+    kind: str
+    name: str
+    trace: str
 
 
 def log(answers: list[NodeAnswer]) -> list[LoggedMessage]:
     """Return what became of messages, the newest first.
 
-    Entries of one publication belong together. Group messages have no names: an entry that says "published"
-    begins one, and what follows until the next belongs to it, or to one that overtook it.
+    Entries of one publication, or of one task, belong together. Messages of a group have no names: one begins
+    with the entry "published", and what follows until the next is of it, or of one that overtook it.
     """
     said = [(each.node.name, entry) for each in answers if each.result for entry in each.result.entries]
-    messages: dict[str, LoggedMessage] = {}
-    unnamed = 0
-    for name, entry in sorted(said, key=_order):
-        if not entry.key and (entry.stage == "published" or not unnamed):
-            unnamed += 1
-        key = entry.key or f"#{unnamed}"
-        message = messages.get(key) or LoggedMessage(entry.key, entry.at, [], entry.content)
-        message.steps.append((name, entry))
-        messages[key] = message._replace(content=message.content or entry.content)
+    messages: dict[tuple[str, str, str], LoggedMessage] = {}
+    unnamed: Counter[str] = Counter()
+    for node, entry in sorted(said, key=_order):
+        kind, name = entry.kind, entry.name
+        if not entry.key and (entry.stage == "published" or not unnamed[name]):
+            unnamed[name] += 1
+        key = (kind, name, entry.key or f"#{unnamed[name]}")
+        message = messages.get(key) or LoggedMessage(entry.key, entry.at, [], "", kind, name, "")
+        message.steps.append((node, entry))
+        messages[key] = message._replace(
+            content=message.content or entry.content, trace=message.trace or entry.trace
+        )
     return sorted(messages.values(), key=lambda each: -each.at)
 
 
 #: Of what is noted at nearly the same time, in which order it happens.
-_STAGES: Final = ("waits for the commit", "committed", "published", "held", "delivered")
+_STAGES: Final = ("waits for the commit", "committed", "published", "held", "delivered", "started", "ended")
 
 
 def _order(said: tuple[str, LogEntry]) -> tuple[float, int]:
     entry = said[1]
     rank = _STAGES.index(entry.stage) if entry.stage in _STAGES else len(_STAGES)
     # A publication is noted when the store has answered, which may be after it has arrived.
-    return (float(entry.key.partition("-")[0]) / 1000 if entry.key else entry.at, rank)
+    published_at = entry.key.partition("-")[0] if entry.kind == "topic" else ""
+    return (float(published_at) / 1000 if published_at else entry.at, rank)
 
 
 def log_names(answers: list[NodeAnswer]) -> list[tuple[str, str]]:

@@ -74,17 +74,19 @@ class AskEndings(_Ask, tag="endings", frozen=True):
 
 
 class AskLog(_Ask, tag="log", frozen=True):
-    """What became of the last messages of a topic, a group or a channel?
+    """What became of the last messages of a topic, a group or a channel, of a task, or of a trace?
 
     Attributes:
-        name: its whole name.
+        name: its whole name; of a task, the path of its function.
         limit: entries at most.
         contents: what was in them too, where the process keeps that.
+        trace: the id of a trace; then the name says nothing.
     """
 
     name: str
     limit: int = 100
     contents: bool = False
+    trace: str = ""
 
 
 class AskLogNames(_Ask, tag="log_names", frozen=True):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, Final
 
 from channels.observability.metrics.counting.patterns import pattern_of_topic
@@ -21,6 +20,7 @@ from channels.observability.tracing.api import (
 from channels.observability.tracing.messages import is_own, messaging
 from channels.observability.tracing.propagation import context_of, headers_of, links_to, span_of
 from channels.observability.tracing.routes import current
+from channels.tasks.definition.encoding import beside_of as task_beside
 from channels.topics.stores.records import CarriedPublication, beside_of
 
 #: Ends of an attempt that are none of its making.
@@ -122,8 +122,7 @@ class FactTracing:
             "messaging.message.id": facts["id"],
             "code.function.name": facts["path"],
         }
-        rest = json.loads(facts["arguments"])[2:]
-        beside = rest[0] if rest and isinstance(rest[0], dict) else None
+        beside = task_beside(facts["arguments"])
         span = self._attempts[facts["id"]] = self._process(facts["queue"], beside, attributes)
         context.attach(trace.set_span_in_context(span))  # an attempt has a context of its own
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
+
+#: Without this there is nothing beside the arguments.
+_BESIDE: Final = '"traceparent"'
 
 
 def encode(value: Any, name: str) -> str:
@@ -23,6 +26,14 @@ def encode(value: Any, name: str) -> str:
         ValueError: JSON has no such value; the error names the place.
     """
     return json.dumps(normalized(value, name), separators=(",", ":"), allow_nan=False)
+
+
+def beside_of(arguments: str) -> dict[str, str]:
+    """Return what travels beside a task, given its arguments as its row has them; nothing for most."""
+    if _BESIDE not in arguments:
+        return {}
+    rest = json.loads(arguments)[2:]
+    return rest[0] if rest and isinstance(rest[0], dict) else {}
 
 
 def normalized(value: Any, place: str) -> Any:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from channels import telemetry
+from channels.diagnostics import delivery_log
 from channels.tasks.context import Context
 from channels.tasks.definition import contract
 from channels.tasks.definition.contract import (
@@ -29,6 +30,7 @@ from channels.tasks.exceptions import TaskCancelled, TimedOut, UnknownTask
 from channels.tasks.progress.reporter import Reporter
 from channels.tasks.progress.reports import Report
 from channels.tasks.stores.base import TaskStore
+from channels.tasks.stores.noting import note_task
 from channels.tasks.stores.records import MICROSECONDS, Outcome, TaskRecord
 
 logger = logging.getLogger(LOGGER)
@@ -98,6 +100,8 @@ class Attempt:
                 waited=waited,
                 arguments=row.arguments,
             )
+        if delivery_log.note is not None:
+            note_task(self._record, "started", f"attempt {self._record.attempts}")
         if self.timeout is not None:
             self.deadline = time.monotonic() + self.timeout
         args = tuple(self.result.args)
@@ -229,6 +233,8 @@ class Attempt:
         self._tell_end(str(status), error)
 
     def _tell_end(self, status: str, error: BaseException | None) -> None:
+        if delivery_log.note is not None:
+            note_task(self._record, "ended", status if error is None else f"{status}: {_path_of(error)}")
         if telemetry.listeners:
             telemetry.emit(
                 "tasks.attempt_ended",

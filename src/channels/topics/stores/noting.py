@@ -22,7 +22,8 @@ def key_of(publication: Publication) -> str:
 def note_stage(append: Append, stage: str) -> None:
     """Note that a publication has come so far on its way into the store."""
     if delivery_log.note is not None:
-        delivery_log.note("topic", append.topic, stage, key=key_of(append.publication))
+        trace = delivery_log.trace_of(append)
+        delivery_log.note("topic", append.topic, stage, key=key_of(append.publication), trace=trace)
 
 
 def note_published(append: Append, published: Published) -> None:
@@ -33,7 +34,8 @@ def note_published(append: Append, published: Published) -> None:
         if not published.accepted:
             stage, detail = "dropped", "its idempotency key or version was seen before"
         publication = append.publication
-        delivery_log.note("topic", append.topic, stage, 1, detail, key_of(publication), publication.data)
+        key, trace = key_of(publication), delivery_log.trace_of(append)
+        delivery_log.note("topic", append.topic, stage, 1, detail, key, publication.data, trace)
 
 
 def note_delivered(name: str, everybody: int, reached: int, events: Sequence[Event]) -> None:
@@ -51,10 +53,11 @@ def note_delivered(name: str, everybody: int, reached: int, events: Sequence[Eve
     amount = min(everybody, reached // len(publications))
     for each in publications:
         detail = f"offset {each.offset}" if each.offset else ""
-        delivery_log.note("topic", name, "delivered", amount, detail, key_of(each), each.data)
+        key, trace = key_of(each), delivery_log.trace_of(each)
+        delivery_log.note("topic", name, "delivered", amount, detail, key, each.data, trace)
         if amount < everybody:
             why = "left out by their filter or their view"
-            delivery_log.note("topic", name, "filtered", everybody - amount, why, key_of(each))
+            delivery_log.note("topic", name, "filtered", everybody - amount, why, key, trace=trace)
 
 
 def note_recovery(name: str, offset: int, missed: Iterable[Publication] | None) -> None:

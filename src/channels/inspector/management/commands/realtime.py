@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 from django.core.management import BaseCommand, CommandError
 
-from channels.diagnostics.delivery_log import MOST_CONTENT
+from channels.diagnostics.delivery_log import MOST_CONTENT, trace_in
 from channels.diagnostics.loggers import escaped
 from channels.diagnostics.recording import Frame, Recording
 from channels.exceptions import ChannelsError
@@ -73,6 +73,8 @@ class Command(BaseCommand):
         followed = actions.add_parser("tail", help="Follow what becomes of messages, until Ctrl-C.")
         followed.add_argument("name", help="The whole name of a topic, a group or a channel.")
         followed.add_argument("--seconds", type=float, default=None, metavar="N", help="End after so long.")
+        traced = actions.add_parser("trace", help="What was sent in a trace, and what became of it.")
+        traced.add_argument("trace", help="The id of the trace, or a traceparent.")
         recorded = actions.add_parser("record", help="Record a connection or a topic, personal data masked.")
         recorded.add_argument("--connection", default="", metavar="ID", help="An id of `connections`.")
         recorded.add_argument("--topic", default="", help="A topic: what is remembered of it.")
@@ -247,6 +249,25 @@ def _rest(page: merging.Page) -> list[str]:
     ]
 
 
+def show_trace(options: dict[str, Any]) -> tuple[Any, list[str]]:
+    """Return what was sent in a trace, the oldest first.
+
+    Raises:
+        CommandError: it is no id of a trace.
+    """
+    trace = trace_in(options["trace"])
+    if not trace:
+        raise CommandError(f"{options['trace']!r} is no trace: give 32 hexadecimal digits, or a traceparent.")
+    answers = asked(AskLog("", limit=MOST_ROWS, trace=trace), options)
+    found = [(each, node, entry) for each in reversed(merging.log(answers)) for node, entry in each.steps]
+    rows = [{"node": node, **msgspec.structs.asdict(entry)} for _, node, entry in found]
+    lines = [f"{each.kind} {each.name}  {_entry_line(node, entry, False)}" for each, node, entry in found]
+    silent = [each for each in answers if each.result is None]
+    lines = lines or ["Nothing was sent in it lately, as far as the processes remember."]
+    lines += [f"Missing: {each.node.name} {_SAID[each.state]}" for each in silent]
+    return {"entries": rows, "missing": [_node(each) for each in silent]}, lines
+
+
 def disconnect(options: dict[str, Any]) -> tuple[Any, list[str]]:
     """Close connections.
 
@@ -307,5 +328,6 @@ _ACTIONS: Final[dict[str, Callable[[dict[str, Any]], tuple[Any, list[str]]]]] = 
     "status": show_status,
     "connections": show_connections,
     "topics": show_topics,
+    "trace": show_trace,
     "disconnect": disconnect,
 }
