@@ -29,8 +29,7 @@ from channels.tasks.definition.states import State
 from channels.tasks.definition.task import Task, check_policy, is_async, limit_of, unique_key, viewer_id
 from channels.tasks.stores.base import TaskStore
 from channels.tasks.stores.manager import store_for
-from channels.tasks.stores.noting import note_task
-from channels.tasks.stores.records import TaskRecord, new_id
+from channels.tasks.stores.records import TaskRecord, new_id, note_task
 
 Call: TypeAlias = "tuple[contract.Task, Sequence[Any], dict[str, Any]]"
 

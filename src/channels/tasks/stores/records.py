@@ -8,6 +8,8 @@ import time
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
+from channels.diagnostics import delivery_log
+from channels.tasks.definition.encoding import beside_of
 from channels.tasks.definition.limits import Allowance
 from channels.tasks.definition.states import Move
 from channels.tasks.progress.reports import Report
@@ -80,6 +82,13 @@ class TaskRecord:
 
 #: The fields that are no text.
 NUMBERS: Final = frozenset(field.name for field in fields(TaskRecord) if str(field.type).startswith("int"))
+
+
+def note_task(record: TaskRecord, stage: str, detail: str) -> None:
+    """Note what becomes of a task in the log of deliveries, by its path and its id; for where there is one."""
+    if delivery_log.note is not None:
+        trace = beside_of(record.arguments).get("traceparent", "")[3:35]
+        delivery_log.note("task", record.path, stage, 1, detail, record.id, trace=trace)
 
 
 @dataclass(frozen=True, slots=True)

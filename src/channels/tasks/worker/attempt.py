@@ -30,8 +30,7 @@ from channels.tasks.exceptions import TaskCancelled, TimedOut, UnknownTask
 from channels.tasks.progress.reporter import Reporter
 from channels.tasks.progress.reports import Report
 from channels.tasks.stores.base import TaskStore
-from channels.tasks.stores.noting import note_task
-from channels.tasks.stores.records import MICROSECONDS, Outcome, TaskRecord
+from channels.tasks.stores.records import MICROSECONDS, Outcome, TaskRecord, note_task
 
 logger = logging.getLogger(LOGGER)
 
