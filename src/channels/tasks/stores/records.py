@@ -85,7 +85,7 @@ NUMBERS: Final = frozenset(field.name for field in fields(TaskRecord) if str(fie
 
 
 def note_task(record: TaskRecord, stage: str, detail: str) -> None:
-    """Note what becomes of a task in the log of deliveries, by its path and its id; for where there is one."""
+    """Note what becomes of a task in the log of deliveries, where there is one, by its path and its id."""
     if delivery_log.note is not None:
         trace = beside_of(record.arguments).get("traceparent", "")[3:35]
         delivery_log.note("task", record.path, stage, 1, detail, record.id, trace=trace)
