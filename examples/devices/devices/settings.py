@@ -48,13 +48,16 @@ TEMPLATES = [
 ROOT_URLCONF = "devices.urls"
 ASGI_APPLICATION = "devices.asgi.application"
 
+DATABASE = os.environ.get("DEVICES_DATABASE", BASE_DIR / "db.sqlite3")
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
-        "NAME": os.environ.get("DEVICES_DATABASE", BASE_DIR / "db.sqlite3"),
+        "NAME": DATABASE,
         # Who reads and then writes waits for the lock at the start, and not in vain in the middle.
         # With WAL who reads waits for nobody.
         "OPTIONS": {"transaction_mode": "IMMEDIATE", "init_command": "PRAGMA journal_mode = WAL;"},
+        # Tests use a file, too: in memory, who writes beside another one would fail instead of waiting.
+        "TEST": {"NAME": f"{DATABASE}.test.sqlite3"},
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -63,7 +66,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels.layers.host.HostChannelLayer",
-        "CONFIG": {"project": str(DATABASES["default"]["NAME"])},
+        "CONFIG": {"project": str(DATABASE)},
     }
 }
 
