@@ -169,15 +169,23 @@ class Fleet:
 
 
 @contextmanager
-def fleet(layer: dict[str, Any], servers: int = 3, apps: tuple[str, ...] = ()) -> Iterator[Fleet]:
+def fleet(
+    layer: dict[str, Any], servers: int = 3, apps: tuple[str, ...] = (), tasks: str = ""
+) -> Iterator[Fleet]:
     """Run some servers of one project until the block ends.
 
     Args:
         layer: the channel layer; its paths begin with "{folder}".
         servers: how many.
         apps: more than :data:`APPS`.
+        tasks: what the module of tasks of an app ``fleet_jobs`` has.
     """
     folder = Path(tempfile.mkdtemp(prefix="fleet"))  # pytest's own are too long for a Unix socket
+    if tasks:
+        (folder / "fleet_jobs").mkdir()
+        (folder / "fleet_jobs" / "__init__.py").touch()
+        (folder / "fleet_jobs" / "tasks.py").write_text(tasks)
+        apps = (*apps, "fleet_jobs")
     layers = json.loads(json.dumps({"default": layer}).replace("{folder}", str(folder)))
     text = SETTINGS.format(apps=[*APPS, *apps], layers=layers, database=str(folder / "db.sqlite3"))
     (folder / "fleet_settings.py").write_text(text)

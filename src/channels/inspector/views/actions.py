@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST
 
 from channels.inspector.models import audit
 from channels.inspector.permissions import ACT, staff
-from channels.inspector.views.tasks import store
+from channels.inspector.views.tasks import run_now, store
 from channels.observability.fleet import merging
 from channels.observability.fleet.asking import PATIENT_LIMIT
 from channels.observability.fleet.current import ask
@@ -57,16 +57,19 @@ def drain(request: HttpRequest) -> HttpResponseRedirect:
 @require_POST
 @staff(ACT)
 def task(request: HttpRequest) -> HttpResponseRedirect:
-    """Let a task run again, or cancel it."""
-    backend, task_id = request.POST.get("backend", ""), request.POST.get("task", "")[:64]
+    """Let a task run again, cancel it, or run that of a schedule now."""
+    backend, task_id = request.POST.get("backend", ""), request.POST.get("task", "")[:200]
     action: Any = request.POST.get("action")
     store(backend)  # or 404
     from channels.tasks.control import cancel, retry
     from channels.tasks.definition.contract import task_backends
 
     audit(request, f"{action} task"[:50], f"{backend} {task_id}")
-    act = {"retry": retry, "cancel": cancel}.get(action)
-    done = act is not None and act(task_backends[backend].get_result(task_id))
+    if action == "run":
+        done = run_now(backend, task_id)
+    else:
+        act = {"retry": retry, "cancel": cancel}.get(action)
+        done = act is not None and act(task_backends[backend].get_result(task_id))
     return _told(request, _("Done.") if done else _("It was not in a state for that."), "tasks")
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from django.apps import apps
 from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.module_loading import autodiscover_modules
 
 from channels.inspector.permissions import VIEW, staff
 from channels.inspector.views.page import page
@@ -32,6 +35,20 @@ class Running(NamedTuple):
     cancelled: bool
     percent: int
     text: str
+
+
+class Planned(NamedTuple):
+    """A schedule.
+
+    Attributes:
+        name: of it.
+        last: when it has ticked last, seconds since 1970; None: not yet.
+        next: when it ticks next; None: it is in no task of this process any more.
+    """
+
+    name: str
+    last: float | None
+    next: float | None
 
 
 def backends() -> dict[str, Any]:
@@ -61,8 +78,42 @@ def store(alias: str) -> Any:
 @staff(VIEW)
 def overview(request: HttpRequest) -> HttpResponse:
     """Show queues, workers, what runs and what has failed."""
-    found = [(alias, store(alias).overview(), _running(store(alias))) for alias in backends()]
+    found = []
+    for alias in backends():
+        seen = store(alias).overview()
+        found.append((alias, seen, _running(store(alias)), planned(alias, seen.schedules)))
     return page(request, "tasks", found=found)
+
+
+def _schedules(alias: str) -> dict[str, Any]:
+    """Return the schedules of a backend by their names; they are made where tasks are."""
+    from channels.tasks.schedule.schedules import registered
+
+    autodiscover_modules("tasks")
+    return {name: each for name, each in registered.items() if each.task.backend == alias}
+
+
+def planned(alias: str, ticked: Mapping[str, float]) -> list[Planned]:
+    """Return the schedules of a backend, the next first.
+
+    Args:
+        alias: of the backend.
+        ticked: when each has ticked last.
+    """
+    now, known = datetime.now(UTC), _schedules(alias)
+    found = [
+        Planned(name, ticked.get(name), known[name].timing.after(now).timestamp() if name in known else None)
+        for name in {**known, **ticked}
+    ]
+    return sorted(found, key=lambda each: (each.next is None, each.next, each.name))
+
+
+def run_now(alias: str, name: str) -> bool:
+    """Enqueue the task of a schedule, whose ticks stay as they are; returns whether there is such a one."""
+    schedule = _schedules(alias).get(name)
+    if schedule is not None:
+        schedule.task.enqueue(**schedule.kwargs)
+    return schedule is not None
 
 
 def _running(of: Any) -> list[Running]:

@@ -16,7 +16,8 @@ function showTimes() {
   for (const time of document.querySelectorAll("time[data-at]")) {
     const at = new Date(1000 * Number(time.dataset.at));
     time.dateTime = at.toISOString();
-    time.textContent = at.toLocaleTimeString(document.documentElement.lang);
+    const isToday = at.toDateString() === new Date().toDateString();
+    time.textContent = isToday ? at.toLocaleTimeString(document.documentElement.lang) : at.toLocaleString(document.documentElement.lang);
   }
 }
 
