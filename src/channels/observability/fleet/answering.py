@@ -62,7 +62,7 @@ async def _connections(node: NodeInfo, ask: AskConnections) -> Connections:
         found.total += part.total
         found.rows += part.rows
         found.complete = found.complete and part.complete
-    found.rows = _page(found.rows, ask)
+    found.rows = page_of(found.rows, ask)
     return found
 
 
@@ -76,11 +76,12 @@ async def _connections_here(node: str, ask: AskConnections) -> Connections:
                 rows.append(row)
     except TimeoutError:
         found.complete = False
-    found.rows = _page(rows, ask)
+    found.rows = page_of(rows, ask)
     return found
 
 
-def _page(rows: list[ConnectionRow], ask: AskConnections) -> list[ConnectionRow]:
+def page_of(rows: list[ConnectionRow], ask: AskConnections) -> list[ConnectionRow]:
+    """Return the first of the rows, as many as were asked for and no more than a page has."""
     limit = 0 if ask.counts_only else min(ask.limit, MOST_ROWS)
     return heapq.nsmallest(limit, rows, key=lambda row: row.id)
 
