@@ -160,8 +160,8 @@ def new_record(
 
 
 def note_enqueued(records: Iterable[TaskRecord]) -> None:
-    """Note tasks in the log of deliveries, where there is one."""
-    for record in records if delivery_log.note is not None else ():
+    """Note tasks in the log of deliveries; called only where there is one."""
+    for record in records:
         note_task(record, "enqueued", f"queue {record.queue}")
 
 
@@ -180,7 +180,8 @@ def _add(backend: TaskBackend, store: TaskStore, records: list[TaskRecord]) -> l
         records = [store.add_unique(record) if record.unique_key else record for record in records]
     store.add([record for record in records if not record.unique_key])
     store.tell(backend.alias)
-    note_enqueued(records)
+    if delivery_log.note is not None:
+        note_enqueued(records)
     if telemetry.listeners:
         for record in records:
             telemetry.emit("tasks.enqueued", id=record.id, path=record.path, queue=record.queue)

@@ -12,6 +12,7 @@ from typing import Any
 from django.db import transaction
 
 from channels import telemetry
+from channels.diagnostics import delivery_log
 from channels.tasks.backend import (
     TaskBackend,
     carry_contexts,
@@ -99,7 +100,8 @@ def _enqueue(backend: TaskBackend, sizes: dict[str, int], records: list[TaskReco
     def add() -> None:
         store.add_groups(sizes, records)
         store.tell(backend.alias)
-        note_enqueued(records)
+        if delivery_log.note is not None:
+            note_enqueued(records)
 
     opened = open_transaction(backend) if store.using is None else None
     if opened is None:

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
+import os
+import subprocess
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -28,6 +34,7 @@ from channels.testing import HttpCommunicator, WebsocketCommunicator
 from channels_redis.core import RedisChannelLayer
 from tests.observability.tracing.spans import TRACEPARENT, Spans
 from tests.support.redis_servers import RedisServer
+from tests.support.served import environment
 from tests.tasks.conftest import finished, fresh, working  # noqa: F401 (fixtures)
 from tests.topics.conftest import own_store  # noqa: F401 (fixture)
 from tests.topics.topics_for_tests import Room
@@ -165,6 +172,8 @@ class Collector(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.headers.get("Content-Encoding") == "gzip":
+            body = gzip.decompress(body)
         self.heard.append(ExportTraceServiceRequest.FromString(body))
         self.send_response(200)
         self.end_headers()
@@ -173,20 +182,100 @@ class Collector(BaseHTTPRequestHandler):
         pass
 
 
-def test_spans_reach_a_collector() -> None:
+@contextmanager
+def collecting() -> Iterator[str]:
+    """Run a collector; yields its address."""
+    Collector.heard.clear()
     with HTTPServer(("127.0.0.1", 0), Collector) as collector:
-        thread = threading.Thread(target=collector.handle_request)
+        thread = threading.Thread(target=collector.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        exporter = OTLPSpanExporter(f"http://127.0.0.1:{collector.server_port}/v1/traces", compression=None)
+        yield f"http://127.0.0.1:{collector.server_port}"
+        collector.shutdown()
+        thread.join(10)
+
+
+def test_spans_reach_a_collector() -> None:
+    with collecting() as address:
         provider = TracerProvider()
-        provider.add_span_processor(SimpleSpanProcessor(exporter))
+        provider.add_span_processor(SimpleSpanProcessor(OTLPSpanExporter(f"{address}/v1/traces")))
         instrument(provider)
         Room(name="one").publish({"text": "hello"}, now=True)
-        thread.join(10)
+        provider.shutdown()
     (request,) = Collector.heard
     (scope,) = request.resource_spans[0].scope_spans
     assert (scope.scope.name, scope.spans[0].name) == ("channels", f"send {Room.pattern}")
     assert scope.schema_url.startswith("https://opentelemetry.io/schemas/")
+
+
+PAGE = Path(__file__).parents[3] / "docs" / "howto" / "tracing.md"
+#: A request to what the how-to page says to write, as a server would make it.
+REQUEST = """
+import asyncio
+from channels.testing import HttpCommunicator
+
+async def ask():
+    client = HttpCommunicator(application, "GET", "/nowhere/")
+    await client.get_response()
+    await client.wait()
+
+asyncio.run(ask())
+provider.shutdown()
+"""
+
+
+def test_what_the_page_says_to_write_reaches_a_collector() -> None:
+    asgi = PAGE.read_text().split("```python\n")[1].split("```")[0]
+    with collecting() as address:
+        env = environment(
+            DJANGO_SETTINGS_MODULE="tests.settings",
+            OTEL_SERVICE_NAME="shop",
+            OTEL_EXPORTER_OTLP_ENDPOINT=address,
+        )
+        command = [sys.executable, "-c", asgi + REQUEST]
+        subprocess.run(command, env=env, check=True, capture_output=True, timeout=50)
+    (found,) = Collector.heard[0].resource_spans
+    attributes = {each.key: each.value.string_value for each in found.resource.attributes}
+    assert attributes["service.name"] == "shop"
+    assert [span.name for scope in found.scope_spans for span in scope.spans] == ["GET"]
+
+
+def test_without_opentelemetry_it_is_said_what_to_install() -> None:
+    code = "import sys; sys.modules['opentelemetry'] = None; import channels.observability.tracing.api"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert "python -m pip install 'django-fairway[tracing]'" in done.stderr
+
+
+def calls_of(work: Callable[[], object]) -> int:
+    """How many functions of ours some work calls."""
+    calls: list[str] = []
+
+    def note(frame: Any, event: str, argument: Any) -> None:
+        if event == "call" and f"{os.sep}channels{os.sep}" in frame.f_code.co_filename:
+            calls.append(event)
+
+    sys.setprofile(note)
+    work()
+    sys.setprofile(None)
+    return len(calls)
+
+
+def test_what_is_turned_off_costs_what_it_has_cost_before(spans: Spans) -> None:
+    def publish() -> None:
+        Room(name="one").publish({"text": "hello"}, now=True)
+
+    publish()
+    before = calls_of(publish)
+    instrument(spans.provider)
+    assert calls_of(publish) > before
+    uninstrument()
+    assert calls_of(publish) == before
 
 
 async def test_nothing_is_called_where_nobody_traces() -> None:
