@@ -60,6 +60,19 @@ CommandLineInterface.entrypoint()
 """
 
 
+def wait_until_asleep(pid: int) -> None:
+    """Wait until a process is in the system call that holds it.
+
+    A signal that comes between Python's last look at its signals and the call interrupts nothing: Python
+    would hear of it after the call, here in 1000 seconds.
+    """
+    end = time.monotonic() + LONG
+    state = Path(f"/proc/{pid}/stat")
+    while state.exists() and state.read_text().rpartition(")")[2].split()[0] != "S":
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
 @contextmanager
 def program(folder: Path, source: str, *args: str, hasty: str = "") -> Iterator[subprocess.Popen[str]]:
     """``daphne`` with an application that has printed "begun"."""
@@ -70,6 +83,7 @@ def program(folder: Path, source: str, *args: str, hasty: str = "") -> Iterator[
     with subprocess.Popen(command, cwd=folder, **pipes) as process:  # type: ignore[call-overload]
         try:
             assert process.stdout.readline() == "begun\n", process.stderr.read()
+            wait_until_asleep(process.pid)
             yield process
         finally:
             process.kill()
