@@ -60,6 +60,10 @@ def test_half_a_tcp_endpoint_is_none(half: dict[str, Any]) -> None:
         ("systemd:domain=INET:index=0", Endpoint("systemd", index=0)),
         ("systemd:INET6:name=web", Endpoint("systemd", name="web")),
         ("systemd:", Endpoint("systemd")),
+        ("tcp:9000:app=meters", Endpoint("tcp", port=9000, app="meters")),
+        ("unix:/run/meters.sock:app=meters", Endpoint("unix", path="/run/meters.sock", app="meters")),
+        ("fd:3:app=mqtt", Endpoint("fd", fileno=3, app="mqtt")),
+        ("systemd:name=mqtt:app=mqtt", Endpoint("systemd", name="mqtt", app="mqtt")),
     ],
 )
 def test_parse_endpoint(text: str, expected: Endpoint) -> None:
@@ -70,6 +74,8 @@ def test_parse_endpoint(text: str, expected: Endpoint) -> None:
     ("text", "reason"),
     [
         ("ssl:443:colour=red", "does not know 'colour'"),
+        ("tcp:9000:app=", "app names what gets the connections, as in app=meters, not ''"),
+        ("tcp:9000:app=a b", "app names what gets the connections"),
         ("systemd:index=first", "an index is a number from 0 on, not 'first'"),
         ("ssl:privateKey=key.pem", "needs port="),
         ("carrier-pigeon:1", "begins with tcp:, ssl:, unix:, fd: or systemd:"),
