@@ -21,7 +21,7 @@ from channels import telemetry
 from channels.consumer import AsyncConsumer
 from channels.core.denial import means_busy, refuse, refuse_busy
 from channels.core.private import PrivateField
-from channels.core.routes import beginning, flatten, insides, open_ended
+from channels.core.routes import beginning, flatten, insides, is_final, open_ended
 from channels.exceptions import RouteNotFound, ThreadPoolExhausted
 from channels.http import get_asgi_application
 from channels.middleware import PREPARES, ConnectionContext, ScopeMiddleware, enters, run_pipeline
@@ -257,7 +257,7 @@ class _Route:
         self.router = find_router(last.callback)
         refuse_uncalled(last.callback, f"Route {last.pattern}")
         #: A consumer routes no further, so no router inside will say that there is no route.
-        self.final = any(hasattr(inside, "consumer_class") for inside in insides(last.callback))
+        self.final = is_final(last.callback)
         ends = last.pattern if self.router is None else open_ended(last.pattern)
         self.patterns = [*(part.pattern for part in outer), ends]
         #: What every path that fits begins with.

@@ -8,7 +8,7 @@ import pytest
 from django.urls import include, path, re_path
 from django.utils.translation import gettext_lazy
 
-from channels.core.routes import beginning, flatten, insides, open_ended
+from channels.core.routes import beginning, flatten, insides, is_final, open_ended, routes_no_further
 
 
 def view(request: Any) -> Any:
@@ -62,3 +62,16 @@ def test_what_middleware_wrap_is_found_from_the_outside_in() -> None:
     assert len([*insides(outer)]) == 4
     assert [*insides(None)] == []
     assert [*insides(7)] == [7]
+
+
+def test_who_routes_no_further_says_so_and_not_for_those_derived_of_it() -> None:
+    class Broker:
+        pass
+
+    class Derived(Broker):
+        pass
+
+    assert not is_final(Broker())
+    assert routes_no_further(Broker) is Broker
+    assert is_final(Broker())
+    assert not is_final(Derived())

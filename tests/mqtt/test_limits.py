@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
+import socket
+import sys
 from typing import Any
 
 import pytest
@@ -23,6 +27,8 @@ from channels.protocols.mqtt.packets import (
     PingResp,
     PubAck,
     Publish,
+    Subscribe,
+    Subscription,
     Will,
 )
 from channels.topics.stores.base import StoreUnavailable
@@ -276,3 +282,35 @@ async def test_a_subscription_to_all_by_who_may_have_nothing_brings_nothing() ->
         assert telemetry.counters["mqtt.subscribe_refused"] == refused + 1
         await device.send(PingReq())
         assert await device.receive() == PingResp()
+
+
+def tracked_bytes() -> int:
+    """Return what all objects take that the garbage collector knows of."""
+    gc.collect()
+    return sum(map(sys.getsizeof, gc.get_objects()))
+
+
+async def connected(port: int, number: int) -> socket.socket:
+    """Return the socket of a device with one subscription, without streams around it."""
+    loop, client = asyncio.get_running_loop(), socket.socket()
+    client.setblocking(False)
+    await loop.sock_connect(client, ("127.0.0.1", port))
+    packets = (
+        Connect(f"d{number}", V311, keep_alive=60),
+        Subscribe(1, [Subscription(f"devices/{number}/state")]),
+    )
+    await loop.sock_sendall(client, b"".join(encode_packet(each, V311) for each in packets))
+    got = b""
+    while len(got) < 9:  # CONNACK and SUBACK
+        got += await loop.sock_recv(client, 100)
+    return client
+
+
+async def test_an_idle_device_takes_little_memory() -> None:
+    async with broker() as fleet, contextlib.AsyncExitStack() as stack:
+        for number in range(20):  # what the first ones make for all
+            stack.enter_context(await connected(fleet.port, number))
+        before = tracked_bytes()
+        for number in range(20, 120):
+            stack.enter_context(await connected(fleet.port, number))
+        assert (tracked_bytes() - before) / 100 < 11_500  # with the socket of the client

@@ -27,13 +27,13 @@ from tests.mqtt.topics_for_tests import DeviceLog
     ],
 )
 async def test_each_publish_has_its_reason(topic: str, payload: bytes, reason: Reason) -> None:
-    publisher = Publisher(Router(asyncio.get_running_loop(), MQTTLimits()))
+    publisher = Publisher(Router(asyncio.get_running_loop(), MQTTLimits()), 20)
     session = Session(("", "c"), AnonymousUser(), 5)
     assert await publisher.publish(session, Publish(topic, payload)) is reason
 
 
 async def test_a_second_publication_with_the_same_key_is_left_out() -> None:
-    publisher = Publisher(Router(asyncio.get_running_loop(), MQTTLimits()))
+    publisher = Publisher(Router(asyncio.get_running_loop(), MQTTLimits()), 20)
     session = Session(("", "c"), AnonymousUser(), 5)
     name = str(DeviceLog(id="7"))
     for key in ("one", "one", "two", ""):

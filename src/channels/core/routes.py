@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Final, TypeVar
 
 from django.urls import URLPattern, URLResolver
 from django.urls.resolvers import RoutePattern
 
+_Class = TypeVar("_Class")
 #: Attributes under which middleware keep the application they wrap.
 INNER_ATTRIBUTES = ("inner", "application", "app")
 
@@ -40,3 +41,18 @@ def insides(application: Any) -> Iterator[Any]:
         yield application
         inner = (vars(application).get(name) for name in INNER_ATTRIBUTES if hasattr(application, "__dict__"))
         application = next((candidate for candidate in inner if candidate is not None), None)
+
+
+#: Classes of applications that are no consumers and route no further; classes derived of them are not meant.
+_final: Final[set[type]] = set()
+
+
+def routes_no_further(cls: type[_Class]) -> type[_Class]:
+    """Say of a class of applications that none raises Resolver404: a route that leads to one is the last."""
+    _final.add(cls)
+    return cls
+
+
+def is_final(application: Any) -> bool:
+    """Whether an application, or what is inside it, routes no further: a consumer, or one that says so."""
+    return any(hasattr(each, "consumer_class") or type(each) in _final for each in insides(application))

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from channels.core.routes import routes_no_further
 from channels.mqtt.connection import MQTTConnection
 from channels.mqtt.identity import default_authenticate
 from channels.mqtt.limits import MQTTLimits
@@ -16,6 +17,7 @@ from channels.sync.context import enter_context, exit_context
 from channels.typing import Receive, Scope, Send
 
 
+@routes_no_further
 class MQTTBroker:
     """A broker whose topics are those of the project: it serves scope types ``tcp`` and ``websocket``.
 

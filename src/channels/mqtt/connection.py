@@ -84,8 +84,7 @@ class MQTTConnection:
         self._outbound = Outbound(stream, limits.max_outbound, self._on_room)
         self._session: Session | None = None
         self._will: Will | None = None
-        self._publisher = Publisher(router)
-        self._aliases: dict[int, str] = {}
+        self._publisher = Publisher(router, limits.topic_aliases)
         self._max_sent = 0
         self._ended = False
         self._loop = asyncio.get_running_loop()
@@ -137,7 +136,8 @@ class MQTTConnection:
     async def run(self) -> None:
         """Serve the client until its connection ends."""
         try:
-            while not self._ended and (data := await self._stream.read()) is not None:
+            stream = self._stream
+            while not self._ended and (data := stream.data_of(await stream.receive())) is not None:
                 self._heard_at = self._loop.time()
                 await self._take(data)
                 if self._outbound.congested:
@@ -267,7 +267,7 @@ class MQTTConnection:
     async def _published(self, packet: Publish) -> None:
         session = self._known()
         if packet.properties:
-            self._resolve_alias(packet)
+            self._publisher.resolve_alias(packet)
         key = await self._taken(session, packet) if packet.qos == 2 else ""
         if key is None:
             self.send(PubRec(packet.packet_id))  # it was published when it came first
@@ -296,18 +296,6 @@ class MQTTConnection:
             key = session.received[packet.packet_id] = secrets.token_hex(8)
             await session.durable.commit()
         return key or ""
-
-    def _resolve_alias(self, packet: Publish) -> None:
-        alias = packet.properties.pop("topic_alias", 0)
-        if not alias:
-            return
-        if alias > self._limits.topic_aliases:
-            raise MQTTError(Reason.TOPIC_ALIAS_INVALID, "A topic alias is larger than the server has said.")
-        if packet.topic:
-            self._aliases[alias] = packet.topic
-        elif alias not in self._aliases:
-            raise protocol_error("A topic alias stands for no topic.")
-        packet.topic = self._aliases[alias]
 
     async def _acknowledged(self, packet: PubAck | PubRec | PubComp) -> None:
         self._known().acknowledge(packet)

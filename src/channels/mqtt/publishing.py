@@ -9,7 +9,7 @@ from channels.mqtt.messages import tags_of
 from channels.mqtt.router import Router
 from channels.mqtt.session import Session
 from channels.protocols.centrifuge.messages import ClientInfo
-from channels.protocols.mqtt.codes import Reason
+from channels.protocols.mqtt.codes import MQTTError, Reason, protocol_error
 from channels.protocols.mqtt.packets import Publish, Will
 from channels.topics.actions import aremove_history
 from channels.topics.payloads import InvalidData, decode
@@ -27,11 +27,34 @@ class Publisher:
 
     Args:
         router: learns of the topics.
+        most_aliases: how many topic aliases the client may use.
     """
 
-    def __init__(self, router: Router) -> None:
-        self._router = router
+    __slots__ = ("_aliases", "_most_aliases", "_router", "_topic")
+
+    def __init__(self, router: Router, most_aliases: int) -> None:
+        self._router, self._most_aliases = router, most_aliases
         self._topic: Any = None
+        self._aliases: dict[int, str] | None = None
+
+    def resolve_alias(self, packet: Publish) -> None:
+        """Give a packet the topic that its alias stands for, or note what it stands for from now on.
+
+        Raises:
+            MQTTError: there are not so many, or it stands for nothing.
+        """
+        alias = packet.properties.pop("topic_alias", 0)
+        if not alias:
+            return
+        if alias > self._most_aliases:
+            raise MQTTError(Reason.TOPIC_ALIAS_INVALID, "A topic alias is larger than the server has said.")
+        if self._aliases is None:
+            self._aliases = {}
+        if packet.topic:
+            self._aliases[alias] = packet.topic
+        elif alias not in self._aliases:
+            raise protocol_error("A topic alias stands for no topic.")
+        packet.topic = self._aliases[alias]
 
     async def publish(self, session: Session, packet: Publish | Will, key: str = "") -> Reason:
         """Publish to the topic, if the client may; returns when it is in the topic's history.

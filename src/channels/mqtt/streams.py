@@ -18,16 +18,18 @@ class ByteStream(Protocol):
     Attributes:
         draining: the server stops.
         writable: what is written may still reach the client.
+        receive: waits for the next event, which :meth:`data_of` understands.
     """
 
     draining: bool
     writable: bool
+    receive: Receive
 
     async def accept(self) -> None:
         """Accept the connection."""
 
-    async def read(self) -> bytes | None:
-        """Return what has come; None: the client is gone, or sends nothing more, or the server stops."""
+    def data_of(self, message: Message) -> bytes | None:
+        """Return the bytes; None: the client is gone, or sends nothing more, or the server stops."""
         ...
 
     async def write(self, data: bytes) -> None:
@@ -49,10 +51,10 @@ def _never(data: bytes) -> bool:
 class _Stream:
     """The base of both kinds."""
 
-    __slots__ = ("_receive", "_send", "draining", "writable", "write_nowait")
+    __slots__ = ("_send", "draining", "receive", "writable", "write_nowait")
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._receive = receive
+        self.receive = receive
         self._send = send
         self.draining = False
         self.writable = True
@@ -78,13 +80,12 @@ class TCPByteStream(_Stream):
 
     async def accept(self) -> None:
         """See :class:`ByteStream`."""
-        await self._receive()  # tcp.connect
+        await self.receive()  # tcp.connect
         # MQTT has a keep alive of its own.
         await self._send({"type": "tcp.accept", "idle_timeout": None})
 
-    async def read(self) -> bytes | None:
+    def data_of(self, message: Message) -> bytes | None:
         """See :class:`ByteStream`."""
-        message = await self._receive()
         if message["type"] == "tcp.receive":
             return bytes(message["data"])
         self.draining = message["type"] == "tcp.drain"
@@ -106,13 +107,12 @@ class WebSocketByteStream(_Stream):
 
     async def accept(self) -> None:
         """See :class:`ByteStream`."""
-        await self._receive()  # websocket.connect
+        await self.receive()  # websocket.connect
         # Clients give up where no subprotocol is selected, and one that offers none takes none.
         await self._send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
 
-    async def read(self) -> bytes | None:
+    def data_of(self, message: Message) -> bytes | None:
         """See :class:`ByteStream`; a frame with text ends the connection."""
-        message = await self._receive()
         if message["type"] == "websocket.receive" and message.get("bytes") is not None:
             return bytes(message["bytes"])
         self.draining = message.get("code") == 1012

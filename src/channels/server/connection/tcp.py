@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import ClassVar
 
 from channels.server.asgi.tcp.stream import TCPStream, tcp_scope
@@ -63,5 +64,5 @@ class TCPConnection(Connection):
         super()._begin()
         if not self.closing:
             state = self.runtime.state
-            scope = tcp_scope(f"/{self._app}", self.client, self.server, self.tls, state)
+            scope = tcp_scope(sys.intern(f"/{self._app}"), self.client, self.server, self.tls, state)
             self.handler = TCPStream(self.runtime, self, scope)

@@ -6,6 +6,7 @@ It is a machine of three states. The bytes are the application's to understand.
 from __future__ import annotations
 
 import enum
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -93,7 +94,7 @@ class TCPStream(Stream):
     def __init__(self, runtime: Runtime, link: Link, scope: Scope) -> None:
         self._tls = "tls" in scope["extensions"]
         scope["extensions"][PUSH_EXTENSION] = self
-        super().__init__(runtime, f"TCP {scope['path']}", scope, link)
+        super().__init__(runtime, sys.intern(f"TCP {scope['path']}"), scope, link)
         config = runtime.config
         self._link = link
         self._path: str = scope["path"]
