@@ -98,7 +98,8 @@ class ProtocolTypeRouter:
         except RouteNotFound as error:
             if "asgi" not in scope:
                 raise
-            logger.warning("%s answered with 404. %s", scope["type"], error)
+            done = "closed" if kind == "tcp" else "answered with 404"
+            logger.warning("%s %s. %s", kind, done, error)
             return await refuse(scope, receive, send, 404, "Not Found")
         except (ThreadPoolExhausted, ExceptionGroup) as error:
             if scope["type"] != "http" or not means_busy(error):

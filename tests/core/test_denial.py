@@ -36,6 +36,12 @@ async def test_an_http_answer_where_there_can_be_one(scope, prefix, received):
     assert peer.received == received
 
 
+async def test_a_tcp_connection_is_closed_without_a_word():
+    peer = Peer()
+    await refuse({"type": "tcp"}, peer.receive, peer.send, 404, "Not Found")
+    assert (peer.sent, peer.received) == ([{"type": "tcp.close"}], 1)
+
+
 async def test_a_close_code_elsewhere():
     peer = Peer()
     await refuse({"type": "websocket"}, peer.receive, peer.send, 404, "Not Found")

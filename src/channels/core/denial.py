@@ -1,4 +1,4 @@
-"""Refusing a request or a WebSocket: an HTTP status, a denial response or a close code."""
+"""Refusing a request, a WebSocket or a TCP connection: an HTTP status, a denial response, a close."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ async def refuse(
 
     A WebSocket gets it as a denial response (ASGI extension ``websocket.http.response``)
     where the server has that; elsewhere it is closed with the code ``4000 + status``, of
-    which servers make a 403.
+    which servers make a 403. TCP knows no status: the connection is closed.
 
     Args:
-        scope: of type "http" or "websocket".
-        receive: the application's; the opening message of a WebSocket is taken from it.
+        scope: of type "http", "websocket" or "tcp".
+        receive: the application's; the opening message of a connection is taken from it.
         send: the application's.
         status: 400 to 599.
         text: a short plain text for the body.
@@ -34,7 +34,9 @@ async def refuse(
         await _respond(send, "http.response", status, text, headers)
         return
     await receive()
-    if "websocket.http.response" in scope.get("extensions", {}):
+    if scope["type"] == "tcp":
+        await send({"type": "tcp.close"})
+    elif "websocket.http.response" in scope.get("extensions", {}):
         await _respond(send, "websocket.http.response", status, text, headers)
     else:
         await send({"type": "websocket.close", "code": 4000 + status})
