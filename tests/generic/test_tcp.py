@@ -105,13 +105,13 @@ async def test_group_messages_reach_it(echo: Any, settings: Any) -> None:
 async def test_a_name_that_no_route_has_is_closed_with_one_line_in_the_log(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    routes = URLRouter([path("others", AsyncEcho.as_asgi())])
+    routes = URLRouter([path("x", AsyncEcho.as_asgi())])
     async with serve(ProtocolTypeRouter({"tcp": routes}), endpoints=ENDPOINT) as running:
         reader, writer = await asyncio.open_connection(*running.server.addresses[0])
         assert await asyncio.wait_for(reader.read(), LONG) == b""
         writer.close()
     told = [record.getMessage() for record in caplog.records if record.levelname in ("WARNING", "ERROR")]
-    assert told == ["tcp closed. No route found for path 'meters'. Known routes: 'others'."]
+    assert told == ["tcp closed. No route found for path 'meters'. Known routes: 'x'."]
 
 
 @TWINS
