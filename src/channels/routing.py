@@ -98,8 +98,7 @@ class ProtocolTypeRouter:
         except RouteNotFound as error:
             if "asgi" not in scope:
                 raise
-            done = "closed" if kind == "tcp" else "answered with 404"
-            logger.warning("%s %s. %s", kind, done, error)
+            logger.warning("%s answered with 404. %s", scope["type"], error)
             return await refuse(scope, receive, send, 404, "Not Found")
         except (ThreadPoolExhausted, ExceptionGroup) as error:
             if scope["type"] != "http" or not means_busy(error):

@@ -111,7 +111,7 @@ async def test_a_name_that_no_route_has_is_closed_with_one_line_in_the_log(
         assert await asyncio.wait_for(reader.read(), LONG) == b""
         writer.close()
     told = [record.getMessage() for record in caplog.records if record.levelname in ("WARNING", "ERROR")]
-    assert told == ["tcp closed. No route found for path 'meters'. Known routes: 'x'."]
+    assert told == ["tcp answered with 404. No route found for path 'meters'. Known routes: 'x'."]
 
 
 @TWINS

@@ -13,6 +13,7 @@ from django.db import connection, connections, transaction
 from django.db.transaction import TransactionManagementError
 
 from channels import telemetry
+from channels.diagnostics import delivery_log
 from channels.journal.models import Pending, Publication, Stream
 from channels.journal.store import DatabaseStore
 from channels.testing.store_contract.tools import Recorder, in_threads, offsets, values
@@ -51,6 +52,24 @@ async def test_a_commit_is_on_its_way_and_a_rollback_never_was(store, listen):
         recorder.of(str(room))
     )
     assert await in_thread(Pending.objects.count) == 0
+
+
+async def test_the_log_of_deliveries_tells_what_was_committed_from_what_was_not(store, listen):
+    """Both wait for the commit there, and one goes on."""
+    delivery_log.keep(100)
+    try:
+        room = Kept(name="told")
+        recorder = await listen(room)
+        await in_thread(functools.partial(publish, (room, "gone"), roll_back=True))
+        await in_thread(publish, (room, "kept"))
+        await recorder.take(str(room), 1)
+        noted = sorted(delivery_log.entries(str(room), 100))
+    finally:
+        delivery_log.keep(0)
+    gone, kept, published = noted[:3]
+    assert [each.stage for each in (gone, kept, published)] == ["waits for the commit"] * 2 + ["published"]
+    assert (published.detail, published.key) == ("offset 1", kept.key)
+    assert gone.key not in [each.key for each in noted[1:]]
 
 
 def publish_and_fail(room: Kept) -> None:

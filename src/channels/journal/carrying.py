@@ -18,8 +18,9 @@ from channels import telemetry
 from channels.exceptions import MessageTooLarge
 from channels.journal.tables.streams import Numbered
 from channels.protocols.centrifuge.messages import Publication
-from channels.topics.stores.base import Append, Store
+from channels.topics.stores.base import Append, Published, Store
 from channels.topics.stores.memory import MemoryStore
+from channels.topics.stores.noting import note_published
 from channels.topics.stores.records import decode_publication
 
 logger = logging.getLogger("channels.journal")
@@ -57,6 +58,12 @@ def plain(numbered: Numbered) -> Append:
     """Return what the store of one process hands on."""
     offset, epoch = numbered.position
     return Append(numbered.topic, decode_publication(numbered.record, offset, epoch if offset else ""))
+
+
+def note_relayed(numbered: Sequence[Numbered]) -> None:
+    """Note that what was written in transactions has its place now, in the log of deliveries."""
+    for each in numbered:
+        note_published(plain(each), Published(each.position))
 
 
 def opened(publication: Publication) -> Publication | None:

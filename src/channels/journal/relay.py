@@ -14,7 +14,8 @@ from typing import Final
 
 from channels import telemetry
 from channels.core.database import close_what_is_broken
-from channels.journal.carrying import Carrying
+from channels.diagnostics import delivery_log
+from channels.journal.carrying import Carrying, note_relayed
 from channels.journal.offers import Offered, Row, take_offers
 from channels.journal.receiver import JournalReceiver
 from channels.journal.tables import notes, reading, sweeping
@@ -178,6 +179,8 @@ class Relay:
             batch = number_pending(self._using, self._clock, note)
         if batch.numbered:
             telemetry.count("journal.relayed", len(batch.numbered), numbered=batch.numbered)
+            if delivery_log.note is not None:
+                note_relayed(batch.numbered)
             self._carry(batch.numbered)
         trim(self._using, self._clock, batch.full)
         return batch
