@@ -1,4 +1,7 @@
-"""One connection of a client: it acts on packets, one after the other."""
+"""One connection of a client: it acts on packets, one after the other.
+
+More than 400 lines: each kind of packet has a method, and all of them share the state of one connection.
+"""
 
 from __future__ import annotations
 
