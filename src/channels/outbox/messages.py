@@ -7,9 +7,10 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.asyncio import async_unsafe
 
-from channels import DEFAULT_CHANNEL_LAYER
+from channels import DEFAULT_CHANNEL_LAYER, telemetry
 from channels.db import database_sync_to_async
 from channels.layers.base import BaseChannelLayer
+from channels.layers.local.carried import arrived, on_wire
 from channels.layers.local.values import require_message
 from channels.layers.manager import channel_layers, get_channel_layer
 from channels.layers.serializers import MsgPackSerializer
@@ -71,6 +72,8 @@ class DurableMessages:
 
     def _write(self, kind: Kind, target: str, message: Message, using: str | None) -> None:
         require_message(message)
+        if telemetry.carry is not None:
+            message = on_wire(telemetry.carry(target, message))
         payload = _serializer.as_bytes(message)
         require_size(payload, "The message")
         insert(DurableMessage(layer=self._alias, kind=kind, target=target, payload=payload), using)
@@ -114,5 +117,5 @@ def _names_of(layer: Any) -> Any:
 
 
 def restore(payload: bytes) -> Any:
-    """Return the message of a row."""
-    return _serializer.from_bytes(payload)
+    """Return the message of a row, with what travels beside it."""
+    return arrived(_serializer.from_bytes(payload))

@@ -62,7 +62,13 @@ class MessageTracing:
             attributes["messaging.destination.anonymous"] = True
         elif destination:
             attributes["messaging.destination.name"] = destination
-        span = begin(self._tracer, f"send {kind}", kind=SpanKind.PRODUCER, attributes=attributes)
+        span = begin(
+            self._tracer,
+            f"send {kind}",
+            context=_relayed(message),
+            kind=SpanKind.PRODUCER,
+            attributes=attributes,
+        )
         end(span)
         beside = headers_of(span)
         return CarriedMessage(message, beside) if beside and isinstance(message, dict) else message
@@ -114,6 +120,13 @@ def _span_of(tracer: Tracer, name: str, kind: str, links: list[Link], message: M
         links=[*links, *links_to(origin)],
         attributes=messaging("process") | {"channels.message.type": kind},
     )
+
+
+def _relayed(message: Any) -> context.Context | None:
+    """Return the context of who has written a message, if a relay sends it, which is in no span itself."""
+    if not isinstance(message, CarriedMessage) or trace.get_current_span().get_span_context().is_valid:
+        return None
+    return context_of(message.beside)
 
 
 def _type_of(message: Any) -> str:
