@@ -29,6 +29,8 @@ Incoming: TypeAlias = Literal["parent", "link", "ignore"]
 _METHODS: Final = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"})
 
 
+#: Characters of a header that propagators of the project's choice get, as W3C has it for ``baggage``.
+_LONGEST_HEADER: Final = 8192
 #: Characters of a method that nobody knows.
 _LONGEST_METHOD: Final = 32
 
@@ -138,13 +140,17 @@ def _named_by(scope: Scope) -> context.Context:
     found = _headers(scope)
     if len(found.get("traceparent", ())) > 1:
         return context.Context()
-    if sum(map(len, found.get("tracestate", ()))) > LONGEST_STATE:
-        del found["tracestate"]
+    # Propagators log what is too long, whole: each client could fill the log.
+    found = {name: texts for name, texts in found.items() if sum(map(len, texts)) <= _longest(name)}
     try:
         return propagate.extract(found, context.Context())
     except Exception:  # of a propagator of the project's own: what is sent is not the server's fault
         telemetry.count("tracing.failed", error="propagator")
         return context.Context()
+
+
+def _longest(name: str) -> int:
+    return LONGEST_STATE if name in ("traceparent", "tracestate") else _LONGEST_HEADER
 
 
 def _headers(scope: Scope) -> dict[str, list[str]]:
