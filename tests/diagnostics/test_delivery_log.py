@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 from msgspec import Raw
 
@@ -49,6 +50,21 @@ async def test_a_group_message_is_published_delivered_and_dropped_where_a_channe
     ]
     assert {each.content for each in entries("room", 10)} == {""}
     assert "capacity" in entries("room", 2)[1].detail
+
+
+async def test_a_group_message_has_the_same_key_where_it_is_sent_and_where_it_comes() -> None:
+    keep(20, encode=msgspec.msgpack.encode)
+    sending, receiving = InMemoryChannelLayer(), InMemoryChannelLayer()
+    for layer in (sending, receiving):
+        await layer.group_add("room", await layer.new_channel())
+    await sending.group_send("room", {"type": "one", "pair": (1, 2)})
+    await receiving.group_send("room", {"type": "one", "pair": [1, 2]})  # as it comes off a wire
+    await sending.group_send("room", {"type": "one", "pair": 1 << 70})
+    await sending.group_send("room", {"type": "two"})
+    keys = [each.key for each in reversed(entries("room", 10))]
+    assert keys[:4] == [keys[0]] * 4 and len(keys[0]) == 8
+    assert keys[4:6] == ["", ""]  # it has none, and is carried all the same
+    assert keys[6] == keys[7] != keys[0]
 
 
 async def test_contents_are_kept_where_they_are_asked_for_and_only_their_beginning() -> None:

@@ -205,6 +205,7 @@ def test_what_became_of_a_group_message_is_known_in_all_processes(site: Site) ->
         assert "Nothing was sent" in realtime("trace", "1" * 32)
         with pytest.raises(CommandError, match="is no trace"):
             realtime("trace", "tracked")
+        assert {entry.key for _, entry in message.steps} == {message.key} != {""}
         assert messages_of("tracked")[0].content == ""  # hidden unless asked for
         assert ("group", "tracked") in merging.log_names(ask(AskLogNames("track")))
         assert "published (1)" in realtime("tail", "tracked", "--seconds", "0.1")

@@ -16,6 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple, TypeAlias
+from zlib import crc32
 
 #: Names of what only looks at the others; it would push them out.
 _UNSEEN: Final = ("channels.fleet", "channels.inspector:", "channels.topics/")
@@ -33,7 +34,8 @@ class Entry(NamedTuple):
         stage: what happened: "published", "delivered", "dropped" ...
         amount: to how many connections, or how many messages.
         detail: why, or how, in a few words.
-        key: the same for the same publication in all processes; "" where messages have none.
+        key: the same for the same publication in all processes, and for group messages with the same
+            contents; "" where messages have none.
         content: the beginning of the message; "" unless contents are kept.
         trace: the id of the trace that it is part of, 32 hexadecimal digits; "" for none.
     """
@@ -53,23 +55,26 @@ Note: TypeAlias = Callable[..., None]
 
 #: Writes an entry; None where there is no log.
 note: Note | None = None
-_entries: deque[tuple[float, str, str, str, int, str, str, str, str]] = deque()
+_entries: deque[tuple[float, str, str, str, int, str, str | int, str, str]] = deque()
+_encode: Callable[[Any], bytes] | None = None
 #: What people paste: an id by itself, or a whole ``traceparent``.
 _TRACE: Final = re.compile(r"(?:[0-9a-f]{2}-)?([0-9a-f]{32})(?:-[0-9a-f]{16}-[0-9a-f]{2})?", re.IGNORECASE)
 _now: Final = time.time
 _with_contents = False
 
 
-def keep(most: int, contents: bool = False) -> None:
+def keep(most: int, contents: bool = False, encode: Callable[[Any], bytes] | None = None) -> None:
     """Keep the last ``most`` entries of this process from now on; 0: no log.
 
     Args:
         most: how many.
         contents: keep the beginning of each message too.
+        encode: writes a group message as bytes, the same where it was sent and where it has come: from their
+            checksum it has its key; None: it has none.
     """
-    global note, _entries, _with_contents
+    global note, _entries, _with_contents, _encode
     _entries = deque(_entries, maxlen=most)
-    _with_contents = contents
+    _with_contents, _encode = contents, encode
     note = _note if most else None
 
 
@@ -89,8 +94,9 @@ def _note(
     content = _text(message) if _with_contents and message is not None else ""
     if message is not None and (beside := getattr(message, "beside", None)):
         trace = _trace_of(beside)
-    entry = (_now(), kind, name, stage, amount, detail, key, content, trace)
-    _entries.append(entry)  # an Entry takes thrice as long
+    checked = key or (_checksum(message) if kind == "group" and message is not None else "")
+    # An Entry, or the text of the checksum, takes longer than all the rest.
+    _entries.append((_now(), kind, name, stage, amount, detail, checked, content, trace))
 
 
 def trace_of(carrier: Any) -> str:
@@ -107,6 +113,14 @@ def trace_in(text: str) -> str:
     """Return the id of a trace that was pasted, by itself or as a ``traceparent``; "" if it is none."""
     found = _TRACE.fullmatch(text.strip())
     return found[1].lower() if found else ""
+
+
+def _checksum(message: Any) -> int | str:
+    """Return a checksum of what is in a message; "" where it has none."""
+    try:
+        return "" if _encode is None else crc32(_encode(message))
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        return ""  # a layer in memory takes values that nothing else would
 
 
 def _text(message: Any) -> str:
@@ -132,7 +146,9 @@ def entries(name: str, limit: int, trace: str = "") -> list[Entry]:
     place, wanted = (8, trace) if trace else (2, name)
     for entry in reversed(tuple(_entries)):
         if entry[place] == wanted:
-            found.append(Entry(*entry))
+            key = entry[6]
+            text = key if isinstance(key, str) else f"{key:08x}"
+            found.append(Entry(*entry[:6], text, *entry[7:]))
             if len(found) == limit:
                 break
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
@@ -31,5 +32,5 @@ class InspectorConfig(AppConfig):
         from channels.observability.fleet import current  # needs models
 
         keep_endings(ENDINGS)
-        delivery_log.keep(ENTRIES, contents_allowed())
+        delivery_log.keep(ENTRIES, contents_allowed(), msgspec.msgpack.Encoder().encode)
         serving.when_working(current.join, current.leave)

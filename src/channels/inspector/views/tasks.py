@@ -42,7 +42,7 @@ class Planned(NamedTuple):
 
     Attributes:
         name: of it.
-        last: when it has ticked last, seconds since 1970; None: not yet.
+        last: when it has ticked last, or a worker has seen it first, seconds since 1970; None: not yet.
         next: when it ticks next; None: it is in no task of this process any more.
     """
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 from channels.observability.fleet.answers import ConnectionRow, LogEntry, TopicRow
@@ -83,23 +84,66 @@ class LoggedMessage(NamedTuple):
 def log(answers: list[NodeAnswer]) -> list[LoggedMessage]:
     """Return what became of messages, the newest first.
 
-    Entries of one publication, or of one task, belong together. Messages of a group have no names: one begins
-    with the entry "published", and what follows until the next is of it, or of one that overtook it.
+    Entries of one publication, or of one task, belong together, and those of one group message, which is
+    known by what is in it: of several with the same contents each begins where an entry says "published".
+    What has no key belongs to what was published before it, or to one that overtook it.
     """
     said = [(each.node.name, entry) for each in answers if each.result for entry in each.result.entries]
+    said.sort(key=_order)
+    places = _Places(entry for _, entry in said)
     messages: dict[tuple[str, str, str], LoggedMessage] = {}
-    unnamed: Counter[str] = Counter()
-    for node, entry in sorted(said, key=_order):
-        kind, name = entry.kind, entry.name
-        if not entry.key and (entry.stage == "published" or not unnamed[name]):
-            unnamed[name] += 1
-        key = (kind, name, entry.key or f"#{unnamed[name]}")
-        message = messages.get(key) or LoggedMessage(entry.key, entry.at, [], "", kind, name, "")
+    for node, entry in said:
+        place = places.of(entry)
+        message = messages.get(place) or LoggedMessage(
+            entry.key, entry.at, [], "", entry.kind, entry.name, ""
+        )
         message.steps.append((node, entry))
-        messages[key] = message._replace(
+        messages[place] = message._replace(
             content=message.content or entry.content, trace=message.trace or entry.trace
         )
     return sorted(messages.values(), key=lambda each: -each.at)
+
+
+class _Places:
+    """Which entries belong together.
+
+    Args:
+        entries: all of them.
+    """
+
+    def __init__(self, entries: Iterable[LogEntry]) -> None:
+        self._published = Counter(
+            (entry.kind, entry.name, entry.key) for entry in entries if entry.stage == "published"
+        )
+        self._seen: Counter[tuple[str, str, str]] = Counter()
+        self._unnamed: Counter[tuple[str, str]] = Counter()
+        self._latest: dict[tuple[str, str], str] = {}
+
+    def of(self, entry: LogEntry) -> tuple[str, str, str]:
+        """Return where an entry belongs; asked for each in the order in which they were written."""
+        if not entry.key:
+            key = self._of_unnamed(entry)
+        else:
+            key = self._of_group(entry) if entry.kind == "group" else entry.key
+        return entry.kind, entry.name, key
+
+    def _of_group(self, entry: LogEntry) -> str:
+        subject, begins = (entry.kind, entry.name), entry.stage == "published"
+        named = (*subject, entry.key)
+        self._seen[named] += begins
+        # Clocks differ: what has come before the first was sent belongs to it all the same.
+        number = max(1, self._seen[named]) if self._published[named] > 1 else 1
+        key = f"{entry.key}#{number}"
+        if begins or subject not in self._latest:
+            self._latest[subject] = key
+        return key
+
+    def _of_unnamed(self, entry: LogEntry) -> str:
+        subject = (entry.kind, entry.name)
+        if entry.stage == "published" or subject not in self._latest:
+            self._unnamed[subject] += 1
+            self._latest[subject] = f"#{self._unnamed[subject]}"
+        return self._latest[subject]
 
 
 #: Of what is noted at nearly the same time, in which order it happens.

@@ -317,7 +317,7 @@ def _record_connection(options: dict[str, Any]) -> str:
 def _record_topic(options: dict[str, Any]) -> str:
     name = options["topic"]
     messages = merging.log(asked(AskLog(name, limit=MOST_ROWS, contents=True), options))
-    published = [each for each in reversed(messages) if each.key and each.content]
+    published = [each for each in reversed(messages) if each.content and each.steps[0][1].kind == "topic"]
     began = published[0].at if published else 0.0
     frames = [Frame(round(each.at - began, 3), "out", each.content) for each in published]
     whole = [each for each in frames if len(each.data) < MOST_CONTENT]
