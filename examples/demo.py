@@ -39,9 +39,9 @@ class Example:
     beside: tuple[tuple[str, ...], ...] = ()
     devices: str = ""
 
-    def prepare(self) -> None:
-        """Make its database."""
-        subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=HERE / self.name, check=True)
+    def prepare(self) -> subprocess.Popen[bytes]:
+        """Begin to make its database; returns the process that does."""
+        return subprocess.Popen([sys.executable, "manage.py", "migrate", "-v0"], cwd=HERE / self.name)
 
     def run(self, port: int) -> list[subprocess.Popen[bytes]]:
         """Start its server and what runs beside it."""
@@ -158,8 +158,9 @@ def main() -> int:
     examples = [example for example in EXAMPLES if chosen.name in (None, example.name)]
     # With a front page each example has a port of its own beside it.
     ports = {each.name: chosen.port + (0 if chosen.name else n) for n, each in enumerate(examples, 1)}
-    for example in examples:
-        example.prepare()
+    preparing = [example.prepare() for example in examples]  # all at once: each takes a second or two
+    if any([process.wait() for process in preparing]):
+        parser.exit(1, "A database cannot be made: see above.\n")
     if not chosen.name:
         try:
             serve_front_page(chosen.port, ports)
