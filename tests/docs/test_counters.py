@@ -19,6 +19,7 @@ NO_EVENT = {
     "server.port",
     "mqtt.names",
     "mqtt.connected",
+    "mqtt.handed_over",
     "server.pem",
     "outbox.messages",
     "outbox.hooks",

@@ -130,7 +130,7 @@ async def test_what_is_not_for_it_is_refused_with_its_reason_and_3_1_1_is_told_n
         for topic_filter in ("nowhere", "private/somebody"):
             assert (await device.subscribe(topic_filter)).reasons == [Reason.NOT_AUTHORIZED]
             assert (await old.subscribe(topic_filter)).reasons == [0x80]
-        assert (await device.subscribe("$share/g/devices/#")).reasons == [0x9E]
+        assert (await device.subscribe("$share/g/private/other")).reasons == [0x87]
 
 
 async def test_a_wildcard_brings_only_what_its_user_may_have() -> None:

@@ -13,8 +13,8 @@ from django.urls import path
 from channels import telemetry
 from channels.mqtt.application import MQTTBroker
 from channels.mqtt.limits import MQTTLimits
-from channels.mqtt.sessions import session_values
 from channels.mqtt.stored.record import record_key
+from channels.mqtt.stored.values import session_values
 from channels.protocols.mqtt.codes import Reason
 from channels.protocols.mqtt.packets import (
     V5,

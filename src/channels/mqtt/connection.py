@@ -233,6 +233,7 @@ class MQTTConnection:
             expiry = 0 if packet.clean_start else _NEVER
         session, present = await self._sessions.open(key, user, clean=packet.clean_start, expiry=expiry)
         if self._ended:
+            self._sessions.left(session)
             return
         most = self._limits.max_keep_alive
         keep_alive = min(packet.keep_alive or most, most)
@@ -242,15 +243,13 @@ class MQTTConnection:
         self.send(ConnAck(Reason.SUCCESS, present, properties))
         self._session = session
         session.resume(self)
-        if session.durable is not None:
-            session.durable.soon()
+        await self._router.shares.resume(session)
 
     def _told(self, packet: Connect, session: Session, assigned: str, keep_alive: int) -> dict[str, Any]:
         """Return what CONNACK of 5.0 says of what is done otherwise than the client has asked for."""
         told: dict[str, Any] = {
             "maximum_packet_size": self._limits.max_packet_size,
             "topic_alias_maximum": self._limits.topic_aliases,
-            "shared_subscription_available": 0,
         }
         if assigned:
             told["assigned_client_identifier"] = assigned
@@ -330,14 +329,12 @@ class MQTTConnection:
             await self._router.retained(session, topic_filter)
 
     async def _subscribe(self, session: Session, subscription: Subscription, identifier: int) -> Reason:
-        group, topic_filter = split_filter(subscription.filter)
-        if group:
-            return Reason.SHARED_SUBSCRIPTIONS_NOT_SUPPORTED
-        known = topic_filter in session.subscriptions
+        topic_filter = split_filter(subscription.filter).filter
+        known = subscription.filter in session.subscriptions
         if not known and len(session.subscriptions) >= self._limits.max_subscriptions:
             return Reason.QUOTA_EXCEEDED
         if session.durable is not None and not known:
-            stored = sum(len(each.encode()) for each in (topic_filter, *session.subscriptions))
+            stored = sum(len(each.encode()) for each in (subscription.filter, *session.subscriptions))
             if stored > self._limits.max_stored_filters:
                 return Reason.QUOTA_EXCEEDED
         if not is_wildcard(topic_filter):
@@ -345,7 +342,7 @@ class MQTTConnection:
             if topic is None or not await may_subscribe(topic, session.user):
                 telemetry.count("mqtt.subscribe_refused")
                 return Reason.NOT_AUTHORIZED
-        await self._router.subscribe(session, topic_filter, Subscribed(subscription, identifier))
+        await self._router.subscribe(session, subscription.filter, Subscribed(subscription, identifier))
         return Reason(subscription.qos)
 
     async def _unsubscribed(self, packet: Unsubscribe) -> None:

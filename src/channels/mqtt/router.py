@@ -15,17 +15,18 @@ from channels import telemetry
 from channels.mqtt.limits import MQTTLimits
 from channels.mqtt.messages import Outgoing
 from channels.mqtt.session import Session, Subscribed
+from channels.mqtt.shared.shares import HANDED_OVER, Shares
 from channels.mqtt.stored.catch_up import CatchUp
-from channels.mqtt.stored.missed import Missed, read_missed
+from channels.mqtt.stored.missed import Missed, newest_of, read_missed, store_of
 from channels.mqtt.stored.record import Mark
 from channels.protocols.centrifuge.messages import Publication
-from channels.protocols.mqtt.topics import is_wildcard, matches
+from channels.protocols.mqtt.topics import SHARE, is_wildcard, matches
 from channels.server.io.timer_wheel import TimerWheel
 from channels.topics.control import Announcement, abroadcast, listen
 from channels.topics.delivery.hub import running_hub
 from channels.topics.registry import resolve
 from channels.topics.session.permissions import may_subscribe
-from channels.topics.stores.base import Event, Position, Store, StoreUnavailable
+from channels.topics.stores.base import Event, Position, StoreUnavailable
 from channels.topics.stores.manager import get_store
 
 logger = logging.getLogger("channels.mqtt")
@@ -56,6 +57,7 @@ class Router:
         self._wild: dict[Session, None] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._lock = asyncio.Lock()
+        self.shares = Shares(self, limits)
         running_hub().use(get_store())
 
     # Stores tell, in any thread
@@ -125,6 +127,9 @@ class Router:
         Raises:
             StoreUnavailable: a store does not answer.
         """
+        if topic_filter.startswith(SHARE):
+            await self.shares.join(session, topic_filter, subscribed)
+            return
         session.subscriptions[topic_filter] = subscribed
         for name in session.attached:
             if matches(topic_filter, name):
@@ -154,7 +159,7 @@ class Router:
         async with self._lock:
             members = self._members.get(name)
             if members is None:
-                await self._store_of(name).subscribe(name, self)
+                await store_of(name).subscribe(name, self)
                 members = self._members.setdefault(name, {})
             if session.durable is None or name not in session.durable.behind:
                 members[session] = None
@@ -184,7 +189,7 @@ class Router:
         if len(durable.marks) >= self._limits.max_stored_topics:
             telemetry.count("mqtt.positions_exceeded", client=session.client_id)
             return
-        page = await self._store_of(name).read(name, limit=1, reverse=True)
+        page = await store_of(name).read(name, limit=1, reverse=True)
         time = page.publications[0].time if page.publications else 0
         durable.marks.setdefault(name, Mark(*page.position, time))
 
@@ -195,7 +200,7 @@ class Router:
         catching_up = self._catching_up.setdefault(name, {})[session] = CatchUp()
         while True:
             catching_up.begin()
-            missed = await read_missed(self._store_of(name), name, durable.marks[name])
+            missed = await read_missed(store_of(name), name, durable.marks[name])
             self._hand_on_missed(session, name, missed)
             if catching_up.has_all(missed.position):
                 break
@@ -239,6 +244,9 @@ class Router:
         """End a subscription; returns whether there was one."""
         if session.subscriptions.pop(topic_filter, None) is None:
             return False
+        if topic_filter.startswith(SHARE):
+            self.shares.leave(session, topic_filter)
+            return True
         if not any(is_wildcard(each) for each in session.subscriptions):
             self._wild.pop(session, None)
         for name in list(session.attached):
@@ -265,7 +273,7 @@ class Router:
     async def _release(self, name: str) -> None:
         async with self._lock:
             if name not in self._members:
-                await self._store_of(name).unsubscribe(name, self)
+                await store_of(name).unsubscribe(name, self)
 
     def forget(self, session: Session) -> None:
         """End all that a session has."""
@@ -277,25 +285,13 @@ class Router:
         for name in [name for name in session.attached if matches(topic_filter, name)]:
             topic = resolve(name)
             cached = topic is not None and type(topic).cache
-            publication = await self._newest(name) if cached else None
+            publication = await newest_of(name) if cached else None
             subscribed = session.subscriptions.get(topic_filter)
             if publication is None or subscribed is None:
                 continue
             outgoing = Outgoing(name, publication)
             if outgoing.properties is not None and publication.data:
                 session.deliver(outgoing.publish([subscribed], retained=True), outgoing.mark)
-
-    async def _newest(self, name: str) -> Publication | None:
-        topic = resolve(name)
-        if topic is None or type(topic).history is None:
-            return None
-        page = await self._store_of(name).read(name, limit=1, reverse=True)
-        return page.publications[0] if page.publications else None
-
-    @staticmethod
-    def _store_of(name: str) -> Store:
-        topic = resolve(name)
-        return get_store() if topic is None else get_store(type(topic).store)
 
     # Names
 
@@ -322,12 +318,18 @@ class Router:
 
     async def learn_of(self, name: str, *, announce: bool) -> None:
         """Know the name of a topic to which something was published already."""
-        if name in self._names or resolve(name) is None:
+        topic = resolve(name)
+        if name in self._names or topic is None:
             return
+        flows = name in self._members
+        first = None if flows else await newest_of(name)
         await self.learn(name, announce=announce)
-        publication = await self._newest(name)
-        if publication is not None and name in self._members and name not in self._positions:
-            self._deliver(name, publication)
+        if flows or name not in self._members or type(topic).history is None:
+            return  # what is published is brought already, or nobody wants it
+        page = await store_of(name).read(name, Position(first.offset - 1 if first is not None else 0, ""))
+        if name not in self._positions:
+            for publication in page.publications:
+                self._deliver(name, publication)
 
 
 def _hand_on(session: Session, name: str, outgoing: Outgoing, sender: str) -> None:
@@ -362,6 +364,7 @@ def running_router(limits: MQTTLimits) -> Router:
         if not _hearing:
             _hearing.append(telemetry.attach(_hear))
             listen(ANNOUNCED, _announced)
+            listen(HANDED_OVER, _handed_over)
         router = _routers[loop] = Router(loop, limits)
     return router
 
@@ -379,6 +382,12 @@ def _announced(hub: Any, data: bytes) -> None:
     router = _routers.get(asyncio.get_running_loop())
     if router is not None:
         _learn(router, data.decode(), False)
+
+
+def _handed_over(hub: Any, data: bytes) -> None:
+    router = _routers.get(asyncio.get_running_loop())
+    if router is not None:
+        router.shares.handed_over(data)
 
 
 def _learn(router: Router, name: str, announce: bool) -> None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from channels import telemetry
 from channels.mqtt.stored.durable import Durable
@@ -59,6 +60,10 @@ class Peer(Protocol):
         """Say why, where the version has words for it, and close."""
 
 
+#: Takes back a message of a shared subscription that its client did not get, and its place in its topic.
+GiveBack: TypeAlias = Callable[[Publish, Mark | None], None]
+
+
 class Plain(Protocol):
     """A message that is the same for many clients."""
 
@@ -82,11 +87,19 @@ class Subscribed:
 
 @dataclass(slots=True)
 class _Waiting:
-    """A message that waits for its turn; ``deadline`` in time.time(), 0 for none; its place in its topic."""
+    """A message that waits for its turn.
+
+    Attributes:
+        publish: the message.
+        deadline: in time.time(); 0 for none.
+        mark: its place in its topic.
+        back: takes it back, if it is of a shared subscription.
+    """
 
     publish: Publish
     deadline: float = 0.0
     mark: Mark | None = None
+    back: GiveBack | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -122,6 +135,7 @@ class Session:
     _inflight: dict[int, Publish | None] = field(default_factory=dict)
     #: Without a deque while nothing waits: most devices are idle.
     _queue: deque[_Waiting] | tuple[()] = ()
+    _shared: dict[int, _Waiting] | None = None
     _last_id: int = 0
 
     @property
@@ -129,12 +143,13 @@ class Session:
         """The client's identifier."""
         return self.key[1]
 
-    def deliver(self, publish: Publish, mark: Mark | None = None) -> None:
+    def deliver(self, publish: Publish, mark: Mark | None = None, back: GiveBack | None = None) -> None:
         """Send a message to the client: at once, or in its turn, or when it is back.
 
         Args:
             publish: the message.
             mark: where its topic has it; None if it has no history.
+            back: takes it back, if it is of a shared subscription.
         """
         if not publish.qos:
             self._deliver_at_once(publish)
@@ -145,7 +160,8 @@ class Session:
         interval = publish.properties.get("message_expiry_interval")
         if not self._queue:
             self._queue = deque()
-        self._queue.append(_Waiting(publish, 0.0 if interval is None else time.time() + interval, mark))
+        deadline = 0.0 if interval is None else time.time() + interval
+        self._queue.append(_Waiting(publish, deadline, mark, back))
         self.advance()
 
     def deliver_plain(self, outgoing: Plain) -> None:
@@ -182,7 +198,10 @@ class Session:
             if publish is None:
                 telemetry.count("mqtt.message_dropped", reason="expired", client=self.client_id)
                 continue
-            self._send_numbered(dataclasses.replace(publish, packet_id=self._next_id()), waiting.mark)
+            numbered = dataclasses.replace(publish, packet_id=self._next_id())
+            if waiting.back is not None:
+                self._shared = {**(self._shared or {}), numbered.packet_id: waiting}
+            self._send_numbered(numbered, waiting.mark)
         if not self._queue:
             self._queue = ()
 
@@ -228,6 +247,8 @@ class Session:
     def _done(self, packet_id: int) -> None:
         """Give the place of a message to the next one."""
         self._inflight.pop(packet_id, None)
+        if self._shared:
+            self._shared.pop(packet_id, None)
         if self.durable is not None:
             self.durable.places.pop(packet_id, None)
             self.durable.soon()
@@ -264,6 +285,7 @@ class Session:
         self.peer = peer
         if self.durable is not None:
             self.durable.forget_held()
+            self.durable.soon()
         for packet_id, publish in list(self._inflight.items()):
             again = PubRel(packet_id) if publish is None else dataclasses.replace(publish, dup=True)
             peer.send(again)
@@ -277,6 +299,29 @@ class Session:
         if self.durable is not None:
             self.durable.forget_held()
         return True
+
+    # Shared subscriptions
+
+    @property
+    def load(self) -> int:
+        """How many messages of QoS 1 and 2 it has not acknowledged, or wait for it."""
+        return len(self._inflight) + len(self._queue)
+
+    def give_back(self, *, sent: bool) -> None:
+        """Give messages of shared subscriptions back: those that wait.
+
+        Args:
+            sent: those of QoS 1 that were sent and not acknowledged as well: the session ends.
+        """
+        found = [each for each in self._queue if each.back is not None]
+        if found:
+            self._queue = deque(each for each in self._queue if each.back is None)
+        if sent and self._shared:
+            found = [each for each in self._shared.values() if each.publish.qos == 1] + found
+            self._shared = None
+        for each in found:
+            assert each.back is not None  # those without were left out
+            each.back(each.publish, each.mark)
 
     # What is stored
 

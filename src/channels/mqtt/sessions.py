@@ -9,7 +9,6 @@ from typing import Any, Final
 from weakref import WeakValueDictionary
 
 import msgspec
-from django.core.exceptions import ImproperlyConfigured
 
 from channels import telemetry
 from channels.mqtt.limits import MQTTLimits
@@ -18,12 +17,12 @@ from channels.mqtt.session import Session
 from channels.mqtt.stored.durable import GRACE, Durable, Overtaken
 from channels.mqtt.stored.record import OWNER_BITS, Record, decode_record, encode_record, record_key
 from channels.mqtt.stored.snapshots import SessionSnapshot, restore
+from channels.mqtt.stored.values import session_values
 from channels.protocols.mqtt.codes import Reason
 from channels.topics.control import Announcement, abroadcast, listen
 from channels.topics.delivery.hub import Hub, running_hub
 from channels.topics.stores.base import StoreUnavailable
-from channels.topics.stores.manager import BESIDE_LAYER, get_store
-from channels.topics.stores.values import KeepsValues, Value, Values
+from channels.topics.stores.values import Value
 
 #: How often a session is claimed that others claim at the same time.
 TRIES: Final = 5
@@ -207,6 +206,7 @@ class Sessions:
         if not session.expiry:
             self._erase(session)
             return
+        session.give_back(sent=False)
         if len(self._timers) >= self._limits.max_sessions:
             telemetry.count("mqtt.sessions_exceeded")
             self._erase(min(self._timers, key=lambda each: self._timers[each].when()))
@@ -227,24 +227,13 @@ class Sessions:
         if session.durable is not None:
             session.durable.close()
         self._router.forget(session)
+        session.give_back(sent=not session.moved)
 
 
 #: Under this name processes tell each other who has connected.
 CONNECTED = "mqtt.connected"
 #: The sessions of each event loop, one for each broker; those of closed loops are dropped by the next one.
 _of_loop: dict[asyncio.AbstractEventLoop, list[Sessions]] = {}
-
-
-def session_values() -> Values:
-    """Return where sessions are stored: beside the topics, or where their layer leads to."""
-    store = get_store()
-    if not isinstance(store, KeepsValues):
-        store = get_store(BESIDE_LAYER)
-    if not isinstance(store, KeepsValues):
-        raise ImproperlyConfigured(
-            "Sessions of MQTT need a store with values: in memory, on the host, or Redis."
-        )
-    return store.values
 
 
 async def _tell_others(session: Session) -> None:

@@ -6,7 +6,9 @@ from typing import NamedTuple
 
 from channels.mqtt.stored.record import Mark
 from channels.protocols.centrifuge.messages import Publication
+from channels.topics.registry import resolve
 from channels.topics.stores.base import Position, Store
+from channels.topics.stores.manager import get_store
 
 
 class Missed(NamedTuple):
@@ -21,6 +23,21 @@ class Missed(NamedTuple):
     publications: list[Publication]
     position: Position
     complete: bool
+
+
+def store_of(name: str) -> Store:
+    """Return the store of a topic."""
+    topic = resolve(name)
+    return get_store() if topic is None else get_store(type(topic).store)
+
+
+async def newest_of(name: str) -> Publication | None:
+    """Return the newest publication of a topic; None if its history has none."""
+    topic = resolve(name)
+    if topic is None or type(topic).history is None:
+        return None
+    page = await store_of(name).read(name, limit=1, reverse=True)
+    return page.publications[0] if page.publications else None
 
 
 async def read_missed(store: Store, name: str, mark: Mark) -> Missed:

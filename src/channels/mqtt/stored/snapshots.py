@@ -14,7 +14,7 @@ from channels.mqtt.stored.missed import find_sent
 from channels.mqtt.stored.record import Record, Sent, StoredSubscription, encode_record
 from channels.protocols.mqtt.codes import Reason
 from channels.protocols.mqtt.packets import Publish, PubRel, Subscription
-from channels.protocols.mqtt.topics import is_wildcard
+from channels.protocols.mqtt.topics import is_wildcard, split_filter
 from channels.topics.registry import resolve
 from channels.topics.session.permissions import may_subscribe
 from channels.topics.stores.manager import get_store
@@ -108,9 +108,10 @@ async def restore(session: Session, record: Record, router: Router) -> None:
 
 
 async def _may_have(session: Session, topic_filter: str) -> bool:
-    if is_wildcard(topic_filter):
+    plain = split_filter(topic_filter).filter
+    if is_wildcard(plain):
         return True
-    topic = resolve(topic_filter)
+    topic = resolve(plain)
     return topic is not None and await may_subscribe(topic, session.user)
 
 

@@ -8,7 +8,8 @@ from channels.core.bounded_cache import BoundedCache
 from channels.protocols.mqtt.codes import malformed
 from channels.protocols.mqtt.fields import checked_text
 
-_SHARE = "$share/"
+#: How the filter of a shared subscription begins.
+SHARE = "$share/"
 
 
 class SharedFilter(NamedTuple):
@@ -47,8 +48,8 @@ def split_filter(text: str) -> SharedFilter:
         MQTTError: it is none.
     """
     group, found = "", text
-    if text.startswith(_SHARE):
-        group, slash, found = text[len(_SHARE) :].partition("/")
+    if text.startswith(SHARE):
+        group, slash, found = text[len(SHARE) :].partition("/")
         if not group or not slash or "+" in group or "#" in group:
             raise malformed("A shared subscription is $share/NAME/FILTER, without wildcards in the name.")
     if not found:
