@@ -34,14 +34,16 @@ run_tests() {  # which environment, pytest's arguments
     "$python" -m pytest -q --last-failed --last-failed-no-failures none -o "cache_dir=$cache" $selection </dev/null
 }
 
-# What the oldest Python shows for all: documents, programs of the checkout, fuzzers, browsers.
+# What the oldest Python shows for all: documents, programs of the checkout, fuzzers, browsers, and what the other side
+# holds when a process is killed at each step (the processes themselves are started and ended by tests on each Python).
 once='--ignore tests/docs --ignore tests/fuzz --ignore tests/e2e --ignore tests/benchmarks --ignore tests/layout
-      --ignore tests/scripts --ignore tests/harness --ignore tests/typing --ignore tests/packaging'
+      --ignore tests/scripts --ignore tests/harness --ignore tests/typing --ignore tests/packaging
+      --ignore-glob */kills --ignore-glob */test_kills.py --ignore-glob */test_chaos.py'
 # What can differ on a Python between two that pass: event loops, sockets, threads, contexts, processes, classes of users.
-# What 3.11 and 3.13 show for it: bytes in and out without I/O, the command line, names, what is read in logs, killed servers.
+# What 3.11 and 3.13 show for it: bytes in and out without I/O, the command line, names, what is read in logs.
 differs="tests/server tests/sync tests/access tests/layers tests/consumer tests/generic tests/core tests/process tests/testing
-         $(echo tests/test_*.py) --ignore tests/layers/redis/test_chaos.py --ignore tests/layers/host/test_chaos.py
-         --ignore tests/testing/test_database.py"
+         $(echo tests/test_*.py) --ignore-glob */test_chaos.py --ignore tests/testing/test_database.py"
+set -f  # patterns are pytest's from here on
 
 selection_for() {  # which Python: the newest runs all that looks at the code, those between what can differ
     case $1 in 3.13) echo "$once" ;; *) echo "$differs" ;; esac

@@ -52,8 +52,10 @@ def is_text(node: ast.expr) -> TypeGuard[ast.Constant]:
 def logged() -> Iterator[tuple[str, Any]]:
     """What our source logs from warnings on, with the file it stands in."""
     levels = {"warning", "error", "critical", "exception"}
-    for path in sorted((ROOT / "src").rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
+    calls = re.compile(rf"\b({'|'.join(levels)}|warn_rarely)\(")
+    sources = ((path, path.read_text()) for path in sorted((ROOT / "src").rglob("*.py")))
+    for path, source in sources:
+        for node in ast.walk(ast.parse(source)) if calls.search(source) else ():
             if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in levels:
                 yield from ((path.name, arg.value) for arg in node.args[:1] if is_text(arg))
             elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "warn_rarely":
