@@ -238,6 +238,17 @@ def test_errors_that_nobody_reads(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not [message for message in found if "'channels.topics'" in message.msg]  # said by its parent
 
 
+def test_loggers_that_are_disabled_by_default_are_told_at_once_with_the_switch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As a LOGGING does that says nothing of ``disable_existing_loggers``."""
+    for name in ("channels.server", "channels.topics", "channels.layers"):
+        monkeypatch.setattr(logging.getLogger(name), "disabled", True)
+    (found,) = check_logging(None)
+    assert "the loggers 'channels.layers', 'channels.server', 'channels.topics' are disabled." in found.msg
+    assert "'disable_existing_loggers': False" in str(found.hint)
+
+
 def layers_with(hosts: Any, backend: str = "channels_redis.core.RedisChannelLayer") -> dict[str, Any]:
     return {"default": {"BACKEND": backend, "CONFIG": {"hosts": hosts}}}
 

@@ -231,21 +231,31 @@ def check_containers(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     ]
 
 
+_DISABLED = (
+    "Say 'disable_existing_loggers': False in LOGGING: it is True if nothing is said, and then each logger "
+    "is disabled that was there before and that LOGGING does not name."
+)
+_GIVE_HANDLER = (
+    "Give it a handler and a level in LOGGING, as in 'loggers': {{{name!r}: {{'handlers': ['console'], "
+    "'level': 'INFO'}}}}, or leave it out there."
+)
+
+
 def check_logging(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Look for loggers of ours whose errors are written nowhere (W007)."""
     hidden = {name: why for name in our_loggers() if (why := why_hidden(name))}
-    # What is said of a logger holds for those below it.
-    told = [name for name in hidden if hidden.get(name.rpartition(".")[0]) != hidden[name]]
+    told: dict[str, list[str]] = {}
+    for name, why in hidden.items():
+        if hidden.get(name.rpartition(".")[0]) != why:  # what is said of a logger holds for those below it
+            told.setdefault(why, []).append(name)
     return [
         Warning(
-            f"Nobody reads the errors of Fairway: the logger {name!r} is {hidden[name]}.",
-            hint=(
-                f"Give it a handler and a level in LOGGING, as in 'loggers': {{{name!r}: {{'handlers': "
-                "['console'], 'level': 'INFO'}}, or leave it out there."
-            ),
+            f"Nobody reads the errors of Fairway: the logger{'s' * (len(names) > 1)} "
+            f"{', '.join(map(repr, names))} {'are' if len(names) > 1 else 'is'} {why}.",
+            hint=_DISABLED if why == "disabled" else _GIVE_HANDLER.format(name=names[0]),
             id="channels.W007",
         )
-        for name in told
+        for why, names in told.items()
     ]
 
 
