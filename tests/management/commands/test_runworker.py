@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 from typing import Any
@@ -58,11 +59,13 @@ def test_makes_the_worker(
     assert Noting.made == [(application, ["one", "two"], get_channel_layer(alias))]
 
 
-def test_runs_consumers_until_it_is_told_to_stop(project: Any) -> None:
+def test_runs_consumers_until_it_is_told_to_stop(project: Any, caplog: pytest.LogCaptureFixture) -> None:
     handled.clear()
+    caplog.set_level(logging.INFO)
     async_to_sync(get_channel_layer().send)("thumbnails", {"type": "image.resize", "n": 1})
     call_command("runworker", "thumbnails")
     assert handled == [1]
+    assert f"Its layer is {get_channel_layer()!r}" in caplog.messages
 
 
 def test_says_which_layer_is_missing(project: Any) -> None:

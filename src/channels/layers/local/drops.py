@@ -16,7 +16,10 @@ logger = logging.getLogger("channels.layers")
 #: Why a message was dropped, and what the log advises.
 REMEDIES: Final = {
     "capacity": "the receiver is slower than the senders; raise `capacity` in CONFIG or do less per message",
-    "expired": "nobody received it within `expiry` seconds; is the consumer or worker running?",
+    "expired": (
+        "nobody received it within `expiry` seconds; is the consumer or worker running, and with the same "
+        "layer (a worker names its own when it starts)?"
+    ),
     "closed": "its consumer ended before it was handled",
     "broker_lost": "the process of the broker ended, or there was none; senders were told if they waited",
     "cut_off": "this process did not read for long; is it blocked or stopped?",

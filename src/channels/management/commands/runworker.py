@@ -60,6 +60,7 @@ class Command(BaseCommand):
             )
         warn_worker(alias)
         logger.info("Running worker for channels %s", options["channels"])
+        logger.info("Its layer is %r", layer)  # to be compared with the one that senders name in their log
         worker = self.worker_class(
             application=get_default_application(),
             channels=options["channels"],

@@ -139,6 +139,21 @@ async def test_what_nobody_ever_takes_is_counted_when_it_expires(own_server):
         layer.sync.close()
 
 
+async def test_a_sender_is_told_that_its_worker_is_deaf(server, caplog):
+    """As where two processes have settings with different prefixes: both name their layers."""
+    sender = RedisChannelLayer(hosts=[server.address], prefix="web", expiry=0.1)
+    worker = RedisChannelLayer(hosts=[server.address], prefix="work")
+    async with closing(sender, worker):
+        deaf = asyncio.ensure_future(worker.receive("jobs"))
+        await sender.send("jobs", {"type": "m"})
+        await until(lambda: dropped(sender, "expired") == 1)
+        deaf.cancel()
+        (told,) = [record.getMessage() for record in caplog.records if "dropped" in record.getMessage()]
+    assert "prefix='web'" in told
+    assert "with the same layer (a worker names its own when it starts)" in told
+    assert "prefix='work'" in repr(worker)
+
+
 @pytest.mark.parametrize("comes", ["receiver", "sender"])
 async def test_what_redis_dropped_with_its_keys_is_counted_by_whoever_comes(own_server, comes):
     """Whoever had sent it is gone: nobody looked when it expired."""
