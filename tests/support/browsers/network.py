@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-#: Bytes that wait on the way, and of a segment: so small that a server soon notices a slow network. The
-#: kernel would else take megabytes on a connection of a machine to itself.
-BUFFER, SEGMENT = 4096, 1000
+#: Bytes that wait on the way, of a segment, and carried at a time while it is slow: so small that a server
+#: soon notices. The kernel would else take megabytes on a connection of a machine to itself.
+BUFFER, SEGMENT, PIECE = 4096, 1000, 1000
 
 
 class Network:
@@ -91,7 +91,7 @@ class Network:
     ) -> None:
         """Carry one direction until its end, or until the other side is gone."""
         with contextlib.suppress(OSError):
-            while data := await reader.read(BUFFER):
+            while data := await reader.read(PIECE if self.rate else BUFFER):
                 writer.write(data)
                 await writer.drain()
                 if to_page and self.rate:
