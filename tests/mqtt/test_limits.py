@@ -222,12 +222,13 @@ async def test_a_client_that_asks_and_does_not_read_is_not_read_either() -> None
     application = MQTTBroker(limits=MQTTLimits(max_outbound=10_000))
     scope: Any = {"type": "tcp", "path": "/mqtt", "extensions": {}}
     running = asyncio.ensure_future(application(scope, receive, send))
+    await eventually(lambda: taken > 10)
     before = -1
     while before != taken:  # it takes what it takes, and then no more
         before = taken
         for _ in range(50):
             await asyncio.sleep(0)
-    assert 10 < taken < 20
+    assert taken < 20
     reading.set()
     await asyncio.wait_for(running, LONG)
     assert idle.is_set()
