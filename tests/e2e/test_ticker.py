@@ -30,7 +30,7 @@ def test_its_own_tests_pass(ticker: Example) -> None:
 STATE = "document.querySelector('#status').dataset.state"
 PRICE = "document.querySelector('#price').textContent"
 WATCHED = "Number(/of (\\d+) of 2000/.exec(document.querySelector('#load').textContent)?.[1])"
-LEFT_OUT = "Number(/(\\d+) were left out/.exec(document.querySelector('#load').textContent)?.[1] ?? 0)"
+LEFT_OUT = "Number(/left out: (\\d+)/.exec(document.querySelector('#load').textContent)?.[1] ?? 0)"
 
 
 @pytest.mark.browser

@@ -74,13 +74,15 @@ return [at.outerHTML.slice(0, 80), at.matches(":focus-visible") && outlined];
 
 
 def assert_readable(window: Chrome) -> None:
-    """Look at a page on a narrow phone and on a desk, by day and by night."""
+    """Look at a page on a narrow phone and on a desk, by day and by night; then it has its size again."""
+    before = window.execute_script("return [innerWidth, innerHeight]")
     for size in (NARROW, DESKTOP):
         resize(window, size)
         for night in (True, False):
             dark(window, night)
             faults = window.execute_script(FAULTS)
             assert not faults, (window.current_url, size, "dark" if night else "light", faults)
+    resize(window, tuple(before))
 
 
 def assert_focus_shows(window: Chrome, steps: int) -> None:

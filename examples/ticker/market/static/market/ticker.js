@@ -192,7 +192,7 @@ find("starred")?.addEventListener("change", filter);
 
 setInterval(() => {
   const watched = [...rows.values()].filter(({ subscription }) => subscription).length;
-  const missed = leftOut ? `; ${leftOut} were left out` : "";
+  const missed = leftOut ? `; left out: ${leftOut}` : "";
   find("load").textContent = `${received} prices in the last second, of ${watched} of ${rows.size} instruments${missed}`;
   received = 0;
   describeChosen();
