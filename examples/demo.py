@@ -71,7 +71,7 @@ EXAMPLES = (
         "notifications",
         "Notifications",
         "Publishing inside the transaction, and a page without JavaScript of its own: htmx reads an event "
-        "stream. Change an order in the admin, or by `manage.py advance`, and its owner's windows show it.",
+        "stream. Change an order in the admin, or by manage.py advance, and its owner's windows show it.",
     ),
     Example(
         "editor",
