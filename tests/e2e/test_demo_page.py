@@ -16,7 +16,7 @@ from examples import demo
 from tests.e2e.example import EXAMPLES
 from tests.support.browser import PHONE, chromium, picture, resize
 from tests.support.browsers.readable import assert_readable
-from tests.support.ports import free_port
+from tests.support.ports import free_port_and
 from tests.support.served import environment, wait_until_listening
 
 
@@ -29,7 +29,8 @@ def fetch(url: str) -> str:
 def test_it_leads_to_each_example_and_ends_with_all_of_them(tmp_path: Path) -> None:
     names = sorted(path.parent.name for path in EXAMPLES.glob("*/manage.py"))
     databases = {f"{name.upper()}_DATABASE": str(tmp_path / f"{name}.sqlite3") for name in names}
-    port = free_port()
+    each = range(1, len(names) + 1)
+    port = free_port_and([*each, *(1000 + number for number in each)])  # the second are those of devices
     with (tmp_path / "log").open("wb") as log:
         demo = subprocess.Popen(
             [sys.executable, str(EXAMPLES / "demo.py"), "--port", str(port)],

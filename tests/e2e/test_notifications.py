@@ -45,6 +45,7 @@ def test_open_pages_show_what_was_committed_elsewhere(shop: Example, tmp_path: P
         shop.url = mobile.url
         for window, name in ((ada, "ada"), (ben, "ben")):
             shop.join(window, name)
+            until(window, f"{STATE} === 'live'")  # before that nothing can come by the stream
             window.find_element(By.CSS_SELECTOR, "main form button").click()
             until(window, f"{LIST}.includes('A kettle')")  # it came by the stream
         shop.command("advance", "1")

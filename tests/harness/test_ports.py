@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from tests.support.ports import free_cluster_port, free_port
+from tests.support.ports import free_cluster_port, free_port, free_port_and
 
 
 def test_a_server_may_listen_there_and_again_and_nobody_else_is_given_the_port() -> None:
@@ -23,6 +23,15 @@ def test_each_call_gives_another() -> None:
 def test_the_port_of_a_clusters_bus_is_reserved_as_well() -> None:
     port = free_cluster_port()
     for taken in (port, port + 10_000):
+        with socket.create_server(("127.0.0.1", taken)):
+            pass
+        with socket.socket() as client, pytest.raises(OSError, match="in use"):
+            client.bind(("127.0.0.1", taken))
+
+
+def test_ports_above_one_are_reserved_with_it() -> None:
+    ports = [(port := free_port_and([1, 1001])), port + 1, port + 1001]
+    for taken in ports:
         with socket.create_server(("127.0.0.1", taken)):
             pass
         with socket.socket() as client, pytest.raises(OSError, match="in use"):

@@ -8,6 +8,7 @@ test's server gets it, or, while a server is restarted, the very client that tri
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterable
 
 #: Bound and never listening: others are not given the port, and a server that says SO_REUSEADDR may listen.
 _reserved: list[socket.socket] = []
@@ -22,9 +23,19 @@ def free_port() -> int:
 
 def free_cluster_port() -> int:
     """A port for a server of a Redis cluster, whose bus has the port 10,000 above, reserved as well."""
+    return free_port_and([10_000])
+
+
+def free_port_and(further: Iterable[int]) -> int:
+    """A port, with those that are so many above it reserved as well.
+
+    Args:
+        further: what to add to the port, each time; at most 10,000.
+    """
+    further = tuple(further)
     while True:
         port = free_port()
-        if port < 55_000 and _reserve(port + 10_000):
+        if port < 55_000 and all([_reserve(port + more) for more in further]):
             return port
 
 
