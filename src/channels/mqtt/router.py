@@ -99,7 +99,10 @@ class Router:
             return
         sender = publication.info.client if publication.info is not None else ""
         for session in list(self._members.get(name, ())):
-            _hand_on(session, name, outgoing, sender)
+            if sender != session.key[1] and outgoing.is_plain(session.attached[name]):  # most: no more calls
+                session.deliver_plain(outgoing)
+            else:
+                _hand_on(session, name, outgoing, sender)
         for session in behind:
             _hand_on(session, name, outgoing, sender)
         if name in self._catching_up:
@@ -335,7 +338,7 @@ class Router:
 def _hand_on(session: Session, name: str, outgoing: Outgoing, sender: str) -> None:
     """Bring a session what was published in a topic that it has."""
     wanted = session.attached[name]
-    if sender == session.client_id:
+    if sender and sender == session.client_id:
         wanted = [each for each in wanted if not each.options.no_local]
     if outgoing.is_plain(wanted):
         session.deliver_plain(outgoing)
