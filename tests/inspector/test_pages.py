@@ -335,6 +335,7 @@ def test_what_is_done_without_its_token_is_refused(site: Site) -> None:
 
 def test_the_topics_of_the_pages_are_for_staff(site: Site) -> None:
     expected = {("plain", "now"): False, ("plain", "counts"): True, ("viewer", "now"): True}
+    ports: dict[bool, set[int]] = {True: set(), False: set()}
     for (who, page), allowed in {**expected, ("nobody", "counts"): False, ("root", "else"): False}.items():
         headers = {"Cookie": f"sessionid={site.sessions[who]}"}
         with connect(
@@ -349,6 +350,14 @@ def test_the_topics_of_the_pages_are_for_staff(site: Site) -> None:
                 replies += map(json.loads, str(client.recv(20)).splitlines())
             (reply,) = (each for each in replies if each.get("id") == 2)
             assert ("error" not in reply) is allowed, (who, page, reply)
+            ports[allowed].add(client.local_address[1])
+
+    def listed() -> set[int]:
+        text = site.request("/inspector/connections/", "viewer")[1]
+        return {port for port in ports[True] | ports[False] if f"127.0.0.1:{port}<" in text}
+
+    eventually(lambda: ports[False] <= listed())  # among those that have ended
+    assert not listed() & ports[True]  # those of inspectors are not
 
 
 def node_of(site: Site, pid: int) -> dict[str, Any]:

@@ -30,7 +30,8 @@ class InspectorConfig(AppConfig):
     def ready(self) -> None:
         """Join when this process begins to serve, or to work."""
         from channels.observability.fleet import current  # needs models
+        from channels.observability.fleet.facts.connections import only_looks
 
-        keep_endings(ENDINGS)
+        keep_endings(ENDINGS, only_looks)
         delivery_log.keep(ENTRIES, contents_allowed(), msgspec.msgpack.Encoder().encode)
         serving.when_working(current.join, current.leave)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 import weakref
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple
 
 from channels.server.asgi.event_queue import EventQueue
@@ -65,17 +65,24 @@ class Ending(NamedTuple):
 
 #: The last ends, the oldest first; None where nobody wants to know.
 endings: deque[Ending] | None = None
+_unless: Callable[[Any], bool] | None = None
 
 
-def keep_endings(most: int) -> None:
-    """Keep the last ``most`` endings of this process from now on; 0: none."""
-    global endings
+def keep_endings(most: int, unless: Callable[[Any], bool] | None = None) -> None:
+    """Keep the last endings of this process from now on.
+
+    Args:
+        most: how many; 0: none.
+        unless: tells of a WebSocket that it only looks at the others, so that its end is not kept.
+    """
+    global endings, _unless
+    _unless = unless
     endings = deque(endings or (), maxlen=most) if most else None
 
 
 def note_ending(stream: Any, code: int, reason: str) -> None:
     """Keep the end of a WebSocket."""
-    if endings is not None:
+    if endings is not None and not (_unless is not None and _unless(stream)):
         lasted = stream.runtime.timers.now - stream.opened_at
         endings.append(Ending(time.time(), path_of(stream), stream._client, code, reason, lasted))
 

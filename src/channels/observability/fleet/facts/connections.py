@@ -68,6 +68,11 @@ def is_inspector(session: Session | None) -> bool:
     return session is not None and any(name.startswith(INSPECTORS) for name in session.subscriptions)
 
 
+def only_looks(stream: WebSocketStream) -> bool:
+    """Whether a WebSocket is that of an inspector."""
+    return is_inspector(application_of(stream.task).session)
+
+
 def _key(stream: WebSocketStream) -> str:
     number = _numbers.get(stream)
     if number is None:
