@@ -150,7 +150,7 @@ def fairway_mqtt() -> Contender:
 
 def fairway_with_inspector() -> Contender:
     """This project's server as a member of the fleet, with a log of what became of the last messages."""
-    return replace(fairway("the same, with the inspector"), inspected=True)
+    return replace(fairway("the same, with inspector"), inspected=True)
 
 
 def original(server: str) -> Contender:

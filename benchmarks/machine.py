@@ -18,6 +18,8 @@ PEERS = (
     *(
         "channels",
         "channels_redis",
+        "amqtt",
+        "mosquitto",
         "daphne",
         "django",
         "asgiref",

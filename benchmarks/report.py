@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from . import plots, tables
@@ -41,10 +42,14 @@ def read(name: str, folder: Path | None = None) -> Run | None:
 
 
 def merged(before: Run, now: Run) -> Run:
-    """What was measured now in place of the same rows of before; each row knows when it was measured."""
+    """What was measured now in place of the same rows of before; each row knows when it was measured.
+
+    Versions of before that are not installed now stay: rows that are kept were measured with them.
+    """
     fresh = {table.id: table for table in now.tables}
     kept = [fresh.pop(table.id, table) for table in before.tables]
-    return Run(now.machine, [*kept, *fresh.values()], {**before.commands, **now.commands})
+    machine = replace(now.machine, versions={**before.machine.versions, **now.machine.versions})
+    return Run(machine, [*kept, *fresh.values()], {**before.commands, **now.commands})
 
 
 def section(run: Run, folder: str) -> str:

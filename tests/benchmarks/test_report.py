@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,15 @@ def test_rows_measured_again_take_the_place_of_the_old() -> None:
         ("http2", "today"),
         ("echo", "now"),
     ]
+
+
+def test_versions_that_kept_rows_were_measured_with_stay() -> None:
+    found = run()
+    before, now = (
+        replace(found, machine=replace(found.machine, versions=versions))
+        for versions in ({"ws": "8.1", "mosquitto": "1.9"}, {"mosquitto": "2.0"})
+    )
+    assert report.merged(before, now).machine.versions == {"ws": "8.1", "mosquitto": "2.0"}
 
 
 def test_the_marked_section_is_rewritten_and_nothing_else(tmp_path: Path) -> None:
