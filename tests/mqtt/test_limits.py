@@ -315,3 +315,24 @@ async def test_an_idle_device_takes_little_memory() -> None:
         for number in range(20, 120):
             stack.enter_context(await connected(fleet.port, number))
         assert (tracked_bytes() - before) / 100 < 11_500  # with the socket of the client
+
+
+async def test_what_the_loop_publishes_itself_does_not_wake_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To wake a loop is a system call for each publication; other threads have to."""
+    loop, woken = asyncio.get_running_loop(), []
+    async with broker() as fleet:
+        device = await fleet.connect("d")
+        await device.subscribe("devices/7/bytes")
+        call = loop.call_soon_threadsafe
+
+        def noted(function: Any, *args: Any, **options: Any) -> Any:
+            woken.append(getattr(function, "__name__", ""))
+            return call(function, *args, **options)
+
+        monkeypatch.setattr(loop, "call_soon_threadsafe", noted)
+        await DeviceBytes(id="7").apublish(b"here")
+        assert (await device.receive()).payload == b"here"
+        assert "_deliver" not in woken
+        await asyncio.to_thread(DeviceBytes(id="7").publish, b"there")
+        assert (await device.receive()).payload == b"there"
+        assert "_deliver" in woken

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from threading import get_ident
 from typing import Any
 
 from channels import telemetry
@@ -49,6 +50,7 @@ class Router:
     def __init__(self, loop: asyncio.AbstractEventLoop, limits: MQTTLimits) -> None:
         self._loop = loop
         self.timers = TimerWheel(loop)
+        self._thread = get_ident()
         self._limits = limits
         self._names: dict[str, None] = {}
         self._members: dict[str, dict[Session, None]] = {}
@@ -65,7 +67,8 @@ class Router:
     def received(self, topic: str, event: Event) -> None:
         """See :class:`~channels.topics.stores.base.Receiver`."""
         if isinstance(event, Publication):
-            self._loop.call_soon_threadsafe(self._deliver, topic, event)
+            here = self._thread == get_ident()  # then no system call has to wake the loop
+            (self._loop.call_soon if here else self._loop.call_soon_threadsafe)(self._deliver, topic, event)
 
     def controlled(self, message: bytes) -> None:
         """See :class:`~channels.topics.stores.base.Receiver`: the hub of topics obeys."""
