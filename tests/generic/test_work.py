@@ -171,5 +171,5 @@ def test_an_operation_of_a_benchmark_row_calls_no_more_functions_than_it_did(ope
     assert 0 < calls[operation] <= CALLS[operation]
 
 
-def test_the_log_of_the_inspector_costs_two_calls_for_each_message_and_none_for_each_delivery(calls):
-    assert 0 < calls["chat, inspector"] - calls["chat"] < 3
+def test_the_log_of_the_inspector_costs_a_few_calls_for_each_message_and_none_for_each_delivery(calls):
+    assert 0 < calls["chat, inspector"] - calls["chat"] < 6  # to a room of twenty

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -69,6 +70,17 @@ def processes(
         for each in started:
             each.kill()
             each.communicate()
+
+
+def wait_until_said(process: subprocess.Popen[bytes], words: bytes) -> None:
+    """Read the errors of a process until these words are among them."""
+    assert process.stderr is not None
+    said, deadline = b"", time.monotonic() + 30
+    while words not in said:
+        assert select.select([process.stderr], [], [], max(0.0, deadline - time.monotonic()))[0], said
+        more = os.read(process.stderr.fileno(), 65536)
+        assert more, said
+        said += more
 
 
 def worker(**config: object) -> list[str]:
@@ -155,11 +167,10 @@ def test_a_frozen_worker_is_taken_for_dead_and_its_result_does_not_count(project
             assert result.worker_ids == [first, second.owner]
             ended = of(result)
             frozen.send_signal(signal.SIGCONT)
-            other = jobs.nap.using(queue_name="default").enqueue(0)
-            finished(other)
+            wait_until_said(frozen, b"Others took this worker for dead")
+        finished(jobs.nap.using(queue_name="default").enqueue(0))  # it goes on, under another name
         frozen.send_signal(signal.SIGTERM)
         assert frozen.wait(30) == 0
-        assert b"Others took this worker for dead" in frozen.stderr.read()
     assert of(result) == ended
 
 

@@ -95,6 +95,7 @@ class Exchange:
         self._suspect = ""
         self.claiming, self._joined, self._ended = True, False, False
         self._round_at = self._beat_at = 0.0
+        self._held_since_beat = False
         self._due_at: float | None = None
         self._failures = 0
 
@@ -280,15 +281,15 @@ class Exchange:
     def _hand_out(self, records: list[TaskRecord]) -> None:
         self._limits.update({record.id: record.limit_key for record in records if record.limit_key})
         if records:
-            self.claimed_at = time.monotonic()
+            self.claimed_at, self._held_since_beat = time.monotonic(), True
         for number, lane in enumerate(self.lanes):
             lane.put([self._attempt(record) for record in records if record.lane == number])
 
     def _round(self, now: float) -> None:
         """Say that we live, look who does not, and find what no wake-up has told."""
         holding = any(lane.held() for lane in self.lanes)
-        if holding or now >= self._beat_at:
-            self._beat_at = now + _IDLE_BEAT
+        if holding or self._held_since_beat or now >= self._beat_at:
+            self._beat_at, self._held_since_beat = now + _IDLE_BEAT, holding
             if self._store.beat(self.owner):
                 self._compare()
             else:
