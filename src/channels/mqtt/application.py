@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from channels.core.routes import routes_no_further
-from channels.mqtt.connection import MQTTConnection
 from channels.mqtt.identity import default_authenticate
 from channels.mqtt.limits import MQTTLimits
+from channels.mqtt.metering.connection import new_connection
 from channels.mqtt.router import running_router
 from channels.mqtt.sessions import Sessions
 from channels.mqtt.streams import byte_stream
@@ -50,7 +50,7 @@ class MQTTBroker:
         try:
             await stream.accept()
             sessions, router = self.sessions(), running_router(self.limits)
-            client = MQTTConnection(scope, stream, sessions, router, self.limits, self.authenticate)
+            client = new_connection(scope, stream, sessions, router, self.limits, self.authenticate)
             await client.run()
         finally:
             exit_context(connection)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from channels import telemetry
 from channels.mailbox import BATCH
@@ -126,6 +126,8 @@ class MQTTConnection:
             return
         self._ended = True
         telemetry.count("mqtt.disconnected", reason=reason.name.lower())
+        if self._session is None:
+            self._tell_handshake(reason.name.lower())
         if self._reader.version == V5 and self._session is not None and reason:
             self.send(Disconnect(reason))
         self._router.spawn(self._outbound.aclose(CLOSE_WITHIN))
@@ -138,6 +140,7 @@ class MQTTConnection:
 
     async def run(self) -> None:
         """Serve the client until its connection ends."""
+        unfinished = "failed"
         try:
             stream = self._stream
             while not self._ended and (data := stream.data_of(await stream.receive())) is not None:
@@ -145,16 +148,18 @@ class MQTTConnection:
                 await self._take(data)
                 if self._outbound.congested:
                     await self._outbound.room()  # who does not read its answers asks for no more of them
+            unfinished = "left"
             if self._stream.draining and self._stream.writable:
                 self.end(Reason.SERVER_SHUTTING_DOWN)
         finally:
             self._router.timers.cancel(self)
-            await self._leave()
+            await self._leave(unfinished)
 
     async def _take(self, data: bytes) -> None:
+        handlers = self.handlers
         try:
             for number, packet in enumerate(self._reader.feed(data), 1):
-                await _HANDLERS[type(packet)](self, packet)
+                await handlers[type(packet)](self, packet)
                 if self._ended:
                     return
                 if not number % BATCH:
@@ -174,8 +179,10 @@ class MQTTConnection:
             self.end(Reason.KEEP_ALIVE_TIMEOUT)
         return NEVER if self._ended else due
 
-    async def _leave(self) -> None:
+    async def _leave(self, unfinished: str) -> None:
         session, will = self._session, self._will
+        if session is None and not self._ended:
+            self._tell_handshake(unfinished)
         if session is not None and session.leave(self):
             self._sessions.left(session)
             if session.durable is not None:
@@ -221,6 +228,11 @@ class MQTTConnection:
         except StoreUnavailable:
             self._refuse(Reason.SERVER_UNAVAILABLE)
 
+    @staticmethod
+    def _tell_handshake(result: str) -> None:
+        if telemetry.listeners:
+            telemetry.emit("mqtt.handshake_finished", result=result)
+
     def _refuse(self, reason: Reason) -> None:
         telemetry.count("mqtt.refused", reason=reason.name.lower())
         self.send(ConnAck(reason))
@@ -242,6 +254,7 @@ class MQTTConnection:
         properties = self._told(packet, session, assigned, keep_alive) if packet.version == V5 else {}
         self.send(ConnAck(Reason.SUCCESS, present, properties))
         self._session = session
+        self._tell_handshake("accepted")
         session.resume(self)
         await self._router.shares.resume(session)
 
@@ -375,17 +388,17 @@ class MQTTConnection:
     async def _authenticated(self, packet: Auth) -> None:
         raise protocol_error("There was no authentication method in CONNECT.")
 
-
-_HANDLERS: dict[type[Packet], Callable[[MQTTConnection, Any], Awaitable[None]]] = {
-    Connect: MQTTConnection._connect,
-    Publish: MQTTConnection._published,
-    PubAck: MQTTConnection._acknowledged,
-    PubRec: MQTTConnection._acknowledged,
-    PubRel: MQTTConnection._released,
-    PubComp: MQTTConnection._acknowledged,
-    Subscribe: MQTTConnection._subscribed,
-    Unsubscribe: MQTTConnection._unsubscribed,
-    PingReq: MQTTConnection._pinged,
-    Disconnect: MQTTConnection._disconnected,
-    Auth: MQTTConnection._authenticated,
-}
+    #: By the type of a packet; a connection that counts has others.
+    handlers: ClassVar[dict[type[Packet], Callable[[Any, Any], Awaitable[None]]]] = {
+        Connect: _connect,
+        Publish: _published,
+        PubAck: _acknowledged,
+        PubRec: _acknowledged,
+        PubRel: _released,
+        PubComp: _acknowledged,
+        Subscribe: _subscribed,
+        Unsubscribe: _unsubscribed,
+        PingReq: _pinged,
+        Disconnect: _disconnected,
+        Auth: _authenticated,
+    }

@@ -12,6 +12,7 @@ import msgspec
 
 from channels import telemetry
 from channels.mqtt.limits import MQTTLimits
+from channels.mqtt.metering.meter import MQTTMeter
 from channels.mqtt.router import Router
 from channels.mqtt.session import Session
 from channels.mqtt.stored.durable import GRACE, Durable, Overtaken
@@ -37,12 +38,16 @@ class Sessions:
         loop: the event loop.
         router: brings them what is published.
         limits: of the clients.
+
+    Attributes:
+        meter: counts connections and messages; None where nobody has asked for that.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, router: Router, limits: MQTTLimits) -> None:
         self._loop = loop
         self._router = router
         self._limits = limits
+        self.meter = MQTTMeter() if telemetry.metered else None
         self._sessions: dict[tuple[str, str], Session] = {}
         self._timers: dict[Session, asyncio.TimerHandle] = {}
         self._renewal: asyncio.TimerHandle | None = None

@@ -72,7 +72,7 @@ _ALL: Final = (
         "events_total", "What was dropped, refused or cut short, by the names of the counters.", "event"
     ),
     # The server
-    _gauge("connections", "Open connections and WebSockets.", "protocol"),
+    _gauge("connections", "Open connections and WebSockets, by what they speak.", "protocol"),
     _counter("connections_accepted_total", "Connections that were accepted."),
     _gauge("applications", "Requests and WebSockets whose application runs."),
     _histogram(
@@ -111,6 +111,11 @@ _ALL: Final = (
     _gauge("topics_present", "Subscriptions to topics with presence.", "pattern"),
     _counter("topics_publications_total", "Publications that were handed to a store.", "pattern"),
     _counter("topics_recoveries_total", "Clients that came back, by whether nothing is missing.", "result"),
+    # MQTT
+    _counter("mqtt_handshakes_total", "Connections for MQTT, by what became of them.", "result"),
+    _counter("mqtt_messages_received_total", "PUBLISH packets that clients have sent."),
+    _counter("mqtt_messages_sent_total", "PUBLISH packets that were sent to clients."),
+    _counter("mqtt_messages_dropped_total", "Messages that did not reach an MQTT client.", "reason"),
     # Tasks
     _largest("tasks_waiting", "Tasks in the store by state, 10,000 at most.", "state"),
     _largest("tasks_oldest_seconds", "How long the first of the ready tasks has waited."),

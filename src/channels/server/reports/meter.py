@@ -12,7 +12,7 @@ class Meter:
     Attributes:
         bytes_received: of connections, as they came after TLS.
         bytes_sent: likewise.
-        messages_received: of WebSockets.
+        messages_received: of WebSockets; of another protocol's meter, what that calls so.
         messages_sent: likewise.
     """
 

@@ -44,6 +44,14 @@ def _recovered(samples: Samples, facts: dict[str, Any]) -> None:
     samples.count("topics_recoveries_total", (result,))
 
 
+def _mqtt_handshake(samples: Samples, facts: dict[str, Any]) -> None:
+    samples.count("mqtt_handshakes_total", (facts["result"],))
+
+
+def _mqtt_dropped(samples: Samples, facts: dict[str, Any]) -> None:
+    samples.count("mqtt_messages_dropped_total", (facts["reason"],), facts["amount"])
+
+
 def _task_begun(samples: Samples, facts: dict[str, Any]) -> None:
     samples.count("task_attempts_total", (facts["path"],))
     samples.observe("task_wait_seconds", max(0.0, facts["waited"]), (facts["queue"],))
@@ -62,6 +70,8 @@ FACTS: Final[dict[str, Fact]] = {
     "layer.message_dropped": _dropped,
     "topics.published": _published,
     "topics.recovered": _recovered,
+    "mqtt.handshake_finished": _mqtt_handshake,
+    "mqtt.message_dropped": _mqtt_dropped,
     "tasks.attempt_started": _task_begun,
     "tasks.attempt_ended": _task_ended,
 }

@@ -32,6 +32,8 @@ def look(samples: Samples, kind: str, before: Mapping[str, int]) -> None:
         samples.count("events_total", (event,), number - before.get(event, 0))
     for runtime in telemetry.registered("server"):
         _server(samples, runtime)
+    for meter in telemetry.registered("mqtt"):
+        _mqtt(samples, meter)
     if "channels.topics.delivery.hub" in sys.modules:
         _topics(samples)
     if "channels.sync.context" in sys.modules:
@@ -70,12 +72,28 @@ def _meter(samples: Samples, runtime: Any, meter: Any) -> None:
         samples.count(family, (), meter.total(total, open_ones))
 
 
+def _mqtt(samples: Samples, meter: Any) -> None:
+    """Count MQTT connections as such, whatever carries them, and no longer as that."""
+    for transport, number in meter.by_transport().items():
+        carried = samples.gauges.get("connections", {}).get((transport,), 0.0)
+        samples.set("connections", -min(number, carried), (transport,))
+    samples.set("connections", len(meter.connections), ("mqtt",))
+    for family, (total, of_one) in _MQTT.items():
+        open_ones = (getattr(each, of_one) for each in tuple(meter.connections))
+        samples.count(family, (), meter.total(total, open_ones))
+
+
 #: Families by the totals of a meter, and what each connection or stream that counts has of it.
 _METERED: Final = {
     "websocket_messages_received_total": ("messages_received", "received"),
     "websocket_messages_sent_total": ("messages_sent", "sent"),
     "network_receive_bytes_total": ("bytes_received", "bytes_received"),
     "network_transmit_bytes_total": ("bytes_sent", "bytes_sent"),
+}
+#: Likewise, of MQTT connections.
+_MQTT: Final = {
+    "mqtt_messages_received_total": ("messages_received", "received"),
+    "mqtt_messages_sent_total": ("messages_sent", "sent"),
 }
 
 
