@@ -12,8 +12,10 @@ from channels.diagnostics import delivery_log
 from channels.diagnostics.delivery_log import Entry, entries, keep, names
 from channels.exceptions import ChannelFull
 from channels.layers.memory import InMemoryChannelLayer
+from channels.observability.metrics.counting.latency import GROUP
 from channels.protocols.centrifuge.messages import Publication
 from channels.topics import apublish_many
+from channels.topics.stores.host.link import CONTROL, group_of
 from channels.topics.stores.noting import key_of
 from channels.topics.topic import Topic
 
@@ -90,6 +92,18 @@ async def test_it_has_a_bound_and_leaves_out_what_only_looks() -> None:
     assert len(names("", 100)) == 20
     assert names("room29", 100) == [("group", "room29")]
     assert len(entries("room29", 1)) == 1
+
+
+@pytest.mark.parametrize("own", [CONTROL, group_of("room:lobby"), GROUP, "channels.doctor.x1"])
+async def test_groups_of_our_own_traffic_are_listed_by_their_whole_name_alone(own: str) -> None:
+    layer = InMemoryChannelLayer()
+    for name in (own, f"{own}-mine" if own[0] == "t" else "topics.mine"):
+        await layer.group_send(name, {"type": "one"})
+    (mine,) = names("", 100)
+    assert mine[1].endswith("mine")
+    assert names("topics.", 100) == [mine]
+    assert names(own, 100)[-1] == ("group", own)
+    assert entries(own, 1)[0].stage == "published"
 
 
 async def test_a_publication_has_the_same_key_wherever_it_is_noted() -> None:

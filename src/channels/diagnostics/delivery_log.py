@@ -20,6 +20,8 @@ from zlib import crc32
 
 #: Names of what only looks at the others; it would push them out.
 _UNSEEN: Final = ("channels.fleet", "channels.inspector:", "channels.topics/")
+#: Groups that carry topics, measure layers, and answer the doctor: nobody sends to them by name.
+_INTERNAL: Final = re.compile(r"topics\.(control|[0-9a-f]{36})|channels\.(observability|doctor)\..*")
 #: Characters that are kept of a message, if any are.
 MOST_CONTENT: Final = 500
 
@@ -154,11 +156,19 @@ def entries(name: str, limit: int, trace: str = "") -> list[Entry]:
     return found
 
 
+def is_internal(name: str) -> bool:
+    """Whether a group carries our own traffic, and not what a project has sent to it by name."""
+    return _INTERNAL.fullmatch(name) is not None
+
+
 def names(text: str, limit: int) -> list[tuple[str, str]]:
-    """Return kind and name of what was written to last, if ``text`` is a part of the name."""
+    """Return kind and name of what was written to last, if ``text`` is a part of the name.
+
+    Groups of our own are left out, unless ``text`` is the whole name.
+    """
     found: dict[tuple[str, str], None] = {}
     for entry in reversed(tuple(_entries)):
-        if text in entry[2]:
+        if text in entry[2] and (text == entry[2] or not is_internal(entry[2])):
             found[entry[1], entry[2]] = None
             if len(found) == limit:
                 break

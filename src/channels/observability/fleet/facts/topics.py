@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from typing import Any
 
+from channels.diagnostics.delivery_log import is_internal
 from channels.layers.engine import engine_of
 from channels.layers.local.delivery import LocalDelivery
 from channels.layers.manager import channel_layers
@@ -27,10 +28,12 @@ def deliveries() -> dict[str, LocalDelivery]:
 
 
 def groups() -> dict[str, int]:
-    """Return how many members each group has in this process."""
+    """Return how many members each group has in this process, without those of our own."""
     found: dict[str, int] = {}
     for local in deliveries().values():
         for name, members in local.group_sizes().items():
+            if is_internal(name):
+                continue
             found[name] = found.get(name, 0) + members
     return found
 
