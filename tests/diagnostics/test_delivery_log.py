@@ -54,6 +54,17 @@ async def test_a_group_message_is_published_delivered_and_dropped_where_a_channe
     assert "capacity" in entries("room", 2)[1].detail
 
 
+async def test_a_drop_of_a_group_message_has_the_key_of_the_message() -> None:
+    keep(20, encode=msgspec.msgpack.encode)
+    layer = InMemoryChannelLayer(capacity=1)
+    await layer.group_add("room", await layer.new_channel())
+    for number in range(2):
+        await layer.group_send("room", {"type": "one", "number": number})
+    found = {each.stage: each for each in reversed(entries("room", 10))}
+    newest = entries("room", 10)[0]
+    assert found["dropped"].key == newest.key != entries("room", 10)[-1].key
+
+
 async def test_a_group_message_has_the_same_key_where_it_is_sent_and_where_it_comes() -> None:
     keep(20, encode=msgspec.msgpack.encode)
     sending, receiving = InMemoryChannelLayer(), InMemoryChannelLayer()

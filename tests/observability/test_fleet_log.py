@@ -8,10 +8,10 @@ from channels.observability.fleet.merging import log
 from channels.observability.fleet.messages import NodeInfo
 
 
-def answer(host: str, *entries: tuple[float, str, str]) -> NodeAnswer:
+def answer(host: str, *entries: tuple[float, str, str], kind: str = "group") -> NodeAnswer:
     """What a process says: of each entry when, which stage, and the message's key."""
     node = NodeInfo(host.ljust(32, "0"), host, 1, "daphne", "1", 0.0)
-    rows = [LogEntry(at, "group", "room", stage, 1, "", key, "") for at, stage, key in entries]
+    rows = [LogEntry(at, kind, "room", stage, 1, "", key, "") for at, stage, key in entries]
     return NodeAnswer(node, "ok", Log(rows))
 
 
@@ -46,6 +46,38 @@ def test_what_nobody_here_has_sent_stands_alone_and_what_has_no_key_belongs_to_t
     sent = answer("a", (1.0, "published", "one"))
     came = answer("b", (1.1, "delivered", "gone"), (1.2, "dropped", ""))
     assert ways(sent, came) == [("one", ["a published", "b dropped"]), ("gone", ["b delivered"])]
+
+
+def test_where_a_step_belongs_only_by_a_guess_the_message_says_so() -> None:
+    sent = answer("a", (1.0, "published", "one"), (2.0, "published", "two"), (2.1, "dropped", ""))
+    came = answer("b", (1.5, "delivered", "one"), (1.6, "dropped", "one"))
+    assert {each.key: each.guessed for each in log([sent, came])} == {"one": False, "two": True}
+    alike = answer("a", (1.0, "published", "one"), (2.0, "published", "one"), (2.1, "delivered", "one"))
+    assert [each.guessed for each in log([alike])] == [True, True]
+
+
+def test_each_message_to_a_channel_stands_alone() -> None:
+    came = answer("b", *((at, "delivered", "") for at in (1.0, 2.0)), (3.0, "dropped", ""), kind="channel")
+    assert ways(came) == [("", ["b delivered"]), ("", ["b delivered"]), ("", ["b dropped"])]
+    assert not any(each.guessed for each in log([came]))
+
+
+def test_what_is_about_a_topic_and_no_publication_stands_between_those() -> None:
+    acknowledged = (at for at in (2.0, 2.1, 4.0))
+    said = answer(
+        "a",
+        (1.0, "published", "1000-a"),
+        (3.0, "published", "3000-b"),
+        *((at, "acknowledged", "") for at in acknowledged),
+        kind="topic",
+    )
+    assert [steps for _, steps in ways(said)] == [
+        ["a published"],
+        ["a acknowledged", "a acknowledged"],
+        ["a published"],
+        ["a acknowledged"],
+    ]
+    assert not any(each.guessed for each in log([said]))
 
 
 def test_a_process_of_a_release_without_keys_is_understood() -> None:

@@ -134,7 +134,8 @@ class LocalDelivery:
         if not channel.append(self.copies.copy(message), now + self._expiry):
             self.drops.add("capacity")
             if delivery_log.note is not None:
-                delivery_log.note("channel", name, "dropped", 1, "capacity: the channel is full")
+                detail = "capacity: the channel is full"
+                delivery_log.note("channel", name, "dropped", 1, detail, message=message)
             raise ChannelFull(f"Channel {name!r} holds its capacity of {channel.capacity} unread messages.")
         self.delivered += 1
         if delivery_log.note is not None:
@@ -167,7 +168,7 @@ class LocalDelivery:
         if route.names:
             full += append_all(self._members(route.names), message, expires, self)
         if full:
-            self.overfull(group, full, len(self.groups.get(group, ())))
+            self.overfull(group, full, len(self.groups.get(group, ())), message)
         if delivery_log.note is not None:
             delivery_log.note(
                 "group", group, "delivered", len(self.groups.get(group, ())) - full, message=message
@@ -273,12 +274,17 @@ class LocalDelivery:
         """Count messages that members missed."""
         self.drops.add(reason, amount)
 
-    def overfull(self, group: str, full: int, members: int) -> None:
-        """Count, and tell of, members of ``group`` that were full when a message came."""
+    def overfull(self, group: str, full: int, members: int, message: Message | None) -> None:
+        """Count, and tell of, members of ``group`` that were full when a message (None: several) came."""
         self.drops.add("capacity", full, logged=self._on_full is None)
         if delivery_log.note is not None:
             delivery_log.note(
-                "group", group, "dropped", full, "capacity: the channels of these members are full"
+                "group",
+                group,
+                "dropped",
+                full,
+                "capacity: the channels of these members are full",
+                message=message,
             )
         if self._on_full is not None:
             self._on_full(group, full, members)
@@ -288,7 +294,7 @@ class LocalDelivery:
         self.drops.add("expired", amount)
         if delivery_log.note is not None:
             delivery_log.note(
-                "channel", channel.name, "dropped", amount, "expired: nobody has taken them in time"
+                "channel", channel.name, "dropped", amount, "expired: nobody has taken the oldest in time"
             )
         if self._expiry_ends_memberships and not channel.attached:
             self.leave_all(channel.name)

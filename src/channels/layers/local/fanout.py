@@ -33,8 +33,8 @@ class Counts(Protocol):
     def dropped(self, reason: str, amount: int) -> None:
         """Count messages that members missed."""
 
-    def overfull(self, group: str, full: int, members: int) -> None:
-        """Count, and tell of, members of ``group`` that were full when a message came."""
+    def overfull(self, group: str, full: int, members: int, message: Message | None) -> None:
+        """Count, and tell of, members of ``group`` that were full when a message (None: several) came."""
 
     def settled(self, fanout: Fanout) -> None:
         """Note that nothing of ``fanout`` is on its way any more."""
@@ -199,7 +199,8 @@ class Fanout:
         else:
             run.full += self._append(part, run.messages[0], run.expires)
         if run.full and self._run is not run:
-            self._counts.overfull(self._group, run.full, len(run.members))
+            only = run.messages[0] if len(run.messages) == 1 else None
+            self._counts.overfull(self._group, run.full, len(run.members), only)
         return max(1, len(part))
 
     def _append(self, members: list[LocalChannel], message: Message, expires: float) -> int:

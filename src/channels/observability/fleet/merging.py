@@ -70,6 +70,7 @@ class LoggedMessage(NamedTuple):
         content: what is in it, if that is known and may be seen.
         kind, name: where it went to.
         trace: the id of its trace; "" if it has none.
+        guessed: nothing tells some of the steps apart from those of other messages.
     """
 
     key: str
@@ -79,6 +80,7 @@ class LoggedMessage(NamedTuple):
     kind: str
     name: str
     trace: str
+    guessed: bool = False
 
 
 def log(answers: list[NodeAnswer]) -> list[LoggedMessage]:
@@ -86,20 +88,23 @@ def log(answers: list[NodeAnswer]) -> list[LoggedMessage]:
 
     Entries of one publication, or of one task, belong together, and those of one group message, which is
     known by what is in it: of several with the same contents each begins where an entry says "published".
-    What has no key belongs to what was published before it, or to one that overtook it.
+    What has no key belongs to what was published before it, or to one that overtook it: that is a guess, and
+    said. To a channel nothing is published: each entry is about a message, or messages, of its own.
     """
     said = [(each.node.name, entry) for each in answers if each.result for entry in each.result.entries]
     said.sort(key=_order)
     places = _Places(entry for _, entry in said)
     messages: dict[tuple[str, str, str], LoggedMessage] = {}
     for node, entry in said:
-        place = places.of(entry)
+        place, guessed = places.of(entry)
         message = messages.get(place) or LoggedMessage(
             entry.key, entry.at, [], "", entry.kind, entry.name, ""
         )
         message.steps.append((node, entry))
         messages[place] = message._replace(
-            content=message.content or entry.content, trace=message.trace or entry.trace
+            content=message.content or entry.content,
+            trace=message.trace or entry.trace,
+            guessed=message.guessed or guessed,
         )
     return sorted(messages.values(), key=lambda each: -each.at)
 
@@ -119,31 +124,40 @@ class _Places:
         self._unnamed: Counter[tuple[str, str]] = Counter()
         self._latest: dict[tuple[str, str], str] = {}
 
-    def of(self, entry: LogEntry) -> tuple[str, str, str]:
-        """Return where an entry belongs; asked for each in the order in which they were written."""
-        if not entry.key:
-            key = self._of_unnamed(entry)
-        else:
-            key = self._of_group(entry) if entry.kind == "group" else entry.key
-        return entry.kind, entry.name, key
+    def of(self, entry: LogEntry) -> tuple[tuple[str, str, str], bool]:
+        """Return where an entry belongs, and whether that is a guess.
 
-    def _of_group(self, entry: LogEntry) -> str:
+        To be asked for each in the order in which they were written.
+        """
+        guessed = False
+        if not entry.key:
+            key, guessed = self._of_unnamed(entry)
+        elif entry.kind == "group":
+            key, guessed = self._of_group(entry)
+        else:
+            key = entry.key
+            self._latest.pop((entry.kind, entry.name), None)  # the next without one is about the topic
+        return (entry.kind, entry.name, key), guessed
+
+    def _of_group(self, entry: LogEntry) -> tuple[str, bool]:
         subject, begins = (entry.kind, entry.name), entry.stage == "published"
         named = (*subject, entry.key)
         self._seen[named] += begins
         # Clocks differ: what has come before the first was sent belongs to it all the same.
-        number = max(1, self._seen[named]) if self._published[named] > 1 else 1
+        alike = self._published[named] > 1
+        number = max(1, self._seen[named]) if alike else 1
         key = f"{entry.key}#{number}"
         if begins or subject not in self._latest:
             self._latest[subject] = key
-        return key
+        return key, alike
 
-    def _of_unnamed(self, entry: LogEntry) -> str:
+    def _of_unnamed(self, entry: LogEntry) -> tuple[str, bool]:
         subject = (entry.kind, entry.name)
-        if entry.stage == "published" or subject not in self._latest:
+        begins = entry.stage == "published" or entry.kind == "channel" or subject not in self._latest
+        if begins:
             self._unnamed[subject] += 1
             self._latest[subject] = f"#{self._unnamed[subject]}"
-        return self._latest[subject]
+        return self._latest[subject], not begins and entry.kind == "group"
 
 
 #: Of what is noted at nearly the same time, in which order it happens.
