@@ -110,6 +110,7 @@ def site() -> Iterator[Site]:
     with fleet(layer, apps=apps, tasks=JOBS) as found, ExitStack() as stack:
         site = Site(found)
         command = [sys.executable, "-m", "django", "runworker", "--tasks", "--threads", "2"]
+        command += ["--queues", "default"]
         with (found.folder / "worker.log").open("wb") as log:
             worker = subprocess.Popen(command, cwd=found.folder, env=found.env, stdout=log, stderr=log)
         stack.callback(worker.wait)
@@ -305,6 +306,19 @@ def test_tasks_are_seen_cancelled_and_run_again(site: Site, tmp_path: Path) -> N
         wait_for(window, "document.querySelector('.told')?.textContent", "Done.")
         eventually((site.fleet.folder / "leap-days.txt").exists)
     assert "('root', 'run task', 'default fleet_jobs.tasks.count_leap_days')" in audit_log(site)
+
+
+def test_for_how_long_each_queue_waits_is_on_the_page_and_in_the_status(site: Site) -> None:
+    later = "from fleet_jobs.tasks import *\nprint(count_leap_days.using(queue_name='mail').enqueue().id)"
+    task = site.fleet.run(later).strip()
+    waits = r">mail</th><td>the first waits for [\d.]+ s<"
+    assert re.search(waits, site.request("/inspector/tasks/", "viewer")[1])
+    told = site.fleet.run(
+        "from django.core.management import call_command\n"
+        f"call_command('realtime', 'status', '--timeout', '15')\ncall_command('tasks', 'cancel', {task!r})"
+    )
+    assert re.search(r"^tasks default  queue mail  the first waits for [\d.]+ s$", told, re.MULTILINE), told
+    assert ">mail<" not in site.request("/inspector/tasks/", "viewer")[1]
 
 
 def test_who_may_see_what(site: Site) -> None:

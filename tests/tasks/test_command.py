@@ -46,6 +46,7 @@ def test_status_says_what_waits_runs_and_has_failed(monkeypatch) -> None:
     del registered["tests.tasks.jobs.important"]
     assert found["states"] == {"ready": 1, "scheduled": 0, "recovered": 0, "running": 1, "limited": 0}
     assert found["oldest_ready"] >= 0
+    assert list(found["queues"]) == ["default"] and "queue default: the first waits for " in text
     assert [(each["id"], each["running"]) for each in found["workers"]] == [(worker.owner, 1)]
     assert [(each["id"], each["error"]) for each in found["failures"]] == [(failed.id, "builtins.ValueError")]
     assert list(found["schedules"]) == ["tests.tasks.jobs.important"]

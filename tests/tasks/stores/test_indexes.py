@@ -12,7 +12,7 @@ from benchmarks.tasks.rows import fill
 from channels.tasks.definition.states import State
 from channels.tasks.stores import limits, statements
 from channels.tasks.stores.dialects import DIALECTS
-from channels.tasks.stores.overview import OLDEST_READY
+from channels.tasks.stores.overview import OLDEST_READY, QUEUES
 from tests.support.databases import Database
 from tests.tasks.conftest import migrated
 
@@ -60,7 +60,8 @@ def test_postgresql_reads_no_more_of_a_table_whose_tasks_have_ended(postgresql: 
     """Those that wait were written last: to read from the beginning would be to read all."""
     with migrated(postgresql), connection.cursor() as cursor:
         fill(20_000, 500)
-        for name, (statement, parameters) in {**OFTEN, "overview": (OLDEST_READY, ())}.items():
+        glance = {"overview": (OLDEST_READY, ()), "queues": (QUEUES, ())}
+        for name, (statement, parameters) in {**OFTEN, **glance}.items():
             cursor.execute(f"EXPLAIN {statement}", parameters)
             plan = "\n".join(row[0] for row in cursor.fetchall())
             assert "Seq Scan on channels_tasks_task" not in plan, (name, plan)

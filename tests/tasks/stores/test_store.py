@@ -40,6 +40,18 @@ def test_a_claim_is_of_one_backend_lane_and_queue(store: TaskStore) -> None:
     assert [each.id for each in claim(store, owner)] == [other]
 
 
+def test_a_glance_says_for_how_long_each_queue_has_waited(store: TaskStore) -> None:
+    now = store.clock()
+    store.clock = lambda: now
+    assert store.overview().queues == {}
+    for queue, seconds in (("mail", 30), ("mail", 10), ("default", 2)):
+        added(store, queue=queue, run_at=store.now() - seconds * 1_000_000)
+    added(store, queue="later", run_at=store.now() + 1_000_000, state="scheduled")
+    assert store.overview().queues == {"default": 2.0, "mail": 30.0}
+    store.turn(worker(store), [], [Claim(0, 1)], "default", ("mail",))
+    assert store.overview().queues == {"default": 2.0, "mail": 10.0}
+
+
 def test_a_claim_counts_attempts_and_names_the_worker(store: TaskStore) -> None:
     (task,) = added(store)
     owner = worker(store)

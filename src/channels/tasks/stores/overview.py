@@ -17,6 +17,11 @@ OLDEST_READY: Final = (
     f"SELECT run_at FROM (SELECT id, run_at FROM {TASKS} WHERE state = 'ready' LIMIT {MOST}) AS few "
     "ORDER BY id LIMIT 1"
 )
+#: By queue since when one of its tasks may run.
+QUEUES: Final = (
+    f"SELECT queue, MIN(run_at) FROM (SELECT queue, run_at FROM {TASKS} WHERE state = 'ready' LIMIT {MOST}) "
+    "AS few GROUP BY queue ORDER BY queue LIMIT 100"
+)
 _FAILED: Final = (State.FAILED, State.DEAD)
 _FAILURES: Final = 10
 
@@ -37,7 +42,7 @@ def overview(cursor: Any, now: int) -> Overview:
     failures = [each for state in _FAILED for each in _failures(cursor, state)]
     oldest = None if first is None else (now - first[0]) / MICROSECONDS
     newest = sorted(failures, key=lambda each: -each["finished_at"])[:_FAILURES]
-    return Overview(states, oldest, workers, schedules, newest, _limits(cursor))
+    return Overview(states, oldest, workers, schedules, newest, _limits(cursor), _queues(cursor, now))
 
 
 def failed_ids(cursor: Any, path: str, limit: int) -> list[str]:
@@ -67,6 +72,11 @@ def _workers(cursor: Any) -> list[dict[str, Any]]:
         | json.loads(about)
         for owner, beats, about, seen in cursor.fetchall()
     ]
+
+
+def _queues(cursor: Any, now: int) -> dict[str, float]:
+    cursor.execute(QUEUES)
+    return {queue: max(0, now - first) / MICROSECONDS for queue, first in cursor.fetchall()}
 
 
 def _limits(cursor: Any) -> list[dict[str, Any]]:

@@ -143,6 +143,7 @@ class Overview:
         failures: the newest tasks that have failed.
         limits: keys for which tasks wait: how many do, how many run or are to start, what the limit is for
             the first that waits, and when that may start, in seconds since 1970, if it is known.
+        queues: by name, seconds for which the first of its ready tasks has waited; only those that have one.
     """
 
     states: dict[str, int]
@@ -151,6 +152,7 @@ class Overview:
     schedules: dict[str, float]
     failures: list[dict[str, Any]]
     limits: list[dict[str, Any]]
+    queues: dict[str, float]
 
 
 _last = 0

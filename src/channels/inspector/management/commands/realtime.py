@@ -19,6 +19,7 @@ from channels.diagnostics.recording import Frame, Recording
 from channels.exceptions import ChannelsError
 from channels.inspector.problems import tasks_of
 from channels.inspector.settings import contents_allowed
+from channels.inspector.views.tasks import backends, store
 from channels.layers.reach import layers_in_memory
 from channels.observability.fleet import merging
 from channels.observability.fleet.answers import LogEntry
@@ -175,7 +176,17 @@ def asked(question: Ask, options: dict[str, Any]) -> list[NodeAnswer]:
 def show_status(options: dict[str, Any]) -> tuple[Any, list[str]]:
     """Return how the processes are."""
     answers = asked(AskStatus(), options)
-    return [_node(each) for each in answers], [_line_of(each) for each in answers]
+    lines = [*map(_line_of, answers), *(line for alias in backends() for line in _queue_lines(alias))]
+    return [_node(each) for each in answers], lines
+
+
+def _queue_lines(alias: str) -> list[str]:
+    """Return for how long tasks of a backend wait, as its store says; a store that is away is said to be."""
+    try:
+        queues = store(alias).overview().queues
+    except Exception as error:
+        return [f"tasks {alias}  the store does not answer: {type(error).__name__}: {error}"]
+    return [f"tasks {alias}  queue {name}  the first waits for {s:.1f} s" for name, s in queues.items()]
 
 
 def _node(answer: NodeAnswer) -> dict[str, Any]:

@@ -146,6 +146,7 @@ def _lines(found: Overview) -> list[str]:
     lines = ["  ".join(f"{state} {count}" for state, count in found.states.items())]
     if found.oldest_ready is not None:
         lines.append(f"the oldest that is ready waits for {found.oldest_ready:.1f} s")
+    lines += [f"queue {name}: the first waits for {waited:.1f} s" for name, waited in found.queues.items()]
     lines += [_limit_line(each) for each in found.limits]
     lines += [
         f"worker {each['id']} on {each.get('host')}, pid {each.get('pid')}: {each['running']} running"

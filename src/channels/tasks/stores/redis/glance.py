@@ -17,8 +17,8 @@ _LIMITS: Final = 20
 
 def overview_of(found: list[Any], failures: list[dict[str, Any]], now: int) -> Overview:
     """Return what the script ``overview`` has found, with tasks that have failed."""
-    *counts, oldest, workers, ticks, limits = found
-    pairs = iter(ticks)
+    *counts, oldest, workers, ticks, limits, queues = found
+    pairs, due = iter(ticks), iter(queues)
     return Overview(
         states={str(state): count for state, count in zip(_OPEN, counts, strict=True)},
         oldest_ready=(now - int(oldest)) / MICROSECONDS if oldest else None,
@@ -28,6 +28,12 @@ def overview_of(found: list[Any], failures: list[dict[str, Any]], now: int) -> O
         ),
         failures=sorted(failures, key=lambda each: -each["finished_at"])[:_FAILURES],
         limits=sorted(map(_limit, limits), key=lambda each: (-each["waiting"], each["key"]))[:_LIMITS],
+        queues=dict(
+            sorted(
+                (name.decode(), max(0, now - int(first)) / MICROSECONDS)
+                for name, first in zip(due, due, strict=True)
+            )
+        ),
     )
 
 

@@ -1,15 +1,18 @@
 -- Returns how many tasks there are in each state that does not last; when the oldest that is ready became due; workers
--- with how many tasks each runs; schedules; limits with how many wait for each, and how many have a place.
+-- with how many tasks each runs; schedules; limits with how many wait for each, and how many have a place; queues with
+-- when the oldest that is ready became due.
+local first_of = {}
 local counts, oldest = {ready = 0, recovered = 0, limited = 0, running = 0}, ''
 
 -- Of a sorted set the first of each priority is the oldest of it.
-local function look_for_oldest(line)
+local function look_for_oldest(line, queue)
   local id, after = nil, '-inf'
   while true do
     local first = redis.call('ZRANGEBYSCORE', line, after, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
     if not first[1] then return end
     local due = redis.call('HGET', named('task', first[1]), 'run_at')
     if oldest == '' or number(due) < number(oldest) then oldest = due end
+    if not first_of[queue] or number(due) < number(first_of[queue]) then first_of[queue] = due end
     after = '(' .. first[2]
   end
 end
@@ -20,7 +23,7 @@ for _, backend in ipairs(redis.call('SMEMBERS', named('backends'))) do
       for state in pairs(WAITS_FOR_WORKER) do
         local line = named(state, backend, lane, queue)
         counts[state] = counts[state] + redis.call('ZCARD', line)
-        if state == 'ready' then look_for_oldest(line) end
+        if state == 'ready' then look_for_oldest(line, queue) end
       end
     end
   end
@@ -40,6 +43,11 @@ for _, key in ipairs(redis.call('SMEMBERS', named('limits'))) do
     limits[#limits + 1] = {key, waiting, places, allowance, due and text(number(due)) or ''}
   end
 end
+local queues = {}
+for queue, due in pairs(first_of) do
+  queues[#queues + 1] = queue
+  queues[#queues + 1] = due
+end
 local workers = {}
 for _, owner in ipairs(redis.call('ZREVRANGE', named('workers'), 0, 99)) do
   local facts = redis.call('HMGET', named('worker', owner), 'beats', 'about', 'seen_at')
@@ -47,5 +55,5 @@ for _, owner in ipairs(redis.call('ZREVRANGE', named('workers'), 0, 99)) do
 end
 return {
   counts.ready, redis.call('ZCARD', named('scheduled')), counts.recovered, counts.running, counts.limited,
-  oldest, workers, redis.call('HGETALL', named('ticks')), limits
+  oldest, workers, redis.call('HGETALL', named('ticks')), limits, queues
 }
