@@ -22,6 +22,7 @@ from channels.checks import (
     check_redis_hosts,
     check_runserver,
     check_topics_served,
+    check_topics_settings,
 )
 from channels.consumer import AsyncConsumer
 from channels.process import platforms
@@ -199,6 +200,30 @@ def test_stores_of_topics_in_memory_end_there_too(settings: Any) -> None:
     found = check_channel_layers(None)
     assert ids(found) == ["channels.W003"]
     assert "The store of topics 'fast' is in memory" in found[0].msg
+
+
+@pytest.mark.parametrize(
+    ("chosen", "said", "remedy"),
+    [
+        ({"API_KEY": "too short"}, "'API_KEY'] is a random text of 16 characters", "secrets.token_urlsafe"),
+        ({"API_KEY": ["k" * 16, 7]}, "'API_KEY'] is a random text of 16 characters", "secrets.token_urlsafe"),
+        ({"MAX_QUEUE_SIZE": 0}, "'MAX_QUEUE_SIZE'] is 0; it is a number above zero", "for the default"),
+        ({"AUTHENTICATE": "no.such.function"}, "'AUTHENTICATE']: No module named 'no'", "package.module"),
+        ({"TOKENS": {"SECRETS": "too short"}}, "'TOKENS']: SECRETS is unknown", "leave TOKENS out"),
+    ],
+)
+def test_settings_of_topics_that_would_fail_at_first_use(
+    chosen: dict[str, Any], said: str, remedy: str, settings: Any
+) -> None:
+    settings.INSTALLED_APPS = [*settings.INSTALLED_APPS, "channels.topics"]
+    settings.CHANNELS_TOPICS = chosen
+    (found,) = check_topics_settings(None)
+    assert found.id == "channels.E003"
+    assert f"CHANNELS_TOPICS[{said}" in found.msg and remedy in str(found.hint)
+    assert "too short" not in f"{found.msg}{found.hint}"
+    assert found in checks.run_checks(tags=["channels"])
+    settings.CHANNELS_TOPICS = {"API_KEY": ["k" * 16, "l" * 40], "TOKENS": {"SECRET": "s" * 32}}
+    assert check_topics_settings(None) == []
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from channels.checks import (
     check_redis_hosts,
     check_runserver,
     check_topics_served,
+    check_topics_settings,
 )
 from channels.conf import access_for_life, metrics
 from channels.diagnostics.loggers import enable_loggers
@@ -41,6 +42,7 @@ class ChannelsConfig(AppConfig):
         checks.register(check_runserver, "channels")
         checks.register(check_redis_hosts, "channels")
         checks.register(check_topics_served, "channels")
+        checks.register(check_topics_settings, "channels")
         checks.register(check_logging, "channels")
         checks.register(check_origin_validation, "channels", deploy=True)
         checks.register(check_channel_layers, "channels", deploy=True)

@@ -6,6 +6,7 @@ id                 what                                                       wh
 channels.W001      ASGI_APPLICATION is not set                                always
 channels.E001      ASGI_APPLICATION cannot be imported                        always
 channels.E002      the originals lie over our files, or have taken them away  always
+channels.E003      mistakes in CHANNELS_TOPICS, such as a short API_KEY       always
 channels.W002      WebSockets that no origin validator guards                 ``--deploy``
 channels.W003      a layer or store that ends at the border of its process    ``--deploy``
 channels.W004      runserver serves WSGI: the app daphne is missing           runserver
@@ -19,12 +20,14 @@ channels.W008      a layer for one host, in a container                       ``
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, Final
 
 from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
+from django.core.exceptions import ImproperlyConfigured
 from django.core.handlers.asgi import ASGIHandler
 from django.utils.module_loading import import_string
 
@@ -124,6 +127,48 @@ def check_topics_served(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             id="channels.W006",
         )
     ]
+
+
+def check_topics_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Look for mistakes in ``CHANNELS_TOPICS``, which are raised at the first use of a key (E003)."""
+    if not apps.is_installed("channels.topics"):
+        return []
+    return [
+        Error(mistake, hint=hint, id="channels.E003")
+        for read, hint in _readers_of_topics_settings()
+        for mistake in _mistakes_of(read)
+    ]
+
+
+_MAKE_KEY: Final = (
+    'Make one by python -c "import secrets; print(secrets.token_urlsafe(32))", keep it where your other '
+    "secrets are, and give it to those who call the API; without API_KEY the API is off."
+)
+
+
+def _readers_of_topics_settings() -> Iterator[tuple[Callable[[], object], str]]:
+    """Return what reads keys of the setting, each with what to do about a mistake in them."""
+    from channels.topics.access.hooks import find_hook
+    from channels.topics.api.keys import api_keys
+    from channels.topics.limits import limits, topics_setting
+
+    reference = "docs/reference/settings.md has all keys of CHANNELS_TOPICS."
+    yield limits, f"Give it such a number, or leave it out for the default; {reference}"
+    yield api_keys, _MAKE_KEY
+    for key in ("AUTHENTICATE", "TOKEN_USER", "USER_INFO"):
+        yield partial(find_hook, key), f"Name it as 'package.module.function', or leave it out; {reference}"
+    if topics_setting("TOKENS", None):  # it takes long to import
+        from channels.topics.tokens.configuration import token_configuration
+
+        yield token_configuration, f"Correct it, or leave TOKENS out, so that no token is valid; {reference}"
+
+
+def _mistakes_of(read: Callable[[], object]) -> list[str]:
+    try:
+        read()
+    except ImproperlyConfigured as error:
+        return [str(error)]
+    return []
 
 
 def check_origin_validation(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
