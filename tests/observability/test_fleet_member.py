@@ -13,9 +13,13 @@ import pytest
 from django.test import override_settings
 
 from channels import telemetry
+from channels.inspector.sampling import Sampler
+from channels.observability.fleet import current
 from channels.observability.fleet.asking import NodeAnswer
 from channels.observability.fleet.member import MOST_QUESTIONS, Member
 from channels.observability.fleet.questions import AskConnection, AskStatus
+from channels.observability.problems import KINDS
+from tests.support.ports import free_port
 
 MEMORY = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 LONG = 20.0
@@ -70,6 +74,22 @@ def eventually(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.005)
+
+
+def test_a_layer_that_is_away_is_a_problem_in_the_words_of_the_doctor(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    away: dict[str, Any] = {"BACKEND": "channels_redis.core.RedisChannelLayer"}
+    away["CONFIG"] = {"hosts": [("127.0.0.1", free_port())]}
+    with override_settings(CHANNEL_LAYERS={"default": away}):
+        member = Member()
+        monkeypatch.setattr(current, "_member", member)
+        member.start()
+        eventually(lambda: bool(current.layer_error()))
+        (problem,) = Sampler().look()["problems"]
+        assert problem["text"].startswith("The channel layer default does not answer: ")
+        assert problem["remedy"] == KINDS["layer_away"].remedy
+        member.stop()
 
 
 def test_questions_over_the_limit_are_refused_and_counted_and_later_ones_are_answered(

@@ -8,13 +8,13 @@ import time
 from collections import deque
 from typing import Any, Final
 
-from channels import telemetry
+from channels import DEFAULT_CHANNEL_LAYER, telemetry
 from channels.exceptions import ChannelsError
 from channels.inspector.problems import SHOWN, plain, shown
 from channels.observability.fleet.asking import NodeAnswer
-from channels.observability.fleet.current import ask
+from channels.observability.fleet.current import ask, layer_error
 from channels.observability.fleet.questions import AskStatus
-from channels.observability.problems import Totals, problems_of, rates_between, totals_of
+from channels.observability.problems import Problem, Totals, problems_of, rates_between, totals_of
 from channels.process.platforms import after_fork_in_child
 from channels.topics.delivery.hub import all_hubs
 
@@ -97,8 +97,14 @@ class Sampler:
             "rates": rates,
             "lag": round(1000 * max(lags, default=0.0), 1),
             "nodes": [plain(each) for each in answers],
-            "problems": shown(problems_of(answers, changes)),
+            "problems": shown([*_layer_problems(), *problems_of(answers, changes)]),
         }
+
+
+def _layer_problems() -> list[Problem]:
+    """Return that the layer is away, by which this process asks the others, if it is."""
+    error = layer_error()
+    return [Problem("layer_away", {"name": DEFAULT_CHANNEL_LAYER, "error": error})] if error else []
 
 
 def counts_only(sample: dict[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,12 @@ if TYPE_CHECKING:  # it needs models, which a project that has the doctor may be
 MOST_LAG: Final = 0.5
 #: Seconds that a task may wait.
 MOST_WAIT: Final = 60.0
+#: Seconds that a message may take to another process and back.
+MOST_LATENCY: Final = 1.0
+#: Seconds that messages are to be kept: those for clients that are slow for a moment.
+LEAST_EXPIRY: Final = 5
+#: Seconds after which a worker of tasks that says nothing has ended.
+SILENT: Final = 900.0
 
 #: The totals of each process that was asked, by its id.
 Totals: TypeAlias = Mapping[str, Mapping[str, int]]
@@ -56,8 +62,35 @@ class Problem:
         return translate(KINDS[self.kind].remedy)
 
 
+# What is done about a problem, whether it was looked for or is seen by what it does.
+_REDIS_RUNS: Final = "See that Redis runs, and that hosts has its address and password."
+_RAISE_BUFFER: Final = "Raise Redis's client-output-buffer-limit pubsub to 32mb 8mb 60, and see that it runs."
+_LONGER_EXPIRY: Final = (
+    f"Set expiry to {LEAST_EXPIRY} seconds or more, and see that those channels have a consumer or a worker."
+)
+_STORE_ANSWERS: Final = "See that the store of topics answers, and quickly."
+
 #: By their names; those of processes are the states of :class:`NodeAnswer`.
 KINDS: Final = {
+    "layer_away": Kind(
+        "The channel layer %(name)s does not answer: %(error)s",
+        "See that Redis (or the broker) runs, and is the same for all processes.",
+    ),
+    "layer_slow": Kind(
+        "The channel layer %(name)s: a message to another process and its answer take %(seconds).1f s.",
+        "Look at the processor time of Redis and of the processes, and at the network between them.",
+    ),
+    "redis_away": Kind("%(name)s does not answer: %(error)s", _REDIS_RUNS),
+    "redis_buffer": Kind(
+        "client-output-buffer-limit pubsub is %(limit)d bytes: Redis cuts off who is busy for a moment.",
+        _RAISE_BUFFER,
+    ),
+    "expiry_short": Kind("%(name)s keeps messages for %(expiry)s s.", _LONGER_EXPIRY),
+    "topics_away": Kind("The store of topics %(name)s does not answer: %(error)s", _STORE_ANSWERS),
+    "tasks_away": Kind(
+        "%(backend)s: the store of tasks does not answer: %(error)s",
+        "See that its database or its Redis runs; run manage.py migrate.",
+    ),
     "silent": Kind(
         "%(name)s does not answer; it was last heard of %(seconds)d s ago.",
         "See that it and its machine run, and that its channel layer is the one that this process has.",
@@ -96,15 +129,15 @@ KINDS: Final = {
     ),
     "dropped.expired": Kind(
         "Lost, %(rate).1f a second: messages that nobody took in time.",
-        "Set expiry to 5 seconds or more; see that those channels have a consumer or a worker.",
+        _LONGER_EXPIRY,
     ),
     "dropped.lost": Kind(
         "Lost, %(rate).1f a second: messages that were on their way when Redis went away.",
-        "See that Redis runs, and raise its client-output-buffer-limit pubsub to 32mb 8mb 60.",
+        _RAISE_BUFFER,
     ),
     "dropped.unreachable": Kind(
         "Lost, %(rate).1f a second: messages for which Redis could not be reached.",
-        "See that Redis runs, and that hosts has its address and password.",
+        _REDIS_RUNS,
     ),
     "dropped.unauthentic": Kind(
         "Lost, %(rate).1f a second: messages that are not encrypted with a key of this layer.",
@@ -128,7 +161,7 @@ KINDS: Final = {
     ),
     "topics.held_dropped": Kind(
         "Lost, %(rate).1f a second: publications that came while a gap was filled.",
-        "See that the store of topics answers quickly.",
+        _STORE_ANSWERS,
     ),
     "topics.slow_client_dropped": Kind(
         "Lost, %(rate).1f a second: publications for clients that read too slowly.",
@@ -143,7 +176,7 @@ KINDS: Final = {
     ),
     "tasks.report_lost": Kind(
         "Lost, %(rate).1f a second: progress of tasks that nobody was told of.",
-        "See that the store of topics answers.",
+        _STORE_ANSWERS,
     ),
 }
 _OTHER: Final = Kind("Lost, %(rate).1f a second: %(what)s", "The page about counters says what that is.")
@@ -197,6 +230,23 @@ def of_tasks(backend: str, workers: int, ready: int, waited: float) -> Problem |
     if ready and not workers:
         return Problem("workers_missing", {"backend": backend, "ready": ready})
     return Problem("tasks_late", {"backend": backend, "waited": waited}) if waited > MOST_WAIT else None
+
+
+def of_task_store(backend: str, seen: Any, now: float) -> Problem | None:
+    """Return what is wrong with a backend of tasks; None for nothing.
+
+    Args:
+        backend: its alias.
+        seen: an overview of its store.
+        now: seconds since 1970.
+    """
+    alive = sum(now - worker["seen_at"] < SILENT for worker in seen.workers)
+    return of_tasks(backend, alive, seen.states["ready"], seen.oldest_ready or 0.0)
+
+
+def said(error: Exception) -> str:
+    """Return an error as the facts of a problem have it."""
+    return f"{type(error).__name__}: {error}"
 
 
 def totals_of(answers: Iterable[NodeAnswer]) -> Totals:

@@ -14,10 +14,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from channels.inspector.management.commands.realtime import _queue_lines
 from channels.observability.doctor.local.redis_steps import redis_steps
+from channels.observability.doctor.local.service_steps import task_steps
 from channels.observability.doctor.site.target import Target
 from channels.observability.doctor.site.websocket import workers_step
 from channels.observability.doctor.steps import Status, Step, as_data, as_text, exit_code
+from channels.observability.problems import KINDS
 from tests.support.ports import free_port
 from tests.support.redis_servers import RedisServer, Sentinel
 from tests.support.served import environment, served
@@ -146,9 +149,19 @@ def test_policies_of_redis_that_lose_messages_are_named(redis_server: RedisServe
     assert "noeviction" in wrong.remedy
 
 
-def test_redis_that_is_away_is_named() -> None:
+def test_redis_that_is_away_is_named_in_the_words_of_the_inspector() -> None:
     (found,) = redis_steps("layer default", {"hosts": [("127.0.0.1", free_port())]})
     assert found.status is Status.ERROR
+    assert "does not answer: " in found.saw and found.remedy == KINDS["dropped.unreachable"].remedy
+
+
+def test_a_store_of_tasks_that_is_away_is_named_in_the_words_of_the_inspector(settings: Any) -> None:
+    options = {"store": "redis", "hosts": [("127.0.0.1", free_port())]}
+    settings.TASKS = {"away": {"BACKEND": "channels.tasks.TaskBackend", "QUEUES": [], "OPTIONS": options}}
+    (found,) = task_steps()
+    assert (found.status, found.remedy) == (Status.ERROR, KINDS["tasks_away"].remedy)
+    assert found.saw.startswith("away: the store of tasks does not answer: StoreUnavailable: ")
+    assert _queue_lines("away") == [f"tasks {found.saw}"]
 
 
 def test_each_shard_is_looked_at(redis_server: RedisServer) -> None:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from django.apps import apps
+from django.db import Error
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.module_loading import autodiscover_modules
 
 from channels.inspector.permissions import VIEW, staff
+from channels.inspector.problems import shown
 from channels.inspector.views.page import page
+from channels.observability.problems import Problem, of_task_store, said
+from channels.tasks.exceptions import StoreUnavailable
 
 #: Running tasks that are shown.
 MOST: Final = 50
@@ -78,11 +83,17 @@ def store(alias: str) -> Any:
 @staff(VIEW)
 def overview(request: HttpRequest) -> HttpResponse:
     """Show queues, workers, what runs and what has failed."""
-    found = []
+    found, problems = [], []
     for alias in backends():
-        seen = store(alias).overview()
+        try:
+            seen = store(alias).overview()
+        except (StoreUnavailable, Error) as error:
+            problems.append(Problem("tasks_away", {"backend": alias, "error": said(error)}))
+            continue
+        if problem := of_task_store(alias, seen, time.time()):
+            problems.append(problem)
         found.append((alias, seen, _running(store(alias)), planned(alias, seen.schedules)))
-    return page(request, "tasks", found=found)
+    return page(request, "tasks", found=found, problems=shown(problems))
 
 
 def _schedules(alias: str) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from channels.observability.problems import Problem
+
 
 class Status(enum.StrEnum):
     """What a step has found."""
@@ -34,6 +36,18 @@ class Step:
     saw: str
     status: Status = Status.OK
     remedy: str = ""
+
+
+def wrong(name: str, did: str, problem: Problem, status: Status = Status.ERROR) -> Step:
+    """Return a step that has found a problem which others may see as well, in the words of all.
+
+    Args:
+        name: see :class:`Step`.
+        did: likewise.
+        problem: what is wrong.
+        status: what follows from it.
+    """
+    return Step(name, did, problem.text(), status, problem.remedy())
 
 
 _MARKS: Final = {Status.OK: "ok", Status.SKIPPED: "--", Status.WARNING: "!", Status.ERROR: "ERROR"}

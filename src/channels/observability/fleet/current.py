@@ -40,6 +40,11 @@ def leave() -> None:
         member.stop()
 
 
+def layer_error() -> str:
+    """Return why this process does not reach the others; "" if it does, or is no member."""
+    return "" if _member is None else _member.layer_error
+
+
 def _forget() -> None:
     global _member
     _member = None

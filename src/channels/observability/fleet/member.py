@@ -47,10 +47,16 @@ MOST_QUESTIONS: Final = 20
 
 
 class Member:
-    """This process in the fleet; one per process."""
+    """This process in the fleet; one per process.
+
+    Attributes:
+        node: who it is.
+        layer_error: why it does not reach the others; "" while it does, as far as it knows.
+    """
 
     def __init__(self) -> None:
         self.node = this_process()
+        self.layer_error = ""
         self._roster = Roster()
         self._questions = Questions(self._roster)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -94,7 +100,7 @@ class Member:
             try:
                 return await self._questions.ask(self._transport, ask, time_limit)
             except (ChannelsError, OSError) as error:
-                telemetry.count("fleet.layer_unavailable", error=type(error).__name__)
+                self._layer_is_away(error)
         own = await self._answer_to(ask)
         if own.error:
             return [NodeAnswer(self.node, "failed", error=own.error)]
@@ -118,11 +124,15 @@ class Member:
             try:
                 await self._belong()
             except (ChannelsError, OSError) as error:
-                telemetry.count("fleet.layer_unavailable", error=type(error).__name__)
+                self._layer_is_away(error)
             self._transport = None
             self._ready.set()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopped.wait(), RETRY)
+
+    def _layer_is_away(self, error: Exception) -> None:
+        telemetry.count("fleet.layer_unavailable", error=type(error).__name__)
+        self.layer_error = f"{type(error).__name__}: {error}"
 
     async def _belong(self) -> None:
         """Be in the group until :meth:`stop`, or until the layer fails."""
@@ -146,6 +156,7 @@ class Member:
             while not self._stopped.is_set():
                 await transport.tell_all(Hello(self.node, transport.channel))
                 self._roster.heard(self.node)
+                self.layer_error = ""
                 self._ready.set()
                 waits: tuple[asyncio.Future[Any], ...] = (stopped, listening)
                 await asyncio.wait(waits, timeout=HELLO_INTERVAL, return_when=asyncio.FIRST_COMPLETED)

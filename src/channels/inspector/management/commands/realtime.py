@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 from django.core.management import BaseCommand, CommandError
 
+from channels import DEFAULT_CHANNEL_LAYER
 from channels.diagnostics.delivery_log import MOST_CONTENT, trace_in
 from channels.diagnostics.loggers import escaped
 from channels.diagnostics.recording import Frame, Recording
@@ -36,6 +37,7 @@ from channels.observability.fleet.questions import (
     Close,
     DisconnectUser,
 )
+from channels.observability.problems import Problem, said
 
 #: Code and reason of those who are disconnected, unless others are given: clients of topics stay away.
 CODE: Final = 3503
@@ -167,7 +169,8 @@ def asked(question: Ask, options: dict[str, Any]) -> list[NodeAnswer]:
     try:
         answers = ask(question, options["timeout"])
     except (ChannelsError, OSError) as error:
-        raise CommandError(f"The channel layer is away: {error}") from error
+        problem = Problem("layer_away", {"name": DEFAULT_CHANNEL_LAYER, "error": said(error)})
+        raise CommandError(f"{problem.text()} {problem.remedy()}") from error
     if not answers:
         raise CommandError(_NOBODY)
     return answers
@@ -185,7 +188,7 @@ def _queue_lines(alias: str) -> list[str]:
     try:
         queues = store(alias).overview().queues
     except Exception as error:
-        return [f"tasks {alias}  the store does not answer: {type(error).__name__}: {error}"]
+        return [f"tasks {Problem('tasks_away', {'backend': alias, 'error': said(error)}).text()}"]
     return [f"tasks {alias}  queue {name}  the first waits for {s:.1f} s" for name, s in queues.items()]
 
 

@@ -14,12 +14,11 @@ from asgiref.sync import async_to_sync
 from channels.layers.manager import channel_layers
 from channels.layers.memory import InMemoryChannelLayer
 from channels.observability.doctor.local.redis_steps import redis_steps
-from channels.observability.doctor.steps import Status, Step
+from channels.observability.doctor.steps import Status, Step, wrong
+from channels.observability.problems import LEAST_EXPIRY, MOST_LATENCY, Problem, said
 
 #: Seconds in which the other process has to start and to answer.
 _PATIENCE: Final = 20.0
-#: An expiry below it loses messages of clients that are slow for a moment.
-_SHORT: Final = 5
 
 
 def layer_steps() -> Iterator[Step]:
@@ -51,8 +50,9 @@ def _round_trip(name: str, did: str, alias: str, layer: Any) -> Step:
     try:
         seconds = async_to_sync(_ask_other)(alias, layer)
     except Exception as error:
-        remedy = "See that Redis (or the broker) runs, and is the same for all processes."
-        return Step(name, did, f"{type(error).__name__}: {error}", Status.ERROR, remedy)
+        return wrong(name, did, Problem("layer_away", {"name": alias, "error": said(error)}))
+    if seconds > MOST_LATENCY:
+        return wrong(name, did, Problem("layer_slow", {"name": alias, "seconds": seconds}), Status.WARNING)
     return Step(name, did, f"answered after {seconds * 1000:.1f} ms")
 
 
@@ -79,7 +79,7 @@ async def _ask_other(alias: str, layer: Any) -> float:
 
 def _expiry(name: str, layer: Any) -> Step:
     did, expiry = "looked at how long messages are kept", getattr(layer, "expiry", None)
-    if expiry is not None and expiry < _SHORT:
-        remedy = f"Set expiry to {_SHORT} seconds or more: who is slow for a moment loses messages."
-        return Step(f"{name} expiry", did, f"{expiry} s", Status.WARNING, remedy)
+    if expiry is not None and expiry < LEAST_EXPIRY:
+        problem = Problem("expiry_short", {"name": name, "expiry": expiry})
+        return wrong(f"{name} expiry", did, problem, Status.WARNING)
     return Step(f"{name} expiry", did, f"{expiry} s, {getattr(layer, 'capacity', '?')} messages a channel")

@@ -12,14 +12,14 @@ from channels.exceptions import ChannelsError
 from channels.layers.redis.connect.clients import blocking_client, close_blocking_client
 from channels.layers.redis.hosts.addresses import Address
 from channels.layers.redis.hosts.setting import Hosts
-from channels.observability.doctor.steps import Status, Step
+from channels.observability.doctor.steps import Status, Step, wrong
+from channels.observability.problems import Problem, said
 
 #: Seconds that clocks may differ.
 _SKEW: Final = 1.0
 #: Bytes that a subscriber may leave unread, below which Redis cuts processes that are busy for a moment.
 _BUFFER: Final = 8 * 1024 * 1024
 _DID: Final = "asked Redis for its version, its clock and its policies"
-_AWAY: Final = "See that Redis runs, and that hosts has its address and password."
 
 
 def redis_steps(name: str, config: Mapping[str, Any]) -> Iterator[Step]:
@@ -47,7 +47,7 @@ def _address(name: str, address: Address) -> Iterator[Step]:
         for place, server in _servers(client, address):
             yield _server(name, place, server)
     except (redis.RedisError, OSError, ChannelsError) as error:
-        yield Step(name, _DID, f"{address.label}: {type(error).__name__}: {error}", Status.ERROR, _AWAY)
+        yield wrong(name, _DID, Problem("redis_away", {"name": address.label, "error": said(error)}))
     finally:
         if client is not None:
             close_blocking_client(client)
@@ -65,12 +65,12 @@ def _servers(client: Any, address: Address) -> Iterator[tuple[str, Any]]:
 def _server(name: str, place: str, client: Any) -> Step:
     try:
         version = client.info("server")["redis_version"]
-        wrong = list(_wrong(client))
+        mistakes = list(_mistakes(client))
     except (redis.RedisError, OSError) as error:
-        return Step(name, _DID, f"{place}: {type(error).__name__}: {error}", Status.ERROR, _AWAY)
-    said = "; ".join([f"{place}: version {version}", *(saw for saw, _ in wrong)])
-    remedy = " ".join(remedy for _, remedy in wrong)
-    return Step(name, _DID, said, Status.WARNING if wrong else Status.OK, remedy)
+        return wrong(name, _DID, Problem("redis_away", {"name": place, "error": said(error)}))
+    saw = "; ".join([f"{place}: version {version}", *(each for each, _ in mistakes)])
+    remedy = " ".join(remedy for _, remedy in mistakes)
+    return Step(name, _DID, saw, Status.WARNING if mistakes else Status.OK, remedy)
 
 
 def _sentinels(name: str, sentinels: Sequence[Any]) -> Step:
@@ -92,7 +92,7 @@ def _what_is_wrong(sentinel: Any) -> str:
     return ""
 
 
-def _wrong(client: Any) -> Iterator[tuple[str, str]]:
+def _mistakes(client: Any) -> Iterator[tuple[str, str]]:
     """Return what is wrong, each with its remedy."""
     seconds, micros = client.time()
     if abs(skew := seconds + micros / 1e6 - time.time()) > _SKEW:
@@ -108,10 +108,8 @@ def _wrong(client: Any) -> Iterator[tuple[str, str]]:
         )
     limit = _pubsub_limit(_setting(client, "client-output-buffer-limit") or "")
     if 0 < limit < _BUFFER:
-        yield (
-            f"client-output-buffer-limit pubsub is {limit} bytes",
-            "Processes that are busy for a moment are cut off: set it to 32mb 8mb 60.",
-        )
+        problem = Problem("redis_buffer", {"limit": limit})
+        yield problem.text(), problem.remedy()
     timeout = int(_setting(client, "timeout") or 0)
     if 0 < timeout < 60:
         yield f"timeout is {timeout} s", "Idle connections are cut: set timeout 0."

@@ -8,11 +8,9 @@ from typing import Final
 
 from django.apps import apps
 
-from channels.observability.doctor.steps import Status, Step
-from channels.observability.problems import of_tasks
+from channels.observability.doctor.steps import Status, Step, wrong
+from channels.observability.problems import SILENT, Problem, of_task_store, said
 
-#: Seconds after which a worker that says nothing has ended.
-_SILENT: Final = 900.0
 #: A stream of our own, which no client gets.
 _TOPIC: Final = "channels.topics/doctor"
 
@@ -40,7 +38,7 @@ def _store(alias: str) -> Step:
         published = store.publish(Append(_TOPIC, publication, Retention(1, 60.0)))
         page = store.read(_TOPIC, limit=0)
     except Exception as error:
-        return Step(name, did, f"{type(error).__name__}: {error}", Status.ERROR, "See that the store runs.")
+        return wrong(name, did, Problem("topics_away", {"name": alias, "error": said(error)}))
     if page.position.offset < published.position.offset:
         remedy = "It does not keep what is published: look at what is behind it."
         return Step(name, did, f"offset {page.position.offset} after {published}", Status.ERROR, remedy)
@@ -67,11 +65,11 @@ def _tasks(alias: str) -> Step:
     try:
         found = store_of(task_backends[alias]).overview()
     except Exception as error:
-        return Step(name, did, f"{type(error).__name__}: {error}", Status.ERROR, "Run manage.py migrate.")
-    alive = [each for each in found.workers if time.time() - each["seen_at"] < _SILENT]
+        return wrong(name, did, Problem("tasks_away", {"backend": alias, "error": said(error)}))
+    alive = [each for each in found.workers if time.time() - each["seen_at"] < SILENT]
     waited = found.oldest_ready or 0.0
     saw = f"{len(alive)} workers; {found.states['ready']} tasks wait, the first for {waited:.0f} s"
-    problem = of_tasks(alias, len(alive), found.states["ready"], waited)
+    problem = of_task_store(alias, found, time.time())
     if problem is not None:
         status = Status.WARNING if alive else Status.ERROR
         return Step(name, did, saw, status, problem.remedy())
