@@ -17,7 +17,8 @@ EVENT = re.compile(rf"(?:{ROOMS})\.[a-z_0-9]+")
 NO_EVENT = {
     "server.address",
     "server.port",
-    "mqtt.names",
+    "topics.first",
+    "topics.names_wanted",
     "mqtt.connected",
     "mqtt.handed_over",
     "server.pem",

@@ -10,7 +10,7 @@ import sys
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth.models import AnonymousUser, User
 
 from channels import telemetry
 from channels.mqtt.application import MQTTBroker
@@ -110,6 +110,34 @@ async def test_sessions_without_a_connection_are_bounded() -> None:
             present.append((await fleet.tried(await fleet.open(), packet)).session_present)
         assert present == [True, False, True]
         assert telemetry.counters["mqtt.sessions_exceeded"] == exceeded + 1
+
+
+@pytest.mark.parametrize(
+    ("version", "refusal"), [(V5, Reason.QUOTA_EXCEEDED), (V311, Reason.SERVER_UNAVAILABLE)]
+)
+async def test_sessions_that_last_are_bounded_for_each_user(version: int, refusal: int) -> None:
+    options: dict[str, Any] = {"clean_start": False}
+    if version == V5:
+        options["properties"] = {"session_expiry_interval": 500}
+    users = {"ada": User(pk=1, username="ada"), "bob": User(pk=2, username="bob")}
+    broker_options = {
+        **limited(max_user_sessions=2),
+        "authenticate": lambda scope, packet: users[packet.username],
+    }
+    async with broker(broker_options) as fleet:
+
+        async def tried(client: str, user: str = "ada", **more: Any) -> int:
+            packet = Connect(client, version, username=user, **{**options, **more})
+            return (await fleet.tried(await fleet.open(version), packet)).reason
+
+        refused = telemetry.counters["mqtt.refused"]
+        assert [await tried(client) for client in "abc"] == [0, 0, refusal]
+        assert telemetry.counters["mqtt.refused"] == refused + 1
+        assert await tried("a") == 0  # it has one
+        assert await tried("c", "bob") == 0
+        assert await tried("c", clean_start=True, properties={}) == 0  # it ends with its connection
+        assert await tried("a", clean_start=True, properties={}) == 0  # and so does this one now
+        assert await tried("d") == 0
 
 
 async def test_a_client_that_does_not_read_gets_no_more_of_qos_0_and_all_of_qos_1() -> None:

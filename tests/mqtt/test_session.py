@@ -140,3 +140,31 @@ def test_a_connection_that_lost_its_place_ends_nothing() -> None:
     assert not there.leave(first)
     assert there.leave(second)
     assert there.peer is None
+
+
+def test_the_bytes_that_wait_are_bounded_and_what_is_above_is_counted() -> None:
+    away, before, reasons = session(max_queued_bytes=100), dropped(), []
+    detach = telemetry.attach(lambda event, facts: reasons.append(facts.get("reason")))
+    for number in (b"1", b"2", b"3"):
+        away.deliver(message(number * 45))
+    away.deliver(message(b"small", user_property=[("name", "x" * 45)]))
+    detach()
+    assert (dropped(), reasons) == (before + 2, ["bytes", "bytes"])
+    away.resume(peer := RecordingPeer())
+    assert [each.payload for each in peer.sent] == [b"1" * 45, b"2" * 45]
+    away.leave(peer)
+    away.deliver(message(b"x" * 1000))  # nothing else waits
+    away.deliver(message(b"4"))
+    away.resume(peer)
+    assert [len(each.payload) for each in peer.sent[4:]] == [1000]
+
+
+def test_what_is_given_back_waits_no_longer() -> None:
+    away, back = session(max_queued_bytes=100), []
+    away.deliver(message(b"1" * 90), None, lambda publish, mark: back.append(publish.payload))
+    away.give_back(sent=False)
+    assert back == [b"1" * 90]
+    before = dropped()
+    away.deliver(message(b"2" * 45))
+    away.deliver(message(b"3" * 45))
+    assert dropped() == before

@@ -4,5 +4,5 @@
 and ``websocket``. ``streams`` makes them alike, ``outbound`` writes, ``connection`` acts on packets.
 ``session`` is what outlives a connection, ``sessions`` finds it again. ``router`` brings what is published to
 sessions, ``messages`` turns publications into PUBLISH packets, ``identity`` says who a client is.
-``metering`` counts for metrics.
+``metering`` counts for metrics. ``wildcards`` learns of new topics, ``system`` says how the broker is.
 """

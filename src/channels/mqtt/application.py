@@ -13,6 +13,7 @@ from channels.mqtt.metering.connection import new_connection
 from channels.mqtt.router import running_router
 from channels.mqtt.sessions import Sessions
 from channels.mqtt.streams import byte_stream
+from channels.mqtt.system.topics import staff_only
 from channels.sync.context import enter_context, exit_context
 from channels.typing import Receive, Scope, Send
 
@@ -30,12 +31,19 @@ class MQTTBroker:
             None for nobody who may connect. Without it user name and password go to Django's authentication
             backends, and a password alone is a token.
         limits: of each client.
+        may_read_system: called with a user, sync or async; returns whether it may subscribe to the topics
+            below ``$SYS``, which say how the broker is. Without it the staff of Django's admin may.
     """
 
     def __init__(
-        self, *, authenticate: Callable[..., Any] = default_authenticate, limits: MQTTLimits | None = None
+        self,
+        *,
+        authenticate: Callable[..., Any] = default_authenticate,
+        limits: MQTTLimits | None = None,
+        may_read_system: Callable[..., Any] = staff_only,
     ) -> None:
         self.authenticate = authenticate
+        self.may_read_system = may_read_system
         self.limits = MQTTLimits() if limits is None else limits
         self._sessions: dict[asyncio.AbstractEventLoop, Sessions] = {}
 
@@ -62,5 +70,6 @@ class MQTTBroker:
         if found is None:
             for closed in [each for each in self._sessions if each.is_closed()]:
                 del self._sessions[closed]
-            found = self._sessions[loop] = Sessions(loop, running_router(self.limits), self.limits)
+            router = running_router(self.limits)
+            found = self._sessions[loop] = Sessions(loop, router, self.limits, self.may_read_system)
         return found

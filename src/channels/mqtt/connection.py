@@ -18,8 +18,9 @@ from channels.mqtt.outbound import Outbound
 from channels.mqtt.publishing import Publisher
 from channels.mqtt.router import Router
 from channels.mqtt.session import Session, Subscribed
-from channels.mqtt.sessions import Sessions
+from channels.mqtt.sessions import Sessions, TooManySessions
 from channels.mqtt.streams import ByteStream
+from channels.mqtt.system.topics import is_system
 from channels.protocols.mqtt.codes import MQTTError, Reason, protocol_error
 from channels.protocols.mqtt.encoding import puback
 from channels.protocols.mqtt.packets import (
@@ -44,7 +45,7 @@ from channels.protocols.mqtt.packets import (
     Will,
 )
 from channels.protocols.mqtt.reader import PacketReader
-from channels.protocols.mqtt.topics import is_wildcard, split_filter
+from channels.protocols.mqtt.topics import SHARE, is_wildcard, split_filter
 from channels.server.io.timer_wheel import NEVER, Slot
 from channels.topics.registry import resolve
 from channels.topics.session.permissions import may_subscribe
@@ -225,6 +226,8 @@ class MQTTConnection:
         self._will = packet.will
         try:
             await self._open(packet, user, assigned)
+        except TooManySessions:
+            self._refuse(Reason.QUOTA_EXCEEDED)
         except StoreUnavailable:
             self._refuse(Reason.SERVER_UNAVAILABLE)
 
@@ -339,6 +342,8 @@ class MQTTConnection:
             await session.durable.commit()
         self.send(SubAck(packet.packet_id, reasons))
         for topic_filter in fresh:
+            if is_system(topic_filter):
+                self._sessions.system.send_now(session, topic_filter)
             await self._router.retained(session, topic_filter)
 
     async def _subscribe(self, session: Session, subscription: Subscription, identifier: int) -> Reason:
@@ -350,6 +355,8 @@ class MQTTConnection:
             stored = sum(len(each.encode()) for each in (subscription.filter, *session.subscriptions))
             if stored > self._limits.max_stored_filters:
                 return Reason.QUOTA_EXCEEDED
+        if is_system(topic_filter):
+            return await self._subscribe_to_system(session, Subscribed(subscription, identifier))
         if not is_wildcard(topic_filter):
             topic = resolve(topic_filter)
             if topic is None or not await may_subscribe(topic, session.user):
@@ -357,6 +364,16 @@ class MQTTConnection:
                 return Reason.NOT_AUTHORIZED
         await self._router.subscribe(session, subscription.filter, Subscribed(subscription, identifier))
         return Reason(subscription.qos)
+
+    async def _subscribe_to_system(self, session: Session, subscribed: Subscribed) -> Reason:
+        """Subscribe to topics below ``$SYS``; nobody shares them."""
+        topic_filter, system = subscribed.options.filter, self._sessions.system
+        if topic_filter.startswith(SHARE) or not await system.permits(session.user):
+            telemetry.count("mqtt.subscribe_refused")
+            return Reason.NOT_AUTHORIZED
+        session.subscriptions[topic_filter] = subscribed
+        system.join(session)
+        return Reason(subscribed.options.qos)
 
     async def _unsubscribed(self, packet: Unsubscribe) -> None:
         session, reasons = self._known(), []

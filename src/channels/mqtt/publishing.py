@@ -83,8 +83,8 @@ class Publisher:
             append = append_for(topic, data, tags=tags_of(packet), info=info, idempotency_key=key)
         except InvalidData:
             return Reason.PAYLOAD_FORMAT_INVALID
-        if not self._router.knows(packet.topic):
-            await self._router.learn(packet.topic)
+        if packet.topic not in self._router.names:
+            await self._router.names.learn(packet.topic)
         if key:
             retention = dataclasses.replace(append.retention, idempotency_ttl=KEY_TTL)
             append = dataclasses.replace(append, retention=retention)

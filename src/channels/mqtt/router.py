@@ -1,16 +1,18 @@
 """What is published to topics, brought to the sessions of one event loop.
 
-A session has the topics that its filters name. Of a filter with wildcards it has those whose names this
-process knows: it learns a name from what is published in it, and from what other processes announce.
+A session has the topics that its filters name. Of a filter with wildcards it has those whose names are known
+here: whoever publishes in a topic first tells its name.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from threading import get_ident
 from typing import Any
+
+import msgspec
 
 from channels import telemetry
 from channels.mqtt.limits import MQTTLimits
@@ -20,20 +22,19 @@ from channels.mqtt.shared.shares import HANDED_OVER, Shares
 from channels.mqtt.stored.catch_up import CatchUp
 from channels.mqtt.stored.missed import Missed, newest_of, read_missed, store_of
 from channels.mqtt.stored.record import Mark
+from channels.mqtt.wildcards.names import Names
 from channels.protocols.centrifuge.messages import Publication
 from channels.protocols.mqtt.topics import SHARE, is_wildcard, matches
 from channels.server.io.timer_wheel import TimerWheel
-from channels.topics.control import Announcement, abroadcast, listen
+from channels.topics.control import listen
 from channels.topics.delivery.hub import running_hub
+from channels.topics.names.telling import FIRST, First, note_names
 from channels.topics.registry import resolve
 from channels.topics.session.permissions import may_subscribe
-from channels.topics.stores.base import Event, Position, StoreUnavailable
+from channels.topics.stores.base import Event, Position
 from channels.topics.stores.manager import get_store
 
 logger = logging.getLogger("channels.mqtt")
-
-#: Under this name processes tell each other which topics there are.
-ANNOUNCED = "mqtt.names"
 
 
 class Router:
@@ -45,6 +46,7 @@ class Router:
 
     Attributes:
         timers: the time limits of all connections of the loop.
+        names: the topics that filters with wildcards bring.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, limits: MQTTLimits) -> None:
@@ -52,7 +54,7 @@ class Router:
         self.timers = TimerWheel(loop)
         self._thread = get_ident()
         self._limits = limits
-        self._names: dict[str, None] = {}
+        self.names = Names(self, limits.max_names)
         self._members: dict[str, dict[Session, None]] = {}
         self._positions: dict[str, Mark] = {}
         self._catching_up: dict[str, dict[Session, CatchUp]] = {}
@@ -61,6 +63,7 @@ class Router:
         self._lock = asyncio.Lock()
         self.shares = Shares(self, limits)
         running_hub().use(get_store())
+        note_names()
 
     # Stores tell, in any thread
 
@@ -89,12 +92,19 @@ class Router:
             telemetry.count("mqtt.background_failed", error=type(error).__name__)
             logger.warning("Work for MQTT clients failed: %s", error, exc_info=error)
 
-    def _deliver(self, name: str, publication: Publication) -> None:
+    def bring(self, name: str, publication: Publication) -> None:
+        """See :class:`~channels.mqtt.wildcards.names.Routing`."""
+        self._deliver(name, publication, sure=True)
+
+    def _deliver(self, name: str, publication: Publication, *, sure: bool = False) -> None:
+        if self.names.young and not sure and not self.names.takes(name, publication):
+            return
         known = self._positions.get(name)
         same = publication.offset and known is not None and known.epoch == publication.epoch
-        if same and known is not None and publication.offset <= known.offset:
+        late = same and known is not None and publication.offset <= known.offset
+        if late and not sure:
             return  # it was read when the store had been away
-        if publication.offset:
+        if publication.offset and not late:
             self._positions[name] = Mark(publication.offset, publication.epoch, publication.time)
         outgoing = Outgoing(name, publication)
         behind = self._told_behind(name, publication) if name in self._catching_up else ()
@@ -141,10 +151,31 @@ class Router:
             if matches(topic_filter, name):
                 session.attached[name] = _matching(session, name)
         if not is_wildcard(topic_filter):
+            await self._learn_if_wild(topic_filter)
             await self._attach(session, topic_filter)
+            await self._learn_if_wild(topic_filter)  # a filter with wildcards may have come meanwhile
             return
+        await self.names.begin()
         self._wild[session] = None
-        for name in [name for name in self._names if matches(topic_filter, name)]:
+        names = {**dict.fromkeys(self.names.known()), **self._members}
+        for name in [name for name in names if matches(topic_filter, name)]:
+            await self._attach_if_allowed(session, name)
+
+    async def _learn_if_wild(self, name: str) -> None:
+        if self._wild:
+            await self.names.learn(name)
+
+    def has(self, name: str) -> bool:
+        """See :class:`~channels.mqtt.wildcards.names.Routing`."""
+        return name in self._members
+
+    def wants(self, name: str) -> bool:
+        """See :class:`~channels.mqtt.wildcards.names.Routing`."""
+        return any(_matching(each, name) for each in self._wild)
+
+    async def attach_wild(self, name: str) -> None:
+        """See :class:`~channels.mqtt.wildcards.names.Routing`."""
+        for session in [each for each in self._wild if _matching(each, name)]:
             await self._attach_if_allowed(session, name)
 
     async def _attach_if_allowed(self, session: Session, name: str) -> bool:
@@ -299,44 +330,6 @@ class Router:
             if outgoing.properties is not None and publication.data:
                 session.deliver(outgoing.publish([subscribed], retained=True), outgoing.mark)
 
-    # Names
-
-    def knows(self, name: str) -> bool:
-        """Whether a topic's name is known, so that wildcards bring it."""
-        return name in self._names
-
-    async def learn(self, name: str, *, announce: bool = True) -> None:
-        """Know a topic's name: sessions whose filters have wildcards get it, if they may."""
-        if name in self._names:
-            return
-        if len(self._names) >= self._limits.max_names:
-            del self._names[next(iter(self._names))]
-            telemetry.count("mqtt.names_forgotten")
-        self._names[name] = None
-        for session in [each for each in self._wild if _matching(each, name)]:
-            await self._attach_if_allowed(session, name)
-        if announce:
-            try:
-                await abroadcast(Announcement(ANNOUNCED, name.encode()))
-            except StoreUnavailable:
-                del self._names[name]  # it is announced the next time
-                raise
-
-    async def learn_of(self, name: str, *, announce: bool) -> None:
-        """Know the name of a topic to which something was published already."""
-        topic = resolve(name)
-        if name in self._names or topic is None:
-            return
-        flows = name in self._members
-        first = None if flows else await newest_of(name)
-        await self.learn(name, announce=announce)
-        if flows or name not in self._members or type(topic).history is None:
-            return  # what is published is brought already, or nobody wants it
-        page = await store_of(name).read(name, Position(first.offset - 1 if first is not None else 0, ""))
-        if name not in self._positions:
-            for publication in page.publications:
-                self._deliver(name, publication)
-
 
 def _hand_on(session: Session, name: str, outgoing: Outgoing, sender: str) -> None:
     """Bring a session what was published in a topic that it has."""
@@ -356,8 +349,6 @@ def _matching(session: Session, name: str) -> list[Subscribed]:
 
 #: Of each event loop that serves MQTT; those of loops that are closed are dropped by the next one.
 _routers: dict[asyncio.AbstractEventLoop, Router] = {}
-#: What ends the hearing of this process, once it has begun.
-_hearing: list[Callable[[], None]] = []
 
 
 def running_router(limits: MQTTLimits) -> Router:
@@ -367,34 +358,19 @@ def running_router(limits: MQTTLimits) -> Router:
     if router is None:
         for closed in [each for each in _routers if each.is_closed()]:
             del _routers[closed]
-        if not _hearing:
-            _hearing.append(telemetry.attach(_hear))
-            listen(ANNOUNCED, _announced)
-            listen(HANDED_OVER, _handed_over)
+        listen(FIRST, _told)
+        listen(HANDED_OVER, _handed_over)
         router = _routers[loop] = Router(loop, limits)
     return router
 
 
-def _hear(event: str, facts: dict[str, Any]) -> None:
-    """Learn of topics to which server code of this process publishes, in any thread."""
-    if event == "topics.published":
-        name = facts["topic"]
-        for loop, router in tuple(_routers.items()):
-            if not router.knows(name) and not loop.is_closed():
-                loop.call_soon_threadsafe(_learn, router, name, True)
-
-
-def _announced(hub: Any, data: bytes) -> None:
+def _told(hub: Any, data: bytes) -> None:
     router = _routers.get(asyncio.get_running_loop())
     if router is not None:
-        _learn(router, data.decode(), False)
+        router.names.hear(msgspec.msgpack.decode(data, type=First))
 
 
 def _handed_over(hub: Any, data: bytes) -> None:
     router = _routers.get(asyncio.get_running_loop())
     if router is not None:
         router.shares.handed_over(data)
-
-
-def _learn(router: Router, name: str, announce: bool) -> None:
-    router.spawn(router.learn_of(name, announce=announce))

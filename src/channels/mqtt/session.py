@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 from channels import telemetry
+from channels.mqtt.limits import QUEUED_BYTES
 from channels.mqtt.stored.durable import Durable
 from channels.mqtt.stored.record import Mark, Sent
 from channels.protocols.mqtt.codes import Reason
@@ -94,12 +95,14 @@ class _Waiting:
         deadline: in time.time(); 0 for none.
         mark: its place in its topic.
         back: takes it back, if it is of a shared subscription.
+        size: of the message, in bytes.
     """
 
     publish: Publish
     deadline: float = 0.0
     mark: Mark | None = None
     back: GiveBack | None = None
+    size: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -110,6 +113,7 @@ class Session:
         key: the user's id and the client's.
         user: Django's, as of the last CONNECT.
         max_queued: messages that may wait.
+        max_queued_bytes: bytes of them.
         expiry: seconds that it outlives its connection.
         peer: its connection; None while it has none.
         subscriptions: by topic filter.
@@ -132,9 +136,11 @@ class Session:
     durable: Durable | None = None
     opened: float = 0.0
     moved: bool = False
+    max_queued_bytes: int = QUEUED_BYTES
     _inflight: dict[int, Publish | None] = field(default_factory=dict)
     #: Without a deque while nothing waits: most devices are idle.
     _queue: deque[_Waiting] | tuple[()] = ()
+    _queued_bytes: int = 0
     _shared: dict[int, _Waiting] | None = None
     _last_id: int = 0
 
@@ -154,14 +160,19 @@ class Session:
         if not publish.qos:
             self._deliver_at_once(publish)
             return
+        size = publish.size
         if len(self._queue) >= self.max_queued:
             telemetry.count("mqtt.message_dropped", reason="queue", client=self.client_id)
+            return
+        if self._queue and self._queued_bytes + size > self.max_queued_bytes:
+            telemetry.count("mqtt.message_dropped", reason="bytes", client=self.client_id)
             return
         interval = publish.properties.get("message_expiry_interval")
         if not self._queue:
             self._queue = deque()
         deadline = 0.0 if interval is None else time.time() + interval
-        self._queue.append(_Waiting(publish, deadline, mark, back))
+        self._queue.append(_Waiting(publish, deadline, mark, back, size))
+        self._queued_bytes += size
         self.advance()
 
     def deliver_plain(self, outgoing: Plain) -> None:
@@ -194,6 +205,7 @@ class Session:
         peer = self.peer
         while peer is not None and self._queue and len(self._inflight) < peer.window and not peer.congested:
             waiting = self._queue.popleft()
+            self._queued_bytes -= waiting.size
             publish = self._unless_expired(waiting)
             if publish is None:
                 telemetry.count("mqtt.message_dropped", reason="expired", client=self.client_id)
@@ -316,6 +328,7 @@ class Session:
         found = [each for each in self._queue if each.back is not None]
         if found:
             self._queue = deque(each for each in self._queue if each.back is None)
+            self._queued_bytes = sum(each.size for each in self._queue)
         if sent and self._shared:
             found = [each for each in self._shared.values() if each.publish.qos == 1] + found
             self._shared = None

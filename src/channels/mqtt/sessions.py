@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Callable
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
@@ -19,6 +20,7 @@ from channels.mqtt.stored.durable import GRACE, Durable, Overtaken
 from channels.mqtt.stored.record import OWNER_BITS, Record, decode_record, encode_record, record_key
 from channels.mqtt.stored.snapshots import SessionSnapshot, restore
 from channels.mqtt.stored.values import session_values
+from channels.mqtt.system.topics import SystemTopics, staff_only
 from channels.protocols.mqtt.codes import Reason
 from channels.topics.control import Announcement, abroadcast, listen
 from channels.topics.delivery.hub import Hub, running_hub
@@ -27,6 +29,10 @@ from channels.topics.stores.values import Value
 
 #: How often a session is claimed that others claim at the same time.
 TRIES: Final = 5
+
+
+class TooManySessions(Exception):  # it is no mistake of ours
+    """A user has as many sessions that last as one may have."""
 
 
 class Sessions:
@@ -38,23 +44,33 @@ class Sessions:
         loop: the event loop.
         router: brings them what is published.
         limits: of the clients.
+        may_read_system: says which user may have the topics below ``$SYS``.
 
     Attributes:
         meter: counts connections and messages; None where nobody has asked for that.
+        system: the topics below ``$SYS``.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, router: Router, limits: MQTTLimits) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        router: Router,
+        limits: MQTTLimits,
+        may_read_system: Callable[..., Any] = staff_only,
+    ) -> None:
         self._loop = loop
         self._router = router
         self._limits = limits
         self.meter = MQTTMeter() if telemetry.metered else None
         self._sessions: dict[tuple[str, str], Session] = {}
+        self._lasting: dict[str, set[Session]] = {}
         self._timers: dict[Session, asyncio.TimerHandle] = {}
         self._renewal: asyncio.TimerHandle | None = None
         self._opening: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
         for closed in [each for each in _of_loop if each.is_closed()]:
             del _of_loop[closed]
         _of_loop.setdefault(loop, []).append(self)
+        self.system = SystemTopics(loop, self._sessions.values, may_read_system, router.spawn)
         listen(CONNECTED, _connected_elsewhere)
 
     def __len__(self) -> int:
@@ -75,13 +91,21 @@ class Sessions:
 
         Raises:
             StoreUnavailable: the store does not answer.
+            TooManySessions: the user may not have another one that lasts.
         """
         lasting = min(expiry, self._limits.max_session_expiry)
+        if lasting and self._has_too_many(key):
+            raise TooManySessions
         async with self._opening.setdefault(key, asyncio.Lock()):
             session, present = await self._opened(key, user, clean, lasting)
         session.user, session.expiry, session.opened = user, lasting, time.time()
         self._router.spawn(_tell_others(session))
         return session, present
+
+    def _has_too_many(self, key: tuple[str, str]) -> bool:
+        """Whether a user has as many sessions that last as one may, and none of this client."""
+        session, others = self._sessions.get(key), self._lasting.get(key[0], ())
+        return session not in others and len(others) >= self._limits.max_user_sessions
 
     async def _opened(
         self, key: tuple[str, str], user: Any, clean: bool, expiry: float
@@ -138,7 +162,8 @@ class Sessions:
     async def _begun(
         self, key: tuple[str, str], user: Any, record: Record | None, expiry: float, owner: int
     ) -> Session:
-        session = Session(key, user, self._limits.max_queued)
+        limits = self._limits
+        session = Session(key, user, limits.max_queued, max_queued_bytes=limits.max_queued_bytes)
         session.expiry = expiry
         if record is not None or expiry:
             self._make_durable(session, owner)
@@ -151,6 +176,7 @@ class Sessions:
         telemetry.count("mqtt.session_restored", client=session.client_id)
         try:
             await restore(session, record, self._router)
+            self.system.join(session)
         except BaseException:
             self._end(session)
             raise
@@ -159,6 +185,7 @@ class Sessions:
         durable = Durable(record_key(session.key), owner, session_values(), self._router.spawn)
         durable.of(SessionSnapshot(session, self._router, self._overtaken))
         session.durable = durable
+        self._lasting.setdefault(session.key[0], set()).add(session)
         if self._renewal is None:
             self._renewal = self._loop.call_later(GRACE / 2, self._renew)
 
@@ -231,8 +258,15 @@ class Sessions:
             del self._sessions[session.key]
         if session.durable is not None:
             session.durable.close()
+            self._lasts_no_longer(session)
         self._router.forget(session)
         session.give_back(sent=not session.moved)
+
+    def _lasts_no_longer(self, session: Session) -> None:
+        of_user = self._lasting.get(session.key[0], set())
+        of_user.discard(session)
+        if not of_user:
+            self._lasting.pop(session.key[0], None)
 
 
 #: Under this name processes tell each other who has connected.

@@ -13,8 +13,9 @@ from django.db import connections, transaction
 
 from channels import telemetry
 from channels.diagnostics import delivery_log
-from channels.topics.stores.base import Append, Published
-from channels.topics.stores.manager import get_store
+from channels.topics.names import telling
+from channels.topics.stores.base import Append, Position, Published
+from channels.topics.stores.manager import PROCESS_STORE, get_store
 from channels.topics.stores.memory import MemoryStore
 from channels.topics.stores.noting import note_published, note_stage
 
@@ -59,6 +60,8 @@ def publish_now(alias: str, append: Append) -> Published:
     published = store.sync.publish(append)
     if delivery_log.note is not None:
         note_published(append, published)
+    if append.publication.time >= telling.quiet_until and telling.is_due(append):
+        telling.tell(append, published, along=alias != PROCESS_STORE)
     return published
 
 
@@ -70,6 +73,7 @@ def publish_all_now(alias: str, appends: Sequence[Append]) -> list[Published]:
     appends = _tell_published(appends)
     published: list[Published] = publish_many(appends)
     _note_published(appends, published)
+    _tell_names(appends, published, along=alias != PROCESS_STORE)
     return published
 
 
@@ -81,7 +85,16 @@ async def apublish_all_now(alias: str, appends: Sequence[Append]) -> list[Publis
     appends = _tell_published(appends)
     published: list[Published] = await publish_many(appends)
     _note_published(appends, published)
+    for append, each in zip(appends, published, strict=True):
+        if telling.is_due(append):
+            await telling.atell(append, each, along=alias != PROCESS_STORE)
     return published
+
+
+def _tell_names(appends: Sequence[Append], published: Sequence[Published], *, along: bool) -> None:
+    for append, each in zip(appends, published, strict=True):
+        if telling.is_due(append):
+            telling.tell(append, each, along=along)
 
 
 def _tell_published(appends: Sequence[Append]) -> Sequence[Append]:
@@ -115,6 +128,8 @@ async def apublish_now(alias: str, append: Append) -> Published:
     published = await get_store(alias).publish(append)
     if delivery_log.note is not None:
         note_published(append, published)
+    if append.publication.time >= telling.quiet_until and telling.is_due(append):
+        await telling.atell(append, published, along=alias != PROCESS_STORE)
     return published
 
 
@@ -183,6 +198,8 @@ def _wait_for_commit(alias: str, appends: Sequence[Append], opened: list[str]) -
     if getattr(store, "using", None) in opened:  # what keeps it is what is committed
         for append in appends:
             store.sync.enqueue(append)  # type: ignore[attr-defined]  # a TransactionalStore
+        unknown = [Published(Position(0, ""))] * len(appends)
+        _tell_names(appends, unknown, along=False)  # the name alone: they may be rolled back
         return
     publications = WaitingPublications(alias, appends, len(opened))
     for each in opened:

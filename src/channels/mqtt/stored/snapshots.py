@@ -12,6 +12,7 @@ from channels.mqtt.session import Session, Subscribed
 from channels.mqtt.stored.durable import GRACE
 from channels.mqtt.stored.missed import find_sent
 from channels.mqtt.stored.record import Record, Sent, StoredSubscription, encode_record
+from channels.mqtt.system.topics import SYSTEM
 from channels.protocols.mqtt.codes import Reason
 from channels.protocols.mqtt.packets import Publish, PubRel, Subscription
 from channels.protocols.mqtt.topics import is_wildcard, split_filter
@@ -100,10 +101,12 @@ async def restore(session: Session, record: Record, router: Router) -> None:
     durable.places.update({each.packet_id: each.mark for each in record.sent if each.topic})
     session.restore(record.last_id, sent, record.received)
     for name in record.marks:
-        await router.learn_of(name, announce=False)
+        await router.names.learn(name)
     for stored in record.subscriptions:
-        if await _may_have(session, stored.filter):
-            subscribed = Subscribed(Subscription(*stored[:5]), stored.identifier)
+        subscribed = Subscribed(Subscription(*stored[:5]), stored.identifier)
+        if stored.filter.startswith(SYSTEM):
+            session.subscriptions[stored.filter] = subscribed  # who may have it is asked each time
+        elif await _may_have(session, stored.filter):
             await router.subscribe(session, stored.filter, subscribed)
 
 

@@ -67,6 +67,12 @@ class Publish:
     packet_id: int = 0
     properties: Properties = field(default_factory=dict)
 
+    @property
+    def size(self) -> int:
+        """About how many bytes it takes while it waits: topic, payload and properties."""
+        size = len(self.topic) + len(self.payload)
+        return size + len(repr(self.properties)) if self.properties else size
+
 
 @dataclass(slots=True)
 class Acknowledgement:

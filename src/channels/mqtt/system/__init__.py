@@ -1,0 +1,1 @@
+"""Topics below ``$SYS``: how the broker is."""
