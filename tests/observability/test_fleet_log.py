@@ -56,6 +56,22 @@ def test_where_a_step_belongs_only_by_a_guess_the_message_says_so() -> None:
     assert [each.guessed for each in log([alike])] == [True, True]
 
 
+def test_messages_that_are_alike_are_told_apart_by_their_traces() -> None:
+    def entry(at: float, stage: str, trace: str) -> LogEntry:
+        return LogEntry(at, "group", "room", stage, 1, "", "one", "", trace)
+
+    node = NodeInfo("a" * 32, "a", 1, "daphne", "1", 0.0)
+    rows = [entry(1.0, "published", "f" * 32), entry(2.0, "published", "e" * 32)]
+    rows += [entry(2.1, "delivered", "e" * 32), entry(2.2, "delivered", "f" * 32)]
+    newest, oldest = log([NodeAnswer(node, "ok", Log(rows))])
+    for message, trace in ((oldest, "f" * 32), (newest, "e" * 32)):
+        assert [(each.stage, each.trace) for _, each in message.steps] == [
+            ("published", trace),
+            ("delivered", trace),
+        ]
+        assert not message.guessed
+
+
 def test_each_message_to_a_channel_stands_alone() -> None:
     came = answer("b", *((at, "delivered", "") for at in (1.0, 2.0)), (3.0, "dropped", ""), kind="channel")
     assert ways(came) == [("", ["b delivered"]), ("", ["b delivered"]), ("", ["b dropped"])]

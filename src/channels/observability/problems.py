@@ -117,7 +117,7 @@ KINDS: Final = {
     ),
     "workers_missing": Kind(
         "%(backend)s: %(ready)d tasks wait, and nobody runs them.",
-        "Nobody runs them: start manage.py runworker --tasks.",
+        "Start manage.py runworker --tasks.",
     ),
     "tasks_late": Kind(
         "%(backend)s: the first of the tasks that wait has waited for %(waited)d s.",

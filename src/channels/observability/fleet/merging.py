@@ -87,7 +87,8 @@ def log(answers: list[NodeAnswer]) -> list[LoggedMessage]:
     """Return what became of messages, the newest first.
 
     Entries of one publication, or of one task, belong together, and those of one group message, which is
-    known by what is in it: of several with the same contents each begins where an entry says "published".
+    known by what is in it, and by its trace: of several with the same contents (and no trace) each begins
+    where an entry says "published".
     What has no key belongs to what was published before it, or to one that overtook it: that is a guess, and
     said. To a channel nothing is published: each entry is about a message, or messages, of its own.
     """
@@ -117,9 +118,11 @@ class _Places:
     """
 
     def __init__(self, entries: Iterable[LogEntry]) -> None:
-        self._published = Counter(
-            (entry.kind, entry.name, entry.key) for entry in entries if entry.stage == "published"
-        )
+        self._published: Counter[tuple[str, ...]] = Counter()
+        for entry in entries:
+            if entry.stage == "published":
+                named = (entry.kind, entry.name, entry.key)
+                self._published.update([named, (*named, entry.trace)])
         self._seen: Counter[tuple[str, str, str]] = Counter()
         self._unnamed: Counter[tuple[str, str]] = Counter()
         self._latest: dict[tuple[str, str], str] = {}
@@ -147,6 +150,8 @@ class _Places:
         alike = self._published[named] > 1
         number = max(1, self._seen[named]) if alike else 1
         key = f"{entry.key}#{number}"
+        if alike and entry.trace and self._published[(*named, entry.trace)] == 1:
+            key, alike = f"{entry.key}#{entry.trace}", False  # its trace tells it from the others
         if begins or subject not in self._latest:
             self._latest[subject] = key
         return key, alike
