@@ -14,9 +14,10 @@ from pathlib import Path
 import uvloop
 
 from benchmarks.children import Child, end_on_terminate, raise_file_limit
+from benchmarks.examples.kinds import USERS
 from benchmarks.examples.search import Step, run_step, search
 from benchmarks.examples.site import serving, use_the_load_core
-from benchmarks.examples.users import USERS, Users
+from benchmarks.examples.users import Users
 from benchmarks.machine import now
 from benchmarks.servers import _cpu_ticks
 

@@ -60,9 +60,11 @@ def serving(name: str, users: type[Users], number: int) -> Iterator[tuple[Site, 
             "DJANGO_SETTINGS_MODULE": f"{name}.settings",
         }
         prepared = prepare(name, users, number, env)
-        port, log = free_port(), Path(folder) / "log"
+        port, devices_port, log = free_port(), free_port(), Path(folder) / "log"
         output = running.enter_context(log.open("wb"))
-        command = [DAPHNE, "-b", "127.0.0.1", "-p", str(port), f"{name}.asgi:application"]
+        command = [DAPHNE, "-e", f"tcp:{port}:interface=127.0.0.1", f"{name}.asgi:application"]
+        if users.devices_app:
+            command[1:1] = ["-e", f"tcp:{devices_port}:interface=127.0.0.1:app={users.devices_app}"]
         commands = [command, *([sys.executable, "manage.py", *words] for words in users.beside)]
         children = []
         for each in commands:
@@ -70,7 +72,7 @@ def serving(name: str, users: type[Users], number: int) -> Iterator[tuple[Site, 
             running.callback(child.stop)
             children.append(child)
         Server(children[:1], [port], log).wait_until_served()
-        yield Site(port, prepared["cookies"], prepared["users"], prepared["found"]), children
+        yield Site(port, devices_port, prepared["cookies"], prepared["users"], prepared["found"]), children
 
 
 def prepare(name: str, users: type[Users], number: int, env: dict[str, str]) -> dict[str, Any]:

@@ -22,12 +22,14 @@ class Site:
 
     Attributes:
         port: of its server.
+        devices_port: of its endpoint for devices, if it has one.
         cookies: of sessions, one for each user.
         users: the primary keys of the same.
         found: what else was prepared, by name.
     """
 
     port: int
+    devices_port: int
     cookies: list[str]
     users: list[int]
     found: dict[str, list[Any]]
@@ -62,12 +64,14 @@ class Users:
     Attributes:
         prepare: Python code for the example's shell that makes what they need; it has ``users``.
         beside: commands of its ``manage.py`` that run beside the server.
+        devices_app: of a second endpoint, over TCP.
         does: what a user does, for people.
         interval: seconds between two things that a user does; 0: they only look.
     """
 
     prepare: ClassVar[str] = ""
     beside: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    devices_app: ClassVar[str] = ""
     does: ClassVar[str] = ""
     interval: ClassVar[float] = 0.0
 
@@ -223,7 +227,7 @@ class GameUsers(Users):
         """Turn."""
         topic = f"match:{self.matches[number // self.match]}"
         dx, dy = random.choice([(0, 1), (1, 0), (0, -1), (-1, 0)])
-        self.call(number, f"{topic}/steer", {"seq": next(self.counts), "dx": dx, "dy": dy})
+        self.call(number, f"{topic}/steer", {"seq": next(self.counts) % 65536, "dx": dx, "dy": dy})
 
 
 class NotificationUsers(Users):
@@ -347,12 +351,3 @@ def posted(path: str, cookie: str) -> str:
         f"POST {path} HTTP/1.1\r\nCookie: sessionid={cookie}; csrftoken={TOKEN}\r\n"
         "Content-Type: application/x-www-form-urlencoded"
     )
-
-
-USERS: dict[str, type[Users]] = {
-    "chat": ChatUsers,
-    "notifications": NotificationUsers,
-    "editor": EditorUsers,
-    "game": GameUsers,
-    "ticker": TickerUsers,
-}

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks.examples.__main__ import table
+from benchmarks.examples.devices import connect_packet, publish_packet
+from benchmarks.examples.kinds import USERS
 from benchmarks.examples.search import Step, percentile, search
-from benchmarks.examples.users import USERS, update_message
+from benchmarks.examples.users import update_message
 
 ROOT = Path(__file__).parents[2]
 
@@ -65,6 +67,12 @@ def test_the_table_has_a_row_for_each_example() -> None:
 def test_an_update_is_a_message_of_the_y_protocols() -> None:
     assert update_message(b"ab") == b"\0\2\2ab"
     assert update_message(b"a" * 300).startswith(b"\0\2\xac\2a")
+
+
+def test_devices_speak_mqtt() -> None:
+    assert connect_packet("a", "key") == b"\x10\x15\0\4MQTT\4\xc2\0\x3c\0\1a\0\1a\0\3key"
+    assert publish_packet("t", b"{}") == b"\x32\7\0\1t\0\1{}"
+    assert publish_packet("t", b"." * 200).startswith(b"\x32\xcd\1\0\1t\0\1..")
 
 
 # Two servers of a real example and its users: what WebSockets, and what event streams take.

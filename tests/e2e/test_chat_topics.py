@@ -23,6 +23,7 @@ from tests.e2e.test_chat import (  # noqa: F401  # fixtures among them
     wait_for_status,
 )
 from tests.support.browser import DESKTOP, PHONE, dark, picture, resize
+from tests.support.browsers.announced import announced, listen
 from tests.support.browsers.network import network
 from tests.support.browsers.readable import assert_readable
 
@@ -48,11 +49,16 @@ def test_who_is_there_who_types_and_what_was_said_last(
         join(window, chat, name)
         enter(window, chat)
     wait_for_text(ada, "present", "ada, ben")
+    until(ada, "document.querySelector('#log').ariaLive === 'polite'")  # the old lines are shown
+    listen(ada)
     ben.find_element(By.ID, "text").send_keys("hel")
     wait_for_text(ada, "typing", "ben is typing …")
     say(ben, "lo")
     wait_for_line(ada, "benhello")
     wait_for_text(ada, "typing", "")
+    say(ada, "yes")
+    until(ada, "document.querySelectorAll('.pending').length === 0")
+    assert announced(ada) == ["benhello", "adayes"]  # each once
     ada.refresh()
     wait_for_line(ada, "benhello")
     ben.get(chat.url)
@@ -163,6 +169,7 @@ def test_marks_of_what_is_new_and_lines_from_long_ago(
     until(ben, "document.querySelector('.new')?.nextSibling.textContent === 'adanew'")
     assert len(lines(ben)) == 50 + 1
     until(ben, "document.querySelector('#log').scrollTop > 0")
+    listen(ben)
     ben.execute_script("document.querySelector('#log').scrollTop = 0")
     wait_for_line(ben, "adaread by ben")
     assert [line for line in lines(ben) if line != "New"] == [
@@ -170,6 +177,7 @@ def test_marks_of_what_is_new_and_lines_from_long_ago(
         *(f"ada{number}" for number in range(70)),
         "adanew",
     ]
+    assert announced(ben) == []  # lines from long ago are no news
 
 
 PUBLISH_SEVENTY = """

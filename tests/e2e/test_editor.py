@@ -13,6 +13,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.e2e.example import PATIENCE, Example, until
 from tests.support.browser import PHONE, chromium, picture
+from tests.support.browsers.announced import announced, listen
 from tests.support.browsers.network import network
 from tests.support.browsers.readable import assert_readable
 
@@ -76,10 +77,12 @@ def test_two_write_one_is_offline_and_the_server_restarts(editor: Example, tmp_p
         assert_readable(ada)
         ada.find_element(By.ID, "name").send_keys("ben", Keys.ENTER)
         until(ada, f"{STATE} === 'live' && document.querySelector('#name').value === ''")
+        listen(ada)
         for window, url in ((ben, mobile.url), (eve, editor.url)):
             window.get(ada.current_url.replace(editor.url, url))
             until(window, f"{STATE} === 'live'")
         until(ada, "document.querySelector('#present').textContent === 'ada, ben, eve'")
+        assert announced(ada) == ["ben is here.", "eve is here."]  # and not the list at each change
         write(ada, "from ada", Keys.ENTER)
         until_words(ben, "from ada")
         write(ben, Keys.CONTROL + Keys.END)  # a modifier is held until the end of the call

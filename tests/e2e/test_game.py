@@ -15,6 +15,7 @@ from selenium.webdriver.common.keys import Keys
 from benchmarks.examples.sockets import connect
 from tests.e2e.example import PATIENCE, Example, until
 from tests.support.browser import PHONE, chromium, picture
+from tests.support.browsers.announced import announced, listen
 from tests.support.browsers.network import network
 from tests.support.browsers.readable import assert_readable
 
@@ -40,7 +41,7 @@ def game(tmp_path: Path) -> Iterator[Example]:
 
 
 def test_its_own_tests_pass(game: Example) -> None:
-    game.assert_own_tests_pass(10)
+    game.assert_own_tests_pass(11)
 
 
 #: A match, and the session of somebody who plays in it.
@@ -124,7 +125,9 @@ def test_a_match_outlives_its_worker(game: Example, tmp_path: Path) -> None:
 
         # Along the upper edge, where the ship must come to its place on both pages.
         ActionChains(ada).key_down(Keys.ARROW_UP).key_down(Keys.ARROW_RIGHT).perform()
+        listen(ben)
         until(ben, f"{CLOCK} < '1:55'")
+        assert announced(ben) == []  # neither the clock nor snapshots
         worker.kill()
         worker.wait()
         stopped = ben.execute_script(f"return {CLOCK}")

@@ -11,11 +11,13 @@ from selenium.webdriver.common.by import By
 
 from tests.e2e.example import Example, until
 from tests.support.browser import PHONE, chromium, picture
+from tests.support.browsers.announced import announced, listen
 from tests.support.browsers.network import Network, network
 from tests.support.browsers.readable import assert_readable
 
 STATE = "document.querySelector('#status').dataset.state"
 LIST = "document.querySelector('#orders').innerText"
+NEWS = "document.querySelector('#news').textContent"
 BADGE = "Number(document.querySelector('#badge').textContent)"
 
 
@@ -28,7 +30,7 @@ def shop(tmp_path: Path) -> Iterator[Example]:
 
 
 def test_its_own_tests_pass(shop: Example) -> None:
-    shop.assert_own_tests_pass(7)
+    shop.assert_own_tests_pass(10)
 
 
 @pytest.mark.browser
@@ -48,8 +50,13 @@ def test_open_pages_show_what_was_committed_elsewhere(shop: Example, tmp_path: P
             until(window, f"{STATE} === 'live'")  # before that nothing can come by the stream
             window.find_element(By.CSS_SELECTOR, "main form button").click()
             until(window, f"{LIST}.includes('A kettle')")  # it came by the stream
+        until(ada, f"{NEWS} === 'A kettle, no. 1: Placed'")
+        listen(ada)
+        ada.execute_script("window.line = document.querySelector('#order-1')")
         shop.command("advance", "1")
-        until(ada, f"{LIST}.includes('Packed') && {BADGE} === 1")
+        until(ada, f"{LIST}.includes('Packed') && {BADGE} === 1 && {NEWS}.includes('Packed')")
+        assert announced(ada) == ["A kettle, no. 1: Packed"]  # neither the list nor the badge
+        assert ada.execute_script("return line.isConnected")  # who reads it reads on
         assert ben.execute_script(f"return {LIST}.includes('Placed') && {BADGE} === 0")
 
         ada.execute_script("window.open(location.href)")
@@ -86,7 +93,18 @@ def test_open_pages_show_what_was_committed_elsewhere(shop: Example, tmp_path: P
         picture(ada, "notifications-desk")
         picture(ben, "notifications-phone", night=True)
         assert_readable(ada)
+        assert_focus_is_kept(ada)
         assert_late_files_do_no_harm(mobile, ben)
+
+
+def assert_focus_is_kept(window: Chrome) -> None:
+    """Though the stream says that it has lost something, and most of the page is put in anew."""
+    window.execute_script("""
+        window.before = document.querySelector("main");
+        before.querySelector("#read").focus();
+        before.dispatchEvent(new CustomEvent("gap"));
+    """)
+    until(window, "document.querySelector('main') !== before && document.activeElement.id === 'read'")
 
 
 def assert_late_files_do_no_harm(mobile: Network, window: Chrome) -> None:

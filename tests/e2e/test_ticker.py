@@ -11,6 +11,7 @@ from selenium.webdriver.common.by import By
 
 from tests.e2e.example import Example, until
 from tests.support.browser import PHONE, chromium, picture
+from tests.support.browsers.announced import announced, listen
 from tests.support.browsers.network import Network, network
 from tests.support.browsers.readable import assert_readable
 
@@ -24,7 +25,7 @@ def ticker(tmp_path: Path) -> Iterator[Example]:
 
 
 def test_its_own_tests_pass(ticker: Example) -> None:
-    ticker.assert_own_tests_pass(7)
+    ticker.assert_own_tests_pass(8)
 
 
 STATE = "document.querySelector('#status').dataset.state"
@@ -50,6 +51,10 @@ def test_a_desk_and_a_phone_look_at_prices(ticker: Example, tmp_path: Path) -> N
             until(window, "document.querySelector('#plot').ariaLabel.includes('between')")
         until(desk, f"{WATCHED} > 5 && {WATCHED} < 60")  # what is on the screen, and no more
         assert phone.execute_script("return document.body.scrollWidth <= innerWidth")
+        listen(desk)
+        before = desk.execute_script(f"return {PRICE}")
+        until(desk, f"{PRICE} !== '{before}'")
+        assert announced(desk) == []
 
         picture(desk, "ticker-desk", night=True)
         picture(phone, "ticker-phone")

@@ -68,6 +68,12 @@ def dark(window: webdriver.Chrome, on: bool) -> None:
     window.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
 
 
+def calm(window: webdriver.Chrome, on: bool) -> None:
+    """Let the page believe that its user prefers less motion; by day, as :func:`dark` is then off."""
+    feature = {"name": "prefers-reduced-motion", "value": "reduce" if on else "no-preference"}
+    window.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+
+
 def picture(window: webdriver.Chrome, name: str, *, night: bool = False) -> None:
     """Keep what a window shows as ``docs/examples/images/NAME.webp``, if ``DOCS_PICTURES`` is set.
 

@@ -8,6 +8,7 @@ from rooms.models import Visit
 
 LONGEST_MESSAGE = 1000  # characters
 LOGIN_NEEDED = 4401  # a close code of ours; the page offers the login when it sees it
+MALFORMED = 4400
 
 
 class ChatConsumer(AsyncJsonWebsocketConsumer):
@@ -43,10 +44,20 @@ class ChatConsumer(AsyncJsonWebsocketConsumer):
             if self.visit is not None and await database_sync_to_async(self.visit.end)():
                 await self.tell("left", visit=self.visit.pk)
 
+    async def receive(
+        self, text_data: str | None = None, bytes_data: bytes | None = None, **kwargs: Any
+    ) -> None:
+        """Close when a frame is no JSON, or no text: no page of ours sends that."""
+        try:
+            await super().receive(text_data, bytes_data, **kwargs)
+        except ValueError:
+            await self.close(MALFORMED, "not JSON, or not text")
+
     async def receive_json(self, content: Any, **kwargs: Any) -> None:
         """Say something; what is empty or not text is not passed on."""
         text = content.get("text") if isinstance(content, dict) else None
         if self.group is not None and isinstance(text, str) and text.strip():
+            text.encode()  # raises ValueError for half a character, which JSON can say and UTF-8 cannot
             await self.tell("message", text=text.strip()[:LONGEST_MESSAGE])
 
     async def tell(self, kind: str, **what: Any) -> None:

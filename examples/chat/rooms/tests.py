@@ -3,7 +3,7 @@
 from django.contrib.auth import get_user_model
 from django.test import TransactionTestCase
 
-from channels.testing import TopicsCommunicator, TopicsError
+from channels.testing import TopicsCommunicator, TopicsError, WebsocketCommunicator
 from channels.topics import ahistory, history
 from chat.asgi import application
 from rooms.models import Room
@@ -46,6 +46,38 @@ class RoomTests(TransactionTestCase):
             await client.rpc("room:lobby/read", {"offset": offset})
             self.assertEqual(await client.rpc("rooms/unread"), {"lobby": unread})
         await client.disconnect()
+
+    async def test_nonsense_is_refused_and_logs_nothing(self) -> None:
+        client = await self.enter(self.ada)
+        calls = (
+            *(("say", {"text": text}) for text in ("a" * 1001, 5, None, ["a"])),
+            *(("read", {"offset": offset}) for offset in (-1, 1, 2**70, "1", None)),
+            ("say", {}),
+            ("say", {"text": "hello", "color": "red"}),
+            ("shout", {"text": "hello"}),
+        )
+        with self.assertNoLogs(level="ERROR"):
+            for method, data in calls:
+                with self.subTest(method=method, data=data), self.assertRaises(TopicsError):
+                    await client.rpc(f"room:lobby/{method}", data)
+            await client.rpc("room:lobby/say", {"text": "a" * 1000})
+        await client.disconnect()
+        self.assertEqual(len((await ahistory(RoomTopic(slug="lobby"))).entries), 1)
+
+    async def test_a_consumer_that_gets_no_json_closes(self) -> None:
+        frames = ({"text_data": "nonsense"}, {"bytes_data": b"\x00"}, {"text_data": '{"text": "\\ud800"}'})
+        with self.assertNoLogs(level="ERROR"):
+            for frame in frames:
+                socket = WebsocketCommunicator(application, "/ws/room/lobby/", headers=ORIGIN)
+                socket.scope["user"] = self.ada
+                await socket.connect()
+                for passed_over in ("[]", "5", '{"text": 5}', '{"text": " "}'):
+                    await socket.send_to(text_data=passed_over)
+                await socket.send_to(**frame)
+                with self.subTest(frame=frame):
+                    while (message := await socket.receive_output(10))["type"] != "websocket.close":
+                        self.assertNotIn('"message"', message["text"])
+                    self.assertEqual(message["code"], 4400)
 
     def test_the_list_shows_what_is_unread(self) -> None:
         RoomTopic(slug="lobby").publish({"name": "ben", "text": "hello", "key": ""})

@@ -30,15 +30,21 @@ class RoomTopic(Topic):
 
         A page that does not know whether this arrived says it again with the same key: it counts once.
         """
-        if not text.strip():
+        text = text.strip()
+        if not text:
             raise RPCError(400, "There is nothing to say.")
-        line = {"name": user.get_username(), "text": text.strip()[:LONGEST_MESSAGE], "key": key[:40]}
+        if len(text) > LONGEST_MESSAGE:
+            raise RPCError(400, f"A line has at most {LONGEST_MESSAGE} characters, not {len(text)}.")
+        line = {"name": user.get_username(), "text": text, "key": key[:40]}
         self.publish(line, idempotency_key=f"{user.pk} {key[:40]}" if key else "")
         RoomList().publish({"room": self.slug, "name": user.get_username()})
 
     @rpc
     def read(self, user: Any, offset: int) -> None:
         """Note how far somebody has read, and tell their other pages."""
+        newest = history(self, limit=0).position.offset
+        if not 0 <= offset <= newest:
+            raise RPCError(400, f"There are lines up to {newest}: none has the number {offset}.")
         Reading.note(self.slug, user, offset)
         notify(user, {"room": self.slug, "unread": self.unread(user)})
 

@@ -76,6 +76,36 @@ class FleetTests(TransactionTestCase):
         for each in (device, late, page):
             await each.disconnect()
 
+    async def test_nonsense_is_refused_and_logs_nothing(self) -> None:
+        page = await self.page(await get_user_model().objects.acreate(username="ada"))
+        device = await self.device()
+        calls = (
+            *(("switch", {"names": names, "on": True}) for names in (["nothing"], "pump-1", [5], None)),
+            *(("switch", {"names": ["pump-1"], "on": on}) for on in ("on", 1, None)),
+            ("switch", {"names": ["pump-1"]}),
+            ("explode", {}),
+        )
+        with self.assertNoLogs(level="ERROR"):
+            for method, data in calls:
+                with self.subTest(method=method, data=data), self.assertRaises(TopicsError):
+                    await page.rpc(f"fleet/{method}", data)
+            for topic in (DeviceState(name="pump-1"), Fleet()):
+                with self.assertRaises(TopicsError):
+                    await page.publish(topic, {"online": False})
+            for said in (
+                b"",
+                b"nonsense",
+                b"[]",
+                b"{}",
+                b'{"online": "yes"}',
+                b'{"online": true, "watts": "1"}',
+            ):
+                with self.subTest(said=said):
+                    self.assertGreaterEqual((await device.publish("devices/pump-1/state", said)).reason, 0x80)
+        self.assertFalse(await Device.objects.filter(wanted=True).aexists())
+        await device.disconnect()
+        await page.disconnect()
+
     async def test_strangers_look_and_switch_nothing(self) -> None:
         page = await self.page(AnonymousUser())
         with self.assertRaisesMessage(TopicsError, "permission denied"):

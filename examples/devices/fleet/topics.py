@@ -8,7 +8,7 @@ import msgspec
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 
-from channels.topics import History, Topic, publish_many, rpc
+from channels.topics import History, RPCError, Topic, publish_many, rpc
 from fleet.models import Device
 
 
@@ -71,9 +71,11 @@ class Fleet(Topic):
 
     @rpc
     def switch(self, user: Any, names: list[str], on: bool) -> int:
-        """Switch devices on or off; returns how many that changes."""
+        """Switch devices on or off, as far as there are such; returns how many that changes."""
         if not user.is_authenticated:
             raise PermissionDenied
+        if names and not Device.objects.filter(name__in=names).exists():
+            raise RPCError(404, "There is no such device.")
         return switch(names, on)
 
 

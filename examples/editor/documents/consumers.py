@@ -18,6 +18,8 @@ from documents.models import EMPTY, Document
 
 # y-websocket does not come back after codes from 4400 to 4499: these are for what will not change.
 FORBIDDEN, MALFORMED = 4403, 4400
+# One connection speaks for so many: a page says who is here of all that it has heard of.
+MOST_CLIENTS = 1000
 
 
 class DocumentConsumer(AsyncWebsocketConsumer):
@@ -60,6 +62,8 @@ class DocumentConsumer(AsyncWebsocketConsumer):
         elif kind == protocol.AWARENESS:
             data = reader.array()
             self.clocks |= protocol.read_awareness(data)
+            if len(self.clocks) > MOST_CLIENTS:
+                raise protocol.Malformed("too many clients")
             await self.tell_all(bytes((protocol.AWARENESS,)) + protocol.array(data))
 
     async def take_sync(self, step: int, data: bytes) -> None:

@@ -10,6 +10,9 @@ from documents.models import COMPACTED_AT, EMPTY, Document
 from editor.asgi import application
 
 ORIGIN = (b"origin", b"http://localhost")
+#: Somebody says to be a thousand and one clients.
+CLIENTS = b"".join(protocol.number(each) + protocol.number(1) + protocol.array(b"{}") for each in range(1001))
+CROWD = bytes((protocol.AWARENESS,)) + protocol.array(protocol.number(1001) + CLIENTS)
 
 
 class Editor:
@@ -143,10 +146,14 @@ class DocumentTests(TransactionTestCase):
             b"\x00\x02\x03\x01\x02\x03",
             b"\xff" * 12,
             b"\x01\x04\x02\x01",
+            b"\x00\x00\x03\xff\xff\xff",
+            CROWD,
+            "text",
         ):
             editor = await self.editor(self.ada)
-            await editor.socket.send_to(bytes_data=nonsense)
-            while (message := await editor.socket.receive_output())["type"] != "websocket.close":
+            kind = "text_data" if isinstance(nonsense, str) else "bytes_data"
+            await editor.socket.send_to(**{kind: nonsense})
+            while (message := await editor.socket.receive_output(10))["type"] != "websocket.close":
                 pass
             self.assertEqual(message["code"], 4400)
 

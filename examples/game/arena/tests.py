@@ -93,6 +93,37 @@ class MatchTests(TransactionTestCase):
             await stranger.subscribe("match:999")
         await stranger.disconnect()
 
+    async def test_nonsense_is_refused_and_logs_nothing(self) -> None:
+        ada = await get_user_model().objects.acreate(username="ada")
+        match = await Match.objects.acreate()
+        client = TopicsCommunicator(application, user=ada, headers=ORIGIN)
+        await client.connect()
+        turn = {"seq": 1, "dx": 1, "dy": 0}
+        wrong = (
+            {"dx": "left"},
+            {"dx": 2},
+            {"dy": 0.5},
+            {"dy": None},
+            {"seq": -1},
+            {"seq": 2**70},
+            {"speed": 9},
+        )
+        calls = (
+            *((f"match:{match.pk}/steer", turn | each) for each in wrong),
+            *(
+                (f"match:{match.pk}/names", {"players": players})
+                for players in ([2**70], [0], ["ada"], [1] * 9)
+            ),
+            (f"match:{match.pk}/win", {}),
+            (f"match:{2**70}/steer", turn),
+            ("match:first/steer", turn),
+        )
+        with self.assertNoLogs(level="ERROR"):
+            for method, data in calls:
+                with self.subTest(method=method, data=data), self.assertRaises(TopicsError):
+                    await client.rpc(method, data)
+        await client.disconnect()
+
     async def test_a_match_goes_on_where_the_worker_has_left_it(self) -> None:
         match = await Match.objects.acreate(state={"tick": LENGTH - 2})
         running = RunningMatch(match)

@@ -1,15 +1,21 @@
 """A topic for each match: everybody sees the same snapshots, players and hundreds of spectators alike."""
 
 from datetime import timedelta
-from typing import Any
+from typing import Annotated, Any
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied
+from msgspec import Meta
 
 from arena.engine import MOST_PLAYERS
 from arena.messages import tell
 from arena.models import Match
 from channels.topics import History, RPCError, Topic, rpc
+
+# What comes from pages: anything else is refused before a method is called.
+Count = Annotated[int, Meta(ge=0, lt=65536)]
+Sign = Annotated[int, Meta(ge=-1, le=1)]
+Players = Annotated[list[Annotated[int, Meta(ge=1, le=2**63 - 1)]], Meta(max_length=MOST_PLAYERS)]
 
 
 class MatchTopic(Topic):
@@ -39,7 +45,7 @@ class MatchTopic(Topic):
         await tell("match.join", match=self.pk, user=user.pk)
 
     @rpc
-    async def steer(self, user: Any, seq: int, dx: int, dy: int) -> None:
+    async def steer(self, user: Any, seq: Count, dx: Sign, dy: Sign) -> None:
         """Turn the ship. The page counts its inputs in ``seq``, and each snapshot says which one it knows.
 
         If the worker falls behind, its channel is full and the page gets error 111. Nothing is repeated:
@@ -49,9 +55,9 @@ class MatchTopic(Topic):
         await tell("match.steer", match=self.pk, user=user.pk, seq=seq, dx=dx, dy=dy)
 
     @rpc
-    def names(self, user: Any, players: list[int]) -> dict[str, str]:
+    def names(self, user: Any, players: Players) -> dict[str, str]:
         """Return what some players are called."""
-        found = get_user_model().objects.filter(pk__in=players[:MOST_PLAYERS])
+        found = get_user_model().objects.filter(pk__in=players)
         return {str(player.pk): player.get_username() for player in found}
 
     async def require_player(self, user: Any) -> None:

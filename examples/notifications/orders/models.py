@@ -41,12 +41,12 @@ def mark_as_unread(instance: Order, **kwargs: Any) -> None:
 @receiver([post_save, post_delete], sender=Order)
 def tell_owner(instance: Order, **kwargs: Any) -> None:
     """Tell the owner, whoever has changed the order: a page, the admin, a command, a shell."""
-    tell(instance.owner_id)
+    tell(instance.owner_id, order=instance.pk)
 
 
-def tell(owner: int) -> None:
-    """Have the open pages of somebody show the orders as they are; nothing of them is in the message."""
-    OrdersOf(owner=owner).publish({})
+def tell(owner: int, **what: int) -> None:
+    """Have the open pages of somebody show the orders as they are; the message has no more than a number."""
+    OrdersOf(owner=owner).publish(what)
 
 
 def advance(order: Order) -> None:
@@ -63,7 +63,20 @@ def mark_as_read(owner: int) -> None:
             tell(owner)
 
 
-def shown_to(owner: int) -> dict[str, Any]:
-    """Return what templates show of somebody's orders."""
+def shown_to(owner: int, changed: int | None = None) -> dict[str, Any]:
+    """Return what templates show of somebody's orders, and say of the one that has changed."""
     orders = list(Order.objects.filter(owner=owner)[:50])
-    return {"orders": orders, "unread": sum(order.unread for order in orders)}
+    unread = sum(order.unread for order in orders)
+    return {"orders": orders, "unread": unread, "news": sentence(orders, changed)}
+
+
+def sentence(orders: list[Order], changed: int | None) -> str:
+    """Return what screen readers say of a change."""
+    if changed is None:
+        return "All orders are marked as read."
+    order = next((order for order in orders if order.pk == changed), None)
+    return (
+        f"{order.item}, no. {changed}: {order.get_status_display()}"
+        if order
+        else f"Order no. {changed} is not in the list any more."
+    )

@@ -5,10 +5,10 @@ from io import StringIO
 from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
 from django.db import transaction
-from django.test import TransactionTestCase
+from django.test import Client, TransactionTestCase
 
 from channels.topics import history
-from orders.models import Order, advance, mark_as_read
+from orders.models import Order, advance, mark_as_read, shown_to
 from orders.topics import OrdersOf
 
 
@@ -67,6 +67,29 @@ class OrdersTests(TransactionTestCase):
         self.assertRedirects(self.client.get("/"), "/login/?next=/")
         self.client.force_login(self.ben)
         self.assertNotContains(self.client.get("/"), "A lamp")
+
+    def test_what_has_changed_is_one_sentence(self) -> None:
+        self.assertEqual(shown_to(self.ada.pk, self.order.pk)["news"], f"A lamp, no. {self.order.pk}: Placed")
+        self.assertIn("not in the list", shown_to(self.ben.pk, self.order.pk)["news"])
+        self.assertIn("marked as read", shown_to(self.ada.pk)["news"])
+
+    async def test_topics_that_are_none_are_refused_and_log_nothing(self) -> None:
+        await self.async_client.aforce_login(self.ada)
+        with self.assertNoLogs(level="ERROR"):
+            for topic in ("", "orders", "orders:", "orders:ada", "orders:-1", f"orders:{2**70}", "x" * 300):
+                with self.subTest(topic=topic):
+                    stream = await self.async_client.get("/sse/", {"topic": topic})
+                    self.assertIn(stream.status_code, (400, 403, 404))
+
+    def test_forms_need_their_method_and_their_token(self) -> None:
+        self.client.force_login(self.ada)
+        with self.assertNoLogs(level="ERROR"):
+            for path in ("/buy/", "/read/"):
+                self.assertEqual(self.client.get(path).status_code, 405)
+            stranger = Client(enforce_csrf_checks=True)
+            stranger.force_login(self.ben)
+            self.assertEqual(stranger.post("/buy/").status_code, 403)
+        self.assertEqual(Order.objects.count(), 1)
 
     async def test_strangers_hear_nothing(self) -> None:
         await self.async_client.aforce_login(self.ben)

@@ -19,7 +19,10 @@ class OrdersOf(Topic):
         return user.is_authenticated and user.pk == self.owner
 
     def render(self, publication: Any, user: Any, request: Any) -> str:
-        """Return the list and the badge as they are now: right, however often and late it is shown."""
+        """Return the list and the badge as they are now: right, however often and late they are shown.
+
+        And a sentence on what has changed, for screen readers: they would read out the whole list.
+        """
         from orders.models import shown_to
 
-        return render_to_string("orders/event.html", shown_to(self.owner))
+        return render_to_string("orders/event.html", shown_to(self.owner, publication.data.get("order")))

@@ -56,6 +56,24 @@ class QuoteTests(TransactionTestCase):
             await stranger.rpc("quote:AAAA/star", {"on": True})
         await stranger.disconnect()
 
+    async def test_nonsense_is_refused_and_logs_nothing(self) -> None:
+        await Instrument.objects.acreate(symbol="AAAA", name="A", opening=10.0)
+        client = await self.connected(await get_user_model().objects.acreate(username="ada"))
+        calls = (
+            *(("quote:AAAA/star", {"on": on}) for on in ("yes", 1, None)),
+            ("quote:AAAA/star", {}),
+            ("quote:NONE/star", {"on": True}),
+            ("quote:a b/star", {"on": True}),
+            ("quote:AAAA/buy", {}),
+        )
+        with self.assertNoLogs(level="ERROR"):
+            for method, data in calls:
+                with self.subTest(method=method, data=data), self.assertRaises(TopicsError):
+                    await client.rpc(method, data)
+            with self.assertRaises(TopicsError):
+                await client.publish(Quote(symbol="AAAA"), {"price": 0.01, "at": 1})
+        await client.disconnect()
+
 
 class PageTests(TestCase):
     def test_the_page_has_all_instruments(self) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from django.core.exceptions import PermissionDenied
 
-from channels.topics import History, Topic, rpc
+from channels.topics import History, RPCError, Topic, rpc
 from market.models import Instrument, Star
 
 
@@ -35,7 +35,9 @@ class Quote(Topic):
         """Mark the instrument with a star, or take it away."""
         if not user.is_authenticated:
             raise PermissionDenied
-        instrument = Instrument.objects.get(symbol=self.symbol)
+        instrument = Instrument.objects.filter(symbol=self.symbol).first()
+        if instrument is None:
+            raise RPCError(404, f"There is no instrument {self.symbol}.")
         if on:
             Star.objects.get_or_create(user=user, instrument=instrument)
         else:

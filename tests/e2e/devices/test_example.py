@@ -11,6 +11,7 @@ from selenium.webdriver.common.by import By
 
 from tests.e2e.example import Example, until
 from tests.support.browser import PHONE, chromium, picture
+from tests.support.browsers.announced import announced, listen
 from tests.support.browsers.readable import assert_readable
 
 #: All of them for the pictures' sake; what is shown here it shows with a few.
@@ -26,7 +27,7 @@ def devices(tmp_path: Path) -> Iterator[Example]:
 
 
 def test_its_own_tests_pass(devices: Example) -> None:
-    assert "Ran 8 tests" in devices.command("test").stderr
+    assert "Ran 9 tests" in devices.command("test").stderr
     devices.command("makemigrations", "--check", "--dry-run")
 
 
@@ -65,9 +66,11 @@ def test_a_desk_and_a_phone_switch_devices_that_come_and_go(devices: Example, tm
         natural = [desk.execute_script(f"return {each}.dataset.state") for each in (first, second)]
         wanted = [other(each) for each in natural]
 
+        listen(desk)
         desk.find_element(By.CSS_SELECTOR, "#rows [role=switch]").send_keys(" ")  # by the keyboard
         for window in (desk, phone):  # the device itself has said so
             until(window, f"{first}.dataset.state === '{wanted[0]}'")
+        assert announced(desk) == [f"cooler-001 told to be {wanted[0]}"]  # and no state of a device
         picture(desk, "devices-desk")
         picture(phone, "devices-phone", night=True)
 

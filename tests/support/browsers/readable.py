@@ -6,11 +6,12 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
-from tests.support.browser import DESKTOP, dark, resize
+from tests.support.browser import DESKTOP, calm, dark, resize
 
 NARROW = (360, 740)
 
-#: Returns what is wrong: contrast below that of WCAG's AA, controls without a name, what is missing.
+#: Returns what is wrong: contrast below that of WCAG's AA, controls without a name, what is missing, and what
+#: screen readers would read out whole at each change of a part.
 FAULTS = """
 const canvas = Object.assign(document.createElement("canvas"), { width: 1, height: 1 });
 const context = canvas.getContext("2d", { willReadFrequently: true });
@@ -61,8 +62,27 @@ for (const element of document.querySelectorAll("body *:not(noscript, script, .u
 }
 for (const [selector, count] of [["main", 1], ["h1", 1], ["body > header", 1], ["html[lang]", 1]])
   if (document.querySelectorAll(selector).length !== count) faults.push(`not one ${selector}`);
+const LIVE = "output, [role=status], [role=alert], [aria-live=polite], [aria-live=assertive]";
+for (const region of document.querySelectorAll(`:is(${LIVE}):not([role=log], [aria-live=off])`))
+  if (region.querySelectorAll("*").length > 3 || region.querySelector("li, tr, input, button"))
+    faults.push(`said whole: ${region.outerHTML.slice(0, 80)}`);
 if (document.documentElement.scrollWidth > innerWidth) faults.push(`wider than ${innerWidth}`);
 return faults.slice(0, 9);
+"""
+#: Returns what moves, for somebody who does not want that.
+MOVING = """
+const running = document.getAnimations().filter(({ playState }) => playState === "running");
+const found = running.map(({ effect }) => effect.target.outerHTML.slice(0, 80));
+const lasts = (times) => times.split(",").some((time) => parseFloat(time) > 0);
+for (const element of document.querySelectorAll("html, body, body *:not(noscript, script)")) {
+  if (element.getBoundingClientRect().top > 2 * innerHeight) continue; // like those above
+  for (const part of [null, "::before", "::after"]) {
+    const { animationName, transitionDuration, scrollBehavior } = getComputedStyle(element, part);
+    if (animationName !== "none" || lasts(transitionDuration) || scrollBehavior === "smooth")
+      found.push(`${element.outerHTML.slice(0, 80)} ${part ?? ""}`);
+  }
+}
+return found.slice(0, 9);
 """
 #: What has the focus, and whether that is to be seen.
 FOCUS = """
@@ -83,6 +103,15 @@ def assert_readable(window: Chrome) -> None:
             faults = window.execute_script(FAULTS)
             assert not faults, (window.current_url, size, "dark" if night else "light", faults)
     resize(window, tuple(before))
+    assert_calm(window)
+
+
+def assert_calm(window: Chrome) -> None:
+    """Look whether something moves for somebody who has asked the system for less motion."""
+    calm(window, True)
+    moving = window.execute_script(MOVING)
+    calm(window, False)
+    assert not moving, (window.current_url, moving)
 
 
 def assert_focus_shows(window: Chrome, steps: int) -> None:

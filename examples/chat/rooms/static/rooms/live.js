@@ -4,6 +4,7 @@ import { Pending } from "./pending.js";
 
 const PAGE = 50; // lines that are read at a time
 const TYPING_SHOWN = 2500; // milliseconds
+const SILENCE = 500; // milliseconds after old lines were shown, until screen readers say new ones
 const STATES = {
   connecting: ["connecting", "Connecting …"],
   live: ["open", "Connected"],
@@ -44,17 +45,20 @@ function element(name, text, look) {
 }
 
 function show({ data: { name, text, key }, offset }) {
-  if (key && name === page.dataset.name) said(key);
-  log.insertBefore(element(name, text, "message"), log.querySelector(".pending"));
+  const own = key && name === page.dataset.name;
+  if (own) pending.remove(key);
+  const line = (own && pendingLine(key)) || element(name, text, "message");
+  line.classList.remove("pending");
+  const next = log.querySelector(".pending");
+  // A line that is in its place stays there: screen readers would say it a second time.
+  if (!line.isConnected || line.nextElementSibling !== next) log.insertBefore(line, next);
   newest = offset;
   stopTyping(name);
   scroll();
   noteReading();
 }
 
-function scroll() {
-  if (atEnd) log.scrollTop = log.scrollHeight;
-}
+const scroll = () => atEnd && (log.scrollTop = log.scrollHeight);
 
 function showPending({ key, text }) {
   const line = element(page.dataset.name, text, "message pending");
@@ -63,9 +67,13 @@ function showPending({ key, text }) {
   scroll();
 }
 
-function said(key) {
-  pending.remove(key);
-  log.querySelector(`[data-key="${CSS.escape(key)}"]`)?.remove();
+const pendingLine = (key) => log.querySelector(`.pending[data-key="${CSS.escape(key)}"]`);
+
+/** Show old lines: screen readers say only what is new. */
+function quietly(change) {
+  log.ariaLive = "off";
+  change();
+  setTimeout(() => (log.ariaLive = "polite"), SILENCE);
 }
 
 /** Tell the server how far this person has read, when there is somebody who looks; once more after the answer. */
@@ -92,17 +100,12 @@ async function showEarlier() {
   first = null;
   const { publications, epoch } = await room.history({ limit: PAGE, reverse: true, since });
   const height = log.scrollHeight;
-  for (const { data, offset } of publications) {
-    log.prepend(element(data.name, data.text, "message"));
-    first = { offset, epoch };
-  }
-  if (publications.length < PAGE) first = null;
+  quietly(() => log.prepend(...publications.toReversed().map(({ data }) => element(data.name, data.text, "message"))));
+  if (publications.length === PAGE) first = { offset: publications.at(-1).offset, epoch };
   log.scrollTop += log.scrollHeight - height;
 }
 
-function showPeople() {
-  find("present").textContent = [...new Set(people.values())].sort().join(", ");
-}
+const showPeople = () => (find("present").textContent = [...new Set(people.values())].sort().join(", "));
 
 function showTyping() {
   const names = [...typists.keys()];
@@ -124,19 +127,16 @@ function stopTyping(name) {
 /** Show the newest lines, with a mark before what is new to this person. */
 async function showNewest() {
   const { publications, epoch } = await room.history({ limit: PAGE, reverse: true });
-  log.replaceChildren();
-  const before = read;
-  for (const publication of publications.reverse()) {
-    if (before && publication.offset > before && !log.querySelector(".new") && log.children.length) {
-      const mark = document.createElement("li");
-      mark.className = "new";
-      mark.textContent = "New";
-      log.append(mark);
+  quietly(() => {
+    log.replaceChildren();
+    for (const publication of publications.reverse()) {
+      if (read && publication.offset > read && !log.querySelector(".new") && log.children.length)
+        log.insertAdjacentHTML("beforeend", '<li class="new">New</li>');
+      show(publication);
     }
-    show(publication);
-  }
+    pending.lines.forEach(showPending);
+  });
   first = publications.length === PAGE ? { offset: publications[0].offset, epoch } : null;
-  pending.lines.forEach(showPending);
 }
 
 async function subscribed({ recovered }) {
@@ -152,7 +152,7 @@ function flush() {
   pending.flush(
     ({ text, key }) => room.rpc("say", { text, key }),
     ({ key }, error) => {
-      said(key);
+      pendingLine(key)?.remove();
       find("status").textContent = error.message;
     },
   );

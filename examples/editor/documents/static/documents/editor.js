@@ -40,10 +40,21 @@ provider.awareness.setLocalStateField("user", {
   color: `hsl(${hue} 70% 40%)`,
   colorLight: `hsl(${hue} 70% 50% / 30%)`,
 });
+let here = new Set();
 provider.awareness.on("change", () => {
   const names = [...provider.awareness.getStates().values()].map(({ user }) => user?.name).filter(Boolean);
-  find("present").textContent = [...new Set(names)].sort().join(", ");
+  const before = here;
+  here = new Set(names);
+  find("present").textContent = [...here].sort().join(", ");
+  announce(before);
 });
+
+/** Have screen readers say who came and who left, and not who is here at each change. */
+function announce(before) {
+  const came = [...here].filter((other) => !before.has(other) && other !== name).map((other) => `${other} is here.`);
+  const left = [...before].filter((other) => !here.has(other) && other !== name).map((other) => `${other} has left.`);
+  if (came.length + left.length) find("news").textContent = [...came, ...left].join(" ");
+}
 
 const content = text.getText("content");
 const view = new EditorView({
