@@ -86,15 +86,16 @@ def test_a_layer_that_is_away_is_a_problem_in_the_words_of_the_doctor(
         monkeypatch.setattr(current, "_member", member)
         member.start()
         eventually(lambda: bool(current.layer_error()))
-        (problem,) = Sampler().look()["problems"]
+        problem = Sampler().look()["problems"][0]  # a busy machine may have others
         assert problem["text"].startswith("The channel layer default does not answer: ")
         assert problem["remedy"] == KINDS["layer_away"].remedy
         member.stop()
 
 
 def test_questions_over_the_limit_are_refused_and_counted_and_later_ones_are_answered(
-    member: Member, held: HeldWorker
+    member: Member, held: HeldWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("channels.observability.fleet.answering.PATIENT_LOOP_LIMIT", LONG)
     before = telemetry.counters["fleet.questions_refused"]
     question = AskConnection(f"{member.node.id[:12]}.gone")
     asking: list[Future[Any]] = []
