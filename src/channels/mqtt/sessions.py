@@ -70,7 +70,8 @@ class Sessions:
         for closed in [each for each in _of_loop if each.is_closed()]:
             del _of_loop[closed]
         _of_loop.setdefault(loop, []).append(self)
-        self.system = SystemTopics(loop, self._sessions.values, may_read_system, router.spawn)
+        found = self._sessions.values
+        self.system = SystemTopics(loop, found, may_read_system, router.spawn, self.meter)
         listen(CONNECTED, _connected_elsewhere)
 
     def __len__(self) -> int:

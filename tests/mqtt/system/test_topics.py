@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import AnonymousUser, User
 
+from channels import telemetry
 from channels.mqtt.system import topics
 from channels.protocols.mqtt.codes import Reason
 from channels.protocols.mqtt.packets import V5, V311, PingReq, PingResp, Publish, Unsubscribe
 from tests.mqtt.client import Device, broker
+from tests.server.helpers import eventually
 
 STAFF = {"authenticate": lambda scope, packet: User(pk=1, username="ada", is_staff=True)}
 NAMES = {
@@ -54,7 +56,26 @@ async def test_who_may_gets_the_numbers_at_once_and_now_and_then(
         await device.send(Unsubscribe(2, ["$SYS/#"]))
 
 
-async def test_filters_that_begin_with_a_wildcard_bring_none_and_one_name_brings_itself() -> None:
+async def test_messages_are_counted_where_metrics_are_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(telemetry, "metered", True)
+    monkeypatch.setattr(topics, "INTERVAL", 1000.0)
+    async with broker(STAFF) as fleet:
+        gone, device = await fleet.connect("gone"), await fleet.connect("c")
+        await gone.publish("devices/7/bytes", b"1")
+        await gone.leave()
+        await eventually(lambda: len(fleet.running.streams) == 1)
+        await device.publish("devices/7/bytes", b"2")
+        await device.subscribe("devices/8/bytes")
+        await device.publish("devices/7/bytes", b"3")
+        for name, value in (("received", b"3"), ("sent", b"1")):
+            await device.subscribe(f"$SYS/broker/publish/messages/{name}")
+            assert [packet.payload for packet in await received(device)] == [value]
+
+
+async def test_filters_that_begin_with_a_wildcard_bring_none_and_one_name_brings_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(topics, "INTERVAL", 1000.0)
     async with broker(STAFF) as fleet:
         device = await fleet.connect("c")
         for topic_filter in ("#", "+/broker/version", "+/#"):

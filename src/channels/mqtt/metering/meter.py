@@ -41,6 +41,12 @@ class MQTTMeter(Meter):
         """Return how many connections are open, by what carries them; in any thread."""
         return Counter(each.transport for each in tuple(self.connections))
 
+    def messages(self) -> tuple[int, int]:
+        """Return how many PUBLISH packets have come, and how many were sent, since the loop began."""
+        found = tuple(self.connections)
+        received = self.messages_received + sum(each.received for each in found)
+        return received, self.messages_sent + sum(each.sent for each in found)
+
     def finish(self, connection: Metered) -> None:
         """Take over what a connection has counted that is over."""
         self.messages_received += connection.received

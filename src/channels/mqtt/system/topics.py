@@ -15,6 +15,7 @@ from asgiref.sync import iscoroutinefunction
 
 from channels import __version__, telemetry
 from channels.db import database_sync_to_async
+from channels.mqtt.metering.meter import MQTTMeter
 from channels.mqtt.session import Session
 from channels.protocols.mqtt.packets import Publish
 from channels.protocols.mqtt.topics import matches, split_filter
@@ -43,6 +44,7 @@ class SystemTopics:
         sessions: returns those of the loop.
         may_read: says which user may have them; sync or async.
         spawn: runs a coroutine.
+        meter: has counted the messages, where metrics are on.
     """
 
     def __init__(
@@ -51,9 +53,11 @@ class SystemTopics:
         sessions: Callable[[], Iterable[Session]],
         may_read: Callable[..., Any],
         spawn: Callable[[Coroutine[Any, Any, object]], None],
+        meter: MQTTMeter | None = None,
     ) -> None:
         self._loop, self._sessions = loop, sessions
         self._may_read, self._spawn = may_read, spawn
+        self._meter = meter
         self._begun = time.monotonic()
         self._subscribers: dict[Session, None] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -98,7 +102,7 @@ class SystemTopics:
         """Return what is in each topic, of this event loop; what was dropped is of the process."""
         sessions = list(self._sessions())
         connected = sum(each.peer is not None for each in sessions)
-        found = {
+        found: dict[str, object] = {
             "version": f"fairway version {__version__}",
             "uptime": f"{int(time.monotonic() - self._begun)} seconds",
             "clients/connected": connected,
@@ -107,6 +111,8 @@ class SystemTopics:
             "subscriptions/count": sum(len(each.subscriptions) for each in sessions),
             "publish/messages/dropped": telemetry.counters["mqtt.message_dropped"],
         }
+        if self._meter is not None:
+            found["publish/messages/received"], found["publish/messages/sent"] = self._meter.messages()
         return {f"{SYSTEM}broker/{name}": str(value) for name, value in found.items()}
 
 
