@@ -376,8 +376,10 @@ def test_workers_of_tasks_drain_as_long_as_the_server(args: list[str], drain: fl
     assert what["config"]["drain"] == drain
 
 
-def test_metrics_are_served_beside_the_application() -> None:
+def test_metrics_are_served_beside_the_application(monkeypatch) -> None:
     pytest.importorskip("prometheus_client")
+    activation = "channels.observability.metrics.activation"
+    monkeypatch.setattr(f"{activation}._armed", True)  # else the servers of all later tests would count
     before = os.environ.get(METRICS_DIRECTORY)
     found = keywords("--metrics-port", "0")
     assert callable(found["metrics_app"])

@@ -86,14 +86,14 @@ async def apublish_all_now(alias: str, appends: Sequence[Append]) -> list[Publis
     published: list[Published] = await publish_many(appends)
     _note_published(appends, published)
     for append, each in zip(appends, published, strict=True):
-        if telling.is_due(append):
+        if append.publication.time >= telling.quiet_until and telling.is_due(append):
             await telling.atell(append, each, along=alias != PROCESS_STORE)
     return published
 
 
 def _tell_names(appends: Sequence[Append], published: Sequence[Published], *, along: bool) -> None:
     for append, each in zip(appends, published, strict=True):
-        if telling.is_due(append):
+        if append.publication.time >= telling.quiet_until and telling.is_due(append):
             telling.tell(append, each, along=along)
 
 
