@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 
 from channels import telemetry
@@ -57,7 +58,8 @@ class HostSyncLayer:
 
     def group_send_many(self, messages: Sequence[tuple[str, Message]]) -> None:
         """Do :meth:`group_send` with each (group, message), in one write of the socket."""
-        with self._engine.started_client().collecting():
+        several = len(messages) > 1  # else there is nothing to collect, and for none no broker is needed
+        with self._engine.started_client().collecting() if several else contextlib.nullcontext():
             for group, message in messages:
                 self.group_send(group, message)
 

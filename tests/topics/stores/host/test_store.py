@@ -40,6 +40,13 @@ class HostTests(StoreValuesContract, TopicStoreContract, unittest.IsolatedAsynci
         assert len(transactions) == 1
         assert 1 <= len(writes) <= PIECE / COLLECT + 1
 
+    def test_looking_who_is_present_connects_to_no_broker(self) -> None:
+        store = self.make_store()
+        self.addCleanup(store.sync.close)
+        assert store.sync.presence("nobody") == {}
+        assert store.sync.presence_stats("nobody").clients == 0
+        assert store.sync.layer.sync._engine.client is None
+
 
 @contextlib.contextmanager
 def counted(cls: type, name: str) -> Iterator[list[str]]:
