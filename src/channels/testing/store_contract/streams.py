@@ -44,27 +44,10 @@ class StreamContract(StoreTests):
         """Each is where publish() would have put it, and subscribers get all; a store need not have it."""
         publish = getattr(self.store, "publish_many", None)
         if publish is not None:
-            await self._publish_batch(publish, "async")
+            await _assert_batch(self, publish, "async")
         in_sync = getattr(self.store.sync, "publish_many", None)
         if in_sync is not None:
-            await self._publish_batch(lambda given: asyncio.to_thread(in_sync, given), "sync")
-
-    async def _publish_batch(self, publish: Callable[[Any], Awaitable[list[Published]]], how: str) -> None:
-        even, odd, fleeting = (self.topic(f"{name}-{how}") for name in ("even", "odd", "fleeting"))
-        recorder = await self.receiver(even, fleeting)
-        given = [append((even, odd)[n % 2], n) for n in range(600)]
-        given += [append(odd, "once", idempotency_key="k"), append(odd, "twice", idempotency_key="k")]
-        given += [append(fleeting, n, Retention()) for n in range(3)]
-        published = await publish(given)
-        assert [each.position.offset for each in published] == [
-            *(n // 2 + 1 for n in range(600)), 301, 301, 0, 0, 0
-        ]  # fmt: skip
-        assert [n for n, each in enumerate(published) if not each.accepted] == [601]
-        assert values(await recorder.take(even, 300)) == [*range(0, 600, 2)]
-        assert values(await recorder.take(fleeting, 3)) == [0, 1, 2]
-        page = await self.store.read(odd)
-        assert values(page.publications) == [*range(1, 600, 2), "once"]
-        assert page.position == published[600].position
+            await _assert_batch(self, lambda given: asyncio.to_thread(in_sync, given), "sync")
 
     async def test_an_empty_stream_has_an_epoch_that_stays(self) -> None:
         """Who reads it twice, and who publishes first, find the same one."""
@@ -264,3 +247,24 @@ class StreamContract(StoreTests):
                 assert published.accepted is accepted, (n, options)
             expected = [n for n, (_, accepted) in enumerate(cases) if accepted]
             assert values(await recorder.take(topic, len(expected))) == expected
+
+
+async def _assert_batch(
+    tests: StoreTests, publish: Callable[[Any], Awaitable[list[Published]]], how: str
+) -> None:
+    """Fail if publications of a batch are not where they should be."""
+    even, odd, fleeting = (tests.topic(f"{name}-{how}") for name in ("even", "odd", "fleeting"))
+    recorder = await tests.receiver(even, fleeting)
+    given = [append((even, odd)[n % 2], n) for n in range(600)]
+    given += [append(odd, "once", idempotency_key="k"), append(odd, "twice", idempotency_key="k")]
+    given += [append(fleeting, n, Retention()) for n in range(3)]
+    published = await publish(given)
+    assert [each.position.offset for each in published] == [
+        *(n // 2 + 1 for n in range(600)), 301, 301, 0, 0, 0
+    ]  # fmt: skip
+    assert [n for n, each in enumerate(published) if not each.accepted] == [601]
+    assert values(await recorder.take(even, 300)) == [*range(0, 600, 2)]
+    assert values(await recorder.take(fleeting, 3)) == [0, 1, 2]
+    page = await tests.store.read(odd)
+    assert values(page.publications) == [*range(1, 600, 2), "once"]
+    assert page.position == published[600].position
