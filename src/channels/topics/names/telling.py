@@ -97,6 +97,17 @@ class _State:
         self.told[topic] = now
         return True
 
+    def to_tell(
+        self, append: Append, published: Published, along: bool
+    ) -> tuple[Append | None, Announcement | None]:
+        """Return what is to be written to the stream of names, and what all processes are to hear."""
+        if not (self.wanted or self.noting) or not published.accepted:
+            return None, None
+        name = _named(NAMES, append.topic) if self.begin(append.topic) else None
+        first = _first(append, published, along) if self.wanted else None
+        told = None if first is None else Announcement(FIRST, msgspec.msgpack.encode(first))
+        return name, told
+
     def looks(self) -> bool:
         """Whether to look now if anybody wants names."""
         if self.wanted or time.monotonic() < self.next_look:
@@ -166,12 +177,11 @@ def tell(append: Append, published: Published, *, along: bool = True) -> None:
             page = store.sync.read(ASKED, limit=0)
             if page.position.offset:
                 state.want()
-        if not (state.wanted or state.noting) or not published.accepted:
-            return
-        if state.begin(append.topic) and store is not None:
-            store.sync.publish(_named(NAMES, append.topic))
-        if state.wanted and (first := _first(append, published, along)) is not None:
-            broadcast(Announcement(FIRST, msgspec.msgpack.encode(first)))
+        name, first = state.to_tell(append, published, along)
+        if name is not None and store is not None:
+            store.sync.publish(name)
+        if first is not None:
+            broadcast(first)
     except StoreUnavailable as error:
         _untold(append, str(error))
 
@@ -185,12 +195,11 @@ async def atell(append: Append, published: Published, *, along: bool = True) -> 
             page = await store.read(ASKED, limit=0)
             if page.position.offset:
                 state.want()
-        if not (state.wanted or state.noting) or not published.accepted:
-            return
-        if state.begin(append.topic) and store is not None:
-            await store.publish(_named(NAMES, append.topic))
-        if state.wanted and (first := _first(append, published, along)) is not None:
-            await abroadcast(Announcement(FIRST, msgspec.msgpack.encode(first)))
+        name, first = state.to_tell(append, published, along)
+        if name is not None and store is not None:
+            await store.publish(name)
+        if first is not None:
+            await abroadcast(first)
     except StoreUnavailable as error:
         _untold(append, str(error))
 

@@ -101,6 +101,11 @@ class Left(NamedTuple):
     lapsed: list[ClientInfo]
 
 
+def only_carried(append: Append) -> tuple[Published, bytes]:
+    """Return what becomes of a publication that changes no stream, and its record."""
+    return Published(Position(0, "")), encode_publication(append.publication, append.beside)
+
+
 class Database:
     """Topics in a file. Each method is one transaction.
 
@@ -122,10 +127,10 @@ class Database:
         """See :meth:`append`; all of them or none. What changes no stream is passed through."""
 
         def each(rows: Rows, append: Append) -> tuple[Published, bytes]:
+            if not append.changes_stream:
+                return only_carried(append)
             record = encode_publication(append.publication, append.beside)
-            if append.changes_stream:
-                return self._append(rows, append, record), record
-            return Published(Position(0, "")), record
+            return self._append(rows, append, record), record
 
         return self._run(lambda rows: [each(rows, append) for append in appends], patience)
 

@@ -23,7 +23,15 @@ from channels.topics.stores.base import (
     StoreUnavailable,
     StreamPage,
 )
-from channels.topics.stores.host.database import IMPATIENCE, PATIENCE, Busy, Database, Entered, Left
+from channels.topics.stores.host.database import (
+    IMPATIENCE,
+    PATIENCE,
+    Busy,
+    Database,
+    Entered,
+    Left,
+    only_carried,
+)
 from channels.topics.stores.host.link import (
     CONTROL,
     Link,
@@ -32,7 +40,6 @@ from channels.topics.stores.host.link import (
     presence_message,
     publication_message,
 )
-from channels.topics.stores.records import encode_publication
 from channels.topics.stores.values import Value
 
 _T = TypeVar("_T")
@@ -67,8 +74,7 @@ class HostTopics:
         """Keep a publication."""
         topic = append.topic
         if not append.changes_stream:
-            published = Published(Position(0, ""))
-            record = encode_publication(append.publication, append.beside)
+            published, record = only_carried(append)
         else:
             published, record = self._database.append(append, patience)
         if not published.accepted:
@@ -80,10 +86,7 @@ class HostTopics:
         if any(append.changes_stream for append in appends):
             kept = self._database.append_many(appends, patience)
         else:
-            kept = [
-                (Published(Position(0, "")), encode_publication(each.publication, each.beside))
-                for each in appends
-            ]
+            kept = [only_carried(append) for append in appends]
         messages = [
             (group_of(append.topic), publication_message(append.topic, record, published.position))
             for append, (published, record) in zip(appends, kept, strict=True)
@@ -254,7 +257,7 @@ class HostStore:
         """See :class:`~channels.topics.stores.base.Store`."""
         if self.sync.due_for_sweep():
             await asyncio.to_thread(self.sync.sweep, PATIENCE)
-        done = await self._kept(self.sync.append, append)
+        done = await in_file(self.sync.append, append)
         return await self._carried(done, kept=append.retention.size > 0)
 
     async def publish_many(self, appends: Sequence[Append]) -> list[Published]:
@@ -263,7 +266,7 @@ class HostStore:
             await asyncio.to_thread(self.sync.sweep, PATIENCE)
         published: list[Published] = []
         for piece in _pieces(appends):
-            done = await self._kept(self.sync.append_many, piece)
+            done = await in_file(self.sync.append_many, piece)
             published += await self._carried(done, kept=_are_kept(piece))
         return published
 
@@ -271,20 +274,20 @@ class HostStore:
         self, topic: str, since: Position | None = None, limit: int = -1, reverse: bool = False
     ) -> StreamPage:
         """See :class:`~channels.topics.stores.base.Store`."""
-        return await self._kept(self.sync.page, topic, since, limit, reverse)
+        return await in_file(self.sync.page, topic, since, limit, reverse)
 
     async def remove(self, topic: str) -> None:
         """See :class:`~channels.topics.stores.base.Store`."""
-        await self._kept(self.sync.clear, topic)
+        await in_file(self.sync.clear, topic)
 
     async def presence_add(self, topic: str, info: ClientInfo, announce: bool = False) -> bool:
         """See :class:`~channels.topics.stores.base.Store`."""
         entry = PresenceEntry(topic, info, announce)
-        return await self._carried(await self._kept(self.sync.enter, [entry]))
+        return await self._carried(await in_file(self.sync.enter, [entry]))
 
     async def presence_remove(self, topic: str, info: ClientInfo, announce: bool = False) -> bool:
         """See :class:`~channels.topics.stores.base.Store`."""
-        return await self._carried(await self._kept(self.sync.leave, topic, info, announce))
+        return await self._carried(await in_file(self.sync.leave, topic, info, announce))
 
     async def presence_renew(self, entries: Iterable[PresenceEntry]) -> None:
         """See :class:`~channels.topics.stores.base.Store`."""
@@ -292,15 +295,15 @@ class HostStore:
 
     async def presence(self, topic: str) -> dict[str, ClientInfo]:
         """See :class:`~channels.topics.stores.base.Store`."""
-        return await self._carried(await self._kept(self.sync.look, topic))
+        return await self._carried(await in_file(self.sync.look, topic))
 
     async def presence_stats(self, topic: str) -> PresenceStats:
         """See :class:`~channels.topics.stores.base.Store`."""
-        return await self._carried(await self._kept(self.sync.count, topic))
+        return await self._carried(await in_file(self.sync.count, topic))
 
     async def lapsed(self) -> list[str]:
         """See :class:`~channels.topics.stores.base.Store`."""
-        return await self._kept(self.sync.lapsed)
+        return await in_file(self.sync.lapsed)
 
     async def broadcast(self, message: bytes) -> None:
         """See :class:`~channels.topics.stores.base.Store`."""
@@ -314,9 +317,6 @@ class HostStore:
                 self.detach(receiver)
         if not self._links:
             await self._layer.aclose()
-
-    async def _kept(self, work: Callable[..., _T], *values: Any) -> _T:
-        return await in_file(work, *values)
 
     async def _carried(self, done: tuple[_T, Messages], kept: bool = True) -> _T:
         result, messages = done
