@@ -85,9 +85,13 @@ class Outgoing:
     Args:
         name: of the topic.
         publication: what was published.
+
+    Attributes:
+        properties: of the packet; None if the publication has expired.
+        sender: the client that has published it; "" if none has.
     """
 
-    __slots__ = ("_encoded", "_name", "_publication", "_qos", "_retain", "properties")
+    __slots__ = ("_encoded", "_name", "_publication", "_qos", "_retain", "properties", "sender")
 
     def __init__(self, name: str, publication: Publication) -> None:
         origin = origin_of(publication)
@@ -95,6 +99,7 @@ class Outgoing:
         self._qos, self._retain = origin.qos, origin.retain
         self._encoded: dict[int, bytes] = {}
         self.properties = _properties_of(origin, publication)
+        self.sender = "" if publication.info is None else publication.info.client
 
     @property
     def mark(self) -> Mark | None:

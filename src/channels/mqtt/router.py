@@ -20,7 +20,7 @@ from channels.mqtt.messages import Outgoing
 from channels.mqtt.session import Session, Subscribed
 from channels.mqtt.shared.shares import HANDED_OVER, Shares
 from channels.mqtt.stored.catch_up import CatchUp
-from channels.mqtt.stored.missed import Missed, newest_of, read_missed, store_of
+from channels.mqtt.stored.missed import Missed, end_of, newest_of, read_missed, store_of
 from channels.mqtt.stored.record import Mark
 from channels.mqtt.wildcards.names import Names
 from channels.protocols.centrifuge.messages import Publication
@@ -110,14 +110,14 @@ class Router:
         behind = self._told_behind(name, publication) if name in self._catching_up else ()
         if outgoing.properties is None:
             return
-        sender = publication.info.client if publication.info is not None else ""
+        sender = outgoing.sender
         for session in list(self._members.get(name, ())):
             if sender != session.key[1] and outgoing.is_plain(session.attached[name]):  # most: no more calls
                 session.deliver_plain(outgoing)
             else:
-                _hand_on(session, name, outgoing, sender)
+                _hand_on(session, name, outgoing)
         for session in behind:
-            _hand_on(session, name, outgoing, sender)
+            _hand_on(session, name, outgoing)
         if name in self._catching_up:
             self._promote(name)
 
@@ -214,21 +214,15 @@ class Router:
             StoreUnavailable: a store does not answer.
         """
         durable, topic = session.durable, resolve(name)
-        wants = any(each.options.qos for each in session.attached.get(name, ()))
-        if (
-            durable is None
-            or topic is None
-            or type(topic).history is None
-            or name in durable.marks
-            or not wants
-        ):
+        if durable is None or topic is None or type(topic).history is None or name in durable.marks:
+            return
+        if not any(each.options.qos for each in session.attached.get(name, ())):
             return
         if len(durable.marks) >= self._limits.max_stored_topics:
             telemetry.count("mqtt.positions_exceeded", client=session.client_id)
             return
-        page = await store_of(name).read(name, limit=1, reverse=True)
-        time = page.publications[0].time if page.publications else 0
-        durable.marks.setdefault(name, Mark(*page.position, time))
+        if (end := await end_of(name)) is not None:
+            durable.marks.setdefault(name, end)
 
     async def _bring_up(self, session: Session, name: str) -> None:
         """Hand a session what it has missed in a topic, and then what comes."""
@@ -251,8 +245,7 @@ class Router:
         for publication in missed.publications:
             outgoing = Outgoing(name, publication)
             if outgoing.properties is not None:
-                sender = publication.info.client if publication.info is not None else ""
-                _hand_on(session, name, outgoing, sender)
+                _hand_on(session, name, outgoing)
         time = missed.publications[-1].time if missed.publications else session.durable.marks[name].time
         session.durable.marks[name] = Mark(*missed.position, time)
 
@@ -331,10 +324,10 @@ class Router:
                 session.deliver(outgoing.publish([subscribed], retained=True), outgoing.mark)
 
 
-def _hand_on(session: Session, name: str, outgoing: Outgoing, sender: str) -> None:
+def _hand_on(session: Session, name: str, outgoing: Outgoing) -> None:
     """Bring a session what was published in a topic that it has."""
     wanted = session.attached[name]
-    if sender and sender == session.client_id:
+    if outgoing.sender and outgoing.sender == session.client_id:
         wanted = [each for each in wanted if not each.options.no_local]
     if outgoing.is_plain(wanted):
         session.deliver_plain(outgoing)

@@ -121,7 +121,7 @@ class Sessions:
                     return session, True
                 continue
             record = None if clean or stored is None else decode_record(stored.data, time.time())
-            owner = 1 if stored is None else (stored.version >> OWNER_BITS) + 1
+            owner = _next_owner(stored)
             if await self._claimed(key, record, expiry, owner, stored):
                 return await self._begun(key, user, record, expiry, owner), record is not None
         raise StoreUnavailable("Several processes take the session of one client from each other.")
@@ -141,8 +141,7 @@ class Sessions:
     async def _keep_here(self, session: Session, expiry: float, stored: Value | None) -> None:
         """Store a session that lasts from now on."""
         if session.durable is None and expiry:
-            owner = 1 if stored is None else (stored.version >> OWNER_BITS) + 1
-            self._make_durable(session, owner)
+            self._make_durable(session, _next_owner(stored))
             for name in list(session.attached):
                 await self._router.mark(session, name)
         session.expiry = expiry
@@ -224,13 +223,15 @@ class Sessions:
             self._overtaken(session)
 
     def _take_over(self, session: Session) -> None:
-        timer = self._timers.pop(session, None)
-        if timer is not None:
-            timer.cancel()
+        self._stop_timer(session)
         if session.peer is not None:
             telemetry.count("mqtt.session_taken_over", client=session.client_id)
             peer, session.peer = session.peer, None
             peer.end(Reason.SESSION_TAKEN_OVER)
+
+    def _stop_timer(self, session: Session) -> None:
+        if (timer := self._timers.pop(session, None)) is not None:
+            timer.cancel()
 
     def left(self, session: Session) -> None:
         """Note that the connection of a session has ended: the session ends in its time."""
@@ -252,9 +253,7 @@ class Sessions:
         self._end(session)
 
     def _end(self, session: Session) -> None:
-        timer = self._timers.pop(session, None)
-        if timer is not None:
-            timer.cancel()
+        self._stop_timer(session)
         if self._sessions.get(session.key) is session:
             del self._sessions[session.key]
         if session.durable is not None:
@@ -268,6 +267,11 @@ class Sessions:
         of_user.discard(session)
         if not of_user:
             self._lasting.pop(session.key[0], None)
+
+
+def _next_owner(stored: Value | None) -> int:
+    """Return the number of whoever takes a session from the process that has stored it."""
+    return 1 if stored is None else (stored.version >> OWNER_BITS) + 1
 
 
 #: Under this name processes tell each other who has connected.

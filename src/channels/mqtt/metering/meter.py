@@ -44,8 +44,8 @@ class MQTTMeter(Meter):
     def messages(self) -> tuple[int, int]:
         """Return how many PUBLISH packets have come, and how many were sent, since the loop began."""
         found = tuple(self.connections)
-        received = self.messages_received + sum(each.received for each in found)
-        return received, self.messages_sent + sum(each.sent for each in found)
+        received = self.total("messages_received", (each.received for each in found))
+        return received, self.total("messages_sent", (each.sent for each in found))
 
     def finish(self, connection: Metered) -> None:
         """Take over what a connection has counted that is over."""

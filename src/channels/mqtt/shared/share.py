@@ -61,6 +61,11 @@ class Share(Session):
         """Return the subscription of all members together; each gets what it asked for of that."""
         return Subscribed(Subscription(self.name.filter, 2, retain_as_published=True), identifier=1)
 
+    @property
+    def kept(self) -> float:
+        """Seconds for which the group's place is kept after its members have left; GRACE besides."""
+        return max((each.expiry for each in self.members), default=0.0)
+
     def connected(self) -> list[Session]:
         """Return the members with a connection."""
         return [each for each in self.members if each.peer is not None]
@@ -99,8 +104,7 @@ class Share(Session):
         publish, mark = message
         if mark is None:
             return await claim_once(self._values, self.name, publish.topic, print_of(publish.payload))
-        expiry = max((each.expiry for each in self.members), default=0.0)
-        return await claim(self._values, self.name, publish.topic, mark, expiry + GRACE)
+        return await claim(self._values, self.name, publish.topic, mark, self.kept + GRACE)
 
     def hand_on(self, message: Offered) -> None:
         """Hand a message that was claimed to the member with the least to do, or to another process."""

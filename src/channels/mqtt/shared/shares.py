@@ -15,14 +15,13 @@ from channels.mqtt.session import Session, Subscribed
 from channels.mqtt.shared.claims import ShareName, claim, claim_once, claimed
 from channels.mqtt.shared.share import Offered, Share
 from channels.mqtt.stored.durable import GRACE
-from channels.mqtt.stored.missed import find_sent, read_missed
+from channels.mqtt.stored.missed import end_of, find_sent, read_missed, store_of
 from channels.mqtt.stored.record import Mark
 from channels.mqtt.stored.values import session_values
 from channels.protocols.mqtt.topics import split_filter
 from channels.topics.control import Announcement, abroadcast
 from channels.topics.registry import resolve
 from channels.topics.stores.base import StoreUnavailable
-from channels.topics.stores.manager import get_store
 
 #: Under this name a process hands over a message whose member has left, and nobody else is here.
 HANDED_OVER: Final = "mqtt.handed_over"
@@ -102,22 +101,17 @@ class Shares:
 
     async def _begin(self, share: Share, name: str) -> None:
         """Note where a new group begins in a topic with history."""
-        topic = resolve(name)
-        if topic is None or type(topic).history is None:
+        end = await end_of(name)
+        if end is None or await claimed(session_values(), share.name, name, end.epoch) is not None:
             return
-        page = await get_store(type(topic).store).read(name, limit=1, reverse=True)
-        time = page.publications[0].time if page.publications else 0
-        if await claimed(session_values(), share.name, name, page.position.epoch) is None:
-            mark = Mark(max(page.position.offset, 0), page.position.epoch, time)
-            expiry = max((each.expiry for each in share.members), default=0.0)
-            if expiry:
-                await claim(session_values(), share.name, name, mark, expiry + GRACE)
+        if share.kept:
+            await claim(session_values(), share.name, name, end, share.kept + GRACE)
 
     async def _catch_up(self, share: Share, name: str) -> None:
         topic = resolve(name)
         if topic is None or type(topic).history is None:
             return
-        store = get_store(type(topic).store)
+        store = store_of(name)
         end = (await store.read(name, limit=0)).position
         mark = await claimed(session_values(), share.name, name, end.epoch)
         if mark is None or mark.offset >= end.offset:
@@ -154,7 +148,7 @@ class Shares:
         topic = resolve(told.topic)
         if topic is None or not await claim_once(session_values(), told.share, told.topic, what):
             return
-        publication = await find_sent(get_store(type(topic).store), told.topic, told.mark)
+        publication = await find_sent(store_of(told.topic), told.topic, told.mark)
         outgoing = None if publication is None else Outgoing(told.topic, publication)
         if outgoing is not None and outgoing.properties is not None:
             share.hand_on(Offered(outgoing.publish([share.options()], retained=False), told.mark))

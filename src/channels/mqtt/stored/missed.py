@@ -40,6 +40,15 @@ async def newest_of(name: str) -> Publication | None:
     return page.publications[0] if page.publications else None
 
 
+async def end_of(name: str) -> Mark | None:
+    """Return the mark of a client that has all of a topic; None if the topic has no history."""
+    topic = resolve(name)
+    if topic is None or type(topic).history is None:
+        return None
+    page = await store_of(name).read(name, limit=1, reverse=True)
+    return Mark(*page.position, page.publications[0].time if page.publications else 0)
+
+
 async def read_missed(store: Store, name: str, mark: Mark) -> Missed:
     """Return what follows a mark in a topic.
 

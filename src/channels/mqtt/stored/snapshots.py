@@ -10,7 +10,7 @@ from channels.mqtt.messages import Outgoing
 from channels.mqtt.router import Router
 from channels.mqtt.session import Session, Subscribed
 from channels.mqtt.stored.durable import GRACE
-from channels.mqtt.stored.missed import find_sent
+from channels.mqtt.stored.missed import find_sent, store_of
 from channels.mqtt.stored.record import Record, Sent, StoredSubscription, encode_record
 from channels.mqtt.system.topics import SYSTEM
 from channels.protocols.mqtt.codes import Reason
@@ -18,7 +18,6 @@ from channels.protocols.mqtt.packets import Publish, PubRel, Subscription
 from channels.protocols.mqtt.topics import is_wildcard, split_filter
 from channels.topics.registry import resolve
 from channels.topics.session.permissions import may_subscribe
-from channels.topics.stores.manager import get_store
 
 
 class SessionSnapshot:
@@ -123,7 +122,7 @@ async def _publish_of(sent: Sent, session: Session) -> Publish | None:
     topic = resolve(sent.topic) if sent.topic else None
     if topic is None:
         return None
-    publication = await find_sent(get_store(type(topic).store), sent.topic, sent.mark)
+    publication = await find_sent(store_of(sent.topic), sent.topic, sent.mark)
     if publication is None:
         telemetry.count("mqtt.history_lost", client=session.client_id, topic=sent.topic)
         return None

@@ -6,19 +6,16 @@ Nothing is stored, and nothing is done until somebody subscribes.
 from __future__ import annotations
 
 import asyncio
-import inspect
 import time
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Final
 
-from asgiref.sync import iscoroutinefunction
-
 from channels import __version__, telemetry
-from channels.db import database_sync_to_async
 from channels.mqtt.metering.meter import MQTTMeter
 from channels.mqtt.session import Session
 from channels.protocols.mqtt.packets import Publish
 from channels.protocols.mqtt.topics import matches, split_filter
+from channels.topics.access.hooks import call_hook
 
 #: How the names begin.
 SYSTEM: Final = "$SYS/"
@@ -64,10 +61,7 @@ class SystemTopics:
 
     async def permits(self, user: Any) -> bool:
         """Whether a user may have these topics."""
-        is_async = iscoroutinefunction(self._may_read)
-        call = self._may_read if is_async else database_sync_to_async(self._may_read)
-        answer = await call(user)
-        return bool(await answer if inspect.isawaitable(answer) else answer)
+        return bool(await call_hook(self._may_read, user))
 
     def join(self, session: Session) -> None:
         """Publish to a session now and then, while it has filters that name these topics."""
