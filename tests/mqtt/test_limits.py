@@ -7,6 +7,7 @@ import contextlib
 import gc
 import socket
 import sys
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -339,10 +340,13 @@ async def test_an_idle_device_takes_little_memory() -> None:
     async with broker() as fleet, contextlib.AsyncExitStack() as stack:
         for number in range(20):  # what the first ones make for all
             stack.enter_context(await connected(fleet.port, number))
-        before = tracked_bytes()
-        for number in range(20, 120):
+        sizes = [tracked_bytes()]
+        for number in range(20, 140):
             stack.enter_context(await connected(fleet.port, number))
-        assert (tracked_bytes() - before) / 100 < 11_500  # with the socket of the client
+            if number % 40 == 19:
+                sizes.append(tracked_bytes())
+        # With the socket of the client. The least of three: what earlier tests left may work meanwhile.
+        assert min(after - before for before, after in pairwise(sizes)) / 40 < 11_500
 
 
 async def test_what_the_loop_publishes_itself_does_not_wake_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,20 @@ def test_a_directory_that_was_deleted_is_made_anew(tmp_path: Path) -> None:
     try:
         directory.path.rename(tmp_path / "away")  # at once, though the recorder may write in this moment
         assert recorder.total().gauges["info"] == {(__version__, "tests"): 1}
+    finally:
+        recorder.stop()
+
+
+def test_two_threads_that_find_the_directory_deleted_take_one_place(tmp_path: Path) -> None:
+    directory = Directory(tmp_path / "figures")
+    recorder = Recorder("tests", directory, interval=3600.0)
+    try:
+        for number in range(50):
+            directory.path.rename(tmp_path / f"away{number}")
+            with ThreadPoolExecutor(4) as writers:
+                for written in [writers.submit(recorder.write) for _ in range(4)]:
+                    written.result()
+            assert len(list(directory.path.glob("*.lock"))) == 1
     finally:
         recorder.stop()
 

@@ -50,6 +50,7 @@ class Recorder:
         self._before = dict(telemetry.counters)
         self._lock = threading.RLock()  # what finds a label may tell something itself
         self._stopping = threading.Event()
+        self._writing = threading.Lock()  # who finds the directory deleted takes a new place, and only one
         self._place: Place | None = None
         self._detach = telemetry.attach(self._hear)
         self._unwrap = telemetry.wrap_handlers(partial(timed_handlers, self))
@@ -112,15 +113,16 @@ class Recorder:
         return self._directory.read()
 
     def write(self) -> None:
-        """Write the figures of this process where others find them."""
-        if self._place is None or self._directory is None:
-            return
-        try:
-            self._place.write(self.samples())
-        except FileNotFoundError:  # somebody has cleaned up
-            self._place.leave()
-            self._place = self._directory.join()
-            self._place.write(self.samples())
+        """Write the figures of this process where others find them; whoever else writes is waited for."""
+        with self._writing:
+            if self._place is None or self._directory is None:
+                return
+            try:
+                self._place.write(self.samples())
+            except FileNotFoundError:  # somebody has cleaned up
+                self._place.leave()
+                self._place = self._directory.join()
+                self._place.write(self.samples())
 
     def _write_on(self) -> None:
         pause = 0.0  # the first time at once: one that is killed a moment later has been there
@@ -135,11 +137,12 @@ class Recorder:
     def stop(self) -> None:
         """Hear nothing more, and write the figures for the last time."""
         self._let_go()
-        place, self._place = self._place, None
-        if place is not None:
-            with contextlib.suppress(FileNotFoundError):  # somebody has deleted the directory
-                place.write(self.samples())
-            place.leave()
+        with self._writing:
+            place, self._place = self._place, None
+            if place is not None:
+                with contextlib.suppress(FileNotFoundError):  # somebody has deleted the directory
+                    place.write(self.samples())
+                place.leave()
 
     def _let_go(self) -> None:
         self._detach()
