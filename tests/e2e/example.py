@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from selenium.common.exceptions import JavascriptException
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -25,8 +26,9 @@ VENDOR = str(EXAMPLES.parent / "scripts" / "vendor.py")
 
 
 def until(window: Chrome, script: str) -> None:
-    """Wait until an expression is true in the page."""
-    WebDriverWait(window, PATIENCE).until(lambda _: window.execute_script(f"return {script}"), script)
+    """Wait until an expression is true in the page; while the page is loaded its elements may not be there."""
+    waiting = WebDriverWait(window, PATIENCE, ignored_exceptions=[JavascriptException])
+    waiting.until(lambda _: window.execute_script(f"return {script}"), script)
 
 
 @dataclass
