@@ -26,7 +26,7 @@ VENDOR = str(EXAMPLES.parent / "scripts" / "vendor.py")
 
 
 def until(window: Chrome, script: str) -> None:
-    """Wait until an expression is true in the page; while the page is loaded its elements may not be there."""
+    """Wait until an expression is true in the page, whose elements may not be there while it is loaded."""
     waiting = WebDriverWait(window, PATIENCE, ignored_exceptions=[JavascriptException])
     waiting.until(lambda _: window.execute_script(f"return {script}"), script)
 
