@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,7 +28,7 @@ VENDOR = str(EXAMPLES.parent / "scripts" / "vendor.py")
 
 
 def until(window: Chrome, script: str) -> None:
-    """Wait until an expression is true in the page, whose elements may not be there while it is loaded."""
+    """Wait until an expression is true in the page, whose elements may not be there yet."""
     waiting = WebDriverWait(window, PATIENCE, ignored_exceptions=[JavascriptException])
     waiting.until(lambda _: window.execute_script(f"return {script}"), script)
 
@@ -101,13 +103,22 @@ class Example:
             endpoints += ["-e", f"tcp:{self.devices_port}:{local}:app={self.app}"]
         command = ["daphne", *endpoints, f"{self.name}.asgi:application"]
         log = self.folder / "server.log"
-        self._server.enter_context(
+        self._process = self._server.enter_context(
             served(command, self.port, folder=EXAMPLES / self.name, log=log, env=self.env)
         )
 
     def stop(self) -> None:
         """End the server as a service manager would."""
         self._server.close()
+
+    @contextmanager
+    def silent(self) -> Iterator[None]:
+        """Have its server do nothing meanwhile; what is sent to it waits."""
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     def join(self, window: Chrome, name: str) -> None:
         """Choose a name on the example's page for that."""

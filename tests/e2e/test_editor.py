@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,11 +16,28 @@ from selenium.webdriver.support.wait import WebDriverWait
 from tests.e2e.example import PATIENCE, Example, until
 from tests.support.browser import PHONE, chromium, picture
 from tests.support.browsers.announced import announced, listen
-from tests.support.browsers.network import network
+from tests.support.browsers.network import Network, network
 from tests.support.browsers.readable import assert_readable
 
 NAMES_AT_CURSORS = "[...document.querySelectorAll('.cm-ySelectionInfo')].map((each) => each.textContent)"
 STATE = "document.querySelector('#status').dataset.state"
+UNSENT = "Number(document.querySelector('#status').dataset.unsent)"
+#: Write so many words as one change each, and leave at once: a browser drops what its socket still holds.
+WRITE_AND_LEAVE = """
+const [total, done] = arguments;
+document.querySelector(".cm-content").focus();
+getSelection().selectAllChildren(document.querySelector(".cm-content"));
+getSelection().collapseToEnd();
+(async () => {
+  for (let word = 0; word < total; word++) {
+    document.execCommand("insertText", false, `w${word} `);
+    await new Promise(queueMicrotask); // the editor looks at what has changed
+  }
+  location.href = "about:blank";
+})();
+done();
+"""
+WORDS = 400
 
 
 @pytest.fixture
@@ -52,6 +71,31 @@ def until_words(window: Chrome, *expected: str) -> None:
     WebDriverWait(window, PATIENCE).until(
         lambda _: all(word in words(window) for word in expected), str(expected)
     )
+
+
+def leave_while_offline(window: Chrome, mobile: Network) -> None:
+    """What a page could not send is sent by the next one of the same browser."""
+    address = window.current_url
+    mobile.off()
+    until(window, f"{STATE} === 'offline'")
+    write(window, Keys.CONTROL + Keys.END)
+    write(window, "written offline", Keys.ENTER)
+    until(window, f"{UNSENT} === 1")
+    window.get("about:blank")
+    mobile.on()
+    window.get(address)
+    until(window, f"{STATE} === 'live' && {UNSENT} === 0")
+    assert window.execute_script("return Object.keys(localStorage)") == []
+
+
+def leave_while_it_is_sent(window: Chrome) -> None:
+    """What a page sends while it is left arrives, then or when somebody comes back."""
+    address = window.current_url
+    window.execute_async_script(WRITE_AND_LEAVE, WORDS)
+    until(window, "location.href === 'about:blank'")
+    window.get(address)
+    until(window, f"{STATE} === 'live' && {UNSENT} === 0")
+    until_words(window, *(f"w{word} " for word in range(WORDS)))
 
 
 @pytest.mark.browser
@@ -110,9 +154,26 @@ def test_two_write_one_is_offline_and_the_server_restarts(editor: Example, tmp_p
         for window in (ada, ben, eve):
             until_words(window, "in a tunnel", "meanwhile")
             until(window, "document.querySelector('#present').textContent === 'ada, ben, eve'")
+        leave_while_offline(ben, mobile)
+        leave_while_it_is_sent(ada)
+        with editor.silent():
+            write(ada, "is anybody there")
+            until(ada, f"{STATE} === 'unconfirmed'")
+        until(ada, f"{STATE} === 'live' && {UNSENT} === 0")
+        for window in (ada, ben, eve):
+            until_words(window, "written offline", f"w{WORDS - 1} ")
         picture(ada, "editor-desk")
         picture(eve, "editor-phone", night=True)
         for window in (ada, ben, eve):  # what is in the database is what they have
             before = words(window)
             window.refresh()
             until_words(window, before)
+
+        mobile.off()
+        until(ben, f"{STATE} === 'offline'")
+        with closing(sqlite3.connect(editor.folder / "db.sqlite3")) as database, database:
+            database.execute("DELETE FROM documents_document_writers")
+        write(ben, "too late")
+        mobile.on()
+        until(ben, f"{STATE} === 'refused'")
+        assert "too late" not in words(ada)

@@ -91,7 +91,7 @@ def read_awareness(data: bytes) -> dict[int, int]:
 
 
 def left(clocks: dict[int, int]) -> bytes:
-    """Return the message that these clients have left."""
-    gone = json.dumps(None).encode()
-    entries = b"".join(number(client) + number(clock + 1) + array(gone) for client, clock in clocks.items())
+    """Return the message that these clients have left: of one that was heard since, nobody believes it."""
+    gone = array(json.dumps(None).encode())
+    entries = b"".join(number(client) + number(clock) + gone for client, clock in clocks.items())
     return bytes((AWARENESS,)) + array(number(len(clocks)) + entries)

@@ -1,22 +1,29 @@
 // A document: CodeMirror shows it, yjs merges what people write, y-websocket carries it.
 
 import { basicSetup, EditorState, EditorView, keymap, WebsocketProvider, yCollab, Y, yUndoManagerKeymap } from "../vendor/editor.js";
+import { keepUnsent } from "./unsent.js";
 
 const STATES = {
   connecting: "Connecting …",
   "catching up": "Connected. Catching up …",
   live: "Live",
-  offline: "Offline. You can go on writing; it is sent when you are back.",
+  offline: "Offline. You can go on writing; this browser keeps it and sends it when you are back.",
+  unconfirmed: "The server does not answer. You can go on writing; this browser keeps it.",
+  refused: "You may not write here any more. What you wrote since is in this browser only.",
   closed: "You may not read this document any more.",
 };
+
+const PATIENCE = 5000; // milliseconds until a server that confirms nothing is called silent
+const AUTH = 2; // a message of y-websocket: the server did not take what was written
 
 const find = (id) => document.getElementById(id);
 const { pk, name, writes } = JSON.parse(find("facts").textContent);
 const text = new Y.Doc();
 const address = `${location.origin.replace(/^http/, "ws")}/ws/documents`;
-const provider = new WebsocketProvider(address, String(pk), text, { maxBackoffTime: 5000 });
+const provider = new WebsocketProvider(address, String(pk), text, { maxBackoffTime: 5000, connect: false });
 
 function showState(state) {
+  if (find("status").dataset.state === state) return;
   find("status").dataset.state = state;
   find("status").textContent = STATES[state];
 }
@@ -31,7 +38,35 @@ provider.on("status", ({ status }) => {
   if (status === "disconnected" && provider.shouldConnect) showState("offline");
 });
 provider.on("connection-close", (event) => event?.code === 4403 && showState("closed"));
-addEventListener("offline", () => provider.wsconnected || showState("offline"));
+/** Do not wait until the silence of a socket tells that its network has gone, nor for the next attempt when it is back. */
+function reconnect() {
+  if (!provider.shouldConnect) return;
+  provider.disconnect();
+  provider.connect();
+}
+addEventListener("offline", () => {
+  reconnect();
+  if (provider.shouldConnect) showState("offline");
+});
+addEventListener("online", () => provider.wsconnected || reconnect());
+
+let patience = 0;
+let unsent = 0;
+/** Say so if the server confirms nothing; the number is for who wonders, and for tests. */
+function showUnsent(count) {
+  const confirmed = !count || count < unsent;
+  find("status").dataset.unsent = unsent = count;
+  if (confirmed) {
+    clearTimeout(patience);
+    patience = 0;
+    if (find("status").dataset.state === "unconfirmed") showState("live");
+  }
+  if (count) patience ||= setTimeout(() => provider.synced && showState("unconfirmed"), PATIENCE);
+}
+if (writes) {
+  keepUnsent(provider, `editor/${name}/${pk}`, showUnsent);
+  provider.messageHandlers[AUTH] = () => showState("refused");
+}
 
 let hue = 0;
 for (const letter of name) hue = (hue * 31 + letter.codePointAt(0)) % 360;
@@ -73,3 +108,4 @@ const view = new EditorView({
   }),
 });
 if (writes) view.focus();
+provider.connect();
