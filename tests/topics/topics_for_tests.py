@@ -7,6 +7,9 @@ import msgspec
 
 from channels.topics import Entry, History, RPCError, Topic, rpc
 
+#: When a room's method ``wait`` answers.
+go_on = threading.Event()
+
 
 class Line(msgspec.Struct):
     text: str
@@ -32,6 +35,10 @@ class Room(Topic):
         if title == "taken":
             raise RPCError(409, "That title is taken.")
         return {"room": self.name, "title": title * times, "anonymous": user.is_anonymous}
+
+    @rpc
+    def wait(self, user: Any) -> bool:
+        return go_on.wait(60)
 
     def not_for_clients(self, user: Any) -> str:
         return "secret"

@@ -30,6 +30,8 @@ class Network:
     def __init__(self, target: int) -> None:
         self.target, self.rate = target, 0
         self._on = True
+        self._carries = asyncio.Event()
+        self._carries.set()
         self._open: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -46,6 +48,10 @@ class Network:
         """Carry again."""
         self._run(self._switch(True))
 
+    def hold(self) -> None:
+        """Carry nothing until :meth:`on` and end no connection: neither end can tell."""
+        self._run(self._hold())
+
     def close(self) -> None:
         """End all of it."""
         self.off()
@@ -55,8 +61,12 @@ class Network:
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(20)
 
+    async def _hold(self) -> None:
+        self._carries.clear()
+
     async def _switch(self, on: bool) -> None:
         self._on = on
+        self._carries.set()
         if not on:
             for writer in self._open:
                 writer.transport.abort()
@@ -92,6 +102,7 @@ class Network:
         """Carry one direction until its end, or until the other side is gone."""
         with contextlib.suppress(OSError):
             while data := await reader.read(PIECE if self.rate else BUFFER):
+                await self._carries.wait()
                 writer.write(data)
                 await writer.drain()
                 if to_page and self.rate:

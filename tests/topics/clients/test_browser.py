@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlparse
 
 import pytest
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
@@ -17,7 +18,8 @@ from channels.server.in_thread import ServerThread
 from channels.topics import presence_stats, websocket_urlpatterns
 from tests import settings
 from tests.support.browser import chromium
-from tests.topics.topics_for_tests import Document, Room
+from tests.support.browsers.network import Network, network
+from tests.topics.topics_for_tests import Document, Room, go_on
 
 pytestmark = pytest.mark.browser
 
@@ -105,6 +107,46 @@ def offline(window: Chrome, away: bool) -> None:
     window.execute_cdp_cmd("Network.emulateNetworkConditions", conditions)
 
 
+@pytest.fixture
+def between(site: str) -> Iterator[Network]:
+    with network(urlparse(site).port or 0) as between:
+        yield between
+
+
+SEEN_AGAIN = "document.dispatchEvent(new Event('visibilitychange'))"
+NOT_ANSWERED = "room.publish('on its way').catch(() => {})"
+
+
+# Some ten seconds: the times after which the client asks, and gives up, are its own.
+@pytest.mark.parametrize(("shared", "happened"), [("yes", SEEN_AGAIN), ("no", NOT_ANSWERED)])
+def test_a_network_that_carries_nothing_is_noticed_before_a_ping_is_missed(
+    site: str, window: Chrome, between: Network, shared: str, happened: str
+) -> None:
+    live(window, f"{between.url}/page/?shared={shared}")
+    between.hold()
+    window.execute_script(happened)
+    wait_for(window, "client.state", "offline")
+    between.on()
+    wait_for(window, "client.state", "live")
+    Room(name="open").publish("back")
+    wait_for(window, "[...document.querySelectorAll('li')].some(each => each.textContent === '\"back\"')")
+
+
+ASKED = "performance.getEntriesByType('resource').filter(({name}) => name.endsWith('/emulation')).length"
+
+
+def test_a_server_that_takes_its_time_for_an_answer_keeps_its_clients(site: str, window: Chrome) -> None:
+    live(window, f"{site}?shared=no")
+    window.execute_script(SEEN_AGAIN)
+    assert window.execute_async_script(COUNTED) == {"clients": 1, "users": 1}  # and so was the probe before
+    go_on.clear()
+    window.execute_script("room.rpc('wait').catch(() => {})")
+    wait_for(window, ASKED, 1)
+    go_on.set()
+    assert window.execute_async_script(COUNTED) == {"clients": 1, "users": 1}
+    assert window.execute_script("return [client.state, ...states].includes('offline')") is False
+
+
 @pytest.mark.parametrize("site", ["no websocket"], indirect=True)
 def test_where_no_websocket_gets_through_an_event_stream_does(site: str, window: Chrome) -> None:
     live(window, f"{site}?shared=no")
@@ -113,6 +155,7 @@ def test_where_no_websocket_gets_through_an_event_stream_does(site: str, window:
     assert seen(window) == [{"over": "sse"}]
 
 
+COUNTED = "const done = arguments[0]; room.presenceStats().then(done)"
 PUBLISHED = """
 const done = arguments[0], pad = "x".repeat(6000);
 const sent = [...Array(30).keys()].map((n) => room.publish({ n, pad }));

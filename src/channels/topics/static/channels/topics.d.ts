@@ -113,6 +113,11 @@ export interface Connection {
   on<Event extends keyof ClientEvents>(event: Event, listener: (detail: ClientEvents[Event]) => void): () => void;
   connect(): this;
   disconnect(): void;
+  /**
+   * Find out at once whether the connection still works, and make it anew if there is no answer within 5 seconds. The client
+   * does so by itself when its page is looked at again, when the network is back, and when a command is not answered.
+   */
+  probe(): void;
   subscribe<Data = unknown>(topic: string, options?: SubscriptionOptions<Data>): Subscription<Data>;
   /** Have the rows of a live query, as they are. */
   live<Row = unknown>(topic: string, options?: SubscriptionOptions): LiveQuery<Row>;
@@ -140,6 +145,7 @@ export class Client implements Connection {
   on: Connection["on"];
   connect(): this;
   disconnect(): void;
+  probe(): void;
   subscribe: Connection["subscribe"];
   live: Connection["live"];
   publish: Connection["publish"];

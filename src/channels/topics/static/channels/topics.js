@@ -4,6 +4,10 @@
 const BACKOFF = { first: 200, most: 20_000 }; // milliseconds
 const COMMAND_TIMEOUT = 10_000;
 const PING_GRACE = 10_000;
+// Without anything heard after a command the server is asked whether it is there; and how long its answer may take.
+const DOUBT = 4000;
+const PROBE = 5000;
+const NO_TOPIC = "!probe";
 // Characters of commands in one request, well below what a server takes; and those of a request that a browser still sends
 // when its page is left: all of a page's such requests have 64 KiB.
 const BATCH = 16_000;
@@ -341,6 +345,8 @@ export class Client extends Emitter {
   #failures = 0;
   #timer = null;
   #silence = null;
+  #doubt = null;
+  #probing = null;
   #ids = 0;
   #pending = new Map();
   #out = [];
@@ -357,12 +363,13 @@ export class Client extends Emitter {
     super();
     this.#endpoints = endpoints;
     this.#options = options;
-    self.addEventListener?.("online", () => this.#wanted && !this.#transport && this.#open());
+    self.addEventListener?.("online", () => this.probe());
+    self.document?.addEventListener("visibilitychange", () => self.document.visibilityState === "visible" && this.probe());
     // A socket does not know that its network has gone: it would look live until the server's pings are missed.
     self.addEventListener?.("offline", () => this.#connected && this.#drop(0, "the network is gone"));
     // A page in the back/forward cache would keep its socket, answer pings, and lose what is sent to it.
     self.addEventListener?.("pagehide", () => this.#wanted && this.#drop(0, "the page is hidden"));
-    self.addEventListener?.("pageshow", ({ persisted }) => persisted && this.#wanted && this.#open());
+    self.addEventListener?.("pageshow", ({ persisted }) => persisted && this.probe());
   }
 
   connect() {
@@ -377,6 +384,30 @@ export class Client extends Emitter {
     this.#wanted = false;
     this.#drop(0, "disconnected by the page");
     this.#change("closed", { code: 0, reason: "disconnected by the page" });
+  }
+
+  /**
+   * Find out at once whether the connection still works: who waits for the next attempt tries now; without an answer the
+   * connection is made anew. The client does so by itself when its page is looked at again, and when the network is back.
+   */
+  probe() {
+    if (this.#wanted && !this.#transport) this.#open();
+    if (!this.#connected || this.#probing) return;
+    this.#probing = setTimeout(() => this.#drop(0, "the server does not answer"), PROBE);
+    if (!this.#pending.size) this.command("unsubscribe", { channel: NO_TOPIC }).catch(() => {});
+    else this.#probeNetwork(this.#probing);
+  }
+
+  /** Commands are answered in order: behind one that takes its time, another request shows whether the server is there. */
+  #probeNetwork(probing) {
+    const done = () => probing === this.#probing && this.#believe();
+    // That a policy of the page forbids the request says nothing, and a browser without network knows of it.
+    fetch(this.#endpoints.emulation, { method: "OPTIONS", cache: "no-store" }).then(done, done);
+  }
+
+  #believe() {
+    clearTimeout(this.#probing);
+    this.#probing = null;
   }
 
   /** Subscribe to a topic, now and after each return of the connection. */
@@ -422,6 +453,7 @@ export class Client extends Emitter {
     const id = ++this.#ids;
     const timer = setTimeout(() => this.#expire(id), COMMAND_TIMEOUT);
     this.#pending.set(id, { name, resolve, reject, timer });
+    this.#doubt ??= setTimeout(() => this.#doubted(), DOUBT);
     this.#send({ id, [name]: request });
   }
 
@@ -480,9 +512,15 @@ export class Client extends Emitter {
 
   #pingEvery = 0;
 
+  #doubted() {
+    this.#doubt = null;
+    if (this.#pending.size) this.probe();
+  }
+
   /** Expect a ping, or anything else. */
   #listen() {
     clearTimeout(this.#silence);
+    if (this.#probing) this.#believe();
     if (this.#pingEvery) this.#silence = setTimeout(() => this.#drop(0, "the server is silent"), this.#pingEvery);
   }
 
@@ -537,6 +575,13 @@ export class Client extends Emitter {
       else if (reply.push) this.#pushed(reply.push);
       else this.#send({}); // a ping
     }
+    if (this.#doubt) this.#hope();
+  }
+
+  /** Who was heard has no need to be doubted; what is still unanswered is watched anew. */
+  #hope() {
+    clearTimeout(this.#doubt);
+    this.#doubt = this.#pending.size ? setTimeout(() => this.#doubted(), DOUBT) : null;
   }
 
   #answered(reply) {
@@ -583,6 +628,9 @@ export class Client extends Emitter {
     this.#transport = null;
     transport?.close();
     clearTimeout(this.#silence);
+    clearTimeout(this.#doubt);
+    this.#doubt = null;
+    this.#believe();
     clearTimeout(this.#timer);
     const wasConnected = this.#connected;
     this.#connected = false;
@@ -662,6 +710,7 @@ class Hub {
     else if (action === "lock") self.navigator.locks.request(lock, () => this.#leave(port));
     else if (action === "disconnect") this.#client.disconnect();
     else if (action === "connect") this.#client.connect();
+    else if (action === "probe") this.#client.probe();
     else {
       try {
         port.postMessage({ id, result: await this.#client.command(name, request) });
@@ -753,6 +802,8 @@ class SharedClient extends Emitter {
       this.#port = null;
     });
     self.addEventListener("pageshow", ({ persisted }) => persisted && this.#attach());
+    for (const change of ["online", "offline"]) self.addEventListener(change, () => this.probe());
+    document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && this.probe());
   }
 
   connect() {
@@ -762,6 +813,10 @@ class SharedClient extends Emitter {
 
   disconnect() {
     this.#tell({ action: "disconnect" });
+  }
+
+  probe() {
+    this.#tell({ action: "probe" });
   }
 
   subscribe(topic, options = {}) {
