@@ -24,6 +24,7 @@ from channels.layers.redis.connect.topology import servers_at
 from channels.layers.redis.exchange import SequenceExchange
 from channels.layers.redis.groups import answers_to, question, take_answer
 from channels.layers.redis.interfaces import NodeSettings
+from channels.layers.redis.other_prefixes import OtherPrefixes
 from channels.layers.redis.per_loop import LoopConnections
 from channels.layers.redis.queues.forwarding import Forwarding
 from channels.layers.redis.queues.work_queues import WorkQueues
@@ -47,6 +48,7 @@ class RedisNode:
     def __init__(self, engine: NodeSettings) -> None:
         self._engine = engine
         self.names = KeySpace(engine.prefix, engine.family)
+        self.other_prefixes = OtherPrefixes(self.names)
         self._topic = self.names.topic("process", engine.client_prefix)
         make_topic = functools.partial(self.names.topic, "group")
         self._group_topics = BoundedCache("layer.redis_group_topics", MAX_GROUP_TOPICS, make_topic)
@@ -254,7 +256,9 @@ class RedisNode:
             self._listen_later()
         if self.connections.interruption(topic) is not None:
             await self.connections.subscribed_again(topic)
-        await self.commands().publish(topic, "", body)
+        commands = self.commands()
+        if not await commands.publish(topic, "", body) and self.other_prefixes.due():
+            await self.other_prefixes.look(commands, topic)
 
     async def _order(self, what: str, group: str, channel: str) -> None:
         """Have the process that owns ``channel`` change its membership; wait until it has."""

@@ -73,7 +73,9 @@ class RedisSyncLayer:
             self._engine.node.connections.wait_until_subscribed(topic)
         if delivery_log.note is not None:
             delivery_log.note("group", group, "published", message=message)
-        self._publish(topic, "", body)
+        others = self._engine.node.other_prefixes
+        if not self._publish(topic, "", body) and others.due():
+            others.look_blocking(self._clients, topic)
 
     def send(self, channel: str, message: Message) -> None:
         """See :meth:`RedisChannelLayer.send`."""

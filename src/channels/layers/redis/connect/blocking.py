@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from channels.layers.redis.connect.clients import blocking_client, close_blocking_client
 from channels.layers.redis.connect.errors import ANSWERS, UNREACHABLE, unavailable
@@ -34,10 +34,13 @@ class BlockingClient:
 
     def reach(self, topic: bytes) -> None:
         """Return if the server of ``topic`` answers; raises what redis-py does."""
+        self.ask(topic, "PING")
+
+    def ask(self, topic: bytes, *command: str) -> Any:
+        """Return what the server of ``topic`` replies to a command; raises what redis-py does."""
         if self.is_cluster:
-            self.redis.execute_command("PING", target_nodes=self.redis.get_node_from_key(topic))
-        else:
-            self.redis.ping()
+            return self.redis.execute_command(*command, target_nodes=self.redis.get_node_from_key(topic))
+        return self.redis.execute_command(*command)
 
     def publish(self, topic: bytes, data: bytes) -> int:
         """Publish where subscribers of ``topic`` are; returns how many there got it."""
