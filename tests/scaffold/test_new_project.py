@@ -66,6 +66,26 @@ def test_a_name_that_cannot_be_is_told(tmp_path: Path, name: str) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+#: Somebody posts between the page's subscription and its question for the history.
+NOTE_BEFORE_HISTORY = """
+let topics;
+const post = { method: "board:main/post", data: { text: "between" } };
+const connect = (original) => () => {
+  const client = original();
+  const command = client.command.bind(client);
+  client.command = async (name, request) => {
+    if (name === "history") await command("rpc", post);
+    return command(name, request);
+  };
+  return client;
+};
+Object.defineProperty(self, "topics", {
+  get: () => topics,
+  set: (made) => (topics = { ...made, connect: connect(made.connect) }),
+});
+"""
+
+
 @pytest.mark.browser
 @pytest.mark.timeout(180)
 def test_runserver_shows_the_page_live_in_two_windows(site: Path, tmp_path: Path) -> None:
@@ -83,8 +103,10 @@ def test_runserver_shows_the_page_live_in_two_windows(site: Path, tmp_path: Path
         wait_for(one, "#here", "2")
         one.find_element(By.NAME, "text").send_keys("hello", Keys.ENTER)
         wait_for(two, "ol", "hello")
+        two.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": NOTE_BEFORE_HISTORY})
         two.refresh()
-        wait_for(two, "ol", "hello")
+        wait_for(two, "#here", "2")  # after what it has read
+        assert two.find_element(By.TAG_NAME, "ol").text.split() == ["between", "hello"]
         assert two.execute_script("return document.body.scrollWidth <= innerWidth")
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from channels.scaffold.edits import Edit
 from channels.scaffold.project import (
+    ADDED,
     ByHand,
     Project,
     asgi_with,
@@ -22,21 +23,37 @@ DJANGO_ASGI = "from django.core.asgi import get_asgi_application\n\napplication 
 
 
 def test_settings_of_the_project_stay() -> None:
-    source = 'INSTALLED_APPS = ["daphne", "channels"]\nASGI_APPLICATION = "x.y"\nCHANNEL_LAYERS = {}\n'
-    assert settings_with(source, "site") == source.replace(
+    source = 'INSTALLED_APPS = ["daphne", "channels"]\nASGI_APPLICATION = "x.y"\n'
+    source += "CHANNEL_LAYERS = {}\nTEMPLATES = []\n"
+    assert settings_with(source, "site.asgi.application") == source.replace(
         '"channels"]', '"channels", "channels.topics", "board"]'
     )
 
 
 def test_settings_are_changed_once() -> None:
-    once = settings_with("INSTALLED_APPS = []\n", "site")
+    once = settings_with("INSTALLED_APPS = []\n", "site.asgi.application")
     assert 'ASGI_APPLICATION = "site.asgi.application"' in once
-    assert settings_with(once, "site") == once
+    assert settings_with(once, "site.asgi.application") == once
+
+
+def test_what_another_file_of_the_settings_has_is_not_added() -> None:
+    assert settings_with("INSTALLED_APPS = []\n", "site.asgi.application", frozenset(ADDED)) == (
+        'INSTALLED_APPS = ["daphne", "channels", "channels.topics", "board"]\n'
+    )
+
+
+def test_an_application_of_another_name_keeps_it() -> None:
+    source = DJANGO_ASGI.replace("application =", "app =")
+    once = asgi_with(source, "site.settings", "app")
+    assert "\napp = ProtocolTypeRouter(" in once
+    assert asgi_with(once, "site.settings", "app") == once
+    with pytest.raises(NotAsExpected, match="`pages` instead of `app`"):
+        asgi_with("app = wrapped()\n", "site.settings", "app")
 
 
 def test_apps_that_are_no_list_are_named_to_be_added_by_hand() -> None:
     with pytest.raises(NotAsExpected, match="'channels', 'channels.topics' and 'board' at its end"):
-        settings_with("INSTALLED_APPS = BASE + ('x',)\n", "site")
+        settings_with("INSTALLED_APPS = BASE + ('x',)\n", "site.asgi.application")
 
 
 def test_djangos_application_gets_a_route_for_topics() -> None:
@@ -93,7 +110,12 @@ def project(tmp_path: Path) -> Project:
     site = tmp_path / "site"
     site.mkdir()
     return Project(
-        tmp_path, site / "settings.py", site / "asgi.py", site / "urls.py", "site", "site.settings"
+        tmp_path,
+        site / "settings.py",
+        site / "asgi.py",
+        site / "urls.py",
+        "site.asgi.application",
+        "site.settings",
     )
 
 

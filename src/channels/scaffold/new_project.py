@@ -64,7 +64,7 @@ def start_project(name: str, folder: str | None = None) -> None:
         settings=inside / "settings.py",
         asgi=inside / "asgi.py",
         urls=inside / "urls.py",
-        package=name,
+        application=f"{name}.asgi.application",
         settings_module=f"{name}.settings",
     )
     for edit in edits_for(project, page=""):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +34,12 @@ if "test" in argv or "pytest" in modules:
 CHANNELS_ACCESS_FOR_LIFE = True
 """
 
+_TEMPLATES = """TEMPLATES = [
+    {"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True},
+]"""
+#: Settings that are added where there are none.
+ADDED = ("ASGI_APPLICATION", "CHANNEL_LAYERS", "TEMPLATES")
+
 _PAGES = """# Sets Django up: it has to run before anything imports a model.
 pages = get_asgi_application()
 
@@ -56,9 +62,6 @@ _BESIDE = (
     "Add channels.topics.websocket_urlpatterns (import channels.topics) to the patterns of the URLRouter "
     "under 'websocket'."
 )
-_AROUND = (
-    "Call what it serves pages with `pages` instead of `application`, and add below it:\n\n" + _ROUTER + "\n"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +73,18 @@ class Project:
         settings: the module that assigns INSTALLED_APPS.
         asgi: the module with the ASGI application; its file need not be there.
         urls: the root URLconf.
-        package: the dotted name of the package with ``asgi.py``.
+        application: the dotted path of the ASGI application, as ASGI_APPLICATION has it.
         settings_module: the dotted name for DJANGO_SETTINGS_MODULE.
+        configured: settings that some file of theirs has, of those that may be added.
     """
 
     root: Path
     settings: Path
     asgi: Path
     urls: Path
-    package: str
+    application: str
     settings_module: str
+    configured: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,16 +105,24 @@ def edits_for(project: Project, page: str) -> Iterator[Edit | ByHand]:
         project: where the files are.
         page: the path of the page of the new app, "" or as "board/".
     """
-    yield _edit(project.settings, lambda source: settings_with(source, project.package))
-    yield _edit(project.asgi, lambda source: asgi_with(source, project.settings_module))
+    module, _, name = project.application.rpartition(".")
+    yield _edit(
+        project.settings, lambda source: settings_with(source, project.application, project.configured)
+    )
+    yield _edit(project.asgi, lambda source: asgi_with(source, project.settings_module, name))
     yield _edit(project.urls, lambda source: urls_with(source, page))
+    imported = name if name == "application" else f"{name} as application"
+    texts = {"asgi": module, "application": imported, "page": f"/{page}"}
     for template in sorted(path for path in _APP_FILES.rglob("*") if path.is_file()):
-        name = template.relative_to(_APP_FILES).as_posix().removesuffix("-tpl")
-        target = project.root / APP / name
-        text = template.read_text(encoding="utf-8")
-        text = text.replace("{% package %}", project.package).replace("{% page %}", f"/{page}")
-        before = _text_of(target)
-        yield Edit(target, before, text if before is None else before)
+        yield _app_file(template, project.root / APP, texts)
+
+
+def _app_file(template: Path, folder: Path, texts: Mapping[str, str]) -> Edit:
+    target = folder / template.relative_to(_APP_FILES).as_posix().removesuffix("-tpl")
+    before, text = _text_of(target), template.read_text(encoding="utf-8")
+    for place, given in texts.items():
+        text = text.replace(f"{{% {place} %}}", given)
+    return Edit(target, before, text if before is None else before)
 
 
 def _edit(path: Path, change: Callable[[str], str]) -> Edit | ByHand:
@@ -126,8 +139,13 @@ def _text_of(path: Path) -> str | None:
     return path.read_text(encoding="utf-8") if path.exists() else None
 
 
-def settings_with(source: str, package: str) -> str:
-    """Return settings with the apps, and with the ASGI application and a channel layer unless they are there.
+def settings_with(source: str, application: str, configured: Set[str] = frozenset()) -> str:
+    """Return settings with the apps, and with what else is needed unless it is there or in another file.
+
+    Args:
+        source: of the module that assigns INSTALLED_APPS.
+        application: the dotted path of the ASGI application.
+        configured: settings that another file has.
 
     Raises:
         NotAsExpected: INSTALLED_APPS is no list; the text says what to add to it.
@@ -142,15 +160,23 @@ def settings_with(source: str, package: str) -> str:
             f"{error}. Put 'daphne' at the beginning of INSTALLED_APPS, and 'channels', 'channels.topics' "
             f"and '{APP}' at its end; then ask again."
         ) from None
-    if assignment(source, "ASGI_APPLICATION") is None:
-        source = add_at_end(source, f'ASGI_APPLICATION = "{package}.asgi.application"')
-    if assignment(source, "CHANNEL_LAYERS") is None:
+    missing = {name for name in ADDED if name not in configured and assignment(source, name) is None}
+    if "TEMPLATES" in missing:
+        source = add_at_end(source, _TEMPLATES)
+    if "ASGI_APPLICATION" in missing:
+        source = add_at_end(source, f'ASGI_APPLICATION = "{application}"')
+    if "CHANNEL_LAYERS" in missing:
         source = add_import(add_at_end(source, _LAYER.strip()), "sys", "argv", "modules")
     return source
 
 
-def asgi_with(source: str, settings_module: str) -> str:
+def asgi_with(source: str, settings_module: str, name: str = "application") -> str:
     """Return the module of the ASGI application with a route for the topics.
+
+    Args:
+        source: of the module; "" if there is none yet.
+        settings_module: the dotted name for DJANGO_SETTINGS_MODULE.
+        name: of the application there.
 
     Raises:
         NotAsExpected: it is not as Django makes it; the text says what to add.
@@ -158,20 +184,23 @@ def asgi_with(source: str, settings_module: str) -> str:
     if "channels.topics" in source:
         return source
     if not source:
-        source = _new_asgi(settings_module)
-    statement = assignment(source, "application")
-    if statement is None or ast.unparse(statement) != "application = get_asgi_application()":
-        raise NotAsExpected(
-            f"its application is not Django's alone. {_BESIDE if 'URLRouter' in source else _AROUND}"
+        source = _new_asgi(settings_module, name)
+    statement, router = assignment(source, name), _ROUTER.replace("application =", f"{name} =", 1)
+    if statement is None or ast.unparse(statement) != f"{name} = get_asgi_application()":
+        around = (
+            f"Call what it serves pages with `pages` instead of `{name}`, and add below it:\n\n{router}\n"
         )
-    return replace(source, statement, _PAGES + _ROUTER)
+        raise NotAsExpected(
+            f"its application is not Django's alone. {_BESIDE if 'URLRouter' in source else around}"
+        )
+    return replace(source, statement, _PAGES + router)
 
 
-def _new_asgi(settings_module: str) -> str:
+def _new_asgi(settings_module: str, name: str) -> str:
     return (
         "import os\n\nfrom django.core.asgi import get_asgi_application\n\n"
         f'os.environ.setdefault("DJANGO_SETTINGS_MODULE", "{settings_module}")\n\n'
-        "application = get_asgi_application()\n"
+        f"{name} = get_asgi_application()\n"
     )
 
 

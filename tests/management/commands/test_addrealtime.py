@@ -78,6 +78,44 @@ def test_settings_in_a_package_are_changed_where_the_apps_are(site: Path) -> Non
     assert python(site, "manage.py", "test").returncode == 0
 
 
+SMALL = """
+from shop.layers import *
+
+SECRET_KEY, DEBUG, ROOT_URLCONF = "x" * 50, True, "shop.web.urls"
+INSTALLED_APPS = ["channels"]
+INSTALLED_APPS += [f"django.contrib.{name}" for name in ("auth", "contenttypes", "sessions", "staticfiles")]
+DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "db.sqlite3"}}
+STATIC_URL = "/static/"
+ASGI_APPLICATION = "shop.server.app"
+"""
+LAYERS = 'CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}\n'
+
+
+def test_a_project_of_another_shape_is_changed_where_its_files_are(site: Path) -> None:
+    """Below ``src``, its application elsewhere and of another name, no templates, its layer in a file."""
+    source = site / "src"
+    source.mkdir()
+    for name in ("manage.py", "shop"):
+        (site / name).rename(source / name)
+    shop, web = source / "shop", source / "shop" / "web"
+    asgi = (shop / "asgi.py").read_text().replace("application =", "app =")
+    (shop / "asgi.py").unlink()
+    (shop / "server.py").write_text(asgi)
+    (shop / "settings.py").write_text(SMALL)
+    (shop / "layers.py").write_text(LAYERS)
+    (web / "urls").mkdir(parents=True)
+    (web / "urls" / "__init__.py").write_text("urlpatterns = []\n")
+    done = python(site, "src/manage.py", "addrealtime", "--yes")
+    assert "open /board/ in two windows" in done.stdout, done.stderr
+    assert "By hand" not in done.stdout
+    assert not (shop / "asgi.py").exists()
+    assert (shop / "settings.py").read_text().count("ASGI_APPLICATION") == 1
+    assert "CHANNEL_LAYERS" not in (shop / "settings.py").read_text()
+    tested = python(source, "manage.py", "test")
+    assert "Ran 3 tests" in tested.stderr, tested.stderr
+    assert tested.returncode == 0, tested.stderr
+
+
 def test_what_is_not_as_expected_is_left_and_told(site: Path) -> None:
     asgi = site / "shop" / "asgi.py"
     asgi.write_text(asgi.read_text() + "\napplication = print\n")
@@ -92,3 +130,11 @@ def test_settings_without_apps_are_told(site: Path) -> None:
     told = python(site, "manage.py", "addrealtime")
     assert told.returncode == 1
     assert "Neither shop.settings nor what it imports by * assigns INSTALLED_APPS." in told.stderr
+
+
+def test_apps_of_djangos_that_topics_need_are_named(site: Path) -> None:
+    settings = site / "shop" / "settings.py"
+    settings.write_text(f"{settings.read_text()}\nINSTALLED_APPS = ['channels']\n")
+    told = python(site, "manage.py", "addrealtime")
+    assert told.returncode == 1
+    assert "django.contrib.auth, django.contrib.contenttypes, django.contrib.sessions, django" in told.stderr

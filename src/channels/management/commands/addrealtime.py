@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 from collections.abc import Iterator
+from importlib.machinery import ModuleSpec
 from importlib.util import find_spec, resolve_name
 from pathlib import Path
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.core.management import BaseCommand, CommandError
 
 from channels.scaffold.edits import Edit
-from channels.scaffold.project import APP, ByHand, Project, edits_for
+from channels.scaffold.project import ADDED, APP, ByHand, Project, edits_for
 from channels.scaffold.python_files import assignment, star_imports
+
+#: Who is asking is found by the first three; pages get the client for browsers by the last.
+NEEDED = tuple(f"django.contrib.{name}" for name in ("auth", "contenttypes", "sessions", "staticfiles"))
 
 
 class Command(BaseCommand):
@@ -31,8 +36,13 @@ class Command(BaseCommand):
         """Change the project's files.
 
         Raises:
-            CommandError: the files of the project are not found.
+            CommandError: the files of the project are not found, or apps of Django's are missing.
         """
+        missing = [name for name in NEEDED if not apps.is_installed(name)]
+        if missing:
+            raise CommandError(
+                f"Topics need these in INSTALLED_APPS, so add them first: {', '.join(missing)}."
+            )
         project = project_of_settings()
         found = list(edits_for(project, page=f"{APP}/"))
         edits = [each for each in found if isinstance(each, Edit) and each.changes]
@@ -66,17 +76,31 @@ def project_of_settings() -> Project:
     if not module or not settings.ROOT_URLCONF:
         raise CommandError("The settings of this project are in no file, or without ROOT_URLCONF.")
     urls = _file_of(settings.ROOT_URLCONF)
-    package = (getattr(settings, "ASGI_APPLICATION", None) or settings.ROOT_URLCONF).rsplit(".", 1)[0]
-    package = package.removesuffix(".asgi")
-    folder = urls.parent
+    application = _application()
+    root = _root_of(settings.ROOT_URLCONF, urls)
+    asgi = application.rpartition(".")[0]
     return Project(
-        root=folder.parents[package.count(".")],
+        root=root,
         settings=settings_file_with_apps(module),
-        asgi=folder / "asgi.py",
+        asgi=_file_of(asgi) if _spec_of(asgi) else root.joinpath(*asgi.split(".")).with_suffix(".py"),
         urls=urls,
-        package=package,
+        application=application,
         settings_module=module,
+        configured=frozenset(name for name in ADDED if getattr(settings, name, None)),
     )
+
+
+def _application() -> str:
+    """Return the dotted path of the ASGI application: as set, else beside that for WSGI, or the URLconf."""
+    there = getattr(settings, "ASGI_APPLICATION", None)
+    wsgi = (settings.WSGI_APPLICATION or "").removesuffix(".wsgi.application")
+    package = wsgi if _spec_of(f"{wsgi}.wsgi") else settings.ROOT_URLCONF.rpartition(".")[0]
+    return there or ".".join(filter(None, (package, "asgi.application")))
+
+
+def _root_of(module: str, file: Path) -> Path:
+    """Return the folder from which a module is imported."""
+    return file.parents[module.count(".") + (file.name == "__init__.py")]
 
 
 def settings_file_with_apps(module: str) -> Path:
@@ -99,8 +123,15 @@ def _with_what_it_imports(module: str) -> Iterator[str]:
         yield from _with_what_it_imports(resolve_name(name, package))
 
 
+def _spec_of(module: str) -> ModuleSpec | None:
+    try:
+        return find_spec(module)
+    except (ImportError, ValueError):  # a package of it is missing, or it has no name
+        return None
+
+
 def _file_of(module: str) -> Path:
-    spec = find_spec(module)
+    spec = _spec_of(module)
     if spec is None or not spec.origin:
         raise CommandError(f"{module} is in no file.")
     return Path(spec.origin)
