@@ -9,7 +9,7 @@ from channels.protocols.centrifuge.messages import Join, Leave
 from channels.testing.store_contract.tools import PATIENCE, StoreTests, append, client
 from channels.topics.stores.base import PresenceEntry, Retention
 
-LEASE = 1.0
+LEASE = 1.6
 
 
 class PresenceContract(StoreTests):

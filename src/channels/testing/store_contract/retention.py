@@ -32,17 +32,17 @@ class RetentionContract(StoreTests):
 
     async def test_publications_are_kept_for_their_time(self) -> None:
         """Each for itself; the position stays, and the next number is the next."""
-        topic, retention = self.topic("ttl"), Retention(10, 1.2)
+        topic, retention = self.topic("ttl"), Retention(10, 2.4)
         await self.publish_all(topic, [1, 2], retention)
-        await self.pass_time(0.7)
+        await self.pass_time(1.4)
         await self.publish_all(topic, [3], retention)
         before = await self.store.read(topic)
         assert values(before.publications) == [1, 2, 3]
-        await self.pass_time(0.8)
+        await self.pass_time(1.3)
         for page in (await self.store.read(topic), await self.store.read(topic, reverse=True)):
             assert (values(page.publications), page.position) == ([3], before.position)
         assert values((await self.store.read(topic, limit=1)).publications) == [3]
-        await self.pass_time(0.8)
+        await self.pass_time(1.5)
         page = await self.store.read(topic)
         assert (page.publications, page.position) == ([], before.position)
         published = await self.store.publish(append(topic, 4, retention))
@@ -50,13 +50,13 @@ class RetentionContract(StoreTests):
 
     async def test_a_position_is_kept_for_its_time(self) -> None:
         """Counted from the last publication; then a new epoch begins at 1."""
-        topic, retention = self.topic("position-ttl"), Retention(10, 0.2, position_ttl=1.0)
+        topic, retention = self.topic("position-ttl"), Retention(10, 0.2, position_ttl=2.0)
         first = (await self.store.publish(append(topic, 1, retention))).position
-        await self.pass_time(0.7)
+        await self.pass_time(1.2)
         assert (await self.store.publish(append(topic, 2, retention))).position == Position(2, first.epoch)
-        await self.pass_time(0.7)
+        await self.pass_time(1.2)
         assert (await self.store.read(topic)).position == Position(2, first.epoch)
-        await self.pass_time(0.6)
+        await self.pass_time(1.2)
         again = (await self.store.publish(append(topic, 3, retention))).position
         assert again.offset == 1
         assert again.epoch != first.epoch
