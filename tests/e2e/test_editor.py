@@ -49,7 +49,7 @@ def editor(tmp_path: Path) -> Iterator[Example]:
 
 
 def test_its_own_tests_pass(editor: Example) -> None:
-    editor.assert_own_tests_pass(10)
+    editor.assert_own_tests_pass(11)
 
 
 def write(window: Chrome, *keys: str) -> None:

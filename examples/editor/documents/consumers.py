@@ -13,13 +13,13 @@ from pycrdt import get_state
 
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
-from documents import protocol
+from documents import people, protocol
 from documents.models import EMPTY, Document
 
 # y-websocket does not come back after codes from 4400 to 4499: these are for what will not change.
 FORBIDDEN, MALFORMED = 4403, 4400
-# One connection speaks for so many: a page says who is here of all that it has heard of.
-MOST_CLIENTS = 1000
+# One connection speaks for so many: for the other tabs of its user as well.
+MOST_CLIENTS = 100
 
 
 class DocumentConsumer(AsyncWebsocketConsumer):
@@ -34,6 +34,7 @@ class DocumentConsumer(AsyncWebsocketConsumer):
         if self.document is None or not user.is_authenticated:
             await self.close(FORBIDDEN)
             return
+        self.shown = people.shown_as(user.get_username())
         self.may_write = await database_sync_to_async(self.document.may_write)(user)
         self.group = f"document-{self.document.pk}"
         await self.channel_layer.group_add(self.group, self.channel_name)
@@ -60,11 +61,7 @@ class DocumentConsumer(AsyncWebsocketConsumer):
         if kind == protocol.SYNC:
             await self.take_sync(reader.number(), reader.array())
         elif kind == protocol.AWARENESS:
-            data = reader.array()
-            self.clocks |= protocol.read_awareness(data)
-            if len(self.clocks) > MOST_CLIENTS:
-                raise protocol.Malformed("too many clients")
-            await self.tell_all(bytes((protocol.AWARENESS,)) + protocol.array(data))
+            await self.take_awareness(protocol.read_awareness(reader.array()))
 
     async def take_sync(self, step: int, data: bytes) -> None:
         if step == protocol.STEP_1:
@@ -72,6 +69,15 @@ class DocumentConsumer(AsyncWebsocketConsumer):
             await self.send(bytes_data=protocol.sync(protocol.STEP_2, missing))
         elif data != EMPTY:
             await self.write(data)
+
+    async def take_awareness(self, states: dict[int, tuple[int, bytes]]) -> None:
+        """Tell everybody who is here, and where; each connection speaks for its own user."""
+        states = people.own_states(states, self.shown, self.clocks)
+        self.clocks |= {client: clock for client, (clock, _) in states.items()}
+        if len(self.clocks) > MOST_CLIENTS:
+            raise protocol.Malformed("too many clients")
+        if states:
+            await self.tell_all(protocol.awareness(states))
 
     async def write(self, update: bytes) -> None:
         """Keep an update and tell everybody; nothing of it happens without the right to write."""

@@ -6,7 +6,7 @@ Documented in github.com/yjs/y-protocols, PROTOCOL.md.
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -79,19 +79,20 @@ def query_awareness() -> bytes:
     return bytes((QUERY_AWARENESS,))
 
 
-def read_awareness(data: bytes) -> dict[int, int]:
-    """Return the clients that an awareness message speaks of, and how new it is; raises Malformed."""
+def read_awareness(data: bytes) -> dict[int, tuple[int, bytes]]:
+    """Return the states of clients, as JSON, each with the number of its news; raises Malformed."""
     reader = Reader(data)
-    clocks = {}
-    for _ in range(reader.number()):
-        client = reader.number()
-        clocks[client] = reader.number()
-        reader.array()
-    return clocks
+    return {reader.number(): (reader.number(), reader.array()) for _ in range(reader.number())}
+
+
+def awareness(states: Mapping[int, tuple[int, bytes]]) -> bytes:
+    """Return the message with the states of clients."""
+    entries = b"".join(
+        number(client) + number(clock) + array(data) for client, (clock, data) in states.items()
+    )
+    return bytes((AWARENESS,)) + array(number(len(states)) + entries)
 
 
 def left(clocks: dict[int, int]) -> bytes:
     """Return the message that these clients have left: of one that was heard since, nobody believes it."""
-    gone = array(json.dumps(None).encode())
-    entries = b"".join(number(client) + number(clock) + gone for client, clock in clocks.items())
-    return bytes((AWARENESS,)) + array(number(len(clocks)) + entries)
+    return awareness({client: (clock, b"null") for client, clock in clocks.items()})

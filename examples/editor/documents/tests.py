@@ -1,18 +1,29 @@
 """What documents promise, without a browser: the clients here are documents of pycrdt."""
 
+import json
+
 from django.contrib.auth import get_user_model
 from django.test import TransactionTestCase
 from pycrdt import Doc, Text
 
 from channels.testing import WebsocketCommunicator
 from documents import protocol
+from documents.consumers import MOST_CLIENTS
 from documents.models import COMPACTED_AT, EMPTY, Document
+from documents.people import shown_as
 from editor.asgi import application
 
 ORIGIN = (b"origin", b"http://localhost")
-#: Somebody says to be a thousand and one clients.
-CLIENTS = b"".join(protocol.number(each) + protocol.number(1) + protocol.array(b"{}") for each in range(1001))
-CROWD = bytes((protocol.AWARENESS,)) + protocol.array(protocol.number(1001) + CLIENTS)
+#: Somebody says to be more clients than a connection may speak for.
+CROWD = protocol.awareness({client: (1, b"{}") for client in range(MOST_CLIENTS + 1)})
+#: What is no place in the text, for a page that would draw it.
+NO_PLACES = (
+    {},
+    {"tname": "other"},
+    {"item": {"client": "x", "clock": 0}},
+    {"item": {"client": -1, "clock": 0}},
+    1,
+)
 
 
 class Editor:
@@ -117,18 +128,39 @@ class DocumentTests(TransactionTestCase):
 
     async def test_who_leaves_is_seen_to_leave(self) -> None:
         ada, other = await self.editor(self.ada), await self.editor(self.ada)
-        here = protocol.array(
-            protocol.number(1) + protocol.number(77) + protocol.number(3) + protocol.array(b"{}")
-        )
-        await ada.socket.send_to(bytes_data=bytes((protocol.AWARENESS,)) + here)
+        await ada.socket.send_to(bytes_data=protocol.awareness({77: (3, b"{}")}))
         while (await ada.take())[0] != protocol.AWARENESS:  # it is sent back: alone is not lost
             pass
         await ada.socket.disconnect()
         # With the number that was last heard: who is back already has a higher one, and stays.
-        gone = protocol.number(1) + protocol.number(77) + protocol.number(3) + protocol.array(b"null")
-        while await other.socket.receive_from() != bytes((protocol.AWARENESS,)) + protocol.array(gone):
+        while await other.socket.receive_from() != protocol.awareness({77: (3, b"null")}):
             pass
         await other.socket.disconnect()
+
+    async def test_nobody_speaks_for_others_or_sends_what_pages_cannot_draw(self) -> None:
+        ben = await self.editor(self.ben)
+        end = {"type": None, "item": None, "tname": "content", "assoc": -1}
+        told = {
+            1: {"user": {"name": "ada"}},
+            2: None,
+            3: {"user": {"name": "ben", "color": "red; inset: 0"}, "cursor": {"anchor": end, "head": end}},
+            **{
+                number: {"user": {"name": "ben"}, "cursor": {"anchor": end, "head": place}}
+                for number, place in enumerate(NO_PLACES, 4)
+            },
+            99: "no state",
+        }
+        states = {client: (1, json.dumps(state).encode()) for client, state in told.items()}
+        states[100] = 1, b'{"deep":' + b"[" * 2000
+        await ben.socket.send_to(bytes_data=protocol.awareness(states))
+        message = b""
+        while not message or message[0] != protocol.AWARENESS:
+            message = await ben.socket.receive_from()
+        [(client, (_, data))] = protocol.read_awareness(protocol.Reader(message, 1).array()).items()
+        self.assertEqual(client, 3)
+        shown = {"user": shown_as("ben"), "cursor": {"anchor": end, "head": end}}
+        self.assertEqual(json.loads(data), shown)
+        await ben.socket.disconnect()
 
     async def test_strangers_are_refused_for_good(self) -> None:
         from django.contrib.auth.models import AnonymousUser

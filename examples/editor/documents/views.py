@@ -9,6 +9,7 @@ from django.urls import reverse_lazy
 from django.views.generic.edit import FormView
 
 from documents.models import Document
+from documents.people import shown_as
 
 
 @login_required
@@ -33,7 +34,8 @@ def document(request: HttpRequest, pk: int) -> HttpResponse:
             found.writers.add(writer)
             return redirect(found)
         problem = "Nobody has that name."
-    facts = {"pk": pk, "name": request.user.get_username(), "writes": found.may_write(request.user)}
+    user = shown_as(request.user.get_username())
+    facts = {"pk": pk, "user": user, "writes": found.may_write(request.user)}
     return render(request, "documents/document.html", {"document": found, "facts": facts, "problem": problem})
 
 

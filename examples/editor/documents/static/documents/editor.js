@@ -14,10 +14,10 @@ const STATES = {
 };
 
 const PATIENCE = 5000; // milliseconds until a server that confirms nothing is called silent
-const AUTH = 2; // a message of y-websocket: the server did not take what was written
+const [AUTH, QUERY_AWARENESS] = [2, 3]; // messages of y-websocket: what was written is not taken; who is here?
 
 const find = (id) => document.getElementById(id);
-const { pk, name, writes } = JSON.parse(find("facts").textContent);
+const { pk, user, writes } = JSON.parse(find("facts").textContent);
 const text = new Y.Doc();
 const address = `${location.origin.replace(/^http/, "ws")}/ws/documents`;
 const provider = new WebsocketProvider(address, String(pk), text, { maxBackoffTime: 5000, connect: false });
@@ -27,12 +27,9 @@ function showState(state) {
   find("status").dataset.state = state;
   find("status").textContent = STATES[state];
 }
-provider.on("sync", (synced) => {
-  if (!synced) return;
-  showState("live");
-  // Say anew who is here: what others heard before the connection was lost does not count as news to them.
-  provider.awareness.setLocalState(provider.awareness.getLocalState());
-});
+provider.on("sync", (synced) => synced && showState("live"));
+// Say anew who is here, when somebody comes: what they heard before their connection was lost is no news to them.
+provider.messageHandlers[QUERY_AWARENESS] = () => provider.awareness.setLocalState(provider.awareness.getLocalState());
 provider.on("status", ({ status }) => {
   if (status === "connected") showState("catching up");
   if (status === "disconnected" && provider.shouldConnect) showState("offline");
@@ -64,20 +61,14 @@ function showUnsent(count) {
   if (count) patience ||= setTimeout(() => provider.synced && showState("unconfirmed"), PATIENCE);
 }
 if (writes) {
-  keepUnsent(provider, `editor/${name}/${pk}`, showUnsent);
+  keepUnsent(provider, `editor/${user.name}/${pk}`, showUnsent);
   provider.messageHandlers[AUTH] = () => showState("refused");
 }
 
-let hue = 0;
-for (const letter of name) hue = (hue * 31 + letter.codePointAt(0)) % 360;
-provider.awareness.setLocalStateField("user", {
-  name,
-  color: `hsl(${hue} 70% 40%)`,
-  colorLight: `hsl(${hue} 70% 50% / 30%)`,
-});
+provider.awareness.setLocalStateField("user", user);
 let here = new Set();
 provider.awareness.on("change", () => {
-  const names = [...provider.awareness.getStates().values()].map(({ user }) => user?.name).filter(Boolean);
+  const names = [...provider.awareness.getStates().values()].map((state) => state.user?.name).filter(Boolean);
   const before = here;
   here = new Set(names);
   find("present").textContent = [...here].sort().join(", ");
@@ -86,8 +77,8 @@ provider.awareness.on("change", () => {
 
 /** Have screen readers say who came and who left, and not who is here at each change. */
 function announce(before) {
-  const came = [...here].filter((other) => !before.has(other) && other !== name).map((other) => `${other} is here.`);
-  const left = [...before].filter((other) => !here.has(other) && other !== name).map((other) => `${other} has left.`);
+  const came = [...here].filter((other) => !before.has(other) && other !== user.name).map((other) => `${other} is here.`);
+  const left = [...before].filter((other) => !here.has(other) && other !== user.name).map((other) => `${other} has left.`);
   if (came.length + left.length) find("news").textContent = [...came, ...left].join(" ");
 }
 
