@@ -129,6 +129,13 @@ def test_what_was_written_offline_is_said_once_on_return(
     until(ada, "document.querySelectorAll('.pending').length === 0")
     for window in (ada, ben):
         assert lines(window) == ["adaone", "adatwo"]
+    two_tabs_write_offline_and_are_closed(ada, chat)
+    wait_for_line(ben, "adain a tab")
+    wait_for_line(ben, "adain another")
+    ben.refresh()
+    said = ["adaone", "adatwo", "adain a tab", "adain another"]
+    wait_for_line(ben, said[-1])
+    assert lines(ben) == said
     with network(chat.port) as mobile:
         ada.get(f"{mobile.url}/live/lobby/")
         wait_for_status(ada, "Connected")
@@ -145,7 +152,25 @@ def test_what_was_written_offline_is_said_once_on_return(
         until(ada, "document.querySelectorAll('.pending').length === 0")
         wait_for_text(ben, "present", "ada, ben")
         for window in (ada, ben):
-            assert lines(window) == ["adaone", "adatwo", "benfour", "adathree"]
+            assert lines(window) == [*said, "benfour", "adathree"]
+
+
+def two_tabs_write_offline_and_are_closed(window: Chrome, chat: Chat) -> None:  # noqa: F811
+    """What each of them could not send is sent by the next page of the same person."""
+    window.switch_to.new_window("tab")
+    enter(window, chat)
+    first, second = window.window_handles
+    chat.stop()
+    for tab, text in ((first, "in a tab"), (second, "in another")):
+        window.switch_to.window(tab)
+        wait_for_status(window, "Connection lost")
+        say(window, text)
+    window.close()
+    window.switch_to.window(first)
+    window.get("about:blank")
+    chat.start()
+    enter(window, chat)
+    until(window, "document.querySelectorAll('.pending').length === 0")
 
 
 def test_marks_of_what_is_new_and_lines_from_long_ago(

@@ -41,7 +41,7 @@ def game(tmp_path: Path) -> Iterator[Example]:
 
 
 def test_its_own_tests_pass(game: Example) -> None:
-    game.assert_own_tests_pass(11)
+    game.assert_own_tests_pass(12)
 
 
 #: A match, and the session of somebody who plays in it.

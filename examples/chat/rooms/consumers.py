@@ -4,11 +4,11 @@ from typing import Any
 
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
-from rooms.models import Visit
+from rooms.models import Room, Visit
 
 LONGEST_MESSAGE = 1000  # characters
 LOGIN_NEEDED = 4401  # a close code of ours; the page offers the login when it sees it
-MALFORMED = 4400
+MALFORMED, NO_ROOM = 4400, 4404
 
 
 class ChatConsumer(AsyncJsonWebsocketConsumer):
@@ -31,6 +31,9 @@ class ChatConsumer(AsyncJsonWebsocketConsumer):
             await self.close(LOGIN_NEEDED, "log in first")
             return
         room = self.scope["url_route"]["kwargs"]["slug"]
+        if not await Room.objects.filter(slug=room).aexists():
+            await self.close(NO_ROOM, "there is no such room")
+            return
         self.group = f"room.{room}"
         await self.channel_layer.group_add(self.group, self.channel_name)
         self.visit, first = await database_sync_to_async(Visit.begin)(room, self.scope["user"])

@@ -6,7 +6,7 @@ from django.test import TransactionTestCase
 from channels.testing import TopicsCommunicator, TopicsError, WebsocketCommunicator
 from channels.topics import ahistory, history
 from chat.asgi import application
-from rooms.models import Room
+from rooms.models import Room, Visit
 from rooms.topics import RoomTopic, unread_lines
 
 ORIGIN = [(b"origin", b"http://localhost")]
@@ -55,6 +55,7 @@ class RoomTests(TransactionTestCase):
             ("say", {}),
             ("say", {"text": "hello", "color": "red"}),
             ("shout", {"text": "hello"}),
+            ("ephemeral", "typing a lot"),
         )
         with self.assertNoLogs(level="ERROR"):
             for method, data in calls:
@@ -78,6 +79,13 @@ class RoomTests(TransactionTestCase):
                     while (message := await socket.receive_output(10))["type"] != "websocket.close":
                         self.assertNotIn('"message"', message["text"])
                     self.assertEqual(message["code"], 4400)
+
+    async def test_there_are_no_sockets_to_rooms_that_are_not_there(self) -> None:
+        socket = WebsocketCommunicator(application, "/ws/room/nowhere/", headers=ORIGIN)
+        socket.scope["user"] = self.ada
+        await socket.connect()
+        self.assertEqual((await socket.receive_output(10))["code"], 4404)
+        self.assertFalse(await Visit.objects.aexists())
 
     def test_the_list_shows_what_is_unread(self) -> None:
         RoomTopic(slug="lobby").publish({"name": "ben", "text": "hello", "key": ""})

@@ -1,7 +1,7 @@
 """The same rooms as topics: the server keeps what was said, and says who is there."""
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 from channels.topics import History, RPCError, Topic, history, notify, rpc
 from rooms.models import Reading, Room
@@ -16,7 +16,7 @@ class RoomTopic(Topic):
     history = History(size=1000, ttl=timedelta(days=30))  # pages read it from its end, 50 lines at a time
     presence = True
     join_leave = True
-    ephemeral = Any  # "is typing"
+    ephemeral = Literal["typing"]
     store = "database"  # what was said in a transaction leaves with its commit, and outlives all processes
     slug: str
 

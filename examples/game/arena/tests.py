@@ -77,9 +77,18 @@ class MatchTests(TransactionTestCase):
         await client.subscribe(MatchTopic(pk=match.pk))
         await client.rpc(f"match:{match.pk}/join")
         await client.rpc(f"match:{match.pk}/steer", {"seq": 1, "dx": 1, "dy": 0})
-        self.assertEqual(
-            await client.rpc(f"match:{match.pk}/names", {"players": [ada.pk]}), {str(ada.pk): "ada"}
-        )
+        await client.disconnect()
+
+    async def test_names_are_told_of_those_who_play_here(self) -> None:
+        ada, ben = [await get_user_model().objects.acreate(username=name) for name in ("ada", "ben")]
+        world = World()
+        world.join(ada.pk)
+        match = await Match.objects.acreate(state=world.dump())
+        client = TopicsCommunicator(application, headers=ORIGIN)
+        await client.connect()
+        await client.subscribe(MatchTopic(pk=match.pk))
+        names = await client.rpc(f"match:{match.pk}/names", {"players": [ada.pk, ben.pk]})
+        self.assertEqual(names, {str(ada.pk): "ada"})
         await client.disconnect()
 
     async def test_spectators_do_not_play(self) -> None:

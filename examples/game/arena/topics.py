@@ -56,8 +56,10 @@ class MatchTopic(Topic):
 
     @rpc
     def names(self, user: Any, players: Players) -> dict[str, str]:
-        """Return what some players are called."""
-        found = get_user_model().objects.filter(pk__in=players)
+        """Return what some players of this match are called; who came a moment ago may be missing."""
+        match = Match.objects.filter(pk=self.pk).first()
+        here = match.state.get("ships", {}) if match else {}
+        found = get_user_model().objects.filter(pk__in=[player for player in players if str(player) in here])
         return {str(player.pk): player.get_username() for player in found}
 
     async def require_player(self, user: Any) -> None:

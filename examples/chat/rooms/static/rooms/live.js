@@ -23,6 +23,7 @@ let atEnd = true;
 let first = null; // the position of the first line on the page; null: there is nothing before it
 let newest = 0; // the offset of the last one
 let read = Number(page.dataset.read);
+let waiting = []; // what is published before the newest lines are shown; null: they are
 
 const client = topics.connect();
 const room = client.subscribe(page.dataset.topic, { joinLeave: true });
@@ -126,7 +127,9 @@ function stopTyping(name) {
 
 /** Show the newest lines, with a mark before what is new to this person. */
 async function showNewest() {
+  waiting ??= [];
   const { publications, epoch } = await room.history({ limit: PAGE, reverse: true });
+  const last = publications[0]?.offset ?? 0;
   quietly(() => {
     log.replaceChildren();
     for (const publication of publications.reverse()) {
@@ -134,13 +137,15 @@ async function showNewest() {
         log.insertAdjacentHTML("beforeend", '<li class="new">New</li>');
       show(publication);
     }
+    waiting.filter(({ offset }) => offset > last).forEach(show);
     pending.lines.forEach(showPending);
   });
+  waiting = null;
   first = publications.length === PAGE ? { offset: publications[0].offset, epoch } : null;
 }
 
 async function subscribed({ recovered }) {
-  if (!recovered) await showNewest();
+  if (!recovered || waiting) await showNewest();
   people.clear();
   for (const [id, { conn_info: info }] of Object.entries(await room.presence())) people.set(id, info.name);
   showPeople();
@@ -160,7 +165,7 @@ function flush() {
 
 room.on("subscribed", (detail) => subscribed(detail).catch(() => {})); // the connection went again: it will be back
 room.on("publication", ({ data, tags, info, offset }) => {
-  if (!tags?.ephemeral) show({ data, offset });
+  if (!tags?.ephemeral) waiting ? waiting.push({ data, offset }) : show({ data, offset });
   else if (info.conn_info.name !== page.dataset.name) startTyping(info.conn_info.name);
 });
 room.on("join", ({ client: id, conn_info: info }) => {

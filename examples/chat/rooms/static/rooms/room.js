@@ -8,11 +8,7 @@ const LOGIN_NEEDED = 4401;   // the consumer's close code for somebody who is no
 const KEPT = 500;            // lines on the page
 
 const room = document.querySelector(".room");
-const log = document.querySelector("#log");
-const status = document.querySelector("#status");
-const form = document.querySelector("#say");
-const input = document.querySelector("#text");
-const button = document.querySelector("#send");
+const [log, status, form, input, button] = ["log", "status", "say", "text", "send"].map((id) => document.getElementById(id));
 
 let socket = null;
 let attempts = 0;
@@ -25,12 +21,7 @@ const seen = new Map();      // name -> {kind, visit} of the last that was told 
 function showStatus(state, text, link) {
   status.dataset.state = state;
   status.textContent = text;
-  if (link) {
-    const anchor = document.createElement("a");
-    anchor.href = link;
-    anchor.textContent = "Log in";
-    status.append(" ", anchor);
-  }
+  if (link) status.append(" ", Object.assign(document.createElement("a"), { href: link, textContent: "Log in" }));
   button.disabled = state !== "open";
 }
 
@@ -38,9 +29,7 @@ function show(kind, name, text) {
   const line = document.createElement("li");
   line.className = kind;
   if (kind === "message") {
-    const who = document.createElement("b");
-    who.textContent = name;
-    line.append(who, text);
+    line.append(Object.assign(document.createElement("b"), { textContent: name }), text);
     line.classList.toggle("mine", name === room.dataset.name);
   } else {
     line.textContent = name ? `${name} ${text}` : text;
@@ -50,9 +39,7 @@ function show(kind, name, text) {
   stayAtEnd();
 }
 
-function stayAtEnd() {
-  if (atEnd) log.scrollTop = log.scrollHeight;
-}
+const stayAtEnd = () => atEnd && (log.scrollTop = log.scrollHeight);
 
 function connect() {
   clearTimeout(timer);
@@ -84,10 +71,7 @@ function opened() {
 }
 
 function closed(event) {
-  if (event.code === LOGIN_NEEDED) {
-    showStatus("lost", "You are not logged in any more.", room.dataset.login);
-    return;
-  }
+  if (event.code === LOGIN_NEEDED) return showStatus("lost", "You are not logged in any more.", room.dataset.login);
   // Doubling, with chance: a thousand pages must not come back in the same moment.
   const wait = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** attempts) * (0.5 + Math.random() / 2);
   attempts += 1;
@@ -96,9 +80,7 @@ function closed(event) {
 }
 
 function retryNow() {
-  if (socket.readyState === WebSocket.CLOSED && status.dataset.state === "lost" && !status.querySelector("a")) {
-    connect();
-  }
+  if (socket.readyState === WebSocket.CLOSED && status.dataset.state === "lost" && !status.querySelector("a")) connect();
 }
 
 form.addEventListener("submit", (event) => {

@@ -6,6 +6,7 @@ import { decode, LENGTH, TICKS } from "./rules.js";
 
 const LATE = 100; // milliseconds that others are shown late, so that there are two snapshots to draw between
 const REPEATED = 1000; // milliseconds between inputs that change nothing: a new worker hears of the match by them
+const ASKED_AGAIN = 1000; // milliseconds between questions for the name of somebody who has just come
 const STATES = {
   connecting: "Connecting …",
   live: "Live",
@@ -57,7 +58,9 @@ async function askForNames(users) {
   const unknown = users.filter((user) => !asked.has(user));
   if (!unknown.length) return;
   unknown.forEach((user) => asked.add(user));
-  for (const [user, name] of Object.entries(await match.rpc("names", { players: unknown }))) names.set(Number(user), name);
+  const answer = await match.rpc("names", { players: unknown }).catch(() => ({})); // offline: asked again, as who is not known yet
+  for (const [user, name] of Object.entries(answer)) names.set(Number(user), name);
+  setTimeout(() => unknown.forEach((user) => names.has(user) || asked.delete(user)), ASKED_AGAIN);
 }
 
 function showScores({ ships }) {
