@@ -104,7 +104,7 @@ function frame(now) {
     const ships = othersAt(now - LATE).map(([user, place]) => [user, user === me && own.place ? own.place : place]);
     draw(newest().gems, ships, me, names);
   }
-  find("join").hidden = !me || over || Boolean(newest() && (newest().ships.has(me) || newest().tick >= LENGTH));
+  find("join").hidden = !me || over || client.state !== "live" || Boolean(newest() && (newest().ships.has(me) || newest().tick >= LENGTH));
   drawn = now;
   requestAnimationFrame(frame);
 }
