@@ -51,7 +51,7 @@ def editor(tmp_path: Path) -> Iterator[Example]:
 
 
 def test_its_own_tests_pass(editor: Example) -> None:
-    editor.assert_own_tests_pass(11)
+    editor.assert_own_tests_pass(12)
 
 
 def write(window: Chrome, *keys: str) -> None:

@@ -35,9 +35,9 @@ class DocumentConsumer(AsyncWebsocketConsumer):
             await self.close(FORBIDDEN)
             return
         self.shown = people.shown_as(user.get_username())
-        self.may_write = await database_sync_to_async(self.document.may_write)(user)
         self.group = f"document-{self.document.pk}"
         await self.channel_layer.group_add(self.group, self.channel_name)
+        await self.document_writers({})
         content = await database_sync_to_async(self.document.content)()
         await self.send(bytes_data=protocol.sync(protocol.STEP_1, get_state(content)))
         await self.tell_all(protocol.query_awareness())
@@ -86,6 +86,10 @@ class DocumentConsumer(AsyncWebsocketConsumer):
             return
         await database_sync_to_async(self.document.append)(update)
         await self.tell_all(protocol.sync(protocol.UPDATE, update))
+
+    async def document_writers(self, event: dict[str, Any]) -> None:
+        """Somebody may write who did not, or the other way round."""
+        self.may_write = await database_sync_to_async(self.document.may_write)(self.scope["user"])
 
     async def tell_all(self, message: bytes) -> None:
         """Send to all editors of the document: straight to their sockets, without waking their consumers."""

@@ -7,12 +7,18 @@ earlier one; a document of pycrdt would leave it out of what it gives back.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
+from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.db import models, transaction
+from django.db.models.signals import m2m_changed
+from django.dispatch import receiver
 from django.urls import reverse
 from pycrdt import Doc, get_state, get_update, merge_updates
+
+from channels.layers import get_channel_layer
 
 EMPTY = b"\x00\x00"  # an update without changes
 COMPACTED_AT = 100  # updates
@@ -66,6 +72,16 @@ class Document(models.Model):
         locked.snapshot = without_deleted_text(merged)
         locked.save(update_fields=["snapshot"])
         locked.updates.filter(pk__in=[each.pk for each in updates]).delete()
+
+
+@receiver(m2m_changed, sender=Document.writers.through)
+def tell_editors(instance: Any, action: str, reverse: bool, pk_set: set[int] | None, **kwargs: Any) -> None:
+    """Have open editors look again who may write, whoever has changed it."""
+    if action.startswith("post_"):
+        tell = async_to_sync(get_channel_layer().group_send)
+        for pk in (pk_set or ()) if reverse else (instance.pk,):
+            group = f"document-{pk}"
+            transaction.on_commit(partial(tell, group, {"type": "document.writers"}), robust=True)
 
 
 class Update(models.Model):

@@ -1,5 +1,6 @@
 """What documents promise, without a browser: the clients here are documents of pycrdt."""
 
+import asyncio
 import json
 
 from django.contrib.auth import get_user_model
@@ -82,11 +83,6 @@ class DocumentTests(TransactionTestCase):
         await editor.connect()
         return editor
 
-    async def stored(self) -> str:
-        doc = Doc()
-        doc.apply_update(Document.objects.get(pk=self.document.pk).content())
-        return str(doc.get("content", type=Text))
-
     async def test_what_one_writes_the_other_has(self) -> None:
         await self.document.writers.aadd(self.ben)
         ada, ben = await self.editor(self.ada), await self.editor(self.ben)
@@ -125,6 +121,25 @@ class DocumentTests(TransactionTestCase):
         self.assertEqual(await self.document.updates.acount(), 1)
         for editor in (ada, ben):
             await editor.socket.disconnect()
+
+    async def test_who_loses_the_right_to_write_writes_no_more(self) -> None:
+        await self.document.writers.aadd(self.ben)
+        ben = await self.editor(self.ben)
+        await ben.write("hello")
+        await ben.take_until(protocol.UPDATE)
+        await self.document.writers.aremove(self.ben)
+        async with asyncio.timeout(30):  # the open editor hears of it by the channel layer
+            answer = (protocol.SYNC, protocol.UPDATE)
+            while answer[0] != protocol.AUTH:
+                kept = await self.document.updates.acount()
+                await ben.write(" more")
+                while (answer := await ben.take()) not in (
+                    (protocol.SYNC, protocol.UPDATE),
+                    (protocol.AUTH, 0),
+                ):
+                    pass
+        self.assertEqual(await self.document.updates.acount(), kept)
+        await ben.socket.disconnect()
 
     async def test_who_leaves_is_seen_to_leave(self) -> None:
         ada, other = await self.editor(self.ada), await self.editor(self.ada)
