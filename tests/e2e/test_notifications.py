@@ -30,7 +30,7 @@ def shop(tmp_path: Path) -> Iterator[Example]:
 
 
 def test_its_own_tests_pass(shop: Example) -> None:
-    shop.assert_own_tests_pass(10)
+    shop.assert_own_tests_pass(11)
 
 
 @pytest.mark.browser

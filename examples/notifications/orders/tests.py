@@ -5,11 +5,20 @@ from io import StringIO
 from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
 from django.db import transaction
-from django.test import Client, TransactionTestCase
+from django.test import Client, SimpleTestCase, TransactionTestCase
 
+from channels.exceptions import RouteNotFound
+from channels.testing import WebsocketCommunicator
 from channels.topics import history
+from notifications.asgi import application
 from orders.models import Order, advance, mark_as_read, shown_to
 from orders.topics import OrdersOf
+
+
+class ApplicationTests(SimpleTestCase):
+    async def test_a_handshake_finds_no_route_which_a_server_answers_with_404(self) -> None:
+        with self.assertRaises(RouteNotFound):
+            await WebsocketCommunicator(application, "/connection/websocket").connect()
 
 
 class OrdersTests(TransactionTestCase):
