@@ -117,12 +117,8 @@ SEEN_AGAIN = "document.dispatchEvent(new Event('visibilitychange'))"
 NOT_ANSWERED = "room.publish('on its way').catch(() => {})"
 
 
-# Some ten seconds: the times after which the client asks, and gives up, are its own.
-@pytest.mark.parametrize(("shared", "happened"), [("yes", SEEN_AGAIN), ("no", NOT_ANSWERED)])
-def test_a_network_that_carries_nothing_is_noticed_before_a_ping_is_missed(
-    site: str, window: Chrome, between: Network, shared: str, happened: str
-) -> None:
-    live(window, f"{between.url}/page/?shared={shared}")
+def assert_noticed(window: Chrome, between: Network, happened: str) -> None:
+    """The network carries nothing: the page says so long before a ping is missed, and comes back."""
     between.hold()
     window.execute_script(happened)
     wait_for(window, "client.state", "offline")
@@ -132,11 +128,21 @@ def test_a_network_that_carries_nothing_is_noticed_before_a_ping_is_missed(
     wait_for(window, "[...document.querySelectorAll('li')].some(each => each.textContent === '\"back\"')")
 
 
+# Five seconds, and some fifteen: the times after which the client asks, and gives up, are its own.
+
+
+def test_a_lost_network_is_noticed_when_the_page_is_seen_again(window: Chrome, between: Network) -> None:
+    live(window, f"{between.url}/page/")
+    assert_noticed(window, between, SEEN_AGAIN)
+
+
 ASKED = "performance.getEntriesByType('resource').filter(({name}) => name.endsWith('/emulation')).length"
 
 
-def test_a_server_that_takes_its_time_for_an_answer_keeps_its_clients(site: str, window: Chrome) -> None:
-    live(window, f"{site}?shared=no")
+def test_a_lost_network_is_noticed_by_a_command_and_a_slow_answer_is_none(
+    window: Chrome, between: Network
+) -> None:
+    live(window, f"{between.url}/page/?shared=no")
     window.execute_script(SEEN_AGAIN)
     assert window.execute_async_script(COUNTED) == {"clients": 1, "users": 1}  # and so was the probe before
     go_on.clear()
@@ -145,6 +151,7 @@ def test_a_server_that_takes_its_time_for_an_answer_keeps_its_clients(site: str,
     go_on.set()
     assert window.execute_async_script(COUNTED) == {"clients": 1, "users": 1}
     assert window.execute_script("return [client.state, ...states].includes('offline')") is False
+    assert_noticed(window, between, NOT_ANSWERED)
 
 
 @pytest.mark.parametrize("site", ["no websocket"], indirect=True)
